@@ -1,0 +1,31 @@
+/**
+ * The argument block of every kernel: which 32-bit word holds what. AssemblyScript reads by it, TypeScript writes by it.
+ *
+ * Addresses are bytes from the start of memory; counts are elements; names ending in Stride are bytes.
+ * Letters: n batch, ih iw ic input, oh ow oc output, kh kw window.
+ */
+
+/** Panels of packed weights from any strided matrix: see layout.ts. */
+export const enum Pack {
+  source, panels,
+  groups, columns,
+  tapsH, tapsW, depth,
+  groupStride, tapHStride, tapWStride, rowStride, columnStride,
+  length,
+}
+
+/** Any dense product over a window: see igemm.ts. */
+export const enum Igemm {
+  x, w, b, y,
+  n, ih, iw, ic, oh, ow, oc,
+  /** Output pixels computed: rows outFirstH, outFirstH + outStepH, ...; the same along w. */
+  gridH, gridW, outFirstH, outStepH, outFirstW, outStepW,
+  /** Pixel (gy, gx) of the grid reads, for tap (ty, tx), row gy * inStepH + tapFirstH + ty * tapStepH; the same along w. */
+  inStepH, inStepW, tapsH, tapsW, tapFirstH, tapStepH, tapFirstW, tapStepW,
+  groups, low, high,
+  /** 1: the kw taps of a window row are one run of kw * ic floats. */
+  rowRuns,
+  /** Pixels and panels of one unit. */
+  pixels, panels,
+  length,
+}

@@ -1,0 +1,5 @@
+/** The kernels. Each is (call, begin, end): an argument block and a range of its units. */
+export { bind, heapBase } from './arguments'
+export { TILE_ROWS as tileRows } from './simd'
+export { igemm } from './igemm'
+export { pack } from './layout'

@@ -1,0 +1,51 @@
+/**
+ * Four floats at a time. The only file that asks which build this is.
+ *
+ * `@inline` with a constant argument folds at compile time, so that `if (mr > 3)` costs nothing.
+ */
+
+/** Rows of the register tile: what 16 vector registers hold beside 8 columns; one more where a multiply-add is one instruction. */
+export const TILE_ROWS: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5
+
+// @ts-ignore: decorator
+@inline
+export function madd(a: v128, b: v128, c: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(c, f32x4.mul(a, b))
+}
+
+/** min(high, max(low, v)); NaN stays NaN: pmin and pmax return their first operand where the comparison fails. */
+// @ts-ignore: decorator
+@inline
+export function clamp(v: v128, low: v128, high: v128): v128 {
+  return f32x4.pmin(f32x4.pmax(v, low), high)
+}
+
+/** v[0] + v[1] + v[2] + v[3] */
+// @ts-ignore: decorator
+@inline
+export function sumLanes(v: v128): f32 {
+  const pairs = f32x4.add(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1))
+  return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1)
+}
+
+/** The first `count` (0 to 3) floats at p; the other lanes are zero. Reads no byte beyond them. */
+// @ts-ignore: decorator
+@inline
+export function loadPart(p: usize, count: usize): v128 {
+  let v = f32x4.splat(0)
+  if (count & 2) {
+    v = v128.load64_zero(p)
+    if (count & 1) v = v128.load32_lane(p, v, 2, 8)
+  } else if (count & 1) v = v128.load32_zero(p)
+  return v
+}
+
+/** Writes the first `count` (0 to 3) lanes of v at p, and no byte beyond them. */
+// @ts-ignore: decorator
+@inline
+export function storePart(p: usize, v: v128, count: usize): void {
+  if (count & 2) {
+    v128.store64_lane(p, v, 0)
+    if (count & 1) v128.store32_lane(p, v, 2, 8)
+  } else if (count & 1) v128.store32_lane(p, v, 0)
+}

@@ -1,0 +1,141 @@
+/**
+ * The register tile: `mr` pixels x 8 output channels, held in registers while everything that adds to them streams by.
+ *
+ *   y[r][0..8) = clamp(b[0..8) + sum over taps t, k of x[r][t][k] * w[t][k][0..8))
+ *
+ * Dense convolution, matrix products and transposed convolution differ only in the addresses they give it:
+ *
+ *   table:  y[0] .. y[mr-1] | x[0] .. x[mr-1] of tap 0 | x[0] .. x[mr-1] of tap 1 | ...      (u32 addresses)
+ *   w:      8 floats for each k of tap 0, then of tap 1, ...                                 (a panel)
+ *
+ * The exits after each step stop V8's compiler (Node 20) from moving a whole step's loads ahead of its arithmetic,
+ * which would spill the accumulators; newer V8 does not need them and does not mind. Those on `k` in 1, 2, 3 also end any k;
+ * those on negative k are never taken. Witness: bench/layers.mjs, 1x1 and 3x3 layers.
+ */
+import { TILE_ROWS, clamp, madd, storePart } from './simd'
+
+// @ts-ignore: decorator
+@inline
+function storeRow(y: usize, c0: v128, c1: v128, columns: usize, low: v128, high: v128): void {
+  c0 = clamp(c0, low, high)
+  c1 = clamp(c1, low, high)
+  if (columns == 8) {
+    v128.store(y, c0)
+    v128.store(y, c1, 16)
+  } else if (columns >= 4) {
+    v128.store(y, c0)
+    storePart(y + 16, c1, columns - 4)
+  } else storePart(y, c0, columns)
+}
+
+// @ts-ignore: decorator
+@inline
+function tile(mr: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  const step: usize = <usize>mr * 4
+  let c00 = v128.load(b), c01 = v128.load(b, 16)
+  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01, c40 = c00, c41 = c01, c50 = c00, c51 = c01
+  let a1: usize = 0, a2: usize = 0, a3: usize = 0, a4: usize = 0, a5: usize = 0
+  let x = table + step
+  for (let t = taps; t; t--) {
+    let a0: usize = load<u32>(x) + xOffset
+    if (mr > 1) a1 = load<u32>(x, 4) + xOffset
+    if (mr > 2) a2 = load<u32>(x, 8) + xOffset
+    if (mr > 3) a3 = load<u32>(x, 12) + xOffset
+    if (mr > 4) a4 = load<u32>(x, 16) + xOffset
+    if (mr > 5) a5 = load<u32>(x, 20) + xOffset
+    x += step
+    let k = depth
+    while (true) {
+      const b00 = v128.load(w), b01 = v128.load(w, 16)
+      { const a = v128.load32_splat(a0); c00 = madd(a, b00, c00); c01 = madd(a, b01, c01) }
+      if (mr > 1) { const a = v128.load32_splat(a1); c10 = madd(a, b00, c10); c11 = madd(a, b01, c11) }
+      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1001) break
+      if (mr > 2) { const a = v128.load32_splat(a2); c20 = madd(a, b00, c20); c21 = madd(a, b01, c21) }
+      if (mr > 3) { const a = v128.load32_splat(a3); c30 = madd(a, b00, c30); c31 = madd(a, b01, c31) }
+      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1002) break
+      if (mr > 4) { const a = v128.load32_splat(a4); c40 = madd(a, b00, c40); c41 = madd(a, b01, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5); c50 = madd(a, b00, c50); c51 = madd(a, b01, c51) }
+      if (k == 1) { w += 32; break }
+      const b10 = v128.load(w, 32), b11 = v128.load(w, 48)
+      { const a = v128.load32_splat(a0, 4); c00 = madd(a, b10, c00); c01 = madd(a, b11, c01) }
+      if (mr > 1) { const a = v128.load32_splat(a1, 4); c10 = madd(a, b10, c10); c11 = madd(a, b11, c11) }
+      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1003) break
+      if (mr > 2) { const a = v128.load32_splat(a2, 4); c20 = madd(a, b10, c20); c21 = madd(a, b11, c21) }
+      if (mr > 3) { const a = v128.load32_splat(a3, 4); c30 = madd(a, b10, c30); c31 = madd(a, b11, c31) }
+      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1004) break
+      if (mr > 4) { const a = v128.load32_splat(a4, 4); c40 = madd(a, b10, c40); c41 = madd(a, b11, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 4); c50 = madd(a, b10, c50); c51 = madd(a, b11, c51) }
+      if (k == 2) { w += 64; break }
+      const b20 = v128.load(w, 64), b21 = v128.load(w, 80)
+      { const a = v128.load32_splat(a0, 8); c00 = madd(a, b20, c00); c01 = madd(a, b21, c01) }
+      if (mr > 1) { const a = v128.load32_splat(a1, 8); c10 = madd(a, b20, c10); c11 = madd(a, b21, c11) }
+      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1005) break
+      if (mr > 2) { const a = v128.load32_splat(a2, 8); c20 = madd(a, b20, c20); c21 = madd(a, b21, c21) }
+      if (mr > 3) { const a = v128.load32_splat(a3, 8); c30 = madd(a, b20, c30); c31 = madd(a, b21, c31) }
+      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1006) break
+      if (mr > 4) { const a = v128.load32_splat(a4, 8); c40 = madd(a, b20, c40); c41 = madd(a, b21, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 8); c50 = madd(a, b20, c50); c51 = madd(a, b21, c51) }
+      if (k == 3) { w += 96; break }
+      const b30 = v128.load(w, 96), b31 = v128.load(w, 112)
+      { const a = v128.load32_splat(a0, 12); c00 = madd(a, b30, c00); c01 = madd(a, b31, c01) }
+      if (mr > 1) { const a = v128.load32_splat(a1, 12); c10 = madd(a, b30, c10); c11 = madd(a, b31, c11) }
+      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1007) break
+      if (mr > 2) { const a = v128.load32_splat(a2, 12); c20 = madd(a, b30, c20); c21 = madd(a, b31, c21) }
+      if (mr > 3) { const a = v128.load32_splat(a3, 12); c30 = madd(a, b30, c30); c31 = madd(a, b31, c31) }
+      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1008) break
+      if (mr > 4) { const a = v128.load32_splat(a4, 12); c40 = madd(a, b30, c40); c41 = madd(a, b31, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 12); c50 = madd(a, b30, c50); c51 = madd(a, b31, c51) }
+      w += 128
+      a0 += 16
+      if (mr > 1) a1 += 16
+      if (mr > 2) a2 += 16
+      if (mr > 3) a3 += 16
+      if (mr > 4) a4 += 16
+      if (mr > 5) a5 += 16
+      if (k == 4) break
+      k -= 4
+    }
+  }
+  storeRow(load<u32>(table) + yOffset, c00, c01, columns, low, high)
+  if (mr > 1) storeRow(load<u32>(table, 4) + yOffset, c10, c11, columns, low, high)
+  if (mr > 2) storeRow(load<u32>(table, 8) + yOffset, c20, c21, columns, low, high)
+  if (mr > 3) storeRow(load<u32>(table, 12) + yOffset, c30, c31, columns, low, high)
+  if (mr > 4) storeRow(load<u32>(table, 16) + yOffset, c40, c41, columns, low, high)
+  if (mr > 5) storeRow(load<u32>(table, 20) + yOffset, c50, c51, columns, low, high)
+}
+
+function tile1(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  tile(1, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+}
+
+function tile2(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  tile(2, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+}
+
+function tile3(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  tile(3, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+}
+
+function tile4(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  tile(4, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+}
+
+function tile5(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  tile(5, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+}
+
+function tile6(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  tile(6, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+}
+
+/** `rows` pixels (1 to TILE_ROWS). Tiles of each height are functions of their own, so that V8 replaces its quick first code early. */
+export function runTile(rows: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  switch (rows) {
+    case 1: return tile1(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    case 2: return tile2(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    case 3: return tile3(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    case 4: return tile4(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    case 5: return tile5(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    default: if (TILE_ROWS > 5) tile6(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  }
+}

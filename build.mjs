@@ -1,0 +1,46 @@
+/** Fills dist/: assembly/ -> two binaries -> inlined into src/wasm/ -> bundles and type declarations. `--quiet` prints errors alone. */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { deflateRawSync } from 'node:zlib'
+import { build } from 'esbuild'
+
+const quiet = process.argv.includes('--quiet')
+const say = (text) => quiet || console.log(text)
+const require = createRequire(import.meta.url)
+const packageRoot = (name) => dirname(require.resolve(`${name}/package.json`))
+const node = (...args) => execFileSync(process.execPath, args, { stdio: 'inherit' })
+
+process.chdir(import.meta.dirname)
+rmSync('dist', { recursive: true, force: true })
+mkdirSync('dist')
+
+for (const target of ['simd128', 'relaxed']) {
+  node(join(packageRoot('assemblyscript'), 'bin/asc.js'), '--config', 'asconfig.json', '--target', target)
+  const wasm = readFileSync(`build/${target}.wasm`)
+  const text = deflateRawSync(wasm, { level: 9 }).toString('base64')
+  writeFileSync(`src/wasm/${target}.ts`, `// Written by build.mjs: build/${target}.wasm, deflated.\nexport default '${text}'\n`)
+  writeFileSync(`dist/${target}.wasm`, wasm)
+  say(`${target}: ${wasm.length} bytes, ${text.length} inlined`)
+}
+
+const { metafile } = await build({
+  entryPoints: { index: 'src/index.ts' },
+  outdir: 'dist',
+  chunkNames: '[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  minify: true,
+  keepNames: false,
+  format: 'esm',
+  platform: 'neutral',
+  target: 'es2022',
+  external: ['node:*', 'pngjs', 'jpeg-js'],
+  mainFields: ['module', 'main'],
+  metafile: true,
+  logLevel: 'warning',
+})
+for (const [file, { bytes }] of Object.entries(metafile.outputs)) say(`${file}: ${bytes} bytes`)
+
+node(join(packageRoot('typescript'), 'lib/tsc.js'), '-p', 'src')

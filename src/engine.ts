@@ -1,0 +1,259 @@
+import { check, FilterbankError, show } from './errors.js'
+import { isShape, printShape, type Shape } from './shape.js'
+import { checkNumbers, type Numbers, Tensor } from './tensor.js'
+import type { Exports, Kernel } from './wasm/kernels.js'
+import { type Build, chooseBuild, compileSource, loadModule, type WasmSource } from './wasm/load.js'
+import { Allocator } from './wasm/memory.js'
+
+export interface EngineOptions {
+  /** The build to use; by default the best that this host runs. Forcing one that it lacks is an error. */
+  simd?: Build
+  /** Most bytes of memory that the engine may take; default 4 GiB less one page, which is all that WebAssembly can address. */
+  maximumBytes?: number
+  /** The binary, for pages that would rather stream it than carry it inlined: `dist/simd128.wasm` or `dist/relaxed.wasm`. Wants `simd` beside it. */
+  wasm?: WasmSource
+  /** Stops the loading. */
+  signal?: AbortSignal
+}
+
+export interface MemoryUse {
+  /** Bytes taken by tensors, packed filters and scratch. */
+  live: number
+  /** The most that `live` has been. */
+  peak: number
+  /** Bytes of WebAssembly memory that the host has given. */
+  reserved: number
+  /** Tensors not yet disposed. */
+  tensors: number
+}
+
+const PAGE = 65536
+const MOST_BYTES = 65535 * PAGE
+/** Argument blocks of eager ops take turns in these bytes: an op may start another while its own block is written. */
+const CALL_BYTES = 8192
+
+/**
+ * Loads the kernels and makes an engine.
+ * @throws FilterbankError where the host lacks WebAssembly SIMD, or what was asked for.
+ * @example const engine = await createEngine()
+ */
+export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { maximumBytes = MOST_BYTES, signal, wasm } = options
+  check(Number.isInteger(maximumBytes) && maximumBytes >= 4 * PAGE && maximumBytes <= MOST_BYTES, () => ({
+    op: 'createEngine',
+    argument: 'maximumBytes',
+    expected: `an integer from ${4 * PAGE} to ${MOST_BYTES}`,
+    got: show(maximumBytes),
+  }))
+  signal?.throwIfAborted()
+  const { build, reason } = await chooseBuild(options.simd ?? (wasm ? 'simd128' : undefined))
+  const module = await (wasm ? compileSource(wasm) : loadModule(build))
+  signal?.throwIfAborted()
+  return new Engine(module, build, reason, maximumBytes)
+}
+
+/** One WebAssembly memory, the kernels that work in it, and the tensors that live there. Made by `createEngine`. */
+export class Engine {
+  /** Threads that share the work, the calling one included. */
+  readonly threads: number = 1
+  private memoryObject: WebAssembly.Memory | undefined
+  private exports: Exports
+  private allocator: Allocator
+  private readonly control: number
+  private readonly calls: number
+  private nextCall = 0
+  private scratchBytes = 0
+  private tensors = 0
+  private scopes: Set<Tensor>[] = []
+
+  /** @internal */
+  constructor(
+    module: WebAssembly.Module,
+    /** The build in use. */
+    readonly simd: Build,
+    /** Why this build. */
+    readonly simdReason: string,
+    maximumBytes: number,
+  ) {
+    const memory = new WebAssembly.Memory({ initial: 4 })
+    this.memoryObject = memory
+    this.exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports
+    this.allocator = new Allocator(memory, this.exports.heapBase(), maximumBytes)
+    this.control = this.allocate(64)
+    this.calls = this.allocate(CALL_BYTES)
+    this.exports.bind(this.control, 0)
+  }
+
+  get disposed(): boolean {
+    return this.memoryObject === undefined
+  }
+
+  /** `data` copied into the engine's memory. Throws when `data` is not numeric or has another length than `shape` says. */
+  tensor(data: Numbers, shape: Shape): Tensor {
+    this.checkShape('engine.tensor', shape)
+    checkNumbers(data, shape, 'engine.tensor')
+    const tensor = new Tensor(this, shape)
+    this.f32.set(data, tensor.pointer / 4)
+    return tensor
+  }
+
+  zeros(shape: Shape): Tensor {
+    const tensor = this.empty(shape)
+    this.f32.fill(0, tensor.pointer / 4, tensor.pointer / 4 + tensor.size)
+    return tensor
+  }
+
+  /** A tensor whose numbers are undefined until someone writes them. @internal */
+  empty(shape: Shape): Tensor {
+    this.checkShape('engine.zeros', shape)
+    return new Tensor(this, shape)
+  }
+
+  /**
+   * Runs `fn` and disposes every tensor made inside but those that it returns (a tensor, or tensors in arrays and plain objects).
+   * Scopes nest. `fn` must not be async: tensors of other callers would be caught.
+   */
+  scope<T>(fn: () => T): T {
+    const made = new Set<Tensor>()
+    this.scopes.push(made)
+    let result: T
+    let kept = new Set<Tensor>()
+    try {
+      result = fn()
+      check(!(result instanceof Promise), () => ({
+        op: 'engine.scope',
+        argument: 'fn',
+        expected: 'a function that returns when it is done',
+        got: 'an async one',
+      }))
+      kept = tensorsIn(result)
+    } finally {
+      this.scopes.pop()
+      for (const tensor of made) if (!kept.has(tensor)) tensor.dispose()
+    }
+    const outer = this.scopes.at(-1)
+    if (outer) for (const tensor of kept) if (made.has(tensor)) outer.add(tensor)
+    return result
+  }
+
+  memory(): MemoryUse {
+    if (this.disposed) return { live: 0, peak: this.allocator.peak, reserved: 0, tensors: 0 }
+    const { live, peak, reserved } = this.allocator
+    return { live, peak, reserved, tensors: this.tensors }
+  }
+
+  /** Gives all memory back. The engine and its tensors are of no use afterwards; a second call does nothing. */
+  dispose(): void {
+    this.memoryObject = undefined
+    this.f32 = new Float32Array(0)
+    this.i32 = new Int32Array(0)
+    this.u8 = new Uint8Array(0)
+    this.exports = {} as Exports
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+
+  // What the ops are made of.
+
+  /** All memory as floats. Replaced whenever memory grows, so taken anew after every allocation. @internal */
+  f32 = new Float32Array(0)
+  /** All memory as 32-bit words; replaced like `f32`. @internal */
+  i32 = new Int32Array(0)
+  /** All memory as bytes; replaced like `f32`. @internal */
+  u8 = new Uint8Array(0)
+
+  /** Rows of the register tile: plans make their blocks multiples of it. @internal */
+  get tileRows(): number {
+    return this.exports.tileRows.value
+  }
+
+  /** @internal */
+  allocate(bytes: number): number {
+    this.checkAlive()
+    const pointer = this.allocator.allocate(bytes)
+    const { buffer } = this.memoryObject!
+    if (this.u8.length !== buffer.byteLength) {
+      this.f32 = new Float32Array(buffer)
+      this.i32 = new Int32Array(buffer)
+      this.u8 = new Uint8Array(buffer)
+    }
+    return pointer
+  }
+
+  /** @internal */
+  free(pointer: number): void {
+    if (!this.disposed) this.allocator.release(pointer)
+  }
+
+  /** An argument block: the index in `i32` (and `f32`) of its first word. It is good for the next `run`. @internal */
+  call(length: number): number {
+    if (this.nextCall + length > CALL_BYTES / 4) this.nextCall = 0
+    const call = this.calls / 4 + this.nextCall
+    this.nextCall += length
+    return call
+  }
+
+  /** Sees to it that every thread has this much scratch memory. @internal */
+  scratch(bytes: number): void {
+    if (bytes <= this.scratchBytes) return
+    const previous = this.i32[this.control / 4]!
+    const pointer = this.allocate(bytes * this.threads)
+    if (previous) this.free(previous >>> 0)
+    this.scratchBytes = bytes
+    this.i32[this.control / 4] = pointer
+    this.i32[this.control / 4 + 1] = bytes
+  }
+
+  /** Runs units [0, units) of a kernel. @internal */
+  run(kernel: Kernel, call: number, units: number): void {
+    this.exports[kernel](call * 4, 0, units)
+  }
+
+  /** @internal */
+  track(tensor: Tensor): void {
+    this.tensors++
+    this.scopes.at(-1)?.add(tensor)
+  }
+
+  /** @internal */
+  untrack(tensor: Tensor): void {
+    this.tensors--
+    for (const scope of this.scopes) scope.delete(tensor)
+  }
+
+  private checkAlive(): void {
+    if (this.disposed) throw new FilterbankError({ op: 'engine', argument: 'engine', expected: 'alive', got: 'a disposed one' })
+  }
+
+  private checkShape(op: string, shape: Shape): void {
+    this.checkAlive()
+    check(isShape(shape), () => ({ op, argument: 'shape', expected: 'an array of integers of at least 0', got: show(shape) }))
+  }
+}
+
+/** Every tensor in a value: itself, or inside arrays and plain objects. */
+function tensorsIn(value: unknown, found = new Set<Tensor>()): Set<Tensor> {
+  if (value instanceof Tensor) found.add(value)
+  else if (Array.isArray(value)) for (const item of value) tensorsIn(item, found)
+  else if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype)
+    for (const item of Object.values(value)) tensorsIn(item, found)
+  return found
+}
+
+/**
+ * The engine that all these tensors live in; throws when one is disposed, not a tensor, or lives elsewhere.
+ * @internal
+ */
+export function engineOf(op: string, tensors: Record<string, Tensor | undefined>): Engine {
+  let engine: Engine | undefined
+  for (const [argument, tensor] of Object.entries(tensors)) {
+    if (tensor === undefined) continue
+    check(tensor instanceof Tensor, () => ({ op, argument, expected: 'a tensor', got: show(tensor) }))
+    check(!tensor.disposed, () => ({ op, argument, expected: 'alive', got: `a disposed tensor ${printShape(tensor.shape)}` }))
+    engine ??= tensor.engine
+    check(tensor.engine === engine, () => ({ op, argument, expected: 'a tensor of the same engine', got: `one of another, ${printShape(tensor.shape)}` }))
+  }
+  return engine!
+}

@@ -1,0 +1,56 @@
+import { printShape, type Shape } from './shape.js'
+
+export interface Complaint {
+  /** The function that was called. */
+  op: string
+  /** The argument at fault, as its caller names it. */
+  argument: string
+  /** What would have been right, to be read after "must be". */
+  expected: string
+  /** What came instead. */
+  got: string
+  /** Every shape in play, by argument name. */
+  shapes?: Record<string, Shape | undefined>
+  /** What to do about it. */
+  hint?: string
+}
+
+/**
+ * Every error that filterbank throws about its input or its host. The parts of the message are fields, so that a program can act on them:
+ *
+ * `conv2d: stride must be a positive integer or [height, width], got 0 (x [1, 8, 8, 3], filter [3, 3, 3, 16])`
+ */
+export class FilterbankError extends Error implements Complaint {
+  override name = 'FilterbankError'
+  readonly op: string
+  readonly argument: string
+  readonly expected: string
+  readonly got: string
+  readonly hint?: string
+
+  constructor({ op, argument, expected, got, shapes = {}, hint }: Complaint, options?: ErrorOptions) {
+    const named = Object.entries(shapes).flatMap(([name, shape]) => (shape ? [`${name} ${printShape(shape)}`] : []))
+    const context = named.length ? ` (${named.join(', ')})` : ''
+    super(`${op}: ${argument} must be ${expected}, got ${got}${context}${hint ? `. ${hint}` : ''}`, options)
+    this.op = op
+    this.argument = argument
+    this.expected = expected
+    this.got = got
+    if (hint) this.hint = hint
+  }
+}
+
+/** Throws the complaint unless the condition holds; the complaint is only put together when it is needed. */
+export function check(condition: boolean, complaint: () => Complaint): asserts condition {
+  if (!condition) throw new FilterbankError(complaint())
+}
+
+/** A value as an error shows it: strings quoted, arrays in brackets, long ones cut. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.slice(0, 8).map(show).join(', ')}${value.length > 8 ? ', ...' : ''}]`
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${'length' in value ? `length ${value.length}` : `${value.byteLength} bytes`}`
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no prototype'})`
+  return String(value)
+}

@@ -1,0 +1,6 @@
+export { createEngine, type Engine, type EngineOptions, type MemoryUse } from './engine.js'
+export { FilterbankError } from './errors.js'
+export { type Conv2dOptions, conv2d } from './ops/conv2d.js'
+export type { Shape } from './shape.js'
+export { type Numbers, Tensor } from './tensor.js'
+export type { Padding, Pair, WindowOptions } from './window.js'

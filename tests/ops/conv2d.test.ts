@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest'
+import { conv2d } from '../../src/index.js'
+import { expectComplaint, expectValues, inEveryBuild } from '../support/check.js'
+import { Random } from '../support/random.js'
+import * as reference from '../support/reference.js'
+
+describe('conv2d', () => {
+  inEveryBuild((engine) => {
+    it('agrees exactly with the reference on small integers, 300 random problems', () => {
+      const random = new Random(20261121)
+      for (let problem = 0; problem < 300; problem++) {
+        const groups = random.pick([1, 1, 1, 2, 3])
+        const groupIn = random.pick([1, 2, 3, 4, 5, 16, 17])
+        const out = groups * random.pick([1, 3, 4, 7, 8, 9, 16, 20])
+        const [kh, kw] = [random.integer(1, 5), random.integer(1, 7)]
+        const dilation: [number, number] = [random.integer(1, 2), random.integer(1, 2)]
+        const stride: [number, number] = [random.integer(1, 3), random.integer(1, 2)]
+        const padding: [[number, number], [number, number]] = [[random.integer(0, 2), random.integer(0, 3)], [random.integer(0, 3), random.integer(0, 2)]] // biome-ignore format: a matrix
+        const xShape = [random.integer(1, 2), random.integer(1, 12), random.integer(1, 20), groups * groupIn]
+        const reach = (size: number, d: number) => d * (size - 1) + 1
+        if (xShape[1]! + padding[0][0] + padding[0][1] < reach(kh, dilation[0]) || xShape[2]! + padding[1][0] + padding[1][1] < reach(kw, dilation[1])) continue
+        const filterShape = [kh, kw, groupIn, out]
+        const x = { shape: xShape, data: random.integers(xShape.reduce((a, b) => a * b)) }
+        const filter = { shape: filterShape, data: random.integers(filterShape.reduce((a, b) => a * b)) }
+        const bias = random.pick([undefined, { shape: [out], data: random.integers(out) }])
+        const geometry = { stride, dilation, padding }
+        engine().scope(() => {
+          const y = conv2d(engine().tensor(x.data, x.shape), engine().tensor(filter.data, filter.shape), {
+            ...geometry,
+            groups,
+            bias: bias && engine().tensor(bias.data, bias.shape),
+          })
+          const about = `seed ${random.seed}, problem ${problem}: x [${xShape}] filter [${filterShape}] ${JSON.stringify(geometry)} groups ${groups}:`
+          expectValues(y, reference.conv2d(x, filter, bias, geometry, groups), 0, about)
+        })
+      }
+    })
+
+    it('says what is wrong', () => {
+      engine().scope(() => {
+        const x = engine().zeros([1, 8, 8, 4])
+        const filter = engine().zeros([3, 3, 3, 16])
+        expectComplaint(engine(), () => conv2d(x, filter), 'conv2d: filter must be one of 4 input channels, got 3', 'x [1, 8, 8, 4]', 'filter [3, 3, 3, 16]')
+      })
+    })
+
+    it('uses a filter as it is now, not as it was packed', () => {
+      engine().scope(() => {
+        const x = engine().tensor([1], [1, 1, 1, 1])
+        const filter = engine().tensor([2], [1, 1, 1, 1])
+        expect(conv2d(x, filter).toArray()[0]).toBe(2)
+        filter.set([3])
+        expect(conv2d(x, filter).toArray()[0]).toBe(3)
+        filter.view[0] = 4
+        expect(conv2d(x, filter).toArray()[0]).toBe(4)
+      })
+    })
+  })
+})

@@ -1,0 +1,68 @@
+/**
+ * The specification: every op as plain loops over plain numbers, summed in float64, for a reader who never saw a convolution.
+ * Nothing here is fast, and nothing here is shared with src/.
+ */
+
+export interface Values {
+  shape: number[]
+  data: ArrayLike<number>
+}
+
+const product = (lengths: number[]): number => lengths.reduce((a, b) => a * b, 1)
+
+/** One value per index of `shape`, in row-major order. */
+export function build(shape: number[], value: (...index: number[]) => number): { shape: number[]; data: Float64Array } {
+  const data = new Float64Array(product(shape))
+  const index = shape.map(() => 0)
+  for (let i = 0; i < data.length; i++) {
+    data[i] = value(...index)
+    for (let axis = shape.length - 1; axis >= 0 && ++index[axis]! === shape[axis]; axis--) index[axis] = 0
+  }
+  return { shape, data }
+}
+
+/** The value at an index, or `outside` where the index lies outside. */
+export function at({ shape, data }: Values, index: number[], outside = Number.NaN): number {
+  let offset = 0
+  for (let axis = 0; axis < shape.length; axis++) {
+    if (index[axis]! < 0 || index[axis]! >= shape[axis]!) return outside
+    offset = offset * shape[axis]! + index[axis]!
+  }
+  return data[offset]!
+}
+
+export interface WindowGeometry {
+  stride: [number, number]
+  dilation: [number, number]
+  /** [[top, bottom], [left, right]] */
+  padding: [[number, number], [number, number]]
+}
+
+/** Positions that a window of `size` taps can take over `input` elements. */
+export function positions(input: number, size: number, stride: number, dilation: number, [before, after]: [number, number]): number {
+  let count = 0
+  for (let start = -before; start + dilation * (size - 1) < input + after; start += stride) count++
+  return count
+}
+
+/** x [n, h, w, in], filter [kh, kw, in / groups, out], bias [out] -> [n, oh, ow, out] */
+export function conv2d(x: Values, filter: Values, bias: Values | undefined, { stride, dilation, padding }: WindowGeometry, groups: number): Values {
+  const [n, ih, iw] = x.shape as [number, number, number]
+  const [kh, kw, groupIn, out] = filter.shape as [number, number, number, number]
+  const oh = positions(ih, kh, stride[0], dilation[0], padding[0])
+  const ow = positions(iw, kw, stride[1], dilation[1], padding[1])
+  return build([n, oh, ow, out], (image, oy, ox, o) => {
+    const group = Math.floor(o! / (out / groups))
+    let sum = bias ? bias.data[o!]! : 0
+    for (let ky = 0; ky < kh; ky++) {
+      for (let kx = 0; kx < kw; kx++) {
+        for (let i = 0; i < groupIn; i++) {
+          const y = oy! * stride[0] + ky * dilation[0] - padding[0][0]
+          const xx = ox! * stride[1] + kx * dilation[1] - padding[1][0]
+          sum += at(x, [image!, y, xx, group * groupIn + i], 0) * at(filter, [ky, kx, i, o!])
+        }
+      }
+    }
+    return sum
+  })
+}
