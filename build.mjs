@@ -26,7 +26,7 @@ for (const target of ['simd128', 'relaxed']) {
 }
 
 const { metafile } = await build({
-  entryPoints: { index: 'src/index.ts' },
+  entryPoints: { index: 'src/index.ts', image: 'src/image/index.ts' },
   outdir: 'dist',
   chunkNames: '[name]-[hash]',
   bundle: true,

@@ -1,0 +1,1 @@
+export { type FeatureMapsOptions, type FilterSheetOptions, featureMaps, filterSheet, type Sheet, type SheetOptions } from './sheet.js'
