@@ -29,3 +29,16 @@ export const enum Igemm {
   pixels, panels,
   length,
 }
+
+/** A window of one channel over x: see pool.ts. */
+export const enum Pool {
+  x, y,
+  ih, iw, c, oh, ow,
+  /** Tap (ty, tx) of output pixel (oy, ox) is at row oy * stepH + firstH + ty * tapStepH; the same along w. */
+  tapsH, tapsW, stepH, stepW, firstH, firstW, tapStepH, tapStepW,
+  /** Padding after the last row and column: a mean counts no tap beyond it. 1: it counts those in the padding. */
+  afterH, afterW, countPadding,
+  /** Channels of one unit, a multiple of 16. */
+  channels,
+  length,
+}

@@ -1,6 +1,7 @@
 export { createEngine, type Engine, type EngineOptions, type MemoryUse } from './engine.js'
 export { FilterbankError } from './errors.js'
 export { type Conv2dOptions, conv2d } from './ops/conv2d.js'
+export { type AvgPool2dOptions, avgPool2d, globalAvgPool2d, globalMaxPool2d, type MaxPool2dOptions, maxPool2d } from './ops/pool.js'
 export type { Shape } from './shape.js'
 export { type Numbers, Tensor } from './tensor.js'
 export type { Padding, Pair, WindowOptions } from './window.js'

@@ -66,3 +66,43 @@ export function conv2d(x: Values, filter: Values, bias: Values | undefined, { st
     return sum
   })
 }
+
+export interface PoolGeometry extends WindowGeometry {
+  size: [number, number]
+  ceilMode: boolean
+}
+
+/** Positions of a pooling window: as of any window, with `ceilMode` one more where elements are left over, if it starts before the padding that follows. */
+function poolPositions(input: number, { size, stride, dilation, padding, ceilMode }: PoolGeometry, axis: 0 | 1): number {
+  const [before, after] = padding[axis]
+  const count = positions(input, size[axis], stride[axis], dilation[axis], padding[axis])
+  const lastEnd = -before + (count - 1) * stride[axis] + dilation[axis] * (size[axis] - 1) + 1
+  const nextStart = -before + count * stride[axis]
+  return ceilMode && lastEnd < input + after && nextStart < input ? count + 1 : count
+}
+
+/** `reduce` sees the values of x under the window, and how many taps lie in x or its padding. x [n, h, w, c] -> [n, oh, ow, c] */
+function pool2d(x: Values, geometry: PoolGeometry, reduce: (values: number[], paddedTaps: number) => number): Values {
+  const { size, stride, dilation, padding } = geometry
+  const [n, ih, iw, c] = x.shape as [number, number, number, number]
+  return build([n, poolPositions(ih, geometry, 0), poolPositions(iw, geometry, 1), c], (image, oy, ox, channel) => {
+    const values: number[] = []
+    let paddedTaps = 0
+    for (let ky = 0; ky < size[0]; ky++) {
+      for (let kx = 0; kx < size[1]; kx++) {
+        const y = oy! * stride[0] + ky * dilation[0] - padding[0][0]
+        const xx = ox! * stride[1] + kx * dilation[1] - padding[1][0]
+        if (y < ih + padding[0][1] && xx < iw + padding[1][1]) paddedTaps++
+        if (y >= 0 && y < ih && xx >= 0 && xx < iw) values.push(at(x, [image!, y, xx, channel!]))
+      }
+    }
+    return reduce(values, paddedTaps)
+  })
+}
+
+/** NaN where there is one; -Infinity where the window sees nothing. */
+export const maxPool2d = (x: Values, geometry: PoolGeometry): Values => pool2d(x, geometry, (values) => Math.max(...values))
+
+/** 0 where the window sees nothing. */
+export const avgPool2d = (x: Values, geometry: PoolGeometry, countIncludePad: boolean): Values =>
+  pool2d(x, geometry, (values, paddedTaps) => values.reduce((a, b) => a + b, 0) / Math.max(1, countIncludePad ? paddedTaps : values.length))

@@ -1,0 +1,138 @@
+/** Pooling: the plan of assembly/pool.ts. */
+import { Pool } from '../../assembly/calls.js'
+import { engineOf } from '../engine.js'
+import { check, show } from '../errors.js'
+import type { Tensor } from '../tensor.js'
+import { type Context, type Pair, pair, slidingWindow, type Window, type WindowOptions } from '../window.js'
+
+export interface MaxPool2dOptions extends WindowOptions {
+  /** Height and width of the window. */
+  size: Pair
+  /** Default: `size`. */
+  stride?: Pair
+  /** Round the output up; a window that would start beyond the input and the padding before it is dropped. Default false. */
+  ceilMode?: boolean
+}
+
+export interface AvgPool2dOptions extends MaxPool2dOptions {
+  /** An average has no dilation but 1. */
+  dilation?: 1
+  /** Divide by the padding under the window too. What `ceilMode` adds beyond the padding never counts. Default false. */
+  countIncludePad?: boolean
+}
+
+/**
+ * The largest value under a window, each channel by itself:
+ *
+ *   y[n, oy, ox, c] = max over ky, kx of x[n, oy * stride - before + ky * dilation, ox * stride - before + kx * dilation, c]
+ *
+ * Padding never wins: it is left out, and a window with nothing but padding gives -Infinity. A NaN under the window gives NaN, as in PyTorch.
+ * Definition: ONNX MaxPool, PyTorch MaxPool2d.
+ *
+ * @param x [n, height, width, channels]
+ * @param options size; stride as size, padding 'valid', dilation 1, ceilMode false
+ * @returns [n, outHeight, outWidth, channels]
+ * @throws FilterbankError for another rank, or a size, stride, dilation or padding that does not fit; nothing is allocated then
+ * @example const halved = maxPool2d(x, { size: 2 })
+ */
+export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
+  const context = contextOf('maxPool2d', x)
+  return pool('maxPool', x, windowOf(x, options, context), false)
+}
+
+/**
+ * The mean of what is under a window, each channel by itself; windows as in `maxPool2d`. Padding is left out of sum and count;
+ * with `countIncludePad` it counts as zeros. A window with nothing but padding gives 0. Definition: ONNX AveragePool, PyTorch AvgPool2d.
+ *
+ * Sums up to 64 values in float32, in a fixed order; the sums of more in float64.
+ *
+ * @param x [n, height, width, channels]
+ * @param options size; stride as size, padding 'valid', ceilMode false, countIncludePad false
+ * @returns [n, outHeight, outWidth, channels]
+ * @throws FilterbankError for another rank, or a size, stride or padding that does not fit; nothing is allocated then
+ * @example const smooth = avgPool2d(x, { size: 3, stride: 1, padding: 'same' })
+ */
+export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
+  const context = contextOf('avgPool2d', x)
+  const window = windowOf(x, options, context)
+  check(window.h.dilation === 1 && window.w.dilation === 1, () => ({ ...context, argument: 'dilation', expected: '1', got: show(options.dilation) }))
+  return pool('avgPool', x, window, options.countIncludePad ?? false)
+}
+
+/**
+ * The largest value of each channel; NaN where there is one.
+ *
+ * @param x [n, height, width, channels]
+ * @returns [n, 1, 1, channels]
+ * @throws FilterbankError for another rank, or an image without pixels
+ * @example const strongest = globalMaxPool2d(features)
+ */
+export function globalMaxPool2d(x: Tensor): Tensor {
+  return pool('maxPool', x, wholeOf(x, contextOf('globalMaxPool2d', x)), false)
+}
+
+/**
+ * The mean of each channel, summed as by `avgPool2d`.
+ *
+ * @param x [n, height, width, channels]
+ * @returns [n, 1, 1, channels]
+ * @throws FilterbankError for another rank, or an image without pixels
+ * @example const logits = linear(globalAvgPool2d(features).reshape([1, -1]), weight)
+ */
+export function globalAvgPool2d(x: Tensor): Tensor {
+  return pool('avgPool', x, wholeOf(x, contextOf('globalAvgPool2d', x)), false)
+}
+
+function contextOf(op: string, x: Tensor): Context {
+  engineOf(op, { x })
+  const context = { op, shapes: { x: x.shape } }
+  check(x.shape.length === 4, () => ({ ...context, argument: 'x', expected: '[n, height, width, channels]', got: `rank ${x.shape.length}` }))
+  return context
+}
+
+const imageSize = (x: Tensor): [number, number] => [x.shape[1]!, x.shape[2]!]
+
+function windowOf(x: Tensor, options: MaxPool2dOptions, context: Context): Window {
+  const size = pair(options.size, 'size', 1, context)
+  return slidingWindow(imageSize(x), size, { ...options, stride: options.stride ?? size }, context)
+}
+
+function wholeOf(x: Tensor, context: Context): Window {
+  const size = imageSize(x)
+  check(size[0] > 0 && size[1] > 0, () => ({ ...context, argument: 'x', expected: 'an image of at least one pixel', got: show(size) }))
+  return slidingWindow(size, size, {}, context)
+}
+
+function pool(kernel: 'maxPool' | 'avgPool', x: Tensor, { h, w }: Window, countPadding: boolean): Tensor {
+  const { engine } = x
+  const [n, ih, iw, c] = x.shape as [number, number, number, number]
+  const rows = n * h.output
+  // Where rows are few, as in a global pool, their channels are shared out too.
+  const slices = rows < 16 ? 16 / rows : 1
+  const channels = Math.max(1, Math.ceil(c / slices / 16)) * 16
+  const y = engine.empty([n, h.output, w.output, c])
+
+  const { i32 } = engine
+  const call = engine.call(Pool.length)
+  i32[call + Pool.x] = x.pointer
+  i32[call + Pool.y] = y.pointer
+  i32[call + Pool.ih] = ih
+  i32[call + Pool.iw] = iw
+  i32[call + Pool.c] = c
+  i32[call + Pool.oh] = h.output
+  i32[call + Pool.ow] = w.output
+  i32[call + Pool.tapsH] = h.size
+  i32[call + Pool.tapsW] = w.size
+  i32[call + Pool.stepH] = h.stride
+  i32[call + Pool.stepW] = w.stride
+  i32[call + Pool.firstH] = -h.before
+  i32[call + Pool.firstW] = -w.before
+  i32[call + Pool.tapStepH] = h.dilation
+  i32[call + Pool.tapStepW] = w.dilation
+  i32[call + Pool.afterH] = h.after
+  i32[call + Pool.afterW] = w.after
+  i32[call + Pool.countPadding] = Number(countPadding)
+  i32[call + Pool.channels] = channels
+  engine.run(kernel, call, rows * Math.ceil(c / channels))
+  return y
+}
