@@ -8,6 +8,8 @@
 /** Panels of packed weights from any strided matrix: see layout.ts. */
 export const enum Pack {
   source, panels,
+  /** Columns of one panel: 8 for a tile, 4 for depthwise. */
+  width,
   groups, columns,
   tapsH, tapsW, depth,
   groupStride, tapHStride, tapWStride, rowStride, columnStride,
@@ -40,5 +42,20 @@ export const enum Pool {
   afterH, afterW, countPadding,
   /** Channels of one unit, a multiple of 16. */
   channels,
+  length,
+}
+
+/** One filter per channel: see depthwise.ts. */
+export const enum Depthwise {
+  x, w, b, y,
+  n, ih, iw, ic, oh, ow, oc,
+  kh, kw, strideH, strideW, dilationH, dilationW, beforeH, beforeW,
+  low, high,
+  /** Taps kx, kx + tapStep, ... read neighbouring columns of one phase; up to runTaps (1 to 3) of them make a run. */
+  tapStep, runTaps,
+  /** Columns of one phase in the ring, with room for the last tile to read on. */
+  columns,
+  /** Output rows and channels (a multiple of 4) of one unit. */
+  rows, block,
   length,
 }

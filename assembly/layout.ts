@@ -3,28 +3,29 @@ import { address, word } from './arguments'
 import { Pack } from './calls'
 
 /**
- * Unit: one panel. Any strided matrix becomes panels of 8 columns, the last one filled up with zeros:
+ * Unit: one panel. Any strided matrix becomes panels of `width` columns (8 or 4), the last one filled up with zeros:
  *
- *   source[group][tapH][tapW][row][column]  ->  panels[group][column / 8][tapH][tapW][row][8]
+ *   source[group][tapH][tapW][row][column]  ->  panels[group][column / width][tapH][tapW][row][width]
  */
 export function pack(call: usize, begin: i32, end: i32): void {
   const columns = word(call, Pack.columns), depth = word(call, Pack.depth)
   const tapsH = word(call, Pack.tapsH), tapsW = word(call, Pack.tapsW)
   const tapHStride = word(call, Pack.tapHStride), tapWStride = word(call, Pack.tapWStride)
   const rowStride = word(call, Pack.rowStride), columnStride = word(call, Pack.columnStride)
-  const groupPanels = (columns + 7) / 8
-  let to = address(call, Pack.panels) + begin * tapsH * tapsW * depth * 32
+  const width = word(call, Pack.width)
+  const groupPanels = (columns + width - 1) / width
+  let to = address(call, Pack.panels) + begin * tapsH * tapsW * depth * width * 4
   for (let u = begin; u < end; u++) {
-    const group = u / groupPanels, column = (u % groupPanels) * 8
-    const width = min(8, columns - column)
+    const group = u / groupPanels, column = (u % groupPanels) * width
+    const used = min(width, columns - column)
     const panel = address(call, Pack.source) + group * word(call, Pack.groupStride) + column * columnStride
     for (let ty = 0; ty < tapsH; ty++) {
       for (let tx = 0; tx < tapsW; tx++) {
         let from = panel + ty * tapHStride + tx * tapWStride
         for (let k = 0; k < depth; k++) {
-          packRow(to, from, width, columnStride)
+          packRow(to, from, width, used, columnStride)
           from += rowStride
-          to += 32
+          to += width * 4
         }
       }
     }
@@ -33,13 +34,11 @@ export function pack(call: usize, begin: i32, end: i32): void {
 
 // @ts-ignore: decorator
 @inline
-function packRow(to: usize, from: usize, width: i32, columnStride: i32): void {
-  if (width == 8 && columnStride == 4) {
+function packRow(to: usize, from: usize, width: i32, used: i32, columnStride: i32): void {
+  if (used == 8 && columnStride == 4) {
     v128.store(to, v128.load(from))
     v128.store(to, v128.load(from, 16), 16)
     return
   }
-  v128.store(to, f32x4.splat(0))
-  v128.store(to, f32x4.splat(0), 16)
-  for (let c = 0; c < width; c++) store<f32>(to + c * 4, load<f32>(from + c * columnStride))
+  for (let c = 0; c < width; c++) store<f32>(to + c * 4, c < used ? load<f32>(from + c * columnStride) : 0)
 }

@@ -4,6 +4,7 @@ import { sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Context, slidingWindow, type Window, type WindowOptions } from '../window.js'
 import { type Activation, fusedClamp } from './activation.js'
+import { runDepthwise } from './depthwise.js'
 import { packed, runProduct, slide } from './igemm.js'
 
 export interface Conv2dOptions extends WindowOptions {
@@ -51,7 +52,8 @@ export function conv2d(x: Tensor, filter: Tensor, options: Conv2dOptions = {}): 
   check(!out || sameShape(out.shape, shape), fail('out', show(shape), show(out?.shape)))
 
   const y = out ?? engine.empty(shape)
-  dense(engine, x, filter, bias, y, window, groups, clamp)
+  if (groups === ic) runDepthwise(x, filter, bias, y, window, clamp)
+  else dense(engine, x, filter, bias, y, window, groups, clamp)
   return y
 }
 
@@ -68,6 +70,7 @@ function dense(
   const [n, ih, iw, ic] = x.shape as [number, number, number, number]
   const [kh, kw, depth, oc] = filter.shape as [number, number, number, number]
   const panels = packed(filter.storage, {
+    width: 8,
     groups,
     columns: oc / groups,
     tapsH: kh,

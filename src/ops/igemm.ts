@@ -28,6 +28,8 @@ export const slide = ({ output, size, stride, dilation, before }: Axis): Walk =>
 
 /** A filter as a strided matrix [groups][tapsH][tapsW][depth][columns]; strides in elements. */
 export interface Panels {
+  /** Columns of one panel: 8 for the register tile, 4 for depthwise. */
+  width: number
   groups: number
   columns: number
   tapsH: number
@@ -42,9 +44,9 @@ export interface Panels {
   columnStride: number
 }
 
-const panelCount = (columns: number): number => Math.ceil(columns / 8)
+const panelCount = (columns: number, width = 8): number => Math.ceil(columns / width)
 
-export const packedFloats = ({ groups, columns, tapsH, tapsW, depth }: Panels): number => groups * panelCount(columns) * 8 * tapsH * tapsW * depth
+export const packedFloats = ({ width, groups, columns, tapsH, tapsW, depth }: Panels): number => groups * panelCount(columns, width) * width * tapsH * tapsW * depth
 
 /** Writes the panels of `source` at `to`. */
 export function pack(engine: Engine, source: number, to: number, panels: Panels): void {
@@ -52,6 +54,7 @@ export function pack(engine: Engine, source: number, to: number, panels: Panels)
   const call = engine.call(Pack.length)
   i32[call + Pack.source] = source + panels.offset * 4
   i32[call + Pack.panels] = to
+  i32[call + Pack.width] = panels.width
   i32[call + Pack.groups] = panels.groups
   i32[call + Pack.columns] = panels.columns
   i32[call + Pack.tapsH] = panels.tapsH
@@ -62,10 +65,10 @@ export function pack(engine: Engine, source: number, to: number, panels: Panels)
   i32[call + Pack.tapWStride] = panels.tapWStride * 4
   i32[call + Pack.rowStride] = panels.rowStride * 4
   i32[call + Pack.columnStride] = panels.columnStride * 4
-  engine.run('pack', call, panels.groups * panelCount(panels.columns))
+  engine.run('pack', call, panels.groups * panelCount(panels.columns, panels.width))
 }
 
-/** The panels of a filter, packed once and again only after it was written. */
+/** The panels of a filter: packed once, and again only after it was written. */
 export function packed(storage: Storage, panels: Panels): number {
   const { engine, pointer } = storage
   return storage.derive(`panels ${Object.values(panels).join()}`, packedFloats(panels), (to) => pack(engine, pointer, to, panels))

@@ -1,0 +1,72 @@
+/** The plan of a convolution with one filter per channel (assembly/depthwise.ts). */
+import { Depthwise } from '../../assembly/calls.js'
+import type { Tensor } from '../tensor.js'
+import type { Window } from '../window.js'
+import { packed } from './igemm.js'
+
+/** Bytes that the ring may take: half of a 32 KB first-level cache where the image is narrow enough, but 16 channels at least. Witness: bench, depthwise layers. */
+const RING_BYTES = 16384
+/** Units that a layer falls into at least, where it has rows and channels for them. */
+const UNITS = 8
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b))
+
+export function runDepthwise(x: Tensor, filter: Tensor, bias: Tensor | undefined, y: Tensor, { h, w }: Window, clamp: readonly [number, number]): void {
+  const { engine } = x
+  const [n, ih, iw, ic] = x.shape as [number, number, number, number]
+  const [kh, kw, , oc] = filter.shape as [number, number, number, number]
+  const taps = kh * kw
+  // [kh][kw][oc] -> [oc / 4][kh][kw][4]
+  const weights = packed(filter.storage, {
+    width: 4,
+    groups: 1,
+    columns: oc,
+    tapsH: kh,
+    tapsW: kw,
+    depth: 1,
+    offset: 0,
+    groupStride: 0,
+    tapHStride: kw * oc,
+    tapWStride: oc,
+    rowStride: oc,
+    columnStride: 1,
+  })
+  const reach = h.dilation * (kh - 1) + 1
+  const columns = w.output + Math.floor((w.dilation * (kw - 1)) / w.stride) + 10
+  const common = gcd(w.stride, w.dilation)
+  const fits = 4 * Math.floor(RING_BYTES / (reach * w.stride * columns * 16))
+  const block = Math.min(Math.ceil(oc / 4) * 4, Math.max(16, Math.min(64, fits)))
+  const blocks = Math.ceil(oc / block)
+  const rows = Math.max(Math.min(h.output, 2 * reach), Math.ceil(h.output / Math.ceil(UNITS / Math.max(1, n * blocks))))
+  engine.scratch(4 * (reach * w.stride * columns * block + 4 * taps))
+
+  const { i32, f32 } = engine
+  const call = engine.call(Depthwise.length)
+  i32[call + Depthwise.x] = x.pointer
+  i32[call + Depthwise.w] = weights
+  i32[call + Depthwise.b] = bias?.pointer ?? 0
+  i32[call + Depthwise.y] = y.pointer
+  i32[call + Depthwise.n] = n
+  i32[call + Depthwise.ih] = ih
+  i32[call + Depthwise.iw] = iw
+  i32[call + Depthwise.ic] = ic
+  i32[call + Depthwise.oh] = h.output
+  i32[call + Depthwise.ow] = w.output
+  i32[call + Depthwise.oc] = oc
+  i32[call + Depthwise.kh] = kh
+  i32[call + Depthwise.kw] = kw
+  i32[call + Depthwise.strideH] = h.stride
+  i32[call + Depthwise.strideW] = w.stride
+  i32[call + Depthwise.dilationH] = h.dilation
+  i32[call + Depthwise.dilationW] = w.dilation
+  i32[call + Depthwise.beforeH] = h.before
+  i32[call + Depthwise.beforeW] = w.before
+  f32[call + Depthwise.low] = clamp[0]
+  f32[call + Depthwise.high] = clamp[1]
+  i32[call + Depthwise.tapStep] = w.stride / common
+  i32[call + Depthwise.runTaps] = w.dilation === common ? 3 : 1
+  i32[call + Depthwise.columns] = columns
+  i32[call + Depthwise.rows] = rows
+  i32[call + Depthwise.block] = block
+  engine.run('depthwise', call, n * blocks * Math.ceil(h.output / rows))
+}
