@@ -1,0 +1,108 @@
+/** Measures layers in every contender: same data, outputs checked against each other, then timed in turns. Runs in Node and in a page. */
+import { difference, measure, measurePeak } from './measure.mjs'
+import { filterbank } from './peers/filterbank.mjs'
+import { dataOf, operations } from './shapes.mjs'
+
+/**
+ * What takes part. `prepare` gives undefined for what it cannot do. `run` leaves input and output where they are; `runWithCopies`, for those whose
+ * every call copies them in and out, is such a call.
+ * @typedef {object} Contender
+ * @property {string} name
+ * @property {string} version
+ * @property {boolean} [native] not WebAssembly
+ * @property {(problem: import('./shapes.mjs').Problem, data: { x: Float32Array, filter?: Float32Array, bias?: Float32Array }) => Prepared | undefined | Promise<Prepared | undefined>} prepare
+ *
+ * @typedef {object} Prepared
+ * @property {() => unknown} run
+ * @property {() => unknown} [runWithCopies]
+ * @property {() => Float32Array | Promise<Float32Array>} output NHWC, row-major
+ * @property {() => void} dispose
+ *
+ * @typedef {object} Row
+ * @property {string} line @property {string} name @property {string} kind
+ * @property {number} operations @property {number} bytes read and written, filter included
+ * @property {Record<string, import('./measure.mjs').Timing & { copies?: number }>} results by contender; `copies` is the milliseconds that its copies add
+ */
+
+const ALGORITHMS = ['gemm', 'igemm', 'winograd', 'depthwise']
+
+/**
+ * The whole bench: the peak, then every layer.
+ * @param {{ problems: import('./shapes.mjs').Problem[], simd?: string, threads?: number, assert?: boolean, budget?: number }} wanted
+ * @param {{ library: object, peak(build: string): Promise<BufferSource>, peers: (() => Promise<Contender>)[] }} host filterbank's core entry, bench/peak.ts compiled, who else there is
+ * @param {(news: { start: { peak: number, contenders: { name: string, version: string, peer: boolean, native: boolean }[] } } | { row: Row }) => unknown} report
+ */
+export async function bench({ problems, simd, threads = 1, assert, budget }, { library, peak, peers }, report) {
+  const own = await filterbank(library, { simd, threads: 1 })
+  const variants = []
+  if (threads > 1) variants.push(await filterbank(library, { simd, threads }))
+  if (assert) for (const algorithm of ALGORITHMS) variants.push(await filterbank(library, { simd, threads: 1, algorithm }))
+  const contenders = [own, ...variants]
+  for (const open of peers) contenders.push(await open())
+  await report({
+    start: {
+      peak: await measurePeak(await peak(own.version)),
+      contenders: contenders.map(({ name, version, native = false }, i) => ({ name, version, native, peer: i > variants.length })),
+    },
+  })
+  for await (const row of compare(problems, contenders, { budget })) await report({ row })
+}
+
+/** Outputs may differ by this part of the largest number: Winograd's rounding is within it, a wrong tap is not. */
+const TOLERANCE = 1e-4
+
+/**
+ * @param {import('./shapes.mjs').Problem[]} problems
+ * @param {Contender[]} contenders the first is filterbank, whose output the others are checked against
+ * @param {{ budget?: number }} options milliseconds of samples for one problem
+ * @yields {Row | { line: string, name: string, missing: string } | { line: string, name: string, wrong: string }} missing: filterbank lacks the op; wrong: two outputs differ
+ */
+export async function* compare(problems, contenders, options) {
+  for (const problem of problems) {
+    const { line, names, kind } = problem
+    const name = names[0] ?? line
+    const data = dataOf(problem)
+    const present = []
+    try {
+      for (const contender of contenders) {
+        const prepared = await contender.prepare(problem, data)
+        if (prepared) present.push({ contender, prepared })
+      }
+      if (present[0]?.contender !== contenders[0]) {
+        yield { line, name, missing: `${contenders[0].name} has no ${problem.op}` }
+        continue
+      }
+      const output = await present[0].prepared.output()
+      const wrong = await check(output, present)
+      if (wrong) {
+        yield { line, name, wrong }
+        continue
+      }
+      const runs = present.flatMap(({ contender, prepared }) => [
+        { contender, run: prepared.run },
+        ...(prepared.runWithCopies ? [{ contender, run: prepared.runWithCopies, copies: true }] : []),
+      ])
+      const timings = await measure(
+        runs.map(({ run }) => run),
+        options,
+      )
+      const results = {}
+      runs.forEach(({ contender, copies }, i) => {
+        if (copies) results[contender.name].copies = timings[i].ms - results[contender.name].ms
+        else results[contender.name] = timings[i]
+      })
+      const bytes = 4 * (data.x.length + output.length + (data.filter?.length ?? 0))
+      yield { line, name, kind, operations: operations(problem, output.length), bytes, results }
+    } finally {
+      for (const { prepared } of present) prepared.dispose()
+    }
+  }
+}
+
+/** Compares everyone's output with the first one's; a sentence where one differs. */
+async function check(expected, [first, ...others]) {
+  for (const { contender, prepared } of others) {
+    const apart = difference(expected, await prepared.output())
+    if (!(apart <= TOLERANCE)) return `${contender.name} and ${first.contender.name} differ by ${apart} of the largest number`
+  }
+}

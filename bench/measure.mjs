@@ -1,0 +1,82 @@
+/** Timing that noise on the machine cannot turn: contenders take turns, round by round, in one process. Runs in Node and in a page. */
+
+const WARM_UP_MS = 150
+/** A sample is as many calls as fill this time, so that the clock's steps (5 us in an isolated page) do not count. */
+const SAMPLE_MS = 2
+
+/**
+ * @typedef {object} Timing
+ * @property {number} ms median of the samples, for one call
+ * @property {number} low the 10th percentile
+ * @property {number} high the 90th
+ */
+
+/**
+ * Times every `run` (it may return a promise).
+ * @param {(() => unknown)[]} runs
+ * @param {{ budget?: number, rounds?: [number, number] }} options milliseconds for all samples together, fewest and most rounds
+ * @returns {Promise<Timing[]>}
+ */
+export async function measure(runs, { budget = 1000, rounds = [7, 51] } = {}) {
+  const calls = []
+  let round = 0
+  for (const run of runs) {
+    let count = 0
+    const start = performance.now()
+    let elapsed = 0
+    while (elapsed < WARM_UP_MS || count < 3) {
+      await time(run, 1)
+      count++
+      elapsed = performance.now() - start
+    }
+    calls.push(Math.ceil((SAMPLE_MS * count) / elapsed))
+    round += Math.max(SAMPLE_MS, elapsed / count)
+  }
+  const samples = runs.map(() => [])
+  const [least, most] = rounds
+  for (let left = Math.min(most, Math.max(least, Math.round(budget / round))); left > 0; left--) {
+    for (let i = 0; i < runs.length; i++) samples[i].push((await time(runs[i], calls[i])) / calls[i])
+  }
+  return samples.map(timing)
+}
+
+/** Milliseconds of `count` calls. */
+async function time(run, count) {
+  const start = performance.now()
+  for (let i = 0; i < count; i++) {
+    const promise = run()
+    if (promise) await promise
+  }
+  return performance.now() - start
+}
+
+function timing(samples) {
+  samples.sort((a, b) => a - b)
+  const at = (share) => samples[Math.round(share * (samples.length - 1))]
+  return { ms: at(0.5), low: at(0.1), high: at(0.9) }
+}
+
+/** Most GFLOP/s of the register-resident multiply-adds in bench/peak.ts, compiled. @param {BufferSource} wasm */
+export async function measurePeak(wasm) {
+  const { instance } = await WebAssembly.instantiate(wasm, { env: { abort() {} } })
+  const { multiplyAdds, operations } = instance.exports
+  const turns = 100_000
+  let best = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 300; i++) best = Math.min(best, await time(() => void multiplyAdds(turns), 1))
+  return (turns * operations.value) / best / 1e6
+}
+
+/** The largest difference between two outputs, as a part of the largest number in the first; infinite where sizes differ or a number is missing. */
+export function difference(expected, actual) {
+  if (expected.length !== actual.length) return Number.POSITIVE_INFINITY
+  let largest = 0
+  let apart = 0
+  for (let i = 0; i < expected.length; i++) {
+    largest = Math.max(largest, Math.abs(expected[i]))
+    apart = Math.max(apart, Math.abs(expected[i] - actual[i]))
+  }
+  return Number.isNaN(apart) ? Number.POSITIVE_INFINITY : apart / (largest || 1)
+}
+
+/** @param {number[]} values */
+export const geometricMean = (values) => Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length)

@@ -1,0 +1,140 @@
+/** `npm run bench`: this machine's peak, then every layer in bench/shapes. `--help` lists the options. */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { cpus } from 'node:os'
+import { dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { bench } from './compare.mjs'
+import { parseLayers } from './shapes.mjs'
+import { columnsOf, readme, rowPrinter, summary } from './table.mjs'
+
+const HELP = `npm run bench -- [options]
+  --only A,B      layers whose name, kind or line contains A or B
+  --quick         one layer of each kind, in seconds
+  --peers         beside onnxruntime-web, tfjs-wasm and onnxruntime-node (installed into bench/node_modules on first use)
+  --threads N     also with N threads
+  --simd BUILD    simd128 or relaxed; by default what createEngine picks
+  --assert        fails where algorithm 'auto' is over 10% slower than another one
+  --chromium      in a page of the system's headless Chromium
+  --json FILE     writes all results
+  --readme        writes the table into README.md`
+
+/** 'auto' may take this much longer than the best algorithm before --assert complains: choices closer than that change places with the noise. */
+const ALLOWED = 1.1
+/** The table stands between these lines. */
+const MARKERS = ['<!-- bench -->', '<!-- /bench -->']
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    quick: { type: 'boolean' },
+    peers: { type: 'boolean' },
+    threads: { type: 'string' },
+    simd: { type: 'string' },
+    assert: { type: 'boolean' },
+    chromium: { type: 'boolean' },
+    json: { type: 'string' },
+    readme: { type: 'boolean' },
+    help: { type: 'boolean' },
+  },
+})
+if (options.help) {
+  console.log(HELP)
+  process.exit()
+}
+
+process.chdir(join(import.meta.dirname, '..'))
+compilePeak()
+if (options.peers) installPeers()
+const wanted = {
+  problems: select(),
+  simd: options.simd,
+  threads: options.threads && Number(options.threads),
+  assert: options.assert,
+  peers: options.peers,
+  budget: options.quick ? 300 : 1000,
+}
+const rows = []
+let started
+let columns
+let print
+const host = options.chromium ? (await import('./chromium.mjs')).benchInPage : benchHere
+await host(wanted, ({ start, row }) => {
+  if (start) {
+    started = start
+    columns = columnsOf(start.contenders, start.peak)
+    print = rowPrinter(columns, console.log)
+    console.log(about(start))
+  } else if (row.missing) console.log(`${row.name}: ${row.missing}`)
+  else if (row.wrong) {
+    console.error(`${row.name}: ${row.wrong}`)
+    process.exitCode = 1
+  } else {
+    rows.push(row)
+    print(row)
+  }
+})
+console.log(`\nGeometric means\n${summary(rows, columns)}`)
+if (options.json) writeFileSync(options.json, JSON.stringify({ about: about(started), ...started, rows }, null, 1))
+if (options.readme) writeReadme()
+if (options.assert) assertChoices()
+// Workers and the peers' pools would keep the process.
+process.exit()
+
+/** The layers asked for; a quick run takes the first of each kind. */
+function select() {
+  const text = readdirSync('bench/shapes').map((file) => readFileSync(`bench/shapes/${file}`, 'utf8'))
+  const parts = options.only?.split(',') ?? ['']
+  const problems = parseLayers(text.join('\n')).filter(({ line, names, kind }) =>
+    parts.some((part) => [line, kind, ...names].some((word) => word.includes(part))),
+  )
+  return options.quick ? problems.filter(({ kind }, i) => kind !== problems[i - 1]?.kind) : problems
+}
+
+async function benchHere(wanted, report) {
+  // Node 20 has relaxed SIMD behind this flag; later ones do not know it any more.
+  if (wanted.simd === 'relaxed' && process.versions.node.startsWith('20.')) setFlagsFromString('--experimental-wasm-relaxed-simd')
+  const peers = wanted.peers ? (await import('./peers/node.mjs')).peers : []
+  const library = await import('../dist/index.js')
+  await bench(wanted, { library, peers, peak: async (build) => readFileSync(`build/peak-${build}.wasm`) }, report)
+}
+
+function compilePeak() {
+  const asc = join(dirname(createRequire(import.meta.url).resolve('assemblyscript/package.json')), 'bin/asc.js')
+  for (const target of ['simd128', 'relaxed']) execFileSync(process.execPath, [asc, '--config', 'bench/asconfig.json', '--target', target])
+}
+
+function installPeers() {
+  if (existsSync('bench/node_modules')) return
+  console.log('Installing the peers into bench/node_modules ...')
+  execFileSync('npm', ['ci', '--prefix', 'bench', '--ignore-scripts', '--no-audit', '--no-fund'], { stdio: 'inherit' })
+}
+
+function about({ peak, contenders, host }) {
+  const own = JSON.parse(readFileSync('package.json', 'utf8'))
+  const versions = contenders.slice(1).map(({ name, version }) => `${name} ${version}`)
+  return [
+    `filterbank ${own.version} (${contenders[0].version}), ${host ?? `Node ${process.versions.node}`}, ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.`,
+    `Multiply-add peak of one thread: ${peak.toFixed(1)} GFLOP/s. Medians; every contender on one thread unless it says otherwise.`,
+    ...(versions.length ? [`Beside it, in the same run: ${versions.join(', ')}.`] : []),
+  ].join('\n')
+}
+
+function writeReadme() {
+  const text = readFileSync('README.md', 'utf8')
+  const [start, end] = MARKERS.map((marker) => text.indexOf(marker))
+  if (start < 0 || end < start) throw new Error(`README.md has no ${MARKERS.join(' ... ')} to write between`)
+  writeFileSync('README.md', `${text.slice(0, start) + MARKERS[0]}\n${readme(rows, columns, about(started))}\n${text.slice(end)}`)
+}
+
+function assertChoices() {
+  const [auto, ...choices] = started.contenders.filter(({ peer, name }) => !peer && !name.includes('threads')).map(({ name }) => name)
+  for (const { name, results } of rows) {
+    const best = choices.filter((choice) => results[choice]).reduce((a, b) => (results[b].ms < (results[a]?.ms ?? Number.POSITIVE_INFINITY) ? b : a), auto)
+    if (results[auto].ms <= ALLOWED * results[best].ms) continue
+    console.error(`${name}: auto takes ${results[auto].ms.toFixed(3)} ms, ${best} ${results[best].ms.toFixed(3)} ms`)
+    process.exitCode = 1
+  }
+}
