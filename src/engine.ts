@@ -169,6 +169,18 @@ export class Engine {
     return this.exports.tileRows.value
   }
 
+  /** A new tensor that `write` fills; given back where that fails. @internal */
+  make(shape: Shape, write: (tensor: Tensor) => void): Tensor {
+    const tensor = this.empty(shape)
+    try {
+      write(tensor)
+    } catch (error) {
+      tensor.dispose()
+      throw error
+    }
+    return tensor
+  }
+
   /** @internal */
   allocate(bytes: number): number {
     this.checkAlive()

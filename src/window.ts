@@ -155,3 +155,6 @@ export function transposedWindow(
   }
   return { h: axis(0), w: axis(1) }
 }
+
+/** Greatest common divisor: how often the taps of a dilated window fall on one phase of a stride. */
+export const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b))

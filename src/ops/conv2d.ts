@@ -1,11 +1,14 @@
-import { type Engine, engineOf } from '../engine.js'
+import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
-import { sameShape } from '../shape.js'
+import { type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { type Context, slidingWindow, type Window, type WindowOptions } from '../window.js'
+import { type Context, type Padding, slidingWindow, type Window, type WindowOptions } from '../window.js'
 import { type Activation, fusedClamp } from './activation.js'
 import { runDepthwise } from './depthwise.js'
 import { packed, runProduct, slide } from './igemm.js'
+
+/** `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'depthwise'`: one input channel per group. */
+export type ConvAlgorithm = 'auto' | 'gemm' | 'igemm' | 'depthwise'
 
 export interface Conv2dOptions extends WindowOptions {
   /** [outChannels], added to every pixel. */
@@ -13,6 +16,8 @@ export interface Conv2dOptions extends WindowOptions {
   /** Input and output channels fall into this many groups of neighbours that do not see each other. Default 1. */
   groups?: number
   activation?: Activation
+  /** How to compute it; by default the fastest that fits. For measuring, and for exactness: `'igemm'` sums in the order of the definition. */
+  algorithm?: ConvAlgorithm
   /** A tensor of the output's shape to write into, instead of a new one. It must not be `x`. */
   out?: Tensor
 }
@@ -33,9 +38,53 @@ export interface Conv2dOptions extends WindowOptions {
  * @example const edges = conv2d(photo, filters, { padding: 'same', activation: 'relu' })
  */
 export function conv2d(x: Tensor, filter: Tensor, options: Conv2dOptions = {}): Tensor {
+  const { bias, out } = options
+  engineOf('conv2d', { x, filter, bias, out })
+  return convolve(x, filter, options, { op: 'conv2d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape, out: out?.shape } })
+}
+
+export interface Conv1dOptions extends Omit<Conv2dOptions, 'stride' | 'dilation' | 'padding'> {
+  stride?: number
+  dilation?: number
+  /** As in `conv2d`; a pair is [before, after]. */
+  padding?: 'same' | 'valid' | number | readonly [number, number]
+}
+
+/**
+ * `conv2d` along one axis, as for sound or text.
+ *
+ * @param x [n, width, inChannels]
+ * @param filter [windowWidth, inChannels / groups, outChannels]
+ * @returns [n, outWidth, outChannels]
+ * @throws FilterbankError as conv2d does
+ * @example const features = conv1d(samples, filters, { stride: 2, padding: 'same' })
+ */
+export function conv1d(x: Tensor, filter: Tensor, options: Conv1dOptions = {}): Tensor {
+  const { bias, out, stride = 1, dilation = 1, padding = 'valid' } = options
+  const engine = engineOf('conv1d', { x, filter, bias, out })
+  const context: Context = { op: 'conv1d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape, out: out?.shape } }
+  check(x.shape.length === 3, () => ({ ...context, argument: 'x', expected: '[n, width, channels]', got: `rank ${x.shape.length}` }))
+  check(filter.shape.length === 3, () => ({
+    ...context,
+    argument: 'filter',
+    expected: '[width, inChannels / groups, outChannels]',
+    got: `rank ${filter.shape.length}`,
+  }))
+  const sides: Padding = typeof padding === 'string' ? padding : [[0, 0], typeof padding === 'number' ? [padding, padding] : padding]
+  return engine.scope(() => {
+    const tall = (tensor: Tensor, axis: number) => tensor.reshape(tensor.shape.toSpliced(axis, 0, 1))
+    const y = convolve(
+      tall(x, 1),
+      tall(filter, 0),
+      { ...options, stride: [1, stride], dilation: [1, dilation], padding: sides, out: out && tall(out, 1) },
+      context,
+    )
+    return out ?? y.reshape(y.shape.toSpliced(1, 1))
+  })
+}
+
+function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Context): Tensor {
   const { bias, groups = 1, activation, out } = options
-  const engine = engineOf('conv2d', { x, filter, bias, out })
-  const context: Context = { op: 'conv2d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape, out: out?.shape } }
   const fail = (argument: string, expected: string, got: string) => () => ({ ...context, argument, expected, got })
   check(x.shape.length === 4, fail('x', '[n, height, width, channels]', `rank ${x.shape.length}`))
   check(filter.shape.length === 4, fail('filter', '[height, width, inChannels / groups, outChannels]', `rank ${filter.shape.length}`))
@@ -47,26 +96,34 @@ export function conv2d(x: Tensor, filter: Tensor, options: Conv2dOptions = {}): 
   check(ic === groupIn * groups, fail('filter', `one of ${ic / groups} input channels${groups > 1 ? ` (${ic} in ${groups} groups)` : ''}`, `${groupIn}`))
   check(!bias || sameShape(bias.shape, [oc]), fail('bias', `[${oc}]`, show(bias?.shape)))
   const window = slidingWindow([ih, iw], [kh, kw], options, context)
+  const algorithm = choose(options.algorithm ?? 'auto', filter.shape, groups, window, context)
   const clamp = fusedClamp(activation, context)
   const shape = [n, window.h.output, window.w.output, oc]
   check(!out || sameShape(out.shape, shape), fail('out', show(shape), show(out?.shape)))
+  check(!out || out.storage !== x.storage, fail('out', 'another tensor than x', 'x itself'))
 
-  const y = out ?? engine.empty(shape)
-  if (groups === ic) runDepthwise(x, filter, bias, y, window, clamp)
-  else dense(engine, x, filter, bias, y, window, groups, clamp)
-  return y
+  const run = (y: Tensor) => {
+    if (algorithm === 'depthwise') runDepthwise(x, filter, bias, y, window, clamp)
+    else runDense(x, filter, bias, y, window, groups, clamp)
+  }
+  if (!out) return x.engine.make(shape, run)
+  run(out)
+  return out.changed()
 }
 
-function dense(
-  engine: Engine,
-  x: Tensor,
-  filter: Tensor,
-  bias: Tensor | undefined,
-  y: Tensor,
-  { h, w }: Window,
-  groups: number,
-  clamp: readonly [number, number],
-): void {
+/** The algorithm for a layer: what was asked for, if it fits, else the fastest. Witness: bench, `--assert`. */
+function choose(wanted: ConvAlgorithm, [kh, kw, groupIn]: Shape, groups: number, { h, w }: Window, context: Context): Exclude<ConvAlgorithm, 'auto'> {
+  const isPoint = kh === 1 && kw === 1 && h.before + h.after + w.before + w.after === 0
+  const isDepthwise = groupIn === 1
+  const fits = { auto: true, gemm: isPoint, igemm: true, depthwise: isDepthwise }
+  check(wanted in fits, () => ({ ...context, argument: 'algorithm', expected: `one of ${Object.keys(fits).join(', ')}`, got: show(wanted) }))
+  check(fits[wanted], () => ({ ...context, argument: 'algorithm', expected: 'one that fits this layer', got: show(wanted) }))
+  if (wanted !== 'auto') return wanted
+  if (isDepthwise && groups > 1) return 'depthwise'
+  return isPoint ? 'gemm' : 'igemm'
+}
+
+function runDense(x: Tensor, filter: Tensor, bias: Tensor | undefined, y: Tensor, { h, w }: Window, groups: number, clamp: readonly [number, number]): void {
   const [n, ih, iw, ic] = x.shape as [number, number, number, number]
   const [kh, kw, depth, oc] = filter.shape as [number, number, number, number]
   const panels = packed(filter.storage, {
@@ -83,7 +140,7 @@ function dense(
     rowStride: oc,
     columnStride: 1,
   })
-  runProduct(engine, {
+  runProduct(x.engine, {
     x: x.pointer,
     w: panels,
     b: bias?.pointer ?? 0,

@@ -1,15 +1,13 @@
 /** The plan of a convolution with one filter per channel (assembly/depthwise.ts). */
 import { Depthwise } from '../../assembly/calls.js'
 import type { Tensor } from '../tensor.js'
-import type { Window } from '../window.js'
+import { gcd, type Window } from '../window.js'
 import { packed } from './igemm.js'
 
 /** Bytes that the ring may take: half of a 32 KB first-level cache where the image is narrow enough, but 16 channels at least. Witness: bench, depthwise layers. */
 const RING_BYTES = 16384
 /** Units that a layer falls into at least, where it has rows and channels for them. */
 const UNITS = 8
-
-const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b))
 
 export function runDepthwise(x: Tensor, filter: Tensor, bias: Tensor | undefined, y: Tensor, { h, w }: Window, clamp: readonly [number, number]): void {
   const { engine } = x

@@ -46,7 +46,8 @@ export interface Panels {
 
 const panelCount = (columns: number, width = 8): number => Math.ceil(columns / width)
 
-export const packedFloats = ({ width, groups, columns, tapsH, tapsW, depth }: Panels): number => groups * panelCount(columns, width) * width * tapsH * tapsW * depth
+export const packedFloats = ({ width, groups, columns, tapsH, tapsW, depth }: Panels): number =>
+  groups * panelCount(columns, width) * width * tapsH * tapsW * depth
 
 /** Writes the panels of `source` at `to`. */
 export function pack(engine: Engine, source: number, to: number, panels: Panels): void {

@@ -1,13 +1,7 @@
 /** What the binary exports (assembly/index.ts); tests/wasm/kernels.test.ts holds the two together. */
 
 /** Name of a kernel: (call, begin, end) over the units of an argument block. */
-export const kernelNames = [
-  'depthwise',
-  'igemm',
-  'pack',
-  'avgPool',
-  'maxPool',
-] as const
+export const kernelNames = ['depthwise', 'igemm', 'pack', 'avgPool', 'maxPool'] as const
 export type Kernel = (typeof kernelNames)[number]
 
 export type Exports = Record<Kernel, (call: number, begin: number, end: number) => void> & {

@@ -106,3 +106,45 @@ export const maxPool2d = (x: Values, geometry: PoolGeometry): Values => pool2d(x
 /** 0 where the window sees nothing. */
 export const avgPool2d = (x: Values, geometry: PoolGeometry, countIncludePad: boolean): Values =>
   pool2d(x, geometry, (values, paddedTaps) => values.reduce((a, b) => a + b, 0) / Math.max(1, countIncludePad ? paddedTaps : values.length))
+
+/** x [n, h, w, in], filter [kh, kw, in, out / groups], bias [out] -> [n, oh, ow, out]: every input is spread over its window. */
+export function convTranspose2d(
+  x: Values,
+  filter: Values,
+  bias: Values | undefined,
+  { stride, dilation, padding }: WindowGeometry,
+  outputPadding: [number, number],
+  groups: number,
+): Values {
+  const [n, ih, iw, inputs] = x.shape as [number, number, number, number]
+  const [kh, kw, , groupOut] = filter.shape as [number, number, number, number]
+  const length = (input: number, size: number, axis: 0 | 1) =>
+    (input - 1) * stride[axis] + dilation[axis] * (size - 1) + 1 + outputPadding[axis] - padding[axis][0] - padding[axis][1]
+  const y = build([n, length(ih, kh, 0), length(iw, kw, 1), groupOut * groups], (...index) => (bias ? bias.data[index[3]!]! : 0))
+  const [, oh, ow, out] = y.shape as [number, number, number, number]
+  build([n, ih, iw, inputs, kh, kw, groupOut], (image, iy, ix, i, ky, kx, o) => {
+    const oy = iy! * stride[0] + ky! * dilation[0] - padding[0][0]
+    const ox = ix! * stride[1] + kx! * dilation[1] - padding[1][0]
+    const channel = Math.floor(i! / (inputs / groups)) * groupOut + o!
+    if (oy >= 0 && oy < oh && ox >= 0 && ox < ow) {
+      y.data[((image! * oh + oy) * ow + ox) * out + channel]! += at(x, [image!, iy!, ix!, i!]) * at(filter, [ky!, kx!, i!, o!])
+    }
+    return 0
+  })
+  return y
+}
+
+/** a [..., m, k], b [..., k, n] -> [..., m, n]; `batch` is what the axes before the last two broadcast to. */
+export function matmul(a: Values, b: Values, batch: number[]): Values {
+  const [m, k] = a.shape.slice(-2) as [number, number]
+  const columns = b.shape.at(-1)!
+  const broadcast = (index: number[], shape: number[]) => shape.map((length, axis) => (length === 1 ? 0 : index[index.length - shape.length + axis]!))
+  return build([...batch, m, columns], (...index) => {
+    const outer = index.slice(0, -2)
+    const [row, column] = index.slice(-2) as [number, number]
+    let sum = 0
+    for (let i = 0; i < k; i++)
+      sum += at(a, [...broadcast(outer, a.shape.slice(0, -2)), row, i]) * at(b, [...broadcast(outer, b.shape.slice(0, -2)), i, column])
+    return sum
+  })
+}
