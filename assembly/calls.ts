@@ -59,3 +59,35 @@ export const enum Depthwise {
   rows, block,
   length,
 }
+
+/** RGBA bytes to floats: see image.ts. */
+export const enum FromBytes {
+  bytes, y, w, c,
+  /** Four words each, by channel: y = byte * scale + shift. Gray sums byte * scale over red, green and blue, and adds the first shift. */
+  scale, shift = scale + 4,
+  length = shift + 4,
+}
+
+/** Floats to RGBA bytes: see image.ts. */
+export const enum ToBytes {
+  x, bytes, w, c,
+  /** RGBA bytes to take alpha from where x has three channels; 0: opaque. */
+  alpha,
+  length,
+}
+
+/** Filters whose output has the size of their input: see image.ts. */
+export const enum Filter {
+  /** Addresses of the rows that each image's windows see, top to bottom: [n][h + kh - 1]. Output row r reads r, r + 1, ..., r + kh - 1. */
+  rows,
+  /** Columns to repeat beside a row: `left` to the left, the others to the right, kw - 1 in all; -1: zeros. */
+  sides, left,
+  y, h, w, c, kh, kw,
+  /** filterWindow: [kh][kw]. filterSeparable: `weights` [kh] down the columns, `across` [kw]. */
+  weights, across,
+  /** filterSeparable, where `blend` is 1: y = keep * x + gain * filtered, but x where |x - filtered| < threshold. */
+  blend, keep, gain, threshold,
+  /** gradientMagnitude: smoothing by [side, centre, side]. */
+  side, centre,
+  length,
+}

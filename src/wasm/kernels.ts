@@ -1,7 +1,19 @@
 /** What the binary exports (assembly/index.ts); tests/wasm/kernels.test.ts holds the two together. */
 
 /** Name of a kernel: (call, begin, end) over the units of an argument block. */
-export const kernelNames = ['depthwise', 'igemm', 'pack', 'avgPool', 'maxPool'] as const
+export const kernelNames = [
+  'avgPool',
+  'depthwise',
+  'filterSeparable',
+  'filterWindow',
+  'fromBytes',
+  'gradientMagnitude',
+  'igemm',
+  'maxPool',
+  'median',
+  'pack',
+  'toBytes',
+] as const
 export type Kernel = (typeof kernelNames)[number]
 
 export type Exports = Record<Kernel, (call: number, begin: number, end: number) => void> & {

@@ -1,0 +1,451 @@
+/**
+ * Images: bytes to floats and back, and filters whose output has the size of their input.
+ *
+ * Filters read rows by address, from a table that goes on above and below the image; the columns that go on to the left and right are copied
+ * from a list. So no kernel knows what a border is. A row is w * c floats and its next pixel is c floats away: four neighbouring floats are
+ * one vector, whatever c is.
+ *
+ *   plane: left * c floats | w * c floats | (kw - 1 - left) * c floats | 4 floats
+ *
+ * Vectors at the end of a row read up to 12 bytes beyond it; what those lanes give is never stored in a tensor.
+ * Letters: n h w c image, kh kw window.
+ */
+import { address, scratch, splat, word } from './arguments'
+import { Filter, FromBytes, ToBytes } from './calls'
+import { madd, storePart } from './simd'
+
+/** Unit: one row of w pixels. RGBA bytes -> 1 (gray), 3 or 4 floats of each pixel: byte * scale + shift. */
+export function fromBytes(call: usize, begin: i32, end: i32): void {
+  const w = word(call, FromBytes.w), c = word(call, FromBytes.c)
+  let from = address(call, FromBytes.bytes) + begin * w * 4
+  let to = address(call, FromBytes.y) + begin * w * c * 4
+  if (c == 1) {
+    const shift = splat(call, FromBytes.shift), red = splat(call, FromBytes.scale), green = splat(call, FromBytes.scale + 1), blue = splat(call, FromBytes.scale + 2)
+    const byte = i32x4.splat(255)
+    for (let left = (end - begin) * w; left > 0; left -= 4) {
+      const pixels = v128.load(from)
+      const r = f32x4.convert_i32x4_s(v128.and(pixels, byte))
+      const g = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(pixels, 8), byte))
+      const b = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(pixels, 16), byte))
+      const gray = madd(b, blue, madd(g, green, madd(r, red, shift)))
+      if (left < 4) storePart(to, gray, left)
+      else v128.store(to, gray)
+      from += 16
+      to += 16
+    }
+    return
+  }
+  const scale = v128.load(call + (FromBytes.scale << 2)), shift = v128.load(call + (FromBytes.shift << 2))
+  for (let left = (end - begin) * w; left > 0; left--) {
+    const pixel = madd(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(from)))), scale, shift)
+    // A fourth float where there are three is overwritten by the next pixel.
+    if (c == 3 && left == 1) storePart(to, pixel, 3)
+    else v128.store(to, pixel)
+    from += 4
+    to += c * 4
+  }
+}
+
+/** x * 255 as integers, rounded to the nearest (ties to even, as Uint8ClampedArray does), NaN to 0; not yet clamped. */
+// @ts-ignore: decorator
+@inline
+function scaled(x: v128): v128 {
+  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, f32x4.splat(255))))
+}
+
+/** Unit: one row of w pixels. 1 (gray), 3 or 4 floats of each pixel -> RGBA bytes: round(x * 255) within 0 to 255. */
+export function toBytes(call: usize, begin: i32, end: i32): void {
+  const w = word(call, ToBytes.w), c = word(call, ToBytes.c)
+  let from = address(call, ToBytes.x) + begin * w * c * 4
+  let to = address(call, ToBytes.bytes) + begin * w * 4
+  if (c == 1) {
+    const low = i32x4.splat(0), high = i32x4.splat(255), repeat = i32x4.splat(0x010101), opaque = i32x4.splat(0xff000000)
+    for (let left = (end - begin) * w; left > 0; left -= 4) {
+      const gray = i32x4.min_s(i32x4.max_s(scaled(v128.load(from)), low), high)
+      const pixels = v128.or(i32x4.mul(gray, repeat), opaque)
+      if (left < 4) storePart(to, pixels, left)
+      else v128.store(to, pixels)
+      from += 16
+      to += 16
+    }
+    return
+  }
+  let alpha = address(call, ToBytes.alpha)
+  if (alpha) alpha += begin * w * 4
+  for (let left = (end - begin) * w; left > 0; left--) {
+    const words = scaled(v128.load(from))
+    const halves = i16x8.narrow_i32x4_s(words, words)
+    let pixel = i32x4.extract_lane(i8x16.narrow_i16x8_u(halves, halves), 0)
+    if (c == 3) pixel = (pixel & 0xffffff) | (alpha ? load<i32>(alpha) & 0xff000000 : 0xff000000)
+    store<i32>(to, pixel)
+    from += c * 4
+    to += 4
+    if (alpha) alpha += 4
+  }
+}
+
+/** Bytes from one plane to the next. */
+// @ts-ignore: decorator
+@inline
+function planeStride(call: usize): usize {
+  return ((word(call, Filter.w) + word(call, Filter.kw) - 1) * word(call, Filter.c) + 4) * 4
+}
+
+/** Where the addresses of the rows under unit u start. */
+// @ts-ignore: decorator
+@inline
+function rowsOf(call: usize, u: i32): usize {
+  return address(call, Filter.rows) + (u + u / word(call, Filter.h) * (word(call, Filter.kh) - 1)) * 4
+}
+
+/** Fills a plane's columns to the left and right of the image from those within. */
+function extend(call: usize, plane: usize): void {
+  const sides = address(call, Filter.sides)
+  const left = word(call, Filter.left), count = word(call, Filter.kw) - 1, w = word(call, Filter.w)
+  const pixel: usize = word(call, Filter.c) * 4
+  for (let i = 0; i < count; i++) {
+    const column = load<i32>(sides + i * 4)
+    const from = plane + (left + column) * pixel, to = plane + (i < left ? i : i + w) * pixel
+    for (let k: usize = 0; k < pixel; k += 4) store<f32>(to + k, column < 0 ? 0 : load<f32>(from + k))
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function put(to: usize, v: v128, left: i32): void {
+  if (left < 4) storePart(to, v, left)
+  else v128.store(to, v)
+}
+
+/** y[i] = sum over t of weights[t] * taps[t][i], for i in [0, count); `taps` points at addresses. What all linear filters come down to. */
+function weigh(y: usize, count: i32, taps: usize, weights: usize, length: i32): void {
+  let at: usize = 0
+  for (; count >= 24; count -= 24) {
+    let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0
+    for (let t: usize = 0; t < <usize>length << 2; t += 4) {
+      const tap = load<usize>(taps + t) + at
+      const weight = v128.load32_splat(weights + t)
+      s0 = madd(v128.load(tap), weight, s0)
+      s1 = madd(v128.load(tap, 16), weight, s1)
+      s2 = madd(v128.load(tap, 32), weight, s2)
+      s3 = madd(v128.load(tap, 48), weight, s3)
+      s4 = madd(v128.load(tap, 64), weight, s4)
+      s5 = madd(v128.load(tap, 80), weight, s5)
+    }
+    v128.store(y + at, s0)
+    v128.store(y + at, s1, 16)
+    v128.store(y + at, s2, 32)
+    v128.store(y + at, s3, 48)
+    v128.store(y + at, s4, 64)
+    v128.store(y + at, s5, 80)
+    at += 96
+  }
+  for (; count > 0; count -= 4) {
+    let s = f32x4.splat(0)
+    for (let t: usize = 0; t < <usize>length << 2; t += 4) s = madd(v128.load(load<usize>(taps + t) + at), v128.load32_splat(weights + t), s)
+    put(y + at, s, count)
+    at += 16
+  }
+}
+
+/**
+ * Unit: one output row. Correlation with kh x kw weights: y[oy][ox] = sum over ky, kx of weights[ky][kx] * x[oy + ky - top][ox + kx - left].
+ *
+ * scratch: kh planes, taking turns, so that each row is copied once for kh output rows | addresses of the taps
+ */
+export function filterWindow(call: usize, begin: i32, end: i32): void {
+  const h = word(call, Filter.h), kh = word(call, Filter.kh), kw = word(call, Filter.kw)
+  const pixel: usize = word(call, Filter.c) * 4
+  const count = word(call, Filter.w) * word(call, Filter.c)
+  const left = word(call, Filter.left) * pixel
+  const stride = planeStride(call)
+  const planes = scratch(), taps = planes + kh * stride
+  for (let u = begin; u < end; u++) {
+    const rows = rowsOf(call, u)
+    for (let ky = u == begin || u % h == 0 ? 0 : kh - 1; ky < kh; ky++) {
+      const plane = planes + (u + ky) % kh * stride
+      memory.copy(plane + left, load<usize>(rows + ky * 4), count * 4)
+      extend(call, plane)
+    }
+    let tap = taps
+    for (let ky = 0; ky < kh; ky++) {
+      const plane = planes + (u + ky) % kh * stride
+      for (let kx = 0; kx < kw; kx++) {
+        store<usize>(tap, plane + kx * pixel)
+        tap += 4
+      }
+    }
+    weigh(address(call, Filter.y) + u * count * 4, count, taps, address(call, Filter.weights), kh * kw)
+  }
+}
+
+/**
+ * A filter that goes down the columns first, out of the image into its planes, and then across, out of the planes.
+ * Going down needs no border of its own: continuing a row commutes with anything done to its columns.
+ */
+// @ts-ignore: decorator
+@inline
+function downAcross<F>(call: usize, begin: i32, end: i32): void {
+  const pixel: usize = word(call, Filter.c) * 4
+  const count = word(call, Filter.w) * word(call, Filter.c)
+  const left = word(call, Filter.left) * pixel
+  const stride = planeStride(call)
+  const plane = scratch()
+  for (let u = begin; u < end; u++) {
+    const rows = rowsOf(call, u)
+    changetype<F>(0).down(call, rows, plane + left, stride, count)
+    for (let p = 0; p < changetype<F>(0).planes(); p++) extend(call, plane + p * stride)
+    changetype<F>(0).across(call, rows, plane, stride, pixel, address(call, Filter.y) + u * count * 4, count)
+  }
+}
+
+/** scratch: plane | addresses of the taps */
+@final
+class Separable {
+  @inline planes(): i32 {
+    return 1
+  }
+
+  @inline down(call: usize, rows: usize, plane: usize, stride: usize, count: i32): void {
+    weigh(plane, count, rows, address(call, Filter.weights), word(call, Filter.kh))
+  }
+
+  @inline across(call: usize, rows: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
+    const kw = word(call, Filter.kw), taps = plane + stride
+    for (let kx = 0; kx < kw; kx++) store<usize>(taps + kx * 4, plane + kx * pixel)
+    weigh(y, count, taps, address(call, Filter.across), kw)
+    if (word(call, Filter.blend)) blend(call, load<usize>(rows + (word(call, Filter.kh) >> 1) * 4), y, count)
+  }
+}
+
+/** y = keep * x + gain * y; x itself where |x - y| < threshold. */
+function blend(call: usize, x: usize, y: usize, count: i32): void {
+  const keep = splat(call, Filter.keep), gain = splat(call, Filter.gain), threshold = splat(call, Filter.threshold)
+  for (; count > 0; count -= 4) {
+    const from = v128.load(x), filtered = v128.load(y)
+    const mixed = madd(from, keep, f32x4.mul(filtered, gain))
+    put(y, v128.bitselect(from, mixed, f32x4.lt(f32x4.abs(f32x4.sub(from, filtered)), threshold)), count)
+    x += 16
+    y += 16
+  }
+}
+
+/** Unit: one output row. Correlation with weights[ky] * across[kx], then a blend with the image itself where asked for. */
+export function filterSeparable(call: usize, begin: i32, end: i32): void {
+  downAcross<Separable>(call, begin, end)
+}
+
+/** scratch: smoothed down the columns | difference of the row below and the row above */
+@final
+class Magnitude {
+  @inline planes(): i32 {
+    return 2
+  }
+
+  @inline down(call: usize, rows: usize, plane: usize, stride: usize, count: i32): void {
+    const side = splat(call, Filter.side), centre = splat(call, Filter.centre)
+    let above = load<usize>(rows), here = load<usize>(rows, 4), below = load<usize>(rows, 8)
+    for (; count > 0; count -= 4) {
+      const a = v128.load(above), b = v128.load(below)
+      put(plane, madd(f32x4.add(a, b), side, f32x4.mul(v128.load(here), centre)), count)
+      put(plane + stride, f32x4.sub(b, a), count)
+      above += 16
+      here += 16
+      below += 16
+      plane += 16
+    }
+  }
+
+  @inline across(call: usize, rows: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
+    const side = splat(call, Filter.side), centre = splat(call, Filter.centre)
+    let smooth = plane, change = plane + stride
+    for (; count > 0; count -= 4) {
+      const gx = f32x4.sub(v128.load(smooth + 2 * pixel), v128.load(smooth))
+      const gy = madd(f32x4.add(v128.load(change), v128.load(change + 2 * pixel)), side, f32x4.mul(v128.load(change + pixel), centre))
+      put(y, f32x4.sqrt(madd(gx, gx, f32x4.mul(gy, gy))), count)
+      smooth += 16
+      change += 16
+      y += 16
+    }
+  }
+}
+
+/** Unit: one output row. sqrt(gx^2 + gy^2), gx the difference along x of a 3x3 window smoothed along y by [side, centre, side]; gy the other way round. */
+export function gradientMagnitude(call: usize, begin: i32, end: i32): void {
+  downAcross<Magnitude>(call, begin, end)
+}
+
+// One instruction each; where an operand is NaN, the first one.
+// @ts-ignore: decorator
+@inline
+function low(a: v128, b: v128): v128 {
+  return f32x4.pmin(a, b)
+}
+
+// @ts-ignore: decorator
+@inline
+function high(a: v128, b: v128): v128 {
+  return f32x4.pmax(a, b)
+}
+
+// @ts-ignore: decorator
+@inline
+function middle(a: v128, b: v128, c: v128): v128 {
+  return high(low(a, b), low(high(a, b), c))
+}
+
+/**
+ * scratch: smallest, middle and largest of each column.
+ * The median of nine is that of the largest of the smallest, the middle of the middles, and the smallest of the largest.
+ */
+@final
+class Median3 {
+  @inline planes(): i32 {
+    return 3
+  }
+
+  @inline down(call: usize, rows: usize, plane: usize, stride: usize, count: i32): void {
+    let r0 = load<usize>(rows), r1 = load<usize>(rows, 4), r2 = load<usize>(rows, 8)
+    for (; count > 0; count -= 4) {
+      const a = v128.load(r0), b = v128.load(r1), c = v128.load(r2)
+      const ab = low(a, b), ba = high(a, b)
+      put(plane, low(ab, c), count)
+      put(plane + stride, high(ab, low(ba, c)), count)
+      put(plane + 2 * stride, high(ba, c), count)
+      r0 += 16
+      r1 += 16
+      r2 += 16
+      plane += 16
+    }
+  }
+
+  @inline across(call: usize, rows: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
+    let a = plane, b = plane + stride, c = plane + 2 * stride
+    for (; count > 0; count -= 4) {
+      const most = high(high(v128.load(a), v128.load(a + pixel)), v128.load(a + 2 * pixel))
+      const mid = middle(v128.load(b), v128.load(b + pixel), v128.load(b + 2 * pixel))
+      const least = low(low(v128.load(c), v128.load(c + pixel)), v128.load(c + 2 * pixel))
+      put(y, middle(most, mid, least), count)
+      a += 16
+      b += 16
+      c += 16
+      y += 16
+    }
+  }
+}
+
+/**
+ * scratch: the columns sorted: their smallest values, ..., their largest.
+ * Rank alone rules out six of the 25 from above and six from below; the exchanges that the other 13 need were found by search:
+ * 88 minima and maxima, checked by the zero-one principle on all 6^5 inputs with sorted columns (tests/image/median.test.ts).
+ */
+@final
+class Median5 {
+  @inline planes(): i32 {
+    return 5
+  }
+
+  @inline down(call: usize, rows: usize, plane: usize, stride: usize, count: i32): void {
+    let at: usize = 0
+    const r0 = load<usize>(rows), r1 = load<usize>(rows, 4), r2 = load<usize>(rows, 8), r3 = load<usize>(rows, 12), r4 = load<usize>(rows, 16)
+    for (; count > 0; count -= 4) {
+      let a = v128.load(r0 + at), b = v128.load(r1 + at), c = v128.load(r2 + at), d = v128.load(r3 + at), e = v128.load(r4 + at)
+      let t = low(a, b); b = high(a, b); a = t
+      t = low(d, e); e = high(d, e); d = t
+      t = low(c, e); e = high(c, e); c = t
+      t = low(c, d); d = high(c, d); c = t
+      t = low(a, d); d = high(a, d); a = t
+      t = low(a, c); c = high(a, c); a = t
+      t = low(b, e); e = high(b, e); b = t
+      t = low(b, d); d = high(b, d); b = t
+      t = low(b, c); c = high(b, c); b = t
+      put(plane + at, a, count)
+      put(plane + stride + at, b, count)
+      put(plane + 2 * stride + at, c, count)
+      put(plane + 3 * stride + at, d, count)
+      put(plane + 4 * stride + at, e, count)
+      at += 16
+    }
+  }
+
+  @inline across(call: usize, rows: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
+    let a = plane, b = plane + stride, c = plane + 2 * stride, d = plane + 3 * stride, e = plane + 4 * stride
+    let t: v128
+    for (; count > 0; count -= 4) {
+      let a0 = v128.load(a), a1 = v128.load(a + pixel), a2 = v128.load(a + 2 * pixel), a3 = v128.load(a + 3 * pixel), a4 = v128.load(a + 4 * pixel)
+      t = low(a0, a1); a1 = high(a0, a1); a0 = t
+      t = low(a3, a4); a4 = high(a3, a4); a3 = t
+      t = low(a2, a4); a4 = high(a2, a4); a2 = t
+      a3 = high(a2, a3)
+      a3 = high(a0, a3)
+      t = low(a1, a4); a4 = high(a1, a4); a1 = t
+      a3 = high(a1, a3)
+      let b0 = v128.load(b), b1 = v128.load(b + pixel), b2 = v128.load(b + 2 * pixel), b3 = v128.load(b + 3 * pixel), b4 = v128.load(b + 4 * pixel)
+      t = low(b0, b3); b3 = high(b0, b3); b0 = t
+      t = low(b0, b2); b2 = high(b0, b2); b0 = t
+      t = low(b1, b3); b3 = high(b1, b3); b1 = t
+      b1 = high(b0, b1)
+      t = low(b2, b4); b4 = high(b2, b4); b2 = t
+      b2 = high(b1, b2)
+      t = low(b3, b4); b4 = high(b3, b4); b3 = t
+      t = low(b2, b3); b3 = high(b2, b3); b2 = t
+      let c0 = v128.load(c), c1 = v128.load(c + pixel), c2 = v128.load(c + 2 * pixel), c3 = v128.load(c + 3 * pixel), c4 = v128.load(c + 4 * pixel)
+      t = low(c0, c1); c1 = high(c0, c1); c0 = t
+      t = low(c3, c4); c4 = high(c3, c4); c3 = t
+      t = low(c2, c4); c4 = high(c2, c4); c2 = t
+      t = low(c2, c3); c3 = high(c2, c3); c2 = t
+      t = low(c0, c3); c3 = high(c0, c3); c0 = t
+      c2 = high(c0, c2)
+      c1 = low(c1, c4)
+      t = low(c1, c3); c3 = high(c1, c3); c1 = t
+      t = low(c1, c2); c2 = high(c1, c2); c1 = t
+      let d0 = v128.load(d), d1 = v128.load(d + pixel), d2 = v128.load(d + 2 * pixel), d3 = v128.load(d + 3 * pixel), d4 = v128.load(d + 4 * pixel)
+      t = low(d0, d1); d1 = high(d0, d1); d0 = t
+      t = low(d3, d4); d4 = high(d3, d4); d3 = t
+      t = low(d2, d3); d3 = high(d2, d3); d2 = t
+      t = low(d0, d3); d3 = high(d0, d3); d0 = t
+      t = low(d0, d2); d2 = high(d0, d2); d0 = t
+      d1 = low(d1, d4)
+      d1 = low(d1, d3)
+      t = low(d1, d2); d2 = high(d1, d2); d1 = t
+      let e0 = v128.load(e), e1 = v128.load(e + pixel), e2 = v128.load(e + 2 * pixel), e3 = v128.load(e + 3 * pixel), e4 = v128.load(e + 4 * pixel)
+      t = low(e0, e3); e3 = high(e0, e3); e0 = t
+      t = low(e0, e2); e2 = high(e0, e2); e0 = t
+      e1 = low(e1, e3)
+      t = low(e0, e1); e1 = high(e0, e1); e0 = t
+      e2 = low(e2, e4)
+      e1 = low(e1, e2)
+      c1 = high(a4, c1)
+      b2 = high(a3, b2)
+      b4 = low(b4, c3)
+      t = low(b3, c2); c2 = high(b3, c2); b3 = t
+      b4 = low(b4, d1)
+      t = low(b4, c2); c2 = high(b4, c2); b4 = t
+      b4 = high(b2, b4)
+      c2 = low(c2, d2)
+      t = low(c1, c2); c2 = high(c1, c2); c1 = t
+      d0 = high(b4, d0)
+      t = low(d0, b3); b3 = high(d0, b3); d0 = t
+      c2 = low(c2, b3)
+      t = low(c1, e0); e0 = high(c1, e0); c1 = t
+      d0 = high(c1, d0)
+      c2 = low(c2, e0)
+      t = low(d0, e1); e1 = high(d0, e1); d0 = t
+      c2 = high(d0, c2)
+      c2 = low(c2, e1)
+      put(y, c2, count)
+      a += 16
+      b += 16
+      c += 16
+      d += 16
+      e += 16
+      y += 16
+    }
+  }
+}
+
+/** Unit: one output row. The median of a 3x3 or 5x5 window. What NaN gives is not defined. */
+export function median(call: usize, begin: i32, end: i32): void {
+  if (word(call, Filter.kh) == 3) downAcross<Median3>(call, begin, end)
+  else downAcross<Median5>(call, begin, end)
+}

@@ -1,0 +1,31 @@
+import { check, show } from '../errors.js'
+import type { Context } from '../window.js'
+
+const modulo = (i: number, period: number): number => ((i % period) + period) % period
+
+/** Which of `size` elements stands at position i, before the first and beyond the last too, however far; -1: a zero. */
+const rules = {
+  zero: (i: number, size: number) => (i < 0 || i >= size ? -1 : i),
+  replicate: (i: number, size: number) => Math.min(Math.max(i, 0), size - 1),
+  reflect: (i: number, size: number) => {
+    const at = modulo(i, 2 * size)
+    return Math.min(at, 2 * size - 1 - at)
+  },
+  reflect101: (i: number, size: number) => {
+    const at = modulo(i, Math.max(1, 2 * size - 2))
+    return Math.min(at, 2 * size - 2 - at)
+  },
+  wrap: modulo,
+}
+
+/**
+ * How an image `abcd` goes on beyond its edges: `'zero'` 000|abcd|000, `'replicate'` aaa|abcd|ddd, `'reflect'` cba|abcd|dcb,
+ * `'reflect101'` dcb|abcd|cba, `'wrap'` bcd|abcd|abc. Windows larger than the image see it repeated so.
+ */
+export type Border = keyof typeof rules
+
+/** The rule of a border: (position, size) -> element, or -1 for a zero. @internal */
+export function borderRule(border: Border, context: Context): (i: number, size: number) => number {
+  check(Object.hasOwn(rules, border), () => ({ ...context, argument: 'border', expected: `one of ${Object.keys(rules).join(', ')}`, got: show(border) }))
+  return rules[border]
+}

@@ -1,0 +1,200 @@
+/**
+ * What all filters share: an image in, an image of the same size out, as a tensor or as bytes. A filter is a plan; this runs it.
+ *
+ * The kernels (assembly/image.ts) read rows by address. A border is nothing but a list: of rows here, of columns for the sides.
+ */
+import { Filter } from '../../assembly/calls.js'
+import { type Engine, engineOf } from '../engine.js'
+import { check, show } from '../errors.js'
+import type { Shape } from '../shape.js'
+import { Tensor } from '../tensor.js'
+import type { Kernel } from '../wasm/kernels.js'
+import type { Context } from '../window.js'
+import { type Border, borderRule } from './border.js'
+import { checkEngine, checkPixels, type OwnPixels, type Pixels, runFromBytes, runToBytes } from './pixels.js'
+
+export interface FilterOptions {
+  /** How the image goes on beyond its edges. Default 'reflect101'. */
+  border?: Border
+  /** The engine to work in, where the image is `{ data, width, height }`; a tensor brings its own. */
+  engine?: Engine
+}
+
+/** A filter gives the kind of image that it takes. */
+export type Filtered<Image> = Image extends Tensor ? Tensor : OwnPixels
+
+/** A filter, all settled. @internal */
+export interface Plan {
+  kernel: Extract<Kernel, 'filterWindow' | 'filterSeparable' | 'gradientMagnitude' | 'median'>
+  /** The window, [height, width]: it covers size >> 1 pixels before the one that it gives. */
+  size: readonly [number, number]
+  /** Planes and addresses of taps that the kernel keeps in scratch memory. */
+  planes: number
+  taps: number
+  /** Lists of numbers that the kernel reads. */
+  weights?: readonly number[]
+  across?: readonly number[]
+  /** y = keep * x + gain * filtered, but x where |x - filtered| < threshold. */
+  blend?: { keep: number; gain: number; threshold: number }
+  /** Smoothing by [side, centre, side]. */
+  smooth?: readonly [side: number, centre: number]
+}
+
+/** Output rows of a strip of bytes, at least. */
+const STRIP = 32
+
+const shapeOf = (image: unknown): Shape | undefined => (image instanceof Tensor ? image.shape : undefined)
+
+/** The context of a filter's errors. @internal */
+export const about = (op: string, image: unknown, kernel?: unknown): Context => ({ op, shapes: { image: shapeOf(image), kernel: shapeOf(kernel) } })
+
+/** Checks the image and runs the plan over it. @internal */
+export function applyFilter<Image extends Tensor | Pixels>(
+  image: Image,
+  { border = 'reflect101', engine }: FilterOptions,
+  plan: Plan,
+  context: Context,
+): Filtered<Image> {
+  const rule = borderRule(border, context)
+  if (image instanceof Tensor) {
+    const home = engineOf(context.op, { image })
+    check(engine === undefined || engine === home, () => ({ ...context, argument: 'engine', expected: "the image's own", got: 'another' }))
+    check(image.shape.length === 4, () => ({ ...context, argument: 'image', expected: '[n, height, width, channels]', got: `rank ${image.shape.length}` }))
+    return filterTensor(home, image, plan, rule) as Filtered<Image>
+  }
+  check(typeof image === 'object' && image !== null, () => ({
+    ...context,
+    argument: 'image',
+    expected: 'a tensor or { data, width, height }',
+    got: show(image),
+  }))
+  checkPixels(image, 'image', context)
+  checkEngine(engine, context)
+  return filterBytes(engine, image, plan, rule) as Filtered<Image>
+}
+
+type Rule = (i: number, size: number) => number
+
+/** Memory of one run: each part's address. */
+interface Work {
+  rows: number
+  sides: number
+  weights: number
+  across: number
+  zeros: number
+  /** What was asked for beyond the lists. */
+  rest: number
+}
+
+/** Runs `body` with the lists of a plan in memory, `rows` still to be filled, and gives the memory back. */
+function withWork<T>(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, rule: Rule, restBytes: number, body: (work: Work) => T): T {
+  const [kh, kw] = plan.size
+  const { weights = [], across = [] } = plan
+  const words = { rows: n * (h + kh - 1), sides: kw - 1, weights: weights.length, across: across.length, zeros: w * c + 4 }
+  engine.scratch(4 * (plan.planes * ((w + kw - 1) * c + 4) + plan.taps))
+  const start = engine.allocate(4 * Object.values(words).reduce((a, b) => a + b) + restBytes)
+  try {
+    let end = start
+    const place = (count: number): number => {
+      end += count * 4
+      return end - count * 4
+    }
+    const work: Work = {
+      rows: place(words.rows),
+      sides: place(words.sides),
+      weights: place(words.weights),
+      across: place(words.across),
+      zeros: place(words.zeros),
+      rest: end,
+    }
+    const { i32, f32 } = engine
+    const left = kw >> 1
+    for (let i = 0; i < kw - 1; i++) i32[work.sides / 4 + i] = w && rule(i < left ? i - left : i - left + w, w)
+    f32.set(weights, work.weights / 4)
+    f32.set(across, work.across / 4)
+    f32.fill(0, work.zeros / 4, work.zeros / 4 + words.zeros)
+    return body(work)
+  } finally {
+    engine.free(start)
+  }
+}
+
+type Shape4 = [n: number, h: number, w: number, c: number]
+
+function runFilter(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, work: Work, y: number): void {
+  const { i32, f32 } = engine
+  const [kh, kw] = plan.size
+  const call = engine.call(Filter.length)
+  i32[call + Filter.rows] = work.rows
+  i32[call + Filter.sides] = work.sides
+  i32[call + Filter.left] = kw >> 1
+  i32[call + Filter.y] = y
+  i32[call + Filter.h] = h
+  i32[call + Filter.w] = w
+  i32[call + Filter.c] = c
+  i32[call + Filter.kh] = kh
+  i32[call + Filter.kw] = kw
+  i32[call + Filter.weights] = work.weights
+  i32[call + Filter.across] = work.across
+  i32[call + Filter.blend] = Number(plan.blend !== undefined)
+  f32[call + Filter.keep] = plan.blend?.keep ?? 0
+  f32[call + Filter.gain] = plan.blend?.gain ?? 1
+  f32[call + Filter.threshold] = plan.blend?.threshold ?? 0
+  f32[call + Filter.side] = plan.smooth?.[0] ?? 0
+  f32[call + Filter.centre] = plan.smooth?.[1] ?? 0
+  engine.run(plan.kernel, call, w * c === 0 ? 0 : n * h)
+}
+
+function filterTensor(engine: Engine, x: Tensor, plan: Plan, rule: Rule): Tensor {
+  const shape = x.shape as Shape4
+  const [n, h, w, c] = shape
+  const kh = plan.size[0]
+  return withWork(engine, plan, shape, rule, 0, (work) => {
+    const y = engine.empty(shape)
+    const { i32 } = engine
+    let entry = work.rows / 4
+    for (let image = 0; h && image < n; image++) {
+      for (let r = 0; r < h + kh - 1; r++) {
+        const row = rule(r - (kh >> 1), h)
+        i32[entry++] = row < 0 ? work.zeros : x.pointer + (image * h + row) * w * c * 4
+      }
+    }
+    runFilter(engine, plan, shape, work, y.pointer)
+    return y
+  })
+}
+
+/** A strip of rows at a time becomes floats and bytes again, so that memory does not grow with the height. */
+function filterBytes(engine: Engine, { data, width: w, height: h }: Pixels, plan: Plan, rule: Rule): OwnPixels {
+  const kh = plan.size[0]
+  const top = kh >> 1
+  const strip = Math.min(h, Math.max(STRIP, 2 * kh))
+  const slots = strip + kh - 1
+  const rowBytes = w * 4
+  const shape: Shape4 = [1, strip, w, 3]
+  const result = new Uint8ClampedArray(data.length)
+  // bytes in [slots], floats in [slots], floats out [strip], bytes out [strip]; toBytes reads a float beyond
+  const restBytes = rowBytes * (4 * slots + 4 * strip) + 16
+  return withWork(engine, plan, shape, rule, restBytes, (work) => {
+    const bytesIn = work.rest
+    const floatsIn = bytesIn + slots * rowBytes
+    const floatsOut = floatsIn + slots * rowBytes * 3
+    const bytesOut = floatsOut + strip * rowBytes * 3
+    const { i32, u8 } = engine
+    for (let start = 0; start < h; start += strip) {
+      const rows = Math.min(strip, h - start)
+      for (let slot = 0; slot < rows + kh - 1; slot++) {
+        const row = rule(start + slot - top, h)
+        if (row >= 0) u8.set(data.subarray(row * rowBytes, (row + 1) * rowBytes), bytesIn + slot * rowBytes)
+        i32[work.rows / 4 + slot] = row < 0 ? work.zeros : floatsIn + slot * rowBytes * 3
+      }
+      runFromBytes(engine, bytesIn, floatsIn, rows + kh - 1, w, 3, BYTE_SCALE, [])
+      runFilter(engine, plan, [1, rows, w, 3], work, floatsOut)
+      runToBytes(engine, floatsOut, bytesOut, rows, w, 3, bytesIn + top * rowBytes)
+      result.set(u8.subarray(bytesOut, bytesOut + rows * rowBytes), start * rowBytes)
+    }
+    return { data: result, width: w, height: h }
+  })
+}
+
+const BYTE_SCALE = [1 / 255, 1 / 255, 1 / 255]

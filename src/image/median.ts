@@ -1,0 +1,16 @@
+import { check, show } from '../errors.js'
+import type { Tensor } from '../tensor.js'
+import { about, applyFilter, type Filtered, type FilterOptions } from './filter.js'
+import type { Pixels } from './pixels.js'
+
+/**
+ * The median of each channel in a window of 3 x 3 or 5 x 5: takes out specks and keeps edges. What NaN in the window gives is not defined.
+ * Images and errors as in `filter2d`.
+ * @param size 3 (the default) or 5
+ * @example const clean = median(photo)
+ */
+export function median<Image extends Tensor | Pixels>(image: Image, size: 3 | 5 = 3, options: FilterOptions = {}): Filtered<Image> {
+  const context = about('median', image)
+  check(size === 3 || size === 5, () => ({ ...context, argument: 'size', expected: '3 or 5', got: show(size) }))
+  return applyFilter(image, options, { kernel: 'median', size: [size, size], planes: size, taps: 0 }, context)
+}

@@ -1,0 +1,168 @@
+/** Bytes, as canvases and image files have them, to tensors and back. */
+import { FromBytes, ToBytes } from '../../assembly/calls.js'
+import { Engine, engineOf } from '../engine.js'
+import { check, show } from '../errors.js'
+import type { Tensor } from '../tensor.js'
+import type { Context } from '../window.js'
+
+/** Rows of red, green, blue, alpha, one byte each: `ImageData`, and what PNG and JPEG decoders give. */
+export interface Pixels {
+  data: Uint8ClampedArray | Uint8Array
+  width: number
+  height: number
+}
+
+/** Bytes that belong to nobody else; `new ImageData(data, width, height)` takes them as they are. */
+export interface OwnPixels extends Pixels {
+  data: Uint8ClampedArray<ArrayBuffer>
+}
+
+const channelCounts = { gray: 1, rgb: 3, rgba: 4 } as const
+
+export interface FromImageDataOptions {
+  /** Default 'rgb'. 'gray' is luma by Rec. 601: 0.299 red + 0.587 green + 0.114 blue. */
+  channels?: keyof typeof channelCounts
+  /** Subtracted from values between 0 and 1: one number, or one for each channel. Default 0. */
+  mean?: number | readonly number[]
+  /** What the difference is divided by: one number, or one for each channel. Default 1. */
+  std?: number | readonly number[]
+}
+
+/** Coefficients of red, green and blue in luma. (Rec. ITU-R BT.601) */
+const LUMA = [0.299, 0.587, 0.114]
+
+/** Throws unless `image` is what `Pixels` says. @internal */
+export function checkPixels(image: unknown, argument: string, { op, shapes }: Context): asserts image is Pixels {
+  const { data, width, height } = (typeof image === 'object' && image !== null ? image : {}) as Partial<Pixels>
+  const bytes = data instanceof Uint8ClampedArray || data instanceof Uint8Array
+  check(bytes, () => ({
+    op,
+    argument,
+    expected: '{ data: Uint8ClampedArray or Uint8Array, width, height }',
+    got: data ? `data ${show(data)}` : show(image),
+    shapes,
+  }))
+  const isLength = (v: unknown) => Number.isInteger(v) && (v as number) >= 0
+  check(isLength(width) && isLength(height), () => ({ op, argument, expected: 'of integer width and height', got: `${show(width)} x ${show(height)}`, shapes }))
+  const expected = width! * height! * 4
+  check(data.length === expected, () => ({
+    op,
+    argument: 'data',
+    expected: `${expected} bytes, 4 for each of ${width} x ${height} pixels`,
+    got: `${data.length}`,
+    shapes,
+  }))
+}
+
+/** Throws unless `engine` is one. @internal */
+export function checkEngine(engine: unknown, { op, shapes }: Context): asserts engine is Engine {
+  check(engine instanceof Engine && !engine.disposed, () => ({
+    op,
+    argument: 'engine',
+    expected: 'an engine that is not disposed',
+    got: engine instanceof Engine ? 'a disposed one' : show(engine),
+    shapes,
+  }))
+}
+
+/**
+ * Pixels as a tensor, ready for a network: (byte / 255 - mean) / std, in one pass.
+ *
+ * @returns [1, height, width, channels]: 1, 3 or 4 channels for 'gray', 'rgb' (the default; alpha is left out), 'rgba'
+ * @throws FilterbankError where data is not width * height * 4 bytes, or mean and std do not fit the channels
+ * @example const x = fromImageData(engine, context.getImageData(0, 0, 224, 224), { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] })
+ */
+export function fromImageData(engine: Engine, image: Pixels, options: FromImageDataOptions = {}): Tensor {
+  const { channels = 'rgb', mean = 0, std = 1 } = options
+  const context: Context = { op: 'fromImageData', shapes: {} }
+  checkEngine(engine, context)
+  checkPixels(image, 'image', context)
+  check(Object.hasOwn(channelCounts, channels), () => ({
+    ...context,
+    argument: 'channels',
+    expected: `one of ${Object.keys(channelCounts).join(', ')}`,
+    got: show(channels),
+  }))
+  const c = channelCounts[channels]
+  const each = (value: unknown, argument: string, fits: (v: number) => boolean, kind: string): number[] => {
+    const list = typeof value === 'number' ? new Array<number>(c).fill(value) : value
+    check(Array.isArray(list) && list.length === c && list.every((v) => Number.isFinite(v) && fits(v)), () => ({
+      ...context,
+      argument,
+      expected: `a ${kind} number, or ${c} of them for ${channels}`,
+      got: show(value),
+    }))
+    return list
+  }
+  const means = each(mean, 'mean', () => true, 'finite')
+  const stds = each(std, 'std', (v) => v !== 0, 'finite, non-zero')
+
+  const { data, width, height } = image
+  const bytes = engine.allocate(data.length)
+  try {
+    const y = engine.empty([1, height, width, c])
+    engine.u8.set(data, bytes)
+    const scale = channels === 'gray' ? LUMA.map((share) => share / (255 * stds[0]!)) : stds.map((v) => 1 / (255 * v))
+    runFromBytes(engine, bytes, y.pointer, height, width, c, scale, means.map((v, i) => -v / stds[i]!)) // biome-ignore format: one line
+    return y
+  } finally {
+    engine.free(bytes)
+  }
+}
+
+/** @internal */
+export function runFromBytes(engine: Engine, bytes: number, y: number, h: number, w: number, c: number, scale: number[], shift: number[]): void {
+  const { i32, f32 } = engine
+  const call = engine.call(FromBytes.length)
+  i32[call + FromBytes.bytes] = bytes
+  i32[call + FromBytes.y] = y
+  i32[call + FromBytes.w] = w
+  i32[call + FromBytes.c] = c
+  for (let i = 0; i < 4; i++) {
+    f32[call + FromBytes.scale + i] = scale[i] ?? 0
+    f32[call + FromBytes.shift + i] = shift[i] ?? 0
+  }
+  engine.run('fromBytes', call, h)
+}
+
+/**
+ * A tensor as pixels: x * 255, rounded (halves to even, as Uint8ClampedArray does) and clamped to 0 to 255; NaN is 0. One channel is gray; without a fourth, alpha is 255.
+ *
+ * @param x [1, height, width, channels] or [height, width, channels] of 1, 3 or 4 channels
+ * @returns a copy, which `new ImageData(data, width, height)` accepts
+ * @throws FilterbankError for other shapes
+ * @example context.putImageData(new ImageData(...), 0, 0)
+ */
+export function toImageData(x: Tensor): OwnPixels {
+  const engine = engineOf('toImageData', { x })
+  const rank = x.shape.length
+  const [height, width, c] = x.shape.slice(-3) as [number, number, number]
+  check((rank === 3 || (rank === 4 && x.shape[0] === 1)) && [1, 3, 4].includes(c), () => ({
+    op: 'toImageData',
+    argument: 'x',
+    expected: '[1, height, width, channels] or [height, width, channels] of 1, 3 or 4 channels',
+    got: show(x.shape),
+  }))
+  const length = height * width * 4
+  const bytes = engine.allocate(length)
+  try {
+    runToBytes(engine, x.pointer, bytes, height, width, c, 0)
+    const data = new Uint8ClampedArray(length)
+    data.set(engine.u8.subarray(bytes, bytes + length))
+    return { data, width, height }
+  } finally {
+    engine.free(bytes)
+  }
+}
+
+/** `alpha`: address of RGBA bytes whose alpha to take, or 0. @internal */
+export function runToBytes(engine: Engine, x: number, bytes: number, h: number, w: number, c: number, alpha: number): void {
+  const { i32 } = engine
+  const call = engine.call(ToBytes.length)
+  i32[call + ToBytes.x] = x
+  i32[call + ToBytes.bytes] = bytes
+  i32[call + ToBytes.w] = w
+  i32[call + ToBytes.c] = c
+  i32[call + ToBytes.alpha] = alpha
+  engine.run('toBytes', call, h)
+}

@@ -1,0 +1,153 @@
+import { describe, expect, it } from 'vitest'
+import * as image from '../../src/image/index.js'
+import { createEngine, type Engine, type Tensor } from '../../src/index.js'
+import { expectComplaint, expectValues, inEveryBuild } from '../support/check.js'
+import { Random } from '../support/random.js'
+import * as reference from '../support/reference.js'
+
+/** Noise of every byte, alpha too. */
+function noise(width: number, height: number, seed = 5): image.Pixels {
+  const random = new Random(seed)
+  return { data: Uint8ClampedArray.from({ length: width * height * 4 }, () => random.integer(0, 255)), width, height }
+}
+
+const layouts = [['gray', 1], ['rgb', 3], ['rgba', 4]] as const // biome-ignore format: a list
+const sizes = [[1, 1], [2, 3], [7, 70], [13, 33]] as const // biome-ignore format: a list
+const LUMA = [0.299, 0.587, 0.114]
+
+describe('fromImageData', () => {
+  inEveryBuild((engine) => {
+    for (const [channels, c] of layouts) {
+      it(`${channels}, every width of a vector's tail`, () => {
+        for (let width = 1; width <= 9; width++) {
+          engine().scope(() => {
+            const pixels = noise(width, 3, width)
+            const mean = [0.5, 0.4, 0.3, 0.2].slice(0, c)
+            const std = [0.25, 0.5, 2, 1].slice(0, c)
+            const expected = (means: number[], stds: number[]) =>
+              reference.build([1, 3, width, c], (_, y, x, channel) => {
+                const of = (i: number) => pixels.data[(y! * width + x!) * 4 + i]! / 255
+                const value = channels === 'gray' ? LUMA.reduce((sum, share, i) => sum + share * of(i), 0) : of(channel!)
+                return (value - means[channel!]!) / stds[channel!]!
+              })
+            expectValues(image.fromImageData(engine(), pixels, { channels }), expected([0, 0, 0, 0], [1, 1, 1, 1]), 3e-7)
+            expectValues(image.fromImageData(engine(), pixels, { channels, mean, std }), expected(mean, std), 1e-6)
+            expectValues(image.fromImageData(engine(), pixels, { channels, mean: 0.5, std: 2 }), expected(Array(4).fill(0.5), Array(4).fill(2)), 1e-6)
+          })
+        }
+      })
+    }
+
+    it('takes rgb by default, and a Uint8Array', () => {
+      using x = image.fromImageData(engine(), { data: new Uint8Array([255, 0, 51, 7]), width: 1, height: 1 })
+      expectValues(x, { shape: [1, 1, 1, 3], data: [1, 0, 0.2] }, 1e-7)
+    })
+
+    it('says what is wrong', () => {
+      const pixels = noise(2, 2)
+      const complain = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
+      complain(() => image.fromImageData(engine(), { ...pixels, width: 3 }), 'fromImageData: data must be 24 bytes, 4 for each of 3 x 2 pixels, got 16')
+      complain(() => image.fromImageData(engine(), { ...pixels, width: 1.5 }), 'image must be of integer width and height, got 1.5 x 2')
+      complain(() => image.fromImageData(engine(), { ...pixels, data: [1] as never }), 'image must be { data: Uint8ClampedArray or Uint8Array, width, height }')
+      complain(() => image.fromImageData(engine(), null as never), 'got null')
+      complain(() => image.fromImageData({} as Engine, pixels), 'engine must be an engine that is not disposed')
+      complain(() => image.fromImageData(engine(), pixels, { channels: 'bgr' as never }), 'channels must be one of gray, rgb, rgba, got "bgr"')
+      complain(() => image.fromImageData(engine(), pixels, { mean: [1, 2] }), 'mean must be a finite number, or 3 of them for rgb, got [1, 2]')
+      complain(() => image.fromImageData(engine(), pixels, { std: 0 }), 'std must be a finite, non-zero number')
+      complain(() => image.fromImageData(engine(), pixels, { std: [1, 1, Number.NaN] }), 'std')
+    })
+  })
+})
+
+describe('toImageData', () => {
+  inEveryBuild((engine) => {
+    it('gives back the bytes that came in', () => {
+      for (let width = 1; width <= 9; width++) {
+        engine().scope(() => {
+          const pixels = noise(width, 3, width)
+          expect(image.toImageData(image.fromImageData(engine(), pixels, { channels: 'rgba' }))).toEqual(pixels)
+          const opaque = { ...pixels, data: pixels.data.map((byte, i) => (i % 4 === 3 ? 255 : byte)) }
+          expect(image.toImageData(image.fromImageData(engine(), pixels))).toEqual(opaque)
+          const gray = image.fromImageData(engine(), pixels, { channels: 'gray' })
+          const bytes = Uint8ClampedArray.from({ length: width * 12 }, (_, i) => (i % 4 === 3 ? 255 : gray.view[i >> 2]! * 255))
+          expect(image.toImageData(gray).data).toEqual(bytes)
+        })
+      }
+    })
+
+    it('rounds halves to even, clamps, and takes NaN for 0', () => {
+      engine().scope(() => {
+        const values = [-1, 2, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0.5 / 255, 1.5 / 255, 1e30, -1e30, 1, 0, 254.4 / 255]
+        const bytes = [0, 255, 0, 255, 0, 0, 2, 255, 0, 255, 0, 254]
+        const gray = image.toImageData(engine().tensor(values, [1, 12, 1]))
+        expect([...gray.data]).toEqual(bytes.flatMap((byte) => [byte, byte, byte, 255]))
+        expect([...image.toImageData(engine().tensor(values, [1, 1, 3, 4])).data]).toEqual(bytes)
+        expect([...image.toImageData(engine().tensor(values, [1, 2, 2, 3])).data]).toEqual([...bytes.slice(0, 3), 255, ...bytes.slice(3, 6), 255, ...bytes.slice(6, 9), 255, ...bytes.slice(9), 255]) // biome-ignore format: one line
+      })
+    })
+
+    it('says what is wrong', () => {
+      engine().scope(() => {
+        for (const shape of [[2, 2, 2, 3], [2, 2], [1, 2, 2, 2], [2]]) {
+          const x = engine().zeros(shape)
+          expectComplaint(engine(), () => image.toImageData(x), 'toImageData: x must be [1, height, width, channels] or', `got [${shape.join(', ')}]`)
+        }
+      })
+    })
+  })
+})
+
+describe('filters on bytes', () => {
+  inEveryBuild((engine) => {
+    type Filter = <I extends Tensor | image.Pixels>(x: I, options: image.FilterOptions) => image.Filtered<I>
+    const filters: Record<string, Filter> = {
+      filter2d: (x, options) => image.filter2d(x, [[0, 1, 0, 0.5], [0.25, 0, -0.5, 0]], options), // biome-ignore format: a matrix
+      gaussianBlur: (x, options) => image.gaussianBlur(x, 3, options),
+      boxBlur: (x, options) => image.boxBlur(x, [80, 3], options),
+      highPass: (x, options) => image.highPass(x, options),
+      unsharpMask: (x, options) => image.unsharpMask(x, { threshold: 0.1, ...options }),
+      sobel: (x, options) => image.sobel(x, options),
+      median: (x, options) => image.median(x, 5, options),
+    }
+    for (const [name, filter] of Object.entries(filters)) {
+      it(`${name} gives what it gives on floats, and keeps alpha`, () => {
+        for (const [width, height] of sizes) {
+          for (const border of ['zero', 'reflect', 'reflect101', 'wrap'] as const) {
+            engine().scope(() => {
+              const pixels = noise(width, height)
+              const before = pixels.data.slice()
+              const memory = engine().memory()
+              const actual = filter(pixels, { border, engine: engine() })
+              expect({ ...engine().memory(), live: 0, peak: 0, reserved: 0 }).toEqual({ ...memory, live: 0, peak: 0, reserved: 0 })
+              const expected = image.toImageData(filter(image.fromImageData(engine(), pixels), { border }))
+              for (let i = 3; i < expected.data.length; i += 4) expected.data[i] = pixels.data[i]!
+              expect(actual, `${width} x ${height} ${border}`).toEqual(expected)
+              expect(pixels.data).toEqual(before)
+            })
+          }
+        }
+      })
+    }
+
+    it('works in memory that does not grow with the height', async () => {
+      const small = await createEngine({ maximumBytes: 2 ** 20 })
+      const tall = noise(16, 20_000)
+      expect(image.gaussianBlur(tall, 2, { engine: small }).data.length).toBe(tall.data.length)
+      const { live } = small.memory()
+      image.gaussianBlur(tall, 2, { engine: small })
+      expect(small.memory().live).toBe(live)
+      small.dispose()
+    })
+
+    it('gives nothing for nothing', () => {
+      expect(image.median({ data: new Uint8Array(0), width: 0, height: 5 }, 3, { engine: engine() }).data.length).toBe(0)
+      expect(image.sobel({ data: new Uint8Array(0), width: 5, height: 0 }, { engine: engine() }).data.length).toBe(0)
+    })
+
+    it('says what is wrong', () => {
+      const complain = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
+      complain(() => image.sobel(noise(2, 2)), 'sobel: engine must be an engine that is not disposed, got undefined')
+      complain(() => image.sobel({ ...noise(2, 2), height: 3 }, { engine: engine() }), 'sobel: data must be 24 bytes')
+    })
+  })
+})
