@@ -91,3 +91,16 @@ export const enum Filter {
   side, centre,
   length,
 }
+
+/** A box of any rank from one layout to another: see layout.ts. */
+export const enum Copy {
+  x, y,
+  rows, columns, xRowStride, yRowStride, xColumnStride, yColumnStride,
+  /** Rows of one unit; a multiple of 16 where rows become columns. */
+  unitRows,
+  /** How many axes there are outside the rows, and from word `axes` on (length, xStride, yStride) of each. */
+  rank,
+  /** What is copied when a box is filled: x points here. */
+  value,
+  axes,
+}

@@ -3,6 +3,7 @@
 /** Name of a kernel: (call, begin, end) over the units of an argument block. */
 export const kernelNames = [
   'avgPool',
+  'copy',
   'depthwise',
   'filterSeparable',
   'filterWindow',

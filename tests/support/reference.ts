@@ -196,3 +196,32 @@ export function gaussianKernel(sigma: number, radius = Math.ceil(3 * sigma)): nu
   const sum = line.reduce((a, b) => a + b)
   return line.map((a) => line.map((b) => (a * b) / (sum * sum)))
 }
+
+export function concat(tensors: Values[], axis: number): Values {
+  const shape = [...tensors[0]!.shape]
+  shape[axis] = tensors.reduce((sum, tensor) => sum + tensor.shape[axis]!, 0)
+  return build(shape, (...index) => {
+    let tensor = 0
+    while (index[axis]! >= tensors[tensor]!.shape[axis]!) index[axis]! -= tensors[tensor++]!.shape[axis]!
+    return at(tensors[tensor]!, index)
+  })
+}
+
+export const pad = (x: Values, padding: [number, number][], value: number): Values =>
+  build(
+    x.shape.map((length, axis) => padding[axis]![0] + length + padding[axis]![1]),
+    (...index) => at(x, index.map((i, axis) => i - padding[axis]![0]), value), // biome-ignore format: one line
+  )
+
+/** begin and end count from the front. */
+export const slice = (x: Values, begin: number[], end: number[], step: number[]): Values =>
+  build(
+    x.shape.map((_, axis) => Math.ceil((end[axis]! - begin[axis]!) / step[axis]!)),
+    (...index) => at(x, index.map((i, axis) => begin[axis]! + i * step[axis]!)), // biome-ignore format: one line
+  )
+
+export const transpose = (x: Values, axes: number[]): Values =>
+  build(
+    axes.map((axis) => x.shape[axis]!),
+    (...index) => at(x, x.shape.map((_, axis) => index[axes.indexOf(axis)]!)), // biome-ignore format: one line
+  )

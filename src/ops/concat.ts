@@ -1,0 +1,46 @@
+import { engineOf } from '../engine.js'
+import { check, show } from '../errors.js'
+import { stridesOf } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import { axisOf } from './axis.js'
+import { copy } from './copy.js'
+
+export interface ConcatOptions {
+  /** The axis along which the tensors follow each other; negative counts from the last. Default -1: the channels. */
+  axis?: number
+}
+
+/**
+ * Tensors one after the other along an axis. Definition: ONNX Concat.
+ *
+ * @param tensors at least one, alike in every length but that of the axis
+ * @returns their shape, with the lengths along the axis added up
+ * @throws FilterbankError where ranks or other lengths differ, or there is no such axis
+ * @example const skip = concat([encoder, decoder], { axis: -1 })
+ */
+export function concat(tensors: readonly Tensor[], options: ConcatOptions = {}): Tensor {
+  const isList = (value: unknown): boolean => Array.isArray(value) && value.length > 0
+  check(isList(tensors), () => ({ op: 'concat', argument: 'tensors', expected: 'an array of at least one tensor', got: show(tensors) }))
+  const named = Object.fromEntries(tensors.map((tensor, i) => [`tensors[${i}]`, tensor]))
+  const engine = engineOf('concat', named)
+  const context = { op: 'concat', shapes: Object.fromEntries(Object.entries(named).map(([name, tensor]) => [name, tensor.shape])) }
+  const first = tensors[0]!.shape
+  check(first.length > 0, () => ({ ...context, argument: 'tensors[0]', expected: 'of rank 1 or more', got: 'a scalar' }))
+  const axis = axisOf(options.axis ?? -1, first.length, context)
+  tensors.forEach(({ shape }, i) => {
+    const fits = shape.length === first.length && shape.every((length, j) => j === axis || length === first[j])
+    const expected = `[${first.map((length, j) => (j === axis ? 'any' : length)).join(', ')}]`
+    check(fits, () => ({ ...context, argument: `tensors[${i}]`, expected, got: show(shape) }))
+  })
+
+  const length = tensors.reduce((sum, { shape }) => sum + shape[axis]!, 0)
+  const y = engine.empty(first.map((other, j) => (j === axis ? length : other)))
+  const to = stridesOf(y.shape)
+  let start = y.pointer
+  for (const x of tensors) {
+    const from = stridesOf(x.shape)
+    copy(engine, x.pointer, start, x.shape.map((length, j) => ({ length, from: from[j]!, to: to[j]! }))) // biome-ignore format: one line
+    start += x.shape[axis]! * to[axis]! * 4
+  }
+  return y
+}

@@ -1,0 +1,71 @@
+/** The plan of a copy between layouts (assembly/layout.ts). Shared by concat, pad, slice and transpose. */
+import { Copy } from '../../assembly/calls.js'
+import type { Engine } from '../engine.js'
+
+/** One axis of what is copied: its length, and the distance in elements between neighbours on either side. `from` 0 repeats one element. */
+export interface CopyAxis {
+  length: number
+  from: number
+  to: number
+}
+
+/** One element everywhere. */
+interface Fill {
+  value: number
+}
+
+const FLOAT = 4
+/** Elements of a unit: enough to hide what it costs to begin one. */
+const UNIT = 16384
+
+/** Copies a box between two layouts; `x` and `y` are the addresses of its first element. With a value for x, where all `from` are 0, fills it. */
+export function copy(engine: Engine, x: number | Fill, y: number, box: readonly CopyAxis[]): void {
+  if (box.some(({ length }) => length === 0)) return
+  const outer = merged(box)
+  const columns = outer.splice(Math.max(0, neighbours(outer, 'to')), 1)[0] ?? ONE
+  const inRows = columns.from > 1 ? neighbours(outer, 'from') : -1
+  const longest = outer.findIndex(({ length }) => length === Math.max(...outer.map((axis) => axis.length)))
+  const rows = outer.splice(inRows >= 0 ? inRows : Math.max(0, longest), 1)[0] ?? ONE
+  const unitRows = Math.ceil(Math.min(rows.length, UNIT / columns.length) / 16) * 16
+
+  const { i32, f32 } = engine
+  const call = engine.call(Copy.axes + outer.length * 3)
+  if (typeof x === 'number') i32[call + Copy.x] = x
+  else {
+    i32[call + Copy.x] = (call + Copy.value) * FLOAT
+    f32[call + Copy.value] = x.value
+  }
+  i32[call + Copy.y] = y
+  i32[call + Copy.rows] = rows.length
+  i32[call + Copy.columns] = columns.length
+  i32[call + Copy.xRowStride] = rows.from * FLOAT
+  i32[call + Copy.yRowStride] = rows.to * FLOAT
+  i32[call + Copy.xColumnStride] = columns.from * FLOAT
+  i32[call + Copy.yColumnStride] = columns.to * FLOAT
+  i32[call + Copy.unitRows] = unitRows
+  i32[call + Copy.rank] = outer.length
+  i32.set(
+    outer.flatMap(({ length, from, to }) => [length, from * FLOAT, to * FLOAT]),
+    call + Copy.axes,
+  )
+  const units = outer.reduce((product, { length }) => product * length, Math.ceil(rows.length / unitRows))
+  engine.run('copy', call, units)
+}
+
+const ONE: CopyAxis = { length: 1, from: 0, to: 0 }
+
+/** The axis whose elements are neighbours in memory. */
+const neighbours = (axes: CopyAxis[], side: 'from' | 'to'): number => axes.findIndex((axis) => axis[side] === 1)
+
+/** The same box in fewer axes: those of length 1 dropped, and an axis joined to the next where it goes on where that one ends. */
+function merged(box: readonly CopyAxis[]): CopyAxis[] {
+  const axes: CopyAxis[] = []
+  for (const axis of box) {
+    if (axis.length === 1) continue
+    const last = axes.at(-1)
+    if (last && last.from === axis.from * axis.length && last.to === axis.to * axis.length) {
+      axes[axes.length - 1] = { length: last.length * axis.length, from: axis.from, to: axis.to }
+    } else axes.push(axis)
+  }
+  return axes
+}

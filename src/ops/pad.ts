@@ -1,0 +1,52 @@
+import { engineOf } from '../engine.js'
+import { check, show } from '../errors.js'
+import { stridesOf } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import { copy } from './copy.js'
+
+export interface PadOptions {
+  /** Elements added along each axis of x: [[before, after], ...]. */
+  padding: readonly (readonly [number, number])[]
+  /** What they are. Default 0. */
+  value?: number
+}
+
+/**
+ * A tensor with a border of one value. Definition: ONNX Pad, mode constant.
+ *
+ * @param x of any shape
+ * @param options padding, one pair per axis; value 0
+ * @returns of the rank of x, before + length + after along each axis
+ * @throws FilterbankError for another number of pairs, or a length that is not an integer of at least 0
+ * @example const framed = pad(photo, { padding: [[0, 0], [8, 8], [8, 8], [0, 0]], value: 1 })
+ */
+export function pad(x: Tensor, options: PadOptions): Tensor {
+  const engine = engineOf('pad', { x })
+  const { padding, value = 0 } = options
+  const { shape } = x
+  const fail = (argument: string, expected: string, got: unknown) => () => ({ op: 'pad', argument, expected, got: show(got), shapes: { x: shape } })
+  const isPair = (sides: unknown) => Array.isArray(sides) && sides.length === 2 && sides.every((side) => Number.isInteger(side) && side >= 0)
+  check(
+    Array.isArray(padding) && padding.length === shape.length && padding.every(isPair),
+    fail('padding', `${shape.length} pairs [before, after] of integers of at least 0, one per axis of x`, padding),
+  )
+  check(typeof value === 'number', fail('value', 'a number', value))
+
+  const y = engine.empty(shape.map((length, i) => padding[i]![0] + length + padding[i]![1]))
+  const to = stridesOf(y.shape)
+  const from = stridesOf(shape)
+  // The border is a box before and one after along each axis: inside x along the axes before this one, over all of y along those behind it.
+  let start = y.pointer
+  shape.forEach((length, i) => {
+    const [before, after] = padding[i]!
+    const fill = (index: number, thickness: number) => {
+      const box = y.shape.map((whole, j) => ({ length: j < i ? shape[j]! : j > i ? whole : thickness, from: 0, to: to[j]! }))
+      copy(engine, { value }, start + index * to[i]! * 4, box)
+    }
+    fill(0, before)
+    fill(before + length, after)
+    start += before * to[i]! * 4
+  })
+  copy(engine, x.pointer, start, shape.map((length, i) => ({ length, from: from[i]!, to: to[i]! }))) // biome-ignore format: one line
+  return y
+}

@@ -1,0 +1,53 @@
+import { engineOf } from '../engine.js'
+import { check, show } from '../errors.js'
+import { stridesOf } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import { copy } from './copy.js'
+
+export interface SliceOptions {
+  /** First index along each axis. Default: zeros. */
+  begin?: readonly number[]
+  /** One more than the last index along each axis. Default: the lengths of x. */
+  end?: readonly number[]
+  /** Distance between the indexes taken along each axis, 1 or more. Default: ones. */
+  step?: readonly number[]
+}
+
+/**
+ * A box cut out of a tensor: along each axis the indexes begin, begin + step, ... below end. A negative index counts from the end, as in Python:
+ * -1 is the last element. Definition: ONNX Slice, with indexes outside of x refused.
+ *
+ * @param x of any shape
+ * @param options one number per axis in each of begin, end and step
+ * @returns of the rank of x, ceil((end - begin) / step) along each axis
+ * @throws FilterbankError for an index outside of x, or an end before its begin
+ * @example const border = slice(x, { begin: [0, 0, -1, 0] }) // the last column of each image
+ */
+export function slice(x: Tensor, options: SliceOptions = {}): Tensor {
+  const engine = engineOf('slice', { x })
+  const { shape } = x
+  const { begin = shape.map(() => 0), end = shape, step = shape.map(() => 1) } = options
+  const fail = (argument: string, expected: string, got: unknown) => () => ({ op: 'slice', argument, expected, got: show(got), shapes: { x: shape } })
+  for (const [argument, values] of Object.entries({ begin, end, step })) {
+    check(Array.isArray(values) && values.length === shape.length, fail(argument, `an array of ${shape.length} integers, one per axis of x`, values))
+  }
+  const from = stridesOf(shape)
+  const axes = shape.map((length, i) => {
+    const index = (argument: string, value: number) => {
+      check(Number.isInteger(value) && Math.abs(value) <= length, fail(`${argument}[${i}]`, `an integer from ${-length} to ${length}`, value))
+      return value < 0 ? value + length : value
+    }
+    const first = index('begin', begin[i]!)
+    const last = index('end', end[i]!)
+    const stride = step[i]!
+    check(first <= last, fail(`end[${i}]`, `at or after begin[${i}] = ${begin[i]}`, end[i]))
+    check(Number.isInteger(stride) && stride > 0, fail(`step[${i}]`, 'a positive integer', stride))
+    return { first, length: Math.ceil((last - first) / stride), from: from[i]! * stride }
+  })
+
+  const y = engine.empty(axes.map(({ length }) => length))
+  const to = stridesOf(y.shape)
+  const start = axes.reduce((sum, { first }, i) => sum + first * from[i]!, 0)
+  copy(engine, x.pointer + start * 4, y.pointer, axes.map((axis, i) => ({ ...axis, to: to[i]! }))) // biome-ignore format: one line
+  return y
+}

@@ -1,0 +1,43 @@
+import { engineOf } from '../engine.js'
+import { check, show } from '../errors.js'
+import { type Shape, stridesOf } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import { axisOf } from './axis.js'
+import { copy } from './copy.js'
+
+/**
+ * The axes in another order: axis i of the result is axis axes[i] of x. Definition: ONNX Transpose, NumPy transpose.
+ *
+ * @param x of any shape
+ * @param axes each axis of x once, negative ones counted from the last; default: from the last to the first
+ * @throws FilterbankError where an axis is missing, there twice, or none of x
+ * @example const nchw = transpose(nhwc, [0, 3, 1, 2])
+ */
+export function transpose(x: Tensor, axes: readonly number[] = x.shape.map((_, i) => i).reverse()): Tensor {
+  const engine = engineOf('transpose', { x })
+  const { shape } = x
+  const context = { op: 'transpose', shapes: { x: shape } }
+  const fail = () => ({ ...context, argument: 'axes', expected: `the ${shape.length} axes of x in some order`, got: show(axes) })
+  check(Array.isArray(axes) && axes.length === shape.length, fail)
+  const order = axes.map((axis, i) => axisOf(axis, shape.length, context, `axes[${i}]`))
+  check(new Set(order).size === shape.length, fail)
+
+  const y = engine.empty(order.map((axis) => shape[axis]!))
+  const from = stridesOf(shape)
+  const to = stridesOf(y.shape)
+  copy(engine, x.pointer, y.pointer, order.map((axis, i) => ({ length: shape[axis]!, from: from[axis]!, to: to[i]! }))) // biome-ignore format: one line
+  return y
+}
+
+/**
+ * The same numbers, row-major, under another shape: nothing is copied, both tensors share them, and each is disposed by itself.
+ *
+ * @param x of any shape
+ * @param shape as many elements in all; one length may be -1: it follows from the rest
+ * @throws FilterbankError where the sizes differ
+ * @example const rows = reshape(x, [x.shape[0], -1])
+ */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  engineOf('reshape', { x })
+  return x.reshape(shape)
+}
