@@ -104,3 +104,21 @@ export const enum Copy {
   value,
   axes,
 }
+
+/** Filters transformed for Winograd: see winograd.ts. */
+export const enum WinogradFilter {
+  filter, panels,
+  ic, oc,
+  length,
+}
+
+/** 3x3 windows at stride 1 by Winograd's F(4x4, 3x3): see winograd.ts. */
+export const enum Winograd {
+  x, w, b, y,
+  n, ih, iw, ic, oh, ow, oc,
+  beforeH, beforeW,
+  low, high,
+  /** Tiles of 4x4 outputs and panels of 8 output channels of one unit. */
+  tiles, panels,
+  length,
+}

@@ -15,7 +15,7 @@
  */
 import { address, scratch, splat, word } from './arguments'
 import { Depthwise } from './calls'
-import { clamp, loadPart, madd, storePart } from './simd'
+import { clamp, loadPart, madd, storeLanes } from './simd'
 
 /** Unit: `rows` output rows of `block` channels of one image. */
 export function depthwise(call: usize, begin: i32, end: i32): void {
@@ -123,13 +123,6 @@ function copyRow(call: usize, to: usize, n: i32, row: i32, channel: i32, channel
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function put(y: usize, v: v128, lanes: i32): void {
-  if (lanes == 4) v128.store(y, v)
-  else storePart(y, v, lanes)
-}
-
 /**
  * 8 outputs of a row x 4 channels; where `part`, only `valid` of them and `lanes` channels are stored. The exits on negative r are never taken:
  * see tile.ts.
@@ -185,14 +178,14 @@ function tile(part: bool, run: usize, end: usize, xOffset: usize, w: usize, wSte
     r -= 16
   }
   const l = part ? lanes : 4
-  put(y, clamp(c0, low, high), l)
-  if (!part || valid > 1) put(y + yStride, clamp(c1, low, high), l)
-  if (!part || valid > 2) put(y + 2 * yStride, clamp(c2, low, high), l)
-  if (!part || valid > 3) put(y + 3 * yStride, clamp(c3, low, high), l)
-  if (!part || valid > 4) put(y + 4 * yStride, clamp(c4, low, high), l)
-  if (!part || valid > 5) put(y + 5 * yStride, clamp(c5, low, high), l)
-  if (!part || valid > 6) put(y + 6 * yStride, clamp(c6, low, high), l)
-  if (!part || valid > 7) put(y + 7 * yStride, clamp(c7, low, high), l)
+  storeLanes(y, clamp(c0, low, high), l)
+  if (!part || valid > 1) storeLanes(y + yStride, clamp(c1, low, high), l)
+  if (!part || valid > 2) storeLanes(y + 2 * yStride, clamp(c2, low, high), l)
+  if (!part || valid > 3) storeLanes(y + 3 * yStride, clamp(c3, low, high), l)
+  if (!part || valid > 4) storeLanes(y + 4 * yStride, clamp(c4, low, high), l)
+  if (!part || valid > 5) storeLanes(y + 5 * yStride, clamp(c5, low, high), l)
+  if (!part || valid > 6) storeLanes(y + 6 * yStride, clamp(c6, low, high), l)
+  if (!part || valid > 7) storeLanes(y + 7 * yStride, clamp(c7, low, high), l)
 }
 
 /** All outputs of a row, 8 at least: the last tile starts early, so that it ends with the row. */

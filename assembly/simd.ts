@@ -49,3 +49,18 @@ export function storePart(p: usize, v: v128, count: usize): void {
     if (count & 1) v128.store32_lane(p, v, 2, 8)
   } else if (count & 1) v128.store32_lane(p, v, 0)
 }
+
+/** The first `count` (0 to 4) floats at p. */
+// @ts-ignore: decorator
+@inline
+export function loadLanes(p: usize, count: usize): v128 {
+  return count == 4 ? v128.load(p) : loadPart(p, count)
+}
+
+/** Writes the first `count` (0 to 4) lanes of v at p. */
+// @ts-ignore: decorator
+@inline
+export function storeLanes(p: usize, v: v128, count: usize): void {
+  if (count == 4) v128.store(p, v)
+  else storePart(p, v, count)
+}

@@ -6,9 +6,10 @@ import { type Context, type Padding, slidingWindow, type Window, type WindowOpti
 import { type Activation, fusedClamp } from './activation.js'
 import { runDepthwise } from './depthwise.js'
 import { packed, runProduct, slide } from './igemm.js'
+import { runWinograd } from './winograd.js'
 
-/** `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'depthwise'`: one input channel per group. */
-export type ConvAlgorithm = 'auto' | 'gemm' | 'igemm' | 'depthwise'
+/** `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 at stride 1. `'depthwise'`: one input channel per group. */
+export type ConvAlgorithm = 'auto' | 'gemm' | 'igemm' | 'winograd' | 'depthwise'
 
 export interface Conv2dOptions extends WindowOptions {
   /** [outChannels], added to every pixel. */
@@ -104,6 +105,7 @@ function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Co
 
   const run = (y: Tensor) => {
     if (algorithm === 'depthwise') runDepthwise(x, filter, bias, y, window, clamp)
+    else if (algorithm === 'winograd') runWinograd(x, filter, bias, y, window, clamp)
     else runDense(x, filter, bias, y, window, groups, clamp)
   }
   if (!out) return x.engine.make(shape, run)
@@ -112,14 +114,16 @@ function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Co
 }
 
 /** The algorithm for a layer: what was asked for, if it fits, else the fastest. Witness: bench, `--assert`. */
-function choose(wanted: ConvAlgorithm, [kh, kw, groupIn]: Shape, groups: number, { h, w }: Window, context: Context): Exclude<ConvAlgorithm, 'auto'> {
+function choose(wanted: ConvAlgorithm, [kh, kw, groupIn, oc]: Shape, groups: number, { h, w }: Window, context: Context): Exclude<ConvAlgorithm, 'auto'> {
   const isPoint = kh === 1 && kw === 1 && h.before + h.after + w.before + w.after === 0
   const isDepthwise = groupIn === 1
-  const fits = { auto: true, gemm: isPoint, igemm: true, depthwise: isDepthwise }
+  const isWinograd = kh === 3 && kw === 3 && groups === 1 && [h, w].every(({ stride, dilation }) => stride === 1 && dilation === 1)
+  const fits = { auto: true, gemm: isPoint, igemm: true, winograd: isWinograd, depthwise: isDepthwise }
   check(wanted in fits, () => ({ ...context, argument: 'algorithm', expected: `one of ${Object.keys(fits).join(', ')}`, got: show(wanted) }))
   check(fits[wanted], () => ({ ...context, argument: 'algorithm', expected: 'one that fits this layer', got: show(wanted) }))
   if (wanted !== 'auto') return wanted
   if (isDepthwise && groups > 1) return 'depthwise'
+  if (isWinograd && groupIn! >= 16 && oc! >= 16) return 'winograd'
   return isPoint ? 'gemm' : 'igemm'
 }
 

@@ -14,6 +14,8 @@ export const kernelNames = [
   'median',
   'pack',
   'toBytes',
+  'winograd',
+  'winogradFilter',
 ] as const
 export type Kernel = (typeof kernelNames)[number]
 

@@ -28,6 +28,8 @@ describe('conv2d', () => {
           const y = conv2d(engine().tensor(x.data, x.shape), engine().tensor(filter.data, filter.shape), {
             ...geometry,
             groups,
+            // Winograd is not exact on integers: it has tests of its own.
+            algorithm: kh === 3 && kw === 3 && groups === 1 ? 'igemm' : 'auto',
             bias: bias && engine().tensor(bias.data, bias.shape),
           })
           const about = `seed ${random.seed}, problem ${problem}: x [${xShape}] filter [${filterShape}] ${JSON.stringify(geometry)} groups ${groups}:`

@@ -1,0 +1,69 @@
+/** The plan of a 3x3 convolution at stride 1 by Winograd's F(4x4, 3x3) (assembly/winograd.ts). */
+import { Winograd, WinogradFilter } from '../../assembly/calls.js'
+import type { Engine } from '../engine.js'
+import type { Tensor } from '../tensor.js'
+import type { Window } from '../window.js'
+
+/** Bytes of transformed input and output that a unit works on: with its filters they should stay in the second-level cache. Witness: bench, 3x3 layers. */
+const WORKSPACE_BYTES = 512 * 1024
+/** Units that a layer falls into at least, where it has panels for them. */
+const UNITS = 8
+
+const POSITIONS = 36
+
+/** The filters, transformed: once, and again only after they were written. */
+function transformed(filter: Tensor): number {
+  const { engine } = filter
+  const [, , ic, oc] = filter.shape as [number, number, number, number]
+  return filter.storage.derive('winograd', POSITIONS * Math.ceil(oc / 8) * 8 * ic, (panels) => {
+    engine.scratch(4 * 4 * 18)
+    const { i32 } = engine
+    const call = engine.call(WinogradFilter.length)
+    i32[call + WinogradFilter.filter] = filter.pointer
+    i32[call + WinogradFilter.panels] = panels
+    i32[call + WinogradFilter.ic] = ic
+    i32[call + WinogradFilter.oc] = oc
+    engine.run('winogradFilter', call, ic)
+  })
+}
+
+/** Tiles and panels of one unit. */
+function blocking(engine: Engine, tiles: number, depth: number, panels: number): { tiles: number; panels: number; units: number } {
+  const rows = engine.tileRows
+  const most = Math.floor(WORKSPACE_BYTES / (4 * POSITIONS * (depth + panels * 8)) / rows)
+  const block = Math.min(Math.max(1, tiles), rows * Math.max(2, most))
+  const blocks = Math.ceil(tiles / block)
+  const slice = Math.ceil(panels / Math.min(panels, Math.max(1, Math.ceil(UNITS / Math.max(1, blocks)))))
+  return { tiles: block, panels: slice, units: blocks * Math.ceil(panels / slice) }
+}
+
+export function runWinograd(x: Tensor, filter: Tensor, bias: Tensor | undefined, y: Tensor, { h, w }: Window, clamp: readonly [number, number]): void {
+  const { engine } = x
+  const [n, ih, iw, ic] = x.shape as [number, number, number, number]
+  const oc = filter.shape[3]!
+  const panels = transformed(filter)
+  const depth = Math.ceil(ic / 4) * 4
+  const block = blocking(engine, n * Math.ceil(h.output / 4) * Math.ceil(w.output / 4), depth, Math.ceil(oc / 8))
+  engine.scratch(4 * (8 + POSITIONS * 4 + POSITIONS * depth + block.tiles * 2 + 4 + POSITIONS * block.tiles * (depth + block.panels * 8)))
+
+  const { i32, f32 } = engine
+  const call = engine.call(Winograd.length)
+  i32[call + Winograd.x] = x.pointer
+  i32[call + Winograd.w] = panels
+  i32[call + Winograd.b] = bias?.pointer ?? 0
+  i32[call + Winograd.y] = y.pointer
+  i32[call + Winograd.n] = n
+  i32[call + Winograd.ih] = ih
+  i32[call + Winograd.iw] = iw
+  i32[call + Winograd.ic] = ic
+  i32[call + Winograd.oh] = h.output
+  i32[call + Winograd.ow] = w.output
+  i32[call + Winograd.oc] = oc
+  i32[call + Winograd.beforeH] = h.before
+  i32[call + Winograd.beforeW] = w.before
+  f32[call + Winograd.low] = clamp[0]
+  f32[call + Winograd.high] = clamp[1]
+  i32[call + Winograd.tiles] = block.tiles
+  i32[call + Winograd.panels] = block.panels
+  engine.run('winograd', call, block.units)
+}
