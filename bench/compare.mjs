@@ -67,8 +67,9 @@ export async function* compare(problems, contenders, options) {
       for (const contender of contenders) {
         const prepared = await contender.prepare(problem, data)
         if (prepared) present.push({ contender, prepared })
+        else if (contender === contenders[0]) break
       }
-      if (present[0]?.contender !== contenders[0]) {
+      if (!present.length) {
         yield { line, name, missing: `${contenders[0].name} has no ${problem.op}` }
         continue
       }

@@ -65,8 +65,8 @@ await host(wanted, ({ start, row }) => {
   if (start) {
     started = start
     columns = columnsOf(start.contenders, start.peak)
-    print = rowPrinter(columns, console.log)
     console.log(about(start))
+    print = rowPrinter(columns, console.log)
   } else if (row.missing) console.log(`${row.name}: ${row.missing}`)
   else if (row.wrong) {
     console.error(`${row.name}: ${row.wrong}`)
@@ -117,8 +117,10 @@ function about({ peak, contenders, host }) {
   const versions = contenders.slice(1).map(({ name, version }) => `${name} ${version}`)
   return [
     `filterbank ${own.version} (${contenders[0].version}), ${host ?? `Node ${process.versions.node}`}, ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.`,
-    `Multiply-add peak of one thread: ${peak.toFixed(1)} GFLOP/s. Medians; every contender on one thread unless it says otherwise.`,
-    ...(versions.length ? [`Beside it, in the same run: ${versions.join(', ')}.`] : []),
+    `Multiply-add peak of one thread: ${peak.toFixed(1)} GFLOP/s. Times are medians in ms; one thread unless it says otherwise.`,
+    ...(versions.length
+      ? [`Beside it, in the same run: ${versions.join(', ')}. "a + b": a with input and output kept inside, b what copying them in and out adds to each call.`]
+      : []),
   ].join('\n')
 }
 

@@ -55,9 +55,9 @@ const heads = ({ others, hasWeb, hasNative }) => [
   'p10..p90',
   'GFLOP/s',
   'peak',
-  ...others.map(({ name }) => `${name}, ms`),
-  ...(hasWeb ? ['best wasm peer'] : []),
-  ...(hasNative ? ['native'] : []),
+  ...others.map(({ name }) => name),
+  ...(hasWeb ? ['over wasm'] : []),
+  ...(hasNative ? ['over native'] : []),
 ]
 
 /** One line for each kind of layer: geometric means. */
@@ -88,7 +88,7 @@ const summaryHeads = ({ hasWeb, hasNative }) => [
   'number',
   'GFLOP/s',
   'peak',
-  ...(hasWeb ? ['over the best wasm peer'] : []),
+  ...(hasWeb ? ['over the best WebAssembly peer'] : []),
   ...(hasNative ? ['over native'] : []),
 ]
 
@@ -98,12 +98,14 @@ const byKind = (rows) => [...new Set(rows.map(({ kind }) => kind))].map((kind) =
 const align = (table, widths) =>
   table.map((row) => row.map((cell, i) => (i ? cell.padStart(widths[i]) : cell.slice(0, widths[0]).padEnd(widths[0]))).join('  ')).join('\n')
 
+/** A function that prints a row, and a heading before the first of each kind. */
 export function rowPrinter(columns, print) {
   const head = heads(columns)
-  const widths = head.map((text, i) => Math.max(text.length, [36, 8, 16, 9, 5][i] ?? 14))
+  const widths = head.map((text, i) => Math.max(text.length, [34, 8, 16, 9, 5][i] ?? 15))
+  print(`\n${align([head], widths)}`)
   let kind
   return (row) => {
-    if (row.kind !== kind) print(`\n${align([[row.kind, ...head.slice(1)]], widths)}`)
+    if (row.kind !== kind) print(`\n${row.kind}`)
     kind = row.kind
     print(align([cells(row, columns)], widths))
   }
