@@ -1,4 +1,4 @@
-/** Timing that noise on the machine cannot turn: contenders take turns, round by round, in one process. Runs in Node and in a page. */
+/** Timing that noise on the machine cannot turn: contenders take turns, round by round, in one process, each round in another order. Runs in Node and in a page. */
 
 const WARM_UP_MS = 150
 /** A sample is as many calls as fill this time, so that the clock's steps (5 us in an isolated page) do not count. */
@@ -35,9 +35,19 @@ export async function measure(runs, { budget = 1000, rounds = [7, 51] } = {}) {
   const samples = runs.map(() => [])
   const [least, most] = rounds
   for (let left = Math.min(most, Math.max(least, Math.round(budget / round))); left > 0; left--) {
-    for (let i = 0; i < runs.length; i++) samples[i].push((await time(runs[i], calls[i])) / calls[i])
+    for (const i of shuffled(runs.length)) samples[i].push((await time(runs[i], calls[i])) / calls[i])
   }
   return samples.map(timing)
+}
+
+/** 0 to length - 1 in any order. A fixed one could fall into step with what else the machine does. */
+function shuffled(length) {
+  const order = Array.from({ length }, (_, i) => i)
+  for (let i = length - 1; i > 0; i--) {
+    const j = Math.floor(Math.random() * (i + 1))
+    ;[order[i], order[j]] = [order[j], order[i]]
+  }
+  return order
 }
 
 /** Milliseconds of `count` calls. */

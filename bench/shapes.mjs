@@ -3,7 +3,7 @@
  *
  *   n1 i56x56x64 o64 k3 s1 p1  # resnet50 res2a_branch2b
  *
- * op (a function of filterbank; conv2d when absent), n batch, i input height x width x channels, o output channels, k window, s stride, p padding,
+ * op (a function of filterbank; conv2d when absent), n batch, i input height x width x channels (of a linear layer channels alone), o output channels, k window, s stride, p padding,
  * d dilation, g groups, op output padding. A pair is height x width: k1x7. Behind #: where the layer comes from, network first.
  */
 
@@ -14,8 +14,8 @@
  * @property {string[]} names layers that have this shape
  * @property {string} op
  * @property {string} kind the class it counts in
- * @property {[number, number, number, number]} input n, height, width, channels
- * @property {[number, number, number, number] | undefined} filter as `op` takes it: [kh, kw, inChannels / groups, outChannels] or, transposed, [kh, kw, inChannels, outChannels / groups]
+ * @property {number[]} input [n, height, width, channels]; linear: [n, channels]
+ * @property {number[] | undefined} filter as `op` takes it: [kh, kw, inChannels / groups, outChannels]; transposed: [kh, kw, inChannels, outChannels / groups]; linear: [in, out]
  * @property {Pair} window
  * @property {Pair} stride
  * @property {Pair} padding on both sides of each axis
@@ -41,17 +41,22 @@ export function parseLayer(text) {
     return [h, w]
   }
   const input = [...(values.n ?? fail(text, 'n')), ...(values.i ?? fail(text, 'i'))]
-  if (input.length !== 4) fail(text, 'i')
+  if (input.length !== (op === 'linear' ? 2 : 4)) fail(text, 'i')
   const [groups] = values.g ?? [1]
   const window = pair('k', 1)
   const [outChannels] = values.o ?? []
-  const channels = op === 'convTranspose2d' ? [input[3], outChannels / groups] : [input[3] / groups, outChannels]
+  const inChannels = input.at(-1)
+  const filters = {
+    conv2d: [...window, inChannels / groups, outChannels],
+    convTranspose2d: [...window, inChannels, outChannels / groups],
+    linear: [inChannels, outChannels],
+  }
   const problem = {
     line,
     names: name ? [name] : [],
     op,
     input,
-    filter: outChannels ? [...window, ...channels] : undefined,
+    filter: filters[op],
     window,
     stride: pair('s', op.includes('Pool') ? window[0] : 1),
     padding: pair('p', 0),
@@ -73,12 +78,12 @@ const KINDS = [
 ]
 
 function kindOf({ op, input, groups, window, stride, dilation }) {
-  const [n, h, w, channels] = input
   if (op.includes('Pool')) return 'pooling'
   if (op === 'convTranspose2d') return 'transposed'
-  if (op !== 'conv2d') return op === 'softmax' ? 'softmax' : 'activation'
+  if (op === 'linear' || op === 'softmax') return op
+  if (op !== 'conv2d') return 'activation'
+  const channels = input[3]
   if (groups > 1) return groups === channels ? `depthwise ${window.join('x')}` : 'grouped'
-  if (n * h * w === 1) return 'linear'
   if (channels <= 4) return 'first layer'
   if (size(dilation) > 1) return 'dilated'
   if (size(stride) > 1) return 'strided'
@@ -101,7 +106,7 @@ export function parseLayers(text) {
 /** Floating-point operations that give `outputs` numbers, 2 for each multiply-add; without a filter one for each input element under a window. */
 export function operations({ op, filter, input, window }, outputs) {
   if (op === 'convTranspose2d') return 2 * size(input) * filter[0] * filter[1] * filter[3]
-  if (filter) return 2 * outputs * filter[0] * filter[1] * filter[2]
+  if (filter) return 2 * outputs * size(filter.slice(0, -1))
   return op.startsWith('global') ? size(input) : outputs * size(window)
 }
 
@@ -119,7 +124,7 @@ function random(length, low, high, seed) {
 /** Input, filter and bias of a problem; activations get a range that reaches their bends. */
 export function dataOf({ op, input, filter, groups }) {
   const reach = filter || op.includes('Pool') ? 1 : 6
-  const outChannels = filter && (op === 'convTranspose2d' ? filter[3] * groups : filter[3])
+  const outChannels = filter && filter.at(-1) * (op === 'convTranspose2d' ? groups : 1)
   return {
     x: random(size(input), -reach, reach, 1),
     filter: filter && random(size(filter), -1, 1, 2),

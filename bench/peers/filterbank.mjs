@@ -14,6 +14,7 @@ export async function filterbank(library, { algorithm, ...options } = {}) {
       const call = {
         conv2d: () => library.conv2d(x, w, { bias, ...geometry, groups, algorithm }),
         convTranspose2d: () => library.convTranspose2d(x, w, { bias, ...geometry, groups, outputPadding }),
+        linear: () => library.linear(x, w, { bias }),
         maxPool2d: () => library.maxPool2d(x, { size: window, ...geometry }),
         avgPool2d: () => library.avgPool2d(x, { size: window, stride, padding }),
       }

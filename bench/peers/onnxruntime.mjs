@@ -38,16 +38,16 @@ export function onnxruntime(ort, { name, version, native, provider }) {
 }
 
 /** Nodes from x to y, with their constants. What slides a window wants channels first. */
-function layerOf({ op, kind, input, filter, window, stride, padding, dilation, outputPadding, groups }, data) {
+function layerOf({ op, input, filter, window, stride, padding, dilation, outputPadding, groups }, data) {
   const node = (op, inputs, attributes, outputs = ['y']) => ({ op, inputs, outputs, attributes })
+  const bias = filter && { name: 'b', shape: [data.bias.length], data: data.bias }
+  if (op === 'linear') {
+    const weight = { name: 'w', shape: filter, data: data.filter }
+    return { nodes: [node('Gemm', ['x', 'w', 'b'])], constants: [weight, bias], rank: 2, x: { name: 'x', shape: input, data: data.x } }
+  }
   const [n, h, w, c] = input
   const channelsFirst = { channelsFirst: true, rank: 4, x: { name: 'x', shape: [n, c, h, w], data: toChannelsFirst(data.x, input) } }
   const sliding = { kernel_shape: window, strides: stride, pads: [...padding, ...padding] }
-  const bias = filter && { name: 'b', shape: [data.bias.length], data: data.bias }
-  if (kind === 'linear') {
-    const weight = { name: 'w', shape: filter.slice(2), data: data.filter }
-    return { nodes: [node('Gemm', ['x', 'w', 'b'])], constants: [weight, bias], rank: 2, x: { name: 'x', shape: [1, c], data: data.x } }
-  }
   if (filter) {
     const [kh, kw, a, b] = filter
     const transposed = op === 'convTranspose2d'

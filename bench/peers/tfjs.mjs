@@ -9,7 +9,7 @@ export function tfjs(tf) {
       const { kind, input } = problem
       // It has no groups.
       if (kind === 'grouped') return
-      const tensors = { x: tf.tensor(data.x, kind === 'linear' ? [1, input[3]] : input) }
+      const tensors = { x: tf.tensor(data.x, input) }
       if (data.filter) {
         tensors.filter = filterOf(tf, problem, data.filter)
         tensors.bias = tf.tensor1d(data.bias)
@@ -32,9 +32,8 @@ export function tfjs(tf) {
 
 /** The filter in the shape that the op wants. */
 function filterOf(tf, { op, kind, filter }, data) {
-  const [kh, kw, a, b] = filter
-  if (kind === 'linear') return tf.tensor(data, [a, b])
-  if (kind.startsWith('depthwise')) return tf.tensor(data, [kh, kw, b, a])
+  const [kh, kw, one, channels] = filter
+  if (kind.startsWith('depthwise')) return tf.tensor(data, [kh, kw, channels, one])
   if (op === 'convTranspose2d') return tf.tidy(() => tf.transpose(tf.tensor(data, filter), [0, 1, 3, 2]))
   return tf.tensor(data, filter)
 }
@@ -42,7 +41,7 @@ function filterOf(tf, { op, kind, filter }, data) {
 function callOf(tf, { op, kind, input, filter, window, stride, padding, dilation, outputPadding }, { x, filter: w, bias }) {
   const [top, left] = padding
   const pad = top === left ? top : [[0, 0], [top, top], [left, left], [0, 0]] // biome-ignore format: a matrix
-  if (kind === 'linear') return () => tf.fused.matMul({ a: x, b: w, bias })
+  if (op === 'linear') return () => tf.fused.matMul({ a: x, b: w, bias })
   if (kind.startsWith('depthwise')) return () => tf.fused.depthwiseConv2d({ x, filter: w, strides: stride, pad, dilations: dilation, bias })
   if (op === 'conv2d') return () => tf.fused.conv2d({ x, filter: w, strides: stride, pad, dilations: dilation, bias })
   if (op === 'convTranspose2d') {

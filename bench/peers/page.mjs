@@ -1,0 +1,22 @@
+/** Who can be measured beside filterbank in a page; bundled to /build/bench/peers.js. */
+import * as wasm from '@tensorflow/tfjs-backend-wasm'
+import * as tf from '@tensorflow/tfjs-core'
+import * as ort from 'onnxruntime-web/wasm'
+import { onnxruntime } from './onnxruntime.mjs'
+import { tfjs } from './tfjs.mjs'
+
+const MODULES = '/bench/node_modules'
+
+export const peers = [
+  async () => {
+    ort.env.wasm.numThreads = 1
+    ort.env.wasm.wasmPaths = `${MODULES}/onnxruntime-web/dist/`
+    return onnxruntime(ort, { name: 'onnxruntime-web', version: ort.env.versions.web, provider: 'wasm' })
+  },
+  async () => {
+    wasm.setWasmPaths(`${MODULES}/@tensorflow/tfjs-backend-wasm/dist/`)
+    wasm.setThreadsCount(1)
+    await tf.setBackend('wasm')
+    return tfjs(tf)
+  },
+]
