@@ -60,6 +60,30 @@ export const enum Depthwise {
   length,
 }
 
+/** A box of any rank from one layout to another: see layout.ts. */
+export const enum Copy {
+  x, y,
+  rows, columns, xRowStride, yRowStride, xColumnStride, yColumnStride,
+  /** Rows of one unit; a multiple of 16 where rows become columns. */
+  unitRows,
+  /** How many axes there are outside the rows, and from word `axes` on (length, xStride, yStride) of each. */
+  rank,
+  /** What is copied when a box is filled: x points here. */
+  value,
+  axes,
+}
+
+/** Images of another size: see resize.ts. */
+export const enum Resize {
+  x, y,
+  n, ih, iw, c, oh, ow,
+  /** Output row o stands at input row (o * stepH + firstH) / unitsH; the same along w. */
+  stepH, firstH, unitsH, stepW, firstW, unitsW,
+  /** Output rows of one unit. */
+  rows,
+  length,
+}
+
 /** RGBA bytes to floats: see image.ts. */
 export const enum FromBytes {
   bytes, y, w, c,
@@ -90,19 +114,6 @@ export const enum Filter {
   /** gradientMagnitude: smoothing by [side, centre, side]. */
   side, centre,
   length,
-}
-
-/** A box of any rank from one layout to another: see layout.ts. */
-export const enum Copy {
-  x, y,
-  rows, columns, xRowStride, yRowStride, xColumnStride, yColumnStride,
-  /** Rows of one unit; a multiple of 16 where rows become columns. */
-  unitRows,
-  /** How many axes there are outside the rows, and from word `axes` on (length, xStride, yStride) of each. */
-  rank,
-  /** What is copied when a box is filled: x points here. */
-  value,
-  axes,
 }
 
 /** Filters transformed for Winograd: see winograd.ts. */

@@ -6,6 +6,7 @@ export { type ConvTranspose2dOptions, convTranspose2d } from './ops/convTranspos
 export { type LinearOptions, linear, matmul } from './ops/matmul.js'
 export { type PadOptions, pad } from './ops/pad.js'
 export { type AvgPool2dOptions, avgPool2d, globalAvgPool2d, globalMaxPool2d, type MaxPool2dOptions, maxPool2d } from './ops/pool.js'
+export { type ResizeOptions, resize } from './ops/resize.js'
 export { type SliceOptions, slice } from './ops/slice.js'
 export { reshape, transpose } from './ops/transpose.js'
 export type { Shape } from './shape.js'

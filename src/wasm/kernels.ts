@@ -13,6 +13,8 @@ export const kernelNames = [
   'maxPool',
   'median',
   'pack',
+  'resizeBilinear',
+  'resizeNearest',
   'toBytes',
   'winograd',
   'winogradFilter',

@@ -149,6 +149,55 @@ export function matmul(a: Values, b: Values, batch: number[]): Values {
   })
 }
 
+export function concat(tensors: Values[], axis: number): Values {
+  const shape = [...tensors[0]!.shape]
+  shape[axis] = tensors.reduce((sum, tensor) => sum + tensor.shape[axis]!, 0)
+  return build(shape, (...index) => {
+    let tensor = 0
+    while (index[axis]! >= tensors[tensor]!.shape[axis]!) index[axis]! -= tensors[tensor++]!.shape[axis]!
+    return at(tensors[tensor]!, index)
+  })
+}
+
+export const pad = (x: Values, padding: [number, number][], value: number): Values =>
+  build(
+    x.shape.map((length, axis) => padding[axis]![0] + length + padding[axis]![1]),
+    (...index) => at(x, index.map((i, axis) => i - padding[axis]![0]), value), // biome-ignore format: one line
+  )
+
+/** begin and end count from the front. */
+export const slice = (x: Values, begin: number[], end: number[], step: number[]): Values =>
+  build(
+    x.shape.map((_, axis) => Math.ceil((end[axis]! - begin[axis]!) / step[axis]!)),
+    (...index) => at(x, index.map((i, axis) => begin[axis]! + i * step[axis]!)), // biome-ignore format: one line
+  )
+
+export const transpose = (x: Values, axes: number[]): Values =>
+  build(
+    axes.map((axis) => x.shape[axis]!),
+    (...index) => at(x, x.shape.map((_, axis) => index[axes.indexOf(axis)]!)), // biome-ignore format: one line
+  )
+
+/** x [n, h, w, c] -> [n, size[0], size[1], c]. Pixels are squares: centres lie at 0.5, 1.5, ...; with `alignCorners` points, the first and last of both sides on each other. */
+export function resize(x: Values, size: [number, number], method: 'nearest' | 'bilinear', alignCorners: boolean): Values {
+  const [n, ih, iw, c] = x.shape as [number, number, number, number]
+  /** Indexes and weights of what is read along one axis; none lies outside. */
+  const taps = (o: number, input: number, output: number): [number, number][] => {
+    const position = alignCorners ? (output === 1 ? 0 : (o * (input - 1)) / (output - 1)) : ((o + 0.5) * input) / output - 0.5
+    const inside = (index: number) => Math.min(Math.max(index, 0), input - 1)
+    if (method === 'nearest') return [[inside(Math.ceil(position - 0.5)), 1]]
+    const first = Math.floor(position)
+    return [[inside(first), 1 - (position - first)], [inside(first + 1), position - first]] // biome-ignore format: a matrix
+  }
+  return build([n, size[0], size[1], c], (image, oy, ox, channel) => {
+    let sum = 0
+    for (const [y, weightY] of taps(oy!, ih, size[0])) {
+      for (const [xx, weightX] of taps(ox!, iw, size[1])) sum += at(x, [image!, y, xx, channel!]) * weightY * weightX
+    }
+    return sum
+  })
+}
+
 // Images.
 
 /** The element of a row of `size` that stands at i, walking step by step back into the row; -1: a zero. */
@@ -196,32 +245,3 @@ export function gaussianKernel(sigma: number, radius = Math.ceil(3 * sigma)): nu
   const sum = line.reduce((a, b) => a + b)
   return line.map((a) => line.map((b) => (a * b) / (sum * sum)))
 }
-
-export function concat(tensors: Values[], axis: number): Values {
-  const shape = [...tensors[0]!.shape]
-  shape[axis] = tensors.reduce((sum, tensor) => sum + tensor.shape[axis]!, 0)
-  return build(shape, (...index) => {
-    let tensor = 0
-    while (index[axis]! >= tensors[tensor]!.shape[axis]!) index[axis]! -= tensors[tensor++]!.shape[axis]!
-    return at(tensors[tensor]!, index)
-  })
-}
-
-export const pad = (x: Values, padding: [number, number][], value: number): Values =>
-  build(
-    x.shape.map((length, axis) => padding[axis]![0] + length + padding[axis]![1]),
-    (...index) => at(x, index.map((i, axis) => i - padding[axis]![0]), value), // biome-ignore format: one line
-  )
-
-/** begin and end count from the front. */
-export const slice = (x: Values, begin: number[], end: number[], step: number[]): Values =>
-  build(
-    x.shape.map((_, axis) => Math.ceil((end[axis]! - begin[axis]!) / step[axis]!)),
-    (...index) => at(x, index.map((i, axis) => begin[axis]! + i * step[axis]!)), // biome-ignore format: one line
-  )
-
-export const transpose = (x: Values, axes: number[]): Values =>
-  build(
-    axes.map((axis) => x.shape[axis]!),
-    (...index) => at(x, x.shape.map((_, axis) => index[axes.indexOf(axis)]!)), // biome-ignore format: one line
-  )

@@ -1,0 +1,79 @@
+import { Resize } from '../../assembly/calls.js'
+import { engineOf } from '../engine.js'
+import { check, show } from '../errors.js'
+import type { Tensor } from '../tensor.js'
+import { pair } from '../window.js'
+
+export interface ResizeOptions {
+  /** [height, width] of the result; one number for both. */
+  size: number | readonly [number, number]
+  /** `'nearest'`: the pixel whose centre is nearest, of two the upper or left one. `'bilinear'`: between the four around. Default 'bilinear'. */
+  method?: 'nearest' | 'bilinear'
+  /** Pixels as points, with the corners of both images on each other, rather than as squares that fill the same area. Default false. */
+  alignCorners?: boolean
+}
+
+/**
+ * Images of another size. Output pixel o stands at input position
+ *
+ *   (o + 0.5) * input / output - 0.5              half-pixel centres
+ *   o * (input - 1) / (output - 1)                alignCorners; 0 for an output of one pixel
+ *
+ * and reads no pixel outside: the edge goes on. Making an image smaller skips pixels; to average them, use `avgPool2d` or blur before.
+ * Definition: ONNX Resize, half_pixel or align_corners, linear or nearest with round_prefer_floor; TensorFlow 2 and PyTorch bilinear.
+ *
+ * @param x [n, height, width, channels]
+ * @param options size; method 'bilinear', alignCorners false
+ * @returns [n, ...size, channels]
+ * @throws FilterbankError for another rank, an image without pixels, a size that is not positive, or an unknown method
+ * @example const input = resize(photo, { size: [224, 224] })
+ */
+export function resize(x: Tensor, options: ResizeOptions): Tensor {
+  const engine = engineOf('resize', { x })
+  const context = { op: 'resize', shapes: { x: x.shape } }
+  const { method = 'bilinear', alignCorners = false } = options
+  check(x.shape.length === 4, () => ({ ...context, argument: 'x', expected: '[n, height, width, channels]', got: `rank ${x.shape.length}` }))
+  const [n, ih, iw, c] = x.shape as [number, number, number, number]
+  check(ih > 0 && iw > 0, () => ({ ...context, argument: 'x', expected: 'an image of at least one pixel', got: show([ih, iw]) }))
+  const [oh, ow] = pair(options.size, 'size', 1, context)
+  check(method === 'nearest' || method === 'bilinear', () => ({ ...context, argument: 'method', expected: "'nearest' or 'bilinear'", got: show(method) }))
+
+  engine.scratch((ow + 1) * 12)
+  const y = engine.empty([n, oh, ow, c])
+  const h = walk(ih, oh, method, alignCorners)
+  const w = walk(iw, ow, method, alignCorners)
+  // 64 units are enough for every core; each fills a table of the width first.
+  const rows = Math.max(1, Math.ceil((n * oh) / 64))
+
+  const { i32 } = engine
+  const call = engine.call(Resize.length)
+  i32[call + Resize.x] = x.pointer
+  i32[call + Resize.y] = y.pointer
+  i32[call + Resize.n] = n
+  i32[call + Resize.ih] = ih
+  i32[call + Resize.iw] = iw
+  i32[call + Resize.c] = c
+  i32[call + Resize.oh] = oh
+  i32[call + Resize.ow] = ow
+  i32[call + Resize.stepH] = h.step
+  i32[call + Resize.firstH] = h.first
+  i32[call + Resize.unitsH] = h.units
+  i32[call + Resize.stepW] = w.step
+  i32[call + Resize.firstW] = w.first
+  i32[call + Resize.unitsW] = w.units
+  i32[call + Resize.rows] = rows
+  engine.run(method === 'nearest' ? 'resizeNearest' : 'resizeBilinear', call, Math.ceil((n * oh) / rows))
+  return y
+}
+
+/**
+ * Positions along one axis in whole numbers: output o stands at (o * step + first) / units.
+ * For nearest, half a pixel less the smallest step is added, so that floor rounds to the nearest and ties go down.
+ */
+function walk(input: number, output: number, method: 'nearest' | 'bilinear', alignCorners: boolean): { step: number; first: number; units: number } {
+  if (alignCorners && output === 1) return { step: 0, first: 0, units: 1 }
+  const step = 2 * (alignCorners ? input - 1 : input)
+  const units = 2 * (alignCorners ? output - 1 : output)
+  const first = alignCorners ? 0 : input - output
+  return { step, first: method === 'nearest' ? first + units / 2 - 1 : first, units }
+}
