@@ -106,6 +106,8 @@ export const enum Filter {
   rows,
   /** Columns to repeat beside a row: `left` to the left, the others to the right, kw - 1 in all; -1: zeros. */
   sides, left,
+  /** Rows of the window above the one that it gives. */
+  top,
   y, h, w, c, kh, kw,
   /** filterWindow: [kh][kw]. filterSeparable: `weights` [kh] down the columns, `across` [kw]. */
   weights, across,

@@ -5,6 +5,9 @@
  * from a list. So no kernel knows what a border is. A row is w * c floats and its next pixel is c floats away: four neighbouring floats are
  * one vector, whatever c is.
  *
+ * Many filters go down the columns first and then across what that gave. Going on to the left and right commutes with going down, so it is
+ * done in between, to a plane:
+ *
  *   plane: left * c floats | w * c floats | (kw - 1 - left) * c floats | 4 floats
  *
  * Vectors at the end of a row read up to 12 bytes beyond it; what those lanes give is never stored in a tensor.
@@ -13,6 +16,14 @@
 import { address, scratch, splat, word } from './arguments'
 import { Filter, FromBytes, ToBytes } from './calls'
 import { madd, storePart } from './simd'
+
+/** Writes v, or its first lanes where fewer than four are left. */
+// @ts-ignore: decorator
+@inline
+function put(to: usize, v: v128, left: i32): void {
+  if (left < 4) storePart(to, v, left)
+  else v128.store(to, v)
+}
 
 /** Unit: one row of w pixels. RGBA bytes -> 1 (gray), 3 or 4 floats of each pixel: byte * scale + shift. */
 export function fromBytes(call: usize, begin: i32, end: i32): void {
@@ -28,8 +39,7 @@ export function fromBytes(call: usize, begin: i32, end: i32): void {
       const g = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(pixels, 8), byte))
       const b = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(pixels, 16), byte))
       const gray = madd(b, blue, madd(g, green, madd(r, red, shift)))
-      if (left < 4) storePart(to, gray, left)
-      else v128.store(to, gray)
+      put(to, gray, left)
       from += 16
       to += 16
     }
@@ -63,8 +73,7 @@ export function toBytes(call: usize, begin: i32, end: i32): void {
     for (let left = (end - begin) * w; left > 0; left -= 4) {
       const gray = i32x4.min_s(i32x4.max_s(scaled(v128.load(from)), low), high)
       const pixels = v128.or(i32x4.mul(gray, repeat), opaque)
-      if (left < 4) storePart(to, pixels, left)
-      else v128.store(to, pixels)
+      put(to, pixels, left)
       from += 16
       to += 16
     }
@@ -72,15 +81,15 @@ export function toBytes(call: usize, begin: i32, end: i32): void {
   }
   let alpha = address(call, ToBytes.alpha)
   if (alpha) alpha += begin * w * 4
-  for (let left = (end - begin) * w; left > 0; left--) {
-    const words = scaled(v128.load(from))
-    const halves = i16x8.narrow_i32x4_s(words, words)
-    let pixel = i32x4.extract_lane(i8x16.narrow_i16x8_u(halves, halves), 0)
-    if (c == 3) pixel = (pixel & 0xffffff) | (alpha ? load<i32>(alpha) & 0xff000000 : 0xff000000)
-    store<i32>(to, pixel)
-    from += c * 4
-    to += 4
-    if (alpha) alpha += 4
+  const pixel: usize = c * 4
+  const colours = i32x4.splat(c == 3 ? 0xffffff : -1)
+  for (let left = (end - begin) * w; left > 0; left -= 4) {
+    const two = i16x8.narrow_i32x4_s(scaled(v128.load(from)), scaled(v128.load(from + pixel)))
+    const more = i16x8.narrow_i32x4_s(scaled(v128.load(from + 2 * pixel)), scaled(v128.load(from + 3 * pixel)))
+    put(to, v128.bitselect(i8x16.narrow_i16x8_u(two, more), alpha ? v128.load(alpha) : i32x4.splat(-1), colours), left)
+    from += 4 * pixel
+    to += 16
+    if (alpha) alpha += 16
   }
 }
 
@@ -91,11 +100,11 @@ function planeStride(call: usize): usize {
   return ((word(call, Filter.w) + word(call, Filter.kw) - 1) * word(call, Filter.c) + 4) * 4
 }
 
-/** Where the addresses of the rows under unit u start. */
+/** The first row, by its place in the table, that unit u sees. */
 // @ts-ignore: decorator
 @inline
-function rowsOf(call: usize, u: i32): usize {
-  return address(call, Filter.rows) + (u + u / word(call, Filter.h) * (word(call, Filter.kh) - 1)) * 4
+function firstRow(call: usize, u: i32): i32 {
+  return u + u / word(call, Filter.h) * (word(call, Filter.kh) - 1)
 }
 
 /** Fills a plane's columns to the left and right of the image from those within. */
@@ -110,19 +119,13 @@ function extend(call: usize, plane: usize): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function put(to: usize, v: v128, left: i32): void {
-  if (left < 4) storePart(to, v, left)
-  else v128.store(to, v)
-}
-
-/** y[i] = sum over t of weights[t] * taps[t][i], for i in [0, count); `taps` points at addresses. What all linear filters come down to. */
-function weigh(y: usize, count: i32, taps: usize, weights: usize, length: i32): void {
-  let at: usize = 0
-  for (; count >= 24; count -= 24) {
+/** y[i] = sum over t < length of weights[t] * taps[t][i], for i in [first, count); `taps` points at addresses. What all linear filters come down to. */
+function weigh(y: usize, first: i32, count: i32, taps: usize, weights: usize, length: usize): void {
+  let at = <usize>first << 2
+  const end = length << 2
+  for (count -= first; count >= 24; count -= 24) {
     let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0
-    for (let t: usize = 0; t < <usize>length << 2; t += 4) {
+    for (let t: usize = 0; t < end; t += 4) {
       const tap = load<usize>(taps + t) + at
       const weight = v128.load32_splat(weights + t)
       s0 = madd(v128.load(tap), weight, s0)
@@ -142,16 +145,67 @@ function weigh(y: usize, count: i32, taps: usize, weights: usize, length: i32): 
   }
   for (; count > 0; count -= 4) {
     let s = f32x4.splat(0)
-    for (let t: usize = 0; t < <usize>length << 2; t += 4) s = madd(v128.load(load<usize>(taps + t) + at), v128.load32_splat(weights + t), s)
+    for (let t: usize = 0; t < end; t += 4) s = madd(v128.load(load<usize>(taps + t) + at), v128.load32_splat(weights + t), s)
     put(y + at, s, count)
     at += 16
   }
 }
 
+/** Two rows at once, y and z, whose windows share all but `step` taps: z's start with taps[step]. Each is the same sum, in the same order, as `weigh` gives. */
+function weighTwo(y: usize, z: usize, count: i32, taps: usize, step: usize, weights: usize, length: usize): void {
+  const shared = step << 2, end = length << 2
+  const before = weights - shared
+  let at: usize = 0, first = 0
+  for (; first + 16 <= count; first += 16) {
+    let y0 = f32x4.splat(0), y1 = y0, y2 = y0, y3 = y0, z0 = y0, z1 = y0, z2 = y0, z3 = y0
+    let t: usize = 0
+    for (; t < shared; t += 4) {
+      const tap = load<usize>(taps + t) + at
+      const weight = v128.load32_splat(weights + t)
+      y0 = madd(v128.load(tap), weight, y0)
+      y1 = madd(v128.load(tap, 16), weight, y1)
+      y2 = madd(v128.load(tap, 32), weight, y2)
+      y3 = madd(v128.load(tap, 48), weight, y3)
+    }
+    for (; t < end; t += 4) {
+      const tap = load<usize>(taps + t) + at
+      const weight = v128.load32_splat(weights + t), other = v128.load32_splat(before + t)
+      const v0 = v128.load(tap), v1 = v128.load(tap, 16), v2 = v128.load(tap, 32), v3 = v128.load(tap, 48)
+      y0 = madd(v0, weight, y0)
+      z0 = madd(v0, other, z0)
+      y1 = madd(v1, weight, y1)
+      z1 = madd(v1, other, z1)
+      y2 = madd(v2, weight, y2)
+      z2 = madd(v2, other, z2)
+      y3 = madd(v3, weight, y3)
+      z3 = madd(v3, other, z3)
+    }
+    for (; t < end + shared; t += 4) {
+      const tap = load<usize>(taps + t) + at
+      const weight = v128.load32_splat(before + t)
+      z0 = madd(v128.load(tap), weight, z0)
+      z1 = madd(v128.load(tap, 16), weight, z1)
+      z2 = madd(v128.load(tap, 32), weight, z2)
+      z3 = madd(v128.load(tap, 48), weight, z3)
+    }
+    v128.store(y + at, y0)
+    v128.store(y + at, y1, 16)
+    v128.store(y + at, y2, 32)
+    v128.store(y + at, y3, 48)
+    v128.store(z + at, z0)
+    v128.store(z + at, z1, 16)
+    v128.store(z + at, z2, 32)
+    v128.store(z + at, z3, 48)
+    at += 64
+  }
+  weigh(y, first, count, taps, weights, length)
+  weigh(z, first, count, taps + shared, weights, length)
+}
+
 /**
  * Unit: one output row. Correlation with kh x kw weights: y[oy][ox] = sum over ky, kx of weights[ky][kx] * x[oy + ky - top][ox + kx - left].
  *
- * scratch: kh planes, taking turns, so that each row is copied once for kh output rows | addresses of the taps
+ * scratch: kh + 1 planes, taking turns, so that a row is copied once for all that see it | addresses of the taps
  */
 export function filterWindow(call: usize, begin: i32, end: i32): void {
   const h = word(call, Filter.h), kh = word(call, Filter.kh), kw = word(call, Filter.kw)
@@ -159,62 +213,66 @@ export function filterWindow(call: usize, begin: i32, end: i32): void {
   const count = word(call, Filter.w) * word(call, Filter.c)
   const left = word(call, Filter.left) * pixel
   const stride = planeStride(call)
-  const planes = scratch(), taps = planes + kh * stride
+  const planes = scratch(), taps = planes + (kh + 1) * stride
+  const rows = address(call, Filter.rows), weights = address(call, Filter.weights)
+  let y = address(call, Filter.y) + begin * count * 4
+  let copied = 0
   for (let u = begin; u < end; u++) {
-    const rows = rowsOf(call, u)
-    for (let ky = u == begin || u % h == 0 ? 0 : kh - 1; ky < kh; ky++) {
-      const plane = planes + (u + ky) % kh * stride
-      memory.copy(plane + left, load<usize>(rows + ky * 4), count * 4)
+    const two = u + 1 < end && (u + 1) % h != 0
+    const first = firstRow(call, u)
+    for (copied = max(copied, first); copied < first + kh + i32(two); copied++) {
+      const plane = planes + copied % (kh + 1) * stride
+      memory.copy(plane + left, load<usize>(rows + copied * 4), count * 4)
       extend(call, plane)
     }
     let tap = taps
-    for (let ky = 0; ky < kh; ky++) {
-      const plane = planes + (u + ky) % kh * stride
+    for (let row = first; row < copied; row++) {
+      const plane = planes + row % (kh + 1) * stride
       for (let kx = 0; kx < kw; kx++) {
         store<usize>(tap, plane + kx * pixel)
         tap += 4
       }
     }
-    weigh(address(call, Filter.y) + u * count * 4, count, taps, address(call, Filter.weights), kh * kw)
+    if (two) {
+      weighTwo(y, y + count * 4, count, taps, kw, weights, kh * kw)
+      y += count * 4
+      u++
+    } else weigh(y, 0, count, taps, weights, kh * kw)
+    y += count * 4
   }
 }
 
 /**
- * A filter that goes down the columns first, out of the image into its planes, and then across, out of the planes.
- * Going down needs no border of its own: continuing a row commutes with anything done to its columns.
+ * Unit: one output row. Correlation with weights[ky] * across[kx], down the columns and then along the rows; then a blend with the image where asked for.
+ *
+ * scratch: 2 planes | addresses of the taps in the first | in the second
  */
-// @ts-ignore: decorator
-@inline
-function downAcross<F>(call: usize, begin: i32, end: i32): void {
+export function filterSeparable(call: usize, begin: i32, end: i32): void {
+  const h = word(call, Filter.h), kh = word(call, Filter.kh), kw = word(call, Filter.kw)
   const pixel: usize = word(call, Filter.c) * 4
   const count = word(call, Filter.w) * word(call, Filter.c)
-  const left = word(call, Filter.left) * pixel
   const stride = planeStride(call)
-  const plane = scratch()
+  const planes = scratch(), taps = planes + 2 * stride
+  const inside = planes + word(call, Filter.left) * pixel
+  const weights = address(call, Filter.weights), across = address(call, Filter.across)
+  for (let kx = 0; kx < kw; kx++) {
+    store<usize>(taps + kx * 4, planes + kx * pixel)
+    store<usize>(taps + (kw + kx) * 4, planes + stride + kx * pixel)
+  }
+  let y = address(call, Filter.y) + begin * count * 4
   for (let u = begin; u < end; u++) {
-    const rows = rowsOf(call, u)
-    changetype<F>(0).down(call, rows, plane + left, stride, count)
-    for (let p = 0; p < changetype<F>(0).planes(); p++) extend(call, plane + p * stride)
-    changetype<F>(0).across(call, rows, plane, stride, pixel, address(call, Filter.y) + u * count * 4, count)
-  }
-}
-
-/** scratch: plane | addresses of the taps */
-@final
-class Separable {
-  @inline planes(): i32 {
-    return 1
-  }
-
-  @inline down(call: usize, rows: usize, plane: usize, stride: usize, count: i32): void {
-    weigh(plane, count, rows, address(call, Filter.weights), word(call, Filter.kh))
-  }
-
-  @inline across(call: usize, rows: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
-    const kw = word(call, Filter.kw), taps = plane + stride
-    for (let kx = 0; kx < kw; kx++) store<usize>(taps + kx * 4, plane + kx * pixel)
-    weigh(y, count, taps, address(call, Filter.across), kw)
-    if (word(call, Filter.blend)) blend(call, load<usize>(rows + (word(call, Filter.kh) >> 1) * 4), y, count)
+    const two = u + 1 < end && (u + 1) % h != 0
+    let rows = address(call, Filter.rows) + firstRow(call, u) * 4
+    if (two) weighTwo(inside, inside + stride, count, rows, 1, weights, kh)
+    else weigh(inside, 0, count, rows, weights, kh)
+    for (let plane = 0; plane <= i32(two); plane++) {
+      extend(call, planes + plane * stride)
+      weigh(y, 0, count, taps + plane * kw * 4, across, kw)
+      if (word(call, Filter.blend)) blend(call, load<usize>(rows + word(call, Filter.top) * 4), y, count)
+      rows += 4
+      y += count * 4
+    }
+    if (two) u++
   }
 }
 
@@ -230,9 +288,21 @@ function blend(call: usize, x: usize, y: usize, count: i32): void {
   }
 }
 
-/** Unit: one output row. Correlation with weights[ky] * across[kx], then a blend with the image itself where asked for. */
-export function filterSeparable(call: usize, begin: i32, end: i32): void {
-  downAcross<Separable>(call, begin, end)
+/** A filter that goes down the columns first, out of the image into planes, and then across, out of the planes. */
+// @ts-ignore: decorator
+@inline
+function downAcross<F>(call: usize, begin: i32, end: i32): void {
+  const pixel: usize = word(call, Filter.c) * 4
+  const count = word(call, Filter.w) * word(call, Filter.c)
+  const left = word(call, Filter.left) * pixel
+  const stride = planeStride(call)
+  const plane = scratch()
+  for (let u = begin; u < end; u++) {
+    const rows = address(call, Filter.rows) + firstRow(call, u) * 4
+    changetype<F>(0).down(call, rows, plane + left, stride, count)
+    for (let p = 0; p < changetype<F>(0).planes(); p++) extend(call, plane + p * stride)
+    changetype<F>(0).across(call, plane, stride, pixel, address(call, Filter.y) + u * count * 4, count)
+  }
 }
 
 /** scratch: smoothed down the columns | difference of the row below and the row above */
@@ -256,7 +326,7 @@ class Magnitude {
     }
   }
 
-  @inline across(call: usize, rows: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
+  @inline across(call: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
     const side = splat(call, Filter.side), centre = splat(call, Filter.centre)
     let smooth = plane, change = plane + stride
     for (; count > 0; count -= 4) {
@@ -319,7 +389,7 @@ class Median3 {
     }
   }
 
-  @inline across(call: usize, rows: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
+  @inline across(call: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
     let a = plane, b = plane + stride, c = plane + 2 * stride
     for (; count > 0; count -= 4) {
       const most = high(high(v128.load(a), v128.load(a + pixel)), v128.load(a + 2 * pixel))
@@ -368,7 +438,7 @@ class Median5 {
     }
   }
 
-  @inline across(call: usize, rows: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
+  @inline across(call: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
     let a = plane, b = plane + stride, c = plane + 2 * stride, d = plane + 3 * stride, e = plane + 4 * stride
     let t: v128
     for (; count > 0; count -= 4) {

@@ -121,6 +121,9 @@ export function slidingWindow(
   return { h: axis(0), w: axis(1) }
 }
 
+/** Elements that a window around an element covers before it, where the output has the input's size: half of them, an even window one more than after it. */
+export const anchorOf = (size: number): number => size >> 1
+
 /** A window that spreads every input element over its taps: transposed convolution. `'same'` gives input x stride. */
 export function transposedWindow(
   input: readonly [number, number],

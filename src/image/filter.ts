@@ -9,7 +9,7 @@ import { check, show } from '../errors.js'
 import type { Shape } from '../shape.js'
 import { Tensor } from '../tensor.js'
 import type { Kernel } from '../wasm/kernels.js'
-import type { Context } from '../window.js'
+import { anchorOf, type Context } from '../window.js'
 import { type Border, borderRule } from './border.js'
 import { checkEngine, checkPixels, type OwnPixels, type Pixels, runFromBytes, runToBytes } from './pixels.js'
 
@@ -26,7 +26,7 @@ export type Filtered<Image> = Image extends Tensor ? Tensor : OwnPixels
 /** A filter, all settled. @internal */
 export interface Plan {
   kernel: Extract<Kernel, 'filterWindow' | 'filterSeparable' | 'gradientMagnitude' | 'median'>
-  /** The window, [height, width]: it covers size >> 1 pixels before the one that it gives. */
+  /** The window, [height, width], around each pixel. */
   size: readonly [number, number]
   /** Planes and addresses of taps that the kernel keeps in scratch memory. */
   planes: number
@@ -108,7 +108,7 @@ function withWork<T>(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, rule: Rul
       rest: end,
     }
     const { i32, f32 } = engine
-    const left = kw >> 1
+    const left = anchorOf(kw)
     for (let i = 0; i < kw - 1; i++) i32[work.sides / 4 + i] = w && rule(i < left ? i - left : i - left + w, w)
     f32.set(weights, work.weights / 4)
     f32.set(across, work.across / 4)
@@ -127,7 +127,8 @@ function runFilter(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, work: Work,
   const call = engine.call(Filter.length)
   i32[call + Filter.rows] = work.rows
   i32[call + Filter.sides] = work.sides
-  i32[call + Filter.left] = kw >> 1
+  i32[call + Filter.top] = anchorOf(kh)
+  i32[call + Filter.left] = anchorOf(kw)
   i32[call + Filter.y] = y
   i32[call + Filter.h] = h
   i32[call + Filter.w] = w
@@ -149,13 +150,14 @@ function filterTensor(engine: Engine, x: Tensor, plan: Plan, rule: Rule): Tensor
   const shape = x.shape as Shape4
   const [n, h, w, c] = shape
   const kh = plan.size[0]
+  const top = anchorOf(kh)
   return withWork(engine, plan, shape, rule, 0, (work) => {
     const y = engine.empty(shape)
     const { i32 } = engine
     let entry = work.rows / 4
     for (let image = 0; h && image < n; image++) {
       for (let r = 0; r < h + kh - 1; r++) {
-        const row = rule(r - (kh >> 1), h)
+        const row = rule(r - top, h)
         i32[entry++] = row < 0 ? work.zeros : x.pointer + (image * h + row) * w * c * 4
       }
     }
@@ -167,14 +169,14 @@ function filterTensor(engine: Engine, x: Tensor, plan: Plan, rule: Rule): Tensor
 /** A strip of rows at a time becomes floats and bytes again, so that memory does not grow with the height. */
 function filterBytes(engine: Engine, { data, width: w, height: h }: Pixels, plan: Plan, rule: Rule): OwnPixels {
   const kh = plan.size[0]
-  const top = kh >> 1
+  const top = anchorOf(kh)
   const strip = Math.min(h, Math.max(STRIP, 2 * kh))
   const slots = strip + kh - 1
   const rowBytes = w * 4
   const shape: Shape4 = [1, strip, w, 3]
   const result = new Uint8ClampedArray(data.length)
-  // bytes in [slots], floats in [slots], floats out [strip], bytes out [strip]; toBytes reads a float beyond
-  const restBytes = rowBytes * (4 * slots + 4 * strip) + 16
+  // bytes in [slots], floats in [slots], floats out [strip], bytes out [strip]
+  const restBytes = rowBytes * (4 * slots + 4 * strip)
   return withWork(engine, plan, shape, rule, restBytes, (work) => {
     const bytesIn = work.rest
     const floatsIn = bytesIn + slots * rowBytes

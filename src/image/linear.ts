@@ -10,14 +10,14 @@ const LONGEST = 8191
 
 const windowPlan = (kernel: readonly (readonly number[])[]): Plan => {
   const size = [kernel.length, kernel[0]!.length] as const
-  return { kernel: 'filterWindow', size, planes: size[0], taps: size[0] * size[1], weights: kernel.flat() }
+  return { kernel: 'filterWindow', size, planes: size[0] + 1, taps: (size[0] + 1) * size[1], weights: kernel.flat() }
 }
 
 const separablePlan = (weights: number[], across: number[], blend?: Plan['blend']): Plan => ({
   kernel: 'filterSeparable',
   size: [weights.length, across.length],
-  planes: 1,
-  taps: across.length,
+  planes: 2,
+  taps: 2 * across.length,
   weights,
   across,
   blend,

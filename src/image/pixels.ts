@@ -131,7 +131,7 @@ export function runFromBytes(engine: Engine, bytes: number, y: number, h: number
  * @param x [1, height, width, channels] or [height, width, channels] of 1, 3 or 4 channels
  * @returns a copy, which `new ImageData(data, width, height)` accepts
  * @throws FilterbankError for other shapes
- * @example context.putImageData(new ImageData(...), 0, 0)
+ * @example const { data, width, height } = toImageData(y); context.putImageData(new ImageData(data, width, height), 0, 0)
  */
 export function toImageData(x: Tensor): OwnPixels {
   const engine = engineOf('toImageData', { x })

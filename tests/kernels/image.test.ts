@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import { Filter, FromBytes, ToBytes } from '../../assembly/calls.js'
+import * as image from '../../src/image/index.js'
+import type { Engine } from '../../src/index.js'
+import type { Exports, Kernel } from '../../src/wasm/kernels.js'
+import { inEveryBuild } from '../support/check.js'
+import { Random } from '../support/random.js'
+
+/** Where a kernel's call says that unit 0 writes, and how many bytes each unit does. */
+function outputOf({ i32 }: Engine, kernel: Kernel, call: number): { start: number; unit: number } {
+  const word = (index: number) => i32[call + index]!
+  if (kernel === 'fromBytes') return { start: word(FromBytes.y), unit: word(FromBytes.w) * word(FromBytes.c) * 4 }
+  if (kernel === 'toBytes') return { start: word(ToBytes.bytes), unit: word(ToBytes.w) * 4 }
+  return { start: word(Filter.y), unit: word(Filter.w) * word(Filter.c) * 4 }
+}
+
+/** Runs `body` with units given to the kernels in random pieces, last piece first; each may write its own units' bytes and scratch memory, nothing else. */
+function inPieces(engine: Engine, random: Random, body: () => void): void {
+  const { exports, control } = engine as unknown as { exports: Exports; control: number }
+  const run = (kernel: Kernel, call: number, units: number) => {
+    const { start, unit } = outputOf(engine, kernel, call)
+    const scratch = engine.i32[control / 4]!
+    const scratchEnd = scratch + engine.i32[control / 4 + 1]!
+    for (let end = units; end > 0; ) {
+      const begin = random.integer(Math.max(0, end - 5), end - 1)
+      const before = engine.u8.slice()
+      exports[kernel](call * 4, begin, end)
+      for (let i = 0; i < before.length; i++) {
+        const own = (i >= start + begin * unit && i < start + end * unit) || (i >= scratch && i < scratchEnd)
+        if (!own && engine.u8[i] !== before[i]) expect.fail(`seed ${random.seed}: ${kernel} [${begin}, ${end}) writes byte ${i} outside of its units`)
+      }
+      end = begin
+    }
+  }
+  Object.assign(engine, { run })
+  try {
+    body()
+  } finally {
+    delete (engine as Partial<Engine>).run
+  }
+}
+
+describe('image kernels', () => {
+  inEveryBuild((engine) => {
+    const filters: Record<string, (x: Parameters<typeof image.toImageData>[0]) => { toArray(): Float32Array }> = {
+      filterWindow: (x) => image.filter2d(x, [[1, -2, 3, 0.1], [4, 5, -6, 0.2], [7, 8, 9, 0.3]], { border: 'wrap' }), // biome-ignore format: a matrix
+      'filterSeparable, blended': (x) => image.unsharpMask(x, { sigma: 1 }),
+      gradientMagnitude: (x) => image.scharr(x),
+      'median of 3': (x) => image.median(x, 3),
+      'median of 5': (x) => image.median(x, 5),
+    }
+    const shapes = [[2, 9, 1, 1], [3, 6, 3, 1], [2, 7, 5, 3], [1, 8, 13, 2], [1, 12, 30, 1]] // biome-ignore format: a list
+    for (const [name, filter] of Object.entries(filters)) {
+      it(`${name}: the same bytes at every split of its units, and none elsewhere`, () => {
+        for (const shape of shapes) {
+          const random = new Random(11)
+          engine().scope(() => {
+            const x = engine().tensor(random.floats(shape.reduce((a, b) => a * b)), shape)
+            const whole = filter(x).toArray()
+            for (let time = 0; time < 4; time++) inPieces(engine(), random, () => expect(filter(x).toArray()).toEqual(whole))
+          })
+        }
+      })
+    }
+
+    it('fromBytes and toBytes: the same', () => {
+      const random = new Random(12)
+      for (const channels of ['gray', 'rgb', 'rgba'] as const) {
+        for (let width = 1; width <= 9; width++) {
+          const pixels = { data: Uint8Array.from({ length: width * 6 * 4 }, () => random.integer(0, 255)), width, height: 6 }
+          engine().scope(() => {
+            const x = image.fromImageData(engine(), pixels, { channels, mean: 0.3 })
+            const whole = { x: x.toArray(), y: image.toImageData(x) }
+            inPieces(engine(), random, () => {
+              const again = image.fromImageData(engine(), pixels, { channels, mean: 0.3 })
+              expect({ x: again.toArray(), y: image.toImageData(again) }).toEqual(whole)
+            })
+          })
+        }
+      }
+    })
+  })
+})
