@@ -38,6 +38,7 @@ export async function bench({ problems, simd, threads = 1, assert, budget }, { l
   if (threads > 1) variants.push(await filterbank(library, { simd, threads }))
   if (assert) for (const algorithm of ALGORITHMS) variants.push(await filterbank(library, { simd, threads: 1, algorithm }))
   const contenders = [own, ...variants]
+  if (new Set(contenders.map(({ name }) => name)).size < contenders.length) throw new Error(`this engine does not take ${threads} threads`)
   for (const open of peers) contenders.push(await open())
   await report({
     start: {

@@ -1,9 +1,12 @@
-/** Just enough protobuf to write an ONNX model (github.com/onnx/onnx, onnx.proto): nodes over float32 and int64 tensors, one opset. */
+/**
+ * Just enough protobuf to write the ONNX models that referees and the bench's peers are asked: nodes over float32 and int64 tensors, one opset.
+ * Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. JavaScript, because the bench runs as it is.
+ */
 
 /**
- * @typedef {{ name: string, shape?: readonly number[] }} Value float32, in or out of a graph; an output's shape may be left to the reader
+ * @typedef {{ name: string, shape?: readonly (number | undefined)[] }} Value float32, in or out of a graph; lengths may be unknown, of an output the rank too
  * @typedef {{ name: string, shape: readonly number[], data: Float32Array | BigInt64Array }} Constant
- * @typedef {{ op: string, inputs: string[], outputs: string[], attributes?: Record<string, number | string | number[] | { float: number }> }} Node numbers are integers but for { float }
+ * @typedef {{ op: string, inputs: string[], outputs: string[], attributes?: Record<string, number | string | readonly number[] | { float: number }> }} Node numbers are integers but for { float }
  */
 
 const FLOAT = 1
@@ -59,7 +62,7 @@ const tensor = ({ name, shape, data }) => [
 
 /** ValueInfoProto: name, TypeProto { tensor_type { elem_type, shape { dim { dim_value } } } } */
 const value = ({ name, shape }) => {
-  const lengths = shape ? [message(2, ...shape.map((length) => message(1, integer(1, length))))] : []
+  const lengths = shape ? [message(2, ...shape.map((length) => message(1, ...(length === undefined ? [] : [integer(1, length)]))))] : []
   return [string(1, name), message(2, message(1, integer(1, FLOAT), ...lengths))]
 }
 
@@ -76,4 +79,18 @@ export function writeModel({ nodes, inputs, outputs, constants = [] }, opset = 2
     ...outputs.map((part) => message(12, value(part))),
   ]
   return join([integer(1, 9), message(7, graph), message(8, integer(2, opset))])
+}
+
+/**
+ * `y = operator(inputs...)`, without constants.
+ * @param {string} op @param {readonly string[]} inputs
+ * @param {readonly number[]} ranks those of the inputs in order, then of y
+ * @param {Node['attributes']} attributes
+ */
+export function oneNode(op, inputs, ranks, attributes, opset = 20) {
+  const value = (name, i) => ({ name, shape: Array(ranks[i]).fill(undefined) })
+  return writeModel(
+    { nodes: [{ op, inputs: [...inputs], outputs: ['y'], attributes }], inputs: inputs.map(value), outputs: [value('y', inputs.length)] },
+    opset,
+  )
 }
