@@ -69,6 +69,7 @@ export function applyFilter<Image extends Tensor | Pixels>(
     got: show(image),
   }))
   checkPixels(image, 'image', context)
+  check(engine !== undefined, () => ({ ...context, argument: 'engine', expected: 'among the options where the image is not a tensor', got: 'undefined' }))
   checkEngine(engine, context)
   return filterBytes(engine, image, plan, rule) as Filtered<Image>
 }

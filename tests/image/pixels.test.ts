@@ -146,7 +146,8 @@ describe('filters on bytes', () => {
 
     it('says what is wrong', () => {
       const complain = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
-      complain(() => image.sobel(noise(2, 2)), 'sobel: engine must be an engine that is not disposed, got undefined')
+      complain(() => image.sobel(noise(2, 2)), 'sobel: engine must be among the options where the image is not a tensor, got undefined')
+      complain(() => image.sobel(noise(2, 2), { engine: 1 as never }), 'sobel: engine must be an engine that is not disposed, got 1')
       complain(() => image.sobel({ ...noise(2, 2), height: 3 }, { engine: engine() }), 'sobel: data must be 24 bytes')
     })
   })
