@@ -1,4 +1,4 @@
-/** Fills dist/: assembly/ -> two binaries -> inlined into src/wasm/ -> bundles and type declarations. `--quiet` prints errors alone. */
+/** Fills dist/: assembly/ -> two binaries, inlined into src/wasm/ beside the worker's source -> bundles and type declarations. `--quiet` prints errors alone. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -24,6 +24,20 @@ for (const target of ['simd128', 'relaxed']) {
   writeFileSync(`dist/${target}.wasm`, wasm)
   say(`${target}: ${wasm.length} bytes, ${text.length} inlined`)
 }
+
+const worker = await build({
+  entryPoints: ['src/wasm/worker.ts'],
+  bundle: true,
+  minify: true,
+  write: false,
+  format: 'iife',
+  platform: 'neutral',
+  target: 'es2022',
+})
+writeFileSync(
+  'src/wasm/workerSource.ts',
+  `// Written by build.mjs: src/wasm/worker.ts, bundled.\nexport default ${JSON.stringify(worker.outputFiles[0].text)}\n`,
+)
 
 const { metafile } = await build({
   entryPoints: { index: 'src/index.ts', image: 'src/image/index.ts' },

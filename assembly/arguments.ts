@@ -29,7 +29,7 @@ let control: usize = 0
 let thread: usize = 0
 
 /** Tells this instance where the engine keeps its control words (scratch address, scratch stride) and which thread it is. */
-export function bind(controlWords: usize, threadIndex: i32): void {
+export function bind(controlWords: usize, threadIndex: usize): void {
   control = controlWords
   thread = threadIndex
 }

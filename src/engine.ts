@@ -1,13 +1,17 @@
 import { check, FilterbankError, show } from './errors.js'
 import { isShape, printShape, type Shape } from './shape.js'
 import { checkNumbers, type Numbers, Tensor } from './tensor.js'
+import { Control } from './wasm/job.js'
 import type { Exports, Kernel } from './wasm/kernels.js'
 import { type Build, chooseBuild, compileSource, loadModule, type WasmSource } from './wasm/load.js'
 import { Allocator } from './wasm/memory.js'
+import { chooseThreads, Workers } from './wasm/workers.js'
 
 export interface EngineOptions {
   /** The build to use; by default the best that this host runs. Forcing one that it lacks is an error. */
   simd?: Build
+  /** Threads that share the work, the calling one included. Default: the number of cores, at most 8, where memory can be shared; else 1. */
+  threads?: number
   /** Most bytes of memory that the engine may take; default 4 GiB less one page, which is all that WebAssembly can address. */
   maximumBytes?: number
   /** The binary, for pages that would rather stream it than carry it inlined: `dist/simd128.wasm` or `dist/relaxed.wasm`. Wants `simd` beside it. */
@@ -28,7 +32,8 @@ export interface MemoryUse {
 }
 
 const PAGE = 65536
-const MOST_BYTES = 65535 * PAGE
+const MOST_PAGES = 65536
+const MOST_BYTES = (MOST_PAGES - 1) * PAGE
 /** Argument blocks of eager ops take turns in these bytes: an op may start another while its own block is written. */
 const CALL_BYTES = 8192
 
@@ -46,16 +51,23 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
     got: show(maximumBytes),
   }))
   signal?.throwIfAborted()
-  const { build, reason } = await chooseBuild(options.simd ?? (wasm ? 'simd128' : undefined))
-  const module = await (wasm ? compileSource(wasm) : loadModule(build))
+  const { threads, reason } = chooseThreads(wasm instanceof WebAssembly.Module ? 1 : undefined, options.threads)
+  const { build, reason: simdReason } = await chooseBuild(options.simd ?? (wasm ? 'simd128' : undefined))
+  const module = await (wasm ? compileSource(wasm, threads > 1) : loadModule(build, threads > 1))
   signal?.throwIfAborted()
-  return new Engine(module, build, reason, maximumBytes)
+  const engine = new Engine(module, build, simdReason, maximumBytes, threads, reason)
+  // Workers asked for are waited for; those by default join when they are ready, so that the first answer need not wait.
+  if (options.threads) await engine.started
+  return engine
 }
 
 /** One WebAssembly memory, the kernels that work in it, and the tensors that live there. Made by `createEngine`. */
 export class Engine {
-  /** Threads that share the work, the calling one included. */
-  readonly threads: number = 1
+  /** Work below this stays on the calling thread: waking a worker takes 40 us. Witness: bench --threads 2. @internal */
+  parallelWork = 500_000
+  /** Settles when the workers have started, or failed to. @internal */
+  readonly started: Promise<void>
+  private readonly workers: Workers | undefined
   private memoryObject: WebAssembly.Memory | undefined
   private exports: Exports
   private allocator: Allocator
@@ -74,14 +86,28 @@ export class Engine {
     /** Why this build. */
     readonly simdReason: string,
     maximumBytes: number,
+    private readonly mostThreads: number,
+    private readonly chosenThreadsReason: string,
   ) {
-    const memory = new WebAssembly.Memory({ initial: 4 })
+    const memory = new WebAssembly.Memory(mostThreads > 1 ? { initial: 4, maximum: MOST_PAGES, shared: true } : { initial: 4 })
     this.memoryObject = memory
     this.exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports
     this.allocator = new Allocator(memory, this.exports.heapBase(), maximumBytes)
-    this.control = this.allocate(64)
+    this.control = this.allocate(Control.length * 4)
     this.calls = this.allocate(CALL_BYTES)
     this.exports.bind(this.control, 0)
+    this.workers = mostThreads > 1 ? new Workers(module, memory, this.control) : undefined
+    this.started = this.workers?.start(mostThreads - 1) ?? Promise.resolve()
+  }
+
+  /** Threads that share the work, the calling one included. */
+  get threads(): number {
+    return 1 + (this.workers?.count ?? 0)
+  }
+
+  /** Why this many threads. */
+  get threadsReason(): string {
+    return this.workers?.reason || this.chosenThreadsReason
   }
 
   get disposed(): boolean {
@@ -144,6 +170,7 @@ export class Engine {
 
   /** Gives all memory back. The engine and its tensors are of no use afterwards; a second call does nothing. */
   dispose(): void {
+    this.workers?.dispose()
     this.memoryObject = undefined
     this.f32 = new Float32Array(0)
     this.i32 = new Int32Array(0)
@@ -210,17 +237,19 @@ export class Engine {
   /** Sees to it that every thread has this much scratch memory. @internal */
   scratch(bytes: number): void {
     if (bytes <= this.scratchBytes) return
-    const previous = this.i32[this.control / 4]!
-    const pointer = this.allocate(bytes * this.threads)
+    const stride = Math.ceil(bytes / 64) * 64
+    const previous = this.i32[this.control / 4 + Control.scratch]!
+    const pointer = this.allocate(stride * this.mostThreads)
     if (previous) this.free(previous >>> 0)
-    this.scratchBytes = bytes
-    this.i32[this.control / 4] = pointer
-    this.i32[this.control / 4 + 1] = bytes
+    this.scratchBytes = stride
+    this.i32[this.control / 4 + Control.scratch] = pointer
+    this.i32[this.control / 4 + Control.scratchStride] = stride
   }
 
-  /** Runs units [0, units) of a kernel. @internal */
-  run(kernel: Kernel, call: number, units: number): void {
-    this.exports[kernel](call * 4, 0, units)
+  /** Runs units [0, units) of a kernel, on all threads where `work` (about how many multiply-adds or numbers moved) is worth it. @internal */
+  run(kernel: Kernel, call: number, units: number, work = units * 4096): void {
+    if (units > 1 && work >= this.parallelWork && this.workers?.joined) this.workers.run(kernel, this.exports[kernel], call * 4, units)
+    else this.exports[kernel](call * 4, 0, units)
   }
 
   /** @internal */

@@ -66,5 +66,5 @@ export function runDepthwise(x: Tensor, filter: Tensor, bias: Tensor | undefined
   i32[call + Depthwise.columns] = columns
   i32[call + Depthwise.rows] = rows
   i32[call + Depthwise.block] = block
-  engine.run('depthwise', call, n * blocks * Math.ceil(h.output / rows))
+  engine.run('depthwise', call, n * blocks * Math.ceil(h.output / rows), y.size * taps)
 }

@@ -159,5 +159,5 @@ export function runProduct(engine: Engine, product: Product): void {
   i32[call + Igemm.rowRuns] = Number(rowRuns)
   i32[call + Igemm.pixels] = block.pixels
   i32[call + Igemm.panels] = block.panels
-  engine.run('igemm', call, block.units)
+  engine.run('igemm', call, block.units, n * h.count * w.count * oc * taps * depth)
 }

@@ -23,7 +23,7 @@ function transformed(filter: Tensor): number {
     i32[call + WinogradFilter.panels] = panels
     i32[call + WinogradFilter.ic] = ic
     i32[call + WinogradFilter.oc] = oc
-    engine.run('winogradFilter', call, ic)
+    engine.run('winogradFilter', call, ic, 36 * ic * oc)
   })
 }
 
@@ -65,5 +65,5 @@ export function runWinograd(x: Tensor, filter: Tensor, bias: Tensor | undefined,
   f32[call + Winograd.high] = clamp[1]
   i32[call + Winograd.tiles] = block.tiles
   i32[call + Winograd.panels] = block.panels
-  engine.run('winograd', call, block.units)
+  engine.run('winograd', call, block.units, 2 * y.size * ic)
 }

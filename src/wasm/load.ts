@@ -7,7 +7,7 @@ import simd128 from './simd128.js'
 export type Build = 'simd128' | 'relaxed'
 
 /** A compiled module, its bytes, or where to fetch it from. */
-export type WasmSource = WebAssembly.Module | ArrayBuffer | Uint8Array | URL | string | Response | Promise<Response>
+export type WasmSource = WebAssembly.Module | ArrayBuffer | Uint8Array<ArrayBuffer> | URL | string | Response | Promise<Response>
 
 export interface BuildChoice {
   build: Build
@@ -47,24 +47,30 @@ export async function chooseBuild(wanted?: Build): Promise<BuildChoice> {
   return { build: 'relaxed', reason: 'this host has relaxed SIMD' }
 }
 
-const compiled = new Map<Build, Promise<WebAssembly.Module>>()
+const compiled = new Map<string, Promise<WebAssembly.Module>>()
 
-/** The binary of a build: simd128 stands in this bundle, relaxed in a chunk of its own. Concurrent calls share one compilation; a failed one may be tried again. */
-export function loadModule(build: Build): Promise<WebAssembly.Module> {
-  let module = compiled.get(build)
+/**
+ * The binary of a build, for plain or shared memory: simd128 stands in this bundle, relaxed in a chunk of its own. Concurrent calls share one
+ * compilation; a failed one may be tried again.
+ */
+export function loadModule(build: Build, shared: boolean): Promise<WebAssembly.Module> {
+  const key = `${build} ${shared}`
+  let module = compiled.get(key)
   if (!module) {
     const inlined = build === 'relaxed' ? import('./relaxed.js').then((chunk) => chunk.default) : Promise.resolve(simd128)
-    module = inlined.then(inflate).then((bytes) => WebAssembly.compile(bytes))
-    module.catch(() => compiled.delete(build))
-    compiled.set(build, module)
+    module = inlined.then(inflate).then((bytes) => WebAssembly.compile(shared ? importShared(bytes) : bytes))
+    module.catch(() => compiled.delete(key))
+    compiled.set(key, module)
   }
   return module
 }
 
-/** A module that the user brought along. */
-export async function compileSource(source: WasmSource): Promise<WebAssembly.Module> {
+/** A module that the user brought along; one that is compiled already keeps the plain memory that it was compiled for. */
+export async function compileSource(source: WasmSource, shared: boolean): Promise<WebAssembly.Module> {
   if (source instanceof WebAssembly.Module) return source
-  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return WebAssembly.compile(source as BufferSource)
+  const compile = (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.compile(shared ? importShared(bytes) : bytes)
+  if (source instanceof ArrayBuffer) return compile(new Uint8Array(source))
+  if (ArrayBuffer.isView(source)) return compile(new Uint8Array(source))
   const response = await (typeof source === 'string' || source instanceof URL ? fetch(source) : source)
   if (!(response instanceof Response) || !response.ok) {
     throw new FilterbankError({
@@ -74,11 +80,28 @@ export async function compileSource(source: WasmSource): Promise<WebAssembly.Mod
       got: response instanceof Response ? `status ${response.status} for ${response.url}` : show(response),
     })
   }
-  return WebAssembly.compile(await response.arrayBuffer())
+  return compile(new Uint8Array(await response.arrayBuffer()))
 }
 
 /** base64 of deflated bytes -> bytes. Nothing is fetched, so that this works offline and under any connect-src. */
-async function inflate(text: string): Promise<ArrayBuffer> {
+async function inflate(text: string): Promise<Uint8Array<ArrayBuffer>> {
   const deflated = Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
-  return new Response(new Blob([deflated]).stream().pipeThrough(new DecompressionStream('deflate-raw'))).arrayBuffer()
+  return new Uint8Array(await new Response(new Blob([deflated]).stream().pipeThrough(new DecompressionStream('deflate-raw'))).arrayBuffer())
+}
+
+/**
+ * The same module with its one import, the memory, declared shared. The import section is id 2, size, count 1, and ends in
+ * ... kind 2 (memory), limits 0 (a minimum alone), minimum 0; which becomes limits 3 (shared, with a maximum), minimum 0, maximum 65536 pages.
+ */
+export function importShared(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const name = [3, ...new TextEncoder().encode('env'), 6, ...new TextEncoder().encode('memory'), 2, 0, 0]
+  const at = bytes.findIndex((_, start) => name.every((byte, i) => bytes[start + i] === byte))
+  const shared = [3, 0, 0x80, 0x80, 0x04]
+  const end = at + name.length
+  const patched = new Uint8Array(bytes.length + shared.length - 2)
+  patched.set(bytes.subarray(0, end - 2))
+  patched.set(shared, end - 2)
+  patched.set(bytes.subarray(end), end - 2 + shared.length)
+  patched[at - 2]! += shared.length - 2
+  return patched
 }
