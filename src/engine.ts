@@ -182,6 +182,10 @@ export class Engine {
     this.dispose()
   }
 
+  get [Symbol.toStringTag](): string {
+    return 'Engine'
+  }
+
   // What the ops are made of.
 
   /** All memory as floats. Replaced whenever memory grows, so taken anew after every allocation. @internal */

@@ -51,6 +51,9 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) return `[${value.slice(0, 8).map(show).join(', ')}${value.length > 8 ? ', ...' : ''}]`
   if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${'length' in value ? `length ${value.length}` : `${value.byteLength} bytes`}`
   if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no prototype'})`
+  if (typeof value === 'object' && value !== null) return `an object (${nameOf(value)})`
   return String(value)
 }
+
+/** What kind of object it is. Our own classes say so by a tag, which a minifier leaves alone. */
+const nameOf = (value: object): string => (Symbol.toStringTag in value ? String(value[Symbol.toStringTag]) : (value.constructor?.name ?? 'no prototype'))

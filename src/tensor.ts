@@ -165,6 +165,10 @@ export class Tensor {
     this.dispose()
   }
 
+  get [Symbol.toStringTag](): string {
+    return 'Tensor'
+  }
+
   toString(): string {
     return `Tensor ${printShape(this.shape)}${this.disposed ? ' (disposed)' : ''}`
   }

@@ -1,0 +1,127 @@
+/**
+ * The tests of tests/ops and tests/image once more, in the system's Chromium and on the built package: from a plain module page, and from a
+ * page that Vite bundled. CHROMIUM names another browser than the one found; FILTERBANK_REQUIRE_CHROMIUM=1 makes a missing one a failure.
+ */
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { build as bundle } from 'esbuild'
+import type { Browser } from 'playwright-core'
+import { build as viteBuild } from 'vite'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { pack, root, temporaryFolder, unpack } from '../support/package.js'
+import { chromiumPath, chromiumRequired, launch, open, type Site, serve } from './host.js'
+import type { Report } from './vitest.js'
+
+const PACKAGE: Record<string, string> = { 'src/index.ts': 'filterbank', 'src/image/index.ts': 'filterbank/image' }
+
+/** All test files in one module that exports `run`; what they import from src/ becomes an import of the package. */
+async function bundleTests(outfile: string): Promise<void> {
+  const files = ['tests/ops', 'tests/image'].flatMap((folder) =>
+    readdirSync(join(root, folder)).flatMap((file) => (file.endsWith('.test.ts') ? [`${folder}/${file}`] : [])),
+  )
+  await bundle({
+    stdin: { contents: `${files.map((file) => `import './${file}'`).join('\n')}\nexport { run } from 'vitest'`, resolveDir: root, loader: 'ts' },
+    outfile,
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    // package.json says that no file has side effects; declaring tests is one.
+    ignoreAnnotations: true,
+    logLevel: 'error',
+    plugins: [
+      {
+        name: 'tests of the package',
+        setup({ onResolve }) {
+          onResolve({ filter: /^vitest$/ }, () => ({ path: join(root, 'tests/browser/vitest.ts') }))
+          onResolve({ filter: /\/src\// }, ({ path, resolveDir }) => {
+            const source = relative(root, join(resolveDir, path)).replace(/\.js$/, '.ts')
+            if (source in PACKAGE) return { path: PACKAGE[source]!, external: true }
+            return { errors: [{ text: `${source} is not public: a test that runs in browsers imports ${Object.keys(PACKAGE).join(' or ')}` }] }
+          })
+        },
+      },
+    ],
+  })
+}
+
+const START = "import { run } from './tests.js'; globalThis.report = run()"
+const IMPORT_MAP = JSON.stringify({ imports: { filterbank: '/dist/index.js', 'filterbank/image': '/dist/image.js' } })
+const html = (head: string) => `<!doctype html><meta charset="utf-8"><title>filterbank</title>${head}`
+
+const name = chromiumPath ? `in ${chromiumPath}` : 'in a browser: NOT RUN, no Chromium was found (CHROMIUM may name one)'
+
+describe.skipIf(!chromiumPath && !chromiumRequired)(name, { timeout: 240_000 }, () => {
+  const folder = temporaryFolder()
+  const sites: Site[] = []
+  let browser: Browser | undefined
+  const site = async (...contents: Parameters<typeof serve>): Promise<Site> => {
+    const made = await serve(...contents)
+    sites.push(made)
+    return made
+  }
+
+  beforeAll(async () => {
+    expect(chromiumPath, 'path of a Chromium').toBeDefined()
+    browser = await launch()
+    await bundleTests(join(folder.path, 'tests.js'))
+  })
+  afterAll(async () => {
+    await browser?.close()
+    for (const { close } of sites) close()
+    folder[Symbol.dispose]()
+  })
+
+  /** The tests ran, none failed, and the console stayed quiet. */
+  async function expectGreen(on: Site): Promise<void> {
+    const { page, complaints } = await open(browser!, on)
+    const report = (await page.evaluate('globalThis.report')) as Report
+    await page.close()
+    expect(report, complaints.join('\n')).toBeDefined()
+    expect(report.failures.join('\n')).toBe('')
+    expect(report.passed).toBeGreaterThan(10)
+    expect(complaints).toEqual([])
+    console.log(`${report.passed} tests passed in Chromium ${browser!.version()}`)
+  }
+
+  it('a plain module page runs the op and image tests on dist/', async () => {
+    const page = html(`<script type="importmap">${IMPORT_MAP}</script><script type="module" src="/start.js"></script>`)
+    await expectGreen(await site({ '/index.html': page, '/start.js': START }, { '/dist/': join(root, 'dist'), '/': folder.path }))
+  })
+
+  it('a Vite bundle runs them on the packed package', async () => {
+    const { filename } = pack(folder.path)
+    unpack(join(folder.path, filename), folder.path)
+    writeFileSync(join(folder.path, 'index.html'), html('<script type="module" src="/start.js"></script>'))
+    writeFileSync(join(folder.path, 'start.js'), START)
+    await viteBuild({ root: folder.path, configFile: false, logLevel: 'error', build: { outDir: 'site', chunkSizeWarningLimit: 10_000 } })
+    await expectGreen(await site({}, { '/': join(folder.path, 'site') }))
+  })
+
+  it('works under a Content-Security-Policy without inline scripts and eval, from the inlined and from the fetched binary', async () => {
+    const script = `
+      import { conv2d, createEngine } from '/dist/index.js'
+      const solve = async (options) => {
+        const engine = await createEngine(options)
+        const y = conv2d(engine.tensor([1, 2, 3, 4], [1, 2, 2, 1]), engine.tensor([1, 10, 100, 1000], [2, 2, 1, 1]))
+        return [engine.simd, y.toArray()[0]]
+      }
+      const missing = createEngine({ wasm: '/404.wasm' }).catch((error) => error.message)
+      globalThis.report = Promise.all([
+        solve(), solve({ simd: 'simd128' }),
+        solve({ wasm: new URL('/dist/simd128.wasm', location) }), solve({ wasm: '/dist/relaxed.wasm', simd: 'relaxed' }), solve({ wasm: fetch('/dist/simd128.wasm') }),
+      ]).then(async (answers) => ({ answers, failure: await missing }))`
+    const policy = { 'content-security-policy': "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'" }
+    const on = await site(
+      { '/index.html': html('<script type="module" src="/smoke.js"></script>'), '/smoke.js': script },
+      { '/dist/': join(root, 'dist') },
+      policy,
+    )
+    const { page, complaints } = await open(browser!, on)
+    const { answers, failure } = (await page.evaluate('globalThis.report')) as { answers: [string, number][]; failure: string }
+    expect(answers).toEqual(['relaxed', 'simd128', 'simd128', 'relaxed', 'simd128'].map((build) => [build, 4321]))
+    expect(failure).toContain('404')
+    // The missing file that was asked for on purpose, and nothing else.
+    expect(complaints.filter((complaint) => !complaint.includes('404'))).toEqual([])
+    await page.close()
+  })
+})
