@@ -1,4 +1,5 @@
 import { check, FilterbankError, show } from './errors.js'
+import { Program } from './program.js'
 import { isShape, printShape, type Shape } from './shape.js'
 import { checkNumbers, type Numbers, Tensor } from './tensor.js'
 import { Control } from './wasm/job.js'
@@ -76,6 +77,9 @@ export class Engine {
   private nextCall = 0
   private scratchBytes = 0
   private tensors = 0
+  private recording: Program | undefined
+  /** Words of the argument blocks handed out while recording. */
+  private readonly callLengths = new Map<number, number>()
   private scopes: Set<Tensor>[] = []
 
   /** @internal */
@@ -200,6 +204,27 @@ export class Engine {
     return this.exports.tileRows.value
   }
 
+  /**
+   * Runs `fn`, and keeps what it ran and the memory that it used and gave back: the program does the same again at the same addresses, without
+   * any allocation. What must outlive the recording (inputs, weights and their packed copies, outputs) has to exist before: run `fn` once first.
+   * @internal
+   */
+  record<T>(fn: () => T): { result: T; program: Program } {
+    const program = new Program(this)
+    check(!this.recording, () => ({ op: 'engine.record', argument: 'fn', expected: 'one that records nothing itself', got: 'a recording inside a recording' }))
+    this.recording = program
+    try {
+      const result = fn()
+      this.recording = undefined
+      program.keep(this.allocator)
+      return { result, program }
+    } catch (error) {
+      this.recording = undefined
+      program.dispose()
+      throw error
+    }
+  }
+
   /** A new tensor that `write` fills; given back where that fails. @internal */
   make(shape: Shape, write: (tensor: Tensor) => void): Tensor {
     const tensor = this.empty(shape)
@@ -216,6 +241,7 @@ export class Engine {
   allocate(bytes: number): number {
     this.checkAlive()
     const pointer = this.allocator.allocate(bytes)
+    this.recording?.touch(pointer, this.allocator.sizeOf(pointer))
     const { buffer } = this.memoryObject!
     if (this.u8.length !== buffer.byteLength) {
       this.f32 = new Float32Array(buffer)
@@ -235,6 +261,7 @@ export class Engine {
     if (this.nextCall + length > CALL_BYTES / 4) this.nextCall = 0
     const call = this.calls / 4 + this.nextCall
     this.nextCall += length
+    if (this.recording) this.callLengths.set(call, length)
     return call
   }
 
@@ -252,6 +279,12 @@ export class Engine {
 
   /** Runs units [0, units) of a kernel, on all threads where `work` (about how many multiply-adds or numbers moved) is worth it. @internal */
   run(kernel: Kernel, call: number, units: number, work = units * 4096): void {
+    this.recording?.add(kernel, this.i32.slice(call, call + this.callLengths.get(call)!), units, work)
+    this.execute(kernel, call, units, work)
+  }
+
+  /** @internal */
+  execute(kernel: Kernel, call: number, units: number, work: number): void {
     if (units > 1 && work >= this.parallelWork && this.workers?.joined) this.workers.run(kernel, this.exports[kernel], call * 4, units)
     else this.exports[kernel](call * 4, 0, units)
   }

@@ -87,6 +87,41 @@ export class Allocator {
     } else this.free.splice(low, 0, { start, bytes })
   }
 
+  /** Takes the free bytes [start, start + bytes): the address to release them by is `start`. */
+  claim(start: number, bytes: number): void {
+    const at = this.free.findIndex((block) => block.start <= start && start + bytes <= block.start + block.bytes)
+    if (at < 0) throw new RangeError(`memory: [${start}, ${start + bytes}) is not free`)
+    const { start: from, bytes: room } = this.free[at]!
+    const left = { start: from, bytes: start - from }
+    const right = { start: start + bytes, bytes: from + room - start - bytes }
+    this.free.splice(at, 1, ...[left, right].filter((block) => block.bytes > 0))
+    this.sizes.set(start, bytes)
+    this.live += bytes
+    this.peak = Math.max(this.peak, this.live)
+  }
+
+  /** The free parts of these ranges, joined where they touch, as [start, bytes]. */
+  freeWithin(ranges: readonly (readonly [start: number, end: number])[]): [start: number, bytes: number][] {
+    const joined: [start: number, end: number][] = []
+    for (const [start, end] of [...ranges].sort(([a], [b]) => a - b)) {
+      const last = joined.at(-1)
+      if (last && start <= last[1]) last[1] = Math.max(last[1], end)
+      else joined.push([start, end])
+    }
+    return joined.flatMap(([start, end]) =>
+      this.free.flatMap((block): [number, number][] => {
+        const from = Math.max(start, block.start)
+        const to = Math.min(end, block.start + block.bytes)
+        return from < to ? [[from, to - from]] : []
+      }),
+    )
+  }
+
+  /** Bytes that an allocation takes. */
+  sizeOf(start: number): number {
+    return this.sizes.get(start) ?? 0
+  }
+
   /** Grows the memory, by a quarter at least so that it does not grow at every call, until `end` lies within. */
   private reserve(end: number, asked: number): void {
     const needed = Math.ceil((end + MARGIN) / PAGE)
