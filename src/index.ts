@@ -1,3 +1,4 @@
+export { type Diagnosis, diagnose } from './diagnose.js'
 export { createEngine, type Engine, type EngineOptions, type MemoryUse } from './engine.js'
 export { FilterbankError } from './errors.js'
 export { type ConcatOptions, concat } from './ops/concat.js'

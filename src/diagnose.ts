@@ -1,0 +1,61 @@
+import { relaxedSimd, simd } from 'wasm-feature-detect'
+import { createEngine, type EngineOptions } from './engine.js'
+import { version } from './version.js'
+import type { Build } from './wasm/load.js'
+
+/** What a host offers and what an engine makes of it. */
+export interface Diagnosis {
+  /** Version of filterbank. */
+  filterbank: string
+  /** Node with its V8 and platform, or the browser's user agent. */
+  host: string
+  /** The build that an engine runs here; undefined where none starts. */
+  build: Build | undefined
+  /** Why that build, or why none. */
+  reason: string
+  /** Threads of that engine. */
+  threads: number
+  /** Cores that the host admits to. */
+  cores: number | undefined
+  simd: boolean
+  relaxedSimd: boolean
+  /** Whether threads can share memory. */
+  sharedMemory: boolean
+  /** Whether the page is cross-origin isolated; undefined where there is no page. */
+  crossOriginIsolated: boolean | undefined
+  /** What to change for more speed, a sentence each. */
+  advice: string[]
+}
+
+/**
+ * Tells what this host offers: for bug reports, and for pages that want to know why they are slow. Never throws for what the host lacks.
+ * @param options those of `createEngine`, for the engine to try
+ * @example console.table(await diagnose())
+ */
+export async function diagnose(options: EngineOptions = {}): Promise<Diagnosis> {
+  const { process, navigator, crossOriginIsolated } = globalThis as Partial<typeof globalThis>
+  const node = process?.versions?.node
+  const facts = {
+    filterbank: version,
+    host: node ? `Node ${node}, V8 ${process.versions.v8}, ${process.platform} ${process.arch}` : (navigator?.userAgent ?? 'unknown'),
+    cores: navigator?.hardwareConcurrency ?? process?.getBuiltinModule?.('node:os').availableParallelism(),
+    simd: await simd(),
+    relaxedSimd: await relaxedSimd(),
+    sharedMemory: typeof SharedArrayBuffer === 'function' && crossOriginIsolated !== false,
+    crossOriginIsolated,
+  }
+  const advice: string[] = []
+  if (node && Number.parseInt(node, 10) < 22) advice.push('Node 22 and later run the relaxed build, which is faster')
+  if (crossOriginIsolated === false) {
+    advice.push(
+      'Serve the page with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, so that threads can share memory',
+    )
+  }
+  try {
+    const engine = await createEngine(options)
+    engine.dispose()
+    return { ...facts, build: engine.simd, reason: engine.simdReason, threads: engine.threads, advice }
+  } catch (error) {
+    return { ...facts, build: undefined, reason: (error as Error).message, threads: 0, advice }
+  }
+}

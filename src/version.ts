@@ -1,0 +1,2 @@
+/** That of package.json; tests/cli.test.ts holds the two together. */
+export const version = '0.1.0'
