@@ -62,7 +62,14 @@ export const kernelHelp = Object.entries(known)
 /** One value of `--kernel`: names and .json files with commas between, or the numbers of one kernel. */
 export function parseKernels(text: string): Kernel[] {
   const trimmed = text.trim()
-  if (trimmed.startsWith('[')) return [matrix('kernel', fromJson(trimmed, () => wrongUsage(`--kernel ${trimmed} is not JSON`)), wrongUsage)]
+  if (trimmed.startsWith('['))
+    return [
+      matrix(
+        'kernel',
+        fromJson(trimmed, () => wrongUsage(`--kernel ${trimmed} is not JSON`)),
+        wrongUsage,
+      ),
+    ]
   if (/^[-+.\d]/.test(trimmed)) return [matrix('kernel', trimmed.split(';').map((row) => row.trim().split(/[\s,]+/).map(Number)), wrongUsage)] // biome-ignore format: one line
   return trimmed.split(',').map((item) => (item.trim().endsWith('.json') ? fromFile(item.trim()) : fromName(item.trim())))
 }

@@ -14,6 +14,8 @@ export interface Sheet {
 export interface SheetOptions {
   /** The range of values that the colours span: `'each'` map (or filter) its own, or one for `'all'`. Default `'each'`. */
   normalize?: 'each' | 'all'
+  /** Share of the values, at each end of a range, that may lie beyond it: a few outliers need not leave the rest dark. Default 0. */
+  clip?: number
   /** Pixels a side that one value becomes. By default the smallest that makes a cell 64 pixels long. */
   scale?: number
   /** Pixels between cells and around them. Default 4. */
@@ -87,7 +89,7 @@ const diverging: Colormap = (position) => {
 export function featureMaps(x: Tensor, options: FeatureMapsOptions = {}): Sheet {
   engineOf('featureMaps', { x })
   const context: Context = { op: 'featureMaps', shapes: { x: x.shape } }
-  const { colors = 'gray', normalize = 'each', image } = options
+  const { colors = 'gray', normalize = 'each', clip = 0, image } = options
   check(x.shape.length === 4 && x.size > 0, () => ({ ...context, argument: 'x', expected: '[n, height, width, channels], none of them 0', got: show(x.shape) }))
   const [n, h, w, channels] = x.shape as [number, number, number, number]
   oneOf(colors, 'colors', ['gray', 'diverging'], context)
@@ -108,11 +110,11 @@ export function featureMaps(x: Tensor, options: FeatureMapsOptions = {}): Sheet 
     return map
   }
   const common =
-    normalize === 'all' ? rangeOf(image === undefined ? values : values.subarray(first * h * w * channels, (first + 1) * h * w * channels)) : undefined
+    normalize === 'all' ? rangeOf(image === undefined ? values : values.subarray(first * h * w * channels, (first + 1) * h * w * channels), clip) : undefined
   const colormap = colors === 'gray' ? gray : diverging
   return draw(layout, (cell) => {
     const map = pixelsOf(cell)
-    const position = positions(common ?? rangeOf(map), colors !== 'gray')
+    const position = positions(common ?? rangeOf(map, clip), colors !== 'gray')
     return (i) => colorOf(map[i]!, position, colormap)
   })
 }
@@ -132,7 +134,7 @@ export function filterSheet(filter: Tensor, options: FilterSheetOptions = {}): S
   const fits = filter.shape.length === 4 && filter.size > 0
   check(fits, () => ({ ...context, argument: 'filter', expected: '[height, width, inChannels, outChannels], none of them 0', got: show(filter.shape) }))
   const [h, w, inChannels, outChannels] = filter.shape as [number, number, number, number]
-  const { colors = inChannels === 3 ? 'rgb' : 'diverging', normalize = 'each', limit = 64 } = options
+  const { colors = inChannels === 3 ? 'rgb' : 'diverging', normalize = 'each', clip = 0, limit = 64 } = options
   oneOf(colors, 'colors', inChannels === 3 ? ['rgb', 'gray', 'diverging'] : ['gray', 'diverging'], context)
   positive(limit, 'limit', context)
   const filters = Math.min(outChannels, limit)
@@ -142,11 +144,11 @@ export function filterSheet(filter: Tensor, options: FilterSheetOptions = {}): S
   const values = filter.toArray()
   const at = (i: number, channel: number, o: number) => values[(i * inChannels + channel) * outChannels + o]!
   const everyValueOf = (o: number) => Float32Array.from({ length: h * w * inChannels }, (_, i) => values[i * outChannels + o]!)
-  const common = normalize === 'all' ? rangeOf(values) : undefined
+  const common = normalize === 'all' ? rangeOf(values, clip) : undefined
   const colormap = colors === 'diverging' ? diverging : gray
   return draw(layout, (cell) => {
     const o = cell % filters
-    const position = positions(common ?? rangeOf(everyValueOf(o)), colors !== 'gray')
+    const position = positions(common ?? rangeOf(everyValueOf(o), clip), colors !== 'gray')
     if (colors !== 'rgb') return (i) => colorOf(at(i, Math.floor(cell / filters), o), position, colormap)
     return (i) => {
       const rgb = [0, 1, 2].map((channel) => position(at(i, channel, o)) * 255)
@@ -157,8 +159,14 @@ export function filterSheet(filter: Tensor, options: FilterSheetOptions = {}): S
 
 const colorOf = (value: number, position: (value: number) => number, colormap: Colormap): Color => (Number.isNaN(value) ? NAN : colormap(position(value)))
 
-/** Least and greatest finite value; [0, 0] where there is none. */
-function rangeOf(values: Float32Array): [number, number] {
+/** Least and greatest finite value but for a share of `clip` at each end, unless that leaves one value alone; [0, 0] where there is none. */
+function rangeOf(values: Float32Array, clip: number): [number, number] {
+  if (clip > 0) {
+    const sorted = values.filter(Number.isFinite).sort()
+    const skip = Math.floor(sorted.length * clip)
+    const [low, high] = [sorted[skip] ?? 0, sorted[sorted.length - 1 - skip] ?? 0]
+    if (low < high) return [low, high]
+  }
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
   for (const value of values) {
     if (!Number.isFinite(value)) continue
@@ -189,9 +197,10 @@ interface Grid {
 }
 
 function grid(options: SheetOptions, h: number, w: number, groups: number, cells: number, context: Context): Grid {
-  const { normalize = 'each', gap = 4, scale = Math.max(1, Math.ceil(CELL / Math.max(h, w))) } = options
+  const { normalize = 'each', clip = 0, gap = 4, scale = Math.max(1, Math.ceil(CELL / Math.max(h, w))) } = options
   oneOf(normalize, 'normalize', ['each', 'all'], context)
   positive(scale, 'scale', context)
+  check(clip >= 0 && clip < 0.5, () => ({ ...context, argument: 'clip', expected: 'a number of at least 0 and below 0.5', got: show(clip) }))
   check(Number.isInteger(gap) && gap >= 0, () => ({ ...context, argument: 'gap', expected: 'an integer of at least 0', got: show(gap) }))
   const columns = options.columns ?? tidyColumns(h, w, groups, cells)
   positive(columns, 'columns', context)

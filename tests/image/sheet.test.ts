@@ -52,6 +52,15 @@ describe('featureMaps', () => {
     expect(read(maps(x, [1, 1, 2, 2], { ...one, columns: 2, normalize: 'all' }))).toEqual([0, 64, 0, 255])
   })
 
+  it('leaves outliers out of the range where asked to', () => {
+    const x = Float32Array.of(-100, 0, 1, 2, 3, 4, 5, 6, 7, 100)
+    const sheet = maps(x, [1, 1, 10, 1], { ...one, clip: 0.1 })
+    expect(Array.from(x, (_, i) => colorAt(sheet, i, 0)[0])).toEqual([0, 0, 36, 73, 109, 146, 182, 219, 255, 255])
+    const sparse = maps([0, 0, 0, 0, 8], [1, 1, 5, 1], { ...one, clip: 0.2 })
+    expect(colorAt(sparse, 4, 0)).toEqual(gray(255))
+    expect(colorAt(sparse, 0, 0)).toEqual(gray(0))
+  })
+
   it('diverges from white at zero to red above and blue below, as far on both sides', () => {
     const sheet = maps([-2, 0, 1, 4], [1, 1, 4, 1], { ...one, colors: 'diverging' })
     expect(colorAt(sheet, 1, 0)).toEqual([255, 255, 255])
@@ -111,6 +120,7 @@ describe('featureMaps', () => {
     expectComplaint(engine, () => featureMaps({} as never), 'featureMaps', 'a tensor')
     complain({ colors: 'jet' }, 'colors', "'gray' or 'diverging'", '"jet"')
     complain({ normalize: 'none' }, 'normalize', "'each' or 'all'")
+    complain({ clip: 0.5 }, 'clip', 'below 0.5', '0.5')
     complain({ scale: 0.5 }, 'scale', 'a positive integer', '0.5')
     complain({ gap: -1 }, 'gap', '-1')
     complain({ columns: 0 }, 'columns', '0')
