@@ -15,6 +15,8 @@ export interface Diagnosis {
   reason: string
   /** Threads of that engine. */
   threads: number
+  /** Why as many, and what a page lacks for more. */
+  threadsReason: string
   /** Cores that the host admits to. */
   cores: number | undefined
   simd: boolean
@@ -46,16 +48,13 @@ export async function diagnose(options: EngineOptions = {}): Promise<Diagnosis> 
   }
   const advice: string[] = []
   if (node && Number.parseInt(node, 10) < 22) advice.push('Node 22 and later run the relaxed build, which is faster')
-  if (crossOriginIsolated === false) {
-    advice.push(
-      'Serve the page with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, so that threads can share memory',
-    )
-  }
   try {
     const engine = await createEngine(options)
+    await engine.started
+    const { simd: build, simdReason: reason, threads, threadsReason } = engine
     engine.dispose()
-    return { ...facts, build: engine.simd, reason: engine.simdReason, threads: engine.threads, advice }
+    return { ...facts, build, reason, threads, threadsReason, advice }
   } catch (error) {
-    return { ...facts, build: undefined, reason: (error as Error).message, threads: 0, advice }
+    return { ...facts, build: undefined, reason: (error as Error).message, threads: 0, threadsReason: 'no engine starts', advice }
   }
 }

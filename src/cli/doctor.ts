@@ -9,7 +9,7 @@ function report(facts: Diagnosis): string {
     ['filterbank', facts.filterbank],
     ['host', facts.host],
     ['build', facts.build ? `${facts.build} (${facts.reason})` : `none: ${facts.reason}`],
-    ['threads', `${facts.threads}`],
+    ['threads', `${facts.threads} (${facts.threadsReason})`],
     ['cores', facts.cores?.toString() ?? 'unknown'],
     ['SIMD', yes(facts.simd)],
     ['relaxed SIMD', yes(facts.relaxedSimd)],
