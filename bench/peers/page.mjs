@@ -1,7 +1,10 @@
 /** Who can be measured beside filterbank in a page; bundled to /build/bench/peers.js. */
+import * as litert from '@litertjs/core'
+import { version as litertVersion } from '@litertjs/core/package.json'
 import * as wasm from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
 import * as ort from 'onnxruntime-web/wasm'
+import { liteRt } from './litert.mjs'
 import { onnxruntime } from './onnxruntime.mjs'
 import { tfjs } from './tfjs.mjs'
 
@@ -18,5 +21,9 @@ export const peers = [
     wasm.setThreadsCount(1)
     await tf.setBackend('wasm')
     return tfjs(tf)
+  },
+  async () => {
+    await litert.loadLiteRt(`${MODULES}/@litertjs/core/wasm/`)
+    return liteRt(litert, litertVersion)
   },
 ]
