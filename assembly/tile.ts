@@ -10,7 +10,7 @@
  *
  * The exits after each step stop V8's compiler (Node 20) from moving a whole step's loads ahead of its arithmetic,
  * which would spill the accumulators; newer V8 does not need them and does not mind. Those on `k` in 1, 2, 3 also end any k;
- * those on negative k are never taken. Witness: bench/layers.mjs, 1x1 and 3x3 layers.
+ * those on negative k are never taken. Witness: bench/run.mjs, 1x1 and 3x3 layers.
  */
 import { TILE_ROWS, clamp, madd, storePart } from './simd'
 

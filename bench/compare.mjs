@@ -10,6 +10,7 @@ import { dataOf, operations } from './shapes.mjs'
  * @property {string} name
  * @property {string} version
  * @property {boolean} [native] not WebAssembly
+ * @property {number} [threads] 1
  * @property {(problem: import('./shapes.mjs').Problem, data: { x: Float32Array, filter?: Float32Array, bias?: Float32Array }) => Prepared | undefined | Promise<Prepared | undefined>} prepare
  *
  * @typedef {object} Prepared
@@ -30,7 +31,7 @@ const ALGORITHMS = ['gemm', 'igemm', 'winograd', 'depthwise']
  * The whole bench: the peak, then every layer.
  * @param {{ problems: import('./shapes.mjs').Problem[], simd?: string, threads?: number, assert?: boolean, budget?: number }} wanted
  * @param {{ library: object, peak(build: string): Promise<BufferSource>, peers: (() => Promise<Contender>)[] }} host filterbank's core entry, bench/peak.ts compiled, who else there is
- * @param {(news: { start: { peak: number, contenders: { name: string, version: string, peer: boolean, native: boolean }[] } } | { row: Row }) => unknown} report
+ * @param {(news: { start: { peak: number, contenders: { name: string, version: string, peer: boolean, native: boolean, threads: number }[] } } | { row: Row }) => unknown} report
  */
 export async function bench({ problems, simd, threads = 1, assert, budget }, { library, peak, peers }, report) {
   const own = await filterbank(library, { simd, threads: 1 })
@@ -43,7 +44,7 @@ export async function bench({ problems, simd, threads = 1, assert, budget }, { l
   await report({
     start: {
       peak: await measurePeak(await peak(own.version)),
-      contenders: contenders.map(({ name, version, native = false }, i) => ({ name, version, native, peer: i > variants.length })),
+      contenders: contenders.map(({ name, version, native = false, threads = 1 }, i) => ({ name, version, native, threads, peer: i > variants.length })),
     },
   })
   for await (const row of compare(problems, contenders, { budget })) await report({ row })

@@ -23,8 +23,6 @@ const HELP = `npm run bench -- [options]
 
 /** 'auto' may take this much longer than the best algorithm before --assert complains: choices closer than that change places with the noise. */
 const ALLOWED = 1.1
-/** The table stands between these lines. */
-const MARKERS = ['<!-- bench -->', '<!-- /bench -->']
 
 const { values: options } = parseArgs({
   options: {
@@ -124,16 +122,20 @@ function about({ peak, contenders, host }) {
   ].join('\n')
 }
 
+/** Writes the table between `<!-- bench node -->` and `<!-- /bench node -->`, or the same with chromium. */
 function writeReadme() {
+  const place = options.chromium ? 'chromium' : 'node'
   const text = readFileSync('README.md', 'utf8')
-  const [start, end] = MARKERS.map((marker) => text.indexOf(marker))
-  if (start < 0 || end < start) throw new Error(`README.md has no ${MARKERS.join(' ... ')} to write between`)
-  writeFileSync('README.md', `${text.slice(0, start) + MARKERS[0]}\n${readme(rows, columns, about(started))}\n${text.slice(end)}`)
+  const before = `<!-- bench ${place} -->`
+  const after = `<!-- /bench ${place} -->`
+  const [start, end] = [text.indexOf(before), text.indexOf(after)]
+  if (start < 0 || end < start) throw new Error(`README.md has no ${before} with ${after} behind it`)
+  writeFileSync('README.md', `${text.slice(0, start) + before}\n${readme(rows, columns, about(started))}\n${text.slice(end)}`)
 }
 
 /** Slower by median and by 10th percentile, so that a noisy neighbour is not taken for a bad choice. */
 function assertChoices() {
-  const [auto, ...choices] = started.contenders.filter(({ peer, name }) => !peer && !name.includes('threads')).map(({ name }) => name)
+  const [auto, ...choices] = started.contenders.filter(({ peer, threads }) => !peer && threads === 1).map(({ name }) => name)
   for (const { name, results } of rows) {
     const slower = (choice) => results[choice] && ['ms', 'low'].every((at) => results[auto][at] > ALLOWED * results[choice][at])
     for (const choice of choices.filter(slower)) {

@@ -1,98 +1,96 @@
 /** Rows of a comparison as text: a line for each layer while measuring, a summary by kind at the end, both as Markdown for the README. */
 import { geometricMean } from './measure.mjs'
 
-const MEMORY_BOUND = new Set(['pooling', 'activation', 'softmax', 'linear'])
+/** Kinds that wait for memory, not for multiply-adds. */
+const MEMORY_BOUND = new Set(['linear', 'pooling', 'activation', 'softmax'])
+/** More threads are judged by layers that take at least so long on one. */
+const THREADS_FROM_MS = 1
 
 const milliseconds = (ms) => (ms < 1 ? ms.toFixed(4) : ms < 100 ? ms.toFixed(3) : ms.toFixed(1))
-const times = (ratio) => (ratio === undefined ? '' : `${ratio.toFixed(2)} x`)
-const gflops = ({ operations, results }, name) => operations / results[name].ms / 1e6
+const times = (ratio) => `${ratio.toFixed(2)} x`
 
-/** The columns of a table. The first contender is filterbank; of the rest the fastest that is WebAssembly, and the native one, are compared with it. */
-export function columnsOf(contenders, peak) {
-  const [own, ...others] = contenders
-  const peers = others.filter(({ peer }) => peer)
-  const ratio = (row, candidates) => {
-    const best = Math.min(...candidates.map(({ name }) => row.results[name]?.ms ?? Number.POSITIVE_INFINITY))
-    return Number.isFinite(best) ? best / row.results[own.name].ms : undefined
-  }
-  const web = peers.filter(({ native }) => !native)
-  const native = peers.filter(({ native }) => native)
+/**
+ * What to print about contenders, of whom the first is filterbank.
+ * @param {{ name: string, peer: boolean, native: boolean, threads: number }[]} contenders
+ * @param {number} peak GFLOP/s
+ */
+export function columnsOf([own, ...others], peak) {
+  const best = (row, candidates) => Math.min(...candidates.map(({ name }) => row.results[name]?.ms ?? Number.POSITIVE_INFINITY))
+  /** `of` gives a ratio, or undefined for a row that has none. */
+  const over = (head, candidates) => ({
+    head,
+    present: candidates.length > 0,
+    of: (row) => (candidates.some(({ name }) => row.results[name]) ? best(row, candidates) / row.results[own.name].ms : undefined),
+  })
+  const threaded = others.filter(({ peer, threads }) => !peer && threads > 1)
   return {
-    own,
-    others,
+    own: own.name,
+    others: others.map(({ name }) => name),
     peak,
-    /** Speed-ups over the best WebAssembly peer and the native one; undefined where none of them has the op. */
-    overWeb: (row) => ratio(row, web),
-    overNative: (row) => ratio(row, native),
-    hasWeb: web.length > 0,
-    hasNative: native.length > 0,
+    ratios: [
+      over(
+        'over wasm',
+        others.filter(({ peer, native }) => peer && !native),
+      ),
+      over(
+        'over native',
+        others.filter(({ native }) => native),
+      ),
+      {
+        head: 'by threads',
+        present: threaded.length > 0,
+        of: (row) => (row.results[own.name].ms < THREADS_FROM_MS ? undefined : row.results[own.name].ms / best(row, threaded)),
+      },
+    ].filter(({ present }) => present),
   }
 }
 
+/** GFLOP/s and the share of the peak; GB/s where memory is the limit. */
+function speed(rows, { own, peak }) {
+  const rate = (amount) => geometricMean(rows.map((row) => row[amount] / row.results[own].ms / 1e6))
+  if (MEMORY_BOUND.has(rows[0].kind)) return [`${rate('bytes').toFixed(1)} GB/s`, '']
+  return [rate('operations').toFixed(1), `${((100 * rate('operations')) / peak).toFixed(0)} %`]
+}
+
 /** Cells of one layer. */
-function cells(row, { own, others, peak, overWeb, overNative, hasWeb, hasNative }) {
-  const { ms, low, high } = row.results[own.name]
-  const bound = MEMORY_BOUND.has(row.kind)
+function cells(row, columns) {
+  const { ms, low, high } = row.results[columns.own]
+  const time = (result) => {
+    if (!result) return ''
+    return milliseconds(result.ms) + (result.copies === undefined ? '' : ` + ${milliseconds(Math.max(0, result.copies))}`)
+  }
   return [
     row.name,
     milliseconds(ms),
     `${milliseconds(low)}..${milliseconds(high)}`,
-    bound ? `${(row.bytes / ms / 1e6).toFixed(1)} GB/s` : gflops(row, own.name).toFixed(1),
-    bound ? '' : `${((100 * gflops(row, own.name)) / peak).toFixed(0)} %`,
-    ...others.map(({ name }) => {
-      const result = row.results[name]
-      if (!result) return ''
-      return milliseconds(result.ms) + (result.copies === undefined ? '' : ` + ${milliseconds(Math.max(0, result.copies))}`)
-    }),
-    ...(hasWeb ? [times(overWeb(row))] : []),
-    ...(hasNative ? [times(overNative(row))] : []),
+    ...speed([row], columns),
+    ...columns.others.map((name) => time(row.results[name])),
+    ...columns.ratios.map(({ of }) => (of(row) === undefined ? '' : times(of(row)))),
   ]
 }
 
-const heads = ({ others, hasWeb, hasNative }) => [
-  'layer',
-  'ms',
-  'p10..p90',
-  'GFLOP/s',
-  'peak',
-  ...others.map(({ name }) => name),
-  ...(hasWeb ? ['over wasm'] : []),
-  ...(hasNative ? ['over native'] : []),
-]
+const heads = ({ others, ratios }) => ['layer', 'ms', 'p10..p90', 'GFLOP/s', 'peak', ...others, ...ratios.map(({ head }) => head)]
 
-/** One line for each kind of layer: geometric means. */
+/** Cells of all layers of one kind: geometric means. */
 function summaryCells(rows, columns) {
-  const { own, peak, overWeb, overNative, hasWeb, hasNative } = columns
-  const mean = (values) => {
-    const present = values.filter((value) => value !== undefined)
-    return present.length ? geometricMean(present) : undefined
+  const ratio = ({ of }) => {
+    const all = rows.map(of).filter((value) => value !== undefined)
+    return all.length ? `${times(geometricMean(all))}, each at least ${Math.min(...all).toFixed(2)}` : ''
   }
-  const speed = mean(rows.map((row) => gflops(row, own.name)))
-  const bound = MEMORY_BOUND.has(rows[0].kind)
-  const least = (ratio) => {
-    const ratios = rows.map(ratio).filter((value) => value !== undefined)
-    return ratios.length ? `${times(geometricMean(ratios))} (${Math.min(...ratios).toFixed(2)} at least)` : ''
-  }
-  return [
-    rows[0].kind,
-    String(rows.length),
-    bound ? `${mean(rows.map((row) => row.bytes / row.results[own.name].ms / 1e6)).toFixed(1)} GB/s` : speed.toFixed(1),
-    bound ? '' : `${((100 * speed) / peak).toFixed(0)} %`,
-    ...(hasWeb ? [least(overWeb)] : []),
-    ...(hasNative ? [least(overNative)] : []),
-  ]
+  return [rows[0].kind, String(rows.length), ...speed(rows, columns), ...columns.ratios.map(ratio)]
 }
 
-const summaryHeads = ({ hasWeb, hasNative }) => [
-  'layers',
-  'number',
-  'GFLOP/s',
-  'peak',
-  ...(hasWeb ? ['over the best WebAssembly peer'] : []),
-  ...(hasNative ? ['over native'] : []),
-]
+const summaryHeads = ({ ratios }) => ['kind', 'layers', 'GFLOP/s', 'peak', ...ratios.map(({ head }) => head)]
 
-const byKind = (rows) => [...new Set(rows.map(({ kind }) => kind))].map((kind) => rows.filter((row) => row.kind === kind))
+function summaryRows(rows, columns) {
+  const kinds = [...new Set(rows.map(({ kind }) => kind))]
+  return kinds.map((kind) =>
+    summaryCells(
+      rows.filter((row) => row.kind === kind),
+      columns,
+    ),
+  )
+}
 
 /** Lines of text with the first column flush left, the others right. */
 const align = (table, widths) =>
@@ -101,7 +99,7 @@ const align = (table, widths) =>
 /** A function that prints a row, and a heading before the first of each kind. */
 export function rowPrinter(columns, print) {
   const head = heads(columns)
-  const widths = head.map((text, i) => Math.max(text.length, [34, 8, 16, 9, 5][i] ?? 15))
+  const widths = head.map((text, i) => Math.max(text.length, [34, 8, 16, 9, 5][i] ?? (i < 5 + columns.others.length ? 15 : 0)))
   print(`\n${align([head], widths)}`)
   let kind
   return (row) => {
@@ -112,33 +110,26 @@ export function rowPrinter(columns, print) {
 }
 
 export function summary(rows, columns) {
-  const table = [summaryHeads(columns), ...byKind(rows).map((group) => summaryCells(group, columns))]
-  return align(
-    table,
-    table[0].map((_, i) => Math.max(...table.map((row) => row[i].length))),
-  )
+  const table = [summaryHeads(columns), ...summaryRows(rows, columns)]
+  const widths = table[0].map((_, i) => Math.max(...table.map((row) => row[i].length)))
+  return align(table, widths)
 }
 
-const markdown = (head, body) => {
+function markdown(head, body) {
   const line = (row) => `| ${row.join(' | ')} |`
   return [line(head), line(head.map((_, i) => (i ? '--:' : ':--'))), ...body.map(line)].join('\n')
 }
 
 /** What stands between the README's markers. */
 export function readme(rows, columns, about) {
+  const layers = rows.map((row) => cells(row, columns))
   return `${about}
 
-${markdown(
-  summaryHeads(columns),
-  byKind(rows).map((group) => summaryCells(group, columns)),
-)}
+${markdown(summaryHeads(columns), summaryRows(rows, columns))}
 
 <details><summary>Every layer</summary>
 
-${markdown(
-  heads(columns),
-  rows.map((row) => cells(row, columns)),
-)}
+${markdown(heads(columns), layers)}
 
 </details>`
 }

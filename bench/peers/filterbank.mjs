@@ -4,6 +4,7 @@ export async function filterbank(library, { algorithm, ...options } = {}) {
   return {
     name: ['filterbank', algorithm, engine.threads > 1 && `${engine.threads} threads`].filter(Boolean).join(' '),
     version: engine.simd,
+    threads: engine.threads,
     /** @param {import('../shapes.mjs').Problem} problem */
     prepare({ op, input, filter, window, stride, padding, dilation, outputPadding, groups }, data) {
       if (!library[op] || (algorithm && op !== 'conv2d')) return
