@@ -11,16 +11,16 @@
  * Taps of one phase that read neighbouring columns form runs of up to 3, whose loads are shared: 10 loads for 24 multiply-adds.
  * Witness: bench, depthwise layers (loads of single taps bound the tile to 26 GFLOP/s where runs of 3 reach 34).
  *
- * scratch: ring [reach(kh)] | runs [kh * kw] of (address, offset in w, taps, offset in a ring row)
+ * scratch: zeros [block] | ring [reach(kh)] | runs [kh * kw] of (address, offset in w, taps, offset in a ring row)
  */
 import { address, scratch, splat, word } from './arguments'
 import { Depthwise } from './calls'
-import { clamp, loadPart, madd, storeLanes } from './simd'
+import { clamp, loadLanes, loadPart, madd, storeLanes } from './simd'
 
 /** Unit: `rows` output rows of `block` channels of one image. */
 export function depthwise(call: usize, begin: i32, end: i32): void {
   const oh = word(call, Depthwise.oh), ow = word(call, Depthwise.ow), oc = word(call, Depthwise.oc)
-  const kh = word(call, Depthwise.kh), kw = word(call, Depthwise.kw)
+  const kh = word(call, Depthwise.kh), kw = word(call, Depthwise.kw), taps = kh * kw
   const strideH = word(call, Depthwise.strideH), strideW = word(call, Depthwise.strideW)
   const dilationH = word(call, Depthwise.dilationH), dilationW = word(call, Depthwise.dilationW)
   const tapStep = word(call, Depthwise.tapStep), runTaps = word(call, Depthwise.runTaps)
@@ -31,7 +31,9 @@ export function depthwise(call: usize, begin: i32, end: i32): void {
 
   const vectorStride = word(call, Depthwise.columns) * 16, phaseStride = (block >> 2) * vectorStride, rowStride = strideW * phaseStride
   const reach = dilationH * (kh - 1) + 1, ringBytes = reach * rowStride
-  const ring = scratch()
+  const zeros = scratch()
+  memory.fill(zeros, 0, block * 4)
+  const ring = zeros + block * 4
   const runs = ring + ringBytes
   let run = runs
   for (let ky = 0; ky < kh; ky++) {
@@ -50,6 +52,7 @@ export function depthwise(call: usize, begin: i32, end: i32): void {
   for (let u = begin; u < end; u++) {
     const band = u % bands, channel = ((u / bands) % blocks) * block, n = u / (bands * blocks)
     const channels = min(block, oc - channel)
+    const bp = b ? b + channel * 4 : zeros
     const lastRow = min(oh, (band + 1) * rows)
     memory.fill(ring, 0, ringBytes)
     // Rows are counted from the top of the padding: row r holds input row r - beforeH, in slot r % reach.
@@ -66,13 +69,11 @@ export function depthwise(call: usize, begin: i32, end: i32): void {
         if (slot >= ringBytes) slot -= ringBytes
       }
       const yRow = y + ((n * oh + oy) * ow * oc + channel) * 4
-      for (let c = 0; c < channels; c += 4) {
-        const wc = w + (channel + c) * kh * kw * 4
-        const bias = b ? v128.load(b + (channel + c) * 4) : f32x4.splat(0)
-        const lanes = min(4, channels - c)
-        const x = (c >> 2) * vectorStride, to = yRow + c * 4
-        if (lanes == 4 && ow >= 8) tileRow(runs, runsEnd, x, wc, tapStep * 16, bias, to, oc * 4, ow, low, high)
-        else for (let ox = 0; ox < ow; ox += 8) tilePart(runs, runsEnd, x + ox * 16, wc, tapStep * 16, bias, to + ox * oc * 4, oc * 4, ow - ox, lanes, low, high)
+      const wide = ow >= 8 ? channels & ~3 : 0
+      if (wide) tileRow(runs, runsEnd, 0, vectorStride, w + channel * taps * 4, taps * 16, tapStep * 16, bp, yRow, oc * 4, ow, wide, low, high)
+      if (wide < channels) {
+        const x = (wide >> 2) * vectorStride
+        partRow(runs, runsEnd, x, vectorStride, w + (channel + wide) * taps * 4, taps * 16, tapStep * 16, bp + wide * 4, yRow + wide * 4, oc * 4, ow, channels - wide, low, high)
       }
     }
   }
@@ -188,19 +189,33 @@ function tile(part: bool, run: usize, end: usize, xOffset: usize, w: usize, wSte
   if (!part || valid > 7) storeLanes(y + 7 * yStride, clamp(c7, low, high), l)
 }
 
-/** All outputs of a row, 8 at least: the last tile starts early, so that it ends with the row. */
-function tileRow(run: usize, end: usize, xOffset: usize, w: usize, wStep: usize, bias: v128, y: usize, yStride: usize, ow: i32, low: v128, high: v128): void {
-  let left = ow
-  while (true) {
-    tile(false, run, end, xOffset, w, wStep, bias, y, yStride, 8, 4, low, high)
-    left -= 8
-    if (left <= 0) break
-    const step: usize = min(left, 8)
-    xOffset += step * 16
-    y += step * yStride
+/** All outputs of a row, 8 at least, by `channels`, a multiple of 4: the last tile of a row starts early, so that it ends with the row. */
+function tileRow(runs: usize, end: usize, x: usize, xVector: usize, w: usize, wVector: usize, wStep: usize, b: usize, y: usize, yStride: usize, ow: i32, channels: i32, low: v128, high: v128): void {
+  for (; channels > 0; channels -= 4) {
+    let xTile = x, yTile = y, left = ow
+    while (true) {
+      tile(false, runs, end, xTile, w, wStep, v128.load(b), yTile, yStride, 8, 4, low, high)
+      left -= 8
+      if (left <= 0) break
+      const step: usize = min(left, 8)
+      xTile += step * 16
+      yTile += step * yStride
+    }
+    x += xVector
+    w += wVector
+    b += 16
+    y += 16
   }
 }
 
-function tilePart(run: usize, end: usize, xOffset: usize, w: usize, wStep: usize, bias: v128, y: usize, yStride: usize, valid: i32, lanes: i32, low: v128, high: v128): void {
-  tile(true, run, end, xOffset, w, wStep, bias, y, yStride, valid, lanes, low, high)
+/** The same for short rows and for channels that do not fill a vector. */
+function partRow(runs: usize, end: usize, x: usize, xVector: usize, w: usize, wVector: usize, wStep: usize, b: usize, y: usize, yStride: usize, ow: i32, channels: i32, low: v128, high: v128): void {
+  for (; channels > 0; channels -= 4) {
+    const lanes = min(4, channels)
+    for (let ox = 0; ox < ow; ox += 8) tile(true, runs, end, x + ox * 16, w, wStep, loadLanes(b, lanes), y + ox * yStride, yStride, ow - ox, lanes, low, high)
+    x += xVector
+    w += wVector
+    b += 16
+    y += 16
+  }
 }

@@ -12,7 +12,7 @@
 import { address, scratch, splat, word } from './arguments'
 import { Igemm } from './calls'
 import { TILE_ROWS } from './simd'
-import { runTile } from './tile'
+import { runTiles } from './tile'
 
 /** Unit: `pixels` output pixels x `panels` panels of 8 output channels of one group; units of the same pixels are neighbours. */
 export function igemm(call: usize, begin: i32, end: i32): void {
@@ -56,9 +56,7 @@ export function igemm(call: usize, begin: i32, end: i32): void {
       const channel = group * groupOut + panel * 8
       const bp = b ? b + channel * 4 : zeros
       const columns = min(8, groupOut - panel * 8)
-      for (let p = 0; p < count; p += TILE_ROWS) {
-        runTile(min(TILE_ROWS, count - p), table + p * (taps + 1) * 4, taps, depth, group * groupIn * 4, wp, bp, channel * 4, columns, low, high)
-      }
+      runTiles(count, table, taps, depth, group * groupIn * 4, wp, bp, channel * 4, columns, low, high)
     }
   }
 }

@@ -120,22 +120,38 @@ function tile4(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize
   tile(4, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
+function tiles5(count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  for (; count > 0; count--) {
+    tile(5, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    table += (taps + 1) * 20
+  }
+}
+
+function tiles6(count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  for (; count > 0; count--) {
+    tile(6, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    table += (taps + 1) * 24
+  }
+}
+
 function tile5(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
   tile(5, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
-function tile6(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
-  tile(6, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-}
-
-/** `rows` pixels (1 to TILE_ROWS). Tiles of each height are functions of their own, so that V8 replaces its quick first code early. */
-export function runTile(rows: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
-  switch (rows) {
+/**
+ * `pixels` pixels whose tables stand one after the other, by one panel. Tiles are functions of their own, so that V8 replaces its quick first code
+ * early.
+ */
+export function runTiles(pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  const whole = pixels / TILE_ROWS, rest = pixels % TILE_ROWS
+  if (TILE_ROWS == 6) tiles6(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  else tiles5(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  table += whole * TILE_ROWS * (taps + 1) * 4
+  switch (rest) {
     case 1: return tile1(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
     case 2: return tile2(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
     case 3: return tile3(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
     case 4: return tile4(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-    case 5: return tile5(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-    default: if (TILE_ROWS > 5) tile6(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    case 5: if (TILE_ROWS > 5) tile5(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
   }
 }

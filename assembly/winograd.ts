@@ -22,7 +22,7 @@
 import { address, scratch, splat, word } from './arguments'
 import { Winograd, WinogradFilter } from './calls'
 import { TILE_ROWS, clamp, loadLanes, storeLanes } from './simd'
-import { runTile } from './tile'
+import { runTiles } from './tile'
 
 /** to[0..6) = B' from[0..6), along one axis of a tile; strides in bytes. */
 // @ts-ignore: decorator
@@ -123,9 +123,7 @@ export function winograd(call: usize, begin: i32, end: i32): void {
       for (let panel = panel0; panel < panel1; panel++) {
         const wp = w + (position * allPanels + panel) * ic * 32
         const yOffset = position * mStride + (panel - panel0) * 32
-        for (let t = 0; t < count; t += TILE_ROWS) {
-          runTile(min(TILE_ROWS, count - t), table + t * 8, 1, ic, position * vStride, wp, zeros, yOffset, 8, none, all)
-        }
+        runTiles(count, table, 1, ic, position * vStride, wp, zeros, yOffset, 8, none, all)
       }
     }
     for (let t = 0; t < count; t++) outputTile(call, firstTile + t, panel0 * 8, min(oc, panel1 * 8), grid, m + t * mTileStride, mStride)

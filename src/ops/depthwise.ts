@@ -36,7 +36,7 @@ export function runDepthwise(x: Tensor, filter: Tensor, bias: Tensor | undefined
   const block = Math.min(Math.ceil(oc / 4) * 4, Math.max(16, Math.min(64, fits)))
   const blocks = Math.ceil(oc / block)
   const rows = Math.max(Math.min(h.output, 2 * reach), Math.ceil(h.output / Math.ceil(UNITS / Math.max(1, n * blocks))))
-  engine.scratch(4 * (reach * w.stride * columns * block + 4 * taps))
+  engine.scratch(4 * (block + reach * w.stride * columns * block + 4 * taps))
 
   const { i32, f32 } = engine
   const call = engine.call(Depthwise.length)
