@@ -41,43 +41,46 @@ function inPieces(engine: Engine, random: Random, body: () => void): void {
 }
 
 describe('image kernels', () => {
-  inEveryBuild((engine) => {
-    const filters: Record<string, (x: Parameters<typeof image.toImageData>[0]) => { toArray(): Float32Array }> = {
-      filterWindow: (x) => image.filter2d(x, [[1, -2, 3, 0.1], [4, 5, -6, 0.2], [7, 8, 9, 0.3]], { border: 'wrap' }), // biome-ignore format: a matrix
-      'filterSeparable, blended': (x) => image.unsharpMask(x, { sigma: 1 }),
-      gradientMagnitude: (x) => image.scharr(x),
-      'median of 3': (x) => image.median(x, 3),
-      'median of 5': (x) => image.median(x, 5),
-    }
-    const shapes = [[2, 9, 1, 1], [3, 6, 3, 1], [2, 7, 5, 3], [1, 8, 13, 2], [1, 12, 30, 1]] // biome-ignore format: a list
-    for (const [name, filter] of Object.entries(filters)) {
-      it(`${name}: the same bytes at every split of its units, and none elsewhere`, () => {
-        for (const shape of shapes) {
-          const random = new Random(11)
-          engine().scope(() => {
-            const x = engine().tensor(random.floats(shape.reduce((a, b) => a * b)), shape)
-            const whole = filter(x).toArray()
-            for (let time = 0; time < 4; time++) inPieces(engine(), random, () => expect(filter(x).toArray()).toEqual(whole))
-          })
+  inEveryBuild(
+    (engine) => {
+      const filters: Record<string, (x: Parameters<typeof image.toImageData>[0]) => { toArray(): Float32Array }> = {
+        filterWindow: (x) => image.filter2d(x, [[1, -2, 3, 0.1], [4, 5, -6, 0.2], [7, 8, 9, 0.3]], { border: 'wrap' }), // biome-ignore format: a matrix
+        'filterSeparable, blended': (x) => image.unsharpMask(x, { sigma: 1 }),
+        gradientMagnitude: (x) => image.scharr(x),
+        'median of 3': (x) => image.median(x, 3),
+        'median of 5': (x) => image.median(x, 5),
+      }
+      const shapes = [[2, 9, 1, 1], [3, 6, 3, 1], [2, 7, 5, 3], [1, 8, 13, 2], [1, 12, 30, 1]] // biome-ignore format: a list
+      for (const [name, filter] of Object.entries(filters)) {
+        it(`${name}: the same bytes at every split of its units, and none elsewhere`, () => {
+          for (const shape of shapes) {
+            const random = new Random(11)
+            engine().scope(() => {
+              const x = engine().tensor(random.floats(shape.reduce((a, b) => a * b)), shape)
+              const whole = filter(x).toArray()
+              for (let time = 0; time < 4; time++) inPieces(engine(), random, () => expect(filter(x).toArray()).toEqual(whole))
+            })
+          }
+        })
+      }
+
+      it('fromBytes and toBytes: the same', () => {
+        const random = new Random(12)
+        for (const channels of ['gray', 'rgb', 'rgba'] as const) {
+          for (let width = 1; width <= 9; width++) {
+            const pixels = { data: Uint8Array.from({ length: width * 6 * 4 }, () => random.integer(0, 255)), width, height: 6 }
+            engine().scope(() => {
+              const x = image.fromImageData(engine(), pixels, { channels, mean: 0.3 })
+              const whole = { x: x.toArray(), y: image.toImageData(x) }
+              inPieces(engine(), random, () => {
+                const again = image.fromImageData(engine(), pixels, { channels, mean: 0.3 })
+                expect({ x: again.toArray(), y: image.toImageData(again) }).toEqual(whole)
+              })
+            })
+          }
         }
       })
-    }
-
-    it('fromBytes and toBytes: the same', () => {
-      const random = new Random(12)
-      for (const channels of ['gray', 'rgb', 'rgba'] as const) {
-        for (let width = 1; width <= 9; width++) {
-          const pixels = { data: Uint8Array.from({ length: width * 6 * 4 }, () => random.integer(0, 255)), width, height: 6 }
-          engine().scope(() => {
-            const x = image.fromImageData(engine(), pixels, { channels, mean: 0.3 })
-            const whole = { x: x.toArray(), y: image.toImageData(x) }
-            inPieces(engine(), random, () => {
-              const again = image.fromImageData(engine(), pixels, { channels, mean: 0.3 })
-              expect({ x: again.toArray(), y: image.toImageData(again) }).toEqual(whole)
-            })
-          })
-        }
-      }
-    })
-  })
+    },
+    { threads: 1 },
+  )
 })

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest'
-import { createEngine, type Engine, type Tensor } from '../../src/index.js'
+import { createEngine, type Engine, type EngineOptions, type Tensor } from '../../src/index.js'
 import type { Values } from './reference.js'
 
 /** Runs the tests in `body` once in each build that this host has, each time in an engine of its own that must be empty at the end. */
-export function inEveryBuild(body: (engine: () => Engine) => void): void {
+export function inEveryBuild(body: (engine: () => Engine) => void, options: EngineOptions = {}): void {
   for (const simd of ['simd128', 'relaxed'] as const) {
     describe(simd, () => {
       let engine: Engine
       beforeAll(async () => {
-        engine = await createEngine({ simd })
+        engine = await createEngine({ ...options, simd })
       })
       afterAll(() => {
         expect(engine.memory().tensors, 'tensors left over').toBe(0)

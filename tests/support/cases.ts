@@ -1,0 +1,138 @@
+/**
+ * Every op on awkward shapes, a line each: what has to hold for all of them (tests/kernels/pieces.test.ts, tests/ops/contract.test.ts) is checked
+ * by this table. A new op, or a new path through one, is a new line.
+ */
+import * as image from '../../src/image/index.js'
+import * as fb from '../../src/index.js'
+import type { Random } from './random.js'
+
+type Op = (...inputs: fb.Tensor[]) => fb.Tensor | { data: Uint8ClampedArray }
+
+export interface Case {
+  /** Shapes of the inputs, other ones at every call. */
+  shapes: (random: Random) => fb.Shape[]
+  op: Op
+}
+
+const image4 = (random: Random, channels = random.integer(1, 37), least = 1): number[] => [
+  random.integer(1, 2),
+  random.integer(least, 14),
+  random.integer(least, 19),
+  channels,
+]
+
+/** One image of any size, at least 3 x 3. */
+const photo = (op: Op): Case => ({ shapes: (random) => [image4(random, undefined, 3)], op })
+/** One image of 1, 3 or 4 channels. */
+const picture = (op: Op): Case => ({ shapes: (random) => [image4(random, random.pick([1, 3, 4]), 3)], op })
+
+/** x, filter, bias; `out` channels a group, any number by default. */
+const convolution = (kernel: readonly [number, number], groups: number, op: Op, groupIn?: number, groupOut?: number): Case => ({
+  shapes: (random) => {
+    const ic = groups * (groupIn ?? random.integer(1, 20))
+    const oc = groups * (groupOut ?? random.integer(1, 20))
+    return [image4(random, ic, 3), [...kernel, ic / groups, oc], [oc]]
+  },
+  op,
+})
+
+const depthwise = (kernel: readonly [number, number], options: fb.Conv2dOptions): Case => ({
+  shapes: (random) => {
+    const c = random.integer(1, 37)
+    return [image4(random, c, 3), [...kernel, 1, c], [c]]
+  },
+  op: (x, filter, bias) => fb.conv2d(x!, filter!, { ...options, bias: bias!, groups: x!.shape[3]! }),
+})
+
+/** x, filter [kh, kw, in, out / groups], bias. */
+const transposed = (kernel: readonly [number, number], options: fb.ConvTranspose2dOptions): Case => ({
+  shapes: (random) => {
+    const groups = options.groups ?? 1
+    const ic = groups * random.integer(1, 9)
+    const groupOut = random.integer(1, 17)
+    return [image4(random, ic, 2), [...kernel, ic, groupOut], [groupOut * groups]]
+  },
+  op: (x, filter, bias) => fb.convTranspose2d(x!, filter!, { ...options, bias: bias! }),
+})
+
+export const cases: Record<string, Case> = {
+  'conv2d 1x1': convolution([1, 1], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, activation: 'relu' })),
+  'conv2d 3x3': convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 'same', algorithm: 'igemm' })),
+  'conv2d 3x3, stride 2, dilated': convolution([3, 3], 1, (x, filter) => fb.conv2d(x!, filter!, { padding: 3, stride: 2, dilation: [2, 3] })),
+  'conv2d 7x5, few channels': convolution([7, 5], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: [4, 2], stride: [2, 1] }), 3),
+  'conv2d, groups': convolution([3, 2], 3, (x, filter) => fb.conv2d(x!, filter!, { padding: 1, groups: 3, activation: 'relu6' })),
+  'conv2d, winograd': convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, algorithm: 'winograd' })),
+  'conv2d, depthwise 3x3': depthwise([3, 3], { padding: 1 }),
+  'conv2d, depthwise 3x3, stride 2': depthwise([3, 3], { padding: 'same', stride: 2, activation: 'relu' }),
+  'conv2d, depthwise 5x5': depthwise([5, 5], { padding: 2 }),
+  'conv2d, depthwise 7x7': depthwise([7, 7], { padding: 3, stride: [1, 2] }),
+  'conv2d, depthwise 2x4, dilated': depthwise([2, 4], { padding: 3, dilation: [1, 2] }),
+  'conv2d, depthwise, two filters each': convolution([3, 3], 5, (x, filter) => fb.conv2d(x!, filter!, { padding: 1, groups: 5 }), 1, 2),
+  conv1d: {
+    shapes: (random) => {
+      const c = random.integer(1, 9)
+      return [
+        [random.integer(1, 2), random.integer(3, 40), c],
+        [3, c, random.integer(1, 17)],
+      ]
+    },
+    op: (x, filter) => fb.conv1d(x!, filter!, { padding: 1 }),
+  },
+  'convTranspose2d 4x4, stride 2': transposed([4, 4], { stride: 2, padding: 1 }),
+  'convTranspose2d 3x2, stride 3x1, output padding': transposed([3, 2], { stride: [3, 1], outputPadding: [2, 0] }),
+  'convTranspose2d, dilated, groups': transposed([2, 3], { dilation: 2, groups: 2, padding: 1 }),
+  matmul: {
+    shapes: (random) => {
+      const k = random.integer(1, 40)
+      return [
+        [random.integer(1, 20), k],
+        [k, random.integer(1, 30)],
+      ]
+    },
+    op: (a, b) => fb.matmul(a!, b!),
+  },
+  linear: {
+    shapes: (random) => {
+      const [k, n] = [random.integer(1, 40), random.integer(1, 30)]
+      return [[random.integer(1, 9), k], [k, n], [n]]
+    },
+    op: (x, weight, bias) => fb.linear(x!, weight!, { bias: bias!, activation: 'relu' }),
+  },
+
+  maxPool2d: photo((x) => fb.maxPool2d(x!, { size: 3, stride: 2, padding: 1 })),
+  'maxPool2d, dilated, ceil': photo((x) => fb.maxPool2d(x!, { size: 2, stride: [1, 3], dilation: 2, ceilMode: true })),
+  avgPool2d: photo((x) => fb.avgPool2d(x!, { size: [3, 2], stride: 1, padding: [2, 1], countIncludePad: true })),
+  globalMaxPool2d: photo((x) => fb.globalMaxPool2d(x!)),
+  globalAvgPool2d: photo((x) => fb.globalAvgPool2d(x!)),
+
+  concat: photo((x) => fb.concat([x!, x!])),
+  'concat, rows': photo((x) => fb.concat([x!, x!, x!], { axis: 1 })),
+  pad: photo((x) => fb.pad(x!, { padding: [[1, 0], [0, 1], [1, 2], [2, 1]], value: 3 })), // biome-ignore format: a matrix
+  slice: photo((x) => fb.slice(x!, { step: [1, 2, 1, 3] })),
+  transpose: photo((x) => fb.transpose(x!)),
+  'transpose, many units': { shapes: () => [[300, 517]], op: (x) => fb.transpose(x!) },
+  'transpose to NCHW': photo((x) => fb.transpose(x!, [0, 3, 1, 2])),
+  reshape: photo((x) => fb.reshape(x!, [-1])),
+  'resize, nearest': photo((x) => fb.resize(x!, { size: [7, 9], method: 'nearest' })),
+  'resize, bilinear': photo((x) => fb.resize(x!, { size: [20, 5] })),
+
+  filter2d: picture((x) => image.filter2d(x!, [[1, -2, 3, 0.1], [4, 5, -6, 0.2], [7, 8, 9, 0.3]], { border: 'wrap' })), // biome-ignore format: a matrix
+  gaussianBlur: picture((x) => image.gaussianBlur(x!, 0.8)),
+  boxBlur: picture((x) => image.boxBlur(x!, 3, { border: 'replicate' })),
+  unsharpMask: picture((x) => image.unsharpMask(x!, { sigma: 0.7 })),
+  sobel: picture((x) => image.sobel(x!)),
+  'scharr, one direction': picture((x) => image.scharr(x!, { direction: 'x' })),
+  laplacian: picture((x) => image.laplacian(x!)),
+  emboss: picture((x) => image.emboss(x!)),
+  median: picture((x) => image.median(x!, 3)),
+  'median 5x5': picture((x) => image.median(x!, 5)),
+  toImageData: { shapes: (random) => [image4(random, random.pick([1, 3, 4])).with(0, 1)], op: (x) => image.toImageData(x!) },
+  fromImageData: {
+    shapes: (random) => [[1, random.integer(1, 9), random.integer(1, 17), 4]],
+    op: (x) => {
+      const [, height, width] = x!.shape as number[]
+      const bytes = Uint8ClampedArray.from(x!.toArray(), (v) => v * 255)
+      return image.fromImageData(x!.engine, { data: bytes, width: width!, height: height! }, { channels: 'rgb', mean: [0.1, 0.2, 0.3], std: 2 })
+    },
+  },
+}
