@@ -57,7 +57,7 @@ function extended({ data, width, height }: Pixels): Pixels {
   for (let y = 0; y < high; y++) {
     for (let x = 0; x < wide; x++) {
       const from = (mirror(y - REACH, height) * width + mirror(x - REACH, width)) * 4
-      result.set(data.subarray(from, from + 4), (y * wide + x) * 4)
+      for (let i = 0; i < 4; i++) result[(y * wide + x) * 4 + i] = data[from + i]!
     }
   }
   return { data: result, width: wide, height: high }

@@ -29,6 +29,9 @@ const reasonOf = (error: unknown): string => {
   return reasons[code ?? ''] ?? message
 }
 
+/** Paeth's filter and a light deflate: about half the time of pngjs's own choice, and half the bytes where the picture is gray. */
+const WRITING = { filterType: 4, deflateLevel: 1, deflateStrategy: 0 } as const
+
 /** The bytes of a file. */
 export function readBytes(path: string): Buffer {
   try {
@@ -59,7 +62,7 @@ export function writePicture(path: string, { data, width, height }: Picture): vo
   png.data = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
   try {
     mkdirSync(dirname(path), { recursive: true })
-    writeFileSync(path, PNG.sync.write(png))
+    writeFileSync(path, PNG.sync.write(png, WRITING))
   } catch (error) {
     throw new Failure(`cannot write ${path}: ${reasonOf(error)}`)
   }

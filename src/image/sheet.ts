@@ -225,10 +225,8 @@ function draw({ h, w, groups, cells, columns, scale, gap }: Grid, open: (cell: n
   const width = gap + columns * (w * scale + gap)
   const height = gap + groups * rows * (h * scale + gap)
   const data = new Uint8ClampedArray(width * height * 4)
-  for (let at = 0; at < data.length; at += 4) {
-    data.set(BACKGROUND, at)
-    data[at + 3] = 255
-  }
+  data.set([...BACKGROUND, 255])
+  for (let done = 4; done < data.length; done *= 2) data.copyWithin(done, 0, done)
   for (let cell = 0; cell < groups * cells; cell++) {
     const color = open(cell)
     const place = cell % cells
@@ -238,7 +236,11 @@ function draw({ h, w, groups, cells, columns, scale, gap }: Grid, open: (cell: n
       const line = ((top + y * scale) * width + left) * 4
       for (let x = 0; x < w; x++) {
         const rgb = color(y * w + x)
-        for (let i = 0; i < scale; i++) data.set(rgb, line + (x * scale + i) * 4)
+        for (let at = line + x * scale * 4, end = at + scale * 4; at < end; at += 4) {
+          data[at] = rgb[0]
+          data[at + 1] = rgb[1]
+          data[at + 2] = rgb[2]
+        }
       }
       for (let i = 1; i < scale; i++) data.copyWithin(line + i * width * 4, line, line + w * scale * 4)
     }
