@@ -1,6 +1,6 @@
 /** `npm run bench`: this machine's peak, then every layer in bench/shapes. `--help` lists the options. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -105,9 +105,10 @@ function compilePeak() {
 }
 
 function installPeers() {
-  if (existsSync('bench/node_modules')) return
+  const age = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  if (age('bench/node_modules/.package-lock.json') >= age('bench/package-lock.json')) return
   console.log('Installing the peers into bench/node_modules ...')
-  execFileSync('npm', ['ci', '--prefix', 'bench', '--ignore-scripts', '--no-audit', '--no-fund'], { stdio: 'inherit' })
+  execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: 'bench', stdio: 'inherit' })
 }
 
 function about({ peak, contenders, host }) {
