@@ -67,8 +67,9 @@ export async function* compare(problems, contenders, options) {
     const present = []
     try {
       for (const contender of contenders) {
-        const prepared = await contender.prepare(problem, data)
-        if (prepared) present.push({ contender, prepared })
+        const prepared = await prepare(contender, problem, data)
+        if (prepared instanceof Error) yield { line, name, wrong: prepared.message }
+        else if (prepared) present.push({ contender, prepared })
         else if (contender === contenders[0]) break
       }
       if (!present.length) {
@@ -99,6 +100,15 @@ export async function* compare(problems, contenders, options) {
     } finally {
       for (const { prepared } of present) prepared.dispose()
     }
+  }
+}
+
+/** A layer that one of them trips over is still measured in the others. */
+async function prepare(contender, problem, data) {
+  try {
+    return await contender.prepare(problem, data)
+  } catch (error) {
+    return new Error(`${contender.name} fails: ${error.message ?? error}`)
   }
 }
 
