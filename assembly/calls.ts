@@ -135,3 +135,87 @@ export const enum Winograd {
   tiles, panels,
   length,
 }
+
+/** y = f(x, a, b), each element by itself: see elementwise.ts. */
+export const enum Unary {
+  op, x, y, size,
+  /** Two numbers whose meaning is the operation's. */
+  a, b,
+  length,
+}
+
+/** Floats in one unit of `unary`. */
+export const UNARY_BLOCK = 4096
+
+export const enum UnaryOp {
+  clamp, leakyRelu, elu, gelu, geluTanh, sigmoid, hardSigmoid, tanh, silu, hardSwish, mish, softplus, exp, log, erf,
+}
+
+/** y = f(a, b), broadcasting: see elementwise.ts. */
+export const enum Binary {
+  op, y, size,
+  /** Floats worked on at a time; a multiple of the period of each repeated operand. */
+  block,
+  a, aKind, b, bKind,
+  /** What the result is clamped to. */
+  low, high,
+  /** The operand whose address is 0. */
+  number,
+  rank,
+  /** For each axis, outermost first: its length and the distance between neighbours in a and in b, 0 where broadcast. The last distance is 0 or 1. */
+  axes,
+}
+
+/** Blocks in one unit of `binary`. */
+export const BINARY_BLOCKS = 4
+
+export const enum BinaryOp { add, sub, mul, div, prelu }
+
+export const enum OperandKind {
+  /** Of the output's shape. */
+  flat,
+  /** The same numbers for every block. */
+  repeated,
+  /** Anything else. */
+  spread,
+}
+
+/** y = x * scale + shift over the last axis: see elementwise.ts. */
+export const enum ScaleShift {
+  x, y, size, scale, shift, low, high,
+  /** Floats in scale and in shift. */
+  period,
+  /** Periods in one unit. */
+  periods,
+  length,
+}
+
+/** Scale and shift of a normalisation: see elementwise.ts. */
+export const enum Normalise {
+  /** [channels] each; scale and offset may be 0: ones, zeros. */
+  mean, variance, scale, offset,
+  epsilon, channels,
+  /** [2][copies][channels] */
+  table, copies,
+  length,
+}
+
+/** x [outer, n, inner] -> y [outer, inner]: see reduce.ts. */
+export const enum Reduce {
+  op, x, y, n, inner,
+  /** outer * inner, and how many of them are one unit. */
+  outputs, unit,
+  length,
+}
+
+export const enum ReduceOp { sum, mean, max, min, argmax }
+
+/** Over the n of x [outer, n, inner]: see reduce.ts. */
+export const enum Softmax {
+  x, y, n, inner,
+  /** outer * inner, and how many of them are one unit. */
+  vectors, unit,
+  /** 1: the logarithm. */
+  log,
+  length,
+}

@@ -1,14 +1,36 @@
 export { type Diagnosis, diagnose } from './diagnose.js'
 export { createEngine, type Engine, type EngineOptions, type MemoryUse } from './engine.js'
 export { FilterbankError } from './errors.js'
+export {
+  type Activation,
+  clamp,
+  elu,
+  gelu,
+  hardSigmoid,
+  hardSwish,
+  leakyRelu,
+  mish,
+  prelu,
+  relu,
+  relu6,
+  selu,
+  sigmoid,
+  silu,
+  softplus,
+  tanh,
+} from './ops/activation.js'
+export { type ArithmeticOptions, add, div, mul, sub } from './ops/arithmetic.js'
+export { type BatchNormOptions, batchNorm } from './ops/batchNorm.js'
 export { type ConcatOptions, concat } from './ops/concat.js'
 export { type Conv1dOptions, type Conv2dOptions, type ConvAlgorithm, conv1d, conv2d } from './ops/conv2d.js'
 export { type ConvTranspose2dOptions, convTranspose2d } from './ops/convTranspose2d.js'
 export { type LinearOptions, linear, matmul } from './ops/matmul.js'
 export { type PadOptions, pad } from './ops/pad.js'
 export { type AvgPool2dOptions, avgPool2d, globalAvgPool2d, globalMaxPool2d, type MaxPool2dOptions, maxPool2d } from './ops/pool.js'
+export { type ArgmaxOptions, argmax, max, mean, min, type ReduceOptions, sum } from './ops/reduce.js'
 export { type ResizeOptions, resize } from './ops/resize.js'
 export { type SliceOptions, slice } from './ops/slice.js'
+export { logSoftmax, type SoftmaxOptions, softmax } from './ops/softmax.js'
 export { reshape, transpose } from './ops/transpose.js'
 export type { Shape } from './shape.js'
 export { type Numbers, Tensor } from './tensor.js'

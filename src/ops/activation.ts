@@ -1,16 +1,236 @@
+/** Activations: each element by itself. Functions and error bounds: assembly/math.ts. NaN gives NaN everywhere. */
+import { BinaryOp, UnaryOp } from '../../assembly/calls.js'
+import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { broadcastShapes, sameShape } from '../shape.js'
+import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
+import { type OutOptions, produce, runBinary, runUnary } from './elementwise.js'
 
-const clamps = { relu: [0, Number.POSITIVE_INFINITY], relu6: [0, 6] } as const
+/** An operation of the kernel with its two numbers. */
+type Formula = readonly [op: UnaryOp, a: number, b: number]
 
-/** An activation by name, or a clamp to [low, high]. */
-export type Activation = keyof typeof clamps | readonly [number, number]
+const SELU_ALPHA = 1.6732632423543772
+const SELU_SCALE = 1.0507009873554805
 
-/** The bounds that a tile's store clamps to: those of the activation where it is a clamp, else none. */
+/** Every activation that needs nothing but x, with its defaults. */
+const formulas = {
+  relu: [UnaryOp.clamp, 0, Number.POSITIVE_INFINITY],
+  relu6: [UnaryOp.clamp, 0, 6],
+  leakyRelu: [UnaryOp.leakyRelu, 0.01, 0],
+  elu: [UnaryOp.elu, 1, 1],
+  selu: [UnaryOp.elu, SELU_SCALE * SELU_ALPHA, SELU_SCALE],
+  gelu: [UnaryOp.gelu, 0, 0],
+  sigmoid: [UnaryOp.sigmoid, 0, 0],
+  hardSigmoid: [UnaryOp.hardSigmoid, 1 / 6, 0.5],
+  tanh: [UnaryOp.tanh, 0, 0],
+  silu: [UnaryOp.silu, 0, 0],
+  hardSwish: [UnaryOp.hardSwish, 0, 0],
+  mish: [UnaryOp.mish, 0, 0],
+  softplus: [UnaryOp.softplus, 0, 0],
+} satisfies Record<string, Formula>
+
+/** An activation by name, with its defaults, or a clamp to [low, high]. */
+export type Activation = keyof typeof formulas | readonly [number, number]
+
+const NO_CLAMP = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const
+
+function formulaOf(activation: Activation): Formula {
+  return typeof activation === 'string' ? formulas[activation] : [UnaryOp.clamp, ...activation]
+}
+
+/** The bounds that a tile's store clamps to: those of the activation where it is a clamp, else none. Throws for what is no activation. */
 export function fusedClamp(activation: Activation | undefined, context: Context): readonly [number, number] {
-  if (activation === undefined) return [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
-  if (typeof activation === 'string' && activation in clamps) return clamps[activation]
+  if (activation === undefined) return NO_CLAMP
+  const isName = typeof activation === 'string' && Object.hasOwn(formulas, activation)
   const isRange = Array.isArray(activation) && activation.length === 2 && activation.every((v) => typeof v === 'number') && activation[0] <= activation[1]
-  check(isRange, () => ({ ...context, argument: 'activation', expected: `one of ${Object.keys(clamps).join(', ')} or [low, high]`, got: show(activation) }))
-  return activation as readonly [number, number]
+  check(isName || isRange, () => ({
+    ...context,
+    argument: 'activation',
+    expected: `one of ${Object.keys(formulas).join(', ')} or [low, high]`,
+    got: show(activation),
+  }))
+  const [op, a, b] = formulaOf(activation)
+  return op === UnaryOp.clamp ? [a, b] : NO_CLAMP
+}
+
+/** What is left of the activation once the store has clamped: nothing for clamps, else the function itself, in place. */
+export function finishActivation(activation: Activation | undefined, y: Tensor): void {
+  if (activation === undefined) return
+  const [op, a, b] = formulaOf(activation)
+  if (op !== UnaryOp.clamp) runUnary(op, y, y, a, b)
+}
+
+function activate(op: string, x: Tensor, [code, a, b]: Formula, { out }: OutOptions): Tensor {
+  const engine = engineOf(op, { x, out })
+  return produce(engine, x.shape, out, { op, shapes: { x: x.shape, out: out?.shape } }, (y) => runUnary(code, x, y, a, b))
+}
+
+function checkNumbers(op: string, x: Tensor, numbers: Record<string, unknown>): void {
+  engineOf(op, { x })
+  for (const [argument, value] of Object.entries(numbers)) {
+    check(typeof value === 'number', () => ({ op, argument, expected: 'a number', got: show(value), shapes: { x: x.shape } }))
+  }
+}
+
+/**
+ * max(x, 0). Definition: ONNX Relu.
+ *
+ * @param x any shape
+ * @param options out: a tensor of x's shape to write into; it may be x itself. The same for all activations
+ * @returns x's shape
+ * @throws FilterbankError for an `out` of another shape; nothing is allocated then. The same for all activations
+ * @example const y = relu(x)
+ */
+export function relu(x: Tensor, options: OutOptions = {}): Tensor {
+  return activate('relu', x, formulas.relu, options)
+}
+
+/**
+ * min(max(x, 0), 6). Definition: PyTorch ReLU6.
+ * @example const y = relu6(x)
+ */
+export function relu6(x: Tensor, options: OutOptions = {}): Tensor {
+  return activate('relu6', x, formulas.relu6, options)
+}
+
+/**
+ * x where x >= 0, else alpha * x. Definition: ONNX LeakyRelu.
+ * @param options alpha 0.01
+ * @example const y = leakyRelu(x, { alpha: 0.2 })
+ */
+export function leakyRelu(x: Tensor, options: OutOptions & { alpha?: number } = {}): Tensor {
+  const { alpha = 0.01 } = options
+  checkNumbers('leakyRelu', x, { alpha })
+  return activate('leakyRelu', x, [UnaryOp.leakyRelu, alpha, 0], options)
+}
+
+/**
+ * x where x >= 0, else slope * x. Definition: ONNX PRelu, PyTorch PReLU (channels last here).
+ * @param x [..., channels]
+ * @param slope [channels] or a single number ([1] or []), or any shape that broadcasts to x's
+ * @throws FilterbankError for a slope that does not broadcast to x's shape
+ * @example const y = prelu(x, engine.tensor([0.1, 0.2, 0.3], [3]))
+ */
+export function prelu(x: Tensor, slope: Tensor, options: OutOptions = {}): Tensor {
+  const { out } = options
+  const engine = engineOf('prelu', { x, slope, out })
+  const context: Context = { op: 'prelu', shapes: { x: x.shape, slope: slope.shape, out: out?.shape } }
+  const common = broadcastShapes(x.shape, slope.shape)
+  check(common !== undefined && sameShape(common, x.shape), () => ({
+    ...context,
+    argument: 'slope',
+    expected: `[${x.shape.at(-1) ?? 1}], one per channel, [1], or of a shape that broadcasts to x's`,
+    got: show(slope.shape),
+  }))
+  return runBinary(BinaryOp.prelu, engine, x, slope, out, NO_CLAMP, context)
+}
+
+/**
+ * x where x >= 0, else alpha * (exp(x) - 1), without the cancellation near 0. Definition: ONNX Elu.
+ * @param options alpha 1
+ * @example const y = elu(x)
+ */
+export function elu(x: Tensor, options: OutOptions & { alpha?: number } = {}): Tensor {
+  const { alpha = 1 } = options
+  checkNumbers('elu', x, { alpha })
+  return activate('elu', x, [UnaryOp.elu, alpha, 1], options)
+}
+
+/**
+ * 1.0507 * elu(x) with alpha 1.6733. Definition: Klambauer et al., "Self-Normalizing Neural Networks", 2017; ONNX Selu.
+ * @example const y = selu(x)
+ */
+export function selu(x: Tensor, options: OutOptions = {}): Tensor {
+  return activate('selu', x, formulas.selu, options)
+}
+
+/**
+ * x * P(X <= x) of a normally distributed X: x * (1 + erf(x / sqrt 2)) / 2. -Infinity gives the limit 0. Definition: ONNX Gelu, PyTorch GELU.
+ * @param options approximate 'none'; 'tanh': x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2
+ * @example const y = gelu(x, { approximate: 'tanh' })
+ */
+export function gelu(x: Tensor, options: OutOptions & { approximate?: 'none' | 'tanh' } = {}): Tensor {
+  const { approximate = 'none' } = options
+  check(approximate === 'none' || approximate === 'tanh', () => ({
+    op: 'gelu',
+    argument: 'approximate',
+    expected: "'none' or 'tanh'",
+    got: show(approximate),
+    shapes: { x: x.shape },
+  }))
+  return activate('gelu', x, approximate === 'tanh' ? [UnaryOp.geluTanh, 0, 0] : formulas.gelu, options)
+}
+
+/**
+ * 1 / (1 + exp(-x)). Definition: ONNX Sigmoid.
+ * @example const y = sigmoid(x)
+ */
+export function sigmoid(x: Tensor, options: OutOptions = {}): Tensor {
+  return activate('sigmoid', x, formulas.sigmoid, options)
+}
+
+/**
+ * max(0, min(1, alpha * x + beta)). Definition: ONNX HardSigmoid, whose alpha is 0.2 where none is given; here it is 1/6 as in PyTorch, TensorFlow and
+ * the sigmoid inside of hardSwish.
+ * @param options alpha 1/6, beta 0.5
+ * @example const y = hardSigmoid(x, { alpha: 0.2 })
+ */
+export function hardSigmoid(x: Tensor, options: OutOptions & { alpha?: number; beta?: number } = {}): Tensor {
+  const { alpha = 1 / 6, beta = 0.5 } = options
+  checkNumbers('hardSigmoid', x, { alpha, beta })
+  return activate('hardSigmoid', x, [UnaryOp.hardSigmoid, alpha, beta], options)
+}
+
+/**
+ * The hyperbolic tangent. Definition: ONNX Tanh.
+ * @example const y = tanh(x)
+ */
+export function tanh(x: Tensor, options: OutOptions = {}): Tensor {
+  return activate('tanh', x, formulas.tanh, options)
+}
+
+/**
+ * x * sigmoid(x), also called swish. -Infinity gives the limit 0. Definition: PyTorch SiLU.
+ * @example const y = silu(x)
+ */
+export function silu(x: Tensor, options: OutOptions = {}): Tensor {
+  return activate('silu', x, formulas.silu, options)
+}
+
+/**
+ * x * max(0, min(1, x / 6 + 0.5)). -Infinity gives the limit 0. Definition: ONNX HardSwish.
+ * @example const y = hardSwish(x)
+ */
+export function hardSwish(x: Tensor, options: OutOptions = {}): Tensor {
+  return activate('hardSwish', x, formulas.hardSwish, options)
+}
+
+/**
+ * x * tanh(log(1 + exp(x))). -Infinity gives the limit 0. Definition: ONNX Mish.
+ * @example const y = mish(x)
+ */
+export function mish(x: Tensor, options: OutOptions = {}): Tensor {
+  return activate('mish', x, formulas.mish, options)
+}
+
+/**
+ * log(1 + exp(x)), which never overflows. Definition: ONNX Softplus.
+ * @example const y = softplus(x)
+ */
+export function softplus(x: Tensor, options: OutOptions = {}): Tensor {
+  return activate('softplus', x, formulas.softplus, options)
+}
+
+/**
+ * min(max(x, low), high). Definition: ONNX Clip.
+ * @param options low -Infinity, high Infinity
+ * @throws FilterbankError where low is above high
+ * @example const y = clamp(x, { low: 0, high: 255 })
+ */
+export function clamp(x: Tensor, options: OutOptions & { low?: number; high?: number } = {}): Tensor {
+  const { low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY } = options
+  checkNumbers('clamp', x, { low, high })
+  check(low <= high, () => ({ op: 'clamp', argument: 'low', expected: `at most high ${high}`, got: show(low), shapes: { x: x.shape } }))
+  return activate('clamp', x, [UnaryOp.clamp, low, high], options)
 }

@@ -3,7 +3,7 @@ import { check, show } from '../errors.js'
 import { type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Context, type Padding, slidingWindow, type Window, type WindowOptions } from '../window.js'
-import { type Activation, fusedClamp } from './activation.js'
+import { type Activation, finishActivation, fusedClamp } from './activation.js'
 import { runDepthwise } from './depthwise.js'
 import { packed, runProduct, slide } from './igemm.js'
 import { runWinograd } from './winograd.js'
@@ -107,6 +107,7 @@ function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Co
     if (algorithm === 'depthwise') runDepthwise(x, filter, bias, y, window, clamp)
     else if (algorithm === 'winograd') runWinograd(x, filter, bias, y, window, clamp)
     else runDense(x, filter, bias, y, window, groups, clamp)
+    finishActivation(activation, y)
   }
   if (!out) return x.engine.make(shape, run)
   run(out)

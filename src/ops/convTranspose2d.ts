@@ -3,7 +3,7 @@ import { check, show } from '../errors.js'
 import { sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Axis, type Context, gcd, type Pair, transposedWindow, type WindowOptions } from '../window.js'
-import { type Activation, fusedClamp } from './activation.js'
+import { type Activation, finishActivation, fusedClamp } from './activation.js'
 import { packed, runProduct, type Walk } from './igemm.js'
 
 export interface ConvTranspose2dOptions extends WindowOptions {
@@ -89,6 +89,7 @@ export function convTranspose2d(x: Tensor, filter: Tensor, options: ConvTranspos
         })
       }
     }
+    finishActivation(activation, y)
   })
 }
 

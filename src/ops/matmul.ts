@@ -4,7 +4,7 @@ import { check, show } from '../errors.js'
 import { broadcastShapes, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
-import { type Activation, fusedClamp } from './activation.js'
+import { type Activation, finishActivation, fusedClamp } from './activation.js'
 import { type Panels, pack, packed, packedFloats, runProduct, type Walk } from './igemm.js'
 
 export interface LinearOptions {
@@ -72,6 +72,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
   return engine.make([...x.shape.slice(0, -1), columns], (y) => {
     const panels = packed(weight.storage, matrixPanels(depth, columns))
     product(engine, x.pointer, panels, bias?.pointer ?? 0, y.pointer, x.size / depth, depth, columns, clamp)
+    finishActivation(activation, y)
   })
 }
 

@@ -3,6 +3,7 @@
 /** Name of a kernel: (call, begin, end) over the units of an argument block. */
 export const kernelNames = [
   'avgPool',
+  'binary',
   'copy',
   'depthwise',
   'filterSeparable',
@@ -12,10 +13,15 @@ export const kernelNames = [
   'igemm',
   'maxPool',
   'median',
+  'normalise',
   'pack',
+  'reduce',
   'resizeBilinear',
   'resizeNearest',
+  'scaleShift',
+  'softmax',
   'toBytes',
+  'unary',
   'winograd',
   'winogradFilter',
 ] as const

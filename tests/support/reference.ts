@@ -245,3 +245,48 @@ export function gaussianKernel(sigma: number, radius = Math.ceil(3 * sigma)): nu
   const sum = line.reduce((a, b) => a + b)
   return line.map((a) => line.map((b) => (a * b) / (sum * sum)))
 }
+
+/** y[i] = f(x[i]) */
+export const map = (x: Values, f: (v: number) => number): Values => build(x.shape, (...index) => f(at(x, index)))
+
+/** The value under `index` of a shape that x broadcasts to: shapes are aligned at the last axis, a length of 1 is repeated. */
+export const broadcastAt = (x: Values, index: number[]): number =>
+  at(
+    x,
+    x.shape.map((length, axis) => (length === 1 ? 0 : index[index.length - x.shape.length + axis]!)),
+  )
+
+/** f(a, b) by NumPy's broadcasting; shapes must fit. */
+export function zip(a: Values, b: Values, f: (a: number, b: number) => number): Values {
+  const rank = Math.max(a.shape.length, b.shape.length)
+  const lengths = Array.from({ length: rank }, (_, i) => [a.shape, b.shape].map((shape) => shape[shape.length - rank + i] ?? 1) as [number, number])
+  return build(
+    lengths.map(([p, q]) => (p === 1 ? q : p)),
+    (...index) => f(broadcastAt(a, index), broadcastAt(b, index)),
+  )
+}
+
+/** `fn` of all values that differ in nothing but their indices along `axes`, in row-major order. */
+export function reduce(x: Values, axes: number[], keepDims: boolean, fn: (values: number[]) => number): Values {
+  const kept = x.shape.flatMap((_, axis) => (axes.includes(axis) ? [] : [axis]))
+  const reduced = build(
+    kept.map((axis) => x.shape[axis]!),
+    (...index) => {
+      const values: number[] = []
+      build(
+        x.shape.map((length, axis) => (axes.includes(axis) ? length : 1)),
+        (...inner) => values.push(at(x, inner.map((i, axis) => (axes.includes(axis) ? i : index[kept.indexOf(axis)]!)))), // biome-ignore format: one line
+      )
+      return fn(values)
+    },
+  )
+  return keepDims ? { shape: x.shape.map((length, axis) => (axes.includes(axis) ? 1 : length)), data: reduced.data } : reduced
+}
+
+/** exp(x) / sum of exp(x) along an axis, or its logarithm. */
+export function softmax(x: Values, axis: number, logarithm: boolean): Values {
+  const largest = reduce(x, [axis], true, (values) => Math.max(...values))
+  const shifted = zip(x, largest, (v, m) => v - m)
+  const sums = reduce(shifted, [axis], true, (values) => values.reduce((sum, v) => sum + Math.exp(v), 0))
+  return zip(shifted, sums, (v, sum) => (logarithm ? v - Math.log(sum) : Math.exp(v) / sum))
+}

@@ -1,0 +1,300 @@
+/**
+ * What acts on each element by itself: functions of one tensor, of two with broadcasting, and a multiply-add per channel. Outputs may stand where an
+ * input of the same shape stands.
+ *
+ * A functor is one operation; its loop is a function of its own, so that V8 replaces its quick first code early (the second call, for the last 1 to 3
+ * floats, keeps Binaryen from inlining them all into one).
+ */
+import { address, float, scratch, splat, word } from './arguments'
+import { BINARY_BLOCKS, Binary, BinaryOp, Normalise, OperandKind, ScaleShift, UNARY_BLOCK, Unary, UnaryOp } from './calls'
+import { erf, exp, expm1Falling, log, normalTail, sigmoid, softplus, tanh, tanhSoftplus } from './math'
+import { clamp, loadPart, madd, storePart } from './simd'
+
+/**
+ * A factor that need not be smaller: the other one is 0 by then. It makes x = -Infinity give the limit (-0) in products like x * sigmoid(x), where IEEE
+ * would say -Infinity * 0 = NaN.
+ */
+// @ts-ignore: decorator
+@inline
+function floored(x: v128): v128 {
+  return f32x4.pmax(x, f32x4.splat(-104))
+}
+
+// @ts-ignore: decorator
+@inline
+function positive(x: v128): v128 {
+  return f32x4.pmax(x, f32x4.splat(0))
+}
+
+// @ts-ignore: decorator
+@final class Clamp { @inline apply(x: v128, a: v128, b: v128): v128 { return clamp(x, a, b) } }
+// @ts-ignore: decorator
+@final class LeakyRelu { @inline apply(x: v128, a: v128, b: v128): v128 { return v128.bitselect(f32x4.mul(x, a), x, f32x4.lt(x, f32x4.splat(0))) } }
+// @ts-ignore: decorator
+@final class Elu { @inline apply(x: v128, a: v128, b: v128): v128 { return v128.bitselect(f32x4.mul(x, b), f32x4.mul(expm1Falling(x), a), f32x4.ge(x, f32x4.splat(0))) } }
+// @ts-ignore: decorator
+@final class Sigmoid { @inline apply(x: v128, a: v128, b: v128): v128 { return sigmoid(x) } }
+// @ts-ignore: decorator
+@final class HardSigmoid { @inline apply(x: v128, a: v128, b: v128): v128 { return clamp(madd(x, a, b), f32x4.splat(0), f32x4.splat(1)) } }
+// @ts-ignore: decorator
+@final class Tanh { @inline apply(x: v128, a: v128, b: v128): v128 { return tanh(x) } }
+// @ts-ignore: decorator
+@final class Silu { @inline apply(x: v128, a: v128, b: v128): v128 { return f32x4.mul(floored(x), sigmoid(x)) } }
+// @ts-ignore: decorator
+@final class Mish { @inline apply(x: v128, a: v128, b: v128): v128 { return f32x4.mul(floored(x), tanhSoftplus(x)) } }
+// @ts-ignore: decorator
+@final class Softplus { @inline apply(x: v128, a: v128, b: v128): v128 { return softplus(x) } }
+// @ts-ignore: decorator
+@final class Exp { @inline apply(x: v128, a: v128, b: v128): v128 { return exp(x) } }
+// @ts-ignore: decorator
+@final class Log { @inline apply(x: v128, a: v128, b: v128): v128 { return log(x) } }
+// @ts-ignore: decorator
+@final class Erf { @inline apply(x: v128, a: v128, b: v128): v128 { return erf(x) } }
+
+@final
+class HardSwish {
+  // @ts-ignore: decorator
+  @inline
+  apply(x: v128, a: v128, b: v128): v128 {
+    return f32x4.mul(f32x4.pmax(x, f32x4.splat(-3)), clamp(madd(x, f32x4.splat(1 / 6), f32x4.splat(0.5)), f32x4.splat(0), f32x4.splat(1)))
+  }
+}
+
+/** x Phi(x) = max(x, 0) - |x| Phi(-|x|): no cancellation for negative x. */
+@final
+class Gelu {
+  // @ts-ignore: decorator
+  @inline
+  apply(x: v128, a: v128, b: v128): v128 {
+    const size = f32x4.abs(x)
+    return f32x4.sub(positive(x), f32x4.mul(f32x4.pmin(size, f32x4.splat(14)), normalTail(size)))
+  }
+}
+
+/** x (1 + tanh z) / 2 = x sigmoid(2 z), z = sqrt(2 / pi) (x + 0.044715 x^3). */
+@final
+class GeluTanh {
+  // @ts-ignore: decorator
+  @inline
+  apply(x: v128, a: v128, b: v128): v128 {
+    const slope = madd(f32x4.mul(x, x), f32x4.splat(0.0713548162726), f32x4.splat(1.59576912161))
+    return f32x4.mul(floored(x), sigmoid(f32x4.mul(x, slope)))
+  }
+}
+
+/** `count` floats, a multiple of 4; two vectors a turn, which pays where the operation is cheap. */
+function map<F>(x: usize, y: usize, count: i32, a: v128, b: v128): void {
+  for (; count >= 8; count -= 8) {
+    v128.store(y, changetype<F>(0).apply(v128.load(x), a, b))
+    v128.store(y, changetype<F>(0).apply(v128.load(x, 16), a, b), 16)
+    x += 32
+    y += 32
+  }
+  if (count) v128.store(y, changetype<F>(0).apply(v128.load(x), a, b))
+}
+
+// @ts-ignore: decorator
+@inline
+function mapUnits<F>(call: usize, begin: i32, end: i32): void {
+  const size = word(call, Unary.size)
+  const a = splat(call, Unary.a), b = splat(call, Unary.b)
+  for (let u = begin; u < end; u++) {
+    const first = u * UNARY_BLOCK, count = min(UNARY_BLOCK, size - first)
+    const x = address(call, Unary.x) + (<usize>first << 2), y = address(call, Unary.y) + (<usize>first << 2)
+    map<F>(x, y, count & -4, a, b)
+    if (count & 3) {
+      const tail = scratch(), offset = <usize>(count & -4) << 2
+      v128.store(tail, loadPart(x + offset, count & 3))
+      map<F>(tail, tail, 4, a, b)
+      storePart(y + offset, v128.load(tail), count & 3)
+    }
+  }
+}
+
+/** Unit: UNARY_BLOCK floats. scratch: tail [4] */
+export function unary(call: usize, begin: i32, end: i32): void {
+  switch (word(call, Unary.op)) {
+    case UnaryOp.clamp: return mapUnits<Clamp>(call, begin, end)
+    case UnaryOp.leakyRelu: return mapUnits<LeakyRelu>(call, begin, end)
+    case UnaryOp.elu: return mapUnits<Elu>(call, begin, end)
+    case UnaryOp.gelu: return mapUnits<Gelu>(call, begin, end)
+    case UnaryOp.geluTanh: return mapUnits<GeluTanh>(call, begin, end)
+    case UnaryOp.sigmoid: return mapUnits<Sigmoid>(call, begin, end)
+    case UnaryOp.hardSigmoid: return mapUnits<HardSigmoid>(call, begin, end)
+    case UnaryOp.tanh: return mapUnits<Tanh>(call, begin, end)
+    case UnaryOp.silu: return mapUnits<Silu>(call, begin, end)
+    case UnaryOp.hardSwish: return mapUnits<HardSwish>(call, begin, end)
+    case UnaryOp.mish: return mapUnits<Mish>(call, begin, end)
+    case UnaryOp.softplus: return mapUnits<Softplus>(call, begin, end)
+    case UnaryOp.exp: return mapUnits<Exp>(call, begin, end)
+    case UnaryOp.log: return mapUnits<Log>(call, begin, end)
+    case UnaryOp.erf: return mapUnits<Erf>(call, begin, end)
+  }
+}
+
+// @ts-ignore: decorator
+@final class Add { @inline apply(a: v128, b: v128): v128 { return f32x4.add(a, b) } }
+// @ts-ignore: decorator
+@final class Sub { @inline apply(a: v128, b: v128): v128 { return f32x4.sub(a, b) } }
+// @ts-ignore: decorator
+@final class Mul { @inline apply(a: v128, b: v128): v128 { return f32x4.mul(a, b) } }
+// @ts-ignore: decorator
+@final class Div { @inline apply(a: v128, b: v128): v128 { return f32x4.div(a, b) } }
+// @ts-ignore: decorator
+@final class Prelu { @inline apply(a: v128, b: v128): v128 { return v128.bitselect(f32x4.mul(a, b), a, f32x4.lt(a, f32x4.splat(0))) } }
+
+/** `count` floats, a multiple of 4. */
+function zip<F>(a: usize, b: usize, y: usize, count: i32, low: v128, high: v128): void {
+  for (; count >= 8; count -= 8) {
+    v128.store(y, clamp(changetype<F>(0).apply(v128.load(a), v128.load(b)), low, high))
+    v128.store(y, clamp(changetype<F>(0).apply(v128.load(a, 16), v128.load(b, 16)), low, high), 16)
+    a += 32
+    b += 32
+    y += 32
+  }
+  if (count) v128.store(y, clamp(changetype<F>(0).apply(v128.load(a), v128.load(b)), low, high))
+}
+
+// @ts-ignore: decorator
+@inline
+function zipBlock<F>(a: usize, b: usize, y: usize, count: i32, tail: usize, low: v128, high: v128): void {
+  zip<F>(a, b, y, count & -4, low, high)
+  if (count & 3) {
+    const offset = <usize>(count & -4) << 2
+    v128.store(tail, loadPart(a + offset, count & 3))
+    v128.store(tail, loadPart(b + offset, count & 3), 16)
+    zip<F>(tail, tail + 16, tail, 4, low, high)
+    storePart(y + offset, v128.load(tail), count & 3)
+  }
+}
+
+/**
+ * Unit: BINARY_BLOCKS blocks of `block` outputs. An operand that is broadcast is spread out into scratch, so that every operation has one loop.
+ *
+ * scratch: tails [8] | a [block] | b [block]
+ */
+export function binary(call: usize, begin: i32, end: i32): void {
+  const block = word(call, Binary.block), op = word(call, Binary.op)
+  const aKind = word(call, Binary.aKind), bKind = word(call, Binary.bKind)
+  const low = splat(call, Binary.low), high = splat(call, Binary.high)
+  const tail = scratch(), aRoom = tail + 32, bRoom = aRoom + (<usize>block << 2)
+  const last = min(word(call, Binary.size), end * BINARY_BLOCKS * block)
+  let a = aRoom, b = bRoom
+  if (aKind == OperandKind.repeated) a = spread(call, 0, 0, min(block, last), aRoom)
+  if (bKind == OperandKind.repeated) b = spread(call, 1, 0, min(block, last), bRoom)
+  for (let first = begin * BINARY_BLOCKS * block; first < last; first += block) {
+    const count = min(block, last - first)
+    const offset = <usize>first << 2, y = address(call, Binary.y) + offset
+    if (aKind == OperandKind.flat) a = address(call, Binary.a) + offset
+    else if (aKind == OperandKind.spread) a = spread(call, 0, first, count, aRoom)
+    if (bKind == OperandKind.flat) b = address(call, Binary.b) + offset
+    else if (bKind == OperandKind.spread) b = spread(call, 1, first, count, bRoom)
+    switch (op) {
+      case BinaryOp.add: zipBlock<Add>(a, b, y, count, tail, low, high); break
+      case BinaryOp.sub: zipBlock<Sub>(a, b, y, count, tail, low, high); break
+      case BinaryOp.mul: zipBlock<Mul>(a, b, y, count, tail, low, high); break
+      case BinaryOp.div: zipBlock<Div>(a, b, y, count, tail, low, high); break
+      case BinaryOp.prelu: zipBlock<Prelu>(a, b, y, count, tail, low, high); break
+    }
+  }
+}
+
+/** The address of what operand `which` (0: a, 1: b) has under outputs [first, first + count): in place where it has them in one run, else in `room`. */
+function spread(call: usize, which: i32, first: i32, count: i32, room: usize): usize {
+  const operand = address(call, which ? Binary.b : Binary.a)
+  const base = operand ? operand : call + (Binary.number << 2)
+  const innermost = Binary.axes + 3 * (word(call, Binary.rank) - 1)
+  const inner = word(call, innermost), step = word(call, innermost + 1 + which)
+  let row = first / inner
+  let i = first - row * inner
+  let to = room
+  while (true) {
+    let from = base, rest = row
+    for (let axis = innermost - 3; axis >= Binary.axes; axis -= 3) {
+      const length = word(call, axis), outer = rest / length
+      from += <usize>((rest - outer * length) * word(call, axis + 1 + which)) << 2
+      rest = outer
+    }
+    // Rows of the axis next to the innermost follow each other at one distance.
+    let rows = 1
+    let distance: usize = 0
+    if (innermost > Binary.axes) {
+      const length = word(call, innermost - 3)
+      rows = length - row % length
+      distance = <usize>word(call, innermost - 2 + which) << 2
+    }
+    row += rows
+    for (; rows > 0; rows--) {
+      const run = min(inner - i, count)
+      const bytes = <usize>run << 2
+      if (step) {
+        if (run == count && to == room) return from + (<usize>i << 2)
+        copyRun(to, from + (<usize>i << 2), bytes)
+      } else fillRun(to, load<f32>(from), bytes)
+      to += bytes
+      count -= run
+      if (count == 0) return room
+      from += distance
+      i = 0
+    }
+  }
+  return room
+}
+
+// @ts-ignore: decorator
+@inline
+function copyRun(to: usize, from: usize, bytes: usize): void {
+  if (bytes > 64) memory.copy(to, from, bytes)
+  else for (let i: usize = 0; i < bytes; i += 4) store<f32>(to + i, load<f32>(from + i))
+}
+
+// @ts-ignore: decorator
+@inline
+function fillRun(to: usize, value: f32, bytes: usize): void {
+  let i: usize = 0
+  for (; i + 16 <= bytes; i += 16) v128.store(to + i, f32x4.splat(value))
+  for (; i < bytes; i += 4) store<f32>(to + i, value)
+}
+
+/** Unit: `periods` periods of floats. y = clamp(x * scale + shift), where scale and shift begin anew with every period. */
+export function scaleShift(call: usize, begin: i32, end: i32): void {
+  const period = word(call, ScaleShift.period)
+  const unit = word(call, ScaleShift.periods) * period
+  const low = splat(call, ScaleShift.low), high = splat(call, ScaleShift.high)
+  const last = min(word(call, ScaleShift.size), end * unit)
+  for (let first = begin * unit; first < last; first += period) {
+    const offset = <usize>first << 2
+    const x = address(call, ScaleShift.x) + offset, y = address(call, ScaleShift.y) + offset
+    scaleShiftRun(x, y, address(call, ScaleShift.scale), address(call, ScaleShift.shift), min(period, last - first), low, high)
+  }
+}
+
+function scaleShiftRun(x: usize, y: usize, scale: usize, shift: usize, count: i32, low: v128, high: v128): void {
+  for (; count >= 4; count -= 4) {
+    v128.store(y, clamp(madd(v128.load(x), v128.load(scale), v128.load(shift)), low, high))
+    x += 16
+    y += 16
+    scale += 16
+    shift += 16
+  }
+  if (count) storePart(y, clamp(madd(loadPart(x, count), loadPart(scale, count), loadPart(shift, count)), low, high), count)
+}
+
+/** Unit: one channel. scale / sqrt(variance + epsilon) and offset - mean * that, in float64 until they are stored, `copies` times over. */
+export function normalise(call: usize, begin: i32, end: i32): void {
+  const channels = word(call, Normalise.channels), copies = word(call, Normalise.copies)
+  const scale = address(call, Normalise.scale), offset = address(call, Normalise.offset)
+  const copy = <usize>channels << 2
+  for (let c = begin; c < end; c++) {
+    const at = <usize>c << 2
+    const variance: f64 = load<f32>(address(call, Normalise.variance) + at)
+    const factor = (scale ? <f64>load<f32>(scale + at) : 1) / sqrt(variance + float(call, Normalise.epsilon))
+    const shift = (offset ? <f64>load<f32>(offset + at) : 0) - <f64>load<f32>(address(call, Normalise.mean) + at) * factor
+    let to = address(call, Normalise.table) + at
+    for (let i = 0; i < copies; i++) {
+      store<f32>(to, <f32>factor)
+      store<f32>(to + copies * copy, <f32>shift)
+      to += copy
+    }
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * What goes over one axis: x [outer, n, inner], the n elements of each (outer, inner) together. Sums are kept in float64, so that their error is half a
+ * unit of the float32 result (and n 2^-53 of the sum of the magnitudes), in whatever order.
+ *
+ * Rows (inner = 1) are contiguous; columns (inner > 1) are taken side by side.
+ */
+import { address, word } from './arguments'
+import { Reduce, ReduceOp, Softmax } from './calls'
+import { expFalling, log } from './math'
+import { loadPart, storePart } from './simd'
+
+/** Columns taken side by side: a cache line. */
+const STRIP = 16
+
+/** Unit: `unit` outputs. max and min are NaN where an element is; argmax is the first of the largest, where there is a NaN the first of these. */
+export function reduce(call: usize, begin: i32, end: i32): void {
+  const op = word(call, Reduce.op), n = word(call, Reduce.n), inner = word(call, Reduce.inner), unit = word(call, Reduce.unit)
+  const divisor: f64 = op == ReduceOp.mean ? n : 1
+  const flip = i32x4.splat(op == ReduceOp.min ? 0x80000000 : 0)
+  const stride = <usize>inner << 2
+  const last = min(word(call, Reduce.outputs), end * unit)
+  for (let o = begin * unit; o < last; ) {
+    const outer = o / inner, column = o - outer * inner
+    const width = min(min(inner - column, last - o), STRIP)
+    const x = address(call, Reduce.x) + (<usize>(outer * n * inner + column) << 2)
+    const y = address(call, Reduce.y) + (<usize>o << 2)
+    if (inner == 1) {
+      if (op == ReduceOp.argmax) store<f32>(y, <f32>argmaxRow(x, n))
+      else if (op <= ReduceOp.mean) store<f32>(y, <f32>(sumRow(x, n) / divisor))
+      else storePart(y, v128.xor(f32x4.splat(maxRow(x, n, flip)), flip), 1)
+    } else if (op == ReduceOp.argmax) argmaxColumns(x, n, stride, width, y)
+    else if (op <= ReduceOp.mean) sumColumns(x, n, stride, width, f64x2.splat(divisor), y)
+    else maxColumns(x, n, stride, width, flip, y)
+    o += width
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function loadSome(p: usize, count: usize): v128 {
+  return count >= 4 ? v128.load(p) : loadPart(p, count)
+}
+
+// @ts-ignore: decorator
+@inline
+function storeSome(p: usize, v: v128, count: usize): void {
+  if (count >= 4) v128.store(p, v)
+  else storePart(p, v, count)
+}
+
+// @ts-ignore: decorator
+@inline
+function lowHalf(v: v128): v128 {
+  return f64x2.promote_low_f32x4(v)
+}
+
+// @ts-ignore: decorator
+@inline
+function highHalf(v: v128): v128 {
+  return f64x2.promote_low_f32x4(v128.shuffle<f32>(v, v, 2, 3, 2, 3))
+}
+
+/** Four float64 as float32. */
+// @ts-ignore: decorator
+@inline
+function narrow(low: v128, high: v128): v128 {
+  return v128.shuffle<f32>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5)
+}
+
+function sumRow(x: usize, n: i32): f64 {
+  const end = x + (<usize>n << 2), whole = x + (<usize>(n & -8) << 2)
+  let s0 = f64x2.splat(0), s1 = s0, s2 = s0, s3 = s0
+  while (x < whole) {
+    s0 = f64x2.add(s0, f64x2.promote_low_f32x4(v128.load64_zero(x)))
+    s1 = f64x2.add(s1, f64x2.promote_low_f32x4(v128.load64_zero(x, 8)))
+    s2 = f64x2.add(s2, f64x2.promote_low_f32x4(v128.load64_zero(x, 16)))
+    s3 = f64x2.add(s3, f64x2.promote_low_f32x4(v128.load64_zero(x, 24)))
+    x += 32
+  }
+  const pair = f64x2.add(f64x2.add(s0, s1), f64x2.add(s2, s3))
+  let sum = f64x2.extract_lane(pair, 0) + f64x2.extract_lane(pair, 1)
+  while (x < end) {
+    sum += load<f32>(x)
+    x += 4
+  }
+  return sum
+}
+
+function sumColumns(x: usize, n: i32, stride: usize, width: usize, divisor: v128, y: usize): void {
+  const zero = f64x2.splat(0)
+  if (width == STRIP) {
+    let s0 = zero, s1 = zero, s2 = zero, s3 = zero, s4 = zero, s5 = zero, s6 = zero, s7 = zero
+    for (; n; n--) {
+      s0 = f64x2.add(s0, f64x2.promote_low_f32x4(v128.load64_zero(x)))
+      s1 = f64x2.add(s1, f64x2.promote_low_f32x4(v128.load64_zero(x, 8)))
+      s2 = f64x2.add(s2, f64x2.promote_low_f32x4(v128.load64_zero(x, 16)))
+      s3 = f64x2.add(s3, f64x2.promote_low_f32x4(v128.load64_zero(x, 24)))
+      s4 = f64x2.add(s4, f64x2.promote_low_f32x4(v128.load64_zero(x, 32)))
+      s5 = f64x2.add(s5, f64x2.promote_low_f32x4(v128.load64_zero(x, 40)))
+      s6 = f64x2.add(s6, f64x2.promote_low_f32x4(v128.load64_zero(x, 48)))
+      s7 = f64x2.add(s7, f64x2.promote_low_f32x4(v128.load64_zero(x, 56)))
+      x += stride
+    }
+    v128.store(y, narrow(f64x2.div(s0, divisor), f64x2.div(s1, divisor)))
+    v128.store(y, narrow(f64x2.div(s2, divisor), f64x2.div(s3, divisor)), 16)
+    v128.store(y, narrow(f64x2.div(s4, divisor), f64x2.div(s5, divisor)), 32)
+    v128.store(y, narrow(f64x2.div(s6, divisor), f64x2.div(s7, divisor)), 48)
+    return
+  }
+  for (let c: usize = 0; c < width; c += 4) {
+    let low = zero, high = zero
+    let p = x + (c << 2)
+    for (let k = n; k; k--) {
+      const v = loadSome(p, width - c)
+      low = f64x2.add(low, lowHalf(v))
+      high = f64x2.add(high, highHalf(v))
+      p += stride
+    }
+    storeSome(y + (c << 2), narrow(f64x2.div(low, divisor), f64x2.div(high, divisor)), width - c)
+  }
+}
+
+/** The largest of the n > 0 elements, their signs turned by `flip`. */
+function maxRow(x: usize, n: i32, flip: v128): f32 {
+  const end = x + (<usize>n << 2), whole = x + (<usize>(n & -16) << 2)
+  let m0 = v128.xor(v128.load32_splat(x), flip), m1 = m0, m2 = m0, m3 = m0
+  while (x < whole) {
+    m0 = f32x4.max(m0, v128.xor(v128.load(x), flip))
+    m1 = f32x4.max(m1, v128.xor(v128.load(x, 16), flip))
+    m2 = f32x4.max(m2, v128.xor(v128.load(x, 32), flip))
+    m3 = f32x4.max(m3, v128.xor(v128.load(x, 48), flip))
+    x += 64
+  }
+  m0 = f32x4.max(f32x4.max(m0, m1), f32x4.max(m2, m3))
+  while (x < end) {
+    m0 = f32x4.max(m0, v128.xor(v128.load32_splat(x), flip))
+    x += 4
+  }
+  m0 = f32x4.max(m0, v128.shuffle<f32>(m0, m0, 2, 3, 0, 1))
+  return f32x4.extract_lane(f32x4.max(m0, v128.shuffle<f32>(m0, m0, 1, 0, 3, 2)), 0)
+}
+
+function maxColumns(x: usize, n: i32, stride: usize, width: usize, flip: v128, y: usize): void {
+  if (width == STRIP) {
+    let m0 = v128.xor(v128.load(x), flip), m1 = v128.xor(v128.load(x, 16), flip)
+    let m2 = v128.xor(v128.load(x, 32), flip), m3 = v128.xor(v128.load(x, 48), flip)
+    while (--n) {
+      x += stride
+      m0 = f32x4.max(m0, v128.xor(v128.load(x), flip))
+      m1 = f32x4.max(m1, v128.xor(v128.load(x, 16), flip))
+      m2 = f32x4.max(m2, v128.xor(v128.load(x, 32), flip))
+      m3 = f32x4.max(m3, v128.xor(v128.load(x, 48), flip))
+    }
+    v128.store(y, v128.xor(m0, flip))
+    v128.store(y, v128.xor(m1, flip), 16)
+    v128.store(y, v128.xor(m2, flip), 32)
+    v128.store(y, v128.xor(m3, flip), 48)
+    return
+  }
+  for (let c: usize = 0; c < width; c += 4) storeSome(y + (c << 2), v128.xor(max4(x + (c << 2), n, stride, width - c, flip), flip), width - c)
+}
+
+/** The largest of each of up to 4 columns, their signs turned by `flip`. */
+// @ts-ignore: decorator
+@inline
+function max4(x: usize, n: i32, stride: usize, width: usize, flip: v128): v128 {
+  let m = v128.xor(loadSome(x, width), flip)
+  while (--n) {
+    x += stride
+    m = f32x4.max(m, v128.xor(loadSome(x, width), flip))
+  }
+  return m
+}
+
+/** Where a NaN or the value of m stands. */
+// @ts-ignore: decorator
+@inline
+function hits(v: v128, m: v128): v128 {
+  return v128.or(f32x4.eq(v, m), f32x4.ne(v, v))
+}
+
+function argmaxRow(x: usize, n: i32): i32 {
+  const m = f32x4.splat(maxRow(x, n, i32x4.splat(0)))
+  let i = 0
+  while (i + 4 <= n && !v128.any_true(hits(v128.load(x + (<usize>i << 2)), m))) i += 4
+  while (!(i32x4.extract_lane(hits(v128.load32_splat(x + (<usize>i << 2)), m), 0))) i++
+  return i
+}
+
+function argmaxColumns(x: usize, n: i32, stride: usize, width: usize, y: usize): void {
+  for (let c: usize = 0; c < width; c += 4) {
+    let p = x + (c << 2)
+    let best = loadSome(p, width - c), index = f32x4.splat(0)
+    for (let k = 1; k < n; k++) {
+      p += stride
+      const v = loadSome(p, width - c)
+      const better = v128.or(f32x4.gt(v, best), v128.and(f32x4.ne(v, v), f32x4.eq(best, best)))
+      best = v128.bitselect(v, best, better)
+      index = v128.bitselect(f32x4.splat(<f32>k), index, better)
+    }
+    storeSome(y + (c << 2), index, width - c)
+  }
+}
+
+/** Unit: `unit` rows or columns. y = exp(x - m) / s or x - m - log(s), where m = max(x), s = sum of exp(x - m). y may be x. */
+export function softmax(call: usize, begin: i32, end: i32): void {
+  const n = word(call, Softmax.n), inner = word(call, Softmax.inner), unit = word(call, Softmax.unit), logarithm = word(call, Softmax.log)
+  const stride = <usize>inner << 2
+  const last = min(word(call, Softmax.vectors), end * unit)
+  for (let o = begin * unit; o < last; ) {
+    const outer = o / inner, column = o - outer * inner
+    const width = min(min(inner - column, last - o), 4)
+    const offset = <usize>(outer * n * inner + column) << 2
+    const x = address(call, Softmax.x) + offset, y = address(call, Softmax.y) + offset
+    if (inner == 1) softmaxRow(x, n, y, logarithm)
+    else softmaxColumns(x, n, stride, width, y, logarithm)
+    o += width
+  }
+}
+
+function softmaxRow(x: usize, n: i32, y: usize, logarithm: i32): void {
+  const m = f32x4.splat(maxRow(x, n, i32x4.splat(0)))
+  const whole = <usize>(n & -4) << 2, left = <usize>(n & 3)
+  let low = f64x2.splat(0), high = low
+  for (let i: usize = 0; i < whole; i += 16) {
+    const e = expFalling(f32x4.sub(v128.load(x + i), m))
+    low = f64x2.add(low, lowHalf(e))
+    high = f64x2.add(high, highHalf(e))
+    if (!logarithm) v128.store(y + i, e)
+  }
+  if (left) {
+    // Lanes beyond the row hold exp(0 - m) and must not be counted.
+    let e = expFalling(f32x4.sub(loadPart(x + whole, left), m))
+    e = v128.and(e, i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(<i32>left)))
+    low = f64x2.add(low, lowHalf(e))
+    high = f64x2.add(high, highHalf(e))
+    if (!logarithm) storePart(y + whole, e, left)
+  }
+  low = f64x2.add(low, high)
+  const sum = f64x2.extract_lane(low, 0) + f64x2.extract_lane(low, 1)
+  if (logarithm) {
+    const s = log(f32x4.splat(<f32>sum))
+    for (let i: usize = 0; i < whole; i += 16) v128.store(y + i, f32x4.sub(f32x4.sub(v128.load(x + i), m), s))
+    if (left) storePart(y + whole, f32x4.sub(f32x4.sub(loadPart(x + whole, left), m), s), left)
+  } else {
+    const s = f32x4.splat(<f32>(1 / sum))
+    for (let i: usize = 0; i < whole; i += 16) v128.store(y + i, f32x4.mul(v128.load(y + i), s))
+    if (left) storePart(y + whole, f32x4.mul(loadPart(y + whole, left), s), left)
+  }
+}
+
+function softmaxColumns(x: usize, n: i32, stride: usize, width: usize, y: usize, logarithm: i32): void {
+  const m = max4(x, n, stride, width, i32x4.splat(0))
+  let low = f64x2.splat(0), high = low
+  const bytes = <usize>n * stride
+  for (let i: usize = 0; i < bytes; i += stride) {
+    const e = expFalling(f32x4.sub(loadSome(x + i, width), m))
+    low = f64x2.add(low, lowHalf(e))
+    high = f64x2.add(high, highHalf(e))
+    if (!logarithm) storeSome(y + i, e, width)
+  }
+  if (logarithm) {
+    const s = log(narrow(low, high))
+    for (let i: usize = 0; i < bytes; i += stride) storeSome(y + i, f32x4.sub(f32x4.sub(loadSome(x + i, width), m), s), width)
+  } else {
+    const one = f64x2.splat(1)
+    const s = narrow(f64x2.div(one, low), f64x2.div(one, high))
+    for (let i: usize = 0; i < bytes; i += stride) storeSome(y + i, f32x4.mul(loadSome(y + i, width), s), width)
+  }
+}

@@ -1,0 +1,59 @@
+/** Arithmetic of two tensors, or of a tensor and a number. */
+import { BinaryOp } from '../../assembly/calls.js'
+import { engineOf } from '../engine.js'
+import { check, show } from '../errors.js'
+import type { Tensor } from '../tensor.js'
+import type { Context } from '../window.js'
+import { type Activation, finishActivation, fusedClamp } from './activation.js'
+import { type OutOptions, runBinary } from './elementwise.js'
+
+export interface ArithmeticOptions extends OutOptions {
+  /** Of the result. */
+  activation?: Activation
+}
+
+function arithmetic(op: string, code: BinaryOp, a: Tensor | number, b: Tensor | number, { activation, out }: ArithmeticOptions): Tensor {
+  const tensor = (operand: Tensor | number) => (typeof operand === 'number' ? undefined : operand)
+  check(tensor(a) !== undefined || tensor(b) !== undefined, () => ({ op, argument: 'a', expected: 'a tensor where b is none', got: show(a) }))
+  const engine = engineOf(op, { a: tensor(a), b: tensor(b), out })
+  const context: Context = { op, shapes: { a: tensor(a)?.shape, b: tensor(b)?.shape, out: out?.shape } }
+  return runBinary(code, engine, a, b, out, fusedClamp(activation, context), context, (y) => finishActivation(activation, y))
+}
+
+/**
+ * a + b, with NumPy's broadcasting: shapes are aligned at their last axis, and a length of 1 (or none) is repeated.
+ *
+ * @param a a tensor or a number
+ * @param b a tensor or a number; one of the two is a tensor
+ * @param options no activation; out: a tensor of the result's shape to write into, which may be a or b
+ * @returns the common shape
+ * @throws FilterbankError for shapes that do not broadcast, an unknown activation, or an `out` of another shape; nothing is allocated then
+ * @example const y = add(x, shortcut, { activation: 'relu' })
+ */
+export function add(a: Tensor | number, b: Tensor | number, options: ArithmeticOptions = {}): Tensor {
+  return arithmetic('add', BinaryOp.add, a, b, options)
+}
+
+/**
+ * a - b; broadcasting, options and errors as of `add`.
+ * @example const centred = sub(x, mean(x, { axes: -1, keepDims: true }))
+ */
+export function sub(a: Tensor | number, b: Tensor | number, options: ArithmeticOptions = {}): Tensor {
+  return arithmetic('sub', BinaryOp.sub, a, b, options)
+}
+
+/**
+ * a * b, element by element; broadcasting, options and errors as of `add`.
+ * @example const gated = mul(x, sigmoid(gate))
+ */
+export function mul(a: Tensor | number, b: Tensor | number, options: ArithmeticOptions = {}): Tensor {
+  return arithmetic('mul', BinaryOp.mul, a, b, options)
+}
+
+/**
+ * a / b, element by element, as IEEE 754 divides; broadcasting, options and errors as of `add`.
+ * @example const scaled = div(x, 255)
+ */
+export function div(a: Tensor | number, b: Tensor | number, options: ArithmeticOptions = {}): Tensor {
+  return arithmetic('div', BinaryOp.div, a, b, options)
+}

@@ -1,0 +1,119 @@
+/** The plans of assembly/elementwise.ts: functions of one tensor, of two with broadcasting. Shared by activations and arithmetic. */
+import { BINARY_BLOCKS, Binary, type BinaryOp, OperandKind, UNARY_BLOCK, Unary, UnaryOp } from '../../assembly/calls.js'
+import type { Engine } from '../engine.js'
+import { check, show } from '../errors.js'
+import { broadcastShapes, type Shape, sameShape, stridesOf } from '../shape.js'
+import { Tensor } from '../tensor.js'
+import type { Context } from '../window.js'
+
+export interface OutOptions {
+  /** A tensor of the result's shape to write into, instead of a new one. It may be an input. */
+  out?: Tensor
+}
+
+/** `write` writes into `out` where it was given and fits, else into a new tensor. */
+export function produce(engine: Engine, shape: Shape, out: Tensor | undefined, context: Context, write: (y: Tensor) => void): Tensor {
+  check(!out || sameShape(out.shape, shape), () => ({ ...context, argument: 'out', expected: show(shape), got: show(out?.shape) }))
+  if (!out) return engine.make(shape, write)
+  write(out)
+  return out.changed()
+}
+
+/** Operations that cost little more than moving the numbers; the others are worth about this many multiply-adds. */
+const CHEAP: ReadonlySet<UnaryOp> = new Set([UnaryOp.clamp, UnaryOp.leakyRelu, UnaryOp.hardSigmoid, UnaryOp.hardSwish])
+const DEAR_WORK = 16
+
+/** y = f(x, a, b), each element by itself; y may be x. */
+export function runUnary(op: UnaryOp, x: Tensor, y: Tensor, a: number, b: number): void {
+  const { engine } = x
+  engine.scratch(16)
+  const { i32, f32 } = engine
+  const call = engine.call(Unary.length)
+  i32[call + Unary.op] = op
+  i32[call + Unary.x] = x.pointer
+  i32[call + Unary.y] = y.pointer
+  i32[call + Unary.size] = x.size
+  f32[call + Unary.a] = a
+  f32[call + Unary.b] = b
+  engine.run('unary', call, Math.ceil(x.size / UNARY_BLOCK), x.size * (CHEAP.has(op) ? 1 : DEAR_WORK))
+}
+
+/** Floats worked on at a time, so that what is spread out for them stays in the first cache. Witness: bench of add with a vector per channel. */
+const BLOCK = 1024
+
+/** One axis of a broadcast: its length, and the distance in elements between neighbours in a and in b, 0 where broadcast. */
+type BroadcastAxis = [length: number, a: number, b: number]
+
+/** The axes of a broadcast, neighbours joined wherever both operands go on in step. */
+function broadcastAxes(a: Shape, b: Shape, shape: Shape): BroadcastAxis[] {
+  const distances = (operand: Shape) => {
+    const strides = stridesOf(operand)
+    const missing = shape.length - operand.length
+    return shape.map((_, axis) => (axis < missing || operand[axis - missing] === 1 ? 0 : strides[axis - missing]!))
+  }
+  const [as, bs] = [distances(a), distances(b)]
+  const axes: BroadcastAxis[] = []
+  for (const [i, length] of shape.entries()) {
+    if (length === 1) continue
+    const outer = axes.at(-1)
+    const next: BroadcastAxis = [length, as[i]!, bs[i]!]
+    if (outer && outer[1] === next[1] * length && outer[2] === next[2] * length) axes[axes.length - 1] = [outer[0] * length, next[1], next[2]]
+    else axes.push(next)
+  }
+  return axes.length ? axes : [[1, 0, 0]]
+}
+
+/** After how many outputs operand 1 (a) or 2 (b) begins anew. */
+function periodOf(axes: BroadcastAxis[], operand: 1 | 2): number {
+  const first = axes.findIndex((axis) => axis[operand] !== 0)
+  return first < 0 ? 1 : axes.slice(first).reduce((period, [length]) => period * length, 1)
+}
+
+/** y = clamp(f(a, b)) by NumPy's broadcasting, then what `finish` does to it; one operand may be a number. */
+export function runBinary(
+  op: BinaryOp,
+  engine: Engine,
+  a: Tensor | number,
+  b: Tensor | number,
+  out: Tensor | undefined,
+  [low, high]: readonly [number, number],
+  context: Context,
+  finish: (y: Tensor) => void = () => {},
+): Tensor {
+  const shapeOf = (operand: Tensor | number): Shape => (operand instanceof Tensor ? operand.shape : [])
+  const shape = broadcastShapes(shapeOf(a), shapeOf(b))
+  check(shape !== undefined, () => ({ ...context, argument: 'b', expected: `of a shape that broadcasts with ${show(shapeOf(a))}`, got: show(shapeOf(b)) }))
+  return produce(engine, shape, out, context, (y) => {
+    const { size } = y
+    if (size === 0) return
+    const axes = broadcastAxes(shapeOf(a), shapeOf(b), shape)
+    const settle = (operand: Tensor | number, which: 1 | 2) => {
+      if (operand instanceof Tensor && operand.size === size) return { kind: OperandKind.flat, period: 1 }
+      const period = periodOf(axes, which)
+      return period <= BLOCK ? { kind: OperandKind.repeated, period } : { kind: OperandKind.spread, period: 1 }
+    }
+    const [planA, planB] = [settle(a, 1), settle(b, 2)]
+    // Of two periods the longer is a multiple of the shorter: both are products of the last lengths.
+    const period = Math.max(planA.period, planB.period)
+    const block = Math.floor(BLOCK / period) * period
+    engine.scratch(4 * (8 + 2 * block))
+
+    const { i32, f32 } = engine
+    const call = engine.call(Binary.axes + 3 * axes.length)
+    i32[call + Binary.op] = op
+    i32[call + Binary.y] = y.pointer
+    i32[call + Binary.size] = size
+    i32[call + Binary.block] = block
+    i32[call + Binary.a] = a instanceof Tensor ? a.pointer : 0
+    i32[call + Binary.aKind] = planA.kind
+    i32[call + Binary.b] = b instanceof Tensor ? b.pointer : 0
+    i32[call + Binary.bKind] = planB.kind
+    f32[call + Binary.low] = low
+    f32[call + Binary.high] = high
+    f32[call + Binary.number] = typeof a === 'number' ? a : typeof b === 'number' ? b : 0
+    i32[call + Binary.rank] = axes.length
+    i32.set(axes.flat(), call + Binary.axes)
+    engine.run('binary', call, Math.ceil(size / block / BINARY_BLOCKS), size)
+    finish(y)
+  })
+}

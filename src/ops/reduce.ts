@@ -1,0 +1,155 @@
+/** Reductions over any axes: the plan of assembly/reduce.ts. */
+import { Reduce, ReduceOp } from '../../assembly/calls.js'
+import { type Engine, engineOf } from '../engine.js'
+import { check, show } from '../errors.js'
+import { type Shape, sizeOf } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import type { Context } from '../window.js'
+
+export interface ReduceOptions {
+  /** The axes to go over, one or several; negative ones count from the end. Default: all. */
+  axes?: number | readonly number[]
+  /** Leave the axes in the shape, with length 1. Default false. */
+  keepDims?: boolean
+}
+
+export interface ArgmaxOptions extends ReduceOptions {
+  /** The axis to go over; the same as `axes`. Default: all axes. */
+  axis?: number
+}
+
+/**
+ * The sum over axes. Kept in float64 along neighbouring axes, and rounded to float32 between those that are not neighbours. Over no elements it is 0.
+ * Definition: ONNX ReduceSum.
+ *
+ * @param x any shape
+ * @param options axes: all, which gives shape []; keepDims false
+ * @returns x's shape without the axes, or with length 1 there
+ * @throws FilterbankError for an axis that x does not have or that is named twice; nothing is allocated then
+ * @example const total = sum(x)
+ */
+export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return reduce('sum', ReduceOp.sum, x, options.axes, options)
+}
+
+/**
+ * The mean over axes, summed as by `sum`; options and errors as there, and no elements are an error. Definition: ONNX ReduceMean.
+ * @example const brightness = mean(photo, { axes: [1, 2] })
+ */
+export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return reduce('mean', ReduceOp.mean, x, options.axes, options)
+}
+
+/**
+ * The largest element over axes, NaN where there is one (as NumPy); options as of `sum`, and no elements are an error. Definition: ONNX ReduceMax.
+ * @example const peak = max(x)
+ */
+export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return reduce('max', ReduceOp.max, x, options.axes, options)
+}
+
+/**
+ * The smallest element over axes, NaN where there is one (as NumPy); options as of `sum`, and no elements are an error. Definition: ONNX ReduceMin.
+ * @example const darkest = min(photo, { axes: [1, 2], keepDims: true })
+ */
+export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
+  return reduce('min', ReduceOp.min, x, options.axes, options)
+}
+
+/**
+ * Where the largest element stands: its index along the axis, in float32; the first of equals, and the first NaN where there is one (as NumPy). Over several
+ * neighbouring axes it is the row-major index in them. Definition: NumPy argmax.
+ *
+ * @param x any shape
+ * @param options axis (or axes): all; keepDims false
+ * @returns x's shape without the axis, or with length 1 there
+ * @throws FilterbankError as `sum`, for axes that are not neighbours, and for no elements or more than 2^24, whose indices float32 does not hold
+ * @example const labels = argmax(logits, { axis: -1 })
+ */
+export function argmax(x: Tensor, options: ArgmaxOptions = {}): Tensor {
+  return reduce('argmax', ReduceOp.argmax, x, options.axis ?? options.axes, options)
+}
+
+/** Axes as indices from the start; throws for any that x lacks, and for repeats. Shared with softmax. */
+export function axesOf(axes: number | readonly number[], { length: rank }: Shape, argument: string, context: Context): number[] {
+  const list = Array.isArray(axes) ? axes : [axes]
+  const settled = list.map((axis) => (axis < 0 ? axis + rank : axis))
+  check(settled.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < rank), () => ({
+    ...context,
+    argument,
+    expected: rank ? `integers from ${-rank} to ${rank - 1}` : 'none, for a scalar',
+    got: show(axes),
+  })) // biome-ignore format: one check
+  check(new Set(settled).size === settled.length, () => ({ ...context, argument, expected: 'each axis once', got: show(axes) }))
+  return settled
+}
+
+function reduce(op: string, code: ReduceOp, x: Tensor, wanted: number | readonly number[] | undefined, { keepDims = false }: ReduceOptions): Tensor {
+  const engine = engineOf(op, { x })
+  const context: Context = { op, shapes: { x: x.shape } }
+  const axes = new Set(wanted === undefined ? x.shape.keys() : axesOf(wanted, x.shape, 'axes', context))
+  const count = sizeOf(x.shape.filter((_, axis) => axes.has(axis)))
+  check(count > 0 || code === ReduceOp.sum, () => ({ ...context, argument: 'x', expected: 'of at least one element along the axes', got: 'none' }))
+  const shape = x.shape.flatMap((length, axis) => (axes.has(axis) ? (keepDims ? [1] : []) : [length]))
+
+  const runs = runsOf(x.shape, axes)
+  if (code === ReduceOp.argmax) {
+    check(runs.length <= 1, () => ({ ...context, argument: 'axes', expected: 'one axis, or axes that are neighbours', got: show(wanted) }))
+    check(count <= 2 ** 24, () => ({ ...context, argument: 'x', expected: 'of at most 16777216 elements along the axes', got: `${count}` }))
+  }
+  return engine.scope(() => {
+    let y = x
+    for (const run of runs) {
+      const reduced = engine.empty(run === runs.at(-1) ? shape : [run.outer, run.inner])
+      runReduce(engine, code, y, reduced, run)
+      y = reduced
+    }
+    return y
+  })
+}
+
+/** x as [outer, n, inner]. */
+interface Run {
+  outer: number
+  n: number
+  inner: number
+}
+
+/** The runs of neighbouring axes to go over, innermost first, each as it stands once those before it are gone. At least one, be it of n = 1. */
+function runsOf(shape: Shape, axes: Set<number>): Run[] {
+  const runs: Run[] = []
+  let inner = 1
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (axes.has(axis)) {
+      if (runs.at(-1)?.inner !== inner) runs.push({ outer: 0, n: 1, inner })
+      const run = runs.at(-1)!
+      run.n *= shape[axis]!
+      run.outer = sizeOf(shape.slice(0, axis))
+    } else inner *= shape[axis]!
+  }
+  return runs.length ? runs : [{ outer: 1, n: 1, inner }]
+}
+
+/** Elements that one unit goes over, about. */
+const UNIT = 16384
+
+/** How many of the outputs are one unit: whole strips of 16 columns, or rows. */
+export function outputsPerUnit(n: number, inner: number): number {
+  const outputs = Math.ceil(UNIT / Math.max(1, n))
+  return inner === 1 ? outputs : Math.ceil(outputs / 16) * 16
+}
+
+function runReduce(engine: Engine, op: ReduceOp, x: Tensor, y: Tensor, { outer, n, inner }: Run): void {
+  const outputs = outer * inner
+  const unit = outputsPerUnit(n, inner)
+  const { i32 } = engine
+  const call = engine.call(Reduce.length)
+  i32[call + Reduce.op] = op
+  i32[call + Reduce.x] = x.pointer
+  i32[call + Reduce.y] = y.pointer
+  i32[call + Reduce.n] = n
+  i32[call + Reduce.inner] = inner
+  i32[call + Reduce.outputs] = outputs
+  i32[call + Reduce.unit] = unit
+  engine.run('reduce', call, Math.ceil(outputs / unit), outputs * n)
+}

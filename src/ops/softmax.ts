@@ -1,0 +1,58 @@
+/** Softmax and its logarithm along one axis: the plan of assembly/reduce.ts. */
+import { Softmax } from '../../assembly/calls.js'
+import { engineOf } from '../engine.js'
+import { sizeOf } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import type { Context } from '../window.js'
+import { type OutOptions, produce } from './elementwise.js'
+import { axesOf, outputsPerUnit } from './reduce.js'
+
+export interface SoftmaxOptions extends OutOptions {
+  /** The axis to go along; a negative one counts from the end. Default -1. */
+  axis?: number
+}
+
+/**
+ * exp(x) / sum of exp(x) along an axis, taken from the largest so that nothing overflows: exp(x - m) / sum of exp(x - m), m = max(x). The sum is kept in
+ * float64. A NaN, or an Infinity, along the axis gives NaN there, as IEEE says. Definition: ONNX Softmax (version 13).
+ *
+ * @param x any shape but []
+ * @param options axis -1; out: a tensor of x's shape to write into, which may be x
+ * @returns x's shape
+ * @throws FilterbankError for an axis that x does not have, or an `out` of another shape; nothing is allocated then
+ * @example const probabilities = softmax(logits)
+ */
+export function softmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
+  return run('softmax', x, options, false)
+}
+
+/**
+ * log(softmax(x)) along an axis, without the detour: x - m - log(sum of exp(x - m)). Options and errors as of `softmax`. Definition: ONNX LogSoftmax.
+ * @example const loss = logSoftmax(logits)
+ */
+export function logSoftmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
+  return run('logSoftmax', x, options, true)
+}
+
+function run(op: string, x: Tensor, { axis = -1, out }: SoftmaxOptions, logarithm: boolean): Tensor {
+  const engine = engineOf(op, { x, out })
+  const context: Context = { op, shapes: { x: x.shape, out: out?.shape } }
+  const [along] = axesOf([axis], x.shape, 'axis', context) as [number]
+  const n = x.shape[along]!
+  const inner = sizeOf(x.shape.slice(along + 1))
+  return produce(engine, x.shape, out, context, (y) => {
+    const vectors = sizeOf(x.shape.slice(0, along)) * inner
+    if (n === 0 || vectors === 0) return
+    const unit = outputsPerUnit(n, inner)
+    const { i32 } = engine
+    const call = engine.call(Softmax.length)
+    i32[call + Softmax.x] = x.pointer
+    i32[call + Softmax.y] = y.pointer
+    i32[call + Softmax.n] = n
+    i32[call + Softmax.inner] = inner
+    i32[call + Softmax.vectors] = vectors
+    i32[call + Softmax.unit] = unit
+    i32[call + Softmax.log] = Number(logarithm)
+    engine.run('softmax', call, Math.ceil(vectors / unit), x.size * 16)
+  })
+}

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import { UnaryOp } from '../../assembly/calls.js'
+import type { Engine } from '../../src/index.js'
+import { runUnary } from '../../src/ops/elementwise.js'
+import { inEveryBuild } from '../support/check.js'
+import { erf, errorInUnits, floatOfBits, normal, sigmoid, softplus, tanhSoftplus, unitOf } from '../support/functions.js'
+
+/** Every 4099th float there is (signs, denormals, infinities and NaN among them), and a fine comb where something happens. */
+function sweep(): Float32Array {
+  const values: number[] = [0, -0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 1e-45, -1e-45, 2 ** -126, -(2 ** -126), 3.4028234e38]
+  for (let bits = 0; bits < 2 ** 32; bits += 4099) values.push(floatOfBits(bits))
+  for (let x = -110; x < 110; x += 0.00037) values.push(x)
+  for (let x = -2; x < 2; x += 0.0000117) values.push(x)
+  return Float32Array.from(values)
+}
+
+const inputs = sweep()
+
+function outputs(engine: Engine, op: UnaryOp, a = 0, b = 0): Float32Array {
+  return engine.scope(() => {
+    const x = engine.tensor(inputs, [inputs.length])
+    runUnary(op, x, x, a, b)
+    return x.toArray()
+  })
+}
+
+interface Case {
+  op: UnaryOp
+  wanted: (x: number) => number
+  /** Largest error in units of the float32 at the result. */
+  units: number
+  /** What may be added to it. */
+  absolute?: number
+  parameters?: [number, number]
+}
+
+const SQRT_2_PI = Math.sqrt(2 / Math.PI)
+/** Where x * f(x) tends to 0 with x -> -Infinity. */
+const product = (f: (x: number) => number) => (x: number) => (x === Number.NEGATIVE_INFINITY ? 0 : x * f(x))
+const elu = (x: number) => (x > 0 ? x : Math.expm1(x))
+
+/** The bounds of assembly/math.ts. */
+const cases: Record<string, Case> = {
+  exp: { op: UnaryOp.exp, wanted: Math.exp, units: 1.5 },
+  log: { op: UnaryOp.log, wanted: Math.log, units: 1.1 },
+  'expm1 (elu)': { op: UnaryOp.elu, wanted: elu, units: 1.8, parameters: [1, 1] },
+  sigmoid: { op: UnaryOp.sigmoid, wanted: sigmoid, units: 2.6 },
+  tanh: { op: UnaryOp.tanh, wanted: Math.tanh, units: 3.6 },
+  erf: { op: UnaryOp.erf, wanted: erf, units: 2.1 },
+  softplus: { op: UnaryOp.softplus, wanted: softplus, units: 3 },
+  silu: { op: UnaryOp.silu, wanted: product(sigmoid), units: 3.6, absolute: 1.5e-43 },
+  mish: { op: UnaryOp.mish, wanted: product(tanhSoftplus), units: 4.6, absolute: 1.5e-43 },
+  gelu: { op: UnaryOp.gelu, wanted: product(normal), units: 1, absolute: 5e-8 },
+  geluTanh: { op: UnaryOp.geluTanh, wanted: product((x) => sigmoid(2 * SQRT_2_PI * (x + 0.044715 * x ** 3))), units: 3.6, absolute: 1e-7 },
+}
+
+describe('math', () => {
+  inEveryBuild((engine) => {
+    for (const [name, { op, wanted, units, absolute = 0, parameters = [0, 0] }] of Object.entries(cases)) {
+      it(`${name} keeps its bound`, () => {
+        const y = outputs(engine(), op, ...parameters)
+        let worst = 0
+        let at = 0
+        for (const [i, x] of inputs.entries()) {
+          const want = wanted(x)
+          const error = Math.max(0, errorInUnits(y[i]!, want) - absolute / unitOf(want))
+          if (!(error <= worst)) [worst, at] = [error, i]
+        }
+        expect(worst, `${name}(${inputs[at]}) is ${y[at]}, expected ${wanted(inputs[at]!)}`).toBeLessThanOrEqual(units)
+      })
+    }
+  })
+})
