@@ -321,13 +321,13 @@ function tensorsIn(value: unknown, found = new Set<Tensor>()): Set<Tensor> {
 }
 
 /**
- * The engine that all these tensors live in; throws when one is disposed, not a tensor, or lives elsewhere.
+ * The engine that all these tensors live in; throws when one is disposed, not a tensor, or lives elsewhere. The optional ones may be undefined.
  * @internal
  */
-export function engineOf(op: string, tensors: Record<string, Tensor | undefined>): Engine {
+export function engineOf(op: string, tensors: Record<string, Tensor>, optional: Record<string, Tensor | undefined> = {}): Engine {
   let engine: Engine | undefined
-  for (const [argument, tensor] of Object.entries(tensors)) {
-    if (tensor === undefined) continue
+  for (const [argument, tensor] of Object.entries({ ...tensors, ...optional })) {
+    if (tensor === undefined && argument in optional) continue
     check(tensor instanceof Tensor, () => ({ op, argument, expected: 'a tensor', got: show(tensor) }))
     check(!tensor.disposed, () => ({ op, argument, expected: 'alive', got: `a disposed tensor ${printShape(tensor.shape)}` }))
     engine ??= tensor.engine

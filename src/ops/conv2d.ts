@@ -40,7 +40,7 @@ export interface Conv2dOptions extends WindowOptions {
  */
 export function conv2d(x: Tensor, filter: Tensor, options: Conv2dOptions = {}): Tensor {
   const { bias, out } = options
-  engineOf('conv2d', { x, filter, bias, out })
+  engineOf('conv2d', { x, filter }, { bias, out })
   return convolve(x, filter, options, { op: 'conv2d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape, out: out?.shape } })
 }
 
@@ -62,7 +62,7 @@ export interface Conv1dOptions extends Omit<Conv2dOptions, 'stride' | 'dilation'
  */
 export function conv1d(x: Tensor, filter: Tensor, options: Conv1dOptions = {}): Tensor {
   const { bias, out, stride = 1, dilation = 1, padding = 'valid' } = options
-  const engine = engineOf('conv1d', { x, filter, bias, out })
+  const engine = engineOf('conv1d', { x, filter }, { bias, out })
   const context: Context = { op: 'conv1d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape, out: out?.shape } }
   check(x.shape.length === 3, () => ({ ...context, argument: 'x', expected: '[n, width, channels]', got: `rank ${x.shape.length}` }))
   check(filter.shape.length === 3, () => ({

@@ -36,7 +36,7 @@ export interface ConvTranspose2dOptions extends WindowOptions {
  */
 export function convTranspose2d(x: Tensor, filter: Tensor, options: ConvTranspose2dOptions = {}): Tensor {
   const { bias, groups = 1, activation } = options
-  const engine = engineOf('convTranspose2d', { x, filter, bias })
+  const engine = engineOf('convTranspose2d', { x, filter }, { bias })
   const context: Context = { op: 'convTranspose2d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape } }
   const fail = (argument: string, expected: string, got: string) => () => ({ ...context, argument, expected, got })
   check(x.shape.length === 4, fail('x', '[n, height, width, channels]', `rank ${x.shape.length}`))

@@ -60,7 +60,7 @@ function product(
  */
 export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): Tensor {
   const { bias, activation } = options
-  const engine = engineOf('linear', { x, weight, bias })
+  const engine = engineOf('linear', { x, weight }, { bias })
   const context: Context = { op: 'linear', shapes: { x: x.shape, weight: weight.shape, bias: bias?.shape } }
   const fail = (argument: string, expected: string, got: string) => () => ({ ...context, argument, expected, got })
   check(weight.shape.length === 2 && weight.size > 0, fail('weight', '[inFeatures, outFeatures], none of them 0', show(weight.shape)))

@@ -68,7 +68,14 @@ export function loadModule(build: Build, shared: boolean): Promise<WebAssembly.M
 /** A module that the user brought along; one that is compiled already keeps the plain memory that it was compiled for. */
 export async function compileSource(source: WasmSource, shared: boolean): Promise<WebAssembly.Module> {
   if (source instanceof WebAssembly.Module) return source
-  const compile = (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.compile(shared ? importShared(bytes) : bytes)
+  const compile = async (bytes: Uint8Array<ArrayBuffer>) => {
+    try {
+      return await WebAssembly.compile(shared ? importShared(bytes) : bytes)
+    } catch (cause) {
+      const complaint = { op: 'createEngine', argument: 'wasm', expected: "filterbank's binary", got: `${bytes.length} bytes that do not compile` }
+      throw new FilterbankError({ ...complaint, hint: `Was a page served in place of the file? ${(cause as Error).message}` }, { cause })
+    }
+  }
   if (source instanceof ArrayBuffer) return compile(new Uint8Array(source))
   if (ArrayBuffer.isView(source)) return compile(new Uint8Array(source))
   const response = await (typeof source === 'string' || source instanceof URL ? fetch(source) : source)

@@ -129,7 +129,7 @@ export class Allocator {
     if (needed <= pages) return
     const most = Math.floor(this.limit / PAGE)
     const grow = (to: number): boolean => {
-      if (to > most) return false
+      if (needed > most) return false
       try {
         this.memory.grow(to - pages)
         return true

@@ -58,16 +58,18 @@ const transposed = (kernel: readonly [number, number], options: fb.ConvTranspose
 export const cases: Record<string, Case> = {
   'conv2d 1x1': convolution([1, 1], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, activation: 'relu' })),
   'conv2d 3x3': convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 'same', algorithm: 'igemm' })),
-  'conv2d 3x3, stride 2, dilated': convolution([3, 3], 1, (x, filter) => fb.conv2d(x!, filter!, { padding: 3, stride: 2, dilation: [2, 3] })),
+  'conv2d 3x3, stride 2, dilated': convolution([3, 3], 1, (x, filter, bias) =>
+    fb.conv2d(x!, filter!, { bias: bias!, padding: 3, stride: 2, dilation: [2, 3] }),
+  ),
   'conv2d 7x5, few channels': convolution([7, 5], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: [4, 2], stride: [2, 1] }), 3),
-  'conv2d, groups': convolution([3, 2], 3, (x, filter) => fb.conv2d(x!, filter!, { padding: 1, groups: 3, activation: 'relu6' })),
+  'conv2d, groups': convolution([3, 2], 3, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, groups: 3, activation: 'relu6' })),
   'conv2d, winograd': convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, algorithm: 'winograd' })),
   'conv2d, depthwise 3x3': depthwise([3, 3], { padding: 1 }),
   'conv2d, depthwise 3x3, stride 2': depthwise([3, 3], { padding: 'same', stride: 2, activation: 'relu' }),
   'conv2d, depthwise 5x5': depthwise([5, 5], { padding: 2 }),
   'conv2d, depthwise 7x7': depthwise([7, 7], { padding: 3, stride: [1, 2] }),
   'conv2d, depthwise 2x4, dilated': depthwise([2, 4], { padding: 3, dilation: [1, 2] }),
-  'conv2d, depthwise, two filters each': convolution([3, 3], 5, (x, filter) => fb.conv2d(x!, filter!, { padding: 1, groups: 5 }), 1, 2),
+  'conv2d, depthwise, two filters each': convolution([3, 3], 5, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, groups: 5 }), 1, 2),
   conv1d: {
     shapes: (random) => {
       const c = random.integer(1, 9)
