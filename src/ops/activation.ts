@@ -62,7 +62,7 @@ export function finishActivation(activation: Activation | undefined, y: Tensor):
 }
 
 function activate(op: string, x: Tensor, [code, a, b]: Formula, { out }: OutOptions): Tensor {
-  const engine = engineOf(op, { x, out })
+  const engine = engineOf(op, { x }, { out })
   return produce(engine, x.shape, out, { op, shapes: { x: x.shape, out: out?.shape } }, (y) => runUnary(code, x, y, a, b))
 }
 
@@ -114,7 +114,7 @@ export function leakyRelu(x: Tensor, options: OutOptions & { alpha?: number } = 
  */
 export function prelu(x: Tensor, slope: Tensor, options: OutOptions = {}): Tensor {
   const { out } = options
-  const engine = engineOf('prelu', { x, slope, out })
+  const engine = engineOf('prelu', { x, slope }, { out })
   const context: Context = { op: 'prelu', shapes: { x: x.shape, slope: slope.shape, out: out?.shape } }
   const common = broadcastShapes(x.shape, slope.shape)
   check(common !== undefined && sameShape(common, x.shape), () => ({

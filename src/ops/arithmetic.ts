@@ -13,10 +13,10 @@ export interface ArithmeticOptions extends OutOptions {
 }
 
 function arithmetic(op: string, code: BinaryOp, a: Tensor | number, b: Tensor | number, { activation, out }: ArithmeticOptions): Tensor {
-  const tensor = (operand: Tensor | number) => (typeof operand === 'number' ? undefined : operand)
-  check(tensor(a) !== undefined || tensor(b) !== undefined, () => ({ op, argument: 'a', expected: 'a tensor where b is none', got: show(a) }))
-  const engine = engineOf(op, { a: tensor(a), b: tensor(b), out })
-  const context: Context = { op, shapes: { a: tensor(a)?.shape, b: tensor(b)?.shape, out: out?.shape } }
+  const tensors = { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) }
+  check(Object.keys(tensors).length > 0, () => ({ op, argument: 'a', expected: 'a tensor where b is none', got: show(a) }))
+  const engine = engineOf(op, tensors, { out })
+  const context: Context = { op, shapes: { a: tensors.a?.shape, b: tensors.b?.shape, out: out?.shape } }
   return runBinary(code, engine, a, b, out, fusedClamp(activation, context), context, (y) => finishActivation(activation, y))
 }
 

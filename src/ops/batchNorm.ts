@@ -42,7 +42,7 @@ const RUN = 64
 export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
   const { mean, variance, scale, offset, epsilon = 1e-5, activation, out } = options
   const statistics = { mean, variance, scale, offset }
-  const engine = engineOf('batchNorm', { x, ...statistics, out })
+  const engine = engineOf('batchNorm', { x, mean, variance }, { scale, offset, out })
   const shapes = { x: x.shape, mean: mean?.shape, variance: variance?.shape, scale: scale?.shape, offset: offset?.shape, out: out?.shape }
   const context: Context = { op: 'batchNorm', shapes }
   const channels = x.shape.at(-1) ?? 0

@@ -35,7 +35,7 @@ export function logSoftmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
 }
 
 function run(op: string, x: Tensor, { axis = -1, out }: SoftmaxOptions, logarithm: boolean): Tensor {
-  const engine = engineOf(op, { x, out })
+  const engine = engineOf(op, { x }, { out })
   const context: Context = { op, shapes: { x: x.shape, out: out?.shape } }
   const [along] = axesOf([axis], x.shape, 'axis', context) as [number]
   const n = x.shape[along]!

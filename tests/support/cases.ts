@@ -11,6 +11,7 @@ type Op = (...inputs: fb.Tensor[]) => fb.Tensor | { data: Uint8ClampedArray }
 export interface Case {
   /** Shapes of the inputs, other ones at every call. */
   shapes: (random: Random) => fb.Shape[]
+  /** May leave what it made on the way to the scope that it is called in. */
   op: Op
 }
 
@@ -23,6 +24,14 @@ const image4 = (random: Random, channels = random.integer(1, 37), least = 1): nu
 
 /** One image of any size, at least 3 x 3. */
 const photo = (op: Op): Case => ({ shapes: (random) => [image4(random, undefined, 3)], op })
+/** x, and a number per channel. */
+const perChannel = (op: Op): Case => ({
+  shapes: (random) => {
+    const c = random.integer(1, 37)
+    return [image4(random, c, 3), [c]]
+  },
+  op,
+})
 /** One image of 1, 3 or 4 channels. */
 const picture = (op: Op): Case => ({ shapes: (random) => [image4(random, random.pick([1, 3, 4]), 3)], op })
 
@@ -117,6 +126,25 @@ export const cases: Record<string, Case> = {
   reshape: photo((x) => fb.reshape(x!, [-1])),
   'resize, nearest': photo((x) => fb.resize(x!, { size: [7, 9], method: 'nearest' })),
   'resize, bilinear': photo((x) => fb.resize(x!, { size: [20, 5] })),
+
+  relu: photo((x) => fb.relu(x!)),
+  gelu: photo((x) => fb.gelu(x!)),
+  'add, the same shape': photo((x) => fb.add(x!, x!)),
+  'add, a number': photo((x) => fb.add(x!, 2, { activation: 'silu' })),
+  'add, a number per channel': perChannel((x, v) => fb.add(v!, x!, { activation: 'relu6' })),
+  'mul, a mask': photo((x) => fb.mul(x!, fb.mean(x!, { axes: -1, keepDims: true }))),
+  'sub, rows': photo((x) => fb.sub(x!, fb.mean(x!, { axes: 2, keepDims: true }))),
+  'div, both spread': perChannel((x, v) => fb.div(fb.sum(x!, { axes: 1, keepDims: true }), fb.add(fb.max(x!, { axes: [2, 3], keepDims: true }), v!))),
+  prelu: perChannel((x, v) => fb.prelu(x!, v!)),
+  batchNorm: perChannel((x, v) => fb.batchNorm(x!, { mean: v!, variance: fb.relu(v!), scale: v! })),
+  'sum, rows': photo((x) => fb.sum(x!, { axes: -1 })),
+  'sum, columns': photo((x) => fb.sum(x!, { axes: [0, 1, 2] })),
+  'max, apart': photo((x) => fb.max(x!, { axes: [0, 2] })),
+  'mean, all': photo((x) => fb.mean(x!)),
+  'argmax, rows': photo((x) => fb.argmax(x!, { axis: 3 })),
+  'argmax, columns': photo((x) => fb.argmax(x!, { axis: 1 })),
+  'softmax, rows': photo((x) => fb.softmax(x!)),
+  'softmax, columns': photo((x) => fb.logSoftmax(x!, { axis: 1 })),
 
   filter2d: picture((x) => image.filter2d(x!, [[1, -2, 3, 0.1], [4, 5, -6, 0.2], [7, 8, 9, 0.3]], { border: 'wrap' })), // biome-ignore format: a matrix
   gaussianBlur: picture((x) => image.gaussianBlur(x!, 0.8)),
