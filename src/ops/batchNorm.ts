@@ -43,14 +43,12 @@ export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
   const { mean, variance, scale, offset, epsilon = 1e-5, activation, out } = options
   const statistics = { mean, variance, scale, offset }
   const engine = engineOf('batchNorm', { x, mean, variance }, { scale, offset, out })
-  const shapes = { x: x.shape, mean: mean?.shape, variance: variance?.shape, scale: scale?.shape, offset: offset?.shape, out: out?.shape }
+  const shapes = { x: x.shape, mean: mean.shape, variance: variance.shape, scale: scale?.shape, offset: offset?.shape, out: out?.shape }
   const context: Context = { op: 'batchNorm', shapes }
   const channels = x.shape.at(-1) ?? 0
   check(x.shape.length > 0, () => ({ ...context, argument: 'x', expected: '[..., channels]', got: '[]' }))
   for (const [argument, tensor] of Object.entries(statistics)) {
-    const missing = tensor === undefined && (argument === 'scale' || argument === 'offset')
-    const fits = tensor !== undefined && sameShape(tensor.shape, [channels])
-    check(missing || fits, () => ({ ...context, argument, expected: `[${channels}]`, got: tensor ? show(tensor.shape) : 'none' }))
+    check(!tensor || sameShape(tensor.shape, [channels]), () => ({ ...context, argument, expected: `[${channels}]`, got: show(tensor?.shape) }))
   }
   check(typeof epsilon === 'number' && epsilon >= 0, () => ({ ...context, argument: 'epsilon', expected: 'a number of at least 0', got: show(epsilon) }))
   const [low, high] = fusedClamp(activation, context)

@@ -45,7 +45,7 @@ describe('batchNorm', () => {
         const [two, three, scalar] = [engine().zeros([2]), engine().zeros([3]), engine().zeros([])]
         const complains = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
         complains(() => batchNorm(x, { mean: three, variance: two }), 'batchNorm: variance must be [3], got [2]', 'x [2, 3], mean [3], variance [2]')
-        complains(() => batchNorm(x, { mean: three } as never), 'batchNorm: variance must be [3], got none')
+        complains(() => batchNorm(x, { mean: three } as never), 'batchNorm: variance must be a tensor, got undefined')
         complains(() => batchNorm(x, { mean: three, variance: three, epsilon: -1 }), 'batchNorm: epsilon must be a number of at least 0, got -1')
         complains(() => batchNorm(scalar, { mean: three, variance: three }), 'batchNorm: x must be [..., channels], got []')
         complains(() => batchNorm(x, { mean: three, variance: three, out: three }), 'batchNorm: out must be [2, 3], got [3]')
