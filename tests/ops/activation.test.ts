@@ -118,6 +118,7 @@ describe('activations', () => {
         gone.dispose()
         const complains = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
         complains(() => fb.relu(x, { out: other }), 'relu: out must be [2, 3], got [3, 2]')
+        complains(() => fb.relu(undefined as never), 'relu: x must be a tensor, got undefined')
         complains(() => fb.relu([1, 2] as never), 'relu: x must be a tensor, got [1, 2]')
         complains(() => fb.leakyRelu(x, { alpha: '1' as never }), 'leakyRelu: alpha must be a number, got "1" (x [2, 3])')
         complains(() => fb.clamp(x, { low: 2, high: 1 }), 'clamp: low must be at most high 1, got 2')

@@ -129,6 +129,7 @@ export const cases: Record<string, Case> = {
 
   relu: photo((x) => fb.relu(x!)),
   gelu: photo((x) => fb.gelu(x!)),
+  'softplus, many units': { shapes: () => [[3, 7001]], op: (x) => fb.softplus(x!) },
   'add, the same shape': photo((x) => fb.add(x!, x!)),
   'add, a number': photo((x) => fb.add(x!, 2, { activation: 'silu' })),
   'add, a number per channel': perChannel((x, v) => fb.add(v!, x!, { activation: 'relu6' })),
