@@ -45,12 +45,14 @@ export const enum Pool {
   length,
 }
 
-/** One filter per channel: see depthwise.ts. */
+/** One filter per channel, or few channels in a group: see depthwise.ts. */
 export const enum Depthwise {
   x, w, b, y,
   n, ih, iw, ic, oh, ow, oc,
   kh, kw, strideH, strideW, dilationH, dilationW, beforeH, beforeW,
   low, high,
+  /** Channels of a group; read by `grouped` alone. */
+  groupIn, groupOut,
   /** Taps kx, kx + tapStep, ... read neighbouring columns of one phase; up to runTaps (1 to 3) of them make a run. */
   tapStep, runTaps,
   /** Columns of one phase in the ring, with room for the last tile to read on. */

@@ -4,12 +4,12 @@ import { type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Context, type Padding, slidingWindow, type Window, type WindowOptions } from '../window.js'
 import { type Activation, finishActivation, fusedClamp } from './activation.js'
-import { runDepthwise } from './depthwise.js'
+import { runGrouped } from './depthwise.js'
 import { packed, runProduct, slide } from './igemm.js'
 import { runWinograd } from './winograd.js'
 
-/** `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 at stride 1. `'depthwise'`: one input channel per group. */
-export type ConvAlgorithm = 'auto' | 'gemm' | 'igemm' | 'winograd' | 'depthwise'
+/** `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 at stride 1. `'depthwise'`: one input channel per group. `'grouped'`: up to 16 in and out. */
+export type ConvAlgorithm = 'auto' | 'gemm' | 'igemm' | 'winograd' | 'depthwise' | 'grouped'
 
 export interface Conv2dOptions extends WindowOptions {
   /** [outChannels], added to every pixel. */
@@ -104,7 +104,7 @@ function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Co
   check(!out || out.storage !== x.storage, fail('out', 'another tensor than x', 'x itself'))
 
   const run = (y: Tensor) => {
-    if (algorithm === 'depthwise') runDepthwise(x, filter, bias, y, window, clamp)
+    if (algorithm === 'depthwise' || algorithm === 'grouped') runGrouped(algorithm, x, filter, bias, y, window, groups, clamp)
     else if (algorithm === 'winograd') runWinograd(x, filter, bias, y, window, clamp)
     else runDense(x, filter, bias, y, window, groups, clamp)
     finishActivation(activation, y)
@@ -118,8 +118,9 @@ function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Co
 function choose(wanted: ConvAlgorithm, [kh, kw, groupIn, oc]: Shape, groups: number, { h, w }: Window, context: Context): Exclude<ConvAlgorithm, 'auto'> {
   const isPoint = kh === 1 && kw === 1 && h.before + h.after + w.before + w.after === 0
   const isDepthwise = groupIn === 1
+  const isSmall = groupIn! <= 16 && oc! / groups <= 16
   const isWinograd = kh === 3 && kw === 3 && groups === 1 && [h, w].every(({ stride, dilation }) => stride === 1 && dilation === 1)
-  const fits = { auto: true, gemm: isPoint, igemm: true, winograd: isWinograd, depthwise: isDepthwise }
+  const fits = { auto: true, gemm: isPoint, igemm: true, winograd: isWinograd, depthwise: isDepthwise, grouped: isSmall }
   check(wanted in fits, () => ({ ...context, argument: 'algorithm', expected: `one of ${Object.keys(fits).join(', ')}`, got: show(wanted) }))
   check(fits[wanted], () => ({ ...context, argument: 'algorithm', expected: 'one that fits this layer', got: show(wanted) }))
   if (wanted !== 'auto') return wanted

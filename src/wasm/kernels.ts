@@ -10,6 +10,7 @@ export const kernelNames = [
   'filterWindow',
   'fromBytes',
   'gradientMagnitude',
+  'grouped',
   'igemm',
   'maxPool',
   'median',

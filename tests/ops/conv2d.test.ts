@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { conv2d } from '../../src/index.js'
+import { type ConvAlgorithm, conv2d, type Tensor } from '../../src/index.js'
 import { expectComplaint, expectValues, inEveryBuild } from '../support/check.js'
 import { Random } from '../support/random.js'
 import * as reference from '../support/reference.js'
@@ -34,6 +34,41 @@ describe('conv2d', () => {
           })
           const about = `seed ${random.seed}, problem ${problem}: x [${xShape}] filter [${filterShape}] ${JSON.stringify(geometry)} groups ${groups}:`
           expectValues(y, reference.conv2d(x, filter, bias, geometry, groups), 0, about)
+        })
+      }
+    })
+
+    it('agrees exactly with the reference by every algorithm that fits', () => {
+      const random = new Random(31)
+      for (let problem = 0; problem < 120; problem++) {
+        const groups = random.integer(1, 5)
+        const [groupIn, groupOut] = [random.integer(1, 5), random.integer(1, 10)]
+        const [kh, kw] = [random.integer(1, 5), random.integer(1, 8)]
+        const geometry = {
+          stride: [random.integer(1, 3), random.integer(1, 4)] as [number, number],
+          dilation: [random.integer(1, 2), random.integer(1, 4)] as [number, number],
+          // Enough for the widest window on the narrowest input.
+          padding: [
+            [random.integer(0, 4), random.integer(0, 4)],
+            [14, random.integer(14, 17)],
+          ] as [[number, number], [number, number]],
+        }
+        const shape = [2, random.integer(9, 12), random.integer(1, 21), groups * groupIn]
+        const x = { shape, data: random.integers(shape.reduce((a, b) => a * b)) }
+        const filter = { shape: [kh, kw, groupIn, groups * groupOut], data: random.integers(kh * kw * groupIn * groups * groupOut) }
+        const bias = { shape: [groups * groupOut], data: random.integers(groups * groupOut) }
+        const want = reference.conv2d(x, filter, bias, geometry, groups)
+        engine().scope(() => {
+          const tensors = [x, filter, bias].map(({ data, shape }) => engine().tensor(data, shape)) as [Tensor, Tensor, Tensor]
+          for (const algorithm of ['igemm', 'grouped', ...(groupIn === 1 ? ['depthwise'] : [])] as ConvAlgorithm[]) {
+            const y = conv2d(tensors[0], tensors[1], { ...geometry, groups, bias: tensors[2], algorithm })
+            expectValues(
+              y,
+              want,
+              0,
+              `${algorithm}, seed ${random.seed}, problem ${problem}: x [${x.shape}] filter [${filter.shape}] ${JSON.stringify(geometry)}:`,
+            )
+          }
         })
       }
     })
