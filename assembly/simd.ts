@@ -4,13 +4,16 @@
  * `@inline` with a constant argument folds at compile time, so that `if (mr > 3)` costs nothing.
  */
 
-/** Rows of the register tile: what 16 vector registers hold beside 8 columns; one more where a multiply-add is one instruction. */
-export const TILE_ROWS: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5
+/** Whether a multiply-add is one instruction. */
+export const FUSED: bool = ASC_FEATURE_RELAXED_SIMD
+
+/** Rows of the register tile: what 16 vector registers hold beside 8 columns. */
+export const TILE_ROWS: i32 = FUSED ? 6 : 5
 
 // @ts-ignore: decorator
 @inline
 export function madd(a: v128, b: v128, c: v128): v128 {
-  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(c, f32x4.mul(a, b))
+  return FUSED ? f32x4.relaxed_madd(a, b, c) : f32x4.add(c, f32x4.mul(a, b))
 }
 
 /** min(high, max(low, v)); NaN stays NaN: pmin and pmax return their first operand where the comparison fails. */

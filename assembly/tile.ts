@@ -12,7 +12,7 @@
  * which would spill the accumulators; newer V8 does not need them and does not mind. Those on `k` in 1, 2, 3 also end any k;
  * those on negative k are never taken. Witness: bench/run.mjs, 1x1 and 3x3 layers.
  */
-import { TILE_ROWS, clamp, madd, storePart } from './simd'
+import { FUSED, TILE_ROWS, clamp, madd, storePart } from './simd'
 
 // @ts-ignore: decorator
 @inline
@@ -32,6 +32,8 @@ function storeRow(y: usize, c0: v128, c1: v128, columns: usize, low: v128, high:
 @inline
 function tile(mr: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
   const step: usize = <usize>mr * 4
+  // Full tiles are worth twice the code; tails are not.
+  const tall = mr >= 5, pinned = tall && !FUSED
   let c00 = v128.load(b), c01 = v128.load(b, 16)
   let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01, c40 = c00, c41 = c01, c50 = c00, c51 = c01
   let a1: usize = 0, a2: usize = 0, a3: usize = 0, a4: usize = 0, a5: usize = 0
@@ -48,52 +50,95 @@ function tile(mr: i32, table: usize, taps: usize, depth: usize, xOffset: usize, 
     while (true) {
       const b00 = v128.load(w), b01 = v128.load(w, 16)
       { const a = v128.load32_splat(a0); c00 = madd(a, b00, c00); c01 = madd(a, b01, c01) }
+      if (pinned && k == -1001) break
       if (mr > 1) { const a = v128.load32_splat(a1); c10 = madd(a, b00, c10); c11 = madd(a, b01, c11) }
-      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1001) break
       if (mr > 2) { const a = v128.load32_splat(a2); c20 = madd(a, b00, c20); c21 = madd(a, b01, c21) }
+      if (pinned && k == -1002) break
       if (mr > 3) { const a = v128.load32_splat(a3); c30 = madd(a, b00, c30); c31 = madd(a, b01, c31) }
-      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1002) break
       if (mr > 4) { const a = v128.load32_splat(a4); c40 = madd(a, b00, c40); c41 = madd(a, b01, c41) }
       if (mr > 5) { const a = v128.load32_splat(a5); c50 = madd(a, b00, c50); c51 = madd(a, b01, c51) }
       if (k == 1) { w += 32; break }
       const b10 = v128.load(w, 32), b11 = v128.load(w, 48)
       { const a = v128.load32_splat(a0, 4); c00 = madd(a, b10, c00); c01 = madd(a, b11, c01) }
+      if (pinned && k == -1003) break
       if (mr > 1) { const a = v128.load32_splat(a1, 4); c10 = madd(a, b10, c10); c11 = madd(a, b11, c11) }
-      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1003) break
       if (mr > 2) { const a = v128.load32_splat(a2, 4); c20 = madd(a, b10, c20); c21 = madd(a, b11, c21) }
+      if (pinned && k == -1004) break
       if (mr > 3) { const a = v128.load32_splat(a3, 4); c30 = madd(a, b10, c30); c31 = madd(a, b11, c31) }
-      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1004) break
       if (mr > 4) { const a = v128.load32_splat(a4, 4); c40 = madd(a, b10, c40); c41 = madd(a, b11, c41) }
       if (mr > 5) { const a = v128.load32_splat(a5, 4); c50 = madd(a, b10, c50); c51 = madd(a, b11, c51) }
       if (k == 2) { w += 64; break }
       const b20 = v128.load(w, 64), b21 = v128.load(w, 80)
       { const a = v128.load32_splat(a0, 8); c00 = madd(a, b20, c00); c01 = madd(a, b21, c01) }
+      if (pinned && k == -1005) break
       if (mr > 1) { const a = v128.load32_splat(a1, 8); c10 = madd(a, b20, c10); c11 = madd(a, b21, c11) }
-      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1005) break
       if (mr > 2) { const a = v128.load32_splat(a2, 8); c20 = madd(a, b20, c20); c21 = madd(a, b21, c21) }
+      if (pinned && k == -1006) break
       if (mr > 3) { const a = v128.load32_splat(a3, 8); c30 = madd(a, b20, c30); c31 = madd(a, b21, c31) }
-      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1006) break
       if (mr > 4) { const a = v128.load32_splat(a4, 8); c40 = madd(a, b20, c40); c41 = madd(a, b21, c41) }
       if (mr > 5) { const a = v128.load32_splat(a5, 8); c50 = madd(a, b20, c50); c51 = madd(a, b21, c51) }
       if (k == 3) { w += 96; break }
       const b30 = v128.load(w, 96), b31 = v128.load(w, 112)
       { const a = v128.load32_splat(a0, 12); c00 = madd(a, b30, c00); c01 = madd(a, b31, c01) }
+      if (pinned && k == -1007) break
       if (mr > 1) { const a = v128.load32_splat(a1, 12); c10 = madd(a, b30, c10); c11 = madd(a, b31, c11) }
-      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1007) break
       if (mr > 2) { const a = v128.load32_splat(a2, 12); c20 = madd(a, b30, c20); c21 = madd(a, b31, c21) }
+      if (pinned && k == -1008) break
       if (mr > 3) { const a = v128.load32_splat(a3, 12); c30 = madd(a, b30, c30); c31 = madd(a, b31, c31) }
-      if (mr > 4 && !ASC_FEATURE_RELAXED_SIMD && k == -1008) break
       if (mr > 4) { const a = v128.load32_splat(a4, 12); c40 = madd(a, b30, c40); c41 = madd(a, b31, c41) }
       if (mr > 5) { const a = v128.load32_splat(a5, 12); c50 = madd(a, b30, c50); c51 = madd(a, b31, c51) }
-      w += 128
-      a0 += 16
-      if (mr > 1) a1 += 16
-      if (mr > 2) a2 += 16
-      if (mr > 3) a3 += 16
-      if (mr > 4) a4 += 16
-      if (mr > 5) a5 += 16
-      if (k == 4) break
-      k -= 4
+      if (k == 4) { w += 128; break }
+      if (tall) {
+        const b40 = v128.load(w, 128), b41 = v128.load(w, 144)
+        { const a = v128.load32_splat(a0, 16); c00 = madd(a, b40, c00); c01 = madd(a, b41, c01) }
+        if (pinned && k == -1009) break
+        if (mr > 1) { const a = v128.load32_splat(a1, 16); c10 = madd(a, b40, c10); c11 = madd(a, b41, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 16); c20 = madd(a, b40, c20); c21 = madd(a, b41, c21) }
+        if (pinned && k == -1010) break
+        if (mr > 3) { const a = v128.load32_splat(a3, 16); c30 = madd(a, b40, c30); c31 = madd(a, b41, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 16); c40 = madd(a, b40, c40); c41 = madd(a, b41, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 16); c50 = madd(a, b40, c50); c51 = madd(a, b41, c51) }
+        if (k == 5) { w += 160; break }
+        const b50 = v128.load(w, 160), b51 = v128.load(w, 176)
+        { const a = v128.load32_splat(a0, 20); c00 = madd(a, b50, c00); c01 = madd(a, b51, c01) }
+        if (pinned && k == -1011) break
+        if (mr > 1) { const a = v128.load32_splat(a1, 20); c10 = madd(a, b50, c10); c11 = madd(a, b51, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 20); c20 = madd(a, b50, c20); c21 = madd(a, b51, c21) }
+        if (pinned && k == -1012) break
+        if (mr > 3) { const a = v128.load32_splat(a3, 20); c30 = madd(a, b50, c30); c31 = madd(a, b51, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 20); c40 = madd(a, b50, c40); c41 = madd(a, b51, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 20); c50 = madd(a, b50, c50); c51 = madd(a, b51, c51) }
+        if (k == 6) { w += 192; break }
+        const b60 = v128.load(w, 192), b61 = v128.load(w, 208)
+        { const a = v128.load32_splat(a0, 24); c00 = madd(a, b60, c00); c01 = madd(a, b61, c01) }
+        if (pinned && k == -1013) break
+        if (mr > 1) { const a = v128.load32_splat(a1, 24); c10 = madd(a, b60, c10); c11 = madd(a, b61, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 24); c20 = madd(a, b60, c20); c21 = madd(a, b61, c21) }
+        if (pinned && k == -1014) break
+        if (mr > 3) { const a = v128.load32_splat(a3, 24); c30 = madd(a, b60, c30); c31 = madd(a, b61, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 24); c40 = madd(a, b60, c40); c41 = madd(a, b61, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 24); c50 = madd(a, b60, c50); c51 = madd(a, b61, c51) }
+        if (k == 7) { w += 224; break }
+        const b70 = v128.load(w, 224), b71 = v128.load(w, 240)
+        { const a = v128.load32_splat(a0, 28); c00 = madd(a, b70, c00); c01 = madd(a, b71, c01) }
+        if (pinned && k == -1015) break
+        if (mr > 1) { const a = v128.load32_splat(a1, 28); c10 = madd(a, b70, c10); c11 = madd(a, b71, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 28); c20 = madd(a, b70, c20); c21 = madd(a, b71, c21) }
+        if (pinned && k == -1016) break
+        if (mr > 3) { const a = v128.load32_splat(a3, 28); c30 = madd(a, b70, c30); c31 = madd(a, b71, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 28); c40 = madd(a, b70, c40); c41 = madd(a, b71, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 28); c50 = madd(a, b70, c50); c51 = madd(a, b71, c51) }
+      }
+      const steps: usize = tall ? 8 : 4
+      w += steps * 32
+      a0 += steps * 4
+      if (mr > 1) a1 += steps * 4
+      if (mr > 2) a2 += steps * 4
+      if (mr > 3) a3 += steps * 4
+      if (mr > 4) a4 += steps * 4
+      if (mr > 5) a5 += steps * 4
+      if (tall && k == 8) break
+      k -= steps
     }
   }
   storeRow(load<u32>(table) + yOffset, c00, c01, columns, low, high)

@@ -88,7 +88,7 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
         const three = engine().zeros([3, 3, 4, 4])
         expectComplaint(engine(), () => conv2d(x, five, { algorithm: 'winograd' }), 'conv2d: algorithm must be one that fits this layer, got "winograd"')
         expectComplaint(engine(), () => conv2d(x, three, { algorithm: 'winograd', stride: 2 }), 'algorithm')
-        expectComplaint(engine(), () => conv2d(x, three, { algorithm: 'fft' as 'igemm' }), 'one of auto, gemm, igemm, winograd, depthwise, got "fft"')
+        expectComplaint(engine(), () => conv2d(x, three, { algorithm: 'fft' as 'igemm' }), 'one of auto, gemm, igemm, winograd, depthwise, grouped, got "fft"')
       })
     })
   })
