@@ -25,8 +25,8 @@ export const enum Igemm {
   /** Pixel (gy, gx) of the grid reads, for tap (ty, tx), row gy * inStepH + tapFirstH + ty * tapStepH; the same along w. */
   inStepH, inStepW, tapsH, tapsW, tapFirstH, tapStepH, tapFirstW, tapStepW,
   groups, low, high,
-  /** 1: the kw taps of a window row are one run of kw * ic floats. */
-  rowRuns,
+  /** The window as runs of `depth` floats: its taps, its rows (tapsH runs), or all of it (1 run). */
+  runs, depth,
   /** Pixels and panels of one unit. */
   pixels, panels,
   length,

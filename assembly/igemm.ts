@@ -7,7 +7,10 @@
  * Stride, padding, dilation and the phases of a transposed convolution are all in how the table is filled.
  * (Dukhan, "The Indirect Convolution Algorithm", 2019.)
  *
- * scratch: zeros [max(ic, oc) + 8] | positions [TILE_ROWS] of (address, iy, ix) | table [pixels][1 + taps] | row runs
+ * Where channels are few, a tap is too short a run for the tile: then the table points at whole rows of the window (which lie as they are in the
+ * input, but for copies of those that cross its edge), or at a copy of the whole window.
+ *
+ * scratch: zeros [max(ic, oc) + 8] | positions [TILE_ROWS] of (address, iy, ix) | table [pixels][1 + runs] | copies
  */
 import { address, scratch, splat, word } from './arguments'
 import { Igemm } from './calls'
@@ -17,11 +20,8 @@ import { runTiles } from './tile'
 /** Unit: `pixels` output pixels x `panels` panels of 8 output channels of one group; units of the same pixels are neighbours. */
 export function igemm(call: usize, begin: i32, end: i32): void {
   const ic = word(call, Igemm.ic), oc = word(call, Igemm.oc), groups = word(call, Igemm.groups)
-  const rowRuns = word(call, Igemm.rowRuns)
-  const tapsH = word(call, Igemm.tapsH), tapsW = word(call, Igemm.tapsW)
-  const taps = rowRuns ? tapsH : tapsH * tapsW
+  const taps = word(call, Igemm.runs), depth = word(call, Igemm.depth)
   const groupIn = ic / groups, groupOut = oc / groups
-  const depth = rowRuns ? tapsW * ic : groupIn
   const panelStride: usize = taps * depth * 32
   const groupPanels = (groupOut + 7) / 8
   const unitPanels = word(call, Igemm.panels)
@@ -72,51 +72,77 @@ function pointPixels(call: usize, table: usize, positions: usize, zeros: usize, 
   const tapsH = word(call, Igemm.tapsH), tapsW = word(call, Igemm.tapsW)
   const tapFirstH = word(call, Igemm.tapFirstH), tapStepH = word(call, Igemm.tapStepH)
   const tapFirstW = word(call, Igemm.tapFirstW), tapStepW = word(call, Igemm.tapStepW)
-  const rowRuns = word(call, Igemm.rowRuns)
+  const runCount = word(call, Igemm.runs)
   const xPixelStride = word(call, Igemm.ic) * 4, yPixelStride = word(call, Igemm.oc) * 4
   const xRowStride = iw * xPixelStride
   const tapLastH = (tapsH - 1) * tapStepH, tapLastW = (tapsW - 1) * tapStepW
-  const runBytes = tapsW * xPixelStride
+  // Windows whose first column is in [leftmost, rightmost) lie inside.
+  const leftmost = max(0, -tapLastW), rightmost = iw - max(0, tapLastW)
+  const rowBytes = tapsW * xPixelStride
+  const byRow = runCount == tapsH && tapsW > 1, byWindow = runCount == 1 && tapsH > 1
 
-  let runs = table + count * ((rowRuns ? tapsH : tapsH * tapsW) + 1) * 4
+  let copies = table + count * (runCount + 1) * 4
   let gx = first % gridW, gy = first / gridW
   let n = gy / gridH
   gy -= n * gridH
+  // Of the next pixel: where it goes, where tap (0, 0) lies, and whether the rows of its window lie inside.
+  let to: usize = 0, from: usize = 0, iy = 0, ix = 0, rowsInside = false
+  let newRow = true
 
   for (let left = count; left > 0; left -= TILE_ROWS) {
     const rows = min(left, TILE_ROWS)
     let inside = true
     for (let r = 0; r < rows; r++) {
-      store<usize>(table, y + ((n * oh + outFirstH + gy * outStepH) * ow + outFirstW + gx * outStepW) * yPixelStride)
+      if (newRow) {
+        iy = gy * inStepH + tapFirstH
+        ix = gx * inStepW + tapFirstW
+        to = y + ((n * oh + outFirstH + gy * outStepH) * ow + outFirstW + gx * outStepW) * yPixelStride
+        from = x + (n * ih + iy) * xRowStride + ix * xPixelStride
+        rowsInside = min(iy, iy + tapLastH) >= 0 && max(iy, iy + tapLastH) < ih
+        newRow = false
+      }
+      store<usize>(table, to)
       table += 4
-      const iy = gy * inStepH + tapFirstH, ix = gx * inStepW + tapFirstW
       const position = positions + r * 12
-      store<usize>(position, x + (n * ih + iy) * xRowStride + ix * xPixelStride)
+      store<usize>(position, from)
       store<i32>(position, iy, 4)
       store<i32>(position, ix, 8)
-      inside = inside && min(iy, iy + tapLastH) >= 0 && max(iy, iy + tapLastH) < ih && min(ix, ix + tapLastW) >= 0 && max(ix, ix + tapLastW) < iw
+      inside = inside && rowsInside && ix >= leftmost && ix < rightmost
+      to += outStepW * yPixelStride
+      from += inStepW * xPixelStride
+      ix += inStepW
       if (++gx == gridW) {
         gx = 0
+        newRow = true
         if (++gy == gridH) {
           gy = 0
           n++
         }
       }
     }
+    if (byWindow) {
+      for (let r = 0; r < rows; r++) {
+        const position = positions + r * 12
+        store<usize>(table, copies)
+        table += 4
+        for (let ty = 0; ty < tapsH; ty++) {
+          copyRow(copies, load<usize>(position) + ty * tapStepH * xRowStride, load<i32>(position, 4) + ty * tapStepH, load<i32>(position, 8), ih, iw, tapsW, xPixelStride)
+          copies += rowBytes
+        }
+      }
+      continue
+    }
     for (let ty = 0; ty < tapsH; ty++) {
       const tapRow = ty * tapStepH
-      if (rowRuns) {
+      if (byRow) {
         for (let r = 0; r < rows; r++) {
           const position = positions + r * 12
           const iy = load<i32>(position, 4) + tapRow, ix = load<i32>(position, 8)
-          const source = load<usize>(position) + tapRow * xRowStride
-          let run = source
+          let run = load<usize>(position) + tapRow * xRowStride
           if (!inside && (<u32>iy >= <u32>ih || ix < 0 || ix + tapsW > iw)) {
-            run = runs
-            runs += runBytes
-            memory.fill(run, 0, runBytes)
-            const x0 = max(ix, 0), x1 = min(ix + tapsW, iw)
-            if (<u32>iy < <u32>ih && x1 > x0) memory.copy(run + (x0 - ix) * xPixelStride, source + (x0 - ix) * xPixelStride, (x1 - x0) * xPixelStride)
+            copyRow(copies, run, iy, ix, ih, iw, tapsW, xPixelStride)
+            run = copies
+            copies += rowBytes
           }
           store<usize>(table, run)
           table += 4
@@ -135,4 +161,20 @@ function pointPixels(call: usize, table: usize, positions: usize, zeros: usize, 
       }
     }
   }
+}
+
+/** Copies pixels [ix, ix + count) of input row iy, zeros where there are none; may write up to 12 bytes more. */
+// @ts-ignore: decorator
+@inline
+function copyRow(to: usize, from: usize, iy: i32, ix: i32, ih: i32, iw: i32, count: i32, pixelStride: i32): void {
+  if (<u32>iy < <u32>ih && ix >= 0 && ix + count <= iw) {
+    for (let end = from + count * pixelStride; from < end; from += 16) {
+      v128.store(to, v128.load(from))
+      to += 16
+    }
+    return
+  }
+  memory.fill(to, 0, count * pixelStride)
+  const x0 = max(ix, 0), x1 = min(ix + count, iw)
+  if (<u32>iy < <u32>ih && x1 > x0) memory.copy(to + (x0 - ix) * pixelStride, from + (x0 - ix) * pixelStride, (x1 - x0) * pixelStride)
 }

@@ -94,8 +94,10 @@ export interface Product {
   clamp: readonly [number, number]
 }
 
-/** Runs longer than this many floats need no joining: the taps of a window row are taken one by one. Witness: bench/run.mjs, first layers. */
-const SHORT_RUN = 16
+/** Floats that a run should have for the tile to be at speed: shorter taps are joined to rows of the window. Witness: bench, first layers. */
+const TAP_FLOATS = 16
+/** The same for rows of the window: shorter ones are joined to the whole window. */
+const ROW_FLOATS = 8
 
 /** Splits the work of a product into units: about 128 KB of input each, and enough of them for every core where the work allows. */
 export function blocking(
@@ -119,12 +121,14 @@ export function blocking(
 export function runProduct(engine: Engine, product: Product): void {
   const { n, ic, oc, walkH: h, walkW: w, groups } = product
   const groupIn = ic / groups
-  const rowRuns = groups === 1 && w.step === 1 && w.taps > 1 && ic < SHORT_RUN
-  const taps = rowRuns ? h.taps : h.taps * w.taps
-  const depth = rowRuns ? w.taps * ic : groupIn
-  const block = blocking(engine, n * h.count * w.count, taps, depth, panelCount(oc / groups), groups)
-  const runs = rowRuns ? block.pixels * h.taps * depth : 0
-  engine.scratch(4 * (Math.max(ic, oc) + 8 + engine.tileRows * 3 + block.pixels * (taps + 1) + runs))
+  const joins = groups === 1 && w.step === 1 && ic < TAP_FLOATS
+  const byRow = joins && w.taps > 1
+  const byWindow = joins && h.taps > 1 && w.taps * ic < TAP_FLOATS
+  const runs = byWindow ? 1 : byRow ? h.taps : h.taps * w.taps
+  const depth = (groupIn * h.taps * w.taps) / Math.max(1, runs)
+  const block = blocking(engine, n * h.count * w.count, runs, depth, panelCount(oc / groups), groups)
+  const copies = byWindow || byRow ? block.pixels * h.taps * w.taps * ic + 4 : 0
+  engine.scratch(4 * (Math.max(ic, oc) + 8 + engine.tileRows * 3 + block.pixels * (runs + 1) + copies))
 
   const { i32, f32 } = engine
   const call = engine.call(Igemm.length)
@@ -156,8 +160,9 @@ export function runProduct(engine: Engine, product: Product): void {
   i32[call + Igemm.groups] = groups
   f32[call + Igemm.low] = product.clamp[0]
   f32[call + Igemm.high] = product.clamp[1]
-  i32[call + Igemm.rowRuns] = Number(rowRuns)
+  i32[call + Igemm.runs] = runs
+  i32[call + Igemm.depth] = depth
   i32[call + Igemm.pixels] = block.pixels
   i32[call + Igemm.panels] = block.panels
-  engine.run('igemm', call, block.units, n * h.count * w.count * oc * taps * depth)
+  engine.run('igemm', call, block.units, n * h.count * w.count * oc * runs * depth)
 }
