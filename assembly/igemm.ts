@@ -10,7 +10,7 @@
  * Where channels are few, a tap is too short a run for the tile: then the table points at whole rows of the window (which lie as they are in the
  * input, but for copies of those that cross its edge), or at a copy of the whole window.
  *
- * scratch: zeros [max(ic, oc) + 8] | positions [TILE_ROWS] of (address, iy, ix) | table [pixels][1 + runs] | copies
+ * scratch: zeros [max(ic, oc) + 8] | positions (address [8], iy [8], ix [8]) | table [pixels][1 + runs] | gap [8] | copies
  */
 import { address, scratch, splat, word } from './arguments'
 import { Igemm } from './calls'
@@ -36,7 +36,7 @@ export function igemm(call: usize, begin: i32, end: i32): void {
   const zeroBytes: usize = (max(ic, oc) + 8) * 4
   memory.fill(zeros, 0, zeroBytes)
   const positions = zeros + zeroBytes
-  const table = positions + TILE_ROWS * 12
+  const table = positions + 96
   let pointed = -1
   let count = 0
 
@@ -80,8 +80,9 @@ function pointPixels(call: usize, table: usize, positions: usize, zeros: usize, 
   const leftmost = max(0, -tapLastW), rightmost = iw - max(0, tapLastW)
   const rowBytes = tapsW * xPixelStride
   const byRow = runCount == tapsH && tapsW > 1, byWindow = runCount == 1 && tapsH > 1
+  const rowRuns = byRow ? 1 : tapsW
 
-  let copies = table + count * (runCount + 1) * 4
+  let copies = table + count * (runCount + 1) * 4 + 32
   let gx = first % gridW, gy = first / gridW
   let n = gy / gridH
   gy -= n * gridH
@@ -103,10 +104,10 @@ function pointPixels(call: usize, table: usize, positions: usize, zeros: usize, 
       }
       store<usize>(table, to)
       table += 4
-      const position = positions + r * 12
+      const position = positions + r * 4
       store<usize>(position, from)
-      store<i32>(position, iy, 4)
-      store<i32>(position, ix, 8)
+      store<i32>(position, iy, 32)
+      store<i32>(position, ix, 64)
       inside = inside && rowsInside && ix >= leftmost && ix < rightmost
       to += outStepW * yPixelStride
       from += inStepW * xPixelStride
@@ -122,40 +123,41 @@ function pointPixels(call: usize, table: usize, positions: usize, zeros: usize, 
     }
     if (byWindow) {
       for (let r = 0; r < rows; r++) {
-        const position = positions + r * 12
+        const position = positions + r * 4
         store<usize>(table, copies)
         table += 4
         for (let ty = 0; ty < tapsH; ty++) {
-          copyRow(copies, load<usize>(position) + ty * tapStepH * xRowStride, load<i32>(position, 4) + ty * tapStepH, load<i32>(position, 8), ih, iw, tapsW, xPixelStride)
+          copyRow(copies, load<usize>(position) + ty * tapStepH * xRowStride, load<i32>(position, 32) + ty * tapStepH, load<i32>(position, 64), ih, iw, tapsW, xPixelStride)
           copies += rowBytes
         }
       }
       continue
     }
+    const from0 = v128.load(positions), from4 = v128.load(positions, 16)
     for (let ty = 0; ty < tapsH; ty++) {
       const tapRow = ty * tapStepH
-      if (byRow) {
-        for (let r = 0; r < rows; r++) {
-          const position = positions + r * 12
-          const iy = load<i32>(position, 4) + tapRow, ix = load<i32>(position, 8)
-          let run = load<usize>(position) + tapRow * xRowStride
-          if (!inside && (<u32>iy >= <u32>ih || ix < 0 || ix + tapsW > iw)) {
-            copyRow(copies, run, iy, ix, ih, iw, tapsW, xPixelStride)
-            run = copies
-            copies += rowBytes
-          }
-          store<usize>(table, run)
-          table += 4
-        }
-        continue
-      }
-      for (let tx = 0; tx < tapsW; tx++) {
+      for (let tx = 0; tx < rowRuns; tx++) {
         const tapColumn = tx * tapStepW
         const offset = tapRow * xRowStride + tapColumn * xPixelStride
+        if (inside) {
+          // Eight at once: what is too many is overwritten by the next run, or lies in the gap behind the table.
+          v128.store(table, i32x4.add(from0, i32x4.splat(offset)))
+          v128.store(table, i32x4.add(from4, i32x4.splat(offset)), 16)
+          table += rows * 4
+          continue
+        }
         for (let r = 0; r < rows; r++) {
-          const position = positions + r * 12
-          const seen = inside || (<u32>(load<i32>(position, 4) + tapRow) < <u32>ih && <u32>(load<i32>(position, 8) + tapColumn) < <u32>iw)
-          store<usize>(table, seen ? load<usize>(position) + offset : zeros)
+          const position = positions + r * 4
+          const iy = load<i32>(position, 32) + tapRow, ix = load<i32>(position, 64) + tapColumn
+          let run = load<usize>(position) + offset
+          if (byRow) {
+            if (<u32>iy >= <u32>ih || ix < 0 || ix + tapsW > iw) {
+              copyRow(copies, run, iy, ix, ih, iw, tapsW, xPixelStride)
+              run = copies
+              copies += rowBytes
+            }
+          } else if (<u32>iy >= <u32>ih || <u32>ix >= <u32>iw) run = zeros
+          store<usize>(table, run)
           table += 4
         }
       }

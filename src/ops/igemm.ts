@@ -123,12 +123,12 @@ export function runProduct(engine: Engine, product: Product): void {
   const groupIn = ic / groups
   const joins = groups === 1 && w.step === 1 && ic < TAP_FLOATS
   const byRow = joins && w.taps > 1
-  const byWindow = joins && h.taps > 1 && w.taps * ic < TAP_FLOATS
+  const byWindow = joins && h.taps > 1 && w.taps * ic < ROW_FLOATS
   const runs = byWindow ? 1 : byRow ? h.taps : h.taps * w.taps
   const depth = (groupIn * h.taps * w.taps) / Math.max(1, runs)
   const block = blocking(engine, n * h.count * w.count, runs, depth, panelCount(oc / groups), groups)
   const copies = byWindow || byRow ? block.pixels * h.taps * w.taps * ic + 4 : 0
-  engine.scratch(4 * (Math.max(ic, oc) + 8 + engine.tileRows * 3 + block.pixels * (runs + 1) + copies))
+  engine.scratch(4 * (Math.max(ic, oc) + 8 + 24 + block.pixels * (runs + 1) + 8 + copies))
 
   const { i32, f32 } = engine
   const call = engine.call(Igemm.length)
