@@ -97,7 +97,7 @@ function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Co
   check(ic === groupIn * groups, fail('filter', `one of ${ic / groups} input channels${groups > 1 ? ` (${ic} in ${groups} groups)` : ''}`, `${groupIn}`))
   check(!bias || sameShape(bias.shape, [oc]), fail('bias', `[${oc}]`, show(bias?.shape)))
   const window = slidingWindow([ih, iw], [kh, kw], options, context)
-  const algorithm = choose(options.algorithm ?? 'auto', filter.shape, groups, window, context)
+  const { algorithm } = choose(options.algorithm ?? 'auto', filter.shape, groups, window, context)
   const clamp = fusedClamp(activation, context)
   const shape = [n, window.h.output, window.w.output, oc]
   check(!out || sameShape(out.shape, shape), fail('out', show(shape), show(out?.shape)))
@@ -114,19 +114,30 @@ function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Co
   return out.changed()
 }
 
-/** The algorithm for a layer: what was asked for, if it fits, else the fastest. Witness: bench, `--assert`. */
-function choose(wanted: ConvAlgorithm, [kh, kw, groupIn, oc]: Shape, groups: number, { h, w }: Window, context: Context): Exclude<ConvAlgorithm, 'auto'> {
+type Algorithm = Exclude<ConvAlgorithm, 'auto'>
+
+/** The algorithm for a layer and why: what was asked for, if it fits, else the fastest. Witness: bench, `--assert`. */
+function choose(
+  wanted: ConvAlgorithm,
+  [kh, kw, groupIn, oc]: Shape,
+  groups: number,
+  { h, w }: Window,
+  context: Context,
+): { algorithm: Algorithm; reason: string } {
+  const groupOut = oc! / groups
   const isPoint = kh === 1 && kw === 1 && h.before + h.after + w.before + w.after === 0
-  const isDepthwise = groupIn === 1
-  const isSmall = groupIn! <= 16 && oc! / groups <= 16
   const isWinograd = kh === 3 && kw === 3 && groups === 1 && [h, w].every(({ stride, dilation }) => stride === 1 && dilation === 1)
-  const fits = { auto: true, gemm: isPoint, igemm: true, winograd: isWinograd, depthwise: isDepthwise, grouped: isSmall }
+  const fits = { auto: true, gemm: isPoint, igemm: true, winograd: isWinograd, depthwise: groupIn === 1, grouped: groupIn! <= 16 && groupOut <= 16 }
   check(wanted in fits, () => ({ ...context, argument: 'algorithm', expected: `one of ${Object.keys(fits).join(', ')}`, got: show(wanted) }))
   check(fits[wanted], () => ({ ...context, argument: 'algorithm', expected: 'one that fits this layer', got: show(wanted) }))
-  if (wanted !== 'auto') return wanted
-  if (isDepthwise && groups > 1) return 'depthwise'
-  if (isWinograd && groupIn! >= 16 && oc! >= 16) return 'winograd'
-  return isPoint ? 'gemm' : 'igemm'
+  if (wanted !== 'auto') return { algorithm: wanted, reason: 'as asked for' }
+  if (groupIn === 1 && groupOut === 1 && groups > 1) return { algorithm: 'depthwise', reason: 'one filter per channel' }
+  if (isPoint) return { algorithm: 'gemm', reason: 'a 1x1 window is a matrix product' }
+  if (isWinograd && groupIn! >= 16 && oc! >= 16) return { algorithm: 'winograd', reason: '3x3 at stride 1, and channels enough to pay for the transforms' }
+  const fewOut = groupOut <= 4 || (groupOut <= 8 && groupIn! <= 4)
+  const fewIn = groups === 1 && groupIn! <= 2
+  if (fits.grouped && (fewOut || fewIn)) return { algorithm: 'grouped', reason: 'too few channels in a group to fill panels of 8' }
+  return { algorithm: 'igemm', reason: 'any window' }
 }
 
 function runDense(x: Tensor, filter: Tensor, bias: Tensor | undefined, y: Tensor, { h, w }: Window, groups: number, clamp: readonly [number, number]): void {
