@@ -1,6 +1,6 @@
 /** From an inlined, a given or a fetched binary to a compiled module, and the choice between builds. */
 import { relaxedSimd, simd } from 'wasm-feature-detect'
-import { FilterbankError, show } from '../errors.js'
+import { check, FilterbankError, show } from '../errors.js'
 import simd128 from './simd128.js'
 
 /** `'simd128'` runs wherever WebAssembly has vectors; `'relaxed'` adds fused multiply-add. */
@@ -103,6 +103,13 @@ async function inflate(text: string): Promise<Uint8Array<ArrayBuffer>> {
 export function importShared(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const name = [3, ...new TextEncoder().encode('env'), 6, ...new TextEncoder().encode('memory'), 2, 0, 0]
   const at = bytes.findIndex((_, start) => name.every((byte, i) => bytes[start + i] === byte))
+  check(at >= 0, () => ({
+    op: 'createEngine',
+    argument: 'wasm',
+    expected: "filterbank's own binary",
+    got: `${bytes.length} bytes that import no plain memory`,
+    hint: 'threads: 1 takes them as they are',
+  }))
   const shared = [3, 0, 0x80, 0x80, 0x04]
   const end = at + name.length
   const patched = new Uint8Array(bytes.length + shared.length - 2)

@@ -78,6 +78,13 @@ export const cases: Record<string, Case> = {
   'conv2d, depthwise 5x5': depthwise([5, 5], { padding: 2 }),
   'conv2d, depthwise 7x7': depthwise([7, 7], { padding: 3, stride: [1, 2] }),
   'conv2d, depthwise 2x4, dilated': depthwise([2, 4], { padding: 3, dilation: [1, 2] }),
+  'conv2d, few channels in a group': convolution(
+    [3, 4],
+    3,
+    (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 2, dilation: [1, 2], groups: 3, algorithm: 'grouped' }),
+    5,
+    3,
+  ),
   'conv2d, depthwise, two filters each': convolution([3, 3], 5, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, groups: 5 }), 1, 2),
   conv1d: {
     shapes: (random) => {
