@@ -22,7 +22,7 @@ export {
 export { type ArithmeticOptions, add, div, mul, sub } from './ops/arithmetic.js'
 export { type BatchNormOptions, batchNorm } from './ops/batchNorm.js'
 export { type ConcatOptions, concat } from './ops/concat.js'
-export { type Conv1dOptions, type Conv2dOptions, type ConvAlgorithm, conv1d, conv2d } from './ops/conv2d.js'
+export { type Conv1dOptions, type Conv2dOptions, type ConvAlgorithm, type ConvPlan, conv1d, conv2d, planConv2d } from './ops/conv2d.js'
 export { type ConvTranspose2dOptions, convTranspose2d } from './ops/convTranspose2d.js'
 export { type LinearOptions, linear, matmul } from './ops/matmul.js'
 export { type PadOptions, pad } from './ops/pad.js'

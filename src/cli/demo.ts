@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { borderRule } from '../image/border.js'
 import { featureMaps, filterSheet, fromImageData, highPass, lowPass, type Pixels, sobel, toImageData } from '../image/index.js'
-import { conv2d, createEngine, type Engine, maxPool2d, type Tensor } from '../index.js'
+import { conv2d, createEngine, type Engine, maxPool2d, relu, type Tensor } from '../index.js'
 import { version } from '../version.js'
 import { type Command, engineLine, parse, timed } from './command.js'
 import { drawing } from './drawing.js'
@@ -131,7 +131,7 @@ pooling on it, and writes contact sheets of the maps.
         if (!(apart <= TOLERANCE)) throw new Failure(`channel ${channel} of the layer is off the ${filters[channel]!.name} by ${apart}: please report this`)
       })
       write('layer.png', featureMaps(layer, { colors: 'diverging', clip: CLIP }), `conv2d ${shape(x)} -> ${shape(layer)}`, time)
-      const [pooled, poolTime] = timed(() => maxPool2d(conv2d(x, bank, { activation: 'relu' }), { size: 2 }))
+      const [pooled, poolTime] = timed(() => maxPool2d(relu(layer), { size: 2 }))
       write('relu-pool.png', featureMaps(pooled, { clip: CLIP }), `relu, 2x2 max pooling -> ${shape(pooled)}`, poolTime)
     })
     console.log('\nEach filtered image agrees with its channel of the layer.')

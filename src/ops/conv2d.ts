@@ -1,12 +1,12 @@
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
-import { type Shape, sameShape } from '../shape.js'
+import { type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Context, type Padding, slidingWindow, type Window, type WindowOptions } from '../window.js'
 import { type Activation, finishActivation, fusedClamp } from './activation.js'
-import { runGrouped } from './depthwise.js'
-import { packed, runProduct, slide } from './igemm.js'
-import { runWinograd } from './winograd.js'
+import { blockGrouped, groupedPanels, runGrouped } from './depthwise.js'
+import { blockProduct, type Panels, packed, packedFloats, runProduct, slide } from './igemm.js'
+import { blockWinograd, runWinograd, transformedFloats } from './winograd.js'
 
 /** `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 at stride 1. `'depthwise'`: one input channel per group. `'grouped'`: up to 16 in and out. */
 export type ConvAlgorithm = 'auto' | 'gemm' | 'igemm' | 'winograd' | 'depthwise' | 'grouped'
@@ -84,22 +84,94 @@ export function conv1d(x: Tensor, filter: Tensor, options: Conv1dOptions = {}): 
   })
 }
 
-function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Context): Tensor {
-  const { bias, groups = 1, activation, out } = options
+/** What `conv2d` would do, without doing it. */
+export interface ConvPlan {
+  /** [n, outHeight, outWidth, outChannels] */
+  shape: Shape
+  algorithm: Algorithm
+  /** Why this algorithm. */
+  reason: string
+  /** Multiply-adds by definition, bias apart; Winograd does a quarter of them. */
+  multiplyAdds: number
+  /** Bytes of the filter as the kernel wants it, kept beside the filter until it changes. */
+  packedBytes: number
+  /** Bytes of scratch memory, for each thread. */
+  workspaceBytes: number
+  /** Pieces that the threads share. */
+  units: number
+}
+
+/**
+ * Tells what `conv2d` would do with tensors of these shapes: the algorithm and why, its cost and its memory.
+ *
+ * @param xShape [n, height, width, inChannels]
+ * @param filterShape [windowHeight, windowWidth, inChannels / groups, outChannels]
+ * @param options as for `conv2d`; `simd` is the build, default 'simd128'
+ * @throws FilterbankError as `conv2d` does
+ * @example planConv2d([1, 56, 56, 64], [3, 3, 64, 64], { padding: 1 }).algorithm // 'winograd'
+ */
+export function planConv2d(
+  xShape: Shape,
+  filterShape: Shape,
+  options: Omit<Conv2dOptions, 'bias' | 'activation' | 'out'> & { simd?: 'simd128' | 'relaxed' } = {},
+): ConvPlan {
+  const { groups, window, algorithm, reason, shape } = layerOf(xShape, filterShape, options, { op: 'planConv2d', shapes: { x: xShape, filter: filterShape } })
+  const rows = options.simd === 'relaxed' ? 6 : 5
+  const [n, , , ic] = xShape as [number, number, number, number]
+  const [kh, kw, depth, oc] = filterShape as [number, number, number, number]
+  const grouped = algorithm === 'depthwise' || algorithm === 'grouped'
+  const block = grouped
+    ? blockGrouped(algorithm, n, depth, oc, groups, window)
+    : algorithm === 'winograd'
+      ? blockWinograd(rows, n, ic, oc, window)
+      : blockProduct(rows, { n, ic, oc, groups, walkH: slide(window.h), walkW: slide(window.w) })
+  const packed = grouped
+    ? packedFloats(groupedPanels(algorithm, filterShape, groups))
+    : algorithm === 'winograd'
+      ? transformedFloats(ic, oc)
+      : packedFloats(densePanels(filterShape, groups))
+  return {
+    shape,
+    algorithm,
+    reason,
+    multiplyAdds: sizeOf(shape) * kh * kw * depth,
+    packedBytes: 4 * packed,
+    workspaceBytes: 4 * block.scratch,
+    units: block.units,
+  }
+}
+
+interface Layer {
+  groups: number
+  window: Window
+  algorithm: Algorithm
+  reason: string
+  /** Of the output. */
+  shape: Shape
+}
+
+/** Everything about a layer that follows from shapes; throws where they do not fit. */
+function layerOf(xShape: Shape, filterShape: Shape, options: Conv2dOptions, context: Context): Layer {
+  const { groups = 1 } = options
   const fail = (argument: string, expected: string, got: string) => () => ({ ...context, argument, expected, got })
-  check(x.shape.length === 4, fail('x', '[n, height, width, channels]', `rank ${x.shape.length}`))
-  check(filter.shape.length === 4, fail('filter', '[height, width, inChannels / groups, outChannels]', `rank ${filter.shape.length}`))
-  const [n, ih, iw, ic] = x.shape as [number, number, number, number]
-  const [kh, kw, groupIn, oc] = filter.shape as [number, number, number, number]
-  check(kh > 0 && kw > 0 && groupIn > 0 && oc > 0, fail('filter', 'without a zero length', show(filter.shape)))
+  check(xShape.length === 4, fail('x', '[n, height, width, channels]', `rank ${xShape.length}`))
+  check(filterShape.length === 4, fail('filter', '[height, width, inChannels / groups, outChannels]', `rank ${filterShape.length}`))
+  const [n, ih, iw, ic] = xShape as [number, number, number, number]
+  const [kh, kw, groupIn, oc] = filterShape as [number, number, number, number]
+  check(kh > 0 && kw > 0 && groupIn > 0 && oc > 0, fail('filter', 'without a zero length', show(filterShape)))
   check(Number.isInteger(groups) && groups > 0, fail('groups', 'a positive integer', show(groups)))
   check(ic % groups === 0 && oc % groups === 0, fail('groups', `a divisor of ${ic} input and ${oc} output channels`, `${groups}`))
   check(ic === groupIn * groups, fail('filter', `one of ${ic / groups} input channels${groups > 1 ? ` (${ic} in ${groups} groups)` : ''}`, `${groupIn}`))
-  check(!bias || sameShape(bias.shape, [oc]), fail('bias', `[${oc}]`, show(bias?.shape)))
   const window = slidingWindow([ih, iw], [kh, kw], options, context)
-  const { algorithm } = choose(options.algorithm ?? 'auto', filter.shape, groups, window, context)
+  return { groups, window, shape: [n, window.h.output, window.w.output, oc], ...choose(options.algorithm ?? 'auto', filterShape, groups, window, context) }
+}
+
+function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Context): Tensor {
+  const { bias, activation, out } = options
+  const { groups, window, algorithm, shape } = layerOf(x.shape, filter.shape, options, context)
+  const fail = (argument: string, expected: string, got: string) => () => ({ ...context, argument, expected, got })
+  check(!bias || sameShape(bias.shape, [shape[3]!]), fail('bias', `[${shape[3]}]`, show(bias?.shape)))
   const clamp = fusedClamp(activation, context)
-  const shape = [n, window.h.output, window.w.output, oc]
   check(!out || sameShape(out.shape, shape), fail('out', show(shape), show(out?.shape)))
   check(!out || out.storage !== x.storage, fail('out', 'another tensor than x', 'x itself'))
 
@@ -140,23 +212,26 @@ function choose(
   return { algorithm: 'igemm', reason: 'any window' }
 }
 
+/** A filter as panels of 8: [kh][kw][depth][oc] -> [group][filters of it / 8][kh][kw][depth][8] */
+const densePanels = ([kh, kw, depth, oc]: Shape, groups: number): Panels => ({
+  width: 8,
+  groups,
+  columns: oc! / groups,
+  tapsH: kh!,
+  tapsW: kw!,
+  depth: depth!,
+  offset: 0,
+  groupStride: oc! / groups,
+  tapHStride: kw! * depth! * oc!,
+  tapWStride: depth! * oc!,
+  rowStride: oc!,
+  columnStride: 1,
+})
+
 function runDense(x: Tensor, filter: Tensor, bias: Tensor | undefined, y: Tensor, { h, w }: Window, groups: number, clamp: readonly [number, number]): void {
   const [n, ih, iw, ic] = x.shape as [number, number, number, number]
-  const [kh, kw, depth, oc] = filter.shape as [number, number, number, number]
-  const panels = packed(filter.storage, {
-    width: 8,
-    groups,
-    columns: oc / groups,
-    tapsH: kh,
-    tapsW: kw,
-    depth,
-    offset: 0,
-    groupStride: oc / groups,
-    tapHStride: kw * depth * oc,
-    tapWStride: depth * oc,
-    rowStride: oc,
-    columnStride: 1,
-  })
+  const oc = filter.shape[3]!
+  const panels = packed(filter.storage, densePanels(filter.shape, groups))
   runProduct(x.engine, {
     x: x.pointer,
     w: panels,

@@ -1,59 +1,77 @@
 /** The plan of a convolution with one filter per channel, or with few channels in a group (assembly/depthwise.ts). */
 import { Depthwise } from '../../assembly/calls.js'
+import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { gcd, type Window } from '../window.js'
-import { packed } from './igemm.js'
+import { type Blocking, type Panels, packed } from './igemm.js'
 
 /** Bytes that the ring may take: half of a 32 KB first-level cache where the image is narrow enough, but 16 channels at least. Witness: bench, depthwise layers. */
 const RING_BYTES = 16384
 /** Units that a layer falls into at least, where it has rows and channels for them. */
 const UNITS = 8
 
+interface GroupedBlocking extends Blocking {
+  /** Columns of one phase in the ring. */
+  columns: number
+  /** Output rows and channels of one unit. */
+  rows: number
+  channels: number
+}
+
+type GroupedKernel = 'depthwise' | 'grouped'
+
+export function blockGrouped(kernel: GroupedKernel, n: number, depth: number, oc: number, groups: number, { h, w }: Window): GroupedBlocking {
+  const reach = h.dilation * (h.size - 1) + 1
+  const columns = w.output + Math.floor((w.dilation * (w.size - 1)) / w.stride) + 10
+  // Outputs are blocked by whole vectors or groups; each of them brings so many floats into the ring.
+  const planar = kernel === 'grouped'
+  const step = planar ? oc / groups : 4
+  const ring = reach * w.stride * columns * (planar ? depth : 4)
+  const channels = Math.min(
+    Math.ceil(oc / step) * step,
+    step * Math.max(Math.ceil(16 / step), Math.min(Math.ceil(64 / step), Math.floor(RING_BYTES / 4 / ring))),
+  )
+  const blocks = Math.ceil(oc / channels)
+  const rows = Math.max(Math.min(h.output, 2 * reach), Math.ceil(h.output / Math.ceil(UNITS / Math.max(1, n * blocks))))
+  const scratch = channels + (ring * channels) / step + 4 * h.size * w.size * depth
+  return { columns, rows, channels, units: n * blocks * Math.ceil(h.output / rows), scratch }
+}
+
+/** A filter by vectors of 4: [kh][kw][depth][oc] -> [group][filters of it / 4][kh][kw][depth][4]; depthwise has no groups but vectors. */
+export const groupedPanels = (kernel: GroupedKernel, [kh, kw, depth, oc]: Shape, groups: number): Panels => ({
+  width: 4,
+  groups: kernel === 'grouped' ? groups : 1,
+  columns: kernel === 'grouped' ? oc! / groups : oc!,
+  tapsH: kh!,
+  tapsW: kw!,
+  depth: depth!,
+  offset: 0,
+  groupStride: kernel === 'grouped' ? oc! / groups : 0,
+  tapHStride: kw! * depth! * oc!,
+  tapWStride: depth! * oc!,
+  rowStride: oc!,
+  columnStride: 1,
+})
+
 /** `'depthwise'` takes 4 channels at a time, each with its filter; `'grouped'` one channel at a time with 4 filters of its group. */
 export function runGrouped(
-  kernel: 'depthwise' | 'grouped',
+  kernel: GroupedKernel,
   x: Tensor,
   filter: Tensor,
   bias: Tensor | undefined,
   y: Tensor,
-  { h, w }: Window,
+  window: Window,
   groups: number,
   clamp: readonly [number, number],
 ): void {
   const { engine } = x
+  const { h, w } = window
   const [n, ih, iw, ic] = x.shape as [number, number, number, number]
   const [kh, kw, depth, oc] = filter.shape as [number, number, number, number]
-  const planar = kernel === 'grouped'
-  const groupOut = oc / groups
-  const taps = kh * kw * depth
-  // [kh][kw][depth][oc] -> [group][filters of it / 4][kh][kw][depth][4]; depthwise has no groups but vectors
-  const weights = packed(filter.storage, {
-    width: 4,
-    groups: planar ? groups : 1,
-    columns: planar ? groupOut : oc,
-    tapsH: kh,
-    tapsW: kw,
-    depth,
-    offset: 0,
-    groupStride: planar ? groupOut : 0,
-    tapHStride: kw * depth * oc,
-    tapWStride: depth * oc,
-    rowStride: oc,
-    columnStride: 1,
-  })
-  const reach = h.dilation * (kh - 1) + 1
-  const columns = w.output + Math.floor((w.dilation * (kw - 1)) / w.stride) + 10
+  const weights = packed(filter.storage, groupedPanels(kernel, filter.shape, groups))
+  const block = blockGrouped(kernel, n, depth, oc, groups, window)
+  engine.scratch(4 * block.scratch)
   const common = gcd(w.stride, w.dilation)
-  // Outputs are blocked by whole vectors or groups; each of them brings so many channels into the ring.
-  const step = planar ? groupOut : 4
-  const ringFloats = reach * w.stride * columns * (planar ? depth : 4)
-  const block = Math.min(
-    Math.ceil(oc / step) * step,
-    step * Math.max(Math.ceil(16 / step), Math.min(Math.ceil(64 / step), Math.floor(RING_BYTES / 4 / ringFloats))),
-  )
-  const blocks = Math.ceil(oc / block)
-  const rows = Math.max(Math.min(h.output, 2 * reach), Math.ceil(h.output / Math.ceil(UNITS / Math.max(1, n * blocks))))
-  engine.scratch(4 * (block + (ringFloats * block) / step + 4 * taps))
 
   const { i32, f32 } = engine
   const call = engine.call(Depthwise.length)
@@ -79,11 +97,11 @@ export function runGrouped(
   f32[call + Depthwise.low] = clamp[0]
   f32[call + Depthwise.high] = clamp[1]
   i32[call + Depthwise.groupIn] = depth
-  i32[call + Depthwise.groupOut] = groupOut
+  i32[call + Depthwise.groupOut] = oc / groups
   i32[call + Depthwise.tapStep] = w.stride / common
   i32[call + Depthwise.runTaps] = w.dilation === common ? 3 : 1
-  i32[call + Depthwise.columns] = columns
-  i32[call + Depthwise.rows] = rows
-  i32[call + Depthwise.block] = block
-  engine.run(kernel, call, n * blocks * Math.ceil(h.output / rows), y.size * taps)
+  i32[call + Depthwise.columns] = block.columns
+  i32[call + Depthwise.rows] = block.rows
+  i32[call + Depthwise.block] = block.channels
+  engine.run(kernel, call, block.units, y.size * kh * kw * depth)
 }

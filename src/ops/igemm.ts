@@ -99,36 +99,50 @@ const TAP_FLOATS = 16
 /** The same for rows of the window: shorter ones are joined to the whole window. */
 const ROW_FLOATS = 8
 
-/** Splits the work of a product into units: about 128 KB of input each, and enough of them for every core where the work allows. */
-export function blocking(
-  engine: Engine,
-  pixels: number,
-  taps: number,
-  depth: number,
-  panels: number,
-  groups: number,
-): { pixels: number; panels: number; units: number } {
-  const rows = engine.tileRows * 6
-  const block = Math.min(Math.max(1, pixels), rows * Math.max(1, Math.min(16, Math.floor(32768 / depth / rows), Math.floor(32768 / (taps + 1) / rows))))
-  const blocks = Math.ceil(pixels / block)
-  let slice = panels
-  const work = () => block * slice * 8 * taps * depth
-  const units = () => blocks * groups * Math.ceil(panels / slice)
-  while (units() < 16 && slice > 1 && work() > 400_000) slice = Math.ceil(slice / 2)
-  return { pixels: block, panels: slice, units: units() }
+/** How a kernel's work is cut into units, and what memory it wants. */
+export interface Blocking {
+  units: number
+  /** Floats of scratch memory of each thread. */
+  scratch: number
 }
 
-export function runProduct(engine: Engine, product: Product): void {
-  const { n, ic, oc, walkH: h, walkW: w, groups } = product
-  const groupIn = ic / groups
+interface ProductBlocking extends Blocking {
+  /** The window as runs of `depth` floats. */
+  runs: number
+  depth: number
+  /** Pixels and panels of one unit. */
+  pixels: number
+  panels: number
+}
+
+/** Units of about 128 KB of input each, and enough of them for every core where the work allows; they do not depend on the number of threads. */
+export function blockProduct(
+  rows: number,
+  { n, ic, oc, walkH: h, walkW: w, groups }: Pick<Product, 'n' | 'ic' | 'oc' | 'walkH' | 'walkW' | 'groups'>,
+): ProductBlocking {
   const joins = groups === 1 && w.step === 1 && ic < TAP_FLOATS
   const byRow = joins && w.taps > 1
   const byWindow = joins && h.taps > 1 && w.taps * ic < ROW_FLOATS
   const runs = byWindow ? 1 : byRow ? h.taps : h.taps * w.taps
-  const depth = (groupIn * h.taps * w.taps) / Math.max(1, runs)
-  const block = blocking(engine, n * h.count * w.count, runs, depth, panelCount(oc / groups), groups)
-  const copies = byWindow || byRow ? block.pixels * h.taps * w.taps * ic + 4 : 0
-  engine.scratch(4 * (Math.max(ic, oc) + 8 + 24 + block.pixels * (runs + 1) + 8 + copies))
+  const depth = ((ic / groups) * h.taps * w.taps) / Math.max(1, runs)
+
+  const all = n * h.count * w.count
+  const step = rows * 6
+  const pixels = Math.min(Math.max(1, all), step * Math.max(1, Math.min(16, Math.floor(32768 / depth / step), Math.floor(32768 / (runs + 1) / step))))
+  const blocks = Math.ceil(all / pixels)
+  const groupPanels = panelCount(oc / groups)
+  let panels = groupPanels
+  const units = () => blocks * groups * Math.ceil(groupPanels / panels)
+  while (units() < 16 && panels > 1 && pixels * panels * 8 * runs * depth > 400_000) panels = Math.ceil(panels / 2)
+
+  const copies = byWindow || byRow ? pixels * h.taps * w.taps * ic + 4 : 0
+  return { runs, depth, pixels, panels, units: units(), scratch: Math.max(ic, oc) + 8 + 24 + pixels * (runs + 1) + 8 + copies }
+}
+
+export function runProduct(engine: Engine, product: Product): void {
+  const { n, ic, oc, walkH: h, walkW: w, groups } = product
+  const block = blockProduct(engine.tileRows, product)
+  engine.scratch(4 * block.scratch)
 
   const { i32, f32 } = engine
   const call = engine.call(Igemm.length)
@@ -160,9 +174,9 @@ export function runProduct(engine: Engine, product: Product): void {
   i32[call + Igemm.groups] = groups
   f32[call + Igemm.low] = product.clamp[0]
   f32[call + Igemm.high] = product.clamp[1]
-  i32[call + Igemm.runs] = runs
-  i32[call + Igemm.depth] = depth
+  i32[call + Igemm.runs] = block.runs
+  i32[call + Igemm.depth] = block.depth
   i32[call + Igemm.pixels] = block.pixels
   i32[call + Igemm.panels] = block.panels
-  engine.run('igemm', call, block.units, n * h.count * w.count * oc * runs * depth)
+  engine.run('igemm', call, block.units, n * h.count * w.count * oc * block.runs * block.depth)
 }

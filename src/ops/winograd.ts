@@ -1,8 +1,8 @@
 /** The plan of a 3x3 convolution at stride 1 by Winograd's F(4x4, 3x3) (assembly/winograd.ts). */
 import { Winograd, WinogradFilter } from '../../assembly/calls.js'
-import type { Engine } from '../engine.js'
 import type { Tensor } from '../tensor.js'
 import type { Window } from '../window.js'
+import type { Blocking } from './igemm.js'
 
 /** Bytes of transformed input and output that a unit works on: with its filters they should stay in the second-level cache. Witness: bench, 3x3 layers. */
 const WORKSPACE_BYTES = 512 * 1024
@@ -15,7 +15,7 @@ const POSITIONS = 36
 function transformed(filter: Tensor): number {
   const { engine } = filter
   const [, , ic, oc] = filter.shape as [number, number, number, number]
-  return filter.storage.derive('winograd', POSITIONS * Math.ceil(oc / 8) * 8 * ic, (panels) => {
+  return filter.storage.derive('winograd', transformedFloats(ic, oc), (panels) => {
     engine.scratch(4 * 4 * 18)
     const { i32 } = engine
     const call = engine.call(WinogradFilter.length)
@@ -27,24 +27,34 @@ function transformed(filter: Tensor): number {
   })
 }
 
-/** Tiles and panels of one unit. */
-function blocking(engine: Engine, tiles: number, depth: number, panels: number): { tiles: number; panels: number; units: number } {
-  const rows = engine.tileRows
-  const most = Math.floor(WORKSPACE_BYTES / (4 * POSITIONS * (depth + panels * 8)) / rows)
-  const block = Math.min(Math.max(1, tiles), rows * Math.max(2, most))
-  const blocks = Math.ceil(tiles / block)
-  const slice = Math.ceil(panels / Math.min(panels, Math.max(1, Math.ceil(UNITS / Math.max(1, blocks)))))
-  return { tiles: block, panels: slice, units: blocks * Math.ceil(panels / slice) }
+interface WinogradBlocking extends Blocking {
+  /** Tiles of 4x4 outputs and panels of one unit. */
+  tiles: number
+  panels: number
 }
+
+export function blockWinograd(rows: number, n: number, ic: number, oc: number, { h, w }: Window): WinogradBlocking {
+  const depth = Math.ceil(ic / 4) * 4
+  const all = n * Math.ceil(h.output / 4) * Math.ceil(w.output / 4)
+  const allPanels = Math.ceil(oc / 8)
+  const most = Math.floor(WORKSPACE_BYTES / (4 * POSITIONS * (depth + allPanels * 8)) / rows)
+  const tiles = Math.min(Math.max(1, all), rows * Math.max(2, most))
+  const blocks = Math.ceil(all / tiles)
+  const panels = Math.ceil(allPanels / Math.min(allPanels, Math.max(1, Math.ceil(UNITS / Math.max(1, blocks)))))
+  const scratch = 8 + POSITIONS * 4 + POSITIONS * depth + tiles * 2 + 4 + POSITIONS * tiles * (depth + panels * 8)
+  return { tiles, panels, units: blocks * Math.ceil(allPanels / panels), scratch }
+}
+
+/** Floats of the filters, transformed. */
+export const transformedFloats = (ic: number, oc: number): number => POSITIONS * Math.ceil(oc / 8) * 8 * ic
 
 export function runWinograd(x: Tensor, filter: Tensor, bias: Tensor | undefined, y: Tensor, { h, w }: Window, clamp: readonly [number, number]): void {
   const { engine } = x
   const [n, ih, iw, ic] = x.shape as [number, number, number, number]
   const oc = filter.shape[3]!
   const panels = transformed(filter)
-  const depth = Math.ceil(ic / 4) * 4
-  const block = blocking(engine, n * Math.ceil(h.output / 4) * Math.ceil(w.output / 4), depth, Math.ceil(oc / 8))
-  engine.scratch(4 * (8 + POSITIONS * 4 + POSITIONS * depth + block.tiles * 2 + 4 + POSITIONS * block.tiles * (depth + block.panels * 8)))
+  const block = blockWinograd(engine.tileRows, n, ic, oc, { h, w })
+  engine.scratch(4 * block.scratch)
 
   const { i32, f32 } = engine
   const call = engine.call(Winograd.length)
