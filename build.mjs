@@ -40,7 +40,7 @@ writeFileSync(
 )
 
 const { metafile } = await build({
-  entryPoints: { index: 'src/index.ts', image: 'src/image/index.ts', cli: 'src/cli/index.ts' },
+  entryPoints: { index: 'src/index.ts', image: 'src/image/index.ts', nn: 'src/nn/index.ts', cli: 'src/cli/index.ts' },
   outdir: 'dist',
   chunkNames: '[name]-[hash]',
   bundle: true,

@@ -122,7 +122,8 @@ export const enum Filter {
 
 /** Filters transformed for Winograd: see winograd.ts. */
 export const enum WinogradFilter {
-  filter, panels,
+  /** Filter element (ky, kx, i, o) is at ky * tapHStride + kx * tapWStride + i * rowStride + o * columnStride. */
+  filter, tapHStride, tapWStride, rowStride, columnStride, panels,
   ic, oc,
   length,
 }
@@ -151,6 +152,12 @@ export const UNARY_BLOCK = 4096
 
 export const enum UnaryOp {
   clamp, leakyRelu, elu, gelu, geluTanh, sigmoid, hardSigmoid, tanh, silu, hardSwish, mish, softplus, exp, log, erf,
+}
+
+/** dx = dy * f'(v, a, b): see gradient.ts. v is x, of a clamp y. */
+export const enum UnaryBackward {
+  op, dy, v, dx, size, a, b,
+  length,
 }
 
 /** y = f(a, b), broadcasting: see elementwise.ts. */
@@ -221,3 +228,44 @@ export const enum Softmax {
   log,
   length,
 }
+
+/** Filter gradient of any dense product over a window: see gradient.ts. The words of Igemm, where y is dy, w the sums, and pixels are those of one block. */
+export const enum FilterGradient {
+  splits = Igemm.length,
+  /** Blocks of pixels of one split. */
+  blocks,
+  length,
+}
+
+/** Sums of panels back to a strided matrix: see gradient.ts. */
+export const enum Unpack {
+  panels, y,
+  splits, groups, columns, taps, depth,
+  groupStride, tapStride, rowStride, columnStride,
+  length,
+}
+
+/** Gradient of a pool: the words of Pool, where x and y are those of forward, and those that follow. See gradient.ts. */
+export const enum PoolGradient {
+  dy = Pool.length,
+  dx,
+  length,
+}
+
+/** One step of an optimiser: see optimise.ts. */
+export const enum Update {
+  op,
+  /** Step length; added to the gradient: decay * w; what is left of w before the step. */
+  rate, decay, keep,
+  /** Momentum, or how much is kept of the mean of gradients (a) and of their squares (b). */
+  a, b,
+  /** Of adam: what makes up for the zeros that its second mean started from. */
+  correction, epsilon,
+  /** Six words for each parameter: w, gradient, first state, second state, floats, and one more than its last unit. */
+  rows,
+}
+
+/** Floats in one unit of `update`. */
+export const UPDATE_BLOCK = 4096
+
+export const enum UpdateOp { sgd, nesterov, rmsProp, adam }

@@ -44,7 +44,7 @@ export function igemm(call: usize, begin: i32, end: i32): void {
     const block = u / slices
     if (block != pointed) {
       count = min(pixels, allPixels - block * pixels)
-      pointPixels(call, table, positions, zeros, block * pixels, count)
+      pointPixels(call, table, positions, zeros, block * pixels, count, TILE_ROWS)
       pointed = block
     }
     const slice = u % slices
@@ -61,8 +61,8 @@ export function igemm(call: usize, begin: i32, end: i32): void {
   }
 }
 
-/** Fills the table for pixels [first, first + count), tile by tile: output addresses, then the input addresses of each tap. */
-function pointPixels(call: usize, table: usize, positions: usize, zeros: usize, first: i32, count: i32): void {
+/** Fills the table for pixels [first, first + count), `tileRows` of them at a time: output addresses, then the input addresses of each tap. */
+export function pointPixels(call: usize, table: usize, positions: usize, zeros: usize, first: i32, count: i32, tileRows: i32): void {
   const x = address(call, Igemm.x), y = address(call, Igemm.y)
   const ih = word(call, Igemm.ih), iw = word(call, Igemm.iw), oh = word(call, Igemm.oh), ow = word(call, Igemm.ow)
   const gridH = word(call, Igemm.gridH), gridW = word(call, Igemm.gridW)
@@ -90,8 +90,8 @@ function pointPixels(call: usize, table: usize, positions: usize, zeros: usize, 
   let to: usize = 0, from: usize = 0, iy = 0, ix = 0, rowsInside = false
   let newRow = true
 
-  for (let left = count; left > 0; left -= TILE_ROWS) {
-    const rows = min(left, TILE_ROWS)
+  for (let left = count; left > 0; left -= tileRows) {
+    const rows = min(left, tileRows)
     let inside = true
     for (let r = 0; r < rows; r++) {
       if (newRow) {

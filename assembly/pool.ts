@@ -55,14 +55,14 @@ function pool<F>(call: usize, begin: i32, end: i32): void {
 /** The first tap at or after element 0 of a window that starts at element i. */
 // @ts-ignore: decorator
 @inline
-function firstTap(i: i32, tapStep: i32): i32 {
+export function firstTap(i: i32, tapStep: i32): i32 {
   return i < 0 ? (tapStep - 1 - i) / tapStep : 0
 }
 
 /** One more than the last tap before element `length`. */
 // @ts-ignore: decorator
 @inline
-function endTap(i: i32, tapStep: i32, taps: i32, length: i32): i32 {
+export function endTap(i: i32, tapStep: i32, taps: i32, length: i32): i32 {
   return i + (taps - 1) * tapStep < length ? taps : max(0, (length - i + tapStep - 1) / tapStep)
 }
 

@@ -56,22 +56,24 @@ function transformFilter(g0: v128, g1: v128, g2: v128, to: usize, toStride: usiz
   v128.store(to + 5 * toStride, g2)
 }
 
-/** Unit: one input channel. filter [3][3][ic][oc] -> G g G' as panels [36][oc / 8][ic][8]. */
+/** Unit: one input channel. filter [3][3][ic][oc], in any strides -> G g G' as panels [36][oc / 8][ic][8]. */
 export function winogradFilter(call: usize, begin: i32, end: i32): void {
   const ic = word(call, WinogradFilter.ic), oc = word(call, WinogradFilter.oc)
-  const filter = address(call, WinogradFilter.filter), panels = address(call, WinogradFilter.panels)
-  const tapStride = ic * oc * 4
+  const tapHStride: usize = word(call, WinogradFilter.tapHStride), tapWStride: usize = word(call, WinogradFilter.tapWStride)
+  const columnStride: usize = word(call, WinogradFilter.columnStride)
+  const panels = address(call, WinogradFilter.panels)
   const positionStride = ((oc + 7) / 8) * ic * 32
   const grid = scratch()
   for (let i = begin; i < end; i++) {
+    const filter = address(call, WinogradFilter.filter) + i * word(call, WinogradFilter.rowStride)
     for (let o = 0; o < ((oc + 7) & ~7); o += 4) {
-      const from = filter + (i * oc + o) * 4
+      const from = filter + o * columnStride
       const lanes = max(0, min(4, oc - o))
       for (let kx = 0; kx < 3; kx++) {
-        const column = from + kx * tapStride
-        const g0 = loadLanes(column, lanes)
-        const g1 = loadLanes(column + 3 * tapStride, lanes)
-        const g2 = loadLanes(column + 6 * tapStride, lanes)
+        const column = from + kx * tapWStride
+        const g0 = loadColumns(column, lanes, columnStride)
+        const g1 = loadColumns(column + tapHStride, lanes, columnStride)
+        const g2 = loadColumns(column + 2 * tapHStride, lanes, columnStride)
         transformFilter(g0, g1, g2, grid + kx * 16, 48)
       }
       const to = panels + ((o >> 3) * ic + i) * 32 + (o & 4) * 4
@@ -81,6 +83,18 @@ export function winogradFilter(call: usize, begin: i32, end: i32): void {
       }
     }
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function loadColumns(p: usize, lanes: i32, columnStride: usize): v128 {
+  if (columnStride == 4) return loadLanes(p, lanes)
+  let v = f32x4.splat(0)
+  if (lanes > 0) v = v128.load32_zero(p)
+  if (lanes > 1) v = v128.load32_lane(p + columnStride, v, 1)
+  if (lanes > 2) v = v128.load32_lane(p + 2 * columnStride, v, 2)
+  if (lanes > 3) v = v128.load32_lane(p + 3 * columnStride, v, 3)
+  return v
 }
 
 /** Unit: `tiles` tiles of 4x4 outputs x `panels` panels of 8 output channels; units of the same tiles are neighbours. */

@@ -1,6 +1,7 @@
 import { check, FilterbankError, show } from './errors.js'
 import { Program } from './program.js'
 import { isShape, printShape, type Shape } from './shape.js'
+import type { Tape } from './tape.js'
 import { checkNumbers, type Numbers, Tensor } from './tensor.js'
 import { Control } from './wasm/job.js'
 import type { Exports, Kernel } from './wasm/kernels.js'
@@ -66,6 +67,8 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
 export class Engine {
   /** Work below this stays on the calling thread: waking a worker takes 40 us. Witness: bench --threads 2. @internal */
   parallelWork = 500_000
+  /** Who notes down what the ops compute, while derivatives are wanted. @internal */
+  tape: Tape | undefined
   /** Settles when the workers have started, or failed to. @internal */
   readonly started: Promise<void>
   private readonly workers: Workers | undefined

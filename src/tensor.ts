@@ -46,6 +46,18 @@ export class Storage {
     return entry.pointer
   }
 
+  /** Notes that `op` writes: what was computed from the old numbers is stale. Throws while derivatives depend on them. */
+  write(op: string): void {
+    check(!this.engine.tape?.holds(this), () => ({
+      op,
+      argument: 'tensor',
+      expected: 'left as it is inside valueAndGradients, whose loss depends on its numbers',
+      got: 'a write',
+      hint: 'Compute a new tensor instead; to read the numbers, use toArray()',
+    }))
+    this.version++
+  }
+
   release(): void {
     if (--this.references > 0) return
     this.engine.free(this.pointer)
@@ -62,6 +74,8 @@ export class Tensor {
   readonly shape: Shape
   /** Number of elements. */
   readonly size: number
+  /** What errors and files call it. */
+  name?: string
   private held: Storage | undefined
 
   /** @internal */
@@ -107,7 +121,7 @@ export class Tensor {
    */
   get view(): Float32Array {
     const { storage } = this
-    storage.version++
+    storage.write('tensor.view')
     return this.engine.f32.subarray(storage.pointer / 4, storage.pointer / 4 + this.size)
   }
 
@@ -123,14 +137,14 @@ export class Tensor {
   set(data: Numbers): this {
     const { storage } = this
     checkNumbers(data, this.shape, 'tensor.set')
+    storage.write('tensor.set')
     this.engine.f32.set(data, storage.pointer / 4)
-    storage.version++
     return this
   }
 
   /** Tells the engine that the numbers were written through a `view` taken earlier. */
   changed(): this {
-    this.storage.version++
+    this.storage.write('tensor.changed')
     return this
   }
 

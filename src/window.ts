@@ -124,6 +124,12 @@ export function slidingWindow(
 /** Elements that a window around an element covers before it, where the output has the input's size: half of them, an even window one more than after it. */
 export const anchorOf = (size: number): number => size >> 1
 
+/** The way back of a window at stride 1: it slides over the output and gives the input. */
+export const opposite = (axis: Axis): Axis => {
+  const before = axis.dilation * (axis.size - 1) - axis.before
+  return { ...axis, input: axis.output, output: axis.input, before, after: axis.input - axis.output + axis.dilation * (axis.size - 1) - before }
+}
+
 /** A window that spreads every input element over its taps: transposed convolution. `'same'` gives input x stride. */
 export function transposedWindow(
   input: readonly [number, number],

@@ -5,7 +5,9 @@ import { check, show } from '../errors.js'
 import { broadcastShapes, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
-import { type OutOptions, produce, runBinary, runUnary } from './elementwise.js'
+import { add, mul, sub } from './arithmetic.js'
+import { type OutOptions, produce, runBinary, runUnary, unaryBackward } from './elementwise.js'
+import { sumTo } from './reduce.js'
 
 /** An operation of the kernel with its two numbers. */
 type Formula = readonly [op: UnaryOp, a: number, b: number]
@@ -33,7 +35,7 @@ const formulas = {
 /** An activation by name, with its defaults, or a clamp to [low, high]. */
 export type Activation = keyof typeof formulas | readonly [number, number]
 
-const NO_CLAMP = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const
+export const NO_CLAMP = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const
 
 function formulaOf(activation: Activation): Formula {
   return typeof activation === 'string' ? formulas[activation] : [UnaryOp.clamp, ...activation]
@@ -54,16 +56,42 @@ export function fusedClamp(activation: Activation | undefined, context: Context)
   return op === UnaryOp.clamp ? [a, b] : NO_CLAMP
 }
 
-/** What is left of the activation once the store has clamped: nothing for clamps, else the function itself, in place. */
-export function finishActivation(activation: Activation | undefined, y: Tensor): void {
-  if (activation === undefined) return
+/**
+ * What is left of the activation once the store has clamped: nothing for clamps, else the function itself. It is done in place, but while derivatives are
+ * wanted as an op of its own: most functions need their input on the way back.
+ */
+export function finishActivation(activation: Activation | undefined, y: Tensor): Tensor {
+  if (activation === undefined) return y
   const [op, a, b] = formulaOf(activation)
-  if (op !== UnaryOp.clamp) runUnary(op, y, y, a, b)
+  if (op === UnaryOp.clamp) return y
+  if (y.engine.tape) {
+    try {
+      return activate(String(activation), y, [op, a, b], {})
+    } finally {
+      y.dispose()
+    }
+  }
+  runUnary(op, y, y, a, b)
+  return y
+}
+
+/** dx = dy where y = clamp(x) lies between the bounds, 0 where it was brought to one of them (and on it). */
+export function clampBackward(dy: Tensor, y: Tensor, [low, high]: readonly [number, number]): Tensor {
+  return unaryBackward(UnaryOp.clamp, dy, y, low, high)
+}
+
+/** An activation by name or bounds, as an op of its own. */
+export function applyActivation(op: string, x: Tensor, activation: Activation): Tensor {
+  fusedClamp(activation, { op, shapes: { x: x.shape } })
+  return activate(op, x, formulaOf(activation), {})
 }
 
 function activate(op: string, x: Tensor, [code, a, b]: Formula, { out }: OutOptions): Tensor {
   const engine = engineOf(op, { x }, { out })
-  return produce(engine, x.shape, out, { op, shapes: { x: x.shape, out: out?.shape } }, (y) => runUnary(code, x, y, a, b))
+  const y = produce(engine, x.shape, out, { op, shapes: { x: x.shape, out: out?.shape } }, (to) => runUnary(code, x, to, a, b))
+  // Clamps go back by their output, which the next op mostly keeps anyway.
+  engine.tape?.record(op, y, { x }, { v: code === UnaryOp.clamp ? y : x }, (dy, { v }) => ({ x: () => unaryBackward(code, dy, v, a, b) }))
+  return y
 }
 
 function checkNumbers(op: string, x: Tensor, numbers: Record<string, unknown>): void {
@@ -123,7 +151,16 @@ export function prelu(x: Tensor, slope: Tensor, options: OutOptions = {}): Tenso
     expected: `[${x.shape.at(-1) ?? 1}], one per channel, [1], or of a shape that broadcasts to x's`,
     got: show(slope.shape),
   }))
-  return runBinary(BinaryOp.prelu, engine, x, slope, out, NO_CLAMP, context)
+  const y = runBinary(BinaryOp.prelu, engine, x, slope, out, NO_CLAMP, context)
+  engine.tape?.record('prelu', y, { x, slope }, { x, slope }, (dy, kept) => {
+    const rising = () => unaryBackward(UnaryOp.leakyRelu, dy, kept.x, 0, 0)
+    const falling = () => sub(dy, rising())
+    return {
+      x: () => engine.scope(() => add(rising(), mul(kept.slope, falling()))),
+      slope: () => engine.scope(() => sumTo(mul(kept.x, falling()), kept.slope.shape)),
+    }
+  })
+  return y
 }
 
 /**

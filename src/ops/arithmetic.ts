@@ -4,8 +4,9 @@ import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
-import { type Activation, finishActivation, fusedClamp } from './activation.js'
+import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
 import { type OutOptions, runBinary } from './elementwise.js'
+import { sumTo } from './reduce.js'
 
 export interface ArithmeticOptions extends OutOptions {
   /** Of the result. */
@@ -17,7 +18,23 @@ function arithmetic(op: string, code: BinaryOp, a: Tensor | number, b: Tensor | 
   check(Object.keys(tensors).length > 0, () => ({ op, argument: 'a', expected: 'a tensor where b is none', got: show(a) }))
   const engine = engineOf(op, tensors, { out })
   const context: Context = { op, shapes: { a: tensors.a?.shape, b: tensors.b?.shape, out: out?.shape } }
-  return runBinary(code, engine, a, b, out, fusedClamp(activation, context), context, (y) => finishActivation(activation, y))
+  const clamp = fusedClamp(activation, context)
+  const y = runBinary(code, engine, a, b, out, clamp, context)
+  const scales = code === BinaryOp.mul || code === BinaryOp.div
+  engine.tape?.record(op, y, tensors, { ...(scales ? tensors : {}), y: clamp === NO_CLAMP ? undefined : y }, (dy, kept: Record<string, Tensor | undefined>) =>
+    arithmeticBackward(code, kept.y ? clampBackward(dy, kept.y, clamp) : dy, kept.a ?? a, kept.b ?? b),
+  )
+  return finishActivation(activation, y)
+}
+
+/** da and db: summed over the axes along which a or b was broadcast. */
+function arithmeticBackward(code: BinaryOp, dy: Tensor, a: Tensor | number, b: Tensor | number): { a: () => Tensor; b: () => Tensor } {
+  const back = (operand: Tensor | number, derivative: () => Tensor) => () => dy.engine.scope(() => sumTo(derivative(), (operand as Tensor).shape))
+  const both = (da: () => Tensor, db: () => Tensor) => ({ a: back(a, da), b: back(b, db) })
+  if (code === BinaryOp.add) return both(() => dy, () => dy) // biome-ignore format: one line
+  if (code === BinaryOp.sub) return both(() => dy, () => mul(dy, -1)) // biome-ignore format: one line
+  if (code === BinaryOp.mul) return both(() => mul(dy, b), () => mul(dy, a)) // biome-ignore format: one line
+  return both(() => div(dy, b), () => mul(div(mul(dy, -1), b), div(a, b))) // biome-ignore format: one line
 }
 
 /**

@@ -4,8 +4,10 @@ import { check, show } from '../errors.js'
 import { sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
-import { type Activation, finishActivation, fusedClamp } from './activation.js'
+import { type Activation, clampBackward, finishActivation, fusedClamp } from './activation.js'
+import { mul, sub } from './arithmetic.js'
 import { type OutOptions, produce } from './elementwise.js'
+import { channelSums, mean as meanOver } from './reduce.js'
 
 export interface BatchNormOptions extends OutOptions {
   /** [channels] */
@@ -56,7 +58,7 @@ export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
   // Few channels are repeated until they fill whole vectors and a run worth its loop.
   const copies = channels > 0 && channels < UNIT ? Math.ceil(RUN / channels / 4) * 4 : 1
   const period = channels * copies
-  return produce(engine, x.shape, out, context, (y) => {
+  const y = produce(engine, x.shape, out, context, (y) => {
     if (x.size === 0) return
     const table = engine.allocate(2 * period * 4)
     try {
@@ -87,6 +89,89 @@ export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
     } finally {
       engine.free(table)
     }
-    finishActivation(activation, y)
   })
+  const keptY = low === Number.NEGATIVE_INFINITY && high === Number.POSITIVE_INFINITY ? undefined : y
+  engine.tape?.record('batchNorm', y, { x, ...statistics }, { x, mean, variance, scale, y: keptY }, (dy, kept) => {
+    const dsum = kept.y ? clampBackward(dy, kept.y, [low, high]) : dy
+    return statisticsBackward(dsum, kept.x, kept.mean, kept.variance, kept.scale, epsilon)
+  })
+  return finishActivation(activation, y)
+}
+
+/** 1 / sqrt(variance + epsilon), times a power of it and of scale as asked. */
+function rateOf(variance: Tensor, epsilon: number, scale: Tensor | undefined, power: 1 | 2, factor = 1): Tensor {
+  const scales = scale?.toArray()
+  const rates = variance.toArray().map((v, c) => (factor * (scales?.[c] ?? 1)) / Math.sqrt(v + epsilon) ** power)
+  return variance.engine.tensor(rates, variance.shape)
+}
+
+/** With h = (x - mean) / sqrt(variance + epsilon) and r = scale / sqrt(variance + epsilon): y = h * scale + offset, where the statistics are given. */
+function statisticsBackward(dy: Tensor, x: Tensor, mean: Tensor, variance: Tensor, scale: Tensor | undefined, epsilon: number) {
+  const { engine } = dy
+  const ofScale = () => engine.scope(() => channelSums(mul(dy, batchNorm(x, { mean, variance, epsilon }))))
+  return {
+    x: () => engine.scope(() => mul(dy, rateOf(variance, epsilon, scale, 1))),
+    scale: ofScale,
+    offset: () => channelSums(dy),
+    mean: () => engine.scope(() => mul(channelSums(dy), rateOf(variance, epsilon, scale, 1, -1))),
+    variance: () => engine.scope(() => mul(ofScale(), rateOf(variance, epsilon, scale, 2, -0.5))),
+  }
+}
+
+export interface BatchNormTrainingOptions extends Pick<BatchNormOptions, 'scale' | 'offset' | 'epsilon' | 'activation'> {}
+
+/**
+ * `batchNorm` by the statistics of x itself: the mean of each channel, and the mean of the squares around it.
+ *
+ * @returns y, of x's shape; mean and variance, [channels]
+ * @throws FilterbankError as batchNorm, and for an x without elements
+ * @internal
+ */
+export function batchNormTraining(x: Tensor, options: BatchNormTrainingOptions): { y: Tensor; mean: Float32Array; variance: Float32Array } {
+  const { scale, offset, epsilon = 1e-5, activation } = options
+  const engine = engineOf('batchNorm', { x }, { scale, offset })
+  const shapes = { x: x.shape, scale: scale?.shape, offset: offset?.shape }
+  check(x.size > 0 && x.shape.length > 0, () => ({ op: 'batchNorm', argument: 'x', expected: '[..., channels], not empty', got: show(x.shape), shapes }))
+  const { tape } = engine
+  return engine.scope(() => {
+    // What happens in here is recorded as one op.
+    engine.tape = undefined
+    try {
+      const axes = x.shape.slice(1).map((_, axis) => axis)
+      const average = meanOver(x, { axes })
+      const centred = sub(x, average)
+      const variance = meanOver(mul(centred, centred, { out: centred }), { axes })
+      const y = batchNorm(x, { mean: average, variance, scale, offset, epsilon })
+      tape?.record('batchNorm', y, { x, scale, offset }, { x, scale, average, variance }, (dy, kept) =>
+        trainingBackward(dy, kept.x, kept.average, kept.variance, kept.scale, epsilon),
+      )
+      engine.tape = tape
+      return { y: finishActivation(activation, y), mean: average.toArray(), variance: variance.toArray() }
+    } finally {
+      engine.tape = tape
+    }
+  })
+}
+
+/**
+ * With h = (x - mean) / sqrt(variance + epsilon), over the n elements of each channel:
+ *
+ *   dscale = sum of dy * h,  doffset = sum of dy,  dx = scale / sqrt(variance + epsilon) * (dy - doffset / n - h * dscale / n)
+ */
+function trainingBackward(dy: Tensor, x: Tensor, mean: Tensor, variance: Tensor, scale: Tensor | undefined, epsilon: number) {
+  const { engine } = dy
+  const n = x.size / x.shape.at(-1)!
+  const normalised = batchNorm(x, { mean, variance, epsilon })
+  const products = mul(dy, normalised)
+  const dscale = channelSums(products)
+  products.dispose()
+  const doffset = channelSums(dy)
+  return {
+    x: () =>
+      engine.scope(() => {
+        return mul(sub(sub(dy, mul(doffset, 1 / n)), mul(normalised, mul(dscale, 1 / n))), rateOf(variance, epsilon, scale, 1))
+      }),
+    scale: () => dscale,
+    offset: () => doffset,
+  }
 }

@@ -4,6 +4,7 @@ import { stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { axisOf } from './axis.js'
 import { copy } from './copy.js'
+import { slice } from './slice.js'
 
 export interface ConcatOptions {
   /** The axis along which the tensors follow each other; negative counts from the last. Default -1: the channels. */
@@ -42,5 +43,15 @@ export function concat(tensors: readonly Tensor[], options: ConcatOptions = {}):
     copy(engine, x.pointer, start, x.shape.map((length, j) => ({ length, from: from[j]!, to: to[j]! }))) // biome-ignore format: one line
     start += x.shape[axis]! * to[axis]! * 4
   }
+  engine.tape?.record('concat', y, named, {}, (dy) => {
+    let first = 0
+    return Object.fromEntries(
+      Object.entries(named).map(([name, { shape }]) => {
+        const begin = shape.map((_, j) => (j === axis ? first : 0))
+        first += shape[axis]!
+        return [name, () => slice(dy, { begin, end: shape.map((other, j) => begin[j]! + other) })]
+      }),
+    )
+  })
   return y
 }

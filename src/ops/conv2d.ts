@@ -2,10 +2,14 @@ import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { type Context, type Padding, slidingWindow, type Window, type WindowOptions } from '../window.js'
-import { type Activation, finishActivation, fusedClamp } from './activation.js'
+import { type Context, opposite, type Padding, slidingWindow, type Window, type WindowOptions } from '../window.js'
+import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
 import { blockGrouped, groupedPanels, runGrouped } from './depthwise.js'
-import { blockProduct, type Panels, packed, packedFloats, runProduct, slide } from './igemm.js'
+import { checkNoTape } from './elementwise.js'
+import { runFilterGradient } from './filterGradient.js'
+import { blockProduct, type Panels, type Product, packed, packedFloats, runProduct, slide, turned } from './igemm.js'
+import { channelSums } from './reduce.js'
+import { runTransposed } from './transposed.js'
 import { blockWinograd, runWinograd, transformedFloats } from './winograd.js'
 
 /** `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 at stride 1. `'depthwise'`: one input channel per group. `'grouped'`: up to 16 in and out. */
@@ -174,16 +178,27 @@ function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Co
   const clamp = fusedClamp(activation, context)
   check(!out || sameShape(out.shape, shape), fail('out', show(shape), show(out?.shape)))
   check(!out || out.storage !== x.storage, fail('out', 'another tensor than x', 'x itself'))
+  checkNoTape(x.engine, out, context)
 
   const run = (y: Tensor) => {
     if (algorithm === 'depthwise' || algorithm === 'grouped') runGrouped(algorithm, x, filter, bias, y, window, groups, clamp)
     else if (algorithm === 'winograd') runWinograd(x, filter, bias, y, window, clamp)
     else runDense(x, filter, bias, y, window, groups, clamp)
-    finishActivation(activation, y)
   }
-  if (!out) return x.engine.make(shape, run)
-  run(out)
-  return out.changed()
+  if (out) {
+    run(out)
+    return finishActivation(activation, out.changed())
+  }
+  const y = x.engine.make(shape, run)
+  x.engine.tape?.record(context.op, y, { x, filter, bias }, { x, filter, y: clamp === NO_CLAMP ? undefined : y }, (dy, kept) => {
+    const dsum = kept.y ? clampBackward(dy, kept.y, clamp) : dy
+    return {
+      x: () => inputGradient(dsum, kept.filter, window, groups, algorithm),
+      filter: () => filterGradient(kept.x, dsum, kept.filter.shape, window, groups),
+      bias: () => channelSums(dsum),
+    }
+  })
+  return finishActivation(activation, y)
 }
 
 type Algorithm = Exclude<ConvAlgorithm, 'auto'>
@@ -228,25 +243,41 @@ const densePanels = ([kh, kw, depth, oc]: Shape, groups: number): Panels => ({
   columnStride: 1,
 })
 
-function runDense(x: Tensor, filter: Tensor, bias: Tensor | undefined, y: Tensor, { h, w }: Window, groups: number, clamp: readonly [number, number]): void {
-  const [n, ih, iw, ic] = x.shape as [number, number, number, number]
+/** The dense product of a convolution; addresses to be filled in. */
+function productOf(n: number, ic: number, oc: number, { h, w }: Window, groups: number): Product {
+  const walks = { walkH: slide(h), walkW: slide(w) }
+  return { x: 0, w: 0, b: 0, y: 0, n, ih: h.input, iw: w.input, ic, oh: h.output, ow: w.output, oc, ...walks, groups, clamp: NO_CLAMP }
+}
+
+function runDense(x: Tensor, filter: Tensor, bias: Tensor | undefined, y: Tensor, window: Window, groups: number, clamp: readonly [number, number]): void {
+  const product = productOf(x.shape[0]!, x.shape[3]!, y.shape[3]!, window, groups)
+  runProduct(x.engine, { ...product, x: x.pointer, w: packed(filter.storage, densePanels(filter.shape, groups)), b: bias?.pointer ?? 0, y: y.pointer, clamp })
+}
+
+/**
+ * dx[n, oy * stride - before + ky * dilation, ox * stride - before + kx * dilation, i] = sum of dy[n, oy, ox, o] * filter[ky, kx, i, o]: every dy is spread
+ * over its window, as by convTranspose2d.
+ */
+function inputGradient(dy: Tensor, filter: Tensor, window: Window, groups: number, algorithm: ConvAlgorithm): Tensor {
+  const { engine } = dy
+  const { h, w } = window
+  const n = dy.shape[0]!
   const oc = filter.shape[3]!
-  const panels = packed(filter.storage, densePanels(filter.shape, groups))
-  runProduct(x.engine, {
-    x: x.pointer,
-    w: panels,
-    b: bias?.pointer ?? 0,
-    y: y.pointer,
-    n,
-    ih,
-    iw,
-    ic,
-    oh: h.output,
-    ow: w.output,
-    oc,
-    walkH: slide(h),
-    walkW: slide(w),
-    groups,
-    clamp,
+  const ic = filter.shape[2]! * groups
+  return engine.make([n, h.input, w.input, ic], (dx) => {
+    // At stride 1 it is a convolution with the filter turned by half a circle, and padding of what its reach leaves.
+    if (algorithm === 'winograd') return runWinograd(dy, filter, undefined, dx, { h: opposite(h), w: opposite(w) }, NO_CLAMP, true)
+    const product = { x: dy.pointer, b: 0, y: dx.pointer, n, ih: h.output, iw: w.output, ic: oc, oh: h.input, ow: w.input, oc: ic, groups, clamp: NO_CLAMP }
+    runTransposed(product, { ...h, output: h.input }, { ...w, output: w.input }, filter.storage, turned(densePanels(filter.shape, groups)))
+  })
+}
+
+/** dfilter[ky, kx, i, o] = sum over n, oy, ox of x[n, oy * stride - before + ky * dilation, ox * stride - before + kx * dilation, i] * dy[n, oy, ox, o] */
+function filterGradient(x: Tensor, dy: Tensor, shape: Shape, window: Window, groups: number): Tensor {
+  const [, , depth, oc] = shape as [number, number, number, number]
+  return x.engine.make(shape, (dw) => {
+    const product = { ...productOf(x.shape[0]!, x.shape[3]!, oc, window, groups), x: x.pointer, y: dy.pointer }
+    const target = { y: dw.pointer, groupStride: oc / groups, tapStride: depth * oc, rowStride: oc, columnStride: 1 }
+    runFilterGradient(x.engine, product, target)
   })
 }

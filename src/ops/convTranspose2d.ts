@@ -1,10 +1,13 @@
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
-import { sameShape } from '../shape.js'
+import { type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { type Axis, type Context, gcd, type Pair, transposedWindow, type WindowOptions } from '../window.js'
-import { type Activation, finishActivation, fusedClamp } from './activation.js'
-import { packed, runProduct, type Walk } from './igemm.js'
+import { type Axis, type Context, type Pair, transposedWindow, type WindowOptions } from '../window.js'
+import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
+import { runFilterGradient } from './filterGradient.js'
+import { type Panels, type Product, packed, runProduct, slide, turned } from './igemm.js'
+import { channelSums } from './reduce.js'
+import { runTransposed } from './transposed.js'
 
 export interface ConvTranspose2dOptions extends WindowOptions {
   /** [outChannels], added to every pixel. */
@@ -52,79 +55,51 @@ export function convTranspose2d(x: Tensor, filter: Tensor, options: ConvTranspos
   const { h, w } = transposedWindow([ih, iw], [kh, kw], options, context)
   const clamp = fusedClamp(activation, context)
 
-  const tapW = ic * groupOut
-  return engine.make([n, h.output, w.output, oc], (y) => {
-    for (const rows of phases(h)) {
-      for (const columns of phases(w)) {
-        const panels = packed(filter.storage, {
-          width: 8,
-          groups,
-          columns: groupOut,
-          tapsH: rows.walk.taps,
-          tapsW: columns.walk.taps,
-          depth: ic / groups,
-          offset: (rows.firstTap * kw + columns.firstTap) * tapW,
-          groupStride: (ic / groups) * groupOut,
-          tapHStride: rows.tapStep * kw * tapW,
-          tapWStride: columns.tapStep * tapW,
-          rowStride: groupOut,
-          columnStride: 1,
-        })
-        runProduct(engine, {
-          x: x.pointer,
-          w: panels,
-          b: bias?.pointer ?? 0,
-          y: y.pointer,
-          n,
-          ih,
-          iw,
-          ic,
-          oh: h.output,
-          ow: w.output,
-          oc,
-          walkH: rows.walk,
-          walkW: columns.walk,
-          groups,
-          clamp,
-        })
-      }
+  const y = engine.make([n, h.output, w.output, oc], (output) => {
+    const product = { x: x.pointer, b: bias?.pointer ?? 0, y: output.pointer, n, ih, iw, ic, oh: h.output, ow: w.output, oc, groups, clamp }
+    runTransposed(product, h, w, filter.storage, panelsOf(filter, groups))
+  })
+  engine.tape?.record('convTranspose2d', y, { x, filter, bias }, { x, filter, y: clamp === NO_CLAMP ? undefined : y }, (dy, kept) => {
+    const dsum = kept.y ? clampBackward(dy, kept.y, clamp) : dy
+    return {
+      x: () => inputGradient(dsum, kept.filter, h, w, groups),
+      filter: () => filterGradient(kept.x, dsum, kept.filter.shape, h, w, groups),
+      bias: () => channelSums(dsum),
     }
-    finishActivation(activation, y)
+  })
+  return finishActivation(activation, y)
+}
+
+/** [kh][kw][groups][ic / groups][oc / groups] */
+function panelsOf(filter: Tensor, groups: number): Panels {
+  const [kh, kw, ic, columns] = filter.shape as [number, number, number, number]
+  const depth = ic / groups
+  const tapWStride = ic * columns
+  return { width: 8, groups, columns, tapsH: kh, tapsW: kw, depth, offset: 0, groupStride: depth * columns, tapHStride: kw * tapWStride, tapWStride, rowStride: columns, columnStride: 1 } // biome-ignore format: strides in one line
+}
+
+/** The convolution that the transposed one is the way back of: it slides over the output, and gives the input. */
+function productOf(n: number, oc: number, ic: number, h: Axis, w: Axis, groups: number): Product {
+  const walks = { walkH: slide({ ...h, output: h.input }), walkW: slide({ ...w, output: w.input }) }
+  return { x: 0, w: 0, b: 0, y: 0, n, ih: h.output, iw: w.output, ic: oc, oh: h.input, ow: w.input, oc: ic, ...walks, groups, clamp: NO_CLAMP }
+}
+
+/** dx[n, iy, ix, i] = sum of dy[n, iy * stride - before + ky * dilation, ix * stride - before + kx * dilation, o] * filter[ky, kx, i, o]: a convolution */
+function inputGradient(dy: Tensor, filter: Tensor, h: Axis, w: Axis, groups: number): Tensor {
+  const [n, , , oc] = dy.shape as [number, number, number, number]
+  const ic = filter.shape[2]!
+  return dy.engine.make([n, h.input, w.input, ic], (dx) => {
+    const panels = packed(filter.storage, turned(panelsOf(filter, groups)))
+    runProduct(dy.engine, { ...productOf(n, oc, ic, h, w, groups), x: dy.pointer, w: panels, y: dx.pointer })
   })
 }
 
-interface Phase {
-  walk: Walk
-  /** Taps firstTap, firstTap + tapStep, ... of the window fall on this phase. */
-  firstTap: number
-  tapStep: number
-}
-
-/**
- * The outputs o = phase, phase + stride, ... and what they see. Tap t brings input i to output i * stride - before + t * dilation, so
- *
- *   i = (o + before - t * dilation) / stride,  for the t for which that is an integer:
- *   every (stride / gcd(stride, dilation))th, from one tap to the next dilation / gcd(stride, dilation) inputs back
- */
-function phases({ output, size, stride, dilation, before }: Axis): Phase[] {
-  const common = gcd(stride, dilation)
-  const tapStep = stride / common
-  return Array.from({ length: Math.min(stride, output) }, (_, phase) => {
-    let firstTap = 0
-    while (firstTap < tapStep && (phase + before - firstTap * dilation) % stride !== 0) firstTap++
-    const taps = firstTap === tapStep ? 0 : Math.max(0, Math.ceil((size - firstTap) / tapStep))
-    return {
-      walk: {
-        count: Math.ceil((output - phase) / stride),
-        outFirst: phase,
-        outStep: stride,
-        inStep: 1,
-        taps,
-        first: taps ? (phase + before - firstTap * dilation) / stride : 0,
-        step: -dilation / common,
-      },
-      firstTap,
-      tapStep,
-    }
+/** dfilter[ky, kx, i, o] = sum over n, iy, ix of x[n, iy, ix, i] * dy[n, iy * stride - before + ky * dilation, ix * stride - before + kx * dilation, o] */
+function filterGradient(x: Tensor, dy: Tensor, shape: Shape, h: Axis, w: Axis, groups: number): Tensor {
+  const [, , ic, groupOut] = shape as [number, number, number, number]
+  return x.engine.make(shape, (dw) => {
+    const product = { ...productOf(x.shape[0]!, dy.shape[3]!, ic, h, w, groups), x: dy.pointer, y: x.pointer }
+    const groupIn = ic / groups
+    runFilterGradient(x.engine, product, { y: dw.pointer, groupStride: groupIn * groupOut, tapStride: ic * groupOut, rowStride: 1, columnStride: groupOut })
   })
 }

@@ -1,5 +1,5 @@
 /** The plans of assembly/elementwise.ts: functions of one tensor, of two with broadcasting. Shared by activations and arithmetic. */
-import { BINARY_BLOCKS, Binary, type BinaryOp, OperandKind, UNARY_BLOCK, Unary, UnaryOp } from '../../assembly/calls.js'
+import { BINARY_BLOCKS, Binary, type BinaryOp, OperandKind, UNARY_BLOCK, Unary, UnaryBackward, UnaryOp } from '../../assembly/calls.js'
 import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
 import { broadcastShapes, type Shape, sameShape, stridesOf } from '../shape.js'
@@ -11,9 +11,15 @@ export interface OutOptions {
   out?: Tensor
 }
 
+/** An op that is recorded makes a new tensor: what `out` held before may be needed on the way back. */
+export function checkNoTape(engine: Engine, out: Tensor | undefined, context: Context): void {
+  check(!out || !engine.tape, () => ({ ...context, argument: 'out', expected: 'left out inside valueAndGradients', got: show(out?.shape) }))
+}
+
 /** `write` writes into `out` where it was given and fits, else into a new tensor. */
 export function produce(engine: Engine, shape: Shape, out: Tensor | undefined, context: Context, write: (y: Tensor) => void): Tensor {
   check(!out || sameShape(out.shape, shape), () => ({ ...context, argument: 'out', expected: show(shape), got: show(out?.shape) }))
+  checkNoTape(engine, out, context)
   if (!out) return engine.make(shape, write)
   write(out)
   return out.changed()
@@ -36,6 +42,23 @@ export function runUnary(op: UnaryOp, x: Tensor, y: Tensor, a: number, b: number
   f32[call + Unary.a] = a
   f32[call + Unary.b] = b
   engine.run('unary', call, Math.ceil(x.size / UNARY_BLOCK), x.size * (CHEAP.has(op) ? 1 : DEAR_WORK))
+}
+
+/** dx = dy * f'(v), each element by itself, where v is what the operation reads on the way back: its input, or for a clamp its output. */
+export function unaryBackward(op: UnaryOp, dy: Tensor, v: Tensor, a: number, b: number): Tensor {
+  const { engine } = dy
+  return engine.make(v.shape, (dx) => {
+    const { i32, f32 } = engine
+    const call = engine.call(UnaryBackward.length)
+    i32[call + UnaryBackward.op] = op
+    i32[call + UnaryBackward.dy] = dy.pointer
+    i32[call + UnaryBackward.v] = v.pointer
+    i32[call + UnaryBackward.dx] = dx.pointer
+    i32[call + UnaryBackward.size] = v.size
+    f32[call + UnaryBackward.a] = a
+    f32[call + UnaryBackward.b] = b
+    engine.run('unaryBackward', call, Math.ceil(v.size / UNARY_BLOCK), v.size * (CHEAP.has(op) ? 1 : DEAR_WORK))
+  })
 }
 
 /** Floats worked on at a time, so that what is spread out for them stays in the first cache. Witness: bench of add with a vector per channel. */
@@ -69,7 +92,7 @@ function periodOf(axes: BroadcastAxis[], operand: 1 | 2): number {
   return first < 0 ? 1 : axes.slice(first).reduce((period, [length]) => period * length, 1)
 }
 
-/** y = clamp(f(a, b)) by NumPy's broadcasting, then what `finish` does to it; one operand may be a number. */
+/** y = clamp(f(a, b)) by NumPy's broadcasting; one operand may be a number. */
 export function runBinary(
   op: BinaryOp,
   engine: Engine,
@@ -78,7 +101,6 @@ export function runBinary(
   out: Tensor | undefined,
   [low, high]: readonly [number, number],
   context: Context,
-  finish: (y: Tensor) => void = () => {},
 ): Tensor {
   const shapeOf = (operand: Tensor | number): Shape => (operand instanceof Tensor ? operand.shape : [])
   const shape = broadcastShapes(shapeOf(a), shapeOf(b))
@@ -114,6 +136,5 @@ export function runBinary(
     i32[call + Binary.rank] = axes.length
     i32.set(axes.flat(), call + Binary.axes)
     engine.run('binary', call, Math.ceil(size / block / BINARY_BLOCKS), size)
-    finish(y)
   })
 }

@@ -44,7 +44,16 @@ export interface Panels {
   columnStride: number
 }
 
-const panelCount = (columns: number, width = 8): number => Math.ceil(columns / width)
+export const panelCount = (columns: number, width = 8): number => Math.ceil(columns / width)
+
+/** The transpose of every group's matrix: what goes back through a filter. */
+export const turned = (panels: Panels): Panels => ({
+  ...panels,
+  depth: panels.columns,
+  columns: panels.depth,
+  rowStride: panels.columnStride,
+  columnStride: panels.rowStride,
+})
 
 export const packedFloats = ({ width, groups, columns, tapsH, tapsW, depth }: Panels): number =>
   groups * panelCount(columns, width) * width * tapsH * tapsW * depth
@@ -106,6 +115,23 @@ export interface Blocking {
   scratch: number
 }
 
+type Geometry = Pick<Product, 'n' | 'ic' | 'oc' | 'walkH' | 'walkW' | 'groups'>
+
+/** The window as runs of `depth` floats: its taps, its rows, or all of it; and how many floats are copied for each pixel, where some of them are. */
+export function runsOf({ ic, walkH: h, walkW: w, groups }: Geometry): { runs: number; depth: number; copied: number } {
+  const taps = h.taps * w.taps
+  const joins = groups === 1 && w.step === 1 && ic < TAP_FLOATS
+  const byRow = joins && w.taps > 1
+  const byWindow = joins && h.taps > 1 && w.taps * ic < ROW_FLOATS
+  const runs = byWindow ? 1 : byRow ? h.taps : taps
+  return { runs, depth: ((ic / groups) * taps) / Math.max(1, runs), copied: byWindow || byRow ? taps * ic : 0 }
+}
+/** Scratch floats of the table for a block of pixels, and of what is copied beside it. */
+export function tableFloats(product: Geometry, pixels: number): number {
+  const { runs, copied } = runsOf(product)
+  return Math.max(product.ic, product.oc) + 8 + 24 + pixels * (runs + 1) + 8 + (copied ? pixels * copied + 4 : 0)
+}
+
 interface ProductBlocking extends Blocking {
   /** The window as runs of `depth` floats. */
   runs: number
@@ -116,16 +142,9 @@ interface ProductBlocking extends Blocking {
 }
 
 /** Units of about 128 KB of input each, and enough of them for every core where the work allows; they do not depend on the number of threads. */
-export function blockProduct(
-  rows: number,
-  { n, ic, oc, walkH: h, walkW: w, groups }: Pick<Product, 'n' | 'ic' | 'oc' | 'walkH' | 'walkW' | 'groups'>,
-): ProductBlocking {
-  const joins = groups === 1 && w.step === 1 && ic < TAP_FLOATS
-  const byRow = joins && w.taps > 1
-  const byWindow = joins && h.taps > 1 && w.taps * ic < ROW_FLOATS
-  const runs = byWindow ? 1 : byRow ? h.taps : h.taps * w.taps
-  const depth = ((ic / groups) * h.taps * w.taps) / Math.max(1, runs)
-
+export function blockProduct(rows: number, product: Geometry): ProductBlocking {
+  const { n, oc, walkH: h, walkW: w, groups } = product
+  const { runs, depth } = runsOf(product)
   const all = n * h.count * w.count
   const step = rows * 6
   const pixels = Math.min(Math.max(1, all), step * Math.max(1, Math.min(16, Math.floor(32768 / depth / step), Math.floor(32768 / (runs + 1) / step))))
@@ -135,17 +154,22 @@ export function blockProduct(
   const units = () => blocks * groups * Math.ceil(groupPanels / panels)
   while (units() < 16 && panels > 1 && pixels * panels * 8 * runs * depth > 400_000) panels = Math.ceil(panels / 2)
 
-  const copies = byWindow || byRow ? pixels * h.taps * w.taps * ic + 4 : 0
-  return { runs, depth, pixels, panels, units: units(), scratch: Math.max(ic, oc) + 8 + 24 + pixels * (runs + 1) + 8 + copies }
+  return { runs, depth, pixels, panels, units: units(), scratch: tableFloats(product, pixels) }
 }
 
 export function runProduct(engine: Engine, product: Product): void {
-  const { n, ic, oc, walkH: h, walkW: w, groups } = product
+  const { n, oc, walkH: h, walkW: w } = product
   const block = blockProduct(engine.tileRows, product)
   engine.scratch(4 * block.scratch)
+  const call = writeProduct(engine, product, block, Igemm.length)
+  engine.run('igemm', call, block.units, n * h.count * w.count * oc * block.runs * block.depth)
+}
 
+/** The argument block of a product, `length` words long. */
+export function writeProduct(engine: Engine, product: Product, block: { pixels: number; panels: number }, length: number): number {
+  const { n, ic, oc, walkH: h, walkW: w, groups } = product
   const { i32, f32 } = engine
-  const call = engine.call(Igemm.length)
+  const call = engine.call(length)
   i32[call + Igemm.x] = product.x
   i32[call + Igemm.w] = product.w
   i32[call + Igemm.b] = product.b
@@ -174,9 +198,10 @@ export function runProduct(engine: Engine, product: Product): void {
   i32[call + Igemm.groups] = groups
   f32[call + Igemm.low] = product.clamp[0]
   f32[call + Igemm.high] = product.clamp[1]
-  i32[call + Igemm.runs] = block.runs
-  i32[call + Igemm.depth] = block.depth
+  const { runs, depth } = runsOf(product)
+  i32[call + Igemm.runs] = runs
+  i32[call + Igemm.depth] = depth
   i32[call + Igemm.pixels] = block.pixels
   i32[call + Igemm.panels] = block.panels
-  engine.run('igemm', call, block.units, n * h.count * w.count * oc * block.runs * block.depth)
+  return call
 }

@@ -4,8 +4,10 @@ import { check, show } from '../errors.js'
 import { broadcastShapes, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
-import { type Activation, finishActivation, fusedClamp } from './activation.js'
-import { type Panels, pack, packed, packedFloats, runProduct, type Walk } from './igemm.js'
+import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
+import { runFilterGradient } from './filterGradient.js'
+import { type Panels, type Product, pack, packed, packedFloats, runProduct, turned, type Walk } from './igemm.js'
+import { channelSums, sumTo } from './reduce.js'
 
 export interface LinearOptions {
   /** [outFeatures], added to every row. */
@@ -31,19 +33,15 @@ const matrixPanels = (depth: number, columns: number, groups = 1): Panels => ({
   columnStride: 1,
 })
 
+type Clamp = readonly [number, number]
+
 /** y [rows, columns] = clamp(b + x [rows, depth] panels); all addresses. */
-function product(
-  engine: Engine,
-  x: number,
-  w: number,
-  b: number,
-  y: number,
-  rows: number,
-  depth: number,
-  columns: number,
-  clamp: readonly [number, number],
-): void {
-  runProduct(engine, { x, w, b, y, n: rows, ih: 1, iw: 1, ic: depth, oh: 1, ow: 1, oc: columns, walkH: onePoint, walkW: onePoint, groups: 1, clamp })
+function productOf(x: number, w: number, b: number, y: number, rows: number, depth: number, columns: number, clamp: Clamp): Product {
+  return { x, w, b, y, n: rows, ih: 1, iw: 1, ic: depth, oh: 1, ow: 1, oc: columns, walkH: onePoint, walkW: onePoint, groups: 1, clamp }
+}
+
+function product(engine: Engine, x: number, w: number, b: number, y: number, rows: number, depth: number, columns: number, clamp: Clamp): void {
+  runProduct(engine, productOf(x, w, b, y, rows, depth, columns, clamp))
 }
 
 /**
@@ -69,10 +67,34 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
   check(!bias || sameShape(bias.shape, [columns]), fail('bias', `[${columns}]`, show(bias?.shape)))
   const clamp = fusedClamp(activation, context)
 
-  return engine.make([...x.shape.slice(0, -1), columns], (y) => {
+  const rows = x.size / depth
+  const y = engine.make([...x.shape.slice(0, -1), columns], (to) => {
     const panels = packed(weight.storage, matrixPanels(depth, columns))
-    product(engine, x.pointer, panels, bias?.pointer ?? 0, y.pointer, x.size / depth, depth, columns, clamp)
-    finishActivation(activation, y)
+    product(engine, x.pointer, panels, bias?.pointer ?? 0, to.pointer, rows, depth, columns, clamp)
+  })
+  engine.tape?.record('linear', y, { x, weight, bias }, { x, weight, y: clamp === NO_CLAMP ? undefined : y }, (dy, kept) => {
+    const dsum = kept.y ? clampBackward(dy, kept.y, clamp) : dy
+    return {
+      x: () =>
+        engine.make(kept.x.shape, (dx) => {
+          const panels = packed(kept.weight.storage, turned(matrixPanels(depth, columns)))
+          product(engine, dsum.pointer, panels, 0, dx.pointer, rows, columns, depth, NO_CLAMP)
+        }),
+      weight: () => engine.make([depth, columns], (dw) => runOuterSum(engine, kept.x.pointer, dsum.pointer, dw.pointer, rows, depth, columns)),
+      bias: () => channelSums(dsum),
+    }
+  })
+  return finishActivation(activation, y)
+}
+
+/** dw [depth, columns] = transpose of x [rows, depth] times dy [rows, columns]: every row of x by that of dy, summed; all addresses. */
+function runOuterSum(engine: Engine, x: number, dy: number, dw: number, rows: number, depth: number, columns: number): void {
+  runFilterGradient(engine, productOf(x, 0, 0, dy, rows, depth, columns, NO_CLAMP), {
+    y: dw,
+    groupStride: 0,
+    tapStride: 0,
+    rowStride: columns,
+    columnStride: 1,
   })
 }
 
@@ -91,45 +113,64 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   const fail = (argument: string, expected: string, got: string) => () => ({ ...context, argument, expected, got })
   check(a.shape.length >= 2, fail('a', '[..., m, k]', show(a.shape)))
   check(b.shape.length >= 2, fail('b', '[..., k, n]', show(b.shape)))
-  const [m, depth] = a.shape.slice(-2) as [number, number]
+  const depth = a.shape.at(-1)!
   const [bDepth, columns] = b.shape.slice(-2) as [number, number]
   check(depth === bDepth, fail('b', `[..., ${depth}, n]`, show(b.shape)))
   const aBatch = a.shape.slice(0, -2)
   const bBatch = b.shape.slice(0, -2)
   const batch = broadcastShapes(aBatch, bBatch)
   check(batch !== undefined, fail('b', `one whose axes before the last two broadcast with ${show(aBatch)}`, show(bBatch)))
-  const clamp = fusedClamp(undefined, context)
+  const y = multiply(a, b, batch, matrixPanels(depth, columns, sizeOf(bBatch)))
+  engine.tape?.record('matmul', y, { a, b }, { a, b }, (dy, kept) => ({
+    // dy [..., m, n] by b [..., k, n] the other way round
+    a: () => engine.scope(() => sumTo(multiply(dy, kept.b, batch, turned(matrixPanels(depth, columns, sizeOf(bBatch)))), a.shape)),
+    b: () => engine.scope(() => sumTo(outerSums(kept.a, dy, batch, bBatch), b.shape)),
+  }))
+  return y
+}
 
+/** Every matrix of `a` by that of `b`, whose panels these are. */
+function multiply(a: Tensor, b: Tensor, batch: readonly number[], panels: Panels): Tensor {
+  const { engine } = a
+  const { depth, columns, groups: matrices } = panels
+  const m = a.shape.at(-2)!
   const shape = [...batch, m, columns]
   if (sizeOf(shape) === 0 || depth === 0) return engine.zeros(shape)
-  const matrices = sizeOf(bBatch)
-  const panels = matrixPanels(depth, columns, matrices)
   const floats = packedFloats(panels)
   return engine.make(shape, (y) => {
     const w = engine.allocate(floats * 4)
     try {
       pack(engine, b.pointer, w, panels)
       // One matrix b for all: the rows of every a are one matrix.
-      if (matrices === 1) product(engine, a.pointer, w, 0, y.pointer, y.size / columns, depth, columns, clamp)
+      if (matrices === 1) product(engine, a.pointer, w, 0, y.pointer, y.size / columns, depth, columns, NO_CLAMP)
       else {
-        const aIndex = broadcastIndex(aBatch, batch)
-        const bIndex = broadcastIndex(bBatch, batch)
+        const aIndex = broadcastIndex(a.shape.slice(0, -2), batch)
+        const bIndex = broadcastIndex(b.shape.slice(0, -2), batch)
         for (let i = 0; i < sizeOf(batch); i++) {
-          product(
-            engine,
-            a.pointer + aIndex(i) * m * depth * 4,
-            w + (bIndex(i) * floats * 4) / matrices,
-            0,
-            y.pointer + i * m * columns * 4,
-            m,
-            depth,
-            columns,
-            clamp,
-          )
+          const from = a.pointer + aIndex(i) * m * depth * 4
+          product(engine, from, w + (bIndex(i) * floats * 4) / matrices, 0, y.pointer + i * m * columns * 4, m, depth, columns, NO_CLAMP)
         }
       }
     } finally {
       engine.free(w)
+    }
+  })
+}
+
+/** The transpose of every matrix of `a` times that of `dy`; where all share one b, summed over them. */
+function outerSums(a: Tensor, dy: Tensor, batch: readonly number[], bBatch: readonly number[]): Tensor {
+  const { engine } = a
+  const [m, depth] = a.shape.slice(-2) as [number, number]
+  const columns = dy.shape.at(-1)!
+  if (sizeOf(bBatch) === 1) {
+    return engine.make([...bBatch, depth, columns], (db) =>
+      runOuterSum(engine, a.pointer, dy.pointer, db.pointer, dy.size / Math.max(1, columns), depth, columns),
+    )
+  }
+  const aIndex = broadcastIndex(a.shape.slice(0, -2), batch)
+  return engine.make([...batch, depth, columns], (db) => {
+    for (let i = 0; i < sizeOf(batch); i++) {
+      runOuterSum(engine, a.pointer + aIndex(i) * m * depth * 4, dy.pointer + i * m * columns * 4, db.pointer + i * depth * columns * 4, m, depth, columns)
     }
   })
 }

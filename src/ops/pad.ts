@@ -3,6 +3,7 @@ import { check, show } from '../errors.js'
 import { stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { copy } from './copy.js'
+import { slice } from './slice.js'
 
 export interface PadOptions {
   /** Elements added along each axis of x: [[before, after], ...]. */
@@ -48,5 +49,9 @@ export function pad(x: Tensor, options: PadOptions): Tensor {
     start += before * to[i]! * 4
   })
   copy(engine, x.pointer, start, shape.map((length, i) => ({ length, from: from[i]!, to: to[i]! }))) // biome-ignore format: one line
+  engine.tape?.record('pad', y, { x }, {}, (dy) => {
+    const begin = padding.map(([before]) => before)
+    return { x: () => slice(dy, { begin, end: shape.map((length, i) => begin[i]! + length) }) }
+  })
   return y
 }

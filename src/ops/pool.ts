@@ -1,5 +1,5 @@
 /** Pooling: the plan of assembly/pool.ts. */
-import { Pool } from '../../assembly/calls.js'
+import { Pool, PoolGradient } from '../../assembly/calls.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import type { Tensor } from '../tensor.js'
@@ -37,7 +37,7 @@ export interface AvgPool2dOptions extends MaxPool2dOptions {
  */
 export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
   const context = contextOf('maxPool2d', x)
-  return pool('maxPool', x, windowOf(x, options, context), false)
+  return pool('maxPool2d', 'maxPool', x, windowOf(x, options, context), false)
 }
 
 /**
@@ -56,7 +56,7 @@ export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
   const context = contextOf('avgPool2d', x)
   const window = windowOf(x, options, context)
   check(window.h.dilation === 1 && window.w.dilation === 1, () => ({ ...context, argument: 'dilation', expected: '1', got: show(options.dilation) }))
-  return pool('avgPool', x, window, options.countIncludePad ?? false)
+  return pool('avgPool2d', 'avgPool', x, window, options.countIncludePad ?? false)
 }
 
 /**
@@ -68,7 +68,7 @@ export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
  * @example const strongest = globalMaxPool2d(features)
  */
 export function globalMaxPool2d(x: Tensor): Tensor {
-  return pool('maxPool', x, wholeOf(x, contextOf('globalMaxPool2d', x)), false)
+  return pool('globalMaxPool2d', 'maxPool', x, wholeOf(x, contextOf('globalMaxPool2d', x)), false)
 }
 
 /**
@@ -80,7 +80,7 @@ export function globalMaxPool2d(x: Tensor): Tensor {
  * @example const logits = linear(globalAvgPool2d(features).reshape([1, -1]), weight)
  */
 export function globalAvgPool2d(x: Tensor): Tensor {
-  return pool('avgPool', x, wholeOf(x, contextOf('globalAvgPool2d', x)), false)
+  return pool('globalAvgPool2d', 'avgPool', x, wholeOf(x, contextOf('globalAvgPool2d', x)), false)
 }
 
 function contextOf(op: string, x: Tensor): Context {
@@ -103,17 +103,47 @@ function wholeOf(x: Tensor, context: Context): Window {
   return slidingWindow(size, size, {}, context)
 }
 
-function pool(kernel: 'maxPool' | 'avgPool', x: Tensor, { h, w }: Window, countPadding: boolean): Tensor {
+function pool(op: string, kernel: 'maxPool' | 'avgPool', x: Tensor, window: Window, countPadding: boolean): Tensor {
   const { engine } = x
-  const [n, ih, iw, c] = x.shape as [number, number, number, number]
+  const { h, w } = window
+  const [n, , , c] = x.shape as [number, number, number, number]
   const rows = n * h.output
   // Where rows are few, as in a global pool, their channels are shared out too.
   const slices = rows < 16 ? 16 / rows : 1
   const channels = Math.max(1, Math.ceil(c / slices / 16)) * 16
   const y = engine.empty([n, h.output, w.output, c])
+  const call = writePool(x, y, window, countPadding, channels, Pool.length)
+  engine.run(kernel, call, rows * Math.ceil(c / channels))
+  const kept = { x, y }
+  engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) => ({ x: () => poolBackward(kernel, dy, x, y, window, countPadding) }))
+  return y
+}
 
+/**
+ * maxPool: dy goes to the largest value under its window, to the first of several in row-major order, as in PyTorch; a NaN is larger than all.
+ * avgPool: to all values under it, divided as the sum was.
+ */
+function poolBackward(kernel: 'maxPool' | 'avgPool', dy: Tensor, x: Tensor, y: Tensor, window: Window, countPadding: boolean): Tensor {
+  const { engine } = x
+  const [n, , , c] = x.shape as [number, number, number, number]
+  // Windows may overlap, so that an image is one unit; where images are few, their channels are shared out too.
+  const channels = Math.max(1, Math.ceil((c * Math.min(n, UNITS)) / UNITS / 16)) * 16
+  return engine.make(x.shape, (dx) => {
+    const call = writePool(x, y, window, countPadding, channels, PoolGradient.length)
+    engine.i32[call + PoolGradient.dy] = dy.pointer
+    engine.i32[call + PoolGradient.dx] = dx.pointer
+    engine.run(`${kernel}Gradient`, call, n * Math.ceil(c / channels), x.size + y.size * window.h.size * window.w.size)
+  })
+}
+
+/** Units that a gradient falls into at least, where it has images and channels for them. */
+const UNITS = 16
+
+function writePool(x: Tensor, y: Tensor, { h, w }: Window, countPadding: boolean, channels: number, length: number): number {
+  const { engine } = x
   const { i32 } = engine
-  const call = engine.call(Pool.length)
+  const [, ih, iw, c] = x.shape as [number, number, number, number]
+  const call = engine.call(length)
   i32[call + Pool.x] = x.pointer
   i32[call + Pool.y] = y.pointer
   i32[call + Pool.ih] = ih
@@ -133,6 +163,5 @@ function pool(kernel: 'maxPool' | 'avgPool', x: Tensor, { h, w }: Window, countP
   i32[call + Pool.afterW] = w.after
   i32[call + Pool.countPadding] = Number(countPadding)
   i32[call + Pool.channels] = channels
-  engine.run(kernel, call, rows * Math.ceil(c / channels))
-  return y
+  return call
 }

@@ -2,9 +2,11 @@
 import { Reduce, ReduceOp } from '../../assembly/calls.js'
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
-import { type Shape, sizeOf } from '../shape.js'
+import { type Shape, sameShape, sizeOf, stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
+import { mul } from './arithmetic.js'
+import { copy } from './copy.js'
 
 export interface ReduceOptions {
   /** The axes to go over, one or several; negative ones count from the end. Default: all. */
@@ -70,6 +72,17 @@ export function argmax(x: Tensor, options: ArgmaxOptions = {}): Tensor {
   return reduce('argmax', ReduceOp.argmax, x, options.axis ?? options.axes, options)
 }
 
+/** Sums over all axes but the last: what comes back to a bias. */
+export const channelSums = (dy: Tensor): Tensor => sum(dy, { axes: dy.shape.slice(1).map((_, axis) => axis) })
+
+/** `dy` summed over the axes along which `shape` was broadcast to it: what comes back to an operand. */
+export function sumTo(dy: Tensor, shape: Shape): Tensor {
+  if (sameShape(dy.shape, shape)) return dy
+  const missing = dy.shape.length - shape.length
+  const axes = dy.shape.flatMap((length, axis) => (axis < missing || (shape[axis - missing] === 1 && length !== 1) ? [axis] : []))
+  return dy.engine.scope(() => (axes.length ? sum(dy, { axes }) : dy).reshape(shape))
+}
+
 /** Axes as indices from the start; throws for any that x lacks, and for repeats. Shared with softmax. */
 export function axesOf(axes: number | readonly number[], { length: rank }: Shape, argument: string, context: Context): number[] {
   const list = Array.isArray(axes) ? axes : [axes]
@@ -97,14 +110,33 @@ function reduce(op: string, code: ReduceOp, x: Tensor, wanted: number | readonly
     check(runs.length <= 1, () => ({ ...context, argument: 'axes', expected: 'one axis, or axes that are neighbours', got: show(wanted) }))
     check(count <= 2 ** 24, () => ({ ...context, argument: 'x', expected: 'of at most 16777216 elements along the axes', got: `${count}` }))
   }
-  return engine.scope(() => {
-    let y = x
+  const y = engine.scope(() => {
+    let reduced = x
     for (const run of runs) {
-      const reduced = engine.empty(run === runs.at(-1) ? shape : [run.outer, run.inner])
-      runReduce(engine, code, y, reduced, run)
-      y = reduced
+      const next = engine.empty(run === runs.at(-1) ? shape : [run.outer, run.inner])
+      runReduce(engine, code, reduced, next, run)
+      reduced = next
     }
-    return y
+    return reduced
+  })
+  const isSum = code === ReduceOp.sum || code === ReduceOp.mean
+  if (code !== ReduceOp.argmax) {
+    engine.tape?.record(op, y, { x }, {}, (dy) => (isSum ? { x: () => sumBackward(dy, x.shape, axes, code === ReduceOp.mean ? 1 / count : 1) } : {}))
+  }
+  return y
+}
+
+/** Every element of x has the derivative of the sum that it went into, times `factor`. */
+function sumBackward(dy: Tensor, shape: Shape, axes: Set<number>, factor: number): Tensor {
+  const { engine } = dy
+  const kept = shape.map((length, axis) => (axes.has(axis) ? 1 : length))
+  const from = stridesOf(kept)
+  const to = stridesOf(shape)
+  return engine.scope(() => {
+    const scaled = factor === 1 ? dy : mul(dy, factor)
+    return engine.make(shape, (dx) => {
+      copy(engine, scaled.pointer, dx.pointer, shape.map((length, axis) => ({ length, from: axes.has(axis) ? 0 : from[axis]!, to: to[axis]! }))) // biome-ignore format: one line
+    })
   })
 }
 

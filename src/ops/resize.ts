@@ -63,6 +63,7 @@ export function resize(x: Tensor, options: ResizeOptions): Tensor {
   i32[call + Resize.unitsW] = w.units
   i32[call + Resize.rows] = rows
   engine.run(method === 'nearest' ? 'resizeNearest' : 'resizeBilinear', call, Math.ceil((n * oh) / rows))
+  engine.tape?.record('resize', y, { x }, {}, () => ({}))
   return y
 }
 

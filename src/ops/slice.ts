@@ -1,6 +1,6 @@
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
-import { stridesOf } from '../shape.js'
+import { type Shape, stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { copy } from './copy.js'
 
@@ -49,5 +49,14 @@ export function slice(x: Tensor, options: SliceOptions = {}): Tensor {
   const to = stridesOf(y.shape)
   const start = axes.reduce((sum, { first }, i) => sum + first * from[i]!, 0)
   copy(engine, x.pointer + start * 4, y.pointer, axes.map((axis, i) => ({ ...axis, to: to[i]! }))) // biome-ignore format: one line
+  engine.tape?.record('slice', y, { x }, {}, (dy) => ({ x: () => sliceBackward(dy, shape, start, axes) }))
   return y
+}
+
+/** dy at the places that were taken, zeros elsewhere. */
+function sliceBackward(dy: Tensor, shape: Shape, start: number, axes: { length: number; from: number }[]): Tensor {
+  const dx = dy.engine.zeros(shape)
+  const from = stridesOf(dy.shape)
+  copy(dy.engine, dy.pointer, dx.pointer + start * 4, axes.map((axis, i) => ({ length: axis.length, from: from[i]!, to: axis.from }))) // biome-ignore format: one line
+  return dx
 }

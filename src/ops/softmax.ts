@@ -1,11 +1,12 @@
 /** Softmax and its logarithm along one axis: the plan of assembly/reduce.ts. */
-import { Softmax } from '../../assembly/calls.js'
+import { Softmax, UnaryOp } from '../../assembly/calls.js'
 import { engineOf } from '../engine.js'
 import { sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
-import { type OutOptions, produce } from './elementwise.js'
-import { axesOf, outputsPerUnit } from './reduce.js'
+import { mul, sub } from './arithmetic.js'
+import { type OutOptions, produce, runUnary } from './elementwise.js'
+import { axesOf, outputsPerUnit, sum } from './reduce.js'
 
 export interface SoftmaxOptions extends OutOptions {
   /** The axis to go along; a negative one counts from the end. Default -1. */
@@ -40,7 +41,7 @@ function run(op: string, x: Tensor, { axis = -1, out }: SoftmaxOptions, logarith
   const [along] = axesOf([axis], x.shape, 'axis', context) as [number]
   const n = x.shape[along]!
   const inner = sizeOf(x.shape.slice(along + 1))
-  return produce(engine, x.shape, out, context, (y) => {
+  const y = produce(engine, x.shape, out, context, (y) => {
     const vectors = sizeOf(x.shape.slice(0, along)) * inner
     if (n === 0 || vectors === 0) return
     const unit = outputsPerUnit(n, inner)
@@ -54,5 +55,21 @@ function run(op: string, x: Tensor, { axis = -1, out }: SoftmaxOptions, logarith
     i32[call + Softmax.unit] = unit
     i32[call + Softmax.log] = Number(logarithm)
     engine.run('softmax', call, Math.ceil(vectors / unit), x.size * 16)
+  })
+  engine.tape?.record(op, y, { x }, { y }, (dy, kept) => ({ x: () => (logarithm ? logSoftmaxBackward : softmaxBackward)(dy, kept.y, along) }))
+  return y
+}
+
+/** dx = y * (dy - sum of dy * y) */
+function softmaxBackward(dy: Tensor, y: Tensor, along: number): Tensor {
+  return dy.engine.scope(() => mul(y, sub(dy, sum(mul(dy, y), { axes: along, keepDims: true }))))
+}
+
+/** dx = dy - exp(y) * sum of dy */
+function logSoftmaxBackward(dy: Tensor, y: Tensor, along: number): Tensor {
+  const { engine } = dy
+  return engine.scope(() => {
+    const p = engine.make(y.shape, (to) => runUnary(UnaryOp.exp, y, to, 0, 0))
+    return sub(dy, mul(p, sum(dy, { axes: along, keepDims: true })))
   })
 }

@@ -26,6 +26,7 @@ export function transpose(x: Tensor, axes: readonly number[] = x.shape.map((_, i
   const from = stridesOf(shape)
   const to = stridesOf(y.shape)
   copy(engine, x.pointer, y.pointer, order.map((axis, i) => ({ length: shape[axis]!, from: from[axis]!, to: to[i]! }))) // biome-ignore format: one line
+  engine.tape?.record('transpose', y, { x }, {}, (dy) => ({ x: () => transpose(dy, order.map((_, axis) => order.indexOf(axis))) })) // biome-ignore format: one line
   return y
 }
 

@@ -11,15 +11,21 @@ const UNITS = 8
 
 const POSITIONS = 36
 
-/** The filters, transformed: once, and again only after they were written. */
-function transformed(filter: Tensor): number {
+/** The filters, transformed: once, and again only after they were written. `turned` by half a circle, with input and output channels exchanged: the way back. */
+function transformed(filter: Tensor, turned: boolean): number {
   const { engine } = filter
-  const [, , ic, oc] = filter.shape as [number, number, number, number]
-  return filter.storage.derive('winograd', transformedFloats(ic, oc), (panels) => {
+  const [, , filterIn, filterOut] = filter.shape as [number, number, number, number]
+  const [ic, oc] = turned ? [filterOut, filterIn] : [filterIn, filterOut]
+  return filter.storage.derive(turned ? 'winograd turned' : 'winograd', transformedFloats(ic, oc), (panels) => {
     engine.scratch(4 * 4 * 18)
     const { i32 } = engine
     const call = engine.call(WinogradFilter.length)
-    i32[call + WinogradFilter.filter] = filter.pointer
+    const tap = 4 * ic * oc
+    i32[call + WinogradFilter.filter] = filter.pointer + (turned ? 8 * tap : 0)
+    i32[call + WinogradFilter.tapHStride] = turned ? -3 * tap : 3 * tap
+    i32[call + WinogradFilter.tapWStride] = turned ? -tap : tap
+    i32[call + WinogradFilter.rowStride] = turned ? 4 : 4 * filterOut
+    i32[call + WinogradFilter.columnStride] = turned ? 4 * filterOut : 4
     i32[call + WinogradFilter.panels] = panels
     i32[call + WinogradFilter.ic] = ic
     i32[call + WinogradFilter.oc] = oc
@@ -48,11 +54,19 @@ export function blockWinograd(rows: number, n: number, ic: number, oc: number, {
 /** Floats of the filters, transformed. */
 export const transformedFloats = (ic: number, oc: number): number => POSITIONS * Math.ceil(oc / 8) * 8 * ic
 
-export function runWinograd(x: Tensor, filter: Tensor, bias: Tensor | undefined, y: Tensor, { h, w }: Window, clamp: readonly [number, number]): void {
+export function runWinograd(
+  x: Tensor,
+  filter: Tensor,
+  bias: Tensor | undefined,
+  y: Tensor,
+  { h, w }: Window,
+  clamp: readonly [number, number],
+  turned = false,
+): void {
   const { engine } = x
   const [n, ih, iw, ic] = x.shape as [number, number, number, number]
-  const oc = filter.shape[3]!
-  const panels = transformed(filter)
+  const oc = y.shape[3]!
+  const panels = transformed(filter, turned)
   const block = blockWinograd(engine.tileRows, n, ic, oc, { h, w })
   engine.scratch(4 * block.scratch)
 

@@ -3,9 +3,11 @@
 /** Name of a kernel: (call, begin, end) over the units of an argument block. */
 export const kernelNames = [
   'avgPool',
+  'avgPoolGradient',
   'binary',
   'copy',
   'depthwise',
+  'filterGradient',
   'filterSeparable',
   'filterWindow',
   'fromBytes',
@@ -13,6 +15,7 @@ export const kernelNames = [
   'grouped',
   'igemm',
   'maxPool',
+  'maxPoolGradient',
   'median',
   'normalise',
   'pack',
@@ -23,6 +26,9 @@ export const kernelNames = [
   'softmax',
   'toBytes',
   'unary',
+  'unaryBackward',
+  'unpack',
+  'update',
   'winograd',
   'winogradFilter',
 ] as const

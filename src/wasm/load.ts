@@ -98,10 +98,10 @@ async function inflate(text: string): Promise<Uint8Array<ArrayBuffer>> {
 
 /**
  * The same module with its one import, the memory, declared shared. The import section is id 2, size, count 1, and ends in
- * ... kind 2 (memory), limits 0 (a minimum alone), minimum 0; which becomes limits 3 (shared, with a maximum), minimum 0, maximum 65536 pages.
+ * ... kind 2 (memory), limits 0 (a minimum alone), the minimum; which becomes limits 3 (shared, with a maximum), the minimum, maximum 65536 pages.
  */
 export function importShared(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const name = [3, ...new TextEncoder().encode('env'), 6, ...new TextEncoder().encode('memory'), 2, 0, 0]
+  const name = [3, ...new TextEncoder().encode('env'), 6, ...new TextEncoder().encode('memory'), 2, 0]
   const at = bytes.findIndex((_, start) => name.every((byte, i) => bytes[start + i] === byte))
   check(at >= 0, () => ({
     op: 'createEngine',
@@ -110,12 +110,16 @@ export function importShared(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBu
     got: `${bytes.length} bytes that import no plain memory`,
     hint: 'threads: 1 takes them as they are',
   }))
-  const shared = [3, 0, 0x80, 0x80, 0x04]
-  const end = at + name.length
-  const patched = new Uint8Array(bytes.length + shared.length - 2)
-  patched.set(bytes.subarray(0, end - 2))
-  patched.set(shared, end - 2)
-  patched.set(bytes.subarray(end), end - 2 + shared.length)
-  patched[at - 2]! += shared.length - 2
+  const minimum = at + name.length
+  let end = minimum + 1
+  // The minimum goes on while the top bit is set (LEB128).
+  while (bytes[end - 1]! & 0x80) end++
+  const maximum = [0x80, 0x80, 0x04]
+  const patched = new Uint8Array(bytes.length + maximum.length)
+  patched.set(bytes.subarray(0, end))
+  patched[minimum - 1] = 3
+  patched.set(maximum, end)
+  patched.set(bytes.subarray(end), end + maximum.length)
+  patched[at - 2]! += maximum.length
   return patched
 }

@@ -12,7 +12,7 @@ import { pack, root, temporaryFolder, unpack } from '../support/package.js'
 import { chromiumPath, chromiumRequired, launch, open, type Site, serve } from './host.js'
 import type { Report } from './vitest.js'
 
-const PACKAGE: Record<string, string> = { 'src/index.ts': 'filterbank', 'src/image/index.ts': 'filterbank/image' }
+const PACKAGE: Record<string, string> = { 'src/index.ts': 'filterbank', 'src/image/index.ts': 'filterbank/image', 'src/nn/index.ts': 'filterbank/nn' }
 
 /** All test files in one module that exports `run`; what they import from src/ becomes an import of the package. */
 async function bundleTests(outfile: string): Promise<void> {
@@ -45,7 +45,7 @@ async function bundleTests(outfile: string): Promise<void> {
 }
 
 const START = "import { run } from './tests.js'; globalThis.report = run()"
-const IMPORT_MAP = JSON.stringify({ imports: { filterbank: '/dist/index.js', 'filterbank/image': '/dist/image.js' } })
+const IMPORT_MAP = JSON.stringify({ imports: { filterbank: '/dist/index.js', 'filterbank/image': '/dist/image.js', 'filterbank/nn': '/dist/nn.js' } })
 const html = (head: string) => `<!doctype html><meta charset="utf-8"><title>filterbank</title>${head}`
 
 const name = chromiumPath ? `in ${chromiumPath}` : 'in a browser: NOT RUN, no Chromium was found (CHROMIUM may name one)'

@@ -4,6 +4,7 @@
  */
 import * as image from '../../src/image/index.js'
 import * as fb from '../../src/index.js'
+import * as nn from '../../src/nn/index.js'
 import type { Random } from './random.js'
 
 type Op = (...inputs: fb.Tensor[]) => fb.Tensor | { data: Uint8ClampedArray }
@@ -51,6 +52,19 @@ const depthwise = (kernel: readonly [number, number], options: fb.Conv2dOptions)
     return [image4(random, c, 3), [...kernel, 1, c], [c]]
   },
   op: (x, filter, bias) => fb.conv2d(x!, filter!, { ...options, bias: bias!, groups: x!.shape[3]! }),
+})
+
+/** All derivatives of the sum of squares of what the op gives. */
+const backwards = ({ shapes, op }: Case): Case => ({
+  shapes,
+  op: (...inputs) => {
+    const loss = () => {
+      const y = op(...inputs) as fb.Tensor
+      // Inputs that the op leaves out are reached all the same.
+      return inputs.reduce((total, input) => fb.add(total, fb.sum(input)), fb.sum(fb.mul(y, y)))
+    }
+    return fb.concat(nn.valueAndGradients(loss, inputs).gradients.map((gradient) => gradient.reshape([-1]))) // biome-ignore format: one line
+  },
 })
 
 /** x, filter [kh, kw, in, out / groups], bias. */
@@ -153,6 +167,27 @@ export const cases: Record<string, Case> = {
   'argmax, columns': photo((x) => fb.argmax(x!, { axis: 1 })),
   'softmax, rows': photo((x) => fb.softmax(x!)),
   'softmax, columns': photo((x) => fb.logSoftmax(x!, { axis: 1 })),
+
+  'gradients of conv2d': backwards(convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, padding: 1, dilation: [1, 2] }))),
+  'gradients of conv2d, few channels': backwards(convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, activation: [-2, 2] }), 1)),
+  'gradients of conv2d, 1x1': backwards(convolution([1, 1], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, activation: 'tanh' }))),
+  'gradients of conv2d, groups, stride 2': backwards(convolution([2, 3], 3, (x, filter) => fb.conv2d(x!, filter!, { groups: 3, stride: 2, padding: 'same' }))),
+  'gradients of conv2d, winograd': backwards(convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, padding: 'same' }), 16, 17)),
+  'gradients of depthwise': backwards(depthwise([3, 3], { padding: 1 })),
+  'gradients of convTranspose2d': backwards(transposed([4, 3], { stride: 2, padding: 1 })),
+  'gradients of matmul': backwards(photo((x) => fb.matmul(x!, fb.transpose(x!, [0, 1, 3, 2])))),
+  'gradients of linear': backwards(perChannel((x, v) => fb.linear(x!, v!.reshape([-1, 1]), { bias: fb.sum(v!, { keepDims: true }), activation: 'relu' }))),
+  'gradients of maxPool2d': backwards(photo((x) => fb.maxPool2d(x!, { size: 3, stride: 2, padding: 1 }))),
+  'gradients of avgPool2d': backwards(photo((x) => fb.avgPool2d(x!, { size: 2, stride: 1, padding: 1, countIncludePad: true }))),
+  'gradients of batchNorm': backwards(perChannel((x, v) => fb.batchNorm(x!, { mean: v!, variance: fb.mul(v!, v!), scale: v! }))),
+  'gradients of gelu and softmax': backwards(photo((x) => fb.softmax(fb.gelu(x!)))),
+  'gradients of prelu and logSoftmax': backwards(perChannel((x, v) => fb.logSoftmax(fb.prelu(x!, v!), { axis: 1 }))),
+  'gradients of concat, pad and slice': backwards(photo((x) => fb.slice(fb.pad(fb.concat([x!, x!]), { padding: [[0, 0], [1, 2], [0, 1], [3, 0]] }), { begin: [0, 1, 0, 2] }))), // biome-ignore format: one line
+  'a step of adam': photo((x) => {
+    const weight = fb.mul(x!, 2)
+    nn.adam([weight]).step([fb.mul(x!, 1)])
+    return weight
+  }),
 
   filter2d: picture((x) => image.filter2d(x!, [[1, -2, 3, 0.1], [4, 5, -6, 0.2], [7, 8, 9, 0.3]], { border: 'wrap' })), // biome-ignore format: a matrix
   gaussianBlur: picture((x) => image.gaussianBlur(x!, 0.8)),

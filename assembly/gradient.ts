@@ -1,0 +1,449 @@
+/**
+ * Backwards: what forward kernels cannot be asked to do themselves.
+ *
+ * The derivative of a loss with respect to a filter is a matrix product over all output pixels:
+ *
+ *   dw[t][c][oc] = sum over pixels p of x[pixel(p, t)][c] * dy[p][oc]
+ *
+ * It uses the same table of addresses as igemm. Pixels fall into splits that are summed apart, each in blocks; the number of splits follows from the shapes
+ * alone, so that any number of threads gives the same bytes.
+ */
+import { address, scratch, splat, word } from './arguments'
+import { FilterGradient, Igemm, Pool, PoolGradient, UNARY_BLOCK, UnaryBackward, UnaryOp, Unpack } from './calls'
+import { pointPixels } from './igemm'
+import { exp, normalTail, sigmoid, tanh, tanhSoftplus } from './math'
+import { endTap, firstTap } from './pool'
+import { TILE_ROWS, loadLanes, loadPart, madd, storeLanes, storePart } from './simd'
+
+/**
+ * Unit: one split of the pixels x `panels` panels of 8 output channels of one group; units of the same split are neighbours.
+ * Writes sums [splits][groups][panels][runs][depth][8].
+ *
+ * scratch: zeros [max(ic, oc) + 8] | dy [pixels][8] | positions, table and copies as in igemm, ROWS pixels at a time
+ */
+export function filterGradient(call: usize, begin: i32, end: i32): void {
+  const ic = word(call, Igemm.ic), oc = word(call, Igemm.oc), groups = word(call, Igemm.groups)
+  const runs = word(call, Igemm.runs), depth = word(call, Igemm.depth)
+  const groupIn = ic / groups, groupOut = oc / groups
+  const panelStride: usize = runs * depth * 32
+  const groupPanels = (groupOut + 7) / 8
+  const unitPanels = word(call, Igemm.panels)
+  const groupSlices = (groupPanels + unitPanels - 1) / unitPanels
+  const slices = groups * groupSlices
+  const pixels = word(call, Igemm.pixels), splitPixels = word(call, FilterGradient.blocks) * pixels
+  const allPixels = word(call, Igemm.n) * word(call, Igemm.gridH) * word(call, Igemm.gridW)
+
+  const zeros = scratch()
+  const zeroBytes: usize = (max(ic, oc) + 8) * 4
+  memory.fill(zeros, 0, zeroBytes)
+  const dy = zeros + ((zeroBytes + 15) & ~15)
+  const positions = dy + pixels * 32
+  const table = positions + 96
+  let pointed = -1
+
+  for (let u = begin; u < end; u++) {
+    const split = u / slices, slice = u % slices
+    const group = slice / groupSlices
+    const panel0 = (slice % groupSlices) * unitPanels
+    const panel1 = min(panel0 + unitPanels, groupPanels)
+    const sums = address(call, Igemm.w) + (split * groups + group) * groupPanels * panelStride
+    memory.fill(sums + panel0 * panelStride, 0, (panel1 - panel0) * panelStride)
+    const last = min(allPixels, (split + 1) * splitPixels)
+    for (let first = split * splitPixels; first < last; first += pixels) {
+      const count = min(pixels, last - first)
+      if (first != pointed) {
+        pointPixels(call, table, positions, zeros, first, count, ROWS)
+        pointed = first
+      }
+      for (let panel = panel0; panel < panel1; panel++) {
+        gather(table, count, runs + 1, (group * groupOut + panel * 8) * 4, min(8, groupOut - panel * 8), dy)
+        let to = sums + panel * panelStride
+        for (let run = 1; run <= runs; run++) {
+          runRows(table, count, runs + 1, run, group * groupIn * 4, depth, dy, to)
+          to += depth * 32
+        }
+      }
+    }
+  }
+}
+
+/** Pixels whose addresses stand together, run by run, in the table: as many as pointPixels takes at once. */
+const ROWS: i32 = 8
+
+/** The 8 columns (or `columns` of them, zeros behind) at an offset from where each pixel goes, one pixel after the other. */
+function gather(table: usize, count: i32, lists: i32, offset: usize, columns: usize, to: usize): void {
+  for (; count > 0; count -= ROWS) {
+    const rows = min(count, ROWS)
+    for (let r = 0; r < rows; r++) {
+      const from = load<u32>(table + r * 4) + offset
+      if (columns == 8) {
+        v128.store(to, v128.load(from))
+        v128.store(to, v128.load(from, 16), 16)
+      } else {
+        v128.store(to, columns < 4 ? loadPart(from, columns) : v128.load(from))
+        v128.store(to, columns > 4 ? loadPart(from + 16, columns - 4) : f32x4.splat(0), 16)
+      }
+      to += 32
+    }
+    table += lists * rows * 4
+  }
+}
+
+/** Adds one run's rows to the sums, in tiles of nearly equal height. */
+function runRows(table: usize, count: i32, lists: i32, run: i32, xOffset: usize, depth: i32, dy: usize, to: usize): void {
+  const tiles = (depth + TILE_ROWS - 1) / TILE_ROWS
+  const height = (depth + tiles - 1) / max(1, tiles)
+  for (let row = 0; row < depth; row += height) {
+    const rows = min(height, depth - row)
+    const x = xOffset + row * 4, sums = to + row * 32
+    switch (rows) {
+      case 1: tile1(table, count, lists, run, x, dy, sums); break
+      case 2: tile2(table, count, lists, run, x, dy, sums); break
+      case 3: tile3(table, count, lists, run, x, dy, sums); break
+      case 4: tile4(table, count, lists, run, x, dy, sums); break
+      case 5: tile5(table, count, lists, run, x, dy, sums); break
+      default: if (TILE_ROWS > 5) tile6(table, count, lists, run, x, dy, sums)
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function addRow(to: usize, c0: v128, c1: v128): void {
+  v128.store(to, f32x4.add(v128.load(to), c0))
+  v128.store(to, f32x4.add(v128.load(to, 16), c1), 16)
+}
+
+/** sums[r][0..8) += sum over `count` pixels of x[r] * dy[0..8) */
+// @ts-ignore: decorator
+@inline
+function tile(mr: i32, table: usize, count: i32, lists: i32, run: i32, xOffset: usize, dy: usize, to: usize): void {
+  let c00 = f32x4.splat(0), c01 = c00
+  let c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00
+  for (; count > 0; count -= ROWS) {
+    const rows = min(count, ROWS)
+    const list = table + run * rows * 4
+    for (let p = list, end = list + rows * 4; p < end; p += 4) {
+      const x = load<u32>(p) + xOffset
+      const b0 = v128.load(dy), b1 = v128.load(dy, 16)
+      { const a = v128.load32_splat(x); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01) }
+      if (mr > 1) { const a = v128.load32_splat(x, 4); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11) }
+      if (mr > 2) { const a = v128.load32_splat(x, 8); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21) }
+      if (mr > 3) { const a = v128.load32_splat(x, 12); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31) }
+      if (mr > 4) { const a = v128.load32_splat(x, 16); c40 = madd(a, b0, c40); c41 = madd(a, b1, c41) }
+      if (mr > 5) { const a = v128.load32_splat(x, 20); c50 = madd(a, b0, c50); c51 = madd(a, b1, c51) }
+      dy += 32
+    }
+    table += lists * rows * 4
+  }
+  addRow(to, c00, c01)
+  if (mr > 1) addRow(to + 32, c10, c11)
+  if (mr > 2) addRow(to + 64, c20, c21)
+  if (mr > 3) addRow(to + 96, c30, c31)
+  if (mr > 4) addRow(to + 128, c40, c41)
+  if (mr > 5) addRow(to + 160, c50, c51)
+}
+
+function tile1(table: usize, count: i32, lists: i32, run: i32, x: usize, dy: usize, to: usize): void {
+  tile(1, table, count, lists, run, x, dy, to)
+}
+
+function tile2(table: usize, count: i32, lists: i32, run: i32, x: usize, dy: usize, to: usize): void {
+  tile(2, table, count, lists, run, x, dy, to)
+}
+
+function tile3(table: usize, count: i32, lists: i32, run: i32, x: usize, dy: usize, to: usize): void {
+  tile(3, table, count, lists, run, x, dy, to)
+}
+
+function tile4(table: usize, count: i32, lists: i32, run: i32, x: usize, dy: usize, to: usize): void {
+  tile(4, table, count, lists, run, x, dy, to)
+}
+
+function tile5(table: usize, count: i32, lists: i32, run: i32, x: usize, dy: usize, to: usize): void {
+  tile(5, table, count, lists, run, x, dy, to)
+}
+
+function tile6(table: usize, count: i32, lists: i32, run: i32, x: usize, dy: usize, to: usize): void {
+  tile(6, table, count, lists, run, x, dy, to)
+}
+
+/** Unit: one panel. y[group][tap][row][column] = sum over splits, in their order, of panels[split][group][column / 8][tap][row][8]. */
+export function unpack(call: usize, begin: i32, end: i32): void {
+  const splits = word(call, Unpack.splits), columns = word(call, Unpack.columns), taps = word(call, Unpack.taps), depth = word(call, Unpack.depth)
+  const rowStride = word(call, Unpack.rowStride), columnStride = word(call, Unpack.columnStride)
+  const groupPanels = (columns + 7) / 8
+  const panelStride: usize = taps * depth * 32
+  const splitStride: usize = word(call, Unpack.groups) * groupPanels * panelStride
+  for (let u = begin; u < end; u++) {
+    const group = u / groupPanels, column = (u % groupPanels) * 8
+    const used = min(8, columns - column)
+    let from = address(call, Unpack.panels) + u * panelStride
+    const y = address(call, Unpack.y) + group * word(call, Unpack.groupStride) + column * columnStride
+    for (let t = 0; t < taps; t++) {
+      let to = y + t * word(call, Unpack.tapStride)
+      for (let row = 0; row < depth; row++) {
+        let low = v128.load(from), high = v128.load(from, 16)
+        let next = from
+        for (let split = 1; split < splits; split++) {
+          next += splitStride
+          low = f32x4.add(low, v128.load(next))
+          high = f32x4.add(high, v128.load(next, 16))
+        }
+        if (columnStride == 4 && used == 8) {
+          v128.store(to, low)
+          v128.store(to, high, 16)
+        } else {
+          for (let c = 0; c < used; c++) {
+            if (c == 4) low = high
+            storePart(to + c * columnStride, low, 1)
+            low = v128.shuffle<f32>(low, low, 1, 2, 3, 0)
+          }
+        }
+        from += 32
+        to += rowStride
+      }
+    }
+  }
+}
+
+/** Unit: one image, `channels` channels of it. dy goes to the first of the largest values under each window, in row-major order; a NaN is larger than all. */
+export function maxPoolGradient(call: usize, begin: i32, end: i32): void {
+  poolGradient<ToLargest>(call, begin, end)
+}
+
+/** Unit: as of maxPoolGradient. dy goes to all values under the window, divided by what forward divided by. */
+export function avgPoolGradient(call: usize, begin: i32, end: i32): void {
+  poolGradient<ToAll>(call, begin, end)
+}
+
+// @ts-ignore: decorator
+@inline
+function poolGradient<F>(call: usize, begin: i32, end: i32): void {
+  const ih = word(call, Pool.ih), iw = word(call, Pool.iw), c = word(call, Pool.c), oh = word(call, Pool.oh), ow = word(call, Pool.ow)
+  const tapsH = word(call, Pool.tapsH), tapsW = word(call, Pool.tapsW)
+  const stepH = word(call, Pool.stepH), stepW = word(call, Pool.stepW), firstH = word(call, Pool.firstH), firstW = word(call, Pool.firstW)
+  const tapStepH = word(call, Pool.tapStepH), tapStepW = word(call, Pool.tapStepW)
+  const lastH = ih + word(call, Pool.afterH), lastW = iw + word(call, Pool.afterW)
+  const countPadding = word(call, Pool.countPadding)
+  const unitChannels = word(call, Pool.channels)
+  const slices = (c + unitChannels - 1) / unitChannels
+  const pixel: usize = c * 4, rowStride: usize = tapStepH * iw * c * 4, tapStride: usize = tapStepW * c * 4
+
+  for (let u = begin; u < end; u++) {
+    const n = u / slices, channel = (u % slices) * unitChannels
+    const channels = min(unitChannels, c - channel)
+    const inOffset: usize = (n * ih * iw * c + channel) * 4
+    const x = address(call, Pool.x) + inOffset, dx = address(call, PoolGradient.dx) + inOffset
+    for (let p = 0; p < ih * iw; p++) memory.fill(dx + p * pixel, 0, channels * 4)
+    let offset: usize = (n * oh * ow * c + channel) * 4
+    for (let oy = 0, iy = firstH; oy < oh; oy++, iy += stepH) {
+      const ky = firstTap(iy, tapStepH), rows = max(0, endTap(iy, tapStepH, tapsH, ih) - ky)
+      for (let ox = 0, ix = firstW; ox < ow; ox++, ix += stepW) {
+        const kx = firstTap(ix, tapStepW), columns = max(0, endTap(ix, tapStepW, tapsW, iw) - kx)
+        const counted = countPadding ? (min(iy + tapsH, lastH) - iy) * (min(ix + tapsW, lastW) - ix) : max(1, rows * columns)
+        const at: usize = ((iy + ky * tapStepH) * iw + ix + kx * tapStepW) * c * 4
+        for (let i = 0; i < channels; i += 4) {
+          const lanes = min(4, channels - i)
+          const y = loadLanes(address(call, Pool.y) + offset + i * 4, lanes), dy = loadLanes(address(call, PoolGradient.dy) + offset + i * 4, lanes)
+          changetype<F>(0).spread(x + at + i * 4, dx + at + i * 4, y, dy, rows, columns, rowStride, tapStride, counted, lanes)
+        }
+        offset += pixel
+      }
+    }
+  }
+}
+
+@final class ToLargest {
+  @inline spread(x: usize, dx: usize, y: v128, dy: v128, rows: i32, columns: i32, rowStride: usize, tapStride: usize, counted: i32, lanes: i32): void {
+    let left = i32x4.splat(-1)
+    for (; rows; rows--) {
+      let offset: usize = 0
+      for (let t = columns; t; t--) {
+        const v = loadLanes(x + offset, lanes)
+        const here = v128.and(left, v128.or(f32x4.eq(v, y), f32x4.ne(v, v)))
+        left = v128.andnot(left, here)
+        storeLanes(dx + offset, f32x4.add(loadLanes(dx + offset, lanes), v128.and(dy, here)), lanes)
+        offset += tapStride
+      }
+      x += rowStride
+      dx += rowStride
+    }
+  }
+}
+
+@final class ToAll {
+  @inline spread(x: usize, dx: usize, y: v128, dy: v128, rows: i32, columns: i32, rowStride: usize, tapStride: usize, counted: i32, lanes: i32): void {
+    const share = f32x4.div(dy, f32x4.splat(<f32>counted))
+    for (; rows; rows--) {
+      let offset: usize = 0
+      for (let t = columns; t; t--) {
+        storeLanes(dx + offset, f32x4.add(loadLanes(dx + offset, lanes), share), lanes)
+        offset += tapStride
+      }
+      dx += rowStride
+    }
+  }
+}
+
+/**
+ * The derivatives of the activations, at x (for a clamp at y). With s = sigmoid(x):
+ *
+ *   clamp        1 between the bounds, 0 on and beyond them          silu      s (1 + x (1 - s))
+ *   leakyRelu    1 or a                                              hardSwish 0, (2 x + 3) / 6, 1
+ *   elu          b or a exp(x)                                       mish      t + x s (1 - t^2),  t = tanh(softplus(x))
+ *   gelu         Phi(x) + x phi(x)                                   softplus  s
+ *   geluTanh     g (1 + x (1 - g) z'),  g = sigmoid(z)               exp       exp(x)
+ *   sigmoid      s (1 - s)                                           log       1 / x
+ *   hardSigmoid  a between 0 and 1, 0 on and beyond them             erf       2 / sqrt(pi) exp(-x^2)
+ *   tanh         1 - tanh(x)^2
+ */
+// @ts-ignore: decorator
+@inline
+function one(): v128 {
+  return f32x4.splat(1)
+}
+
+/** v where the condition does not hold, else 0: a NaN fails all comparisons, and lets v through. */
+// @ts-ignore: decorator
+@inline
+function unless(condition: v128, v: v128): v128 {
+  return v128.andnot(v, condition)
+}
+
+/** A bounded x: what x is multiplied with is 0 beyond, and 0 * Infinity would be NaN. */
+// @ts-ignore: decorator
+@inline
+function bounded(x: v128): v128 {
+  return f32x4.pmin(f32x4.pmax(x, f32x4.splat(-104)), f32x4.splat(104))
+}
+
+// @ts-ignore: decorator
+@final class ClampSlope { @inline at(y: v128, a: v128, b: v128): v128 { return unless(v128.or(f32x4.le(y, a), f32x4.ge(y, b)), one()) } }
+// @ts-ignore: decorator
+@final class LeakyReluSlope { @inline at(x: v128, a: v128, b: v128): v128 { return v128.bitselect(a, one(), f32x4.lt(x, f32x4.splat(0))) } }
+// @ts-ignore: decorator
+@final class EluSlope { @inline at(x: v128, a: v128, b: v128): v128 { return v128.bitselect(b, f32x4.mul(a, exp(x)), f32x4.ge(x, f32x4.splat(0))) } }
+// @ts-ignore: decorator
+@final class SigmoidSlope { @inline at(x: v128, a: v128, b: v128): v128 { const s = sigmoid(x); return f32x4.mul(s, sigmoid(f32x4.neg(x))) } }
+// @ts-ignore: decorator
+@final class TanhSlope { @inline at(x: v128, a: v128, b: v128): v128 { const t = tanh(x); return f32x4.sub(one(), f32x4.mul(t, t)) } }
+// @ts-ignore: decorator
+@final class SoftplusSlope { @inline at(x: v128, a: v128, b: v128): v128 { return sigmoid(x) } }
+// @ts-ignore: decorator
+@final class ExpSlope { @inline at(x: v128, a: v128, b: v128): v128 { return exp(x) } }
+// @ts-ignore: decorator
+@final class LogSlope { @inline at(x: v128, a: v128, b: v128): v128 { return f32x4.div(one(), x) } }
+// @ts-ignore: decorator
+@final class ErfSlope { @inline at(x: v128, a: v128, b: v128): v128 { return f32x4.mul(f32x4.splat(1.1283791671), exp(f32x4.neg(f32x4.mul(x, x)))) } }
+
+@final
+class HardSigmoidSlope {
+  // @ts-ignore: decorator
+  @inline
+  at(x: v128, a: v128, b: v128): v128 {
+    const y = madd(x, a, b)
+    return unless(v128.or(f32x4.le(y, f32x4.splat(0)), f32x4.ge(y, one())), a)
+  }
+}
+
+@final
+class GeluSlope {
+  // @ts-ignore: decorator
+  @inline
+  at(x: v128, a: v128, b: v128): v128 {
+    const size = f32x4.abs(x), tail = normalTail(size)
+    const cumulative = v128.bitselect(tail, f32x4.sub(one(), tail), f32x4.lt(x, f32x4.splat(0)))
+    const density = f32x4.mul(f32x4.splat(0.3989422804), exp(f32x4.mul(f32x4.splat(-0.5), f32x4.mul(x, x))))
+    return madd(bounded(x), density, cumulative)
+  }
+}
+
+@final
+class GeluTanhSlope {
+  // @ts-ignore: decorator
+  @inline
+  at(x: v128, a: v128, b: v128): v128 {
+    x = bounded(x)
+    const square = f32x4.mul(x, x), c = f32x4.splat(1.59576912161)
+    const z = f32x4.mul(x, madd(square, f32x4.splat(0.0713548162726), c))
+    const slope = madd(square, f32x4.splat(0.2140644488178), c)
+    const g = sigmoid(z)
+    return madd(f32x4.mul(x, slope), f32x4.mul(g, sigmoid(f32x4.neg(z))), g)
+  }
+}
+
+@final
+class SiluSlope {
+  // @ts-ignore: decorator
+  @inline
+  at(x: v128, a: v128, b: v128): v128 {
+    const s = sigmoid(x)
+    return madd(bounded(x), f32x4.mul(s, sigmoid(f32x4.neg(x))), s)
+  }
+}
+
+@final
+class HardSwishSlope {
+  // @ts-ignore: decorator
+  @inline
+  at(x: v128, a: v128, b: v128): v128 {
+    const middle = madd(x, f32x4.splat(1.0 / 3.0), f32x4.splat(0.5))
+    return v128.bitselect(one(), unless(f32x4.le(x, f32x4.splat(-3)), middle), f32x4.ge(x, f32x4.splat(3)))
+  }
+}
+
+@final
+class MishSlope {
+  // @ts-ignore: decorator
+  @inline
+  at(x: v128, a: v128, b: v128): v128 {
+    const t = tanhSoftplus(x)
+    return madd(f32x4.mul(bounded(x), sigmoid(x)), f32x4.sub(one(), f32x4.mul(t, t)), t)
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function slopes<F>(dy: usize, v: usize, dx: usize, count: i32, a: v128, b: v128): void {
+  for (; count > 0; count -= 4) {
+    const lanes = min(4, count)
+    storeLanes(dx, f32x4.mul(loadLanes(dy, lanes), changetype<F>(0).at(loadLanes(v, lanes), a, b)), lanes)
+    dy += 16
+    v += 16
+    dx += 16
+  }
+}
+
+/** Called through a reference, for else all would be inlined into one function. */
+type Slopes = (dy: usize, v: usize, dx: usize, count: i32, a: v128, b: v128) => void
+
+function slopesOf(op: i32): Slopes {
+  switch (op) {
+    case UnaryOp.leakyRelu: return (dy, v, dx, count, a, b) => slopes<LeakyReluSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.elu: return (dy, v, dx, count, a, b) => slopes<EluSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.gelu: return (dy, v, dx, count, a, b) => slopes<GeluSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.geluTanh: return (dy, v, dx, count, a, b) => slopes<GeluTanhSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.sigmoid: return (dy, v, dx, count, a, b) => slopes<SigmoidSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.hardSigmoid: return (dy, v, dx, count, a, b) => slopes<HardSigmoidSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.tanh: return (dy, v, dx, count, a, b) => slopes<TanhSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.silu: return (dy, v, dx, count, a, b) => slopes<SiluSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.hardSwish: return (dy, v, dx, count, a, b) => slopes<HardSwishSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.mish: return (dy, v, dx, count, a, b) => slopes<MishSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.softplus: return (dy, v, dx, count, a, b) => slopes<SoftplusSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.exp: return (dy, v, dx, count, a, b) => slopes<ExpSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.log: return (dy, v, dx, count, a, b) => slopes<LogSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.erf: return (dy, v, dx, count, a, b) => slopes<ErfSlope>(dy, v, dx, count, a, b)
+    default: return (dy, v, dx, count, a, b) => slopes<ClampSlope>(dy, v, dx, count, a, b)
+  }
+}
+
+/** Unit: UNARY_BLOCK floats. dx = dy * f'(v). */
+export function unaryBackward(call: usize, begin: i32, end: i32): void {
+  const size = word(call, UnaryBackward.size), fn = slopesOf(word(call, UnaryBackward.op))
+  const a = splat(call, UnaryBackward.a), b = splat(call, UnaryBackward.b)
+  for (let u = begin; u < end; u++) {
+    const first = u * UNARY_BLOCK, offset = <usize>first << 2
+    fn(address(call, UnaryBackward.dy) + offset, address(call, UnaryBackward.v) + offset, address(call, UnaryBackward.dx) + offset, min(UNARY_BLOCK, size - first), a, b)
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Steps of gradient descent, all parameters in one call. With g = gradient + decay * w:
+ *
+ *   sgd       u = a u + g                                            w = keep * w - rate * u
+ *   nesterov  u = a u + g                                            w = keep * w - rate * (g + a u)
+ *   rmsProp                          v = b v + (1 - b) g^2           w = keep * w - rate * g / (sqrt(v) + epsilon)
+ *   adam      u = a u + (1 - a) g    v = b v + (1 - b) g^2           w = keep * w - rate * u / (sqrt(correction * v) + epsilon)
+ *
+ * as PyTorch defines them; sgd without state where a is 0. (Kingma & Ba, "Adam", 2015; Loshchilov & Hutter, "Decoupled weight decay", 2019.)
+ */
+import { splat, word } from './arguments'
+import { UPDATE_BLOCK, Update, UpdateOp } from './calls'
+import { loadLanes, madd, storeLanes } from './simd'
+
+/** Unit: UPDATE_BLOCK floats of one parameter. */
+export function update(call: usize, begin: i32, end: i32): void {
+  const op = word(call, Update.op)
+  const minusRate = f32x4.neg(splat(call, Update.rate)), decay = splat(call, Update.decay), keep = splat(call, Update.keep)
+  const a = splat(call, Update.a), b = splat(call, Update.b), correction = splat(call, Update.correction), epsilon = splat(call, Update.epsilon)
+  const fresh = f32x4.sub(f32x4.splat(1), op == UpdateOp.adam ? a : f32x4.splat(0)), freshSquare = f32x4.sub(f32x4.splat(1), b)
+  let row = call + (Update.rows << 2), first = 0
+  for (let u = begin; u < end; u++) {
+    while (load<i32>(row, 20) <= u) {
+      first = load<i32>(row, 20)
+      row += 24
+    }
+    const start = (u - first) * UPDATE_BLOCK, offset = <usize>start << 2
+    const w = load<usize>(row) + offset, gradient = load<usize>(row, 4) + offset
+    const means = load<usize>(row, 8), squares = load<usize>(row, 12)
+    const count = min(UPDATE_BLOCK, load<i32>(row, 16) - start)
+    for (let i = 0; i < count; i += 4) {
+      const lanes = min(4, count - i), at = <usize>i << 2
+      const old = loadLanes(w + at, lanes)
+      const g = madd(decay, old, loadLanes(gradient + at, lanes))
+      let step = g
+      if (means) {
+        const p = means + offset + at
+        step = madd(a, loadLanes(p, lanes), f32x4.mul(fresh, g))
+        storeLanes(p, step, lanes)
+        if (op == UpdateOp.nesterov) step = madd(a, step, g)
+      }
+      if (squares) {
+        const p = squares + offset + at
+        const v = madd(b, loadLanes(p, lanes), f32x4.mul(freshSquare, f32x4.mul(g, g)))
+        storeLanes(p, v, lanes)
+        step = f32x4.div(step, f32x4.add(f32x4.sqrt(f32x4.mul(correction, v)), epsilon))
+      }
+      storeLanes(w + at, madd(minusRate, step, f32x4.mul(keep, old)), lanes)
+    }
+  }
+}

@@ -1,0 +1,69 @@
+/** What weights are before they have learned. */
+import { check, show } from '../errors.js'
+import { type Shape, sizeOf } from '../shape.js'
+import type { Random } from './random.js'
+
+/** Weights of a shape whose last axis counts outputs; each output adds up `fanIn` products, each input goes into `fanOut`. */
+export type Initializer = (random: Random, shape: Shape, fanIn: number, fanOut: number) => Float32Array
+
+const fill = (shape: Shape, value: () => number): Float32Array => Float32Array.from({ length: sizeOf(shape) }, value)
+
+/** Normal with variance 2 / fanIn, for layers before a relu. (He et al., "Delving deep into rectifiers", 2015) */
+export const he: Initializer = (random, shape, fanIn) => {
+  const deviation = Math.sqrt(2 / fanIn)
+  return fill(shape, () => deviation * random.normal())
+}
+
+/** Uniform with variance 2 / (fanIn + fanOut). (Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010) */
+export const glorot: Initializer = (random, shape, fanIn, fanOut) => {
+  const limit = Math.sqrt(6 / (fanIn + fanOut))
+  return fill(shape, () => limit * (2 * random.next() - 1))
+}
+
+/** Uniform within 1 / sqrt(fanIn). */
+export const uniform: Initializer = (random, shape, fanIn) => {
+  const limit = 1 / Math.sqrt(fanIn)
+  return fill(shape, () => limit * (2 * random.next() - 1))
+}
+
+/** Columns of length 1, at right angles to each other where there are at least as many rows, else rows. (Saxe et al., 2014; Gram & Schmidt on normal numbers) */
+export const orthogonal: Initializer = (random, shape) => {
+  const columns = shape.at(-1)!
+  const rows = sizeOf(shape) / columns
+  const tall = rows >= columns
+  const [length, count] = tall ? [rows, columns] : [columns, rows]
+  const vectors: Float64Array[] = []
+  while (vectors.length < count) {
+    const vector = Float64Array.from({ length }, () => random.normal())
+    // Twice is enough: what rounding leaves of the others is gone after the second time.
+    for (let pass = 0; pass < 2; pass++) {
+      for (const other of vectors) {
+        const along = vector.reduce((sum, v, i) => sum + v * other[i]!, 0)
+        for (let i = 0; i < length; i++) vector[i]! -= along * other[i]!
+      }
+    }
+    const norm = Math.sqrt(vector.reduce((sum, v) => sum + v * v, 0))
+    vectors.push(vector.map((v) => v / norm))
+  }
+  return Float32Array.from({ length: rows * columns }, (_, i) => {
+    const row = Math.floor(i / columns)
+    const column = i % columns
+    return tall ? vectors[column]![row]! : vectors[row]![column]!
+  })
+}
+
+const named = { he, glorot, uniform, orthogonal }
+
+/** An initialiser by name, or one's own. */
+export type Initial = keyof typeof named | Initializer
+
+export function initializerOf(initial: Initial, op: string): Initializer {
+  if (typeof initial === 'function') return initial
+  check(Object.hasOwn(named, initial), () => ({
+    op,
+    argument: 'initial',
+    expected: `one of ${Object.keys(named).join(', ')} or a function`,
+    got: show(initial),
+  }))
+  return named[initial]
+}

@@ -1,0 +1,51 @@
+import type { Engine } from '../engine.js'
+
+/** Numbers that look random, and follow from the seed alone. */
+export class Random {
+  /** What the next number follows from: 32 bits. */
+  state: number
+
+  constructor(seed: number) {
+    this.state = seed >>> 0
+  }
+
+  /** Uniform in [0, 1). (Mulberry32, T. Ettinger) */
+  next(): number {
+    this.state = (this.state + 0x6d2b79f5) >>> 0
+    let t = this.state
+    t = Math.imul(t ^ (t >>> 15), t | 1)
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
+  }
+
+  /** Normally distributed: mean 0, variance 1. (Box & Muller, 1958) */
+  normal(): number {
+    return Math.sqrt(-2 * Math.log(1 - this.next())) * Math.cos(2 * Math.PI * this.next())
+  }
+
+  /** The integers from 0 to length - 1 in random order. (Fisher & Yates) */
+  shuffled(length: number): Int32Array {
+    const order = Int32Array.from({ length }, (_, i) => i)
+    for (let i = length - 1; i > 0; i--) {
+      const j = Math.floor(this.next() * (i + 1))
+      const other = order[j]!
+      order[j] = order[i]!
+      order[i] = other
+    }
+    return order
+  }
+}
+
+/** Where random numbers come from: a seed, or a generator that goes on from where it stands. */
+export type Seed = number | Random
+
+const ofEngine = new WeakMap<Engine, Random>()
+
+/** The generator of a seed. Without one, that of the engine: layers made in the same order in a new engine are alike. */
+export function randomOf(seed: Seed | undefined, engine: Engine): Random {
+  if (seed instanceof Random) return seed
+  if (seed !== undefined) return new Random(seed)
+  const random = ofEngine.get(engine) ?? new Random(0)
+  ofEngine.set(engine, random)
+  return random
+}

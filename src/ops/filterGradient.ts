@@ -1,0 +1,68 @@
+/** The plan of a filter's gradient (assembly/gradient.ts). Shared by convolution, transposed convolution and matrix products. */
+import { FilterGradient, Unpack } from '../../assembly/calls.js'
+import type { Engine } from '../engine.js'
+import { type Product, panelCount, runsOf, tableFloats, writeProduct } from './igemm.js'
+
+/** Pixels of one block: their dy panel and addresses stay in the first-level cache. Witness: bench, train. */
+const BLOCK = 256
+/** Units that a gradient falls into at least, where it has pixels and panels for them. */
+const UNITS = 16
+/** Floats that the sums of all splits may take, but for those of one split. */
+const MOST_SUMS = 1 << 20
+
+/** Where the gradient of tap t, row k and column c of a group goes; strides in elements. */
+export interface Target {
+  y: number
+  groupStride: number
+  tapStride: number
+  rowStride: number
+  columnStride: number
+}
+
+/**
+ * dw[t][k][c] = sum over pixels p of x[pixel(p, t)][k] * dy[p][c], with the geometry of `product`, whose `y` is dy and whose `w`, `b` and `clamp` do not matter.
+ */
+export function runFilterGradient(engine: Engine, product: Product, to: Target): void {
+  const { n, oc, walkH: h, walkW: w, groups } = product
+  const { runs, depth } = runsOf(product)
+  const all = n * h.count * w.count
+  const panels = panelCount(oc / groups)
+  const floats = groups * panels * 8 * runs * depth
+  const pixels = Math.max(1, Math.min(all, BLOCK))
+  const most = Math.max(1, Math.min(Math.ceil(all / pixels), UNITS, Math.floor(MOST_SUMS / Math.max(1, floats))))
+  const blocks = Math.max(1, Math.ceil(all / pixels / most))
+  const splits = Math.max(1, Math.ceil(all / (blocks * pixels)))
+  const slices = Math.min(panels, Math.ceil(UNITS / (splits * groups)))
+  const slice = Math.ceil(panels / slices)
+
+  const sums = engine.allocate(splits * floats * 4)
+  try {
+    engine.scratch(4 * (tableFloats(product, pixels) + 4 + pixels * 8))
+    const call = writeProduct(engine, { ...product, w: sums }, { pixels, panels: slice }, FilterGradient.length)
+    engine.i32[call + FilterGradient.splits] = splits
+    engine.i32[call + FilterGradient.blocks] = blocks
+    engine.run('filterGradient', call, splits * groups * Math.ceil(panels / slice), all * oc * runs * depth)
+    // The taps of a joined run follow each other as they do in the filter.
+    const taps = h.taps * w.taps
+    unpack(engine, sums, splits, groups, oc / groups, taps, (runs * depth) / Math.max(1, taps), to)
+  } finally {
+    engine.free(sums)
+  }
+}
+
+function unpack(engine: Engine, panels: number, splits: number, groups: number, columns: number, taps: number, depth: number, to: Target): void {
+  const { i32 } = engine
+  const call = engine.call(Unpack.length)
+  i32[call + Unpack.panels] = panels
+  i32[call + Unpack.y] = to.y
+  i32[call + Unpack.splits] = splits
+  i32[call + Unpack.groups] = groups
+  i32[call + Unpack.columns] = columns
+  i32[call + Unpack.taps] = taps
+  i32[call + Unpack.depth] = depth
+  i32[call + Unpack.groupStride] = to.groupStride * 4
+  i32[call + Unpack.tapStride] = to.tapStride * 4
+  i32[call + Unpack.rowStride] = to.rowStride * 4
+  i32[call + Unpack.columnStride] = to.columnStride * 4
+  engine.run('unpack', call, groups * panelCount(columns), splits * groups * columns * taps * depth)
+}

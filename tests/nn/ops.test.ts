@@ -1,0 +1,262 @@
+import { describe, expect, it } from 'vitest'
+import type { Tensor } from '../../src/index.js'
+import * as fb from '../../src/index.js'
+import * as nn from '../../src/nn/index.js'
+import { inEveryBuild } from '../support/check.js'
+import { expectGradients } from '../support/gradients.js'
+import { Random } from '../support/random.js'
+
+const product = (shape: number[]) => shape.reduce((a, b) => a * b, 1)
+
+/** Numbers at least 1/8 away from every multiple of 1/2 (where the kinks of activations stand), and from 0. */
+const offKinks = (random: Random, length: number) => Float32Array.from({ length }, () => random.integer(-9, 9) / 2 + 0.125 + random.next() / 4)
+
+/** The same, and none twice: a step of a central difference changes no order. */
+const distinct = (random: Random, length: number) => {
+  const order = Array.from({ length }, (_, i) => ({ i, at: random.next() })).sort((a, b) => a.at - b.at)
+  return Float32Array.from(order, ({ i }) => i / 8)
+}
+
+describe('gradients', () => {
+  inEveryBuild((engine) => {
+    const make = (data: Float32Array, shape: number[]) => engine().tensor(data, shape)
+    const floats = (random: Random, shape: number[], low = -1, high = 1) => make(random.floats(product(shape), low, high), shape)
+
+    const unary: Record<string, (x: Tensor) => Tensor> = {
+      relu: fb.relu,
+      relu6: fb.relu6,
+      leakyRelu: (x) => fb.leakyRelu(x, { alpha: 0.3 }),
+      elu: (x) => fb.elu(x, { alpha: 0.7 }),
+      selu: fb.selu,
+      gelu: fb.gelu,
+      'gelu, tanh': (x) => fb.gelu(x, { approximate: 'tanh' }),
+      sigmoid: fb.sigmoid,
+      hardSigmoid: (x) => fb.hardSigmoid(x, { alpha: 0.25 }),
+      tanh: fb.tanh,
+      silu: fb.silu,
+      hardSwish: fb.hardSwish,
+      mish: fb.mish,
+      softplus: fb.softplus,
+      clamp: (x) => fb.clamp(x, { low: -1.5, high: 2 }),
+    }
+    for (const [name, op] of Object.entries(unary)) {
+      it(name, () => {
+        const random = new Random(20261210)
+        for (const size of [1, 2, 3, 4, 5, 7, 50, 4099]) {
+          engine().scope(() => expectGradients(engine(), random, [make(offKinks(random, size), [size])], (x) => op(x!), { about: name }))
+        }
+      })
+    }
+
+    it('activations far out: no NaN, the limits 0 and 1', () => {
+      const far = Float32Array.of(-200, 200, -1e30, 1e30, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)
+      const falling = ['relu', 'elu', 'gelu', 'gelu, tanh', 'silu', 'hardSwish', 'mish', 'softplus']
+      for (const [name, op] of Object.entries(unary)) {
+        engine().scope(() => {
+          const x = make(far, [6])
+          const { gradients } = nn.valueAndGradients(() => fb.sum(fb.clamp(op(x), { low: -1e38, high: 1e38 })), [x])
+          const slopes = gradients[0]!.toArray()
+          expect([...slopes].some(Number.isNaN), `${name} ${slopes}`).toBe(false)
+          if (falling.includes(name)) expect([...slopes.subarray(0, 3)], name).toEqual([0, 1, 0].map((v) => expect.closeTo(v, 6)))
+        })
+      }
+    })
+
+    it('prelu, with a slope per channel and one for all', () => {
+      const random = new Random(20261211)
+      for (const shape of [[5], [1], [], [3, 1, 5]]) {
+        engine().scope(() => {
+          const inputs = [make(offKinks(random, 60), [2, 3, 2, 5]), floats(random, shape)]
+          expectGradients(engine(), random, inputs, (x, slope) => fb.prelu(x!, slope!), { about: `slope [${shape}]` })
+        })
+      }
+    })
+
+    it('arithmetic with broadcasting, numbers and fused activations', () => {
+      const random = new Random(20261212)
+      for (const op of [fb.add, fb.sub, fb.mul, fb.div]) {
+        for (const [a, b] of [
+          [
+            [2, 3, 4],
+            [2, 3, 4],
+          ],
+          [[2, 3, 4], [4]],
+          [
+            [3, 1],
+            [2, 1, 5],
+          ],
+          [[], [2, 3]],
+          [
+            [1, 1, 7],
+            [5, 7],
+          ],
+        ] as const) {
+          // biome-ignore format: shapes, one pair per line
+          engine().scope(() => {
+            const inputs = [floats(random, [...a]), floats(random, [...b], 1, 2)]
+            for (const activation of [undefined, 'tanh'] as const) {
+              expectGradients(engine(), random, inputs, (x, y) => op(x!, y!, { activation }), { about: `${op.name} [${a}] [${b}] ${activation}` })
+            }
+          })
+        }
+        engine().scope(() => {
+          const x = floats(random, [3, 5], 1, 2)
+          expectGradients(engine(), random, [x], (v) => op(v!, 3))
+          expectGradients(engine(), random, [x], (v) => op(3, v!))
+          expectGradients(engine(), random, [x], (v) => op(v!, v!))
+          expectGradients(engine(), random, [make(offKinks(random, 15), [3, 5])], (v) => fb.add(v!, 0, { activation: [-1, 2] }))
+        })
+      }
+    })
+
+    it('matmul, over every broadcast of the axes before', () => {
+      const random = new Random(20261213)
+      for (const [a, b] of [
+        [
+          [3, 4],
+          [4, 5],
+        ],
+        [
+          [2, 3, 4],
+          [4, 9],
+        ],
+        [
+          [2, 3, 4],
+          [2, 4, 5],
+        ],
+        [
+          [3, 4],
+          [2, 4, 5],
+        ],
+        [
+          [2, 1, 3, 4],
+          [3, 4, 1],
+        ],
+        [
+          [1, 17],
+          [17, 1],
+        ],
+        [
+          [300, 7],
+          [7, 11],
+        ],
+      ] as const) {
+        // biome-ignore format: shapes, one pair per line
+        engine().scope(() => {
+          expectGradients(engine(), random, [floats(random, [...a]), floats(random, [...b])], (x, y) => fb.matmul(x!, y!), { about: `[${a}] [${b}]`, tolerance: 5e-3 })
+        })
+      }
+    })
+
+    it('linear, with bias and activation', () => {
+      const random = new Random(20261214)
+      for (const [rows, depth, columns] of [
+        [[3], 4, 5],
+        [[2, 3], 17, 9],
+        [[], 6, 3],
+        [[600], 3, 2],
+      ] as const) {
+        // biome-ignore format: one line
+        for (const activation of [undefined, 'softplus'] as const) {
+          engine().scope(() => {
+            const inputs = [floats(random, [...rows, depth]), floats(random, [depth, columns]), floats(random, [columns])]
+            expectGradients(engine(), random, inputs, (x, weight, bias) => fb.linear(x!, weight!, { bias, activation }), { tolerance: 5e-3 })
+          })
+        }
+      }
+      engine().scope(() => {
+        const inputs = [make(random.integers(12), [3, 4]), make(random.integers(20), [4, 5]), make(random.integers(5).map((v) => v + 0.5), [5])] // biome-ignore format: one line
+        expectGradients(engine(), random, inputs, (x, weight, bias) => fb.linear(x!, weight!, { bias, activation: 'relu' }), { tolerance: 1e-5 })
+      })
+    })
+
+    it('sum and mean over any axes', () => {
+      const random = new Random(20261215)
+      for (const op of [fb.sum, fb.mean]) {
+        for (const axes of [undefined, 0, 1, -1, [0, 2], [0, 1], [0, 1, 2]]) {
+          for (const keepDims of [false, true]) {
+            engine().scope(() =>
+              expectGradients(engine(), random, [floats(random, [3, 4, 5])], (x) => op(x!, { axes, keepDims }), { about: `${op.name} ${axes}` }),
+            )
+          }
+        }
+      }
+    })
+
+    it('softmax and logSoftmax along any axis', () => {
+      const random = new Random(20261216)
+      for (const op of [fb.softmax, fb.logSoftmax]) {
+        for (const axis of [0, 1, 2]) {
+          engine().scope(() => expectGradients(engine(), random, [floats(random, [3, 4, 5], -3, 3)], (x) => op(x!, { axis }), { about: `${op.name} ${axis}` }))
+        }
+      }
+    })
+
+    it('batchNorm, with respect to its statistics too', () => {
+      const random = new Random(20261219)
+      engine().scope(() => {
+        const channels = (low: number, high: number) => floats(random, [5], low, high)
+        const inputs = [floats(random, [2, 3, 5]), channels(-1, 1), channels(1, 2), channels(0.5, 2), channels(-1, 1)]
+        for (const activation of [undefined, 'tanh'] as const) {
+          const options = { activation, epsilon: 0.01 }
+          expectGradients(engine(), random, inputs, (x, mean, variance, scale, offset) => fb.batchNorm(x!, { ...options, mean: mean!, variance: variance!, scale, offset }), { tolerance: 5e-3 }) // biome-ignore format: one line
+        }
+        expectGradients(engine(), random, inputs.slice(0, 3), (x, mean, variance) => fb.batchNorm(x!, { mean: mean!, variance: variance! }), {
+          tolerance: 5e-3,
+        })
+      })
+    })
+
+    it('concat, pad, slice, transpose, reshape', () => {
+      const random = new Random(20261217)
+      engine().scope(() => {
+        const shape = [2, 3, 4]
+        const [a, b] = [floats(random, shape), floats(random, shape)]
+        for (const axis of [0, 1, 2]) expectGradients(engine(), random, [a, b], (x, y) => fb.concat([x!, y!, x!], { axis }))
+        expectGradients(engine(), random, [a], (x) => fb.pad(x!, { padding: [[1, 0], [2, 1], [0, 3]], value: 7 })) // biome-ignore format: one line
+        expectGradients(engine(), random, [a], (x) => fb.slice(x!, { begin: [1, 0, -3], end: [2, 2, 4], step: [1, 1, 2] }))
+        for (const axes of [undefined, [0, 2, 1], [1, 2, 0]]) expectGradients(engine(), random, [a], (x) => fb.transpose(x!, axes))
+        expectGradients(engine(), random, [a], (x) => fb.mul(fb.reshape(x!, [4, 6]), fb.reshape(x!, [4, 6])))
+        expectGradients(engine(), random, [a], (x) => x!.reshape([-1]))
+      })
+    })
+
+    it('pools, random problems', () => {
+      const random = new Random(20261218)
+      let solved = 0
+      for (let problem = 0; problem < 160; problem++) {
+        const c = random.pick([1, 3, 4, 5, 16, 19])
+        const shape = [random.integer(1, 3), random.integer(1, 7), random.integer(1, 7), c]
+        const size: [number, number] = [random.integer(1, 3), random.integer(1, 3)]
+        const options = { size, stride: random.integer(1, 3), padding: random.integer(0, 1), ceilMode: random.next() < 0.5 && size[0] > 1 && size[1] > 1 }
+        if (shape[1]! + 2 * options.padding < size[0] || shape[2]! + 2 * options.padding < size[1]) continue
+        if (Math.min(...size) <= options.padding) continue
+        solved++
+        const about = `problem ${problem}: [${shape}] ${JSON.stringify(options)}`
+        engine().scope(() => {
+          const x = make(distinct(random, product(shape)), shape)
+          expectGradients(engine(), random, [x], (v) => fb.maxPool2d(v!, { ...options, dilation: 1 }), { about, tolerance: 1e-4 })
+          expectGradients(engine(), random, [x], (v) => fb.avgPool2d(v!, { ...options, countIncludePad: problem % 2 === 0 }), { about, tolerance: 5e-3 })
+        })
+      }
+      expect(solved).toBeGreaterThan(60)
+      engine().scope(() => {
+        const x = make(distinct(random, 2 * 5 * 6 * 7), [2, 5, 6, 7])
+        expectGradients(engine(), random, [x], (v) => fb.maxPool2d(v!, { size: 2, stride: 1, dilation: [2, 3] }), { tolerance: 1e-4 })
+        expectGradients(engine(), random, [x], (v) => fb.globalAvgPool2d(v!), { tolerance: 5e-3 })
+        expectGradients(engine(), random, [x], (v) => fb.globalMaxPool2d(v!), { tolerance: 1e-4 })
+      })
+    })
+
+    it('max pooling: to the first of equals, and to a NaN', () => {
+      engine().scope(() => {
+        const gradient = (data: number[]) => {
+          const x = engine().tensor(data, [1, 2, 2, 1])
+          return [...nn.valueAndGradients(() => fb.sum(fb.maxPool2d(x, { size: 2 })), [x]).gradients[0]!.toArray()]
+        }
+        expect(gradient([1, 5, 5, 5])).toEqual([0, 1, 0, 0])
+        expect(gradient([7, Number.NaN, 9, Number.NaN])).toEqual([0, 1, 0, 0])
+      })
+    })
+  })
+})
