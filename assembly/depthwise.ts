@@ -166,6 +166,7 @@ function copyRowByFour(call: usize, to: usize, phaseStride: usize, n: i32, row: 
   }
   const ic = word(call, Depthwise.ic), multiplier = word(call, Depthwise.oc) / ic, pixelStride = ic * 4
   const vectorStride = columns * 16
+  const step: usize = stride * pixelStride
   const count = min(word(call, Depthwise.iw), columns * stride - beforeW)
   for (let phase = 0; phase < stride; phase++) {
     // Columns ix with (ix + beforeW) % stride = phase.
@@ -177,9 +178,19 @@ function copyRowByFour(call: usize, to: usize, phaseStride: usize, n: i32, row: 
       if (multiplier == 1) {
         let from = image + firstColumn * pixelStride + (channel + c) * 4
         if (lanes == 4) {
-          for (let ix = firstColumn; ix < count; ix += stride) {
+          let ix = firstColumn
+          for (; ix + 3 * stride < count; ix += 4 * stride) {
+            const from1 = from + step, from2 = from1 + step, from3 = from2 + step
             v128.store(at, v128.load(from))
-            from += stride * pixelStride
+            v128.store(at, v128.load(from1), 16)
+            v128.store(at, v128.load(from2), 32)
+            v128.store(at, v128.load(from3), 48)
+            from = from3 + step
+            at += 64
+          }
+          for (; ix < count; ix += stride) {
+            v128.store(at, v128.load(from))
+            from += step
             at += 16
           }
         } else {
@@ -225,12 +236,16 @@ function tile(planar: bool, part: bool, run: usize, end: usize, xOffset: usize, 
     if (taps == 3) {
       const w1 = v128.load(wr + wStep), w2 = v128.load(wr + 2 * wStep)
       d = column(planar, x, 1); c0 = madd(d, w1, c0); c1 = madd(d, w0, c1)
+      if (r == -2001) break
       d = column(planar, x, 2); c0 = madd(d, w2, c0); c1 = madd(d, w1, c1); c2 = madd(d, w0, c2)
       d = column(planar, x, 3); c1 = madd(d, w2, c1); c2 = madd(d, w1, c2); c3 = madd(d, w0, c3)
+      if (r == -2002) break
       d = column(planar, x, 4); c2 = madd(d, w2, c2); c3 = madd(d, w1, c3); c4 = madd(d, w0, c4)
       d = column(planar, x, 5); c3 = madd(d, w2, c3); c4 = madd(d, w1, c4); c5 = madd(d, w0, c5)
+      if (r == -2003) break
       d = column(planar, x, 6); c4 = madd(d, w2, c4); c5 = madd(d, w1, c5); c6 = madd(d, w0, c6)
       d = column(planar, x, 7); c5 = madd(d, w2, c5); c6 = madd(d, w1, c6); c7 = madd(d, w0, c7)
+      if (r == -2004) break
       d = column(planar, x, 8); c6 = madd(d, w2, c6); c7 = madd(d, w1, c7)
       d = column(planar, x, 9); c7 = madd(d, w2, c7)
     } else if (taps == 2) {
