@@ -5,8 +5,9 @@
  *
  *   dw[t][c][oc] = sum over pixels p of x[pixel(p, t)][c] * dy[p][oc]
  *
- * It uses the same table of addresses as igemm. Pixels fall into splits that are summed apart, each in blocks; the number of splits follows from the shapes
- * alone, so that any number of threads gives the same bytes.
+ * It goes through igemm's table of addresses and the register tile: a block of pixels of x is transposed, [c][p], and dy packed as panels, [oc / 8][p][8].
+ * Pixels fall into splits that are summed apart, block by block; the number of splits follows from the shapes alone, so that any number of threads gives
+ * the same bytes.
  */
 import { address, scratch, splat, word } from './arguments'
 import { FilterGradient, Igemm, Pool, PoolGradient, UNARY_BLOCK, UnaryBackward, UnaryOp, Unpack } from './calls'
@@ -14,12 +15,17 @@ import { pointPixels } from './igemm'
 import { exp, normalTail, sigmoid, tanh, tanhSoftplus } from './math'
 import { endTap, firstTap } from './pool'
 import { TILE_ROWS, loadLanes, loadPart, madd, storeLanes, storePart } from './simd'
+import { runTiles } from './tile'
+
+/** Pixels whose addresses stand together, run by run, in the table: as many as pointPixels takes at once. */
+const ROWS: i32 = 8
 
 /**
  * Unit: one split of the pixels x `panels` panels of 8 output channels of one group; units of the same split are neighbours.
  * Writes sums [splits][groups][panels][runs][depth][8].
  *
- * scratch: zeros [max(ic, oc) + 8] | dy [pixels][8] | positions, table and copies as in igemm, ROWS pixels at a time
+ * scratch: zeros [max(ic, oc) + 8] | dy [panels][pixels][8] | x [depth][stride] | product [depth][8] | tile table [depth][2] | positions, table and copies
+ * as in igemm, ROWS pixels at a time; depth rounded up to 4, stride = pixels + 16
  */
 export function filterGradient(call: usize, begin: i32, end: i32): void {
   const ic = word(call, Igemm.ic), oc = word(call, Igemm.oc), groups = word(call, Igemm.groups)
@@ -32,13 +38,26 @@ export function filterGradient(call: usize, begin: i32, end: i32): void {
   const slices = groups * groupSlices
   const pixels = word(call, Igemm.pixels), splitPixels = word(call, FilterGradient.blocks) * pixels
   const allPixels = word(call, Igemm.n) * word(call, Igemm.gridH) * word(call, Igemm.gridW)
+  const low = f32x4.splat(-Infinity), high = f32x4.splat(Infinity)
 
   const zeros = scratch()
   const zeroBytes: usize = (max(ic, oc) + 8) * 4
   memory.fill(zeros, 0, zeroBytes)
-  const dy = zeros + ((zeroBytes + 15) & ~15)
-  const positions = dy + pixels * 32
+  const dy = zeros + ((zeroBytes + 15) & ~15), dyPanelStride: usize = pixels * 32
+  const x = dy + unitPanels * dyPanelStride, xStride: usize = (pixels + 16) * 4
+  const rows = (depth + 3) & ~3
+  const product = x + rows * xStride
+  const tileTable = product + rows * 32
+  const positions = tileTable + rows * 8
   const table = positions + 96
+  for (let row = 0; row < depth; row += TILE_ROWS) {
+    const height = min(TILE_ROWS, depth - row)
+    for (let r = 0; r < height; r++) {
+      const entry = tileTable + row * 8 + r * 4
+      store<usize>(entry, product + (row + r) * 32)
+      store<usize>(entry + height * 4, x + (row + r) * xStride)
+    }
+  }
   let pointed = -1
 
   for (let u = begin; u < end; u++) {
@@ -46,8 +65,8 @@ export function filterGradient(call: usize, begin: i32, end: i32): void {
     const group = slice / groupSlices
     const panel0 = (slice % groupSlices) * unitPanels
     const panel1 = min(panel0 + unitPanels, groupPanels)
-    const sums = address(call, Igemm.w) + (split * groups + group) * groupPanels * panelStride
-    memory.fill(sums + panel0 * panelStride, 0, (panel1 - panel0) * panelStride)
+    const sums = address(call, Igemm.w) + ((split * groups + group) * groupPanels + panel0) * panelStride
+    memory.fill(sums, 0, (panel1 - panel0) * panelStride)
     const last = min(allPixels, (split + 1) * splitPixels)
     for (let first = split * splitPixels; first < last; first += pixels) {
       const count = min(pixels, last - first)
@@ -56,19 +75,18 @@ export function filterGradient(call: usize, begin: i32, end: i32): void {
         pointed = first
       }
       for (let panel = panel0; panel < panel1; panel++) {
-        gather(table, count, runs + 1, (group * groupOut + panel * 8) * 4, min(8, groupOut - panel * 8), dy)
-        let to = sums + panel * panelStride
-        for (let run = 1; run <= runs; run++) {
-          runRows(table, count, runs + 1, run, group * groupIn * 4, depth, dy, to)
-          to += depth * 32
+        gather(table, count, runs + 1, (group * groupOut + panel * 8) * 4, min(8, groupOut - panel * 8), dy + (panel - panel0) * dyPanelStride)
+      }
+      for (let run = 0; run < runs; run++) {
+        transpose(table, count, runs + 1, run + 1, group * groupIn * 4, depth, x, xStride)
+        for (let panel = 0; panel < panel1 - panel0; panel++) {
+          runTiles(depth, tileTable, 1, count, 0, dy + panel * dyPanelStride, zeros, 0, 8, low, high)
+          addTo(sums + panel * panelStride + run * depth * 32, product, depth)
         }
       }
     }
   }
 }
-
-/** Pixels whose addresses stand together, run by run, in the table: as many as pointPixels takes at once. */
-const ROWS: i32 = 8
 
 /** The 8 columns (or `columns` of them, zeros behind) at an offset from where each pixel goes, one pixel after the other. */
 function gather(table: usize, count: i32, lists: i32, offset: usize, columns: usize, to: usize): void {
@@ -89,83 +107,51 @@ function gather(table: usize, count: i32, lists: i32, offset: usize, columns: us
   }
 }
 
-/** Adds one run's rows to the sums, in tiles of nearly equal height. */
-function runRows(table: usize, count: i32, lists: i32, run: i32, xOffset: usize, depth: i32, dy: usize, to: usize): void {
-  const tiles = (depth + TILE_ROWS - 1) / TILE_ROWS
-  const height = (depth + tiles - 1) / max(1, tiles)
-  for (let row = 0; row < depth; row += height) {
-    const rows = min(height, depth - row)
-    const x = xOffset + row * 4, sums = to + row * 32
-    switch (rows) {
-      case 1: tile1(table, count, lists, run, x, dy, sums); break
-      case 2: tile2(table, count, lists, run, x, dy, sums); break
-      case 3: tile3(table, count, lists, run, x, dy, sums); break
-      case 4: tile4(table, count, lists, run, x, dy, sums); break
-      case 5: tile5(table, count, lists, run, x, dy, sums); break
-      default: if (TILE_ROWS > 5) tile6(table, count, lists, run, x, dy, sums)
-    }
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function addRow(to: usize, c0: v128, c1: v128): void {
-  v128.store(to, f32x4.add(v128.load(to), c0))
-  v128.store(to, f32x4.add(v128.load(to, 16), c1), 16)
-}
-
-/** sums[r][0..8) += sum over `count` pixels of x[r] * dy[0..8) */
-// @ts-ignore: decorator
-@inline
-function tile(mr: i32, table: usize, count: i32, lists: i32, run: i32, xOffset: usize, dy: usize, to: usize): void {
-  let c00 = f32x4.splat(0), c01 = c00
-  let c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00
+/**
+ * to[c][p] = c-th float of run `list` of pixel p, four by four. Loads may reach up to three floats beyond a run; what they bring, and what is written for
+ * pixels beyond the last, is never used.
+ */
+function transpose(table: usize, count: i32, lists: i32, list: i32, offset: usize, depth: i32, to: usize, toStride: usize): void {
   for (; count > 0; count -= ROWS) {
     const rows = min(count, ROWS)
-    const list = table + run * rows * 4
-    for (let p = list, end = list + rows * 4; p < end; p += 4) {
-      const x = load<u32>(p) + xOffset
-      const b0 = v128.load(dy), b1 = v128.load(dy, 16)
-      { const a = v128.load32_splat(x); c00 = madd(a, b0, c00); c01 = madd(a, b1, c01) }
-      if (mr > 1) { const a = v128.load32_splat(x, 4); c10 = madd(a, b0, c10); c11 = madd(a, b1, c11) }
-      if (mr > 2) { const a = v128.load32_splat(x, 8); c20 = madd(a, b0, c20); c21 = madd(a, b1, c21) }
-      if (mr > 3) { const a = v128.load32_splat(x, 12); c30 = madd(a, b0, c30); c31 = madd(a, b1, c31) }
-      if (mr > 4) { const a = v128.load32_splat(x, 16); c40 = madd(a, b0, c40); c41 = madd(a, b1, c41) }
-      if (mr > 5) { const a = v128.load32_splat(x, 20); c50 = madd(a, b0, c50); c51 = madd(a, b1, c51) }
-      dy += 32
+    const run = table + list * rows * 4
+    for (let r = 0; r < rows; r += 4) {
+      const left = rows - r - 1
+      let x0 = load<u32>(run + r * 4) + offset
+      let x1 = load<u32>(run + (r + min(1, left)) * 4) + offset
+      let x2 = load<u32>(run + (r + min(2, left)) * 4) + offset
+      let x3 = load<u32>(run + (r + min(3, left)) * 4) + offset
+      let y = to
+      for (let c = 0; c < depth; c += 4) {
+        const a = v128.load(x0), b = v128.load(x1), d = v128.load(x2), e = v128.load(x3)
+        const ab01 = v128.shuffle<f32>(a, b, 0, 4, 1, 5), ab23 = v128.shuffle<f32>(a, b, 2, 6, 3, 7)
+        const de01 = v128.shuffle<f32>(d, e, 0, 4, 1, 5), de23 = v128.shuffle<f32>(d, e, 2, 6, 3, 7)
+        v128.store(y, v128.shuffle<i64>(ab01, de01, 0, 2))
+        y += toStride
+        v128.store(y, v128.shuffle<i64>(ab01, de01, 1, 3))
+        y += toStride
+        v128.store(y, v128.shuffle<i64>(ab23, de23, 0, 2))
+        y += toStride
+        v128.store(y, v128.shuffle<i64>(ab23, de23, 1, 3))
+        y += toStride
+        x0 += 16
+        x1 += 16
+        x2 += 16
+        x3 += 16
+      }
+      to += 16
     }
     table += lists * rows * 4
   }
-  addRow(to, c00, c01)
-  if (mr > 1) addRow(to + 32, c10, c11)
-  if (mr > 2) addRow(to + 64, c20, c21)
-  if (mr > 3) addRow(to + 96, c30, c31)
-  if (mr > 4) addRow(to + 128, c40, c41)
-  if (mr > 5) addRow(to + 160, c50, c51)
 }
 
-function tile1(table: usize, count: i32, lists: i32, run: i32, x: usize, dy: usize, to: usize): void {
-  tile(1, table, count, lists, run, x, dy, to)
-}
-
-function tile2(table: usize, count: i32, lists: i32, run: i32, x: usize, dy: usize, to: usize): void {
-  tile(2, table, count, lists, run, x, dy, to)
-}
-
-function tile3(table: usize, count: i32, lists: i32, run: i32, x: usize, dy: usize, to: usize): void {
-  tile(3, table, count, lists, run, x, dy, to)
-}
-
-function tile4(table: usize, count: i32, lists: i32, run: i32, x: usize, dy: usize, to: usize): void {
-  tile(4, table, count, lists, run, x, dy, to)
-}
-
-function tile5(table: usize, count: i32, lists: i32, run: i32, x: usize, dy: usize, to: usize): void {
-  tile(5, table, count, lists, run, x, dy, to)
-}
-
-function tile6(table: usize, count: i32, lists: i32, run: i32, x: usize, dy: usize, to: usize): void {
-  tile(6, table, count, lists, run, x, dy, to)
+function addTo(sums: usize, product: usize, rows: i32): void {
+  for (; rows > 0; rows--) {
+    v128.store(sums, f32x4.add(v128.load(sums), v128.load(product)))
+    v128.store(sums, f32x4.add(v128.load(sums, 16), v128.load(product, 16)), 16)
+    sums += 32
+    product += 32
+  }
 }
 
 /** Unit: one panel. y[group][tap][row][column] = sum over splits, in their order, of panels[split][group][column / 8][tap][row][8]. */

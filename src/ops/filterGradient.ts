@@ -3,7 +3,7 @@ import { FilterGradient, Unpack } from '../../assembly/calls.js'
 import type { Engine } from '../engine.js'
 import { type Product, panelCount, runsOf, tableFloats, writeProduct } from './igemm.js'
 
-/** Pixels of one block: their dy panel and addresses stay in the first-level cache. Witness: bench, train. */
+/** Pixels of one block: their dy panels and transposed rows of x stay in the caches. */
 const BLOCK = 256
 /** Units that a gradient falls into at least, where it has pixels and panels for them. */
 const UNITS = 16
@@ -37,7 +37,8 @@ export function runFilterGradient(engine: Engine, product: Product, to: Target):
 
   const sums = engine.allocate(splits * floats * 4)
   try {
-    engine.scratch(4 * (tableFloats(product, pixels) + 4 + pixels * 8))
+    const rows = Math.ceil(depth / 4) * 4
+    engine.scratch(4 * (tableFloats(product, pixels) + 4 + slice * pixels * 8 + rows * (pixels + 16 + 8 + 2)))
     const call = writeProduct(engine, { ...product, w: sums }, { pixels, panels: slice }, FilterGradient.length)
     engine.i32[call + FilterGradient.splits] = splits
     engine.i32[call + FilterGradient.blocks] = blocks
