@@ -1,3 +1,4 @@
+export { type BatchReport, type Data, type EpochReport, evaluate, type FitOptions, fit, type Loss, type Measured } from './fit.js'
 export { valueAndGradients } from './gradients.js'
 export { glorot, he, type Initial, type Initializer, orthogonal, uniform } from './initializers.js'
 export {
