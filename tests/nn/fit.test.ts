@@ -6,13 +6,13 @@ import {
   type Data,
   evaluate,
   Flatten,
-  fit,
   Random as Generator,
   GlobalAvgPool2d,
   Linear,
   MaxPool2d,
   Sequential,
   sgd,
+  fit as train,
 } from '../../src/nn/index.js'
 import { inEveryBuild } from '../support/check.js'
 import { Random } from '../support/random.js'
@@ -41,11 +41,18 @@ const network = (engine: Engine, seed = new Generator(2)) =>
 describe('fit', () => {
   inEveryBuild((engine) => {
     it('learns what a linear classifier cannot, tells how it goes, and leaves nothing behind', async () => {
-      const [train, test] = [bars(600, 1), bars(200, 2)]
+      const [learned, test] = [bars(600, 1), bars(200, 2)]
       const model = network(engine())
       const optimizer = adam(model.parameters, { learningRate: 0.01 })
       const batches: number[] = []
-      const history = await fit(model, train, { optimizer, epochs: 12, batchSize: 50, validation: test, seed: 3, onBatch: ({ loss }) => batches.push(loss) })
+      const history = await train(model, learned, {
+        optimizer,
+        epochs: 12,
+        batchSize: 50,
+        validation: test,
+        seed: 3,
+        onBatch: ({ loss }) => batches.push(loss),
+      })
       expect(batches.length).toBe(12 * 12)
       expect(history.map(({ epoch }) => epoch)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1))
       expect(history.at(-1)!.loss).toBeLessThan(history[0]!.loss)
@@ -56,7 +63,7 @@ describe('fit', () => {
 
       const line = new Sequential(new Flatten(), new Linear(engine(), { inFeatures: 100, outFeatures: 3, initial: 'glorot', seed: 1 }))
       const slow = sgd(line.parameters, { learningRate: 0.1 })
-      await fit(line, train, { optimizer: slow, epochs: 12 })
+      await train(line, learned, { optimizer: slow, epochs: 12 })
       expect(evaluate(line, test).accuracy).toBeLessThan(0.8)
       for (const each of [model, optimizer, line, slow]) each.dispose()
       expect(engine().memory().tensors).toBe(0)
@@ -67,7 +74,7 @@ describe('fit', () => {
       const run = async (seed: number) => {
         const model = network(engine())
         const optimizer = adam(model.parameters)
-        await fit(model, data, { optimizer, epochs: 2, batchSize: 20, seed, clipNorm: 1 })
+        await train(model, data, { optimizer, epochs: 2, batchSize: 20, seed, clipNorm: 1 })
         const weights = model.parameters.flatMap((parameter) => [...parameter.toArray()])
         model.dispose()
         optimizer.dispose()
@@ -83,14 +90,14 @@ describe('fit', () => {
       const model = network(engine())
       const optimizer = adam(model.parameters)
       const controller = new AbortController()
-      await fit(model, data, { optimizer, batchSize: 20 })
+      await train(model, data, { optimizer, batchSize: 20 })
       const before = engine().memory()
-      const stopped = fit(model, data, { optimizer, epochs: 9, batchSize: 20, signal: controller.signal, onBatch: ({ epoch }) => { if (epoch === 2) controller.abort() } }) // biome-ignore format: one line
+      const stopped = train(model, data, { optimizer, epochs: 9, batchSize: 20, signal: controller.signal, onBatch: ({ epoch }) => { if (epoch === 2) controller.abort() } }) // biome-ignore format: one line
       await expect(stopped).rejects.toThrow('aborted')
       expect(optimizer.steps).toBe(5)
       expect(model.training).toBe(false)
       const wrong = async (change: object, options: object, ...parts: string[]) => {
-        for (const part of parts) await expect(fit(model, { ...data, ...change }, { optimizer, ...options })).rejects.toThrow(part)
+        for (const part of parts) await expect(train(model, { ...data, ...change }, { optimizer, ...options })).rejects.toThrow(part)
       }
       await wrong({ inputs: data.inputs.slice(1) }, {}, 'fit: data must be 4000 numbers for its shape, got 3999')
       await wrong({ labels: Int32Array.from(data.labels, () => 3) }, {}, 'fit: labels[0] must be an integer from 0 to 2, got 3')
