@@ -17,6 +17,7 @@ const HELP = `npm run bench -- [options]
   --threads N     also with N threads
   --simd BUILD    simd128 or relaxed; by default what createEngine picks
   --assert        fails where algorithm 'auto' is over 10% slower than another one
+  --calls         what a call costs beside its work, instead of the layers
   --chromium      in a page of the system's headless Chromium
   --json FILE     writes all results
   --readme        writes the table into README.md`
@@ -32,6 +33,7 @@ const { values: options } = parseArgs({
     threads: { type: 'string' },
     simd: { type: 'string' },
     assert: { type: 'boolean' },
+    calls: { type: 'boolean' },
     chromium: { type: 'boolean' },
     json: { type: 'string' },
     readme: { type: 'boolean' },
@@ -44,6 +46,10 @@ if (options.help) {
 }
 
 process.chdir(join(import.meta.dirname, '..'))
+if (options.calls) {
+  await (await import('./calls.mjs')).benchCalls()
+  process.exit()
+}
 compilePeak()
 if (options.peers) installPeers()
 const wanted = {
