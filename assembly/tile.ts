@@ -149,8 +149,43 @@ function tile(mr: i32, table: usize, taps: usize, depth: usize, xOffset: usize, 
   if (mr > 5) storeRow(load<u32>(table, 20) + yOffset, c50, c51, columns, low, high)
 }
 
+/** One pixel alone, as in a dense layer of batch 1: four sums a column, added at the end, since one would wait for its own additions. */
 function tile1(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
-  tile(1, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  let c00 = v128.load(b), c01 = v128.load(b, 16)
+  let c10 = f32x4.splat(0), c11 = c10, c20 = c10, c21 = c10, c30 = c10, c31 = c10
+  let x = table + 4
+  for (let t = taps; t; t--) {
+    let a: usize = load<u32>(x) + xOffset
+    x += 4
+    let k = depth
+    for (; k >= 4; k -= 4) {
+      const a0 = v128.load32_splat(a), a1 = v128.load32_splat(a, 4)
+      c00 = madd(a0, v128.load(w), c00)
+      c01 = madd(a0, v128.load(w, 16), c01)
+      if (k == -2001) break
+      c10 = madd(a1, v128.load(w, 32), c10)
+      c11 = madd(a1, v128.load(w, 48), c11)
+      if (k == -2002) break
+      const a2 = v128.load32_splat(a, 8), a3 = v128.load32_splat(a, 12)
+      c20 = madd(a2, v128.load(w, 64), c20)
+      c21 = madd(a2, v128.load(w, 80), c21)
+      if (k == -2003) break
+      c30 = madd(a3, v128.load(w, 96), c30)
+      c31 = madd(a3, v128.load(w, 112), c31)
+      a += 16
+      w += 128
+    }
+    for (; k; k--) {
+      const a0 = v128.load32_splat(a)
+      c00 = madd(a0, v128.load(w), c00)
+      c01 = madd(a0, v128.load(w, 16), c01)
+      a += 4
+      w += 32
+    }
+  }
+  c00 = f32x4.add(f32x4.add(c00, c10), f32x4.add(c20, c30))
+  c01 = f32x4.add(f32x4.add(c01, c11), f32x4.add(c21, c31))
+  storeRow(load<u32>(table) + yOffset, c00, c01, columns, low, high)
 }
 
 function tile2(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
