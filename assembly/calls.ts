@@ -237,6 +237,18 @@ export const enum FilterGradient {
   length,
 }
 
+/** Gradients of a convolution with one filter per channel: see depthwiseGradient.ts. */
+export const enum DepthwiseGradient {
+  x, w, dy,
+  /** depthwiseFilterGradient: sums [splits][kh][kw][c]; depthwiseInputGradient: dx. */
+  to,
+  n, ih, iw, c, oh, ow,
+  kh, kw, strideH, strideW, dilationH, dilationW, beforeH, beforeW,
+  /** Output rows of one split. */
+  rows,
+  length,
+}
+
 /** Sums of panels back to a strided matrix: see gradient.ts. */
 export const enum Unpack {
   panels, y,

@@ -2,6 +2,7 @@
 export { bind, heapBase } from './arguments'
 export { TILE_ROWS as tileRows } from './simd'
 export { depthwise, grouped } from './depthwise'
+export { depthwiseFilterGradient, depthwiseInputGradient } from './depthwiseGradient'
 export { avgPoolGradient, filterGradient, maxPoolGradient, unaryBackward, unpack } from './gradient'
 export { igemm } from './igemm'
 export { filterSeparable, filterWindow, fromBytes, gradientMagnitude, median, toBytes } from './image'

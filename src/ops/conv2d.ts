@@ -4,7 +4,7 @@ import { type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Context, opposite, type Padding, slidingWindow, type Window, type WindowOptions } from '../window.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
-import { blockGrouped, groupedPanels, runGrouped } from './depthwise.js'
+import { blockGrouped, depthwiseFilter, groupedPanels, runDepthwiseInput, runGrouped } from './depthwise.js'
 import { checkNoTape } from './elementwise.js'
 import { runFilterGradient } from './filterGradient.js'
 import { blockProduct, type Panels, type Product, packed, packedFloats, runProduct, slide, turned } from './igemm.js'
@@ -254,6 +254,9 @@ function runDense(x: Tensor, filter: Tensor, bias: Tensor | undefined, y: Tensor
   runProduct(x.engine, { ...product, x: x.pointer, w: packed(filter.storage, densePanels(filter.shape, groups)), b: bias?.pointer ?? 0, y: y.pointer, clamp })
 }
 
+/** One filter per channel, and one channel out of each. */
+const isDepthwise = ([, , depth, oc]: Shape, groups: number): boolean => depth === 1 && oc === groups
+
 /**
  * dx[n, oy * stride - before + ky * dilation, ox * stride - before + kx * dilation, i] = sum of dy[n, oy, ox, o] * filter[ky, kx, i, o]: every dy is spread
  * over its window, as by convTranspose2d.
@@ -265,6 +268,7 @@ function inputGradient(dy: Tensor, filter: Tensor, window: Window, groups: numbe
   const oc = filter.shape[3]!
   const ic = filter.shape[2]! * groups
   return engine.make([n, h.input, w.input, ic], (dx) => {
+    if (isDepthwise(filter.shape, groups)) return runDepthwiseInput(dy, filter, dx, window)
     // At stride 1 it is a convolution with the filter turned by half a circle, and padding of what its reach leaves.
     if (algorithm === 'winograd') return runWinograd(dy, filter, undefined, dx, { h: opposite(h), w: opposite(w) }, NO_CLAMP, true)
     const product = { x: dy.pointer, b: 0, y: dx.pointer, n, ih: h.output, iw: w.output, ic: oc, oh: h.input, ow: w.input, oc: ic, groups, clamp: NO_CLAMP }
@@ -274,6 +278,7 @@ function inputGradient(dy: Tensor, filter: Tensor, window: Window, groups: numbe
 
 /** dfilter[ky, kx, i, o] = sum over n, oy, ox of x[n, oy * stride - before + ky * dilation, ox * stride - before + kx * dilation, i] * dy[n, oy, ox, o] */
 function filterGradient(x: Tensor, dy: Tensor, shape: Shape, window: Window, groups: number): Tensor {
+  if (isDepthwise(shape, groups)) return depthwiseFilter(x, dy, shape, window)
   const [, , depth, oc] = shape as [number, number, number, number]
   return x.engine.make(shape, (dw) => {
     const product = { ...productOf(x.shape[0]!, x.shape[3]!, oc, window, groups), x: x.pointer, y: dy.pointer }

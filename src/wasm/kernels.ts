@@ -7,6 +7,8 @@ export const kernelNames = [
   'binary',
   'copy',
   'depthwise',
+  'depthwiseFilterGradient',
+  'depthwiseInputGradient',
   'filterGradient',
   'filterSeparable',
   'filterWindow',

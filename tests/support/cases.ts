@@ -174,6 +174,7 @@ export const cases: Record<string, Case> = {
   'gradients of conv2d, groups, stride 2': backwards(convolution([2, 3], 3, (x, filter) => fb.conv2d(x!, filter!, { groups: 3, stride: 2, padding: 'same' }))),
   'gradients of conv2d, winograd': backwards(convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, padding: 'same' }), 16, 17)),
   'gradients of depthwise': backwards(depthwise([3, 3], { padding: 1 })),
+  'gradients of depthwise, stride 2': backwards(depthwise([3, 2], { padding: [[3, 0], [1, 1]], stride: [2, 1] })), // biome-ignore format: one line
   'gradients of convTranspose2d': backwards(transposed([4, 3], { stride: 2, padding: 1 })),
   'gradients of matmul': backwards(photo((x) => fb.matmul(x!, fb.transpose(x!, [0, 1, 3, 2])))),
   'gradients of linear': backwards(perChannel((x, v) => fb.linear(x!, v!.reshape([-1, 1]), { bias: fb.sum(v!, { keepDims: true }), activation: 'relu' }))),
