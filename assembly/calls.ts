@@ -86,6 +86,12 @@ export const enum Resize {
   length,
 }
 
+/** Gradient of a resize: the words of Resize, and whether it reads four pixels. See resize.ts. */
+export const enum ResizeGradient {
+  bilinear = Resize.length,
+  length,
+}
+
 /** RGBA bytes to floats: see image.ts. */
 export const enum FromBytes {
   bytes, y, w, c,

@@ -275,14 +275,13 @@ function poolGradient<F>(call: usize, begin: i32, end: i32): void {
 /**
  * The derivatives of the activations, at x (for a clamp at y). With s = sigmoid(x):
  *
- *   clamp        1 between the bounds, 0 on and beyond them          silu      s (1 + x (1 - s))
- *   leakyRelu    1 or a                                              hardSwish 0, (2 x + 3) / 6, 1
- *   elu          b or a exp(x)                                       mish      t + x s (1 - t^2),  t = tanh(softplus(x))
- *   gelu         Phi(x) + x phi(x)                                   softplus  s
- *   geluTanh     g (1 + x (1 - g) z'),  g = sigmoid(z)               exp       exp(x)
- *   sigmoid      s (1 - s)                                           log       1 / x
- *   hardSigmoid  a between 0 and 1, 0 on and beyond them             erf       2 / sqrt(pi) exp(-x^2)
- *   tanh         1 - tanh(x)^2
+ *   clamp        1 between the bounds, 0 on and beyond them          tanh      1 - tanh(x)^2
+ *   leakyRelu    1 or a                                              silu      s (1 + x (1 - s))
+ *   elu          b or a exp(x)                                       hardSwish 0, x / 3 + 1 / 2, 1
+ *   gelu         Phi(x) + x phi(x)                                   mish      t + x s (1 - t^2),  t = tanh(softplus(x))
+ *   geluTanh     g (1 + x (1 - g) z'),  g = sigmoid(z)               softplus  s
+ *   sigmoid      s (1 - s)
+ *   hardSigmoid  a between 0 and 1, 0 on and beyond them
  */
 // @ts-ignore: decorator
 @inline
@@ -316,12 +315,6 @@ function bounded(x: v128): v128 {
 @final class TanhSlope { @inline at(x: v128, a: v128, b: v128): v128 { const t = tanh(x); return f32x4.sub(one(), f32x4.mul(t, t)) } }
 // @ts-ignore: decorator
 @final class SoftplusSlope { @inline at(x: v128, a: v128, b: v128): v128 { return sigmoid(x) } }
-// @ts-ignore: decorator
-@final class ExpSlope { @inline at(x: v128, a: v128, b: v128): v128 { return exp(x) } }
-// @ts-ignore: decorator
-@final class LogSlope { @inline at(x: v128, a: v128, b: v128): v128 { return f32x4.div(one(), x) } }
-// @ts-ignore: decorator
-@final class ErfSlope { @inline at(x: v128, a: v128, b: v128): v128 { return f32x4.mul(f32x4.splat(1.1283791671), exp(f32x4.neg(f32x4.mul(x, x)))) } }
 
 @final
 class HardSigmoidSlope {
@@ -417,9 +410,6 @@ function slopesOf(op: i32): Slopes {
     case UnaryOp.hardSwish: return (dy, v, dx, count, a, b) => slopes<HardSwishSlope>(dy, v, dx, count, a, b)
     case UnaryOp.mish: return (dy, v, dx, count, a, b) => slopes<MishSlope>(dy, v, dx, count, a, b)
     case UnaryOp.softplus: return (dy, v, dx, count, a, b) => slopes<SoftplusSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.exp: return (dy, v, dx, count, a, b) => slopes<ExpSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.log: return (dy, v, dx, count, a, b) => slopes<LogSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.erf: return (dy, v, dx, count, a, b) => slopes<ErfSlope>(dy, v, dx, count, a, b)
     default: return (dy, v, dx, count, a, b) => slopes<ClampSlope>(dy, v, dx, count, a, b)
   }
 }

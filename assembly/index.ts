@@ -9,7 +9,7 @@ export { filterSeparable, filterWindow, fromBytes, gradientMagnitude, median, to
 export { copy, pack } from './layout'
 export { update } from './optimise'
 export { avgPool, maxPool } from './pool'
-export { resizeBilinear, resizeNearest } from './resize'
+export { resizeBilinear, resizeGradient, resizeNearest } from './resize'
 export { winograd, winogradFilter } from './winograd'
 export { binary, normalise, scaleShift, unary } from './elementwise'
 export { reduce, softmax } from './reduce'

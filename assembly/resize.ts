@@ -7,8 +7,8 @@
  * scratch: table [ow] of (byte offset of the pixel at or before the position, that of the next, fraction between them)
  */
 import { address, scratch, word } from './arguments'
-import { Resize } from './calls'
-import { madd, storePart } from './simd'
+import { Resize, ResizeGradient } from './calls'
+import { loadPart, madd, storePart } from './simd'
 
 /** Unit: `rows` output rows. The pixel at floor(position). */
 export function resizeNearest(call: usize, begin: i32, end: i32): void {
@@ -91,4 +91,45 @@ function bilinearRow(upper: usize, lower: usize, down: f32, table: usize, tableE
 function storeWithin(p: usize, v: v128, end: usize): void {
   if (p + 16 <= end) v128.store(p, v)
   else storePart(p, v, (end - p) >> 2)
+}
+
+/** Unit: one image. The way back: dy goes to the pixels that the output read, by their weights. x is dx here, y is dy; `bilinear` 0: to the nearest alone. */
+export function resizeGradient(call: usize, begin: i32, end: i32): void {
+  const ih = word(call, Resize.ih), oh = word(call, Resize.oh), bilinear = word(call, ResizeGradient.bilinear)
+  const xPixelStride = word(call, Resize.c) * 4
+  const xRowStride = word(call, Resize.iw) * xPixelStride
+  const table = scratch(), tableEnd = table + word(call, Resize.ow) * 12, row = tableEnd
+  for (let entry = table, o = 0; entry < tableEnd; entry += 12, o++) {
+    point(entry, o, word(call, Resize.stepW), word(call, Resize.firstW), word(call, Resize.unitsW), word(call, Resize.iw), xPixelStride)
+  }
+  for (let n = begin; n < end; n++) {
+    const dx = address(call, Resize.x) + n * ih * xRowStride
+    memory.fill(dx, 0, ih * xRowStride)
+    let dy = address(call, Resize.y) + n * oh * word(call, Resize.ow) * xPixelStride
+    for (let oy = 0; oy < oh; oy++) {
+      point(row, oy, word(call, Resize.stepH), word(call, Resize.firstH), word(call, Resize.unitsH), ih, xRowStride)
+      const upper = dx + load<u32>(row), lower = dx + load<u32>(row, 4), down = load<f32>(row, 8)
+      for (let entry = table; entry < tableEnd; entry += 12) {
+        const left: usize = load<u32>(entry), right: usize = load<u32>(entry, 4), across = load<f32>(entry, 8)
+        if (bilinear) {
+          addScaled(upper + left, dy, (1 - down) * (1 - across), xPixelStride)
+          addScaled(upper + right, dy, (1 - down) * across, xPixelStride)
+          addScaled(lower + left, dy, down * (1 - across), xPixelStride)
+          addScaled(lower + right, dy, down * across, xPixelStride)
+        } else addScaled(upper + left, dy, 1, xPixelStride)
+        dy += xPixelStride
+      }
+    }
+  }
+}
+
+/** to += from * weight, over `bytes`. */
+// @ts-ignore: decorator
+@inline
+function addScaled(to: usize, from: usize, weight: f32, bytes: usize): void {
+  const w = f32x4.splat(weight)
+  let i: usize = 0
+  for (; i + 16 <= bytes; i += 16) v128.store(to + i, madd(v128.load(from + i), w, v128.load(to + i)))
+  const left = (bytes - i) >> 2
+  if (left) storePart(to + i, madd(loadPart(from + i, left), w, loadPart(to + i, left)), left)
 }

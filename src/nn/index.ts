@@ -17,6 +17,7 @@ export {
   MaxPool2d,
   Residual,
   Sequential,
+  Upsample,
 } from './layers.js'
 export { binaryCrossEntropy, type CrossEntropyOptions, crossEntropy, huber, type Labels, meanAbsoluteError, meanSquaredError } from './losses.js'
 export { type AdamOptions, adam, adamW, clipByGlobalNorm, type Optimizer, type RmsPropOptions, rmsProp, type SgdOptions, sgd } from './optimizers.js'

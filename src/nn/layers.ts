@@ -8,6 +8,7 @@ import { type Conv2dOptions, conv2d } from '../ops/conv2d.js'
 import { type ConvTranspose2dOptions, convTranspose2d } from '../ops/convTranspose2d.js'
 import { linear } from '../ops/matmul.js'
 import { type AvgPool2dOptions, avgPool2d, globalAvgPool2d, type MaxPool2dOptions, maxPool2d } from '../ops/pool.js'
+import { type ResizeOptions, resize } from '../ops/resize.js'
 import { type Shape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Pair, pair } from '../window.js'
@@ -330,6 +331,24 @@ export class AvgPool2d extends Layer {
 export class GlobalAvgPool2d extends Layer {
   forward(x: Tensor): Tensor {
     return x.engine.scope(() => globalAvgPool2d(x).reshape([x.shape[0]!, x.shape[3]!]))
+  }
+}
+
+/**
+ * Images larger by a whole or broken factor; nearest by default.
+ * @example new Upsample({ scale: 2, method: 'bilinear' })
+ */
+export class Upsample extends Layer {
+  constructor(readonly options: { scale: number; method?: ResizeOptions['method'] }) {
+    super()
+    const { scale } = options
+    check(scale > 0 && Number.isFinite(scale), () => ({ op: 'Upsample', argument: 'scale', expected: 'a positive number', got: show(scale) }))
+  }
+
+  forward(x: Tensor): Tensor {
+    const { scale, method = 'nearest' } = this.options
+    const size = (axis: number) => Math.max(1, Math.floor((x.shape[axis] ?? 0) * scale))
+    return resize(x, { size: [size(1), size(2)], method })
   }
 }
 

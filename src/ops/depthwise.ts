@@ -147,7 +147,12 @@ export function runDepthwiseInput(dy: Tensor, filter: Tensor, dx: Tensor, window
   if (h.stride === 1 && w.stride === 1 && back.h.before >= 0 && back.w.before >= 0) {
     const panels = groupedPanels('depthwise', filter.shape, c)
     const last = (h.size * w.size - 1) * c
-    runGrouped('depthwise', dy, filter, undefined, dx, back, c, NO_CLAMP, { ...panels, offset: last, tapHStride: -panels.tapHStride, tapWStride: -panels.tapWStride })
+    runGrouped('depthwise', dy, filter, undefined, dx, back, c, NO_CLAMP, {
+      ...panels,
+      offset: last,
+      tapHStride: -panels.tapHStride,
+      tapWStride: -panels.tapWStride,
+    })
     return
   }
   const call = writeGradient(0, filter.pointer, dy.pointer, dx.pointer, n, c, window, 0, engine)

@@ -1,12 +1,13 @@
 /** Reductions over any axes: the plan of assembly/reduce.ts. */
-import { Reduce, ReduceOp } from '../../assembly/calls.js'
+import { Reduce, ReduceOp, UnaryOp } from '../../assembly/calls.js'
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { type Shape, sameShape, sizeOf, stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
-import { mul } from './arithmetic.js'
+import { div, mul, sub } from './arithmetic.js'
 import { copy } from './copy.js'
+import { unaryBackward } from './elementwise.js'
 
 export interface ReduceOptions {
   /** The axes to go over, one or several; negative ones count from the end. Default: all. */
@@ -119,10 +120,10 @@ function reduce(op: string, code: ReduceOp, x: Tensor, wanted: number | readonly
     }
     return reduced
   })
-  const isSum = code === ReduceOp.sum || code === ReduceOp.mean
-  if (code !== ReduceOp.argmax) {
-    engine.tape?.record(op, y, { x }, {}, (dy) => (isSum ? { x: () => sumBackward(dy, x.shape, axes, code === ReduceOp.mean ? 1 / count : 1) } : {}))
-  }
+  if (code === ReduceOp.sum || code === ReduceOp.mean) {
+    const factor = code === ReduceOp.mean ? 1 / count : 1
+    engine.tape?.record(op, y, { x }, {}, (dy) => ({ x: () => sumBackward(dy, x.shape, axes, factor) }))
+  } else if (code !== ReduceOp.argmax) engine.tape?.record(op, y, { x }, { x, y }, (dy, kept) => ({ x: () => extremeBackward(dy, kept.x, kept.y, axes) }))
   return y
 }
 
@@ -139,6 +140,20 @@ function sumBackward(dy: Tensor, shape: Shape, axes: Set<number>, factor: number
     })
   })
 }
+
+/** Shares dy evenly among the elements that are the largest (or smallest), as PyTorch's amax does. */
+function extremeBackward(dy: Tensor, x: Tensor, y: Tensor, axes: Set<number>): Tensor {
+  const { engine } = x
+  return engine.scope(() => {
+    const wide = x.shape.map((length, axis) => (axes.has(axis) ? 1 : length))
+    const ones = engine.make(x.shape, (to) => void engine.f32.fill(1, to.pointer / 4, to.pointer / 4 + to.size))
+    // The slope of a clamp to the smallest numbers about 0: 1 where x - y is 0 (or NaN), else 0.
+    const hits = unaryBackward(UnaryOp.clamp, ones, sub(x, y.reshape(wide)), -SMALLEST, SMALLEST)
+    return mul(hits, div(dy.reshape(wide), sum(hits, { axes: [...axes], keepDims: true })))
+  })
+}
+
+const SMALLEST = 2 ** -149
 
 /** x as [outer, n, inner]. */
 interface Run {

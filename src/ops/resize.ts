@@ -1,5 +1,5 @@
-import { Resize } from '../../assembly/calls.js'
-import { engineOf } from '../engine.js'
+import { Resize, ResizeGradient } from '../../assembly/calls.js'
+import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import { pair } from '../window.js'
@@ -45,10 +45,43 @@ export function resize(x: Tensor, options: ResizeOptions): Tensor {
   // 64 units are enough for every core; each fills a table of the width first.
   const rows = Math.max(1, Math.ceil((n * oh) / 64))
 
+  const plan = { n, ih, iw, c, oh, ow, h, w, rows }
+  const call = writeResize(engine, x.pointer, y.pointer, plan, Resize.length)
+  engine.run(method === 'nearest' ? 'resizeNearest' : 'resizeBilinear', call, Math.ceil((n * oh) / rows))
+  engine.tape?.record('resize', y, { x }, {}, (dy) => ({ x: () => resizeBackward(dy, plan, method) }))
+  return y
+}
+
+interface Plan {
+  n: number
+  ih: number
+  iw: number
+  c: number
+  oh: number
+  ow: number
+  h: Walk
+  w: Walk
+  /** Output rows of one unit. */
+  rows: number
+}
+
+/** dy goes to the pixels that the output was read from, by their weights. */
+function resizeBackward(dy: Tensor, plan: Plan, method: 'nearest' | 'bilinear'): Tensor {
+  const { engine } = dy
+  const { n, ih, iw, c, ow } = plan
+  return engine.make([n, ih, iw, c], (dx) => {
+    engine.scratch((ow + 1) * 12)
+    const call = writeResize(engine, dx.pointer, dy.pointer, plan, ResizeGradient.length)
+    engine.i32[call + ResizeGradient.bilinear] = Number(method === 'bilinear')
+    engine.run('resizeGradient', call, n, dy.size * 4)
+  })
+}
+
+function writeResize(engine: Engine, x: number, y: number, { n, ih, iw, c, oh, ow, h, w, rows }: Plan, length: number): number {
   const { i32 } = engine
-  const call = engine.call(Resize.length)
-  i32[call + Resize.x] = x.pointer
-  i32[call + Resize.y] = y.pointer
+  const call = engine.call(length)
+  i32[call + Resize.x] = x
+  i32[call + Resize.y] = y
   i32[call + Resize.n] = n
   i32[call + Resize.ih] = ih
   i32[call + Resize.iw] = iw
@@ -62,16 +95,20 @@ export function resize(x: Tensor, options: ResizeOptions): Tensor {
   i32[call + Resize.firstW] = w.first
   i32[call + Resize.unitsW] = w.units
   i32[call + Resize.rows] = rows
-  engine.run(method === 'nearest' ? 'resizeNearest' : 'resizeBilinear', call, Math.ceil((n * oh) / rows))
-  engine.tape?.record('resize', y, { x }, {}, () => ({}))
-  return y
+  return call
+}
+
+interface Walk {
+  step: number
+  first: number
+  units: number
 }
 
 /**
  * Positions along one axis in whole numbers: output o stands at (o * step + first) / units.
  * For nearest, half a pixel less the smallest step is added, so that floor rounds to the nearest and ties go down.
  */
-function walk(input: number, output: number, method: 'nearest' | 'bilinear', alignCorners: boolean): { step: number; first: number; units: number } {
+function walk(input: number, output: number, method: 'nearest' | 'bilinear', alignCorners: boolean): Walk {
   if (alignCorners && output === 1) return { step: 0, first: 0, units: 1 }
   const step = 2 * (alignCorners ? input - 1 : input)
   const units = 2 * (alignCorners ? output - 1 : output)

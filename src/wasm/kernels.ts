@@ -23,6 +23,7 @@ export const kernelNames = [
   'pack',
   'reduce',
   'resizeBilinear',
+  'resizeGradient',
   'resizeNearest',
   'scaleShift',
   'softmax',

@@ -183,6 +183,45 @@ describe('gradients', () => {
       }
     })
 
+    it('max and min over any axes, shared among equals', () => {
+      const random = new Random(20261222)
+      for (const op of [fb.max, fb.min]) {
+        for (const axes of [undefined, 0, -1, [0, 2]]) {
+          engine().scope(() =>
+            expectGradients(engine(), random, [make(distinct(random, 60), [3, 4, 5])], (x) => op(x!, { axes }), { about: `${op.name} ${axes}` }),
+          )
+        }
+        engine().scope(() => {
+          const x = engine().tensor([2, 2, 2, 2, 1, 3], [2, 3])
+          const { gradients } = nn.valueAndGradients(() => fb.sum(op(x, { axes: 1 })), [x])
+          const third = expect.closeTo(1 / 3, 6)
+          expect([...gradients[0]!.toArray()]).toEqual([third, third, third, 0, ...(op === fb.max ? [0, 1] : [1, 0])])
+        })
+      }
+    })
+
+    it('resize, larger and smaller, by either method', () => {
+      const random = new Random(20261223)
+      for (const method of ['nearest', 'bilinear'] as const) {
+        for (const alignCorners of [false, true]) {
+          for (const size of [
+            [7, 9],
+            [2, 3],
+            [1, 1],
+            [10, 4],
+          ] as const) {
+            // biome-ignore format: sizes
+            for (const c of [1, 3, 5, 8]) {
+              engine().scope(() => {
+                const x = floats(random, [2, 5, 4, c])
+                expectGradients(engine(), random, [x], (v) => fb.resize(v!, { size, method, alignCorners }), { about: `${method} ${size} ${c}` })
+              })
+            }
+          }
+        }
+      }
+    })
+
     it('softmax and logSoftmax along any axis', () => {
       const random = new Random(20261216)
       for (const op of [fb.softmax, fb.logSoftmax]) {

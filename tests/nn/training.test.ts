@@ -29,6 +29,7 @@ import {
   Sequential,
   sgd,
   stepDecay,
+  Upsample,
   valueAndGradients,
   warmUp,
 } from '../../src/nn/index.js'
@@ -240,6 +241,7 @@ describe('training', () => {
           new ConvTranspose2d(engine(), { inChannels: 6, outChannels: 4, size: 2, stride: 2, seed }),
           new Scale(engine().tensor([1, 1, 1, 1], [4])),
           new Dropout({ rate: 0.2 }),
+          new Upsample({ scale: 1.5, method: 'bilinear' }),
           new GlobalAvgPool2d(),
           new Linear(engine(), { inFeatures: 4, outFeatures: 10, initial: 'glorot', seed }),
         )
@@ -253,8 +255,8 @@ describe('training', () => {
           '3.filter',
           '3.bias',
           '4.',
-          '7.weight',
-          '7.bias',
+          '8.weight',
+          '8.bias',
         ])
         expect(model.state.map(({ name }) => name)).toEqual(['1.mean', '1.variance'])
         const { x, labels } = data(engine())

@@ -184,6 +184,8 @@ export const cases: Record<string, Case> = {
   'gradients of gelu and softmax': backwards(photo((x) => fb.softmax(fb.gelu(x!)))),
   'gradients of prelu and logSoftmax': backwards(perChannel((x, v) => fb.logSoftmax(fb.prelu(x!, v!), { axis: 1 }))),
   'gradients of concat, pad and slice': backwards(photo((x) => fb.slice(fb.pad(fb.concat([x!, x!]), { padding: [[0, 0], [1, 2], [0, 1], [3, 0]] }), { begin: [0, 1, 0, 2] }))), // biome-ignore format: one line
+  'gradients of max and min': backwards(photo((x) => fb.add(fb.max(x!, { axes: 1, keepDims: true }), fb.min(x!, { axes: -1, keepDims: true })))),
+  'gradients of resize': backwards(photo((x) => fb.resize(fb.resize(x!, { size: [5, 9] }), { size: 7, method: 'nearest' }))),
   'a step of adam': photo((x) => {
     const weight = fb.mul(x!, 2)
     nn.adam([weight]).step([fb.mul(x!, 1)])
