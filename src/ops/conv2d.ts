@@ -2,7 +2,7 @@ import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { type Context, opposite, type Padding, slidingWindow, type Window, type WindowOptions } from '../window.js'
+import { type Axis, type Context, opposite, type Padding, slidingWindow, type Window, type WindowOptions } from '../window.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
 import { blockGrouped, depthwiseFilter, groupedPanels, runDepthwiseInput, runGrouped } from './depthwise.js'
 import { checkNoTape } from './elementwise.js'
@@ -267,12 +267,13 @@ function inputGradient(dy: Tensor, filter: Tensor, window: Window, groups: numbe
   const n = dy.shape[0]!
   const oc = filter.shape[3]!
   const ic = filter.shape[2]! * groups
+  const back = (axis: Axis): Axis => ({ ...axis, input: axis.output, output: axis.input })
   return engine.make([n, h.input, w.input, ic], (dx) => {
     if (isDepthwise(filter.shape, groups)) return runDepthwiseInput(dy, filter, dx, window)
     // At stride 1 it is a convolution with the filter turned by half a circle, and padding of what its reach leaves.
     if (algorithm === 'winograd') return runWinograd(dy, filter, undefined, dx, { h: opposite(h), w: opposite(w) }, NO_CLAMP, true)
     const product = { x: dy.pointer, b: 0, y: dx.pointer, n, ih: h.output, iw: w.output, ic: oc, oh: h.input, ow: w.input, oc: ic, groups, clamp: NO_CLAMP }
-    runTransposed(product, { ...h, output: h.input }, { ...w, output: w.input }, filter.storage, turned(densePanels(filter.shape, groups)))
+    runTransposed(product, back(h), back(w), filter.storage, turned(densePanels(filter.shape, groups)))
   })
 }
 

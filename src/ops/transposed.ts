@@ -16,7 +16,9 @@ interface Phase {
  *   i = (o + before - t * dilation) / stride,  for the t for which that is an integer:
  *   every (stride / gcd(stride, dilation))th, from one tap to the next dilation / gcd(stride, dilation) inputs back
  */
-function phases({ output, size, stride, dilation, before }: Axis): Phase[] {
+function phases({ input, output, size, stride: given, dilation, before }: Axis): Phase[] {
+  // One input lands in one place whatever the stride: the window's reach for a stride gives each output its own tap, and none that sees nothing.
+  const stride = input === 1 ? Math.max(given, dilation * (size - 1) + 1) : given
   const common = gcd(stride, dilation)
   const tapStep = stride / common
   return Array.from({ length: Math.min(stride, output) }, (_, phase) => {
