@@ -70,7 +70,7 @@ export const enum Copy {
   unitRows,
   /** How many axes there are outside the rows, and from word `axes` on (length, xStride, yStride) of each. */
   rank,
-  /** What is copied when a box is filled: x points here. */
+  /** What is copied where x is 0: one value everywhere. */
   value,
   axes,
 }

@@ -56,9 +56,11 @@ export function copy(call: usize, begin: i32, end: i32): void {
   const xRowStride = word(call, Copy.xRowStride), yRowStride = word(call, Copy.yRowStride)
   const xColumnStride = word(call, Copy.xColumnStride), yColumnStride = word(call, Copy.yColumnStride)
   const blocks = (rows + unitRows - 1) / unitRows
+  const from = address(call, Copy.x)
+  const source = from ? from : call + Copy.value * 4
   for (let u = begin; u < end; u++) {
     const row = (u % blocks) * unitRows, count = min(unitRows, rows - row)
-    let x = address(call, Copy.x) + row * xRowStride, y = address(call, Copy.y) + row * yRowStride
+    let x = source + row * xRowStride, y = address(call, Copy.y) + row * yRowStride
     let index = u / blocks
     for (let i = word(call, Copy.rank) - 1; i >= 0; i--) {
       const axis = Copy.axes + i * 3

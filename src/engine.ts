@@ -81,6 +81,7 @@ export class Engine {
   private scratchBytes = 0
   private tensors = 0
   private recording: Program | undefined
+  private dry = false
   /** Words of the argument blocks handed out while recording. */
   private readonly callLengths = new Map<number, number>()
   private scopes: Set<Tensor>[] = []
@@ -210,14 +211,16 @@ export class Engine {
   /**
    * Runs `fn`, and keeps what it ran and the memory that it used and gave back: the program does the same again at the same addresses, without
    * any allocation. What must outlive the recording (inputs, weights and their packed copies, outputs) has to exist before: run `fn` once first.
+   * A dry recording notes the jobs without doing them.
    * @internal
    */
-  record<T>(fn: () => T): { result: T; program: Program } {
+  record<T>(fn: (program: Program) => T, { dry = false } = {}): { result: T; program: Program } {
     const program = new Program(this)
     check(!this.recording, () => ({ op: 'engine.record', argument: 'fn', expected: 'one that records nothing itself', got: 'a recording inside a recording' }))
     this.recording = program
+    this.dry = dry
     try {
-      const result = fn()
+      const result = fn(program)
       this.recording = undefined
       program.keep(this.allocator)
       return { result, program }
@@ -225,6 +228,17 @@ export class Engine {
       this.recording = undefined
       program.dispose()
       throw error
+    }
+  }
+
+  /** Runs `fn` with the scopes around it put aside: they do not free what is made inside. @internal */
+  apart<T>(fn: () => T): T {
+    const { scopes } = this
+    this.scopes = []
+    try {
+      return fn()
+    } finally {
+      this.scopes = scopes
     }
   }
 
@@ -282,7 +296,10 @@ export class Engine {
 
   /** Runs units [0, units) of a kernel, on all threads where `work` (about how many multiply-adds or numbers moved) is worth it. @internal */
   run(kernel: Kernel, call: number, units: number, work = units * 4096): void {
-    this.recording?.add(kernel, this.i32.slice(call, call + this.callLengths.get(call)!), units, work)
+    if (this.recording) {
+      this.recording.add(kernel, this.i32.slice(call, call + this.callLengths.get(call)!), units, work)
+      if (this.dry) return
+    }
     this.execute(kernel, call, units, work)
   }
 

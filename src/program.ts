@@ -28,6 +28,11 @@ export class Program {
     return this.steps.length
   }
 
+  /** What jobs [begin, end) run. */
+  kernels(begin: number, end: number): Kernel[] {
+    return this.steps.slice(begin, end).map(({ kernel }) => kernel)
+  }
+
   /** Runs jobs [begin, end), by default all. */
   run(begin = 0, end = this.steps.length): void {
     for (let i = begin; i < end; i++) {

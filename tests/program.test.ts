@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { conv2d, maxPool2d, type Tensor } from '../src/index.js'
+import { conv2d, maxPool2d, pad, type Tensor } from '../src/index.js'
 import { inEveryBuild } from './support/check.js'
 import { Random } from './support/random.js'
 
@@ -31,6 +31,19 @@ describe('a recorded program', () => {
         program.dispose()
       })
       expect(engine().memory().live - before.live).toBeLessThan(64 * 1024) // scratch may have grown
+    })
+
+    it('noted dry does nothing yet, and knows its own fill values', () => {
+      engine().scope(() => {
+        const x = engine().tensor([1, 2], [2])
+        const { result, program } = engine().record(() => pad(x, { padding: [[1, 1]], value: 7 }), { dry: true })
+        // Other fills take the argument block that this one was noted in.
+        for (let i = 0; i < 400; i++) engine().scope(() => pad(x, { padding: [[1, 1]], value: 9 }))
+        result.view.fill(0)
+        program.run()
+        expect([...result.toArray()]).toEqual([7, 1, 2, 7])
+        program.dispose()
+      })
     })
 
     it('gives everything back where the function throws', () => {

@@ -32,7 +32,7 @@ export function copy(engine: Engine, x: number | Fill, y: number, box: readonly 
   const call = engine.call(Copy.axes + outer.length * 3)
   if (typeof x === 'number') i32[call + Copy.x] = x
   else {
-    i32[call + Copy.x] = (call + Copy.value) * FLOAT
+    i32[call + Copy.x] = 0
     f32[call + Copy.value] = x.value
   }
   i32[call + Copy.y] = y

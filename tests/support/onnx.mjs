@@ -4,7 +4,7 @@
  */
 
 /**
- * @typedef {{ name: string, shape?: readonly (number | undefined)[] }} Value float32, in or out of a graph; lengths may be unknown, of an output the rank too
+ * @typedef {{ name: string, shape?: readonly (number | string | undefined)[] }} Value float32, in or out of a graph; lengths may be names or unknown, of an output the rank too
  * @typedef {{ name: string, shape: readonly number[], data: Float32Array | BigInt64Array }} Constant
  * @typedef {{ op: string, inputs: string[], outputs: string[], attributes?: Record<string, number | string | readonly number[] | { float: number }> }} Node numbers are integers but for { float }
  */
@@ -62,7 +62,8 @@ const tensor = ({ name, shape, data }) => [
 
 /** ValueInfoProto: name, TypeProto { tensor_type { elem_type, shape { dim { dim_value } } } } */
 const value = ({ name, shape }) => {
-  const lengths = shape ? [message(2, ...shape.map((length) => message(1, ...(length === undefined ? [] : [integer(1, length)]))))] : []
+  const dimension = (length) => (length === undefined ? [] : [typeof length === 'string' ? string(2, length) : integer(1, length)])
+  const lengths = shape ? [message(2, ...shape.map((length) => message(1, ...dimension(length))))] : []
   return [string(1, name), message(2, message(1, integer(1, FLOAT), ...lengths))]
 }
 

@@ -1,0 +1,103 @@
+import type { Engine } from '../engine.js'
+import { type Complaint, FilterbankError, show } from '../errors.js'
+import type { Shape } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import type { AttributeValue, Graph, Node } from './graph.js'
+import { type ElementType, type HostArray, type HostTensor, hostArray } from './types.js'
+import { type Layout, type Run, Value } from './value.js'
+
+/** What a node does: from its inputs to its outputs. One function for each operator of the standard, whatever the version. */
+export type Operator = (call: Call) => Value | (Value | undefined)[]
+
+/** One node at work: its inputs, its attributes, and ways to make its outputs. */
+export class Call {
+  constructor(
+    readonly node: Node,
+    readonly inputs: readonly (Value | undefined)[],
+    /** Version of the operators that the model is written for. */
+    readonly opset: number,
+    readonly run: Run,
+    /** Runs a graph that is an attribute, on the values around it. */
+    readonly runGraph: (graph: Graph) => Value[],
+  ) {}
+
+  get engine(): Engine {
+    return this.run.engine
+  }
+
+  /** Input `i`; an error where the node leaves it out. */
+  input(i: number): Value {
+    const value = this.inputs[i]
+    if (!value) this.fail(`input ${i}`, 'given', 'none')
+    return value
+  }
+
+  fail(argument: string, expected: string, got: unknown): never {
+    const shapes = Object.fromEntries(this.inputs.map((value, i) => [this.node.inputs[i] || `input ${i}`, value?.shape]))
+    throw new FilterbankError({ op: nameOf(this.node), argument, expected, got: typeof got === 'string' ? got : show(got), shapes } satisfies Complaint)
+  }
+
+  has(name: string): boolean {
+    return this.node.attributes.has(name)
+  }
+
+  number<T extends number | undefined>(name: string, otherwise: T): number | T {
+    const value = this.node.attributes.get(name)
+    return typeof value === 'number' ? value : otherwise
+  }
+
+  text(name: string, otherwise = ''): string {
+    const value = this.node.attributes.get(name)
+    return typeof value === 'string' ? value : otherwise
+  }
+
+  numbers<T extends number[] | undefined>(name: string, otherwise: T): number[] | T {
+    const value = this.node.attributes.get(name)
+    return Array.isArray(value) ? (value as number[]) : otherwise
+  }
+
+  texts(name: string): string[] | undefined {
+    const value = this.node.attributes.get(name)
+    return Array.isArray(value) ? (value as string[]) : undefined
+  }
+
+  constant(name: string): HostTensor | undefined {
+    const value = this.node.attributes.get(name)
+    return typeof value === 'object' && 'data' in value ? value : undefined
+  }
+
+  graph(name: string): Graph {
+    const value: AttributeValue | undefined = this.node.attributes.get(name)
+    if (typeof value !== 'object' || !('nodes' in value)) this.fail(`attribute ${name}`, 'a graph', 'none')
+    return value
+  }
+
+  /** A list that newer versions give as an input and older ones as an attribute. */
+  list(input: number, attribute: string): number[] | undefined {
+    return this.inputs[input]?.numbers ?? this.numbers(attribute, undefined)
+  }
+
+  /** `axis` of `rank` axes, counted from the front. */
+  axis(axis: number, rank: number): number {
+    if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
+      this.fail('axis', rank ? `an integer from ${-rank} to ${rank - 1}` : 'none, for a scalar', axis)
+    return axis < 0 ? axis + rank : axis
+  }
+
+  /** A new value on the host that `fill` writes. */
+  host(type: ElementType, shape: Shape, data: HostArray | ((data: Float64Array) => void)): Value {
+    if (typeof data !== 'function') return Value.onHost(this.run, type, shape, data)
+    const array = hostArray(type, shape.reduce((size, length) => size * length, 1)) // biome-ignore format: one line
+    data(array as Float64Array)
+    return Value.onHost(this.run, type, shape, array)
+  }
+
+  /** A value that takes over a tensor of the file's shape, or in layout `'last'` of [n, ...spatial, c]. */
+  tensor(type: ElementType, tensor: Tensor, layout: Layout = 'plain'): Value {
+    const [n, ...rest] = tensor.shape
+    return Value.inEngine(this.run, type, layout === 'plain' ? tensor.shape : [n!, rest.at(-1)!, ...rest.slice(0, -1)], tensor, layout)
+  }
+}
+
+/** A node as errors call it. */
+export const nameOf = ({ op, name }: Node): string => `${op} ${show(name)}`

@@ -1,0 +1,139 @@
+/** Runs the nodes of a graph in order, and gives values back after their last use. */
+import { FilterbankError } from '../errors.js'
+import { Call, nameOf } from './call.js'
+import { type Graph, type Node, readsOf } from './graph.js'
+import { operators } from './operators/index.js'
+import { type Run, Value } from './value.js'
+
+/** Values by name, in a graph inside a node with those around it. */
+export interface Scope {
+  values: Map<string, Value>
+  outer?: Scope
+}
+
+export interface Setting {
+  run: Run
+  opset: number
+  /** Values that no input changes, found so far; they are kept from run to run. */
+  constants: Map<string, Value>
+  /** Names of values to keep. */
+  keep: ReadonlySet<string>
+  /** Told after each node of the outermost graph; `hostReads`: whether it looked at numbers that depend on the inputs. */
+  onNode?: (index: number, node: Node, outputs: readonly (Value | undefined)[], hostReads: boolean) => void
+}
+
+const find = (name: string, scope: Scope | undefined): Value | undefined => scope && (scope.values.get(name) ?? find(name, scope.outer))
+
+const lastUses = new WeakMap<Graph, string[][]>()
+
+/** For each node, the names that nobody reads after it. */
+function lastUsesOf(graph: Graph): string[][] {
+  let uses = lastUses.get(graph)
+  if (!uses) {
+    const seen = new Set(graph.outputs.map(({ name }) => name))
+    uses = graph.nodes.toReversed().map((node) => {
+      const last = [...new Set([...readsOf(node), ...node.outputs])].filter((name) => !seen.has(name))
+      for (const name of last) seen.add(name)
+      return last
+    })
+    uses.reverse()
+    lastUses.set(graph, uses)
+  }
+  return uses
+}
+
+/** What these make depends on the shapes of their inputs alone. */
+const ofShapes = new Set(['Shape', 'Size'])
+
+/** One node: its outputs, with their names in the scope. */
+function runNode(node: Node, scope: Scope, setting: Setting): readonly (Value | undefined)[] {
+  const { run, opset, constants } = setting
+  const inputs = node.inputs.map((name) => (name ? find(name, scope) : undefined))
+  const runGraph = (graph: Graph): Value[] => {
+    const inner: Scope = { values: constantsOf(graph, run), outer: scope }
+    for (const _ of stepsOf(graph, inner, { run, opset, constants: new Map(), keep: new Set() }));
+    return graph.outputs.map(({ name }) => {
+      const value = find(name, inner)!
+      // What belongs to the graphs around has a life there.
+      return inner.values.has(name) ? value : value.again()
+    })
+  }
+  let outputs: readonly (Value | undefined)[] = []
+  run.engine.scope(() => {
+    const result = operators[node.op]!(new Call(node, inputs, opset, run, runGraph))
+    outputs = result instanceof Value ? [result] : result
+    return [...inputs, ...outputs].map((value) => value?.tensors ?? [])
+  })
+  const constant = ofShapes.has(node.op) || (node.inputs.every((_, i) => inputs[i]?.constant ?? true) && node.attributes.size === plainAttributes(node))
+  node.outputs.forEach((name, i) => {
+    const value = outputs[i]
+    if (!name || !value) return
+    scope.values.set(name, value)
+    value.constant = constant
+    if (constant) constants.set(name, value)
+  })
+  // An output that the node does not name has no reader.
+  outputs.forEach((value, i) => {
+    if (!node.outputs[i]) value?.dispose()
+  })
+  return outputs
+}
+
+/** How many attributes are no graphs: what these make may depend on values that are no inputs of the node. */
+const plainAttributes = (node: Node): number => [...node.attributes.values()].filter((value) => !(typeof value === 'object' && 'nodes' in value)).length
+
+/** The constants of a graph as values. */
+export function constantsOf(graph: Graph, run: Run): Map<string, Value> {
+  return new Map([...graph.constants].map(([name, { type, shape, data }]) => [name, Value.onHost(run, type, shape, data, true)]))
+}
+
+/**
+ * Runs the nodes one by one, each at the next step of the generator. At the end `scope` holds the graph's outputs and what was to be kept; at an error
+ * nothing but constants.
+ */
+export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generator<Node, void> {
+  const { constants, keep, run } = setting
+  const free = (name: string) => {
+    const value = scope.values.get(name)
+    if (!value || value.constant || keep.has(name)) return
+    value.dispose()
+    scope.values.delete(name)
+  }
+  const lastUse = lastUsesOf(graph)
+  const before = new Set(scope.values.keys())
+  let done = false
+  try {
+    for (const [i, node] of graph.nodes.entries()) {
+      const known = node.outputs.every((name) => !name || constants.has(name))
+      if (known) {
+        for (const name of node.outputs) if (name) scope.values.set(name, constants.get(name)!)
+      } else {
+        const readBefore = run.hostReads
+        run.hostReads = false
+        let outputs: readonly (Value | undefined)[]
+        try {
+          outputs = runNode(node, scope, setting)
+        } catch (error) {
+          throw located(error, node)
+        }
+        setting.onNode?.(i, node, outputs, run.hostReads)
+        run.hostReads ||= readBefore
+      }
+      for (const name of lastUse[i]!) free(name)
+      yield node
+    }
+    done = true
+  } finally {
+    if (!done) for (const name of [...scope.values.keys()]) if (!before.has(name)) free(name)
+  }
+}
+
+/** The error with the name of the node in front. What a node with senseless attributes trips over in the language itself becomes one of ours. */
+function located(error: unknown, node: Node): FilterbankError {
+  if (!(error instanceof FilterbankError)) {
+    return new FilterbankError({ op: nameOf(node), argument: 'node', expected: 'one that can be run', got: (error as Error).message }, { cause: error })
+  }
+  if (error.op.startsWith(node.op)) return error
+  const { op, argument, expected, got, hint } = error
+  return new FilterbankError({ op: `${nameOf(node)}: ${op}`, argument, expected, got, hint }, { cause: error })
+}

@@ -1,0 +1,67 @@
+/** `filterbank/onnx`: loads ONNX models and runs them. */
+import type { Engine } from '../engine.js'
+import { check, show } from '../errors.js'
+import { fuse } from './fuse.js'
+import { openGraph } from './graph.js'
+import { fetchModel, type ModelSource, type Progress } from './load.js'
+import { checkOperators, foldConstants, Model } from './model.js'
+import { operators } from './operators/index.js'
+import { readModel } from './schema.js'
+import type { Run } from './value.js'
+
+export interface LoadOptions {
+  /** Told as the bytes come in. */
+  onProgress?: (progress: Progress) => void
+  /** Stops the loading. */
+  signal?: AbortSignal
+  /** Lengths for the axes that the file leaves open, by their names: `{ batch: 1 }`. What is not given follows from the inputs of each run. */
+  dimensions?: Record<string, number>
+}
+
+/**
+ * Reads an ONNX model (opset 6 and later) and gets it ready: constants are computed, and steps joined where one kernel does both.
+ *
+ * @param source the bytes, a Response, a URL, or in Node a path, beside which data files are found too
+ * @param options no progress, no signal, no dimensions
+ * @throws FilterbankError where there is no such file, the bytes are no ONNX model, or use what filterbank lacks: all operators at once, with the names
+ * of their nodes. What was loaded is given back then
+ * @example using model = await loadModel(engine, new URL('squeezenet.onnx', import.meta.url))
+ */
+export async function loadModel(engine: Engine, source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+  const { dimensions = {}, signal } = options
+  check(!engine.disposed, () => ({ op: 'loadModel', argument: 'engine', expected: 'alive', got: 'a disposed one' }))
+  for (const [name, length] of Object.entries(dimensions)) {
+    check(Number.isInteger(length) && length >= 0, () => ({
+      op: 'loadModel',
+      argument: `dimensions.${name}`,
+      expected: 'an integer of at least 0',
+      got: show(length),
+    }))
+  }
+  const { bytes, external } = await fetchModel(source, options)
+  signal?.throwIfAborted()
+  const { graph, opset } = openGraph(readModel(bytes), external)
+  checkOperators(graph, opset, (op) => Object.hasOwn(operators, op))
+  const symbols = new Set(graph.inputs.flatMap(({ shape }) => shape ?? []))
+  for (const name of Object.keys(dimensions)) {
+    const known = [...symbols].filter((symbol) => typeof symbol === 'string')
+    check(symbols.has(name), () => ({
+      op: 'loadModel',
+      argument: 'dimensions',
+      expected: known.length ? `of ${known.map(show).join(', ')}` : 'none',
+      got: show(name),
+    }))
+  }
+  for (const port of graph.inputs) {
+    if (port.shape) port.shape = port.shape.map((length) => (typeof length === 'string' ? (dimensions[length] ?? length) : length))
+  }
+  const run: Run = { engine, hostReads: false }
+  const constants = engine.apart(() => foldConstants(graph, opset, run))
+  fuse(graph, constants, run)
+  return new Model(engine, graph, opset, run, constants)
+}
+
+export type { ModelSource, Progress } from './load.js'
+export type { Model, ModelInput, ModelOutput, ModelOutputs, Port, RunAsyncOptions, RunOptions } from './model.js'
+export type { LayerSummary } from './summary.js'
+export type { ElementType, UserArray } from './types.js'

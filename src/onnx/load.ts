@@ -1,0 +1,148 @@
+/** The bytes of a model from wherever they are. */
+import { check, FilterbankError, show } from '../errors.js'
+import type { External } from './graph.js'
+
+export type ModelSource = Uint8Array | ArrayBuffer | SharedArrayBuffer | Response | URL | string
+
+export interface Progress {
+  loaded: number
+  /** Undefined where the server does not say. */
+  total: number | undefined
+}
+
+interface LoadSettings {
+  onProgress?: ((progress: Progress) => void) | undefined
+  signal?: AbortSignal | undefined
+}
+
+const op = 'loadModel'
+/** Read from a disk at a time. */
+const PIECE = 1 << 22
+
+const files = () => globalThis.process?.getBuiltinModule?.('node:fs')
+const paths = () => globalThis.process?.getBuiltinModule?.('node:path')
+
+/** The whole file, and a way to the files of data beside it. */
+export async function fetchModel(source: ModelSource, { onProgress, signal }: LoadSettings): Promise<{ bytes: Uint8Array; external: External }> {
+  signal?.throwIfAborted()
+  const alone: External = (location) => {
+    throw new FilterbankError({ op, argument: 'source', expected: `a path, so that its data file ${show(location)} can be found`, got: show(source) })
+  }
+  if (source instanceof Uint8Array) return { bytes: source, external: alone }
+  if (source instanceof ArrayBuffer || (globalThis.SharedArrayBuffer && source instanceof SharedArrayBuffer)) {
+    return { bytes: new Uint8Array(source), external: alone }
+  }
+  if (source instanceof Response) return { bytes: await bodyOf(source, onProgress, signal), external: alone }
+  const path = files() && pathOf(source as URL | string)
+  if (path !== undefined) return { bytes: await readFile(path, onProgress, signal), external: besides(path) }
+  check(source instanceof URL || typeof source === 'string', () => ({
+    op,
+    argument: 'source',
+    expected: 'bytes, a Response, a URL or a path',
+    got: show(source),
+  }))
+  const response = await reach(`${source}`, () => fetch(source, { signal: signal ?? null }), signal)
+  return { bytes: await bodyOf(response, onProgress, signal), external: alone }
+}
+
+/** The path of a file, or undefined for what has to be fetched. */
+function pathOf(source: URL | string): string | undefined {
+  if (typeof source !== 'string' && !(source instanceof URL)) return undefined
+  if (/^file:/.test(`${source}`)) return globalThis.process!.getBuiltinModule!('node:url').fileURLToPath(source)
+  return typeof source === 'string' && !/^(https?|data|blob):/.test(source) ? source : undefined
+}
+
+async function reach<T>(what: string, get: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  try {
+    return await get()
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw new FilterbankError(
+      { op, argument: 'source', expected: 'a model that can be read', got: `${show(what)}: ${(error as Error).message}` },
+      { cause: error },
+    )
+  }
+}
+
+async function readFile(path: string, onProgress: LoadSettings['onProgress'], signal: AbortSignal | undefined): Promise<Uint8Array> {
+  return reach(
+    path,
+    async () => {
+      const file = await files()!.promises.open(path)
+      try {
+        const total = (await file.stat()).size
+        const bytes = new Uint8Array(total)
+        for (let loaded = 0; loaded < total; ) {
+          signal?.throwIfAborted()
+          const { bytesRead } = await file.read(bytes, loaded, Math.min(PIECE, total - loaded), loaded)
+          if (bytesRead === 0) throw new Error(`it ends after ${loaded} of ${total} bytes`)
+          loaded += bytesRead
+          onProgress?.({ loaded, total })
+        }
+        return bytes
+      } finally {
+        await file.close()
+      }
+    },
+    signal,
+  )
+}
+
+/** Parts of data files in the folder of the model, and nowhere else. */
+function besides(path: string): External {
+  return (location, offset, length) => {
+    const { dirname, isAbsolute, normalize, resolve } = paths()!
+    const inside = !isAbsolute(location) && !normalize(location).startsWith('..')
+    check(inside, () => ({ op, argument: 'location', expected: "a file in the model's folder", got: show(location) }))
+    const { openSync, readSync, closeSync, fstatSync } = files()!
+    const file = openSync(resolve(dirname(path), location), 'r')
+    try {
+      const bytes = new Uint8Array(length ?? fstatSync(file).size - offset)
+      const read = readSync(file, bytes, 0, bytes.length, offset)
+      check(read === bytes.length, () => ({ op, argument: `data file ${show(location)}`, expected: `${bytes.length} bytes from ${offset} on`, got: `${read}` }))
+      return bytes
+    } finally {
+      closeSync(file)
+    }
+  }
+}
+
+async function bodyOf(response: Response, onProgress: LoadSettings['onProgress'], signal: AbortSignal | undefined): Promise<Uint8Array> {
+  check(response.ok, () => ({
+    op,
+    argument: 'source',
+    expected: 'a model that can be read',
+    got: `${response.url || 'a response'} with status ${response.status}`,
+  }))
+  return reach(
+    response.url,
+    async () => {
+      // A compressed body is longer than its header says.
+      const header = response.headers.get('content-encoding') ? null : response.headers.get('content-length')
+      const total = header === null ? undefined : Number(header)
+      if (!response.body) return new Uint8Array(await response.arrayBuffer())
+      const pieces: Uint8Array[] = []
+      let loaded = 0
+      const reader = response.body.getReader()
+      for (;;) {
+        const { done, value } = await reader.read()
+        if (signal?.aborted) {
+          await reader.cancel()
+          signal.throwIfAborted()
+        }
+        if (done) break
+        pieces.push(value)
+        loaded += value.length
+        onProgress?.({ loaded, total })
+      }
+      const bytes = new Uint8Array(loaded)
+      let at = 0
+      for (const piece of pieces) {
+        bytes.set(piece, at)
+        at += piece.length
+      }
+      return bytes
+    },
+    signal,
+  )
+}

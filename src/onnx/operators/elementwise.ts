@@ -1,0 +1,329 @@
+/** Operators that work on each element by itself, with NumPy's broadcasting. Floats in the engine where it has a kernel, all else on the host. */
+import { clamp, elu, gelu, hardSigmoid, hardSwish, leakyRelu, mish, prelu, relu, selu, sigmoid, silu, softplus, tanh } from '../../ops/activation.js'
+import { add, div, mul, sub } from '../../ops/arithmetic.js'
+import { broadcastShapes, type Shape, sameShape } from '../../shape.js'
+import type { Tensor } from '../../tensor.js'
+import type { Call, Operator } from '../call.js'
+import { broadcastStrides, indexesOf, offsetOf } from '../move.js'
+import { type ElementType, fromHalf, type HostArray, hostArray, isFloat, roundToEven, toHalf, typeOf } from '../types.js'
+import { type Layout, lastShape, Value } from '../value.js'
+
+type Numbers = Float64Array
+
+/** Every element of one value through `f` on the host. */
+export function mapOnHost(call: Call, x: Value, f: (v: number) => number, type: ElementType = x.type): Value {
+  const from = x.data as Numbers
+  return call.host(type, x.shape, (to) => {
+    for (let i = 0; i < to.length; i++) to[i] = f(from[i]!)
+  })
+}
+
+/** The common shape of all, or an error. */
+export function commonShape(call: Call, shapes: readonly Shape[]): Shape {
+  return shapes.reduce((shape, next) => broadcastShapes(shape, next) ?? call.fail('inputs', 'of shapes that broadcast', shapes), [] as Shape)
+}
+
+/** Elements of several values, broadcast, through `f` on the host. */
+export function zipOnHost<T>(call: Call, values: readonly Value[], type: ElementType, f: (...elements: never[]) => T): Value {
+  const shape = commonShape(call, values.map((value) => value.shape)) // biome-ignore format: one line
+  const arrays = values.map((value) => value.data as unknown as T[])
+  const to = hostArray(type, shape.reduce((size, length) => size * length, 1)) as unknown as T[] // biome-ignore format: one line
+  if (values.every((value) => sameShape(value.shape, shape))) {
+    for (let i = 0; i < to.length; i++) to[i] = f(...(arrays.map((array) => array[i]) as never[]))
+  } else {
+    const strides = values.map((value) => broadcastStrides(value.shape, shape))
+    let i = 0
+    for (const index of indexesOf(shape)) to[i++] = f(...(arrays.map((array, k) => array[offsetOf(index, strides[k]!)]) as never[]))
+  }
+  return Value.onHost(call.run, type, shape, to as unknown as HostArray)
+}
+
+/** An operand's tensor among others of `rank` axes in one layout; numbers where it is a single known one. */
+function operand(value: Value, rank: number, layout: Layout): Tensor | number {
+  if (value.constant && value.size === 1 && value.isHost && rank >= value.shape.length) return value.data[0] as number
+  if (layout === 'plain' || value.shape.length === rank) return value.tensor(layout)
+  return value.form(`last of ${rank}`, () => {
+    const padded = value.reshaped([...Array(rank - value.shape.length).fill(1), ...value.shape])
+    const tensor = padded.tensor('last')
+    return tensor.reshape(tensor.shape)
+  })
+}
+
+/** In the engine, in the layout of the operands that have the rank of the result. */
+export function zipInEngine(call: Call, a: Value, b: Value, f: (a: Tensor | number, b: Tensor | number) => Tensor): Value {
+  const shape = commonShape(call, [a.shape, b.shape])
+  const rank = shape.length
+  const layout: Layout = rank > 2 && [a, b].some((value) => value.shape.length === rank && value.layout === 'last') ? 'last' : 'plain'
+  let [p, q] = [operand(a, rank, layout), operand(b, rank, layout)]
+  if (typeof p === 'number' && typeof q === 'number') p = a.tensor('plain')
+  const y = f(p, q)
+  // A single element on one side may have had more axes than the other side has.
+  const wanted = layout === 'plain' ? shape : lastShape(shape)
+  return Value.inEngine(call.run, a.type, shape, sameShape(y.shape, wanted) ? y : y.reshape(wanted), layout)
+}
+
+/** y = f(x) in the engine, in whichever layout x is. */
+export function mapInEngine(call: Call, x: Value, f: (x: Tensor) => Tensor): Value {
+  const { layout } = x
+  return Value.inEngine(call.run, x.type, x.shape, f(x.tensor(layout)), layout)
+}
+
+/** A function of one number on the host; `engine`, where there is a kernel, for floats. */
+function unary(host: (v: number, call: Call) => number, engine?: (x: Tensor, call: Call) => Tensor, type?: ElementType): Operator {
+  return (call) => {
+    const x = call.input(0)
+    if (engine && !x.isHost) return mapInEngine(call, x, (tensor) => engine(tensor, call))
+    return mapOnHost(call, x, (v) => host(v, call), type)
+  }
+}
+
+/** Error function: Abramowitz and Stegun 7.1.26 has too few digits; this is its series and continued fraction. */
+export function erf(x: number): number {
+  const z = Math.abs(x)
+  if (Number.isNaN(x)) return x
+  if (z > 6) return Math.sign(x)
+  if (z < 2.5) {
+    let term = z
+    let sum = z
+    for (let n = 1; Math.abs(term) > 1e-17 * sum && n < 100; n++) {
+      term *= -(z * z) / n
+      sum += term / (2 * n + 1)
+    }
+    return (Math.sign(x) * 2 * sum) / Math.sqrt(Math.PI)
+  }
+  let fraction = 0
+  for (let n = 60; n > 0; n--) fraction = n / 2 / (z + fraction)
+  return Math.sign(x) * (1 - Math.exp(-z * z) / (Math.sqrt(Math.PI) * (z + fraction)))
+}
+
+const logistic = (v: number): number => (v >= 0 ? 1 / (1 + Math.exp(-v)) : Math.exp(v) / (1 + Math.exp(v)))
+const log1pExp = (v: number): number => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)))
+const limit = (v: number, low: number, high: number): number => Math.min(Math.max(v, low), high)
+
+/** A function of two numbers: `host` by whether they are whole numbers, `engine` for floats. */
+function binary(host: (a: number, b: number) => number, engine?: (a: Tensor | number, b: Tensor | number) => Tensor, whole = host): Operator {
+  return (call) => arithmetic(call, call.input(0), call.input(1), host, engine, whole)
+}
+
+function arithmetic(
+  call: Call,
+  a: Value,
+  given: Value,
+  host: (a: number, b: number) => number,
+  engine?: (a: Tensor | number, b: Tensor | number) => Tensor,
+  whole = host,
+): Value {
+  const b = oldBroadcast(call, a, given)
+  if (engine && isFloat(a.type) && isFloat(b.type) && !(a.isHost && b.isHost)) return zipInEngine(call, a, b, engine)
+  return zipOnHost(call, [a, b], a.type, isFloat(a.type) ? host : whole)
+}
+
+/** Before opset 7 the second operand's axes stood at `axis` of the first. */
+function oldBroadcast(call: Call, a: Value, b: Value): Value {
+  if (call.opset >= 7 || !call.has('axis') || !call.number('broadcast', 0)) return b
+  const after = a.shape.length - call.axis(call.number('axis', 0), a.shape.length) - b.shape.length
+  return after > 0 ? b.reshaped([...b.shape, ...Array(after).fill(1)]) : b
+}
+
+/** The same function of all inputs, two by two. */
+const folded =
+  (host: (a: number, b: number) => number, engine?: (a: Tensor | number, b: Tensor | number) => Tensor): Operator =>
+  (call) => {
+    const [first, ...rest] = call.inputs as Value[]
+    return rest.reduce((a, b) => arithmetic(call, a, b, host, engine), first!.again())
+  }
+
+/** A question about two elements. */
+const compare =
+  (test: (a: number, b: number) => boolean): Operator =>
+  (call) =>
+    zipOnHost(call, [call.input(0), oldBroadcast(call, call.input(0), call.input(1))], 'bool', (a, b) => Number(test(a, b)))
+
+/** As IEEE has it: NaN wins. */
+const larger = (a: number, b: number): number => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.max(a, b))
+const smaller = (a: number, b: number): number => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.min(a, b))
+
+/** The remainder with the sign of the divisor, as Python has it. */
+const modulo = (a: number, b: number): number => a - Math.floor(a / b) * b
+
+function power(a: number, b: number): number {
+  return a ** b
+}
+
+const clip: Operator = (call) => {
+  const x = call.input(0)
+  const bound = (i: number, name: string, otherwise: number) => (call.inputs[i]?.data[0] as number | undefined) ?? call.number(name, otherwise)
+  const low = bound(1, 'min', Number.NEGATIVE_INFINITY)
+  const high = bound(2, 'max', Number.POSITIVE_INFINITY)
+  if (x.isHost || low > high) return mapOnHost(call, x, (v) => Math.min(Math.max(v, low), high))
+  return mapInEngine(call, x, (tensor) => clamp(tensor, { low, high }))
+}
+
+const cast: Operator = (call) =>
+  castTo(call, call.input(0), typeOf(call.number('to', 1)) ?? call.fail('attribute to', 'a type that filterbank knows', call.number('to', 1)))
+
+/** The largest and smallest numbers of the types whose arrays do not wrap by themselves. */
+function castTo(call: Call, x: Value, type: ElementType): Value {
+  if (x.type === type) return x.again()
+  if (type === 'string')
+    return call.host(
+      type,
+      x.shape,
+      Array.from(x.data as Numbers, (v) => printed(v, x.type)),
+    )
+  if (x.type === 'string') return call.host(type, x.shape, (to) => to.set((x.data as string[]).map((text) => parsed(text, type))))
+  if (isFloat(type) && isFloat(x.type) && !x.isHost) return x.again(type)
+  const truncates = !isFloat(type) && isFloat(x.type)
+  if (type === 'bool') return mapOnHost(call, x, (v) => Number(v !== 0), type)
+  if (type === 'float16') return mapOnHost(call, x, (v) => fromHalf(toHalf(v)), type)
+  return mapOnHost(call, x, truncates ? Math.trunc : (v) => v, type)
+}
+
+const printed = (v: number, type: ElementType): string =>
+  isFloat(type) ? (Number.isFinite(v) ? `${Number(v.toPrecision(7))}` : Number.isNaN(v) ? 'NaN' : v > 0 ? 'INF' : '-INF') : `${v}`
+const parsed = (text: string, type: ElementType): number => {
+  const v = /^[+-]?inf$/i.test(text) ? (text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY) : Number(text)
+  return isFloat(type) ? v : Math.trunc(v)
+}
+
+const where: Operator = (call) => {
+  const [condition, a, b] = [call.input(0), call.input(1), call.input(2)]
+  return zipOnHost(call, [condition, a, b], a.type, (test: number, p: number, q: number) => (test ? p : q))
+}
+
+const preluOf: Operator = (call) => {
+  const [x, slope] = [call.input(0), call.input(1)]
+  if (x.isHost && slope.isHost) return zipOnHost(call, [x, slope], x.type, (v: number, s: number) => (v < 0 ? s * v : v))
+  // Old files give one number per channel, without the axes behind.
+  const fits = broadcastShapes(x.shape, slope.shape)
+  const wanted = fits && sameShape(fits, x.shape) ? slope : slope.reshaped([slope.size, ...Array(Math.max(0, x.shape.length - 2)).fill(1)])
+  return zipInEngine(call, x, wanted, (p, q) => prelu(p as Tensor, typeof q === 'number' ? call.engine.tensor([q], [1]) : q))
+}
+
+const swish: Operator = (call) => {
+  const x = call.input(0)
+  const alpha = call.number('alpha', 1)
+  if (x.isHost) return mapOnHost(call, x, (v) => v * logistic(alpha * v))
+  return mapInEngine(call, x, (tensor) => (alpha === 1 ? silu(tensor) : mul(tensor, sigmoid(mul(tensor, alpha)))))
+}
+
+export const elementwise: Record<string, Operator> = {
+  Abs: unary(Math.abs),
+  Neg: unary((v) => -v, (x) => mul(x, -1)), // biome-ignore format: one line
+  Exp: unary(Math.exp),
+  Log: unary(Math.log),
+  Sqrt: unary(Math.sqrt),
+  Reciprocal: unary((v) => 1 / v, (x) => div(1, x)), // biome-ignore format: one line
+  Floor: unary(Math.floor),
+  Ceil: unary(Math.ceil),
+  Round: unary(roundToEven),
+  Sign: unary(Math.sign),
+  Sin: unary(Math.sin),
+  Cos: unary(Math.cos),
+  Tan: unary(Math.tan),
+  Asin: unary(Math.asin),
+  Acos: unary(Math.acos),
+  Atan: unary(Math.atan),
+  Sinh: unary(Math.sinh),
+  Cosh: unary(Math.cosh),
+  Asinh: unary(Math.asinh),
+  Acosh: unary(Math.acosh),
+  Atanh: unary(Math.atanh),
+  Erf: unary(erf),
+  Not: unary((v) => Number(!v)),
+  IsNaN: unary((v) => Number(Number.isNaN(v)), undefined, 'bool'),
+  IsInf: unary(
+    (v, call) =>
+      Number(
+        (v === Number.POSITIVE_INFINITY && call.number('detect_positive', 1) === 1) ||
+          (v === Number.NEGATIVE_INFINITY && call.number('detect_negative', 1) === 1),
+      ),
+    undefined,
+    'bool',
+  ),
+  BitwiseNot: unary((v) => ~v),
+
+  Relu: unary((v) => (v < 0 ? 0 : v), (x) => relu(x)), // biome-ignore format: one line
+  LeakyRelu: unary(
+    (v, call) => (v < 0 ? call.number('alpha', 0.01) * v : v),
+    (x, call) => leakyRelu(x, { alpha: call.number('alpha', 0.01) }),
+  ),
+  PRelu: preluOf,
+  Elu: unary(
+    (v, call) => (v < 0 ? call.number('alpha', 1) * Math.expm1(v) : v),
+    (x, call) => elu(x, { alpha: call.number('alpha', 1) }),
+  ),
+  Celu: unary((v, call) => (v < 0 ? call.number('alpha', 1) * Math.expm1(v / call.number('alpha', 1)) : v)),
+  Selu: unary(
+    (v, call) => call.number('gamma', 1.0507009873554805) * (v > 0 ? v : call.number('alpha', 1.6732632423543772) * Math.expm1(v)),
+    (x, call) =>
+      call.has('gamma') || call.has('alpha')
+        ? mul(elu(x, { alpha: call.number('alpha', 1.6732632423543772) }), call.number('gamma', 1.0507009873554805))
+        : selu(x),
+  ),
+  Gelu: unary(
+    (v, call) =>
+      call.text('approximate') === 'tanh' ? 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))) : 0.5 * v * (1 + erf(v / Math.SQRT2)),
+    (x, call) => gelu(x, { approximate: call.text('approximate') === 'tanh' ? 'tanh' : 'none' }),
+  ),
+  Sigmoid: unary(logistic, (x) => sigmoid(x)),
+  HardSigmoid: unary(
+    (v, call) => limit(call.number('alpha', 0.2) * v + call.number('beta', 0.5), 0, 1),
+    (x, call) => hardSigmoid(x, { alpha: call.number('alpha', 0.2), beta: call.number('beta', 0.5) }),
+  ),
+  Tanh: unary(Math.tanh, (x) => tanh(x)),
+  HardSwish: unary((v) => v * limit(v / 6 + 0.5, 0, 1), (x) => hardSwish(x)), // biome-ignore format: one line
+  Mish: unary((v) => v * Math.tanh(log1pExp(v)), (x) => mish(x)), // biome-ignore format: one line
+  Softplus: unary(log1pExp, (x) => softplus(x)),
+  Softsign: unary((v) => v / (1 + Math.abs(v))),
+  Swish: swish,
+  ThresholdedRelu: unary((v, call) => (v > call.number('alpha', 1) ? v : 0)),
+  Shrink: unary((v, call) => {
+    const [lambda, bias] = [call.number('lambd', 0.5), call.number('bias', 0)]
+    return v < -lambda ? v + bias : v > lambda ? v - bias : 0
+  }),
+
+  Add: binary((a, b) => a + b, (a, b) => add(a, b)), // biome-ignore format: one line
+  Sub: binary((a, b) => a - b, (a, b) => sub(a, b)), // biome-ignore format: one line
+  Mul: binary((a, b) => a * b, (a, b) => mul(a, b)), // biome-ignore format: one line
+  Div: binary((a, b) => a / b, (a, b) => div(a, b), (a, b) => Math.trunc(a / b)), // biome-ignore format: one line
+  Pow: (call) => {
+    const [a, b] = [call.input(0), call.input(1)]
+    if (!a.isHost && b.isHost && b.size === 1 && b.constant) {
+      if (b.data[0] === 2) return mapInEngine(call, a, (x) => mul(x, x))
+      if (b.data[0] === 1) return a.again()
+    }
+    return zipOnHost(call, [a, oldBroadcast(call, a, b)], a.type, isFloat(a.type) ? power : (p: number, q: number) => Math.trunc(p ** q))
+  },
+  Mod: (call) => {
+    const remainder = call.number('fmod', 0) === 1 || isFloat(call.input(0).type)
+    return zipOnHost(call, [call.input(0), call.input(1)], call.input(0).type, remainder ? (a: number, b: number) => a % b : modulo)
+  },
+  Max: folded(larger),
+  Min: folded(smaller),
+  Sum: folded((a, b) => a + b, (a, b) => add(a, b)), // biome-ignore format: one line
+  Mean: (call) => {
+    const sum = elementwise['Sum']!(call) as Value
+    const { length } = call.inputs
+    return sum.isHost ? mapOnHost(call, sum, (v) => v / length) : mapInEngine(call, sum, (x) => mul(x, 1 / length))
+  },
+  And: compare((a, b) => !!a && !!b),
+  Or: compare((a, b) => !!a || !!b),
+  Xor: compare((a, b) => !!a !== !!b),
+  Equal: compare((a, b) => a === b),
+  Less: compare((a, b) => a < b),
+  LessOrEqual: compare((a, b) => a <= b),
+  Greater: compare((a, b) => a > b),
+  GreaterOrEqual: compare((a, b) => a >= b),
+  BitwiseAnd: binary((a, b) => a & b),
+  BitwiseOr: binary((a, b) => a | b),
+  BitwiseXor: binary((a, b) => a ^ b),
+  BitShift: (call) => {
+    const left = call.text('direction') === 'LEFT'
+    return zipOnHost(call, [call.input(0), call.input(1)], call.input(0).type, (a: number, b: number) => (left ? a * 2 ** b : Math.floor(a / 2 ** b)))
+  },
+  Where: where,
+  Clip: clip,
+  Cast: cast,
+  CastLike: (call) => castTo(call, call.input(0), call.input(1).type),
+}

@@ -1,0 +1,136 @@
+/** Matrix products: MatMul, Gemm, Einsum. */
+import { add, mul } from '../../ops/arithmetic.js'
+import { linear, matmul } from '../../ops/matmul.js'
+import { broadcastShapes, stridesOf } from '../../shape.js'
+import type { Call, Operator } from '../call.js'
+import { broadcastStrides, indexesOf, move, offsetOf } from '../move.js'
+import { isFloat } from '../types.js'
+import type { Value } from '../value.js'
+import { commonShape } from './elementwise.js'
+import { activationOf } from './window.js'
+
+/** Sums of products on the host, for whole numbers. */
+export function matmulOnHost(call: Call, a: Value, b: Value, type = a.type, offsetA = 0, offsetB: number | ArrayLike<number> = 0): Value {
+  const [m, k] = a.shape.slice(-2) as [number, number]
+  const n = b.shape.at(-1)!
+  const [batchA, batchB] = [a.shape.slice(0, -2), b.shape.slice(0, -2)]
+  const batch = broadcastShapes(batchA, batchB) ?? call.fail('inputs', 'of axes before the last two that broadcast', [a.shape, b.shape])
+  const [strideA, strideB] = [broadcastStrides(batchA, batch), broadcastStrides(batchB, batch)]
+  const [p, q] = [a.data as Float64Array, b.data as Float64Array]
+  const zero = typeof offsetB === 'number' ? () => offsetB : (column: number) => offsetB[column]!
+  return call.host(type, [...batch, m, n], (y) => {
+    let i = 0
+    for (const index of indexesOf(batch)) {
+      const [firstA, firstB] = [offsetOf(index, strideA) * m * k, offsetOf(index, strideB) * k * n]
+      for (let row = 0; row < m; row++) {
+        for (let column = 0; column < n; column++) {
+          let sum = 0
+          for (let j = 0; j < k; j++) sum += (p[firstA + row * k + j]! - offsetA) * (q[firstB + j * n + column]! - zero(column))
+          y[i++] = sum
+        }
+      }
+    }
+  })
+}
+
+const product: Operator = (call) => {
+  const [a, b] = [call.input(0), call.input(1)]
+  const [rowA, columnB] = [a.shape.length === 1, b.shape.length === 1]
+  const [p, q] = [rowA ? a.reshaped([1, a.size]) : a, columnB ? b.reshaped([b.size, 1]) : b]
+  const whole = () => {
+    if (!isFloat(a.type) || (a.isHost && b.isHost)) return matmulOnHost(call, p, q)
+    // A constant matrix is packed once; `tensor` of a reshaped value would be packed in each run.
+    if (q.shape.length === 2 && b.constant && q.size > 0)
+      return call.tensor(
+        a.type,
+        linear(
+          p.tensor(),
+          b.form('matrix', () => q.tensor().reshape(q.shape)),
+        ),
+      )
+    return call.tensor(a.type, matmul(p.tensor(), q.tensor()))
+  }
+  const y = whole()
+  const shape = y.shape.filter((_, axis) => !(rowA && axis === y.shape.length - 2) && !(columnB && axis === y.shape.length - 1))
+  return shape.length === y.shape.length ? y : y.reshaped(shape)
+}
+
+const turned = (call: Call, x: Value): Value => move(call, [x.shape[1]!, x.shape[0]!], [{ source: x, axes: [{ length: x.shape[1]!, axis: 1 }, { length: x.shape[0]!, axis: 0 }] }]) // biome-ignore format: one line
+
+const gemm: Operator = (call) => {
+  const [givenA, b, c] = [call.input(0), call.input(1), call.inputs[2]]
+  const [alpha, beta] = [call.number('alpha', 1), call.number('beta', 1)]
+  if (givenA.shape.length !== 2 || b.shape.length !== 2) call.fail('inputs', 'two matrices', [givenA.shape, b.shape])
+  const a = call.number('transA', 0) ? turned(call, givenA) : givenA
+  const transB = call.number('transB', 0) === 1
+  if (!isFloat(a.type) || (a.isHost && b.isHost)) {
+    const sums = matmulOnHost(call, a, transB ? turned(call, b) : b)
+    const shape = c ? commonShape(call, [sums.shape, c.shape]) : sums.shape
+    const strides = c && broadcastStrides(c.shape, shape)
+    return call.host(a.type, shape, (y) => {
+      let i = 0
+      for (const index of indexesOf(shape)) {
+        y[i] = alpha * (sums.data as Float64Array)[i]! + (c ? beta * (c.data as Float64Array)[offsetOf(index, strides!)]! : 0)
+        i++
+      }
+    })
+  }
+  // [in, out], turned and packed once where it is a constant.
+  const weight = b.form(transB ? 'turned' : 'plain', () => {
+    const tensor = turned(call, b).tensor()
+    return tensor.reshape(tensor.shape)
+  })
+  const columns = weight.shape[1]!
+  const bias = c && alpha === 1 && beta === 1 && c.size === columns && (c.shape.at(-1) === columns || columns === 1) ? c : undefined
+  let y = linear(a.tensor(), weight, { ...(bias && { bias: bias.tensor().reshape([columns]) }), ...(!c || bias ? { activation: activationOf(call) } : {}) })
+  if (alpha !== 1) y = mul(y, alpha)
+  if (c && !bias) y = add(y, beta === 1 ? c.tensor() : mul(c.tensor(), beta), { activation: activationOf(call) })
+  return call.tensor(givenA.type, y)
+}
+
+/** Sums over the letters that the result lacks of the products of all inputs: Einstein's notation. On the host but for a product of two matrices. */
+const einsum: Operator = (call) => {
+  const [left, right] = call.text('equation').replaceAll(' ', '').split('->') as [string, string | undefined]
+  const values = call.inputs as Value[]
+  const terms = left.split(',')
+  // '...' stands for as many axes as are left: letters of their own.
+  const extra = Math.max(0, ...terms.map((term, i) => (term.includes('...') ? values[i]!.shape.length - term.length + 3 : 0)))
+  const dots = Array.from({ length: extra }, (_, i) => String.fromCharCode(0x100 + i)).join('')
+  const named = terms.map((term, i) => term.replace('...', () => dots.slice(dots.length - Math.max(0, values[i]!.shape.length - term.length + 3))))
+  const all = [...new Set(named.join(''))]
+  const once = all.filter((letter) => named.join('').split(letter).length === 2 && !dots.includes(letter)).sort()
+  const result = [...(right === undefined ? dots + once.join('') : right.replace('...', dots))]
+  const lengths = new Map<string, number>()
+  named.forEach((term, i) => {
+    if (term.length !== values[i]!.shape.length) call.fail('equation', `a letter for each axis of input ${i}`, call.text('equation'))
+    ;[...term].forEach((letter, axis) => {
+      const length = values[i]!.shape[axis]!
+      const known = lengths.get(letter) ?? 1
+      if (known !== 1 && length !== 1 && known !== length) call.fail('inputs', `of one length for ${letter}`, [known, length])
+      lengths.set(letter, Math.max(known, length))
+    })
+  })
+  const summed = all.filter((letter) => !result.includes(letter))
+  const shape = result.map((letter) => lengths.get(letter)!)
+  const sumShape = summed.map((letter) => lengths.get(letter)!)
+  const strides = named.map((term, i) => {
+    const own = stridesOf(values[i]!.shape)
+    // A letter that stands twice walks the diagonal.
+    const of = (letter: string) => [...term].reduce((sum, other, axis) => sum + (other === letter && values[i]!.shape[axis] !== 1 ? own[axis]! : 0), 0)
+    return { outer: result.map(of), inner: summed.map(of) }
+  })
+  const arrays = values.map((value) => value.data as Float64Array)
+  return call.host(values[0]!.type, shape, (y) => {
+    let i = 0
+    for (const index of indexesOf(shape)) {
+      const first = strides.map(({ outer }) => offsetOf(index, outer))
+      let sum = 0
+      for (const inner of indexesOf(sumShape)) {
+        sum += arrays.reduce((product, array, k) => product * array[first[k]! + offsetOf(inner, strides[k]!.inner)]!, 1)
+      }
+      y[i++] = sum
+    }
+  })
+}
+
+export const matrix: Record<string, Operator> = { MatMul: product, Gemm: gemm, Einsum: einsum }

@@ -1,0 +1,192 @@
+/** Operators that go along axes: reductions, softmax and its kin, sorting, running sums. */
+import { mul } from '../../ops/arithmetic.js'
+import { max, mean, min, sum } from '../../ops/reduce.js'
+import { logSoftmax, softmax } from '../../ops/softmax.js'
+import { type Shape, sizeOf, stridesOf } from '../../shape.js'
+import type { Tensor } from '../../tensor.js'
+import type { Call, Operator } from '../call.js'
+import { indexesOf, offsetOf } from '../move.js'
+import { lastShape, Value } from '../value.js'
+
+/** The axes of a reduction: an input in newer versions, an attribute in older; all where none are named, none where the node says so. */
+function axesOf(call: Call, x: Value): number[] {
+  const given = call.list(1, 'axes') ?? []
+  if (given.length === 0) return call.number('noop_with_empty_axes', 0) ? [] : [...x.shape.keys()]
+  return given.map((axis) => call.axis(axis, x.shape.length))
+}
+
+/** Each result from the elements that it sees, in order. */
+function reduceOnHost(call: Call, x: Value, axes: readonly number[], f: (values: Float64Array) => number, type = x.type): Value {
+  const { shape } = x
+  const keeps = call.number('keepdims', 1) === 1
+  const inner = axes.toSorted((a, b) => a - b)
+  const outer = [...shape.keys()].filter((axis) => !axes.includes(axis))
+  const strides = stridesOf(shape)
+  const part = (list: number[], of: readonly number[]) => list.map((axis) => of[axis]!)
+  const from = x.data as Float64Array
+  const seen = new Float64Array(sizeOf(part(inner, shape)))
+  const result = keeps ? shape.map((length, axis) => (axes.includes(axis) ? 1 : length)) : part(outer, shape)
+  return call.host(type, result, (y) => {
+    let i = 0
+    for (const index of indexesOf(part(outer, shape))) {
+      const first = offsetOf(index, part(outer, strides))
+      let j = 0
+      for (const within of indexesOf(part(inner, shape))) seen[j++] = from[first + offsetOf(within, part(inner, strides))]!
+      y[i++] = f(seen)
+    }
+  })
+}
+
+/** A reduction on the host, and in the engine where there are floats to reduce. */
+const reduction =
+  (host: (values: Float64Array) => number, engine?: (x: Tensor, axes: number[]) => Tensor): Operator =>
+  (call) => {
+    const x = call.input(0)
+    const axes = axesOf(call, x)
+    const count = sizeOf(axes.map((axis) => x.shape[axis]!))
+    if (!engine || x.isHost || count === 0 || axes.length === 0) return reduceOnHost(call, x, axes, host)
+    const rank = x.shape.length
+    const shape = x.shape.map((length, axis) => (axes.includes(axis) ? 1 : length))
+    const { layout } = x
+    // Where channels stand last, axis 1 does, and those behind it one earlier.
+    const at = (axis: number) => (layout === 'plain' || axis === 0 ? axis : axis === 1 ? rank - 1 : axis - 1)
+    const kept = engine(x.tensor(layout), axes.map(at)) // biome-ignore format: one line
+    const y = Value.inEngine(call.run, x.type, shape, kept.reshape(layout === 'plain' ? shape : lastShape(shape)), layout)
+    return call.number('keepdims', 1) === 1 ? y : y.reshaped(x.shape.filter((_, axis) => !axes.includes(axis)))
+  }
+
+const total = (values: Float64Array): number => values.reduce((sum, v) => sum + v, 0)
+const largest = (values: Float64Array): number => values.reduce((a, b) => (Number.isNaN(b) || b > a ? b : a), Number.NEGATIVE_INFINITY)
+const smallest = (values: Float64Array): number => values.reduce((a, b) => (Number.isNaN(b) || b < a ? b : a), Number.POSITIVE_INFINITY)
+const kept = { keepDims: true }
+
+/** log(sum(exp(x))) from the largest, so that nothing overflows. */
+function logSumExp(values: Float64Array): number {
+  const top = largest(values)
+  return Number.isFinite(top) ? top + Math.log(values.reduce((sum, v) => sum + Math.exp(v - top), 0)) : top
+}
+
+/** The largest (or smallest) element's place along an axis. */
+const place =
+  (better: (a: number, b: number) => boolean): Operator =>
+  (call) => {
+    const x = call.input(0)
+    const last = call.number('select_last_index', 0) === 1
+    const axis = call.axis(call.number('axis', 0), x.shape.length)
+    const find = (values: Float64Array) => values.reduce((best, v, i) => (better(v, values[best]!) || (last && v === values[best]) ? i : best), 0)
+    return reduceOnHost(call, x, [axis], find, 'int64')
+  }
+
+/** Along one axis; before opset 13 along all axes from `axis` on, as one. */
+function along(call: Call, x: Value): { axis: number; shape: Shape } {
+  const old = call.opset < 13
+  const axis = call.axis(call.number('axis', old ? 1 : -1), x.shape.length)
+  return old ? { axis: 1, shape: [sizeOf(x.shape.slice(0, axis)), sizeOf(x.shape.slice(axis))] } : { axis, shape: x.shape }
+}
+
+const softmaxWith =
+  (engine: (x: Tensor, options: { axis: number }) => Tensor): Operator =>
+  (call) => {
+    const x = call.input(0)
+    const { axis, shape } = along(call, x)
+    if (x.shape.length === 0) return call.host(x.type, [], Float32Array.of(engine === softmax ? 1 : 0))
+    if (shape === x.shape && x.layout === 'last') {
+      const rank = shape.length
+      const at = axis === 0 ? 0 : axis === 1 ? rank - 1 : axis - 1
+      return Value.inEngine(call.run, x.type, x.shape, engine(x.tensor('last'), { axis: at }), 'last')
+    }
+    return call.tensor(x.type, engine(x.tensor('plain').reshape(shape), { axis })).reshaped(x.shape)
+  }
+
+const hardmax: Operator = (call) => {
+  const x = call.input(0)
+  const { axis, shape } = along(call, x)
+  const from = x.data as Float64Array
+  const n = shape[axis]!
+  const stride = stridesOf(shape)[axis]!
+  return call.host(x.type, x.shape, (y) => {
+    for (let first = 0; first < y.length; first++) {
+      if (Math.floor(first / stride) % n !== 0) continue
+      let best = first
+      for (let i = 1; i < n; i++) if (from[first + i * stride]! > from[best]!) best = first + i * stride
+      y[best] = 1
+    }
+  })
+}
+
+const cumulative: Operator = (call) => {
+  const x = call.input(0)
+  const axis = call.axis(call.input(1).data[0] as number, x.shape.length)
+  const [exclusive, reverse] = [call.number('exclusive', 0) === 1, call.number('reverse', 0) === 1]
+  const multiplies = call.node.op === 'CumProd'
+  const stride = stridesOf(x.shape)[axis]!
+  const n = x.shape[axis]!
+  const from = x.data as Float64Array
+  return call.host(x.type, x.shape, (y) => {
+    for (let first = 0; first < y.length; first++) {
+      if (Math.floor(first / stride) % n !== 0) continue
+      let running = multiplies ? 1 : 0
+      for (let i = 0; i < n; i++) {
+        const at = first + (reverse ? n - 1 - i : i) * stride
+        const next = multiplies ? running * from[at]! : running + from[at]!
+        y[at] = exclusive ? running : next
+        running = next
+      }
+    }
+  })
+}
+
+const topK: Operator = (call) => {
+  const x = call.input(0)
+  const k = call.inputs[1] ? (call.inputs[1].data[0] as number) : call.number('k', 1)
+  const axis = call.axis(call.number('axis', -1), x.shape.length)
+  const sign = call.number('largest', 1) === 1 ? 1 : -1
+  const n = x.shape[axis]!
+  if (k > n || k < 0) call.fail('k', `from 0 to ${n}`, k)
+  const stride = stridesOf(x.shape)[axis]!
+  const shape = x.shape.with(axis, k)
+  const from = x.data as Float64Array
+  const places = new Float64Array(sizeOf(shape))
+  const values = call.host(x.type, shape, (y) => {
+    const outer = sizeOf(x.shape.slice(0, axis))
+    for (let o = 0; o < outer; o++) {
+      for (let i = 0; i < stride; i++) {
+        const first = o * n * stride + i
+        const order = Array.from({ length: n }, (_, j) => j).sort((a, b) => sign * (from[first + b * stride]! - from[first + a * stride]!) || a - b)
+        for (let j = 0; j < k; j++) {
+          const at = o * k * stride + j * stride + i
+          places[at] = order[j]!
+          y[at] = from[first + order[j]! * stride]!
+        }
+      }
+    }
+  })
+  return [values, call.host('int64', shape, places)]
+}
+
+export const reduce: Record<string, Operator> = {
+  ReduceSum: reduction(total, (x, axes) => sum(x, { axes, ...kept })),
+  ReduceMean: reduction(
+    (values) => total(values) / values.length,
+    (x, axes) => mean(x, { axes, ...kept }),
+  ),
+  ReduceMax: reduction(largest, (x, axes) => max(x, { axes, ...kept })),
+  ReduceMin: reduction(smallest, (x, axes) => min(x, { axes, ...kept })),
+  ReduceProd: reduction((values) => values.reduce((product, v) => product * v, 1)),
+  ReduceL1: reduction((values) => values.reduce((sum, v) => sum + Math.abs(v), 0)),
+  ReduceL2: reduction((values) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0))),
+  ReduceLogSum: reduction((values) => Math.log(total(values))),
+  ReduceLogSumExp: reduction(logSumExp),
+  ReduceSumSquare: reduction(
+    (values) => values.reduce((sum, v) => sum + v * v, 0),
+    (x, axes) => sum(mul(x, x), { axes, ...kept }),
+  ),
+  ArgMax: place((a, b) => a > b),
+  ArgMin: place((a, b) => a < b),
+  Softmax: softmaxWith(softmax),
+  LogSoftmax: softmaxWith(logSoftmax),
+  Hardmax: hardmax,
+  CumSum: cumulative,
+  CumProd: cumulative,
+  TopK: topK,
+}

@@ -1,0 +1,475 @@
+/** Operators that make, name and move elements and change none. */
+import { type Shape, sizeOf, stridesOf } from '../../shape.js'
+import type { Call, Operator } from '../call.js'
+import { indexesOf, move, offsetOf, type Part, whole } from '../move.js'
+import { type ElementType, type HostArray, hostArray, toHost, typeOf } from '../types.js'
+import { Value } from '../value.js'
+
+/** What a Reshape asks for: 0 keeps a length (unless `allowzero`), -1 follows from the rest. */
+export function reshapedShape(call: Call, from: Shape, wanted: readonly number[], allowZero: boolean): number[] {
+  const shape = wanted.map((length, i) =>
+    length === 0 && !allowZero ? (from[i] ?? call.fail('shape', `of at most ${from.length} axes where 0 keeps one`, wanted)) : length,
+  )
+  const known = sizeOf(shape.filter((length) => length !== -1))
+  const settled = shape.map((length) => (length === -1 ? sizeOf(from) / known : length))
+  if (sizeOf(settled) !== sizeOf(from) || settled.some((length) => !Number.isInteger(length))) call.fail('shape', `of ${sizeOf(from)} elements`, wanted)
+  return settled
+}
+
+const reshape: Operator = (call) => {
+  const x = call.input(0)
+  const wanted = call.list(1, 'shape') ?? call.fail('shape', 'given', 'none')
+  return x.reshaped(reshapedShape(call, x.shape, wanted, call.number('allowzero', 0) === 1))
+}
+
+const flatten: Operator = (call) => {
+  const x = call.input(0)
+  const axis = call.number('axis', 1)
+  const at = axis < 0 ? axis + x.shape.length : axis
+  return x.reshaped([sizeOf(x.shape.slice(0, at)), sizeOf(x.shape.slice(at))])
+}
+
+const squeeze: Operator = (call) => {
+  const { shape } = call.input(0)
+  const axes = call.list(1, 'axes')?.map((axis) => call.axis(axis, shape.length))
+  const gone = (length: number, axis: number) => (axes ? axes.includes(axis) : length === 1)
+  if (axes?.some((axis) => shape[axis] !== 1)) call.fail('axes', 'axes of length 1', axes)
+  return call.input(0).reshaped(shape.filter((length, axis) => !gone(length, axis)))
+}
+
+const unsqueeze: Operator = (call) => {
+  const { shape } = call.input(0)
+  const axes = call.list(1, 'axes') ?? call.fail('axes', 'given', 'none')
+  const rank = shape.length + axes.length
+  const added = new Set(axes.map((axis) => call.axis(axis, rank)))
+  if (added.size !== axes.length) call.fail('axes', 'each axis once', axes)
+  const rest = [...shape]
+  return call.input(0).reshaped(Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : rest.shift()!)))
+}
+
+const transpose: Operator = (call) => {
+  const x = call.input(0)
+  const { shape } = x
+  const axes = call.numbers('perm', shape.map((_, i) => shape.length - 1 - i)) // biome-ignore format: one line
+  if (axes.length !== shape.length || new Set(axes.map((axis) => call.axis(axis, shape.length))).size !== shape.length)
+    call.fail('perm', 'each axis once', axes)
+  const part: Part = { source: x, axes: axes.map((axis) => ({ length: shape[axis]!, axis })) }
+  const result = part.axes.map(({ length }) => length)
+  // From channels last to where the file has them last too, and back, nothing moves.
+  const rank = shape.length
+  const isToLast = axes.every((axis, i) => axis === (i === 0 ? 0 : i === rank - 1 ? 1 : i + 1))
+  const isFromLast = axes.every((axis, i) => axis === (i === 0 ? 0 : i === 1 ? rank - 1 : i - 1))
+  return move(call, result, [part], { layout: rank > 2 && isFromLast && !isToLast && x.has('plain') ? 'last' : 'plain' })
+}
+
+const concat: Operator = (call) => {
+  const values = call.inputs as Value[]
+  const first = values[0]!.shape
+  const axis = call.axis(call.number('axis', 1), first.length)
+  for (const { shape } of values) {
+    if (shape.length !== first.length || shape.some((length, i) => i !== axis && length !== first[i])) call.fail('inputs', `alike but for axis ${axis}`, values.map((value) => value.shape)) // biome-ignore format: one line
+  }
+  let to = 0
+  const parts = values.map((source) => {
+    const axes = whole(source.shape).map((box, i) => (i === axis ? { ...box, to } : box))
+    to += source.shape[axis]!
+    return { source, axes }
+  })
+  return move(call, first.with(axis, to), parts)
+}
+
+const split: Operator = (call) => {
+  const x = call.input(0)
+  const axis = call.axis(call.number('axis', 0), x.shape.length)
+  const length = x.shape[axis]!
+  const count = call.number('num_outputs', call.node.outputs.length)
+  const even = Math.ceil(length / count)
+  const lengths = call.list(1, 'split') ?? Array.from({ length: count }, (_, i) => Math.max(0, Math.min(even, length - i * even)))
+  if (lengths.reduce((sum, part) => sum + part, 0) !== length) call.fail('split', `lengths of ${length} in all`, lengths)
+  let from = 0
+  return lengths.map((part) => {
+    const axes = whole(x.shape).map((box, i) => (i === axis ? { ...box, length: part, from } : box))
+    from += part
+    return move(call, x.shape.with(axis, part), [{ source: x, axes }])
+  })
+}
+
+const slice: Operator = (call) => {
+  const x = call.input(0)
+  const rank = x.shape.length
+  const starts = call.list(1, 'starts')!
+  const ends = call.list(2, 'ends')!
+  const axes = (call.list(3, 'axes') ?? starts.map((_, i) => i)).map((axis) => call.axis(axis, rank))
+  const steps = call.list(4, 'steps') ?? starts.map(() => 1)
+  const box: { length: number; axis: number; from?: number; step?: number }[] = whole(x.shape)
+  axes.forEach((axis, i) => {
+    const length = x.shape[axis]!
+    const step = steps[i]!
+    if (step === 0) call.fail('steps', 'other than 0', steps)
+    const index = (value: number, low: number, high: number) => Math.min(Math.max(value < 0 ? value + length : value, low), high)
+    const first = step > 0 ? index(starts[i]!, 0, length) : index(starts[i]!, 0, length - 1)
+    const end = step > 0 ? index(ends[i]!, 0, length) : index(ends[i]!, -1, length - 1)
+    box[axis] = { length: Math.max(0, Math.ceil((end - first) / step)), axis, from: first, step }
+  })
+  return move(call, box.map(({ length }) => length), [{ source: x, axes: box }]) // biome-ignore format: one line
+}
+
+/** Copies of x side by side: as an axis of repeats before each axis of x. */
+const tile: Operator = (call) => {
+  const x = call.input(0)
+  const repeats = call.input(1).numbers
+  const axes = x.shape.flatMap((length, axis) => [{ length: repeats[axis]! }, { length, axis }])
+  const spread = move(call, axes.map(({ length }) => length), [{ source: x, axes }], { layout: 'plain' }) // biome-ignore format: one line
+  return spread.reshaped(x.shape.map((length, i) => length * repeats[i]!))
+}
+
+const expand: Operator = (call) => {
+  const x = call.input(0)
+  const wanted = call.input(1).numbers
+  const rank = Math.max(wanted.length, x.shape.length)
+  const missing = rank - x.shape.length
+  const axes = Array.from({ length: rank }, (_, i) => {
+    const own = i < missing ? 1 : x.shape[i - missing]!
+    const length = wanted[i - (rank - wanted.length)] ?? 1
+    if (own !== 1 && length !== 1 && own !== length) call.fail('shape', 'one that x broadcasts to', wanted)
+    return { length: own === 1 ? length : own, axis: own === 1 ? undefined : i - missing }
+  })
+  return move(call, axes.map(({ length }) => length), [{ source: x, axes }]) // biome-ignore format: one line
+}
+
+/** Runs of indexes that rise by one, so that a border is few boxes. */
+function runs(indexes: readonly number[]): { to: number; from: number; length: number; step: number }[] {
+  const result: { to: number; from: number; length: number; step: number }[] = []
+  indexes.forEach((from, to) => {
+    const last = result.at(-1)
+    if (from < 0) return
+    if (last && last.to + last.length === to && (last.length === 1 ? Math.abs(from - last.from) <= 1 : last.from + last.length * last.step === from)) {
+      if (last.length === 1) last.step = from - last.from
+      last.length++
+    } else result.push({ to, from, length: 1, step: 1 })
+  })
+  return result
+}
+
+const pad: Operator = (call) => {
+  const x = call.input(0)
+  const rank = x.shape.length
+  const given = call.list(1, 'pads') ?? call.numbers('paddings', undefined) ?? call.fail('pads', 'given', 'none')
+  const axes = call.inputs[3]?.numbers.map((axis) => call.axis(axis, rank)) ?? x.shape.map((_, i) => i)
+  const mode = call.text('mode', 'constant')
+  const before = x.shape.map(() => 0)
+  const after = x.shape.map(() => 0)
+  axes.forEach((axis, i) => {
+    before[axis] = given[i]!
+    after[axis] = given[i + axes.length]!
+  })
+  const value = (call.inputs[2]?.data[0] as number | undefined) ?? call.number('value', 0)
+  // For each index of the result, along each axis, the index of x that it shows; -1 is none.
+  const shown = x.shape.map((length, axis) =>
+    Array.from({ length: Math.max(0, length + before[axis]! + after[axis]!) }, (_, i) => {
+      const at = i - before[axis]!
+      if (at >= 0 && at < length) return at
+      if (mode === 'edge') return at < 0 ? 0 : length - 1
+      if (mode === 'wrap') return ((at % length) + length) % length
+      if (mode !== 'reflect') return -1
+      const period = Math.max(1, 2 * (length - 1))
+      const turned = ((at % period) + period) % period
+      return turned < length ? turned : period - turned
+    }),
+  )
+  const shape = shown.map(({ length }) => length)
+  const boxes = shown.map((indexes) => runs(indexes))
+  const parts: Part[] = []
+  for (const index of indexesOf(boxes.map(({ length }) => length))) {
+    parts.push({ source: x, axes: index.map((i, axis) => ({ ...boxes[axis]![i]!, axis })) })
+  }
+  return parts.length ? move(call, shape, parts, { fill: value }) : call.host(x.type, shape, (data) => data.fill(value))
+}
+
+const depthToSpace: Operator = (call) => {
+  const x = call.input(0)
+  const [n, c, h, w] = x.shape as [number, number, number, number]
+  const b = call.number('blocksize', 1)
+  const rest = c / (b * b)
+  // Channels are [row, column, rest] of a block, or [rest, row, column].
+  const isRow = call.text('mode', 'DCR') === 'DCR'
+  const split = x.reshaped(isRow ? [n, b, b, rest, h, w] : [n, rest, b, b, h, w])
+  const order = isRow ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3]
+  const axes = order.map((axis) => ({ length: split.shape[axis]!, axis }))
+  return move(call, axes.map(({ length }) => length), [{ source: split, axes }], { layout: 'plain' }).reshaped([n, rest, h * b, w * b]) // biome-ignore format: one line
+}
+
+const spaceToDepth: Operator = (call) => {
+  const x = call.input(0)
+  const [n, c, h, w] = x.shape as [number, number, number, number]
+  const b = call.number('blocksize', 1)
+  const split = x.reshaped([n, c, h / b, b, w / b, b])
+  const axes = [0, 3, 5, 1, 2, 4].map((axis) => ({ length: split.shape[axis]!, axis }))
+  return move(call, axes.map(({ length }) => length), [{ source: split, axes }], { layout: 'plain' }).reshaped([n, c * b * b, h / b, w / b]) // biome-ignore format: one line
+}
+
+/** An index counted from the front. */
+function settled(call: Call, index: number, length: number): number {
+  const at = index < 0 ? index + length : index
+  if (at < 0 || at >= length) call.fail('indices', `from ${-length} to ${length - 1}`, index)
+  return at
+}
+
+/** Elements of x picked by `at`, which says for each index of the result where in x it is found. */
+function pick(call: Call, x: Value, shape: Shape, at: (index: readonly number[]) => number): Value {
+  const from = x.data as unknown as number[]
+  const to = hostArray(x.type, sizeOf(shape)) as unknown as number[]
+  let i = 0
+  for (const index of indexesOf(shape)) to[i++] = from[at(index)]!
+  return Value.onHost(call.run, x.type, shape, to as unknown as HostArray)
+}
+
+const gather: Operator = (call) => {
+  const [x, indices] = [call.input(0), call.input(1)]
+  const axis = call.axis(call.number('axis', 0), x.shape.length)
+  const list = indices.numbers.map((index) => settled(call, index, x.shape[axis]!))
+  const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)]
+  if (!x.isHost && indices.constant && list.length > 0) {
+    const parts = runs(list).map((run) => ({ source: x, axes: whole(x.shape).map((box) => (box.axis === axis ? { ...run, axis } : box)) }))
+    const picked = move(call, x.shape.with(axis, list.length), parts)
+    return indices.shape.length === 1 ? picked : picked.reshaped(shape)
+  }
+  const strides = stridesOf(x.shape)
+  const places = stridesOf(indices.shape)
+  const rank = indices.shape.length
+  return pick(call, x, shape, (index) => {
+    let at = list[offsetOf(index.slice(axis, axis + rank), places)]! * strides[axis]!
+    for (let i = 0; i < axis; i++) at += index[i]! * strides[i]!
+    for (let i = axis + rank; i < index.length; i++) at += index[i]! * strides[i - rank + 1]!
+    return at
+  })
+}
+
+const gatherElements: Operator = (call) => {
+  const [x, indices] = [call.input(0), call.input(1)]
+  const axis = call.axis(call.number('axis', 0), x.shape.length)
+  const list = indices.data as Float64Array
+  const [strides, places] = [stridesOf(x.shape), stridesOf(indices.shape)]
+  return pick(
+    call,
+    x,
+    indices.shape,
+    (index) => offsetOf(index, strides) + (settled(call, list[offsetOf(index, places)]!, x.shape[axis]!) - index[axis]!) * strides[axis]!,
+  )
+}
+
+const gatherNd: Operator = (call) => {
+  const [x, indices] = [call.input(0), call.input(1)]
+  const batch = call.number('batch_dims', 0)
+  const depth = indices.shape.at(-1)!
+  const outer = indices.shape.slice(0, -1)
+  const list = indices.data as Float64Array
+  const [strides, places] = [stridesOf(x.shape), stridesOf(outer)]
+  return pick(call, x, [...outer, ...x.shape.slice(batch + depth)], (index) => {
+    const row = offsetOf(index.slice(0, outer.length), places) * depth
+    let at = 0
+    for (let i = 0; i < batch; i++) at += index[i]! * strides[i]!
+    for (let i = 0; i < depth; i++) at += settled(call, list[row + i]!, x.shape[batch + i]!) * strides[batch + i]!
+    for (let i = outer.length; i < index.length; i++) at += index[i]! * strides[i - outer.length + batch + depth]!
+    return at
+  })
+}
+
+const combine: Record<string, (old: number, update: number) => number> = {
+  none: (_, update) => update,
+  add: (old, update) => old + update,
+  mul: (old, update) => old * update,
+  max: Math.max,
+  min: Math.min,
+}
+
+const scatterElements: Operator = (call) => {
+  const [x, indices, updates] = [call.input(0), call.input(1), call.input(2)]
+  const axis = call.axis(call.number('axis', 0), x.shape.length)
+  const f = combine[call.text('reduction', 'none')]!
+  const strides = stridesOf(x.shape)
+  const list = indices.data as Float64Array
+  const news = updates.data as Float64Array
+  const data = x.data.slice() as unknown as Float64Array
+  let i = 0
+  for (const index of indexesOf(indices.shape)) {
+    const at = offsetOf(index, strides) + (settled(call, list[i]!, x.shape[axis]!) - index[axis]!) * strides[axis]!
+    data[at] = f(data[at]!, news[i++]!)
+  }
+  return call.host(x.type, x.shape, data)
+}
+
+const scatterNd: Operator = (call) => {
+  const [x, indices, updates] = [call.input(0), call.input(1), call.input(2)]
+  const f = combine[call.text('reduction', 'none')]!
+  const depth = indices.shape.at(-1)!
+  const strides = stridesOf(x.shape)
+  const list = indices.data as Float64Array
+  const news = updates.data as Float64Array
+  const data = x.data.slice() as unknown as Float64Array
+  const length = sizeOf(x.shape.slice(depth))
+  for (let row = 0; row < list.length / depth; row++) {
+    let at = 0
+    for (let i = 0; i < depth; i++) at += settled(call, list[row * depth + i]!, x.shape[i]!) * strides[i]!
+    for (let i = 0; i < length; i++) data[at + i] = f(data[at + i]!, news[row * length + i]!)
+  }
+  return call.host(x.type, x.shape, data)
+}
+
+const constant: Operator = (call) => {
+  const tensor = call.constant('value')
+  if (tensor) return call.host(tensor.type, tensor.shape, tensor.data)
+  const float = call.number('value_float', undefined)
+  if (float !== undefined) return call.host('float32', [], Float32Array.of(float))
+  const int = call.number('value_int', undefined)
+  if (int !== undefined) return call.host('int64', [], Float64Array.of(int))
+  const floats = call.numbers('value_floats', undefined)
+  if (floats) return call.host('float32', [floats.length], Float32Array.from(floats))
+  const ints = call.numbers('value_ints', undefined)
+  if (ints) return call.host('int64', [ints.length], Float64Array.from(ints))
+  const texts = call.texts('value_strings') ?? (call.has('value_string') ? [call.text('value_string')] : undefined)
+  if (texts) return call.host('string', call.has('value_string') ? [] : [texts.length], texts)
+  return call.fail('value', 'a dense constant', 'none')
+}
+
+const constantOfShape: Operator = (call) => {
+  const { type, data } = call.constant('value') ?? { type: 'float32' as ElementType, data: toHost('float32', new Float32Array(1)) }
+  return call.host(type, call.input(0).numbers, (to) => to.fill(data[0] as number))
+}
+
+const range: Operator = (call) => {
+  const [start, limit, delta] = [0, 1, 2].map((i) => call.input(i).data[0] as number) as [number, number, number]
+  return call.host(call.input(0).type, [Math.max(0, Math.ceil((limit - start) / delta))], (to) => {
+    for (let i = 0; i < to.length; i++) to[i] = start + i * delta
+  })
+}
+
+const oneHot: Operator = (call) => {
+  const [indices, depth, values] = [call.input(0), call.input(1).data[0] as number, call.input(2)]
+  const rank = indices.shape.length + 1
+  const axis = call.axis(call.number('axis', -1), rank)
+  const shape = indices.shape.toSpliced(axis, 0, depth)
+  const [off, on] = values.data as unknown as [number, number]
+  const places = stridesOf(indices.shape)
+  return call.host(values.type, shape, (to) => {
+    let i = 0
+    for (const index of indexesOf(shape)) {
+      const wanted = (indices.data as Float64Array)[offsetOf(index.toSpliced(axis, 1), places)]!
+      to[i++] = index[axis] === (wanted < 0 ? wanted + depth : wanted) ? on : off
+    }
+  })
+}
+
+const nonZero: Operator = (call) => {
+  const x = call.input(0)
+  const found: number[][] = []
+  let i = 0
+  for (const index of indexesOf(x.shape)) if ((x.data as Float64Array)[i++] !== 0) found.push([...index])
+  const rank = x.shape.length
+  return call.host('int64', [rank, found.length], (to) => {
+    for (let i = 0; i < to.length; i++) to[i] = found[i % found.length]![Math.floor(i / found.length)]!
+  })
+}
+
+const trilu: Operator = (call) => {
+  const x = call.input(0)
+  const k = (call.inputs[1]?.data[0] as number | undefined) ?? 0
+  const upper = call.number('upper', 1) === 1
+  const [rows, columns] = x.shape.slice(-2) as [number, number]
+  const from = x.data as Float64Array
+  return call.host(x.type, x.shape, (to) => {
+    for (let i = 0; i < to.length; i++) {
+      const distance = (i % columns) - (Math.floor(i / columns) % rows)
+      to[i] = (upper ? distance >= k : distance <= k) ? from[i]! : 0
+    }
+  })
+}
+
+const eyeLike: Operator = (call) => {
+  const { shape, type } = call.input(0)
+  const k = call.number('k', 0)
+  const code = call.number('dtype', undefined)
+  return call.host(code === undefined ? type : typeOf(code)!, shape, (to) => {
+    for (let i = 0; i < to.length; i++) to[i] = Number((i % shape[1]!) - Math.floor(i / shape[1]!) === k)
+  })
+}
+
+const shapeOf: Operator = (call) => {
+  const { shape } = call.input(0)
+  const rank = shape.length
+  const index = (value: number) => Math.min(Math.max(value < 0 ? value + rank : value, 0), rank)
+  const part = shape.slice(index(call.number('start', 0)), index(call.number('end', rank)))
+  return call.host('int64', [part.length], Float64Array.from(part))
+}
+
+const reverseSequence: Operator = (call) => {
+  const [x, lengths] = [call.input(0), call.input(1).numbers]
+  const [time, batch] = [call.number('time_axis', 0), call.number('batch_axis', 1)]
+  const strides = stridesOf(x.shape)
+  return pick(call, x, x.shape, (index) => {
+    const length = lengths[index[batch]!]!
+    const at = index[time]!
+    return offsetOf(index, strides) + (at < length ? length - 1 - 2 * at : 0) * strides[time]!
+  })
+}
+
+/** Centres of the axes that are cut, and zeros around those that grow. */
+const centerCropPad: Operator = (call) => {
+  const x = call.input(0)
+  const wanted = call.input(1).numbers
+  const axes = call.numbers('axes', undefined)?.map((axis) => call.axis(axis, x.shape.length)) ?? x.shape.map((_, i) => i)
+  const shape = [...x.shape]
+  const box: { length: number; axis: number; from?: number; to?: number }[] = whole(x.shape)
+  axes.forEach((axis, i) => {
+    const [have, want] = [x.shape[axis]!, wanted[i]!]
+    shape[axis] = want
+    box[axis] = { length: Math.min(have, want), axis, from: Math.max(0, Math.floor((have - want) / 2)), to: Math.max(0, Math.floor((want - have) / 2)) }
+  })
+  return move(call, shape, [{ source: x, axes: box }])
+}
+
+const dropout: Operator = (call) => {
+  const x = call.input(0)
+  const training = call.inputs[2]?.data[0] ?? 0
+  const ratio = (call.inputs[1]?.data[0] as number | undefined) ?? call.number('ratio', 0.5)
+  if (training && ratio) call.fail('training_mode', 'false (a model is run here, not trained)', 'true')
+  return [x.again(), call.host('bool', x.shape, (to) => to.fill(1))]
+}
+
+const condition: Operator = (call) => call.runGraph(call.graph(call.input(0).data[0] ? 'then_branch' : 'else_branch'))
+
+export const shape: Record<string, Operator> = {
+  Identity: (call) => call.input(0).again(),
+  Dropout: dropout,
+  Constant: constant,
+  ConstantOfShape: constantOfShape,
+  Reshape: reshape,
+  Flatten: flatten,
+  Squeeze: squeeze,
+  Unsqueeze: unsqueeze,
+  Transpose: transpose,
+  Concat: concat,
+  Split: split,
+  Slice: slice,
+  Tile: tile,
+  Expand: expand,
+  Pad: pad,
+  DepthToSpace: depthToSpace,
+  SpaceToDepth: spaceToDepth,
+  Gather: gather,
+  GatherElements: gatherElements,
+  GatherND: gatherNd,
+  Scatter: scatterElements,
+  ScatterElements: scatterElements,
+  ScatterND: scatterNd,
+  Shape: shapeOf,
+  Size: (call) => call.host('int64', [], Float64Array.of(call.input(0).size)),
+  Range: range,
+  OneHot: oneHot,
+  NonZero: nonZero,
+  Trilu: trilu,
+  EyeLike: eyeLike,
+  ReverseSequence: reverseSequence,
+  CenterCropPad: centerCropPad,
+  If: condition,
+}

@@ -1,0 +1,271 @@
+/** Operators that look through a window: convolutions and pools, of one and two spatial axes. */
+
+import type { Activation } from '../../ops/activation.js'
+import { conv2d } from '../../ops/conv2d.js'
+import { convTranspose2d } from '../../ops/convTranspose2d.js'
+import { copy } from '../../ops/copy.js'
+import { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from '../../ops/pool.js'
+import { type Shape, sizeOf, stridesOf } from '../../shape.js'
+import type { Tensor } from '../../tensor.js'
+import type { Call, Operator } from '../call.js'
+import { indexesOf, offsetOf } from '../move.js'
+import type { Value } from '../value.js'
+
+/** A window as the file gives it, along each spatial axis. */
+interface Sides {
+  size: number[]
+  stride: number[]
+  dilation: number[]
+  before: number[]
+  after: number[]
+}
+
+/** `auto_pad` settled by the sizes: SAME keeps ceil(input / stride), the odd element after (UPPER) or before (LOWER). */
+function sidesOf(call: Call, input: Shape, size: readonly number[]): Sides {
+  const rank = size.length
+  if (input.length !== rank) call.fail('kernel_shape', `of ${input.length} lengths, as x has spatial axes`, size)
+  const stride = call.numbers('strides', Array(rank).fill(1))
+  const dilation = call.numbers('dilations', Array(rank).fill(1))
+  const pads = call.numbers('pads', Array(2 * rank).fill(0))
+  if (stride.length !== rank || dilation.length !== rank || pads.length !== 2 * rank)
+    call.fail('strides, dilations and pads', `for ${rank} axes`, [stride, dilation, pads])
+  const auto = call.text('auto_pad', 'NOTSET')
+  const sides = { size: [...size], stride, dilation, before: pads.slice(0, rank), after: pads.slice(rank) }
+  if (auto === 'VALID') return { ...sides, before: Array(rank).fill(0), after: Array(rank).fill(0) }
+  if (auto !== 'SAME_UPPER' && auto !== 'SAME_LOWER') return sides
+  const total = input.map((length, i) => Math.max(0, (Math.ceil(length / stride[i]!) - 1) * stride[i]! + dilation[i]! * (size[i]! - 1) + 1 - length))
+  const less = total.map((sum) => sum >> 1)
+  const more = total.map((sum) => sum - (sum >> 1))
+  return auto === 'SAME_UPPER' ? { ...sides, before: less, after: more } : { ...sides, before: more, after: less }
+}
+
+/** For axes [height, width]; one axis is a width. */
+const two = <T>(list: readonly T[], height: T): [T, T] => (list.length === 1 ? [height, list[0]!] : [list[0]!, list[1]!])
+
+const optionsOf = ({ stride, dilation, before, after }: Sides) => ({
+  stride: two(stride, 1),
+  dilation: two(dilation, 1),
+  padding: two<[number, number]>(before.map((side, i) => [side, after[i]!]), [0, 0]), // biome-ignore format: one line
+})
+
+/** x [n, c, w] or [n, c, h, w] as [n, h, w, c]. */
+function image(call: Call, x: Value): Tensor {
+  const { shape } = x
+  if (shape.length < 3 || shape.length > 4)
+    call.fail('x', 'of one or two spatial axes: [n, channels, width] or [n, channels, height, width]', `rank ${shape.length}`)
+  const tensor = x.tensor('last')
+  return shape.length === 3 ? tensor.reshape([shape[0]!, 1, shape[2]!, shape[1]!]) : tensor
+}
+
+/** The value of y [n, h, w, c], without the height where x has none. */
+function fromImage(call: Call, x: Value, y: Tensor): Value {
+  const [n, h, w, c] = y.shape as [number, number, number, number]
+  return x.shape.length === 3 ? call.tensor(x.type, y.reshape([n, w, c]), 'last') : call.tensor(x.type, y.reshape([n, h, w, c]), 'last')
+}
+
+/** A filter [a, b, ...taps] as [kh, kw, a or b, b or a], kept with it: constants are turned once. */
+function filterOf(call: Call, w: Value, key: 'hwio' | 'hwoi'): Tensor {
+  return w.form(key, () => {
+    const [a, b, ...taps] = w.shape as [number, number, ...number[]]
+    const [kh, kw] = two(taps, 1)
+    const flat = w.reshaped([a, b, kh * kw])
+    const order = key === 'hwio' ? [2, 1, 0] : [2, 0, 1]
+    const strides = [b * kh * kw, kh * kw, 1]
+    const lengths = order.map((axis) => flat.shape[axis]!)
+    const to = stridesOf(lengths)
+    const source = flat.tensor('plain')
+    return call.engine.make(
+      [kh, kw, lengths[1]!, lengths[2]!],
+      (y) =>
+      copy(call.engine, source.pointer, y.pointer, order.map((axis, i) => ({ length: lengths[i]!, from: strides[axis]!, to: to[i]! }))), // biome-ignore format: one line
+    )
+  })
+}
+
+/** Activation that a fusion put on the node. */
+export function activationOf(call: Call): Activation | undefined {
+  const range = call.numbers('filterbank.clamp', undefined)
+  return range ? [range[0]!, range[1]!] : ((call.text('filterbank.activation') || undefined) as Activation | undefined)
+}
+
+const conv: Operator = (call) => {
+  const [x, w, b] = [call.input(0), call.input(1), call.inputs[2]]
+  if (x.shape.length !== w.shape.length) call.fail('filter', `of rank ${x.shape.length}, as x`, `rank ${w.shape.length}`)
+  const sides = sidesOf(call, x.shape.slice(2), w.shape.slice(2))
+  const groups = call.number('group', 1)
+  const y = conv2d(image(call, x), filterOf(call, w, 'hwio'), { ...optionsOf(sides), groups, bias: b?.tensor('plain'), activation: activationOf(call) })
+  return fromImage(call, x, y)
+}
+
+const convTranspose: Operator = (call) => {
+  const [x, w, b] = [call.input(0), call.input(1), call.inputs[2]]
+  const spatial = x.shape.slice(2)
+  const size = w.shape.slice(2)
+  const rank = size.length
+  const stride = call.numbers('strides', Array(rank).fill(1))
+  const dilation = call.numbers('dilations', Array(rank).fill(1))
+  const auto = call.text('auto_pad', 'NOTSET')
+  const wanted =
+    call.numbers('output_shape', undefined)?.slice(-rank) ?? (auto.startsWith('SAME') ? spatial.map((length, i) => length * stride[i]!) : undefined)
+  let extra = call.numbers('output_padding', Array(rank).fill(0))
+  let pads = call.numbers('pads', Array(2 * rank).fill(0))
+  if (wanted) {
+    const full = spatial.map((length, i) => (length - 1) * stride[i]! + extra[i]! + dilation[i]! * (size[i]! - 1) + 1 - wanted[i]!)
+    // What is missing where the wanted output is larger than all that the taps reach.
+    extra = extra.map((more, i) => more + Math.max(0, -full[i]!))
+    const total = full.map((sum) => Math.max(0, sum))
+    const less = total.map((sum) => sum >> 1)
+    const more = total.map((sum) => sum - (sum >> 1))
+    pads = auto === 'SAME_UPPER' ? [...less, ...more] : [...more, ...less]
+  }
+  const sides: Sides = { size: [...size], stride, dilation, before: pads.slice(0, rank), after: pads.slice(rank) }
+  const y = convTranspose2d(image(call, x), filterOf(call, w, 'hwoi'), {
+    ...optionsOf(sides),
+    outputPadding: two(extra, 0),
+    groups: call.number('group', 1),
+    bias: b?.tensor('plain'),
+    activation: activationOf(call),
+  })
+  return fromImage(call, x, y)
+}
+
+/** Length of a pool's output along each axis. */
+function pooledLengths({ size, stride, dilation, before, after }: Sides, input: Shape, ceil: boolean): number[] {
+  return input.map((length, i) => {
+    const room = length + before[i]! + after[i]! - dilation[i]! * (size[i]! - 1) - 1
+    let count = Math.max(0, (ceil ? Math.ceil : Math.floor)(room / stride[i]!) + 1)
+    if (ceil && (count - 1) * stride[i]! >= length + before[i]!) count--
+    return count
+  })
+}
+
+/**
+ * Any pool on the host: for each output, `start`, `take` of what is under the window with the place that it has, and `end` with the number of places that
+ * count. `counted`: places of the window inside the input and the padding of the file.
+ */
+function poolOnHost(
+  call: Call,
+  x: Value,
+  sides: Sides,
+  each: (values: { value: number; at: number }[], counted: number) => { value: number; at: number },
+): [Value, Value] {
+  const [n, c, ...input] = x.shape as [number, number, ...number[]]
+  const output = pooledLengths(sides, input, call.number('ceil_mode', 0) === 1)
+  const shape = [n, c, ...output]
+  const strides = stridesOf(input)
+  const plane = sizeOf(input)
+  const from = x.data as Float64Array
+  const places = new Float64Array(sizeOf(shape))
+  const { size, stride, dilation, before, after } = sides
+  const values = call.host(x.type, shape, (to) => {
+    let i = 0
+    for (const index of indexesOf(shape)) {
+      const first = (index[0]! * c + index[1]!) * plane
+      const under: { value: number; at: number }[] = []
+      let counted = 0
+      for (const tap of indexesOf(size)) {
+        const at = tap.map((t, axis) => index[axis + 2]! * stride[axis]! - before[axis]! + t * dilation[axis]!)
+        if (at.every((p, axis) => p < input[axis]! + after[axis]!)) counted++
+        if (at.every((p, axis) => p >= 0 && p < input[axis]!)) {
+          const place = first + offsetOf(at, strides)
+          under.push({ value: from[place]!, at: place })
+        }
+      }
+      const { value, at } = each(under, counted)
+      places[i] = at
+      to[i++] = value
+    }
+  })
+  return [values, call.host('int64', shape, places)]
+}
+
+const isFlat = (x: Value): boolean => x.shape.length === 3 || x.shape.length === 4
+
+const maxPool: Operator = (call) => {
+  const x = call.input(0)
+  const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  if (!call.node.outputs[1] && isFlat(x) && !x.isHost) {
+    return fromImage(call, x, maxPool2d(image(call, x), { ...optionsOf(sides), size: two(sides.size, 1), ceilMode: call.number('ceil_mode', 0) === 1 }))
+  }
+  const [values, places] = poolOnHost(call, x, sides, (under) =>
+    under.reduce((best, next) => (next.value > best.value || Number.isNaN(next.value) ? next : best), { value: Number.NEGATIVE_INFINITY, at: 0 }),
+  )
+  if (call.number('storage_order', 0) === 0 || x.shape.length !== 4) return [values, places]
+  // Indices that count down columns first.
+  const [h, w] = x.shape.slice(2) as [number, number]
+  const columns = (places.data as Float64Array).map((at) => at - (at % (h * w)) + (at % w) * h + Math.floor((at % (h * w)) / w))
+  return [values, call.host('int64', places.shape, columns)]
+}
+
+const averagePool: Operator = (call) => {
+  const x = call.input(0)
+  const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  const countIncludePad = call.number('count_include_pad', 0) === 1
+  if (isFlat(x) && !x.isHost && sides.dilation.every((step) => step === 1)) {
+    const ceilMode = call.number('ceil_mode', 0) === 1
+    return fromImage(call, x, avgPool2d(image(call, x), { ...optionsOf(sides), dilation: 1, size: two(sides.size, 1), ceilMode, countIncludePad }))
+  }
+  const mean = (under: { value: number }[], counted: number) => ({
+    value: under.reduce((sum, { value }) => sum + value, 0) / (countIncludePad ? counted : under.length || 1),
+    at: 0,
+  })
+  return poolOnHost(call, x, sides, mean)[0]
+}
+
+const lpPool: Operator = (call) => {
+  const x = call.input(0)
+  const p = call.number('p', 2)
+  const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  return poolOnHost(call, x, sides, (under) => ({ value: under.reduce((sum, { value }) => sum + Math.abs(value) ** p, 0) ** (1 / p), at: 0 }))[0]
+}
+
+const globalPool =
+  (engine: ((x: Tensor) => Tensor) | undefined, host: (values: Float64Array) => number): Operator =>
+  (call) => {
+    const x = call.input(0)
+    if (engine && x.shape.length === 4 && x.size > 0) return fromImage(call, x, engine(x.tensor('last')))
+    const [n, c, ...spatial] = x.shape as [number, number, ...number[]]
+    const plane = sizeOf(spatial)
+    const from = x.data as Float64Array
+    return call.host(x.type, [n, c, ...spatial.map(() => 1)], (to) => {
+      for (let i = 0; i < to.length; i++) to[i] = host(from.subarray(i * plane, (i + 1) * plane))
+    })
+  }
+
+const globalLpPool: Operator = (call) => {
+  const p = call.number('p', 2)
+  return globalPool(undefined, (values) => values.reduce((sum, v) => sum + Math.abs(v) ** p, 0) ** (1 / p))(call)
+}
+
+const maxUnpool: Operator = (call) => {
+  const [x, places] = [call.input(0), call.input(1)]
+  const [n, c, ...input] = x.shape as [number, number, ...number[]]
+  const sides = sidesOf(call, input, call.numbers('kernel_shape', []))
+  const natural = input.map((length, i) => (length - 1) * sides.stride[i]! + sides.size[i]! - sides.before[i]! - sides.after[i]!)
+  const shape = call.inputs[2]?.numbers ?? [n, c, ...natural]
+  // Indices count in the natural output, which the wanted one may be larger than.
+  const [from, to] = [stridesOf([n, c, ...natural]), stridesOf(shape)]
+  return call.host(x.type, shape, (data) => {
+    const values = x.data as Float64Array
+    ;(places.data as Float64Array).forEach((place, i) => {
+      let at = 0
+      from.forEach((stride, axis) => {
+        at += Math.floor(place / stride) * to[axis]!
+        place %= stride
+      })
+      data[at] = values[i]!
+    })
+  })
+}
+
+export const window: Record<string, Operator> = {
+  Conv: conv,
+  ConvTranspose: convTranspose,
+  MaxPool: maxPool,
+  AveragePool: averagePool,
+  LpPool: lpPool,
+  GlobalMaxPool: globalPool(globalMaxPool2d, (values) => Math.max(...values)),
+  GlobalAveragePool: globalPool(globalAvgPool2d, (values) => values.reduce((sum, v) => sum + v, 0) / values.length),
+  GlobalLpPool: globalLpPool,
+  MaxUnpool: maxUnpool,
+}

@@ -1,0 +1,175 @@
+import type { Engine } from '../engine.js'
+import { check } from '../errors.js'
+import { copy } from '../ops/copy.js'
+import { type Shape, sizeOf, stridesOf } from '../shape.js'
+import type { Tensor } from '../tensor.js'
+import type { ElementType, HostArray } from './types.js'
+import { isFloat } from './types.js'
+
+/** `'plain'`: row-major as the file says. `'last'`: with axis 1, the channels, moved to the end, as the engine's convolutions want it. */
+export type Layout = 'plain' | 'last'
+
+/** Where the values of one run live, and whether the host had to look at numbers that depend on the run's inputs. */
+export interface Run {
+  readonly engine: Engine
+  /** Set by whoever reads such numbers: what was run cannot be replayed by kernels alone. */
+  hostReads: boolean
+}
+
+/** Distance in elements between neighbours along each of the file's axes. */
+export function stridesIn(layout: Layout, shape: Shape): number[] {
+  if (layout === 'plain') return stridesOf(shape)
+  const [n, ...spatial] = stridesOf(lastShape(shape))
+  return [n!, 1, ...spatial.slice(0, -1)]
+}
+
+/** The shape of the engine's tensor for a value in layout `'last'`: [n, c, h, w] -> [n, h, w, c]. */
+export const lastShape = (shape: Shape): number[] => [shape[0]!, ...shape.slice(2), shape[1]!]
+
+/** Whether both layouts are the same bytes: one channel, or one place. */
+const isBoth = (shape: Shape): boolean => shape.length < 3 || shape[1] === 1 || sizeOf(shape.slice(2)) === 1
+
+/**
+ * A value of the graph. Its numbers stand on the host, or in the engine in one layout or the other; the other forms are made when they are asked for,
+ * and kept as long as the value is.
+ */
+export class Value {
+  /** The engine's copies, by layout or by what an operator made of a constant. */
+  private readonly forms = new Map<string, Tensor>()
+
+  private constructor(
+    private readonly run: Run,
+    readonly type: ElementType,
+    /** As the file sees it, whatever the layout. */
+    readonly shape: Shape,
+    private host?: HostArray,
+    /** Whether it is the same in every run on inputs of these shapes. */
+    public constant = false,
+  ) {}
+
+  static onHost(run: Run, type: ElementType, shape: Shape, data: HostArray, constant = false): Value {
+    check(data.length === sizeOf(shape), () => ({
+      op: 'onnx',
+      argument: 'data',
+      expected: `${sizeOf(shape)} elements`,
+      got: `${data.length}`,
+      shapes: { shape },
+    }))
+    return new Value(run, type, shape, data, constant)
+  }
+
+  /** A value that takes over a tensor; in layout `'last'` the tensor has the shape `lastShape(shape)`. */
+  static inEngine(run: Run, type: ElementType, shape: Shape, tensor: Tensor, layout: Layout = 'plain'): Value {
+    const value = new Value(run, type, shape)
+    value.forms.set(layout, tensor)
+    return value
+  }
+
+  get size(): number {
+    return sizeOf(this.shape)
+  }
+
+  /** Whether operators on the host should have it: whole numbers and texts, and what is known before the run. */
+  get isHost(): boolean {
+    return !isFloat(this.type) || (this.constant && this.host !== undefined)
+  }
+
+  /** The layout that costs nothing; both where they are the same. */
+  get layout(): Layout {
+    return this.held('last') && !this.held('plain') ? 'last' : 'plain'
+  }
+
+  has(layout: Layout): boolean {
+    return this.held(layout) !== undefined || (isBoth(this.shape) && this.held(this.layout) !== undefined)
+  }
+
+  /** A form that is there and was not disposed by a scope around. */
+  private held(key: string): Tensor | undefined {
+    const tensor = this.forms.get(key)
+    return tensor?.disposed ? undefined : tensor
+  }
+
+  /** The numbers on the host, row-major. Not to be written. */
+  get data(): HostArray {
+    if (!this.constant) this.run.hostReads = true
+    this.host ??= this.tensor('plain').toArray()
+    return this.host
+  }
+
+  /** A copy of the numbers as they are now, row-major. */
+  fresh(): HostArray {
+    return this.host ? (this.host.slice() as HostArray) : this.tensor('plain').toArray()
+  }
+
+  /** The same as plain numbers. */
+  get numbers(): number[] {
+    return Array.from(this.data as Float64Array)
+  }
+
+  /** The engine's tensor: plain of the file's shape, or [n, ...spatial, c]. */
+  tensor(layout: Layout = 'plain'): Tensor {
+    return this.form(layout, () => {
+      const { shape, run } = this
+      const wanted = layout === 'plain' ? shape : lastShape(shape)
+      const other = this.held(layout === 'plain' ? 'last' : 'plain')
+      if (other && isBoth(shape)) return other.reshape(wanted)
+      if (!other && layout === 'plain') return this.upload()
+      const source = other ?? this.tensor('plain')
+      if (isBoth(shape)) return source.reshape(wanted)
+      const from = stridesIn(layout === 'plain' ? 'last' : 'plain', shape)
+      const to = stridesIn(layout, shape)
+      // In the order of the result's memory, so that neighbours are found next to each other.
+      const axes = shape.map((length, i) => ({ length, from: from[i]!, to: to[i]! })).sort((a, b) => b.to - a.to)
+      return run.engine.make(wanted, (y) => copy(run.engine, source.pointer, y.pointer, axes))
+    })
+  }
+
+  /** A tensor made of this value once, and kept with it: packed weights, tables. */
+  form(key: string, make: () => Tensor): Tensor {
+    let tensor = this.held(key)
+    if (!tensor) {
+      tensor = make()
+      this.forms.set(key, tensor)
+    }
+    return tensor
+  }
+
+  private upload(): Tensor {
+    const { host, run, shape } = this
+    if (!this.constant) run.hostReads = true
+    check(host !== undefined && !(Array.isArray(host) && typeof host[0] === 'string'), () => ({
+      op: 'onnx',
+      argument: 'value',
+      expected: 'numbers',
+      got: 'texts',
+    }))
+    return run.engine.tensor(host as Float32Array, shape)
+  }
+
+  /** The same numbers under another shape (and type), without a copy where the layout allows. */
+  reshaped(shape: Shape, type = this.type): Value {
+    const value = new Value(this.run, type, shape, this.host, this.constant)
+    if (this.host === undefined || this.held('plain')) value.forms.set('plain', this.tensor('plain').reshape(shape))
+    return value
+  }
+
+  /** The same value once more, with a life of its own. */
+  again(type = this.type): Value {
+    const value = new Value(this.run, type, this.shape, this.host, this.constant)
+    for (const layout of ['plain', 'last'] as const) {
+      const tensor = this.held(layout)
+      if (tensor) value.forms.set(layout, tensor.reshape(tensor.shape))
+    }
+    return value
+  }
+
+  /** All tensors that live with it. */
+  get tensors(): Tensor[] {
+    return [...this.forms.values()]
+  }
+
+  dispose(): void {
+    for (const tensor of this.forms.values()) tensor.dispose()
+    this.forms.clear()
+  }
+}

@@ -1,0 +1,15 @@
+import { expect } from 'vitest'
+import type { ModelOutput } from '../../src/onnx/index.js'
+import type { HostTensor } from '../../src/onnx/types.js'
+
+/** Type and shape alike, and every number within the standard's `1e-7 + relative * |wanted|`. */
+export function expectTensor(actual: ModelOutput, wanted: HostTensor, relative = 1e-3, about = ''): void {
+  expect(actual?.type, about).toBe(wanted.type)
+  expect([...actual.shape], about).toEqual([...wanted.shape])
+  const got = actual.toArray()
+  for (let i = 0; i < wanted.data.length; i++) {
+    const [a, b] = [got[i]!, wanted.data[i]!]
+    const near = Object.is(a, b) || a === b || Math.abs((a as number) - (b as number)) <= 1e-7 + relative * Math.abs(b as number)
+    if (!near) expect.fail(`${about}: element ${i} of [${wanted.shape.join(', ')}] is ${a}, expected ${b}`)
+  }
+}
