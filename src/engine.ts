@@ -125,6 +125,12 @@ export class Engine {
   /** `data` copied into the engine's memory. Throws when `data` is not numeric or has another length than `shape` says. */
   tensor(data: Numbers, shape: Shape): Tensor {
     this.checkShape('engine.tensor', shape)
+    check(!this.recording, () => ({
+      op: 'engine.tensor',
+      argument: 'data',
+      expected: 'uploaded before a recording',
+      got: 'an upload that no replay would repeat',
+    }))
     checkNumbers(data, shape, 'engine.tensor')
     const tensor = new Tensor(this, shape)
     this.f32.set(data, tensor.pointer / 4)

@@ -92,6 +92,21 @@ export class Call {
     return Value.onHost(this.run, type, shape, array)
   }
 
+  /** Numbers worked out from attributes, as a tensor. A replay of the run uploads nothing, so that they are kept with the model. */
+  table(use: string, shape: Shape, data: readonly number[]): Tensor {
+    const key = `${this.node.outputs[0]} ${use}`
+    let value = this.run.tables.get(key)
+    if (!value) {
+      value = Value.onHost(this.run, 'float32', shape, Float32Array.from(data), true)
+      this.run.tables.set(key, value)
+    }
+    this.used.push(value)
+    return value.tensor()
+  }
+
+  /** Tables that this call used. */
+  readonly used: Value[] = []
+
   /** A value that takes over a tensor of the file's shape, or in layout `'last'` of [n, ...spatial, c]. */
   tensor(type: ElementType, tensor: Tensor, layout: Layout = 'plain'): Value {
     const [n, ...rest] = tensor.shape

@@ -60,9 +60,10 @@ function runNode(node: Node, scope: Scope, setting: Setting): readonly (Value | 
   }
   let outputs: readonly (Value | undefined)[] = []
   run.engine.scope(() => {
-    const result = operators[node.op]!(new Call(node, inputs, opset, run, runGraph))
+    const call = new Call(node, inputs, opset, run, runGraph)
+    const result = operators[node.op]!(call)
     outputs = result instanceof Value ? [result] : result
-    return [...inputs, ...outputs].map((value) => value?.tensors ?? [])
+    return [...inputs, ...outputs, ...call.used].map((value) => value?.tensors ?? [])
   })
   const constant = ofShapes.has(node.op) || (node.inputs.every((_, i) => inputs[i]?.constant ?? true) && node.attributes.size === plainAttributes(node))
   node.outputs.forEach((name, i) => {

@@ -55,7 +55,7 @@ export async function loadModel(engine: Engine, source: ModelSource, options: Lo
   for (const port of graph.inputs) {
     if (port.shape) port.shape = port.shape.map((length) => (typeof length === 'string' ? (dimensions[length] ?? length) : length))
   }
-  const run: Run = { engine, hostReads: false }
+  const run: Run = { engine, hostReads: false, tables: new Map() }
   const constants = engine.apart(() => foldConstants(graph, opset, run))
   fuse(graph, constants, run)
   return new Model(engine, graph, opset, run, constants)

@@ -162,8 +162,9 @@ export class Model {
     if (this.engine.disposed) return
     for (const plan of this.plans.values()) dropPlan(plan, this.constants)
     this.plans.clear()
-    for (const value of this.constants.values()) value.dispose()
+    for (const value of [...this.constants.values(), ...this.execution.tables.values()]) value.dispose()
     this.constants.clear()
+    this.execution.tables.clear()
   }
 
   [Symbol.dispose](): void {

@@ -112,7 +112,7 @@ describe('a model', () => {
     const summary = model.summary()
     const conv = summary.find(({ op }) => op === 'Conv')!
     expect(conv.parameters).toBe(140)
-    expect(conv.kernels).toContain('igemm')
+    expect(conv.kernels.length).toBeGreaterThan(0)
     expect(conv.milliseconds).toBeGreaterThanOrEqual(0)
   })
 

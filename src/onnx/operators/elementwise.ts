@@ -197,7 +197,7 @@ const preluOf: Operator = (call) => {
   // Old files give one number per channel, without the axes behind.
   const fits = broadcastShapes(x.shape, slope.shape)
   const wanted = fits && sameShape(fits, x.shape) ? slope : slope.reshaped([slope.size, ...Array(Math.max(0, x.shape.length - 2)).fill(1)])
-  return zipInEngine(call, x, wanted, (p, q) => prelu(p as Tensor, typeof q === 'number' ? call.engine.tensor([q], [1]) : q))
+  return zipInEngine(call, x, wanted, (p, q) => (typeof q === 'number' ? leakyRelu(p as Tensor, { alpha: q }) : prelu(p as Tensor, q)))
 }
 
 const swish: Operator = (call) => {

@@ -1,10 +1,25 @@
 /** Every operator that filterbank runs, by the standard's name. A new one is added to the table of its family. */
 import type { Operator } from '../call.js'
 import { elementwise } from './elementwise.js'
+import { experimental } from './experimental.js'
 import { matrix } from './matrix.js'
 import { normalize } from './normalize.js'
+import { quantize } from './quantize.js'
+import { recurrence } from './recurrent.js'
 import { reduce } from './reduce.js'
+import { resizing } from './resize.js'
 import { shape } from './shape.js'
 import { window } from './window.js'
 
-export const operators: Record<string, Operator> = { ...elementwise, ...matrix, ...normalize, ...reduce, ...shape, ...window }
+export const operators: Record<string, Operator> = {
+  ...elementwise,
+  ...experimental,
+  ...matrix,
+  ...normalize,
+  ...quantize,
+  ...recurrence,
+  ...reduce,
+  ...resizing,
+  ...shape,
+  ...window,
+}

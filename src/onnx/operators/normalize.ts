@@ -7,6 +7,7 @@ import { mean } from '../../ops/reduce.js'
 import { stridesOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
+import { move } from '../move.js'
 import type { Value } from '../value.js'
 import { activationOf } from './window.js'
 
@@ -65,17 +66,12 @@ const groupNormalization: Operator = (call) => {
   const { y } = normalized(x.tensor().reshape([n, groups, x.size / n / groups]), [2], call.number('epsilon', 1e-5))
   // Up to opset 20 scale and offset were given for groups.
   const each = (value: Value) => {
-    const tensor = value.tensor()
-    return value.size === c ? tensor.reshape([c, 1]) : repeated(tensor.reshape([groups, 1, 1]), groups, c)
+    if (value.size === c) return value.tensor().reshape([c, 1])
+    const axes = [{ length: groups, axis: 0 }, { length: c / groups }]
+    return move(call, [groups, c / groups], [{ source: value, axes }]).tensor().reshape([c, 1]) // biome-ignore format: one line
   }
   const shaped = y.reshape([n, c, x.size / n / c])
   return call.tensor(x.type, add(mul(shaped, each(scale), { out: shaped }), each(offset), { out: shaped }).reshape(x.shape))
-}
-
-/** One number per group as one per channel. */
-function repeated(x: Tensor, groups: number, channels: number): Tensor {
-  const zeros = x.engine.zeros([groups, channels / groups, 1])
-  return add(zeros, x, { out: zeros }).reshape([channels, 1])
 }
 
 const layerNormalization: Operator = (call) => {

@@ -9,6 +9,7 @@ import { type Shape, sizeOf, stridesOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
+import type { ElementType } from '../types.js'
 import type { Value } from '../value.js'
 
 /** A window as the file gives it, along each spatial axis. */
@@ -93,8 +94,50 @@ const conv: Operator = (call) => {
   if (x.shape.length !== w.shape.length) call.fail('filter', `of rank ${x.shape.length}, as x`, `rank ${w.shape.length}`)
   const sides = sidesOf(call, x.shape.slice(2), w.shape.slice(2))
   const groups = call.number('group', 1)
+  if (x.shape.length > 4) {
+    const sums = convOnHost(call, x, w, x.type, 0, () => 0).data as Float64Array
+    const shape = [x.shape[0]!, w.shape[0]!, ...pooledLengths(sides, x.shape.slice(2), false)]
+    const plane = sizeOf(shape.slice(2))
+    const bias = b?.data as Float64Array | undefined
+    return call.host(x.type, shape, (y) => y.set(sums.map((sum, i) => sum + (bias?.[Math.floor(i / plane) % shape[1]!] ?? 0))))
+  }
   const y = conv2d(image(call, x), filterOf(call, w, 'hwio'), { ...optionsOf(sides), groups, bias: b?.tensor('plain'), activation: activationOf(call) })
   return fromImage(call, x, y)
+}
+
+/** A convolution of whole numbers: each less its zero point, summed on the host. */
+export function convOnHost(call: Call, x: Value, w: Value, type: ElementType, zeroX: number, zeroW: (channel: number) => number): Value {
+  const [n, c, ...input] = x.shape as [number, number, ...number[]]
+  const [oc, groupIn, ...size] = w.shape as [number, number, ...number[]]
+  const sides = sidesOf(call, input, size)
+  const { stride, dilation, before } = sides
+  const groupOut = oc / call.number('group', 1)
+  const output = pooledLengths(sides, input, false)
+  const shape = [n, oc, ...output]
+  const [strides, plane, taps] = [stridesOf(input), sizeOf(input), sizeOf(size)]
+  const [from, filter] = [x.data as Float64Array, w.data as Float64Array]
+  return call.host(type, shape, (y) => {
+    let i = 0
+    for (const index of indexesOf(shape)) {
+      const [image, channel] = index as [number, number]
+      const firstIn = Math.floor(channel / groupOut) * groupIn
+      let sum = 0
+      let tapIndex = 0
+      for (const tap of indexesOf(size)) {
+        const at = tap.map((t, axis) => index[axis + 2]! * stride[axis]! - before[axis]! + t * dilation[axis]!)
+        // Padding stands for zeroX, so that it adds nothing.
+        if (at.every((p, axis) => p >= 0 && p < input[axis]!)) {
+          const place = offsetOf(at, strides)
+          for (let k = 0; k < groupIn; k++) {
+            const value = from[(image * c + firstIn + k) * plane + place]! - zeroX
+            sum += value * (filter[(channel * groupIn + k) * taps + tapIndex]! - zeroW(channel))
+          }
+        }
+        tapIndex++
+      }
+      y[i++] = sum
+    }
+  })
 }
 
 const convTranspose: Operator = (call) => {

@@ -1,0 +1,29 @@
+/** Experimental operators that were taken out of the standard, and that published style-transfer models still use. */
+import { add, mul } from '../../ops/arithmetic.js'
+import type { Operator } from '../call.js'
+import { move, whole } from '../move.js'
+import { mapInEngine } from './elementwise.js'
+
+/** x * scale + bias[channel]. */
+const imageScaler: Operator = (call) => {
+  const x = call.input(0)
+  const bias = call.numbers('bias', Array(x.shape[1]!).fill(0))
+  const y = mul(x.tensor('last'), call.number('scale', 1))
+  return call.tensor(x.type, add(y, call.table('bias', [bias.length], bias), { out: y }), 'last')
+}
+
+/** Borders [left, top, right, bottom] taken away, or a box of `scale` [height, width] from the left and top. */
+const crop: Operator = (call) => {
+  const x = call.input(0)
+  const [left, top, right, bottom] = call.numbers('border', [0, 0, 0, 0]) as [number, number, number, number]
+  const [h, w] = x.shape.slice(2) as [number, number]
+  const [oh, ow] = call.numbers('scale', [h - top - bottom, w - left - right]) as [number, number]
+  const [n, c] = whole(x.shape) as [{ length: number; axis: number }, { length: number; axis: number }]
+  const axes = [n, c, { length: oh, axis: 2, from: top }, { length: ow, axis: 3, from: left }]
+  return move(call, axes.map(({ length }) => length), [{ source: x, axes }]) // biome-ignore format: one line
+}
+
+/** alpha * x + beta. */
+const affine: Operator = (call) => mapInEngine(call, call.input(0), (x) => add(mul(x, call.number('alpha', 1)), call.number('beta', 0)))
+
+export const experimental: Record<string, Operator> = { ImageScaler: imageScaler, Crop: crop, Affine: affine }

@@ -1,0 +1,408 @@
+/** Operators that read between elements: Resize, Upsample, GridSample, AffineGrid, and the pools over regions. */
+import { resize as resizeImage } from '../../ops/resize.js'
+import { type Shape, sizeOf, stridesOf } from '../../shape.js'
+import type { Call, Operator } from '../call.js'
+import { indexesOf, move, offsetOf } from '../move.js'
+import { Value } from '../value.js'
+
+/** Which elements of an axis make one of the result, and how much of each. */
+interface Taps {
+  at: number[]
+  weight: number[]
+}
+
+interface Coordinates {
+  /** Length of the result over that of the input. */
+  scale: number
+  input: number
+  output: number
+  mode: string
+  /** First and last position of a region, of 0 to 1. */
+  region: [number, number]
+}
+
+/** Where in the input the centre of output element `o` stands. (ONNX Resize, coordinate_transformation_mode.) */
+function positionOf(o: number, { scale, input, output, mode, region: [start, end] }: Coordinates): number {
+  // The length that the scale asks for, before it is cut to whole elements.
+  const exact = output === Math.floor(input * scale) ? input * scale : output
+  switch (mode) {
+    case 'align_corners':
+      return exact === 1 ? 0 : (o * (input - 1)) / (exact - 1)
+    case 'asymmetric':
+      return o / scale
+    case 'tf_half_pixel_for_nn':
+      return (o + 0.5) / scale
+    case 'pytorch_half_pixel':
+      return exact > 1 ? (o + 0.5) / scale - 0.5 : 0
+    case 'half_pixel_symmetric':
+      return (input / 2) * (1 - output / (scale * input)) + (o + 0.5) / scale - 0.5
+    case 'tf_crop_and_resize':
+      return output > 1 ? start * (input - 1) + (o * (end - start) * (input - 1)) / (output - 1) : 0.5 * (start + end) * (input - 1)
+    default:
+      return (o + 0.5) / scale - 0.5
+  }
+}
+
+const rounding: Record<string, (x: number) => number> = {
+  round_prefer_floor: (x) => Math.ceil(x - 0.5),
+  round_prefer_ceil: (x) => Math.floor(x + 0.5),
+  floor: Math.floor,
+  ceil: Math.ceil,
+}
+
+/** Keys' cubic: 1 at 0, 0 at 1 and 2. */
+function cubic(x: number, a: number): number {
+  const d = Math.abs(x)
+  if (d <= 1) return ((a + 2) * d - (a + 3)) * d * d + 1
+  return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0
+}
+
+const triangle = (x: number): number => Math.max(0, 1 - Math.abs(x))
+
+/** The taps of one axis. `reach`: half of the filter's width; `antialias` widens it where the result is smaller. */
+function tapsOf(coordinates: Coordinates, filter: (x: number) => number, reach: number, antialias: boolean, excludeOutside: boolean): Taps[] {
+  const { input, output, scale } = coordinates
+  const stretch = antialias ? Math.max(1, 1 / scale) : 1
+  return Array.from({ length: output }, (_, o) => {
+    const x = positionOf(o, coordinates)
+    const taps: Taps = { at: [], weight: [] }
+    const support = reach * stretch
+    for (let i = Math.floor(x - support) + 1; i <= Math.ceil(x + support); i++) {
+      const weight = filter((i - x) / stretch)
+      if (weight === 0) continue
+      const outside = i < 0 || i >= input
+      if (outside && excludeOutside) continue
+      taps.at.push(Math.min(Math.max(i, 0), input - 1))
+      taps.weight.push(weight)
+    }
+    const sum = taps.weight.reduce((total, weight) => total + weight, 0)
+    if (antialias || excludeOutside) taps.weight = taps.weight.map((weight) => weight / sum)
+    return taps
+  })
+}
+
+/** Each axis by itself: a sum of elements along it. */
+function alongAxes(x: Value, axes: { axis: number; taps: Taps[] }[]): Float64Array {
+  let data = Float64Array.from(x.data as Float64Array)
+  let shape = [...x.shape]
+  for (const { axis, taps } of axes) {
+    const inner = sizeOf(shape.slice(axis + 1))
+    const outer = sizeOf(shape.slice(0, axis))
+    const n = shape[axis]!
+    const next = new Float64Array(outer * taps.length * inner)
+    for (let a = 0; a < outer; a++) {
+      for (const [o, { at, weight }] of taps.entries()) {
+        for (let k = 0; k < at.length; k++) {
+          const from = (a * n + at[k]!) * inner
+          const to = (a * taps.length + o) * inner
+          for (let b = 0; b < inner; b++) next[to + b]! += weight[k]! * data[from + b]!
+        }
+      }
+    }
+    data = next
+    shape = shape.with(axis, taps.length)
+  }
+  return data
+}
+
+const resize: Operator = (call) => {
+  const x = call.input(0)
+  const rank = x.shape.length
+  const isOld = call.node.op === 'Upsample' || call.opset < 11
+  const given = <T>(i: number) => (call.inputs[i]?.size ? (call.inputs[i]!.numbers as T) : undefined)
+  const axes = call.numbers('axes', undefined)?.map((axis) => call.axis(axis, rank)) ?? x.shape.map((_, i) => i)
+  const sizes = isOld ? undefined : given<number[]>(3)
+  const scales = isOld ? (given<number[]>(1) ?? call.numbers('scales', undefined)) : given<number[]>(2)
+  if (!sizes && !scales) call.fail('scales', 'given, or sizes', 'none')
+  const policy = call.text('keep_aspect_ratio_policy', 'stretch')
+  const scale = x.shape.map(() => 1)
+  const output = [...x.shape]
+  const wanted = sizes?.map((length, i) => length / x.shape[axes[i]!]!)
+  const common = policy === 'not_larger' ? Math.min(...(wanted ?? [1])) : policy === 'not_smaller' ? Math.max(...(wanted ?? [1])) : undefined
+  axes.forEach((axis, i) => {
+    const length = x.shape[axis]!
+    scale[axis] = common ?? wanted?.[i] ?? scales![i]!
+    output[axis] = common === undefined ? (sizes?.[i] ?? Math.floor(length * scale[axis]!)) : Math.floor(length * common + 0.5)
+  })
+  const mode = call.text('mode', 'nearest')
+  const transform = isOld ? 'asymmetric' : call.text('coordinate_transformation_mode', 'half_pixel')
+  const nearest = isOld ? 'floor' : call.text('nearest_mode', 'round_prefer_floor')
+  const region = given<number[]>(1)
+  const coordinates = x.shape.map((input, axis): Coordinates => {
+    const i = axes.indexOf(axis)
+    const isRegion = transform === 'tf_crop_and_resize' && i >= 0 && region
+    return { scale: scale[axis]!, input, output: output[axis]!, mode: transform, region: isRegion ? [region[i]!, region[i + axes.length]!] : [0, 1] }
+  })
+  const inEngine = !x.isHost && rank === 4 && output[0] === x.shape[0] && output[1] === x.shape[1] && sizeOf(output) > 0
+
+  if (mode === 'nearest') {
+    const whole = axes.every((axis) => Number.isInteger(output[axis]! / x.shape[axis]!) && scale[axis] === output[axis]! / x.shape[axis]!)
+    // Every element repeated: an axis of copies beside each axis.
+    if (!x.isHost && whole && ((transform === 'asymmetric' && nearest === 'floor') || (transform === 'half_pixel' && nearest.startsWith('round')))) {
+      return repeatedInEngine(call, x, output)
+    }
+    if (inEngine && transform === 'half_pixel' && nearest === 'round_prefer_floor' && !call.number('antialias', 0))
+      return bySize(call, x, output, 'nearest', false)
+    const at = coordinates.map((axis) =>
+      Array.from({ length: axis.output }, (_, o) => {
+        const position = positionOf(o, axis)
+        return Math.min(Math.max(transform === 'tf_half_pixel_for_nn' ? Math.floor(position) : rounding[nearest]!(position), 0), axis.input - 1)
+      }),
+    )
+    const strides = stridesOf(x.shape)
+    const from = x.data as Float64Array
+    return call.host(x.type, output, (to) => {
+      let i = 0
+      for (const index of indexesOf(output)) to[i++] = from[index.reduce((sum, o, axis) => sum + at[axis]![o]! * strides[axis]!, 0)]!
+    })
+  }
+
+  const antialias = call.number('antialias', 0) === 1
+  const exact = axes.every((axis) => sizes !== undefined || Number.isInteger(x.shape[axis]! * scale[axis]!))
+  if (
+    mode === 'linear' &&
+    inEngine &&
+    !antialias &&
+    exact &&
+    (transform === 'half_pixel' || transform === 'align_corners' || (transform === 'pytorch_half_pixel' && output[2]! > 1 && output[3]! > 1))
+  ) {
+    return bySize(call, x, output, 'bilinear', transform === 'align_corners')
+  }
+  const a = call.number('cubic_coeff_a', -0.75)
+  const excludeOutside = call.number('exclude_outside', 0) === 1
+  const changed = x.shape.flatMap((length, axis) => {
+    const c = coordinates[axis]!
+    if (c.output === length && c.scale === 1 && transform !== 'tf_crop_and_resize') return []
+    return [{ axis, taps: mode === 'cubic' ? tapsOf(c, (v) => cubic(v, a), 2, antialias, excludeOutside) : tapsOf(c, triangle, 1, antialias, false) }]
+  })
+  const data = alongAxes(x, changed)
+  if (transform === 'tf_crop_and_resize') {
+    const outside = call.number('extrapolation_value', 0)
+    let i = 0
+    for (const index of indexesOf(output)) {
+      const isOut = index.some((o, axis) => {
+        const position = positionOf(o, coordinates[axis]!)
+        return axes.includes(axis) && (position < 0 || position > x.shape[axis]! - 1)
+      })
+      if (isOut) data[i] = outside
+      i++
+    }
+  }
+  return call.host(x.type, output, (to) => to.set(data))
+}
+
+function bySize(call: Call, x: Value, output: Shape, method: 'nearest' | 'bilinear', alignCorners: boolean): Value {
+  return call.tensor(x.type, resizeImage(x.tensor('last'), { size: [output[2]!, output[3]!], method, alignCorners }), 'last')
+}
+
+/** As an axis of repeats behind each axis of x, in the layout that x has. */
+function repeatedInEngine(call: Call, x: Value, output: Shape): Value {
+  const { layout } = x
+  const strides = x.shape.flatMap((length, axis) => [{ length, axis }, { length: output[axis]! / length }])
+  if (layout === 'plain') return move(call, strides.map(({ length }) => length), [{ source: x, axes: strides }], { layout }).reshaped(output) // biome-ignore format: one line
+  const tensor = x.tensor('last')
+  const plain = Value.inEngine(call.run, x.type, tensor.shape, tensor.reshape(tensor.shape))
+  const order = [0, ...x.shape.map((_, i) => i).slice(2), 1]
+  const axes = order.flatMap((axis, i) => [{ length: x.shape[axis]!, axis: i }, { length: output[axis]! / x.shape[axis]! }])
+  const spread = move(call, axes.map(({ length }) => length), [{ source: plain, axes }], { layout: 'plain' }) // biome-ignore format: one line
+  return call.tensor(x.type, spread.tensor('plain').reshape(order.map((axis) => output[axis]!)), 'last')
+}
+
+/** What a grid's -1 to 1 means: the centres of the outer elements, or their outer edges. */
+const denormalized = (v: number, length: number, alignCorners: boolean): number => (alignCorners ? ((v + 1) / 2) * (length - 1) : ((v + 1) * length - 1) / 2)
+
+/** A position folded back at the borders until it is inside. */
+function reflected(x: number, low: number, high: number): number {
+  const range = high - low
+  if (range === 0) return low
+  const away = Math.abs(x - low) % (2 * range)
+  return low + (away > range ? 2 * range - away : away)
+}
+
+const gridSample: Operator = (call) => {
+  const [x, grid] = [call.input(0), call.input(1)]
+  const [n, c, ...input] = x.shape as [number, number, ...number[]]
+  const output = grid.shape.slice(1, -1)
+  const rank = input.length
+  const mode = call.text('mode', 'linear')
+  const padding = call.text('padding_mode', 'zeros')
+  const align = call.number('align_corners', 0) === 1
+  const strides = stridesOf(input)
+  const plane = sizeOf(input)
+  const from = x.data as Float64Array
+  const points = grid.data as Float64Array
+  const inside = (i: number, axis: number) => {
+    const length = input[axis]!
+    if (padding === 'border') return Math.min(Math.max(i, 0), length - 1)
+    if (padding === 'reflection') return Math.round(align ? reflected(i, 0, length - 1) : Math.min(Math.max(reflected(i, -0.5, length - 0.5), 0), length - 1))
+    return i >= 0 && i < length ? i : -1
+  }
+  const tapsAt = (position: number, axis: number): Taps => {
+    if (mode === 'nearest') {
+      const near = Math.round(position) - position === 0.5 && Math.round(position) % 2 !== 0 ? Math.round(position) - 1 : Math.round(position)
+      return { at: [inside(near, axis)], weight: [1] }
+    }
+    const first = Math.floor(position) - (mode === 'cubic' || mode === 'bicubic' ? 1 : 0)
+    const count = mode === 'cubic' || mode === 'bicubic' ? 4 : 2
+    const at = Array.from({ length: count }, (_, k) => first + k)
+    return { at: at.map((i) => inside(i, axis)), weight: at.map((i) => (count === 4 ? cubic(i - position, -0.75) : triangle(i - position))) }
+  }
+  const isCubic = mode === 'cubic' || mode === 'bicubic'
+  return call.host(x.type, [n, c, ...output], (to) => {
+    const places = sizeOf(output)
+    for (let image = 0; image < n; image++) {
+      for (let place = 0; place < places; place++) {
+        const taps = input.map((length, axis) => {
+          let position = denormalized(points[(image * places + place) * rank + rank - 1 - axis]!, length, align)
+          // Between elements the position is brought inside; a cubic brings its elements inside.
+          if (!isCubic && padding === 'border') position = Math.min(Math.max(position, 0), length - 1)
+          if (!isCubic && padding === 'reflection') {
+            position = Math.min(Math.max(align ? reflected(position, 0, length - 1) : reflected(position, -0.5, length - 0.5), 0), length - 1)
+          }
+          return tapsAt(position, axis)
+        })
+        for (let channel = 0; channel < c; channel++) {
+          const first = (image * c + channel) * plane
+          let sum = 0
+          for (const index of indexesOf(taps.map(({ at }) => at.length))) {
+            const at = index.map((k, axis) => taps[axis]!.at[k]!)
+            if (at.some((i) => i < 0)) continue
+            sum += index.reduce((weight, k, axis) => weight * taps[axis]!.weight[k]!, 1) * from[first + offsetOf(at, strides)]!
+          }
+          to[(image * c + channel) * places + place] = sum
+        }
+      }
+    }
+  })
+}
+
+const affineGrid: Operator = (call) => {
+  const theta = call.input(0)
+  const [n, , ...output] = call.input(1).numbers as [number, number, ...number[]]
+  const align = call.number('align_corners', 0) === 1
+  const rank = output.length
+  const matrix = theta.data as Float64Array
+  return call.host(theta.type, [n, ...output, rank], (to) => {
+    let i = 0
+    for (let image = 0; image < n; image++) {
+      for (const index of indexesOf(output)) {
+        // x, y, (z,) 1: the last axis first.
+        const point = index.map((o, axis) => (align ? (output[axis] === 1 ? 0 : (2 * o) / (output[axis]! - 1) - 1) : (2 * o + 1) / output[axis]! - 1)).reverse()
+        for (let row = 0; row < rank; row++) {
+          const first = (image * rank + row) * (rank + 1)
+          to[i++] = point.reduce((sum, v, k) => sum + matrix[first + k]! * v, matrix[first + rank]!)
+        }
+      }
+    }
+  })
+}
+
+/** Averages (or maxima) over the parts of regions, read between pixels. (He et al., "Mask R-CNN", 2017.) */
+const roiAlign: Operator = (call) => {
+  const [x, regions, batches] = [call.input(0), call.input(1), call.input(2)]
+  const [, c, h, w] = x.shape as [number, number, number, number]
+  const [oh, ow] = [call.number('output_height', 1), call.number('output_width', 1)]
+  const ratio = call.number('sampling_ratio', 0)
+  const scale = call.number('spatial_scale', 1)
+  const isMax = call.text('mode', 'avg') === 'max'
+  const half = call.opset >= 16 && call.text('coordinate_transformation_mode', 'half_pixel') === 'half_pixel' ? 0.5 : 0
+  const box = regions.data as Float64Array
+  const from = x.data as Float64Array
+  const count = regions.shape[0]!
+  return call.host(x.type, [count, c, oh, ow], (to) => {
+    for (let r = 0; r < count; r++) {
+      const [x1, y1, x2, y2] = [0, 1, 2, 3].map((k) => box[r * 4 + k]! * scale - half) as [number, number, number, number]
+      const [rw, rh] = half ? [x2 - x1, y2 - y1] : [Math.max(x2 - x1, 1), Math.max(y2 - y1, 1)]
+      const [bh, bw] = [rh / oh, rw / ow]
+      const [gh, gw] = ratio > 0 ? [ratio, ratio] : [Math.ceil(rh / oh), Math.ceil(rw / ow)]
+      for (let channel = 0; channel < c; channel++) {
+        const plane = ((batches.data[r] as number) * c + channel) * h * w
+        for (let py = 0; py < oh; py++) {
+          for (let px = 0; px < ow; px++) {
+            let sum = 0
+            let most = Number.NEGATIVE_INFINITY
+            for (let iy = 0; iy < gh; iy++) {
+              for (let ix = 0; ix < gw; ix++) {
+                let sy = y1 + py * bh + ((iy + 0.5) * bh) / gh
+                let sx = x1 + px * bw + ((ix + 0.5) * bw) / gw
+                if (sy < -1 || sy > h || sx < -1 || sx > w) {
+                  most = Math.max(most, 0)
+                  continue
+                }
+                sy = Math.min(Math.max(sy, 0), h - 1)
+                sx = Math.min(Math.max(sx, 0), w - 1)
+                const [top, leftEdge] = [Math.floor(sy), Math.floor(sx)]
+                const [bottom, right] = [Math.min(top + 1, h - 1), Math.min(leftEdge + 1, w - 1)]
+                const [dy, dx] = [sy - top, sx - leftEdge]
+                const parts = [
+                  (1 - dy) * (1 - dx) * from[plane + top * w + leftEdge]!,
+                  (1 - dy) * dx * from[plane + top * w + right]!,
+                  dy * (1 - dx) * from[plane + bottom * w + leftEdge]!,
+                  dy * dx * from[plane + bottom * w + right]!,
+                ]
+                sum += parts.reduce((a, b) => a + b, 0)
+                most = Math.max(most, ...parts)
+              }
+            }
+            to[((r * c + channel) * oh + py) * ow + px] = isMax ? most : sum / Math.max(1, gh * gw)
+          }
+        }
+      }
+    }
+  })
+}
+
+/** Boxes of each class by falling score, without those that overlap a better one too much. */
+const nonMaxSuppression: Operator = (call) => {
+  const [boxes, scores] = [call.input(0), call.input(1)]
+  const most = (call.inputs[2]?.data[0] as number | undefined) ?? 0
+  const overlap = (call.inputs[3]?.data[0] as number | undefined) ?? 0
+  const least = (call.inputs[4]?.data[0] as number | undefined) ?? Number.NEGATIVE_INFINITY
+  const centred = call.number('center_point_box', 0) === 1
+  const [batches, classes, count] = scores.shape as [number, number, number]
+  const all = boxes.data as Float64Array
+  const score = scores.data as Float64Array
+  const corners = (batch: number, i: number) => {
+    const [a, b, c, d] = [0, 1, 2, 3].map((k) => all[(batch * count + i) * 4 + k]!) as [number, number, number, number]
+    return centred
+      ? { top: b - d / 2, left: a - c / 2, bottom: b + d / 2, right: a + c / 2 }
+      : { top: Math.min(a, c), left: Math.min(b, d), bottom: Math.max(a, c), right: Math.max(b, d) }
+  }
+  const area = ({ top, left, bottom, right }: ReturnType<typeof corners>) => Math.max(0, bottom - top) * Math.max(0, right - left)
+  const found: number[] = []
+  for (let batch = 0; batch < batches; batch++) {
+    for (let kind = 0; kind < classes; kind++) {
+      const first = (batch * classes + kind) * count
+      const order = Array.from({ length: count }, (_, i) => i).filter((i) => score[first + i]! > least)
+      order.sort((a, b) => score[first + b]! - score[first + a]! || a - b)
+      const kept: ReturnType<typeof corners>[] = []
+      for (const i of order) {
+        if (kept.length >= most) break
+        const box = corners(batch, i)
+        const free = kept.every((other) => {
+          const common = area({
+            top: Math.max(box.top, other.top),
+            left: Math.max(box.left, other.left),
+            bottom: Math.min(box.bottom, other.bottom),
+            right: Math.min(box.right, other.right),
+          })
+          const union = area(box) + area(other) - common
+          return !(union > 0 && common / union > overlap)
+        })
+        if (!free) continue
+        kept.push(box)
+        found.push(batch, kind, i)
+      }
+    }
+  }
+  return call.host('int64', [found.length / 3, 3], Float64Array.from(found))
+}
+
+export const resizing: Record<string, Operator> = {
+  Resize: resize,
+  Upsample: resize,
+  GridSample: gridSample,
+  AffineGrid: affineGrid,
+  RoiAlign: roiAlign,
+  NonMaxSuppression: nonMaxSuppression,
+}
