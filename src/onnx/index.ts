@@ -1,7 +1,6 @@
 /** `filterbank/onnx`: loads ONNX models and runs them. */
 import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
-import { fuse } from './fuse.js'
 import { openGraph } from './graph.js'
 import { fetchModel, type ModelSource, type Progress } from './load.js'
 import { checkOperators, foldConstants, Model } from './model.js'
@@ -19,7 +18,7 @@ export interface LoadOptions {
 }
 
 /**
- * Reads an ONNX model (opset 6 and later) and gets it ready: constants are computed, and steps joined where one kernel does both.
+ * Reads an ONNX model (opset 6 and later) and gets it ready: what needs no input is computed.
  *
  * @param source the bytes, a Response, a URL, or in Node a path, beside which data files are found too
  * @param options no progress, no signal, no dimensions
@@ -57,7 +56,6 @@ export async function loadModel(engine: Engine, source: ModelSource, options: Lo
   }
   const run: Run = { engine, hostReads: false, tables: new Map() }
   const constants = engine.apart(() => foldConstants(graph, opset, run))
-  fuse(graph, constants, run)
   return new Model(engine, graph, opset, run, constants)
 }
 

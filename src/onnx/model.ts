@@ -286,7 +286,7 @@ export class Model {
       check(known().has(name), () => ({
         op: 'model.run',
         argument: 'taps',
-        expected: 'names of values that are computed (steps that were joined with others have none)',
+        expected: 'names of values that the graph computes',
         got: show(name),
       }))
     }

@@ -7,7 +7,6 @@ import { broadcastStrides, indexesOf, move, offsetOf } from '../move.js'
 import { isFloat } from '../types.js'
 import type { Value } from '../value.js'
 import { commonShape } from './elementwise.js'
-import { activationOf } from './window.js'
 
 /** Sums of products on the host, for whole numbers. */
 export function matmulOnHost(call: Call, a: Value, b: Value, type = a.type, offsetA = 0, offsetB: number | ArrayLike<number> = 0): Value {
@@ -82,9 +81,9 @@ const gemm: Operator = (call) => {
   })
   const columns = weight.shape[1]!
   const bias = c && alpha === 1 && beta === 1 && c.size === columns && (c.shape.at(-1) === columns || columns === 1) ? c : undefined
-  let y = linear(a.tensor(), weight, { ...(bias && { bias: bias.tensor().reshape([columns]) }), ...(!c || bias ? { activation: activationOf(call) } : {}) })
+  let y = linear(a.tensor(), weight, { ...(bias && { bias: bias.tensor().reshape([columns]) }) })
   if (alpha !== 1) y = mul(y, alpha)
-  if (c && !bias) y = add(y, beta === 1 ? c.tensor() : mul(c.tensor(), beta), { activation: activationOf(call) })
+  if (c && !bias) y = add(y, beta === 1 ? c.tensor() : mul(c.tensor(), beta))
   return call.tensor(givenA.type, y)
 }
 

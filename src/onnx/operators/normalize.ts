@@ -9,7 +9,6 @@ import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { move } from '../move.js'
 import type { Value } from '../value.js'
-import { activationOf } from './window.js'
 
 /** 1 / sqrt(x + epsilon) = exp(-log(x + epsilon) / 2), in place. */
 function inverseRoot(x: Tensor, epsilon: number): Tensor {
@@ -47,7 +46,7 @@ const batchNormalization: Operator = (call) => {
   const shift = table(call, scale, `shift ${call.node.outputs[0]}`, shifts)
   const layout = x.shape.length < 3 ? 'plain' : 'last'
   const y = mul(x.tensor(layout), factor)
-  return call.tensor(x.type, add(y, shift, { out: y, activation: activationOf(call) }), layout)
+  return call.tensor(x.type, add(y, shift, { out: y }), layout)
 }
 
 /** Over the places of each image and channel: in layout last the axes between the first and the last. */

@@ -1,6 +1,5 @@
 /** Operators that look through a window: convolutions and pools, of one and two spatial axes. */
 
-import type { Activation } from '../../ops/activation.js'
 import { conv2d } from '../../ops/conv2d.js'
 import { convTranspose2d } from '../../ops/convTranspose2d.js'
 import { copy } from '../../ops/copy.js'
@@ -83,12 +82,6 @@ function filterOf(call: Call, w: Value, key: 'hwio' | 'hwoi'): Tensor {
   })
 }
 
-/** Activation that a fusion put on the node. */
-export function activationOf(call: Call): Activation | undefined {
-  const range = call.numbers('filterbank.clamp', undefined)
-  return range ? [range[0]!, range[1]!] : ((call.text('filterbank.activation') || undefined) as Activation | undefined)
-}
-
 const conv: Operator = (call) => {
   const [x, w, b] = [call.input(0), call.input(1), call.inputs[2]]
   if (x.shape.length !== w.shape.length) call.fail('filter', `of rank ${x.shape.length}, as x`, `rank ${w.shape.length}`)
@@ -101,7 +94,7 @@ const conv: Operator = (call) => {
     const bias = b?.data as Float64Array | undefined
     return call.host(x.type, shape, (y) => y.set(sums.map((sum, i) => sum + (bias?.[Math.floor(i / plane) % shape[1]!] ?? 0))))
   }
-  const y = conv2d(image(call, x), filterOf(call, w, 'hwio'), { ...optionsOf(sides), groups, bias: b?.tensor('plain'), activation: activationOf(call) })
+  const y = conv2d(image(call, x), filterOf(call, w, 'hwio'), { ...optionsOf(sides), groups, bias: b?.tensor('plain') })
   return fromImage(call, x, y)
 }
 
@@ -167,7 +160,6 @@ const convTranspose: Operator = (call) => {
     outputPadding: two(extra, 0),
     groups: call.number('group', 1),
     bias: b?.tensor('plain'),
-    activation: activationOf(call),
   })
   return fromImage(call, x, y)
 }
