@@ -8,8 +8,8 @@
  *   table:  y[0] .. y[mr-1] | x[0] .. x[mr-1] of tap 0 | x[0] .. x[mr-1] of tap 1 | ...      (u32 addresses)
  *   w:      8 floats for each k of tap 0, then of tap 1, ...                                 (a panel)
  *
- * The exits after each step stop V8's compiler (Node 20) from moving a whole step's loads ahead of its arithmetic,
- * which would spill the accumulators; newer V8 does not need them and does not mind. Those on `k` in 1, 2, 3 also end any k;
+ * The exits within and after each step stop V8's compiler (Node 20) from moving later loads ahead of the arithmetic,
+ * which would spill the accumulators; newer V8 does not need them and does not mind. Those on positive k end any depth;
  * those on negative k are never taken. Witness: bench/run.mjs, 1x1 and 3x3 layers.
  */
 import { FUSED, TILE_ROWS, clamp, madd, storePart } from './simd'

@@ -37,6 +37,7 @@ describe('tensors', () => {
         expectComplaint(engine(), make(data, [4]), 'engine.tensor: data must be an array or typed array of numbers, got ', 'shape [4]')
       }
       expectComplaint(engine(), make([1, '2', 3, 4], [4]), 'engine.tensor: data[1] must be a number, got "2"')
+      expectComplaint(engine(), make([1, 2n, 3, 4], [4]), 'engine.tensor: data[1] must be a number, got 2n')
       expectComplaint(engine(), make(Object.assign([1], { 2: 3 }), [3]), 'data[1] must be a number, got undefined')
       expectComplaint(engine(), make([1, 2, 3], [2, 2]), 'engine.tensor: data must be 4 numbers for its shape, got 3 (shape [2, 2])')
       for (const shape of [[-1], [1.5], [Number.NaN], '4', 4, null, undefined, [2, '2'], [Number.POSITIVE_INFINITY]]) {
