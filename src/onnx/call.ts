@@ -104,6 +104,9 @@ export class Call {
     return value.tensor()
   }
 
+  /** How the operator did it, where it has a choice: for `model.summary`. */
+  algorithm: string | undefined
+
   /** Tables that this call used. */
   readonly used: Value[] = []
 

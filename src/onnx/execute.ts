@@ -3,6 +3,7 @@ import { FilterbankError } from '../errors.js'
 import { Call, nameOf } from './call.js'
 import { type Graph, type Node, readsOf } from './graph.js'
 import { operators } from './operators/index.js'
+import { multiplyAddsOf, type Note } from './summary.js'
 import { type Run, Value } from './value.js'
 
 /** Values by name, in a graph inside a node with those around it. */
@@ -18,8 +19,8 @@ export interface Setting {
   constants: Map<string, Value>
   /** Names of values to keep. */
   keep: ReadonlySet<string>
-  /** Told after each node of the outermost graph; `hostReads`: whether it looked at numbers that depend on the inputs. */
-  onNode?: (index: number, node: Node, outputs: readonly (Value | undefined)[], hostReads: boolean) => void
+  /** Told after each node of the outermost graph that was run. */
+  onNode?: (node: Node, note: Note, hostReads: boolean) => void
 }
 
 const find = (name: string, scope: Scope | undefined): Value | undefined => scope && (scope.values.get(name) ?? find(name, scope.outer))
@@ -45,8 +46,8 @@ function lastUsesOf(graph: Graph): string[][] {
 /** What these make depends on the shapes of their inputs alone. */
 const ofShapes = new Set(['Shape', 'Size'])
 
-/** One node: its outputs, with their names in the scope. */
-function runNode(node: Node, scope: Scope, setting: Setting): readonly (Value | undefined)[] {
+/** One node: its outputs go into the scope by their names. */
+function runNode(node: Node, scope: Scope, setting: Setting): Note {
   const { run, opset, constants } = setting
   const inputs = node.inputs.map((name) => (name ? find(name, scope) : undefined))
   const runGraph = (graph: Graph): Value[] => {
@@ -59,12 +60,22 @@ function runNode(node: Node, scope: Scope, setting: Setting): readonly (Value | 
     })
   }
   let outputs: readonly (Value | undefined)[] = []
+  let algorithm: string | undefined
+  const start = performance.now()
   run.engine.scope(() => {
     const call = new Call(node, inputs, opset, run, runGraph)
     const result = operators[node.op]!(call)
     outputs = result instanceof Value ? [result] : result
+    algorithm = call.algorithm
     return [...inputs, ...outputs, ...call.used].map((value) => value?.tensors ?? [])
   })
+  const milliseconds = performance.now() - start
+  const shape = outputs[0]?.shape
+  const multiplyAdds = multiplyAddsOf(
+    node,
+    inputs.map((value) => value?.shape),
+    shape,
+  )
   const constant = ofShapes.has(node.op) || (node.inputs.every((_, i) => inputs[i]?.constant ?? true) && node.attributes.size === plainAttributes(node))
   node.outputs.forEach((name, i) => {
     const value = outputs[i]
@@ -77,7 +88,7 @@ function runNode(node: Node, scope: Scope, setting: Setting): readonly (Value | 
   outputs.forEach((value, i) => {
     if (!node.outputs[i]) value?.dispose()
   })
-  return outputs
+  return { shape, multiplyAdds, algorithm, milliseconds }
 }
 
 /** How many attributes are no graphs: what these make may depend on values that are no inputs of the node. */
@@ -111,13 +122,13 @@ export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generato
       } else {
         const readBefore = run.hostReads
         run.hostReads = false
-        let outputs: readonly (Value | undefined)[]
+        let note: Note
         try {
-          outputs = runNode(node, scope, setting)
+          note = runNode(node, scope, setting)
         } catch (error) {
           throw located(error, node)
         }
-        setting.onNode?.(i, node, outputs, run.hostReads)
+        setting.onNode?.(node, note, run.hostReads)
         run.hostReads ||= readBefore
       }
       for (const name of lastUse[i]!) free(name)

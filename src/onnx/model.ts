@@ -6,7 +6,7 @@ import { isShape, printShape, type Shape, sizeOf } from '../shape.js'
 import { Tensor } from '../tensor.js'
 import { constantsOf, type Scope, type Setting, stepsOf } from './execute.js'
 import type { Graph, Node, Port } from './graph.js'
-import { describe, type LayerSummary } from './summary.js'
+import { describe, type LayerSummary, type Note } from './summary.js'
 import { type ElementType, type HostArray, isFloat, isHalf, isUserArray, toHost, toUser, type UserArray, userArrayName } from './types.js'
 import { type Run, Value } from './value.js'
 
@@ -56,6 +56,8 @@ interface Plan {
   constants: Map<string, Value>
   /** Whether the host had to look at numbers: then every run goes node by node. */
   hostReads: boolean
+  /** Of the last run node by node. */
+  notes: Map<Node, Note>
   recorded?: { program: Program; inputs: Map<string, Value>; outputs: Value[]; ends: Map<Node, number> }
 }
 
@@ -146,13 +148,15 @@ export class Model {
   }
 
   /**
-   * A line for each node, in the order of the run: operator, output shape, parameters, multiply-adds, kernels, milliseconds. It runs once more what the last
-   * run did, for the time; before the first run shapes and times are not known.
+   * A line for each step, in the order of the run: operators, output shape, parameters, multiply-adds, algorithm, kernels, time. Before the first run
+   * shapes and times are not known; after it the times are its own, with the packing of weights; after the second, what was recorded runs a few times
+   * more for them, unless a `runAsync` is under way.
+   * @example console.table(model.summary(), ['op', 'name', 'shape', 'milliseconds'])
    */
   summary(): LayerSummary[] {
     this.checkAlive()
     const plan = [...this.plans.values()].at(-1)
-    return describe(this.graph, this.constants, plan?.recorded)
+    return describe(this.graph, this.constants, plan?.notes ?? new Map(), this.waiting ? undefined : plan?.recorded)
   }
 
   /** Gives all memory back. A second call does nothing. */
@@ -188,7 +192,7 @@ export class Model {
     let plan = this.plans.get(key)
     if (!plan || plan.hostReads || taps.length || apart) {
       if (!plan) {
-        plan = { constants: new Map(this.constants), hostReads: false }
+        plan = { constants: new Map(this.constants), hostReads: false, notes: new Map() }
         for (const [oldest, old] of this.plans) {
           if (this.plans.size < PLANS || apart) break
           dropPlan(old, this.constants)
@@ -219,7 +223,8 @@ export class Model {
     const scope: Scope = { values: new Map(plan.constants) }
     const setting = this.setting(plan, new Set(taps))
     let hostReads = false
-    setting.onNode = (_, __, ___, reads) => {
+    setting.onNode = (node, note, reads) => {
+      plan.notes.set(node, note)
       hostReads ||= reads
     }
     try {

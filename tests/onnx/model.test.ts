@@ -107,15 +107,47 @@ describe('a model', () => {
     for (let round = 0; round < 3; round++) expect(engine.scope(() => model.run({ x })['y']!.toArray())).toEqual(wanted)
   })
 
-  it('tells what its nodes cost', async () => {
+  it('tells what its nodes make and cost', async () => {
     using model = await loadModel(engine, network())
-    model.run({ x: image(1) })
-    model.run({ x: image(1) })
-    const summary = model.summary()
-    const conv = summary.find(({ op }) => op === 'Conv')!
-    expect(conv.parameters).toBe(140)
-    expect(conv.kernels.length).toBeGreaterThan(0)
-    expect(conv.milliseconds).toBeGreaterThanOrEqual(0)
+    const lines = () => Object.fromEntries(model.summary().map((line) => [line.op, line]))
+    expect(lines()['Conv']).toMatchObject({ name: 'c', outputs: ['c'], shape: undefined, parameters: 140, multiplyAdds: undefined, milliseconds: undefined })
+    for (const round of [1, 2, 3]) {
+      model.run({ x: image(2) })
+      const { Conv, MaxPool, Reshape, MatMul } = lines()
+      expect(Conv).toMatchObject({ shape: [2, 5, 8, 8], parameters: 140, multiplyAdds: 2 * 5 * 64 * 27, algorithm: 'grouped' })
+      expect(MaxPool).toMatchObject({ shape: [2, 5, 4, 4], parameters: 0, multiplyAdds: 0, algorithm: undefined })
+      expect(Reshape).toMatchObject({ shape: [2, 80], parameters: 0 })
+      expect(MatMul).toMatchObject({ shape: [2, 4], parameters: 320, multiplyAdds: 2 * 80 * 4 })
+      if (round > 1) expect(Conv!.kernels).toContain('grouped')
+    }
+    const all = model.summary()
+    for (const { milliseconds } of all) expect(milliseconds ?? 0).toBeGreaterThanOrEqual(0)
+    expect(all.reduce((sum, { share = 0 }) => sum + share, 0)).toBeCloseTo(1)
+  })
+
+  it('leaves a run that is under way alone when it tells', async () => {
+    using model = await loadModel(engine, network())
+    const x = image(1)
+    const wanted = [1, 2].map(() => model.run({ x })['y']!.toArray())
+    const told: number[] = []
+    const outputs = await model.runAsync({ x }, { onProgress: () => told.push(model.summary().length) })
+    expect(outputs['y']!.toArray()).toEqual(wanted[0])
+    expect(told.length).toBeGreaterThan(5)
+  })
+
+  it('counts multiply-adds by definition', async () => {
+    const count = async (op: string, shapes: number[][], attributes: Node['attributes'] = {}) => {
+      const names = shapes.map((_, i) => `x${i}`)
+      using model = await loadModel(engine, oneNode(op, names, [...shapes.map(({ length }) => length), 4], attributes))
+      model.run(Object.fromEntries(shapes.map((shape, i) => [names[i]!, { data: new Float32Array(shape.reduce((a, b) => a * b)), shape }])))
+      return model.summary()[0]!.multiplyAdds
+    }
+    expect(await count('Conv', [[1, 8, 9, 9], [8, 2, 3, 3]], { group: 4, strides: [2, 2] })).toBe(8 * 16 * 2 * 9) // biome-ignore format: one line
+    expect(await count('ConvTranspose', [[1, 8, 5, 5], [8, 3, 4, 4]], { strides: [2, 2] })).toBe(8 * 25 * 3 * 16) // biome-ignore format: one line
+    expect(await count('Gemm', [[7, 5], [7, 3]], { transA: 1 })).toBe(5 * 7 * 3) // biome-ignore format: one line
+    expect(await count('MatMul', [[2, 3, 4], [4, 5]])).toBe(2 * 3 * 4 * 5) // biome-ignore format: one line
+    expect(await count('LSTM', [[6, 2, 3], [1, 16, 3], [1, 16, 4]], { hidden_size: 4 })).toBe(6 * 2 * 16 * 7) // biome-ignore format: one line
+    expect(await count('Add', [[2, 3], [2, 3]])).toBe(0) // biome-ignore format: one line
   })
 
   it('gives all memory back', async () => {

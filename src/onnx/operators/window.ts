@@ -1,6 +1,6 @@
 /** Operators that look through a window: convolutions and pools, of one and two spatial axes. */
 
-import { conv2d } from '../../ops/conv2d.js'
+import { conv2d, planConv2d } from '../../ops/conv2d.js'
 import { convTranspose2d } from '../../ops/convTranspose2d.js'
 import { copy } from '../../ops/copy.js'
 import { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from '../../ops/pool.js'
@@ -94,7 +94,9 @@ const conv: Operator = (call) => {
     const bias = b?.data as Float64Array | undefined
     return call.host(x.type, shape, (y) => y.set(sums.map((sum, i) => sum + (bias?.[Math.floor(i / plane) % shape[1]!] ?? 0))))
   }
-  const y = conv2d(image(call, x), filterOf(call, w, 'hwio'), { ...optionsOf(sides), groups, bias: b?.tensor('plain') })
+  const [pixels, filter, options] = [image(call, x), filterOf(call, w, 'hwio'), { ...optionsOf(sides), groups }]
+  const y = conv2d(pixels, filter, { ...options, bias: b?.tensor('plain') })
+  call.algorithm = planConv2d(pixels.shape, filter.shape, { ...options, simd: call.engine.simd }).algorithm
   return fromImage(call, x, y)
 }
 
