@@ -65,7 +65,8 @@ export function move(call: Call, shape: Shape, parts: readonly Part[], options: 
       const { first, start, box } = walk(part, 'plain', 'plain')
       walkHost(part.source.data, first, data, start, box)
     }
-    return Value.onHost(call.run, type, shape, data as number[] as never)
+    const constant = parts.every(({ source }) => source.constant)
+    return Value.onHost(call.run, type, shape, data as number[] as never, constant)
   }
 
   const rank = shape.length

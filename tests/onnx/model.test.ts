@@ -135,6 +135,16 @@ describe('a model', () => {
     expect(told.length).toBeGreaterThan(5)
   })
 
+  it('turns constant weights once, and replays', async () => {
+    const constants = [{ name: 'w', shape: [3, 4], data: random.floats(12) }]
+    const nodes: Node[] = [{ op: 'Gemm', inputs: ['x', 'w'], outputs: ['y'], attributes: { transB: 1 } }]
+    using model = await loadModel(engine, writeModel({ nodes, inputs: [{ name: 'x', shape: [2, 4] }], outputs: [{ name: 'y' }], constants }))
+    const x = random.floats(8)
+    const wanted = model.run({ x })['y']!.toArray()
+    expect(model.run({ x })['y']!.toArray()).toEqual(wanted)
+    expect(model.summary()[0]!.kernels).toEqual(['igemm'])
+  })
+
   it('counts multiply-adds by definition', async () => {
     const count = async (op: string, shapes: number[][], attributes: Node['attributes'] = {}) => {
       const names = shapes.map((_, i) => `x${i}`)
