@@ -2,7 +2,7 @@
  * ONNX Runtime, in WebAssembly and native: the same API, a model of one layer. Every call copies inputs in and outputs out; to time the kernels by
  * themselves a second model has its input as a default that stays inside, and gives a single element of its output.
  */
-import { writeModel } from '../../tests/support/onnx.mjs'
+import { writeModel } from '../../dist/onnx.js'
 
 /** @param ort onnxruntime-web or onnxruntime-node, set to one thread @returns {import('../compare.mjs').Contender} */
 export function onnxruntime(ort, { name, version, native, provider }) {
@@ -16,10 +16,12 @@ export function onnxruntime(ort, { name, version, native, provider }) {
       const layer = layerOf(problem, data)
       if (!layer) return
       const { nodes, constants, x, rank } = layer
-      const whole = await session(writeModel({ nodes, constants, inputs: [x], outputs: [{ name: 'y' }] }))
+      const whole = await session(writeModel({ nodes, initializers: constants, inputs: [x], outputs: [{ name: 'y' }] }))
       const cut = { op: 'Slice', inputs: ['y', 'starts', 'ends'], outputs: ['corner'] }
       const bounds = ['starts', 'ends'].map((name, i) => ({ name, shape: [rank], data: new BigInt64Array(rank).fill(BigInt(i)) }))
-      const inside = await session(writeModel({ nodes: [...nodes, cut], constants: [...constants, ...bounds, x], inputs: [x], outputs: [{ name: 'corner' }] }))
+      const inside = await session(
+        writeModel({ nodes: [...nodes, cut], initializers: [...constants, ...bounds, x], inputs: [x], outputs: [{ name: 'corner' }] }),
+      )
       const feeds = { x: new ort.Tensor('float32', x.data, x.shape) }
       return {
         run: () => inside.run({}),

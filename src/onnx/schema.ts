@@ -1,5 +1,5 @@
 /**
- * The messages of an ONNX file as plain objects: a table of fields for each, read through pbf.
+ * The messages of an ONNX file as plain objects: a table of fields for each, read through pbf (and written by `write`).
  * Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Fields that nobody here reads are skipped.
  */
 import { PbfReader } from 'pbf'
@@ -66,7 +66,8 @@ export interface ModelProto {
 
 /** `bytes[]` is a repeated field of bytes; `words` a repeated one of fixed width, packed or not, as the bytes of its pieces. */
 type Kind = 'int' | 'float' | 'string' | 'bytes' | 'string[]' | 'bytes[]' | 'int[]' | 'words' | Message | [Message]
-interface Message {
+/** A kind of message: the name and kind of each field, by its number. */
+export interface Message {
   [field: number]: [name: string, kind: Kind]
 }
 
@@ -118,7 +119,7 @@ Object.assign(graph, {
   12: ['output', [value]],
   15: ['sparseInitializer', [{}]],
 })
-const model: Message = {
+export const model: Message = {
   1: ['irVersion', 'int'],
   2: ['producerName', 'string'],
   7: ['graph', graph],

@@ -69,6 +69,12 @@ const names = new Map<number, ElementType>([[STRING, 'string'], ...Object.entrie
 /** The type that a number in the file stands for, if it is one of ours. */
 export const typeOf = (code: number): ElementType | undefined => names.get(code)
 
+/** The number that stands for a type in the file. */
+export const codeOf = (type: ElementType): number => (type === 'string' ? STRING : described[type].code)
+
+/** The type whose elements an array has by itself; undefined where it is none of the user's arrays. */
+export const typeOfArray = (data: unknown): ElementType | undefined => [...names.values()].find((type) => isUserArray(type, data))
+
 const floats = new Set<ElementType>(['float32', 'float16', 'bfloat16', 'float64'])
 /** Whether the engine computes with it, in float32. */
 export const isFloat = (type: ElementType): boolean => floats.has(type)

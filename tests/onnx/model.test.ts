@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
-import { loadModel, type ModelInput, type ModelSource } from '../../src/onnx/index.js'
-import { type Node, oneNode, writeModel } from '../support/onnx.mjs'
+import { loadModel, type ModelInput, type ModelSource, type NodeParts, writeModel } from '../../src/onnx/index.js'
+import { oneNode } from '../support/onnx.js'
 import { Random } from '../support/random.js'
 
 const random = new Random(4)
@@ -25,7 +25,7 @@ const network = () =>
     ],
     inputs: [{ name: 'x', shape: images }],
     outputs: [{ name: 'y' }],
-    constants: [
+    initializers: [
       { name: 'w', shape: [5, 3, 3, 3], data: random.floats(135) },
       { name: 'b', shape: [5], data: random.floats(5) },
       { name: 'zero', shape: [1], data: BigInt64Array.of(0n) },
@@ -44,7 +44,7 @@ describe('a model', () => {
     engine.dispose()
   })
   const image = (n: number) => ({ data: random.floats(n * 192), shape: [n, 3, 8, 8] })
-  const node = (op: string, attributes: Node['attributes'] = {}, inputs = ['x']) => oneNode(op, inputs, [...inputs.map(() => 4), 4], attributes)
+  const node = (op: string, attributes: NodeParts['attributes'] = {}, inputs = ['x']) => oneNode(op, inputs, [...inputs.map(() => 4), 4], attributes)
 
   it('tells its inputs and outputs', async () => {
     using model = await loadModel(engine, network())
@@ -229,7 +229,7 @@ describe('a model', () => {
     })
 
     it('about all unknown operators at once', async () => {
-      const nodes: Node[] = [
+      const nodes: NodeParts[] = [
         { op: 'Wavelet', inputs: ['x'], outputs: ['a'] },
         { op: 'Relu', inputs: ['a'], outputs: ['b'] },
         { op: 'Fourier', inputs: ['b'], outputs: ['c'] },
@@ -242,7 +242,7 @@ describe('a model', () => {
     })
 
     it('about graphs that go in circles or hang in the air', async () => {
-      const graph = (nodes: Node[]) => writeModel({ nodes, inputs: [{ name: 'x', shape: [1] }], outputs: [{ name: 'y' }] })
+      const graph = (nodes: NodeParts[]) => writeModel({ nodes, inputs: [{ name: 'x', shape: [1] }], outputs: [{ name: 'y' }] })
       await loading(
         graph([
           { op: 'Add', inputs: ['x', 'y'], outputs: ['a'] },

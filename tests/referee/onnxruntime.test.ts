@@ -11,7 +11,7 @@ import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { avgPool2d, conv2d, convTranspose2d, createEngine, globalAvgPool2d, globalMaxPool2d, maxPool2d, type Tensor } from '../../src/index.js'
 import { expectValues } from '../support/check.js'
-import { oneNode } from '../support/onnx.mjs'
+import { oneNode } from '../support/onnx.js'
 import { Random } from '../support/random.js'
 import { at, build, type Values } from '../support/reference.js'
 
