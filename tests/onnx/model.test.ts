@@ -146,7 +146,7 @@ describe('a model', () => {
   })
 
   it('counts multiply-adds by definition', async () => {
-    const count = async (op: string, shapes: number[][], attributes: Node['attributes'] = {}) => {
+    const count = async (op: string, shapes: number[][], attributes: NodeParts['attributes'] = {}) => {
       const names = shapes.map((_, i) => `x${i}`)
       using model = await loadModel(engine, oneNode(op, names, [...shapes.map(({ length }) => length), 4], attributes))
       model.run(Object.fromEntries(shapes.map((shape, i) => [names[i]!, { data: new Float32Array(shape.reduce((a, b) => a * b)), shape }])))
