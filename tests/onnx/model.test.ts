@@ -136,9 +136,9 @@ describe('a model', () => {
   })
 
   it('turns constant weights once, and replays', async () => {
-    const constants = [{ name: 'w', shape: [3, 4], data: random.floats(12) }]
-    const nodes: Node[] = [{ op: 'Gemm', inputs: ['x', 'w'], outputs: ['y'], attributes: { transB: 1 } }]
-    using model = await loadModel(engine, writeModel({ nodes, inputs: [{ name: 'x', shape: [2, 4] }], outputs: [{ name: 'y' }], constants }))
+    const initializers = [{ name: 'w', shape: [3, 4], data: random.floats(12) }]
+    const nodes: NodeParts[] = [{ op: 'Gemm', inputs: ['x', 'w'], outputs: ['y'], attributes: { transB: 1 } }]
+    using model = await loadModel(engine, writeModel({ nodes, inputs: [{ name: 'x', shape: [2, 4] }], outputs: [{ name: 'y' }], initializers }))
     const x = random.floats(8)
     const wanted = model.run({ x })['y']!.toArray()
     expect(model.run({ x })['y']!.toArray()).toEqual(wanted)
