@@ -1,38 +1,31 @@
-/** Training and measuring with data that lies in arrays. */
+/** Training and measuring. */
+import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
-import { type Shape, sizeOf } from '../shape.js'
-import type { Tensor } from '../tensor.js'
-import { checkNumbers, type Numbers } from '../tensor.js'
+import { Tensor } from '../tensor.js'
+import { type Augment, type Batch, batchOf, checkData, isData, type Pick, picksOf, type Source } from './data.js'
 import { valueAndGradients } from './gradients.js'
-import type { Layer } from './layers.js'
+import { type Layer, Residual, Sequential } from './layers.js'
 import { checkLabels, crossEntropy } from './losses.js'
 import { clipByGlobalNorm, type Optimizer } from './optimizers.js'
-import { Random, type Seed } from './random.js'
+import { Random } from './random.js'
 
-export interface Data {
-  /** All samples one after the other, channels innermost. */
-  inputs: Numbers
-  /** Of one sample: [height, width, channels]. */
-  shape: Shape
-  /** The class of each sample, from 0. */
-  labels: Int32Array | Uint8Array | readonly number[]
-}
-
-/** What an answer is held against: classes of a batch. */
-export type Loss = (output: Tensor, labels: Int32Array) => Tensor
+/** Milliseconds after which others have their turn: events, timers, a signal. */
+const TURN = 50
 
 export interface Measured {
   /** The mean over all samples. */
   loss: number
-  /** How many of the samples have their label on top, 0 to 1. */
+  /** How many of the samples have their label on top, 0 to 1. NaN for data without labels. */
   accuracy: number
+  /** What `metrics` gave, each the mean over all samples. */
+  metrics: Record<string, number>
 }
 
 export interface BatchReport {
   epoch: number
-  /** Batches done in this epoch, of `batches`. */
+  /** Batches done in this epoch, of `batches` (undefined where nobody knows). */
   batch: number
-  batches: number
+  batches: number | undefined
   loss: number
 }
 
@@ -42,131 +35,216 @@ export interface EpochReport extends Measured {
   validation?: Measured
 }
 
-export interface FitOptions {
+export interface EvaluateOptions {
+  /** Samples at a time. Default 32. */
+  batchSize?: number
+  /** How far off answers are: one number, the mean over the batch. Given labels where the data has them, else a tensor of targets. Default: crossEntropy. */
+  loss?(output: Tensor, expected: Int32Array | Tensor): Tensor
+  /** More to measure, by name: each gives a number for a batch. */
+  metrics?: { [name: string]: Metric['measure'] }
+}
+
+interface Metric {
+  measure(output: Tensor, expected: Int32Array | Tensor): number
+}
+
+export interface FitOptions extends EvaluateOptions {
   optimizer: Optimizer
   /** How often all samples are gone through. Default 1. */
   epochs?: number
   /** Samples of one step; what is left over at the end of an epoch is a smaller batch. Default 32. */
   batchSize?: number
-  /** Default: crossEntropy. */
-  loss?: Loss
-  /** What the order of samples follows from, anew every epoch. Default 0. */
-  seed?: Seed
+  /** What the order of samples and their augmentation follow from, together with the steps taken: anew every epoch. Default 0. */
+  seed?: number
+  /** What happens to samples before they are learned from, one after the other. Default: nothing. */
+  augment?: readonly Augment[]
   /** Most length of all gradients together. Default: any. */
   clipNorm?: number
-  validation?: Data
+  /** Measured after every epoch. */
+  validation?: Source
   /** Stops between two steps. */
   signal?: AbortSignal
-  /** Called after every step. */
-  onBatch?: (report: BatchReport) => void
+  /** Called after every step; training waits for a promise. */
+  onBatch?: (report: BatchReport) => unknown
   /** Called after every epoch; training waits for a promise. */
-  onEpoch?: (report: EpochReport) => void | Promise<void>
+  onEpoch?: (report: EpochReport) => unknown
 }
 
-function checkData(op: string, argument: string, { inputs, shape, labels }: Data): number {
-  const samples = labels?.length
-  check(samples > 0, () => ({ op, argument: `${argument}.labels`, expected: 'integers, one per sample', got: show(labels) }))
-  checkNumbers(inputs, [samples, ...shape], op)
-  return samples
-}
-
-/** Samples `order` of the data, as one batch. */
-function batchOf(model: Layer, { inputs, shape, labels }: Data, order: Int32Array): { x: Tensor; labels: Int32Array } {
-  const size = sizeOf(shape)
-  const data = new Float32Array(order.length * size)
-  order.forEach((sample, i) => {
-    for (let j = 0; j < size; j++) data[i * size + j] = inputs[sample * size + j]!
-  })
-  return { x: model.parameters[0]!.engine.tensor(data, [order.length, ...shape]), labels: Int32Array.from(order, (sample) => labels[sample]!) }
-}
-
-/** Rows [n, classes] whose largest number stands at the label. */
-function hits(output: Tensor, labels: Int32Array): number {
+/**
+ * How many rows of [n, classes] have their largest number at the label, 0 to 1; of several that are equal the first counts.
+ * @example const share = accuracy(model.forward(x), labels)
+ */
+export function accuracy(output: Tensor, labels: ArrayLike<number>): number {
+  checkLabels('accuracy', labels, output.shape[0]!, output.shape[1] ?? 0)
   const values = output.toArray()
-  const classes = values.length / labels.length
-  return labels.reduce((total, label, i) => {
+  const classes = output.shape[1]!
+  let right = 0
+  for (let i = 0; i < labels.length; i++) {
     const row = values.subarray(i * classes, (i + 1) * classes)
-    return total + Number(row.every((v) => v <= row[label]!))
-  }, 0)
+    right += Number(row.indexOf(Math.max(...row)) === labels[i])
+  }
+  return right / labels.length
 }
 
-/** The first layer whose output is not finite, by its index; undefined where a model is no list of layers. */
-function firstBad(model: Layer, x: Tensor): string {
-  const { layers } = model as { layers?: readonly Layer[] }
-  if (!layers) return ''
-  return x.engine.scope(() => {
-    let output = x
-    for (const [i, layer] of layers.entries()) {
-      output = layer.forward(output)
-      if (!output.toArray().every(Number.isFinite)) return `The first output that is not finite is that of layer ${i}. `
-    }
-    return ''
-  })
+/** Adds up what batches measure. */
+class Tally {
+  private samples = 0
+  private readonly sums: Record<string, number> = {}
+
+  constructor(private readonly metrics: EvaluateOptions['metrics'] = {}) {}
+
+  /** What an answer comes to, beside the loss. */
+  measure(output: Tensor, { expected }: Batch): Record<string, number> {
+    const entries = Object.entries(this.metrics ?? {}).map(([name, measure]) => [`own ${name}`, measure(output, expected)])
+    const ranked = !(expected instanceof Tensor) && output.shape.length === 2 && output.shape[1]! > 1
+    return { accuracy: ranked ? accuracy(output, expected) : Number.NaN, ...Object.fromEntries(entries) }
+  }
+
+  add(samples: number, measured: Record<string, number>): void {
+    this.samples += samples
+    for (const [name, value] of Object.entries(measured)) this.sums[name] = (this.sums[name] ?? 0) + value * samples
+  }
+
+  get total(): Measured {
+    const of = (name: string) => (this.sums[name] ?? Number.NaN) / this.samples
+    return { loss: of('loss'), accuracy: of('accuracy'), metrics: Object.fromEntries(Object.keys(this.metrics ?? {}).map((name) => [name, of(`own ${name}`)])) }
+  }
+}
+
+/** Throws where a label is no class of the model's; all labels of data in arrays at once, so that training does not stop at a later batch. */
+class LabelCheck {
+  private readonly known = new Set<unknown>()
+
+  constructor(
+    private readonly op: string,
+    private readonly loss: unknown,
+  ) {}
+
+  check(output: Tensor, { data }: Pick): void {
+    if (this.loss !== crossEntropy || !data.labels || output.shape.length !== 2 || this.known.has(data.labels)) return
+    checkLabels(this.op, data.labels, data.labels.length, output.shape[1]!)
+    this.known.add(data.labels)
+  }
+}
+
+const allFinite = (tensor: Tensor): boolean => tensor.toArray().every(Number.isFinite)
+
+/** The place of the first layer whose output is not finite, such as `2.0`; undefined where there is none. */
+function firstBad(layer: Layer, x: Tensor, place: string[]): string | undefined {
+  const layers = layer instanceof Sequential || layer instanceof Residual ? layer.layers : []
+  let output = x
+  for (const [i, inner] of layers.entries()) {
+    const bad = firstBad(inner, output, [...place, `${i}`])
+    if (bad !== undefined) return bad
+    output = inner.forward(output)
+  }
+  return allFinite(layer.forward(x)) ? undefined : place.join('.')
+}
+
+/** What to do about a loss that is not finite. */
+function hintFor(model: Layer, x: Tensor): string {
+  if (!allFinite(x)) return 'An input of this batch is not finite'
+  const bad = x.engine.scope(() => firstBad(model, x, []))
+  const where = bad ? `The first output that is not finite is that of layer ${bad}. ` : ''
+  return `${where}A smaller learning rate or clipNorm may help`
+}
+
+/** Runs `fn` while nothing is recorded for derivatives. */
+function unrecorded<T>(engine: Engine, fn: () => T): T {
+  const { tape } = engine
+  engine.tape = undefined
+  try {
+    return engine.scope(fn)
+  } finally {
+    engine.tape = tape
+  }
+}
+
+function checkSizes(op: string, model: Layer, sizes: Record<string, number>): Engine {
+  for (const [argument, value] of Object.entries(sizes)) {
+    check(Number.isInteger(value) && value > 0, () => ({ op, argument, expected: 'a positive integer', got: show(value) }))
+  }
+  check(model?.parameters?.length > 0, () => ({ op, argument: 'model', expected: 'a layer with parameters', got: show(model) }))
+  return model.parameters[0]!.engine
 }
 
 /**
  * Trains a model: goes through the samples in random order, a batch at a time, and moves the parameters of `optimizer` against the gradient of the loss.
- * The model is in training mode meanwhile. The same seed, model and data give the same bytes on any number of threads.
+ * The model is in training mode meanwhile. The same seed, model and data give the same bytes on any number of threads, and so does training that goes on
+ * from what `save` kept.
  *
  * @param model parameters and `forward`
- * @param data inputs, the shape of one sample, labels
+ * @param data inputs, the shape of one sample, and labels or targets; or batches of that, from anything that can be iterated (an async generator too): then
+ * they are taken as they come, and a function gives them anew for every epoch
  * @param options optimizer; epochs 1, batchSize 32, loss crossEntropy, seed 0
  * @returns what each epoch came to
  * @throws FilterbankError for data whose length does not fit, a label that is no class, or a loss that is not finite (step and layer are named); the signal's
  * reason when it stops. The engine is usable afterwards and nothing is left over
  * @example const history = await fit(model, { inputs, shape: [28, 28, 1], labels }, { epochs: 5, optimizer: adam(model.parameters) })
  */
-export async function fit(model: Layer, data: Data, options: FitOptions): Promise<EpochReport[]> {
+export async function fit(model: Layer, data: Source, options: FitOptions): Promise<EpochReport[]> {
   const op = 'fit'
-  const { optimizer, epochs = 1, batchSize = 32, loss = crossEntropy, seed = 0, clipNorm, validation, signal, onBatch, onEpoch } = options
-  const positive = { epochs, batchSize }
-  for (const [argument, value] of Object.entries(positive)) {
-    check(Number.isInteger(value) && value > 0, () => ({ op, argument, expected: 'a positive integer', got: show(value) }))
-  }
+  const {
+    optimizer,
+    epochs = 1,
+    batchSize = 32,
+    loss = crossEntropy,
+    metrics,
+    seed = 0,
+    augment = [],
+    clipNorm,
+    validation,
+    signal,
+    onBatch,
+    onEpoch,
+  } = options
+  const engine = checkSizes(op, model, { epochs, batchSize })
   check(optimizer !== undefined, () => ({ op, argument: 'optimizer', expected: 'one made by sgd, rmsProp, adam or adamW', got: show(optimizer) }))
-  check(model.parameters.length > 0, () => ({ op, argument: 'model', expected: 'a layer with parameters', got: show(model) }))
-  const samples = checkData(op, 'data', data)
-  if (validation) checkData(op, 'validation', validation)
-  const random = seed instanceof Random ? seed : new Random(seed)
-  const { engine } = model.parameters[0]!
-  const batches = Math.ceil(samples / batchSize)
+  check(Number.isFinite(seed), () => ({ op, argument: 'seed', expected: 'a number', got: show(seed) }))
+  const samples = isData(data) ? checkData(op, 'data', data) : undefined
+  check(samples === undefined || options.batchSize === undefined || batchSize <= samples, () => ({ op, argument: 'batchSize', expected: `at most ${samples}, the number of samples`, got: show(batchSize) })) // biome-ignore format: one line
+  if (validation && isData(validation)) checkData(op, 'validation', validation)
+  const labels = new LabelCheck(op, loss)
+
+  /** One step of the optimiser; what it measured before. */
+  const step = (pick: Pick, tally: Tally, random: Random): Record<string, number> =>
+    engine.scope(() => {
+      const batch = batchOf(engine, pick, augment, random)
+      let measured: Record<string, number> = {}
+      const { value, gradients } = valueAndGradients(() => {
+        const output = model.forward(batch.x)
+        labels.check(output, pick)
+        measured = unrecorded(engine, () => tally.measure(output, batch))
+        return loss(output, batch.expected as Int32Array & Tensor)
+      }, optimizer.parameters)
+      check(Number.isFinite(value), () => ({ op, argument: 'loss', expected: 'a finite number', got: `${value} in step ${optimizer.steps + 1}`, hint: hintFor(model, batch.x) })) // biome-ignore format: one line
+      if (clipNorm !== undefined) clipByGlobalNorm(gradients, clipNorm)
+      optimizer.step(gradients)
+      return { ...measured, loss: value }
+    })
+
   const history: EpochReport[] = []
   const before = model.training
+  let turn = performance.now()
   try {
     for (let epoch = 1; epoch <= epochs; epoch++) {
       model.training = true
-      const order = random.shuffled(samples)
-      let total = 0
-      let right = 0
-      for (let batch = 1; batch <= batches; batch++) {
+      const random = Random.at(seed, optimizer.steps)
+      const tally = new Tally(metrics)
+      let batch = 0
+      for await (const pick of picksOf(op, 'data', data, batchSize, random)) {
         signal?.throwIfAborted()
-        const chosen = order.subarray((batch - 1) * batchSize, batch * batchSize)
-        const value = engine.scope(() => {
-          const { x, labels } = batchOf(model, data, chosen)
-          const result = valueAndGradients(() => {
-            const output = model.forward(x)
-            if (output.shape.length === 2) {
-              checkLabels(op, labels, labels.length, output.shape[1]!)
-              right += hits(output, labels)
-            }
-            return loss(output, labels)
-          }, optimizer.parameters)
-          check(Number.isFinite(result.value), () => ({
-            op,
-            argument: 'loss',
-            expected: 'a finite number',
-            got: `${result.value} in step ${optimizer.steps + 1}`,
-            hint: `${firstBad(model, x)}A smaller learning rate or clipNorm may help`,
-          }))
-          if (clipNorm !== undefined) clipByGlobalNorm(result.gradients, clipNorm)
-          optimizer.step(result.gradients)
-          return result.value
-        })
-        total += value * chosen.length
-        onBatch?.({ epoch, batch, batches, loss: value })
+        const measured = step(pick, tally, random)
+        tally.add(pick.samples.length, measured)
+        batch++
+        await onBatch?.({ epoch, batch, batches: samples && Math.ceil(samples / batchSize), loss: measured['loss']! })
+        if (performance.now() - turn > TURN) {
+          await new Promise((resolve) => setTimeout(resolve))
+          turn = performance.now()
+        }
       }
-      const report: EpochReport = { epoch, loss: total / samples, accuracy: right / samples }
-      if (validation) report.validation = evaluate(model, validation, { batchSize, loss })
+      const report: EpochReport = { epoch, ...tally.total }
+      if (validation) report.validation = await evaluate(model, validation, { batchSize, loss, metrics })
       history.push(report)
       await onEpoch?.(report)
     }
@@ -179,31 +257,31 @@ export async function fit(model: Layer, data: Data, options: FitOptions): Promis
 /**
  * Loss and accuracy of a model on data that it does not learn from. The model is out of training mode meanwhile.
  *
- * @param options batchSize 32, loss crossEntropy
+ * @param data as of `fit`
+ * @param options batchSize 32, loss crossEntropy, no metrics
  * @throws FilterbankError for data whose length does not fit, or a label that is no class
- * @example const { accuracy } = evaluate(model, test)
+ * @example const { accuracy } = await evaluate(model, test)
  */
-export function evaluate(model: Layer, data: Data, options: { batchSize?: number; loss?: Loss } = {}): Measured {
-  const { batchSize = 32, loss = crossEntropy } = options
-  check(Number.isInteger(batchSize) && batchSize > 0, () => ({ op: 'evaluate', argument: 'batchSize', expected: 'a positive integer', got: show(batchSize) }))
-  const samples = checkData('evaluate', 'data', data)
-  const { engine } = model.parameters[0]!
+export async function evaluate(model: Layer, data: Source, options: EvaluateOptions = {}): Promise<Measured> {
+  const op = 'evaluate'
+  const { batchSize = 32, loss = crossEntropy, metrics } = options
+  const engine = checkSizes(op, model, { batchSize })
+  const labels = new LabelCheck(op, loss)
+  const tally = new Tally(metrics)
   const before = model.training
-  model.training = false
   try {
-    let total = 0
-    let right = 0
-    for (let first = 0; first < samples; first += batchSize) {
+    for await (const pick of picksOf(op, 'data', data, batchSize)) {
+      model.training = false
       engine.scope(() => {
-        const order = Int32Array.from({ length: Math.min(batchSize, samples - first) }, (_, i) => first + i)
-        const { x, labels } = batchOf(model, data, order)
-        const output = model.forward(x)
-        total += loss(output, labels).toArray()[0]! * order.length
-        if (output.shape.length === 2) right += hits(output, labels)
+        const batch = batchOf(engine, pick)
+        const output = model.forward(batch.x)
+        labels.check(output, pick)
+        const value = loss(output, batch.expected as Int32Array & Tensor).toArray()[0]!
+        tally.add(pick.samples.length, { ...tally.measure(output, batch), loss: value })
       })
     }
-    return { loss: total / samples, accuracy: right / samples }
   } finally {
     model.training = before
   }
+  return tally.total
 }

@@ -1,4 +1,5 @@
-export { type BatchReport, type Data, type EpochReport, evaluate, type FitOptions, fit, type Loss, type Measured } from './fit.js'
+export { type Augment, type Batches, type Data, flip, readIdx, type Source, shift } from './data.js'
+export { accuracy, type BatchReport, type EpochReport, type EvaluateOptions, evaluate, type FitOptions, fit, type Measured } from './fit.js'
 export { valueAndGradients } from './gradients.js'
 export { glorot, he, type Initial, type Initializer, orthogonal, uniform } from './initializers.js'
 export {
@@ -22,4 +23,5 @@ export {
 export { binaryCrossEntropy, type CrossEntropyOptions, crossEntropy, huber, type Labels, meanAbsoluteError, meanSquaredError } from './losses.js'
 export { type AdamOptions, adam, adamW, clipByGlobalNorm, type Optimizer, type RmsPropOptions, rmsProp, type SgdOptions, sgd } from './optimizers.js'
 export { Random, type Seed } from './random.js'
+export { load, type SaveOptions, save } from './save.js'
 export { constant, cosine, type Schedule, stepDecay, warmUp } from './schedules.js'

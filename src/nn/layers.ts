@@ -16,8 +16,8 @@ import { type Initial, initializerOf } from './initializers.js'
 import { Random, randomOf, type Seed } from './random.js'
 
 /**
- * A layer of one's own extends this: `forward` computes a new tensor and leaves x alone; parameters are listed in `parameters`, each with a name. What else is
- * saved with a model (running statistics) stands in `state`.
+ * A layer of one's own extends this: `forward` computes a new tensor and leaves x alone. What it learns is listed in `parameters`; what else is saved with a
+ * model stands in `state` (running statistics) and `generators` (where its random numbers come from).
  *
  * @example
  * class Scale extends Layer {
@@ -28,12 +28,18 @@ import { Random, randomOf, type Seed } from './random.js'
 export abstract class Layer {
   /** Whether it learns: dropout drops and batch norm takes the statistics of the batch. */
   training = false
+  /** What this layer calls its tensors: by this name they are saved. In a layer around it the same tensor has a longer one. */
+  readonly names: ReadonlyMap<Tensor, string>
 
-  /** @param parameters the tensors that it learns. @param state tensors that it keeps beside them */
+  /** @param parameters the tensors that it learns. @param state tensors that it keeps beside them. @param generators its own randomness */
   constructor(
     readonly parameters: readonly Tensor[] = [],
     readonly state: readonly Tensor[] = [],
-  ) {}
+    readonly generators: readonly Random[] = [],
+  ) {
+    const named = (tensors: readonly Tensor[], kind: string) => tensors.map((tensor, i): [Tensor, string] => [tensor, tensor.name ?? `${kind}${i}`])
+    this.names = new Map([...named(parameters, 'parameter'), ...named(state, 'state')])
+  }
 
   /** A new tensor from x. */
   abstract forward(x: Tensor): Tensor
@@ -56,14 +62,9 @@ export class Sequential extends Layer {
   readonly layers: readonly Layer[]
 
   constructor(...layers: Layer[]) {
-    const own = (pick: (layer: Layer) => readonly Tensor[]) =>
-      layers.flatMap((layer, i) =>
-        pick(layer).map((tensor) => {
-          tensor.name = `${i}.${tensor.name ?? ''}`
-          return tensor
-        }),
-      )
-    super(own((layer) => layer.parameters), own((layer) => layer.state)) // biome-ignore format: one line
+    for (const [i, { names }] of layers.entries()) for (const [tensor, name] of names) tensor.name = `${i}.${name}`
+    const all = <T>(pick: (layer: Layer) => readonly T[]) => layers.flatMap(pick)
+    super(all((layer) => layer.parameters), all((layer) => layer.state), all((layer) => layer.generators)) // biome-ignore format: one line
     this.layers = layers
     trainTogether(this, layers)
   }
@@ -103,9 +104,13 @@ export class Residual extends Layer {
 
   constructor(...layers: Layer[]) {
     const inner = new Sequential(...layers)
-    super(inner.parameters, inner.state)
+    super(inner.parameters, inner.state, inner.generators)
     this.inner = inner
     trainTogether(this, [inner])
+  }
+
+  get layers(): readonly Layer[] {
+    return this.inner.layers
   }
 
   forward(x: Tensor): Tensor {
@@ -375,14 +380,10 @@ export class Activation extends Layer {
  * @example new Dropout({ rate: 0.5, seed: 1 })
  */
 export class Dropout extends Layer {
-  /** Where the next elements to drop come from: part of what is saved, for training to go on alike. */
-  readonly random: Random
-
   constructor(readonly options: { rate: number; seed?: Seed }) {
-    super()
     const { rate, seed = 0 } = options
     check(rate >= 0 && rate < 1, () => ({ op: 'Dropout', argument: 'rate', expected: 'a number from 0 to less than 1', got: show(rate) }))
-    this.random = seed instanceof Random ? seed : new Random(seed)
+    super([], [], [seed instanceof Random ? seed : new Random(seed)])
   }
 
   forward(x: Tensor): Tensor {
@@ -390,6 +391,7 @@ export class Dropout extends Layer {
     const engine = engineOf('Dropout', { x })
     if (!this.training || rate === 0) return x.reshape(x.shape)
     const kept = 1 / (1 - rate)
-    return engine.scope(() => mul(x, engine.tensor(Float32Array.from({ length: x.size }, () => (this.random.next() < rate ? 0 : kept)), x.shape))) // biome-ignore format: one line
+    const random = this.generators[0]!
+    return engine.scope(() => mul(x, engine.tensor(Float32Array.from({ length: x.size }, () => (random.next() < rate ? 0 : kept)), x.shape))) // biome-ignore format: one line
   }
 }

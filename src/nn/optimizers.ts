@@ -133,6 +133,12 @@ export class Optimizer {
     for (const gradient of gradients) gradient.dispose()
   }
 
+  /** Its state, tensor by tensor: of which parameter, and a mean of what. @internal */
+  kept(): { of: Tensor; kind: 'mean' | 'square'; tensor: Tensor }[] {
+    const kinds = (['mean', 'square'] as const).filter((kind) => (kind === 'mean' ? this.rule.means : this.rule.squares))
+    return this.state.map((tensor, i) => ({ of: this.parameters[Math.floor(i / kinds.length)]!, kind: kinds[i % kinds.length]!, tensor }))
+  }
+
   dispose(): void {
     for (const tensor of this.state) tensor.dispose()
   }

@@ -9,6 +9,11 @@ export class Random {
     this.state = seed >>> 0
   }
 
+  /** The generator of a place in what a seed decides: another for every index. */
+  static at(seed: number, index: number): Random {
+    return new Random(Math.floor(new Random(seed).next() * 2 ** 32) + Math.imul(index, 0x9e3779b1))
+  }
+
   /** Uniform in [0, 1). (Mulberry32, T. Ettinger) */
   next(): number {
     this.state = (this.state + 0x6d2b79f5) >>> 0

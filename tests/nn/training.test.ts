@@ -254,7 +254,7 @@ describe('training', () => {
           '2.0.bias',
           '3.filter',
           '3.bias',
-          '4.',
+          '4.parameter0',
           '8.weight',
           '8.bias',
         ])
