@@ -195,23 +195,70 @@ export const enum OperandKind {
   spread,
 }
 
-/** y = x * scale + shift over the last axis: see elementwise.ts. */
+/** Sums over the pixels of x [outer, pixels, c], channel by channel: see normalise.ts. */
+export const enum NormalSums {
+  /** dy: 0 for the sums of x alone. */
+  x, dy, sums, c, pixels,
+  /** Of each outer; and pixels of one. */
+  splits, rows,
+  length,
+}
+
+/** The statistics of a normalisation and what follows from them: see normalise.ts. */
+export const enum Normalise {
+  x,
+  /** Those of normalSums; 0: mean and variance are given. */
+  sums, splits,
+  /** [outer][groups] each. */
+  mean, variance, rest,
+  /** [c] each; may be 0: ones, zeros. Of normaliseGradient `offset` is doffset, and 0 where no one wants it. */
+  scale, offset,
+  epsilon, c, groups, pixels,
+  /** [outer][4][copies][c] */
+  table, copies,
+  length,
+}
+
+/** The same backwards: the words of Normalise, and those that follow. */
+export const enum NormaliseGradient {
+  outers = Normalise.length,
+  /** [c]; 0 where no one wants it. */
+  dscale,
+  length,
+}
+
+/** y = (x - centre) * scale + shift over the last axis: see normalise.ts. */
 export const enum ScaleShift {
-  x, y, size, scale, shift, low, high,
-  /** Floats in scale and in shift. */
+  x,
+  /** May be 0. */
+  dy,
+  y, table,
+  /** Floats of one outer. */
+  size,
+  low, high,
+  /** Floats in one row of the table. */
   period,
   /** Periods in one unit. */
   periods,
   length,
 }
 
-/** Scale and shift of a normalisation: see elementwise.ts. */
-export const enum Normalise {
-  /** [channels] each; scale and offset may be 0: ones, zeros. */
-  mean, variance, scale, offset,
-  epsilon, channels,
-  /** [2][copies][channels] */
-  table, copies,
+/** Normalisation of rows: see normalise.ts. */
+export const enum NormalRows {
+  /** dy: 0 forwards. scale [groups][n] and offset may be 0: ones, zeros. */
+  x, dy, y, scale, offset,
+  n, rows, groups,
+  /** Rows of one unit. */
+  unit,
+  /** Whether the mean is taken away. */
+  centre,
+  epsilon,
+  length,
+}
+
+/** y[i] = table[indices[i]], row by row: see layout.ts. Backwards y is dy, and the table, of `rows` rows, what it adds up to. */
+export const enum Gather {
+  table, indices, y, columns, count, rows,
   length,
 }
 

@@ -1,12 +1,12 @@
 /**
- * What acts on each element by itself: functions of one tensor, of two with broadcasting, and a multiply-add per channel. Outputs may stand where an
+ * What acts on each element by itself: functions of one tensor, and of two with broadcasting. Outputs may stand where an
  * input of the same shape stands.
  *
  * A functor is one operation; its loop is a function of its own, so that V8 replaces its quick first code early (the second call, for the last 1 to 3
  * floats, keeps Binaryen from inlining them all into one).
  */
-import { address, float, scratch, splat, word } from './arguments'
-import { BINARY_BLOCKS, Binary, BinaryOp, Normalise, OperandKind, ScaleShift, UNARY_BLOCK, Unary, UnaryOp } from './calls'
+import { address, scratch, splat, word } from './arguments'
+import { BINARY_BLOCKS, Binary, BinaryOp, OperandKind, UNARY_BLOCK, Unary, UnaryOp } from './calls'
 import { erf, exp, expm1Falling, log, normalTail, sigmoid, softplus, tanh, tanhSoftplus } from './math'
 import { clamp, loadPart, madd, storePart } from './simd'
 
@@ -254,47 +254,4 @@ function fillRun(to: usize, value: f32, bytes: usize): void {
   let i: usize = 0
   for (; i + 16 <= bytes; i += 16) v128.store(to + i, f32x4.splat(value))
   for (; i < bytes; i += 4) store<f32>(to + i, value)
-}
-
-/** Unit: `periods` periods of floats. y = clamp(x * scale + shift), where scale and shift begin anew with every period. */
-export function scaleShift(call: usize, begin: i32, end: i32): void {
-  const period = word(call, ScaleShift.period)
-  const unit = word(call, ScaleShift.periods) * period
-  const low = splat(call, ScaleShift.low), high = splat(call, ScaleShift.high)
-  const last = min(word(call, ScaleShift.size), end * unit)
-  for (let first = begin * unit; first < last; first += period) {
-    const offset = <usize>first << 2
-    const x = address(call, ScaleShift.x) + offset, y = address(call, ScaleShift.y) + offset
-    scaleShiftRun(x, y, address(call, ScaleShift.scale), address(call, ScaleShift.shift), min(period, last - first), low, high)
-  }
-}
-
-function scaleShiftRun(x: usize, y: usize, scale: usize, shift: usize, count: i32, low: v128, high: v128): void {
-  for (; count >= 4; count -= 4) {
-    v128.store(y, clamp(madd(v128.load(x), v128.load(scale), v128.load(shift)), low, high))
-    x += 16
-    y += 16
-    scale += 16
-    shift += 16
-  }
-  if (count) storePart(y, clamp(madd(loadPart(x, count), loadPart(scale, count), loadPart(shift, count)), low, high), count)
-}
-
-/** Unit: one channel. scale / sqrt(variance + epsilon) and offset - mean * that, in float64 until they are stored, `copies` times over. */
-export function normalise(call: usize, begin: i32, end: i32): void {
-  const channels = word(call, Normalise.channels), copies = word(call, Normalise.copies)
-  const scale = address(call, Normalise.scale), offset = address(call, Normalise.offset)
-  const copy = <usize>channels << 2
-  for (let c = begin; c < end; c++) {
-    const at = <usize>c << 2
-    const variance: f64 = load<f32>(address(call, Normalise.variance) + at)
-    const factor = (scale ? <f64>load<f32>(scale + at) : 1) / sqrt(variance + float(call, Normalise.epsilon))
-    const shift = (offset ? <f64>load<f32>(offset + at) : 0) - <f64>load<f32>(address(call, Normalise.mean) + at) * factor
-    let to = address(call, Normalise.table) + at
-    for (let i = 0; i < copies; i++) {
-      store<f32>(to, <f32>factor)
-      store<f32>(to + copies * copy, <f32>shift)
-      to += copy
-    }
-  }
 }

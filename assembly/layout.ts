@@ -1,7 +1,7 @@
 /** Moving values without changing them: packing weights, copying boxes between layouts. */
 import { address, word } from './arguments'
-import { Copy, Pack } from './calls'
-import { storePart } from './simd'
+import { Copy, Gather, Pack } from './calls'
+import { storeLanes, storePart } from './simd'
 
 /**
  * Unit: one panel. Any strided matrix becomes panels of `width` columns (8 or 4), the last one filled up with zeros:
@@ -167,4 +167,32 @@ function transposeBlock(x: usize, y: usize, rows: i32, columns: i32, xColumnStri
 function storeColumns(y: usize, v: v128, columns: i32): void {
   if (columns >= 4) v128.store(y, v)
   else storePart(y, v, columns)
+}
+
+/** Unit: one row. y[row] = table[indices[row]] */
+export function gather(call: usize, begin: i32, end: i32): void {
+  const bytes: usize = word(call, Gather.columns) * 4
+  for (let u = begin; u < end; u++) {
+    memory.copy(address(call, Gather.y) + u * bytes, address(call, Gather.table) + word(address(call, Gather.indices), u) * bytes, bytes)
+  }
+}
+
+/** Unit: 16 columns. table[indices[row]] = the sum of these rows of dy, in their order; rows that no index names are 0. */
+export function gatherGradient(call: usize, begin: i32, end: i32): void {
+  const columns = word(call, Gather.columns), rows = word(call, Gather.rows), count = word(call, Gather.count)
+  const stride: usize = columns * 4
+  for (let first = begin * 16; first < min(columns, end * 16); first += 16) {
+    const width = min(16, columns - first)
+    const table = address(call, Gather.table) + first * 4
+    let dy = address(call, Gather.y) + first * 4
+    for (let row = 0; row < rows; row++) memory.fill(table + row * stride, 0, width * 4)
+    for (let i = 0; i < count; i++) {
+      const to = table + word(address(call, Gather.indices), i) * stride
+      for (let c = 0; c < width; c += 4) {
+        const at: usize = c * 4
+        storeLanes(to + at, f32x4.add(v128.load(to + at), v128.load(dy + at)), min(4, width - c))
+      }
+      dy += stride
+    }
+  }
 }

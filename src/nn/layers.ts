@@ -6,6 +6,9 @@ import { add, mul } from '../ops/arithmetic.js'
 import { batchNorm, batchNormTraining } from '../ops/batchNorm.js'
 import { type Conv2dOptions, conv2d } from '../ops/conv2d.js'
 import { type ConvTranspose2dOptions, convTranspose2d } from '../ops/convTranspose2d.js'
+import { gather } from '../ops/gather.js'
+import { groupNorm } from '../ops/groupNorm.js'
+import { layerNorm } from '../ops/layerNorm.js'
 import { linear } from '../ops/matmul.js'
 import { type AvgPool2dOptions, avgPool2d, globalAvgPool2d, type MaxPool2dOptions, maxPool2d } from '../ops/pool.js'
 import { type ResizeOptions, resize } from '../ops/resize.js'
@@ -262,6 +265,17 @@ export class Linear extends Layer {
   }
 }
 
+/** Tensors of one value each, by their names. */
+function vectors(engine: Engine, shape: Shape, values: Record<string, number>): Tensor[] {
+  return engine.scope(() =>
+    Object.entries(values).map(([name, value]) => {
+      const tensor = engine.tensor(new Float32Array(sizeOf(shape)).fill(value), shape)
+      tensor.name = name
+      return tensor
+    }),
+  )
+}
+
 export interface BatchNorm2dOptions {
   channels: number
   /** Added to the variance. Default 1e-5. */
@@ -284,13 +298,7 @@ export class BatchNorm2d extends Layer {
     const { channels, momentum = 0.1 } = options
     positive('BatchNorm2d', { channels })
     check(momentum >= 0 && momentum <= 1, () => ({ op: 'BatchNorm2d', argument: 'momentum', expected: 'a number from 0 to 1', got: show(momentum) }))
-    const named = engine.scope(() =>
-      Object.entries({ scale: 1, offset: 0, mean: 0, variance: 1 }).map(([name, value]) => {
-        const tensor = engine.tensor(new Float32Array(channels).fill(value), [channels])
-        tensor.name = name
-        return tensor
-      }),
-    )
+    const named = vectors(engine, [channels], { scale: 1, offset: 0, mean: 0, variance: 1 })
     super(named.slice(0, 2), named.slice(2))
   }
 
@@ -307,6 +315,73 @@ export class BatchNorm2d extends Layer {
     follow(mean!, batch.mean, 1)
     follow(variance!, batch.variance, n > 1 ? n / (n - 1) : 1)
     return batch.y
+  }
+}
+
+/**
+ * `layerNorm` with a scale (1 at first) and an offset (0) to learn, over the last axis or, where `features` is a shape, over as many.
+ * @example new LayerNorm(engine, { features: 64 })
+ */
+export class LayerNorm extends Layer {
+  constructor(
+    engine: Engine,
+    readonly options: { features: number | Shape; epsilon?: number },
+  ) {
+    const shape = [options.features].flat()
+    for (const features of shape) positive('LayerNorm', { features })
+    super(vectors(engine, shape, { scale: 1, offset: 0 }))
+  }
+
+  forward(x: Tensor): Tensor {
+    const [scale, offset] = this.parameters
+    return layerNorm(x, { axis: -scale!.shape.length, scale, offset, epsilon: this.options.epsilon })
+  }
+}
+
+/**
+ * `groupNorm` with a scale (1 at first) and an offset (0) to learn.
+ * @example new GroupNorm(engine, { channels: 64, groups: 8, activation: 'relu' })
+ */
+export class GroupNorm extends Layer {
+  constructor(
+    engine: Engine,
+    readonly options: { channels: number; groups: number; epsilon?: number; activation?: ActivationKind },
+  ) {
+    const { channels, groups } = options
+    positive('GroupNorm', { channels, groups })
+    check(channels % groups === 0, () => ({ op: 'GroupNorm', argument: 'groups', expected: `a divisor of ${channels} channels`, got: show(groups) }))
+    super(vectors(engine, [channels], { scale: 1, offset: 0 }))
+  }
+
+  forward(x: Tensor): Tensor {
+    const [scale, offset] = this.parameters
+    return groupNorm(x, { ...this.options, scale, offset })
+  }
+}
+
+/**
+ * `instanceNorm` with a scale and an offset to learn: GroupNorm with a group per channel.
+ * @example new InstanceNorm2d(engine, { channels: 64 })
+ */
+export class InstanceNorm2d extends GroupNorm {
+  constructor(engine: Engine, options: { channels: number; epsilon?: number; activation?: ActivationKind }) {
+    super(engine, { ...options, groups: options.channels })
+  }
+}
+
+/**
+ * A vector to learn for each of `count` things: x of their indices -> [...shape of x, features]. Options: count, features, initial 'he', seed.
+ * @example new Embedding(engine, { count: 1000, features: 32 })
+ */
+export class Embedding extends Layer {
+  constructor(engine: Engine, options: WeightOptions & { count: number; features: number }) {
+    const { count, features } = options
+    positive('Embedding', { count, features })
+    super(weights(engine, 'Embedding', 'table', [count, features], features, features, features, false, options))
+  }
+
+  forward(x: Tensor): Tensor {
+    return gather(this.parameters[0]!, x)
   }
 }
 

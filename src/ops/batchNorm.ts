@@ -1,13 +1,13 @@
-import { Normalise, ScaleShift } from '../../assembly/calls.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
-import { type Activation, clampBackward, finishActivation, fusedClamp } from './activation.js'
-import { mul, sub } from './arithmetic.js'
+import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
+import { mul } from './arithmetic.js'
 import { type OutOptions, produce } from './elementwise.js'
-import { channelSums, mean as meanOver } from './reduce.js'
+import { checkAffine, checkEpsilon, type Geometry, normalised, runNormalise } from './normalise.js'
+import { channelSums } from './reduce.js'
 
 export interface BatchNormOptions extends OutOptions {
   /** [channels] */
@@ -23,17 +23,12 @@ export interface BatchNormOptions extends OutOptions {
   activation?: Activation
 }
 
-/** Floats in one unit, about, and at least in one run of the loop. */
-const UNIT = 4096
-const RUN = 64
-
 /**
  * Batch normalisation with known statistics, over the last axis:
  *
- *   y = (x - mean) / sqrt(variance + epsilon) * scale + offset
+ *   y = (x - mean) * (scale / sqrt(variance + epsilon)) + offset
  *
- * computed as x * s + t, where s = scale / sqrt(variance + epsilon) and t = offset - mean * s, each rounded from float64 anew at every call. Definition: ONNX BatchNormalization
- * outside of training.
+ * where the factor is rounded from float64. Definition: ONNX BatchNormalization outside of training.
  *
  * @param x [..., channels]
  * @param options mean and variance; scale 1, offset 0, epsilon 1e-5, no activation; out: a tensor of x's shape to write into, which may be x
@@ -52,47 +47,15 @@ export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
   for (const [argument, tensor] of Object.entries(statistics)) {
     check(!tensor || sameShape(tensor.shape, [channels]), () => ({ ...context, argument, expected: `[${channels}]`, got: show(tensor?.shape) }))
   }
-  check(typeof epsilon === 'number' && epsilon >= 0, () => ({ ...context, argument: 'epsilon', expected: 'a number of at least 0', got: show(epsilon) }))
-  const [low, high] = fusedClamp(activation, context)
+  checkEpsilon(epsilon, context)
+  const clamp = fusedClamp(activation, context)
 
-  // Few channels are repeated until they fill whole vectors and a run worth its loop.
-  const copies = channels > 0 && channels < UNIT ? Math.ceil(RUN / channels / 4) * 4 : 1
-  const period = channels * copies
   const y = produce(engine, x.shape, out, context, (y) => {
-    if (x.size === 0) return
-    const table = engine.allocate(2 * period * 4)
-    try {
-      const { f32, i32 } = engine
-      const fold = engine.call(Normalise.length)
-      i32[fold + Normalise.mean] = mean.pointer
-      i32[fold + Normalise.variance] = variance.pointer
-      i32[fold + Normalise.scale] = scale?.pointer ?? 0
-      i32[fold + Normalise.offset] = offset?.pointer ?? 0
-      f32[fold + Normalise.epsilon] = epsilon
-      i32[fold + Normalise.channels] = channels
-      i32[fold + Normalise.table] = table
-      i32[fold + Normalise.copies] = copies
-      engine.run('normalise', fold, channels, channels)
-
-      const periods = Math.max(1, Math.floor(UNIT / period))
-      const call = engine.call(ScaleShift.length)
-      i32[call + ScaleShift.x] = x.pointer
-      i32[call + ScaleShift.y] = y.pointer
-      i32[call + ScaleShift.size] = x.size
-      i32[call + ScaleShift.scale] = table
-      i32[call + ScaleShift.shift] = table + period * 4
-      i32[call + ScaleShift.period] = period
-      i32[call + ScaleShift.periods] = periods
-      f32[call + ScaleShift.low] = low
-      f32[call + ScaleShift.high] = high
-      engine.run('scaleShift', call, Math.ceil(x.size / period / periods), x.size)
-    } finally {
-      engine.free(table)
-    }
+    if (x.size > 0) runNormalise(x, y, geometryOf(x), { mean, variance }, { scale, offset, epsilon }, clamp)
   })
-  const keptY = low === Number.NEGATIVE_INFINITY && high === Number.POSITIVE_INFINITY ? undefined : y
+  const keptY = clamp === NO_CLAMP ? undefined : y
   engine.tape?.record('batchNorm', y, { x, ...statistics }, { x, mean, variance, scale, y: keptY }, (dy, kept) => {
-    const dsum = kept.y ? clampBackward(dy, kept.y, [low, high]) : dy
+    const dsum = kept.y ? clampBackward(dy, kept.y, clamp) : dy
     return statisticsBackward(dsum, kept.x, kept.mean, kept.variance, kept.scale, epsilon)
   })
   return finishActivation(activation, y)
@@ -132,46 +95,17 @@ export function batchNormTraining(x: Tensor, options: BatchNormTrainingOptions):
   const engine = engineOf('batchNorm', { x }, { scale, offset })
   const shapes = { x: x.shape, scale: scale?.shape, offset: offset?.shape }
   check(x.size > 0 && x.shape.length > 0, () => ({ op: 'batchNorm', argument: 'x', expected: '[..., channels], not empty', got: show(x.shape), shapes }))
-  const { tape } = engine
+  checkAffine({ scale, offset, epsilon }, x.shape.slice(-1), { op: 'batchNorm', shapes })
   return engine.scope(() => {
-    // What happens in here is recorded as one op.
-    engine.tape = undefined
-    try {
-      const axes = x.shape.slice(1).map((_, axis) => axis)
-      const average = meanOver(x, { axes })
-      const centred = sub(x, average)
-      const variance = meanOver(mul(centred, centred, { out: centred }), { axes })
-      const y = batchNorm(x, { mean: average, variance, scale, offset, epsilon })
-      tape?.record('batchNorm', y, { x, scale, offset }, { x, scale, average, variance }, (dy, kept) =>
-        trainingBackward(dy, kept.x, kept.average, kept.variance, kept.scale, epsilon),
-      )
-      engine.tape = tape
-      return { y: finishActivation(activation, y), mean: average.toArray(), variance: variance.toArray() }
-    } finally {
-      engine.tape = tape
-    }
+    const { y, statistics } = normalised('batchNorm', x, geometryOf(x), { scale, offset, epsilon }, activation)
+    const numbers = statistics.toArray()
+    const channels = x.shape.at(-1)!
+    return { y, mean: numbers.subarray(0, channels), variance: numbers.subarray(channels, 2 * channels) }
   })
 }
 
-/**
- * With h = (x - mean) / sqrt(variance + epsilon), over the n elements of each channel:
- *
- *   dscale = sum of dy * h,  doffset = sum of dy,  dx = scale / sqrt(variance + epsilon) * (dy - doffset / n - h * dscale / n)
- */
-function trainingBackward(dy: Tensor, x: Tensor, mean: Tensor, variance: Tensor, scale: Tensor | undefined, epsilon: number) {
-  const { engine } = dy
-  const n = x.size / x.shape.at(-1)!
-  const normalised = batchNorm(x, { mean, variance, epsilon })
-  const products = mul(dy, normalised)
-  const dscale = channelSums(products)
-  products.dispose()
-  const doffset = channelSums(dy)
-  return {
-    x: () =>
-      engine.scope(() => {
-        return mul(sub(sub(dy, mul(doffset, 1 / n)), mul(normalised, mul(dscale, 1 / n))), rateOf(variance, epsilon, scale, 1))
-      }),
-    scale: () => dscale,
-    offset: () => doffset,
-  }
+/** One outer, a group per channel. */
+const geometryOf = (x: Tensor): Geometry => {
+  const c = x.shape.at(-1)!
+  return { outer: 1, pixels: x.size / c, c, groups: c }
 }

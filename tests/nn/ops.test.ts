@@ -246,6 +246,60 @@ describe('gradients', () => {
       })
     })
 
+    it('layerNorm and rmsNorm, over the last axes', () => {
+      const random = new Random(20261224)
+      for (const [shape, axis] of [
+        [[5, 7], -1],
+        [[2, 3, 8], -1],
+        [[2, 3, 5], 1],
+        [[6], 0],
+      ] as const) {
+        // biome-ignore format: shapes
+        engine().scope(() => {
+          const own = shape.slice(axis)
+          const inputs = [floats(random, [...shape], -2, 3), floats(random, own, 0.5, 1.5), floats(random, own)]
+          const about = `[${shape}] ${axis}`
+          expectGradients(engine(), random, inputs, (x, scale, offset) => fb.layerNorm(x!, { axis, scale, offset, epsilon: 0.1 }), { about })
+          expectGradients(engine(), random, inputs.slice(0, 2), (x, scale) => fb.rmsNorm(x!, { axis, scale, epsilon: 0.1 }), { about })
+          expectGradients(engine(), random, inputs.slice(0, 1), (x) => fb.layerNorm(x!, { axis }), { about, tolerance: 2e-2 })
+        })
+      }
+    })
+
+    it('groupNorm and instanceNorm, any number of pixels', () => {
+      const random = new Random(20261225)
+      for (const pixels of [[3, 4], [40, 41], [1, 1], [5], []]) {
+        for (const [c, groups] of [
+          [6, 3],
+          [8, 1],
+          [5, 5],
+          [12, 2],
+        ] as const) {
+          // biome-ignore format: shapes
+          engine().scope(() => {
+            const inputs = [floats(random, [2, ...pixels, c], -2, 3), floats(random, [c], 0.5, 1.5), floats(random, [c])]
+            const options = { about: `[${pixels}] ${c} channels, ${groups} groups`, tolerance: 5e-3, most: 12 }
+            expectGradients(engine(), random, inputs, (x, scale, offset) => fb.groupNorm(x!, { groups, scale, offset, epsilon: 0.1 }), options)
+            expectGradients(engine(), random, inputs, (x, scale, offset) => fb.groupNorm(x!, { groups, scale, offset, epsilon: 0.1, activation: 'tanh' }), options)
+            expectGradients(engine(), random, inputs.slice(0, 1), (x) => fb.instanceNorm(x!, { epsilon: 0.1 }), options)
+          })
+        }
+      }
+    })
+
+    it('gather: rows that are taken several times add up, the others get 0', () => {
+      const random = new Random(20261226)
+      engine().scope(() => {
+        for (const rest of [[3], [], [2, 17]]) {
+          expectGradients(engine(), random, [floats(random, [5, ...rest])], (table) => fb.gather(table!, [4, 0, 4, 1, 4]), { about: `[${rest}]` })
+        }
+        const table = floats(random, [3, 2])
+        const indices = engine().tensor([2, 0, 2, 2], [2, 2])
+        const { gradients } = nn.valueAndGradients(() => fb.sum(fb.gather(table, indices)), [table])
+        expect([...gradients[0]!.toArray()]).toEqual([1, 1, 0, 0, 3, 3])
+      })
+    })
+
     it('concat, pad, slice, transpose, reshape', () => {
       const random = new Random(20261217)
       engine().scope(() => {

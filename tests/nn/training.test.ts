@@ -14,11 +14,15 @@ import {
   crossEntropy,
   DepthwiseConv2d,
   Dropout,
+  Embedding,
   Flatten,
   Random as Generator,
   GlobalAvgPool2d,
+  GroupNorm,
   huber,
+  InstanceNorm2d,
   Layer,
+  LayerNorm,
   Linear,
   MaxPool2d,
   meanAbsoluteError,
@@ -280,6 +284,38 @@ describe('training', () => {
         const answers = [model.forward(x), model.forward(x)]
         expect(answers[0]!.toArray()).toEqual(answers[1]!.toArray())
         expect(engine().memory().tensors).toBe(before.tensors + 2)
+      })
+    })
+
+    it('learns through embeddings, layer, group and instance norm', () => {
+      engine().scope(() => {
+        const seed = new Generator(5)
+        const model = new Sequential(
+          new Embedding(engine(), { count: 7, features: 6, seed }),
+          new LayerNorm(engine(), { features: 6 }),
+          new GroupNorm(engine(), { channels: 6, groups: 2, activation: 'relu' }),
+          new InstanceNorm2d(engine(), { channels: 6 }),
+          new Flatten(),
+          new LayerNorm(engine(), { features: [18] }),
+          new Linear(engine(), { inFeatures: 18, outFeatures: 3, seed }),
+        )
+        expect(model.parameters.map(({ name }) => name).slice(0, 3)).toEqual(['0.table', '1.scale', '1.offset'])
+        // Words of three letters, by their first.
+        const words = [0, 1, 5, 2, 6, 3, 4, 4, 1, 0, 6, 5, 2, 2, 2, 4, 0, 3]
+        const x = engine().tensor(words, [6, 3])
+        const labels = [0, 2, 1, 0, 2, 1]
+        const optimizer = adam(model.parameters, { learningRate: 0.02 })
+        let value = 0
+        for (let i = 0; i < 60; i++) {
+          const result = valueAndGradients(() => crossEntropy(model.forward(x), labels), model.parameters)
+          optimizer.step(result.gradients)
+          value = result.value
+        }
+        expect(value).toBeLessThan(0.05)
+        const complains = (fn: () => unknown, part: string) => expectComplaint(engine(), fn, part)
+        complains(() => new GroupNorm(engine(), { channels: 6, groups: 4 }), 'GroupNorm: groups must be a divisor of 6 channels, got 4')
+        complains(() => new LayerNorm(engine(), { features: [3, 0] }), 'LayerNorm: features must be a positive integer, got 0')
+        complains(() => new Embedding(engine(), { count: 0, features: 1 }), 'Embedding: count must be a positive integer, got 0')
       })
     })
 

@@ -290,3 +290,22 @@ export function softmax(x: Values, axis: number, logarithm: boolean): Values {
   const sums = reduce(shifted, [axis], true, (values) => values.reduce((sum, v) => sum + Math.exp(v), 0))
   return zip(shifted, sums, (v, sum) => (logarithm ? v - Math.log(sum) : Math.exp(v) / sum))
 }
+
+/** (x - mean) / sqrt(variance + epsilon) among all values whose index `groupOf` gives the same name; without `centre` the mean is taken for 0. */
+export function normalise(x: Values, groupOf: (index: number[]) => string, epsilon: number, centre = true): Values {
+  const groups = new Map<string, number[]>()
+  build(x.shape, (...index) => {
+    if (!groups.has(groupOf(index))) groups.set(groupOf(index), [])
+    return groups.get(groupOf(index))!.push(at(x, index))
+  })
+  const average = (values: number[]) => values.reduce((sum, v) => sum + v, 0) / values.length
+  const statistics = new Map<string, [mean: number, deviation: number]>()
+  for (const [name, values] of groups) {
+    const mean = centre ? average(values) : 0
+    statistics.set(name, [mean, Math.sqrt(average(values.map((v) => (v - mean) ** 2)) + epsilon)])
+  }
+  return build(x.shape, (...index) => {
+    const [mean, deviation] = statistics.get(groupOf(index))!
+    return (at(x, index) - mean) / deviation
+  })
+}
