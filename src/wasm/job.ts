@@ -20,8 +20,8 @@ export enum Control {
   kernel,
   call,
   units,
-  /** Units taken at a time. */
-  grain,
+  /** Threads that work, twice. */
+  shares,
   /** The next unit to take, in a cache line of its own. */
   next = 32,
   length = 48,
@@ -37,14 +37,19 @@ export interface Start {
   kernels: readonly Kernel[]
 }
 
-/** Takes units of the open job and runs them until none is left. */
+/**
+ * Takes units of the open job and runs them until none is left. A thread takes half of its share of what is left each time, so that few crossings
+ * into the kernel are made and all threads end together (guided self-scheduling, Polychronopoulos and Kuck, 1987).
+ */
 export function work(words: Int32Array, kernel: (call: number, begin: number, end: number) => void): void {
   const call = words[Control.call]!
   const units = words[Control.units]!
-  const grain = words[Control.grain]!
-  for (;;) {
-    const begin = Atomics.add(words, Control.next, grain)
-    if (begin >= units) return
-    kernel(call, begin, Math.min(units, begin + grain))
+  const shares = words[Control.shares]!
+  let begin = Atomics.load(words, Control.next)
+  while (begin < units) {
+    const end = begin + Math.ceil((units - begin) / shares)
+    const seen = Atomics.compareExchange(words, Control.next, begin, end)
+    if (seen === begin) kernel(call, begin, end)
+    begin = seen === begin ? Atomics.load(words, Control.next) : seen
   }
 }

@@ -77,7 +77,7 @@ export class Workers {
     words[Control.kernel] = kernelNames.indexOf(kernel)
     words[Control.call] = call
     words[Control.units] = units
-    words[Control.grain] = Math.max(1, Math.floor(units / (4 * (this.joined + 1))))
+    words[Control.shares] = 2 * (this.joined + 1)
     Atomics.store(words, Control.next, 0)
     Atomics.store(words, Control.open, 1)
     Atomics.add(words, Control.sequence, 1)
