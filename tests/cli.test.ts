@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { filter2d, gaussianBlur, type Pixels, sobel } from '../src/image/index.js'
 import { createEngine, type Engine } from '../src/index.js'
 import { version } from '../src/version.js'
+import { commandIn, expectFailed } from './support/cli.js'
 import { Random } from './support/random.js'
 
 const root = join(import.meta.dirname, '..')
@@ -23,22 +23,9 @@ afterAll(() => {
   engine.dispose()
 })
 
-/** Runs the built command in the temporary folder. */
-function filterbank(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [join(root, 'dist/cli.js'), ...args], { cwd: folder }, (error, out, err) =>
-      resolve({ code: Number(error?.code ?? 0), out, err }),
-    )
-  })
-}
+const filterbank = commandIn(() => folder)
 
-/** The command fails with this code and one line on stderr that has every part. */
-async function expectFailure(code: number, args: string[], ...parts: string[]): Promise<void> {
-  const result = await filterbank(...args)
-  expect(result.err).toMatch(/^filterbank: [^\n]+\n$/)
-  for (const part of parts) expect(result.err).toContain(part)
-  expect(result.code).toBe(code)
-}
+const expectFailure = async (code: number, args: string[], ...parts: string[]) => expectFailed(await filterbank(...args), code, ...parts)
 
 const file = (name: string) => join(folder, name)
 const read = (name: string) => PNG.sync.read(readFileSync(file(name)))
@@ -207,7 +194,7 @@ describe('filterbank', () => {
   it('helps', async () => {
     const all = await filterbank('--help')
     expect(all.code).toBe(0)
-    for (const name of ['demo', 'filter', 'doctor']) {
+    for (const name of ['demo', 'filter', 'inspect', 'doctor']) {
       expect(all.out).toContain(`\n  ${name} `)
       const one = await filterbank(name, '--help')
       expect(one).toMatchObject({ code: 0, err: '' })
@@ -221,7 +208,7 @@ describe('filterbank', () => {
   it('knows its version and the commands that there are', async () => {
     expect((await filterbank('--version')).out).toBe(`${version}\n`)
     expect(version).toBe(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version)
-    await expectFailure(2, ['blur'], "'blur'", 'demo, filter, doctor')
+    await expectFailure(2, ['blur'], "'blur'", 'demo, filter, inspect, doctor')
     await expectFailure(2, ['constructor'], "'constructor'")
   })
 })

@@ -12,13 +12,26 @@ export interface Command {
 /** `parseArgs`, its complaints cut to their first sentence. */
 export function parse<T extends NonNullable<ParseArgsConfig['options']>>(args: string[], options: T) {
   try {
-    return parseArgs({ args, options, allowPositionals: true })
+    return parseArgs({ args: joinNegative(args, options), options, allowPositionals: true })
   } catch (error) {
     throw wrongUsage((error as Error).message.split(/\. |\n/)[0]!)
   }
 }
 
-const plural = (n: number, word: string): string => `${n} ${word}${n === 1 ? '' : 's'}`
+/** `--range -1,1`, which parseArgs would take for an option, as `--range=-1,1`. */
+function joinNegative(args: string[], options: NonNullable<ParseArgsConfig['options']>): string[] {
+  const taking = Object.entries(options).filter(([, { type }]) => type === 'string')
+  const nameOf = (arg: string | undefined) => taking.find(([name, { short }]) => arg === `--${name}` || (short && arg === `-${short}`))?.[0]
+  const isNegative = (arg: string | undefined) => /^-[.\d]/.test(arg ?? '')
+  return args.flatMap((arg, i) => {
+    const name = nameOf(arg)
+    if (name && isNegative(args[i + 1])) return [`--${name}=${args[i + 1]}`]
+    return isNegative(arg) && nameOf(args[i - 1]) ? [] : [arg]
+  })
+}
+
+/** '2 threads' */
+export const plural = (n: number, word: string): string => `${n} ${word}${n === 1 ? '' : 's'}`
 
 /** The line that a command starts with: what does the work. */
 export const engineLine = ({ simd, simdReason, threads }: { simd: string; simdReason: string; threads: number }, version: string): string =>

@@ -10,3 +10,20 @@ export class Failure extends Error {
 }
 
 export const wrongUsage = (message: string): Failure => new Failure(message, 2)
+
+/** What the system's error codes mean to a person. */
+const reasons: Record<string, string> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'no permission',
+  EPERM: 'no permission',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'a part of the path is not a directory',
+  EEXIST: 'a file of that name is in the way',
+  ENOSPC: 'the disk is full',
+  EROFS: 'the disk is read-only',
+}
+
+export const reasonOf = (error: unknown): string => {
+  const { code, message } = error as NodeJS.ErrnoException
+  return reasons[code ?? ''] ?? message
+}

@@ -17,16 +17,6 @@ function grayed(engine: Engine, picture: Pixels): Pixels {
   return { data, ...size }
 }
 
-/** `--kernel "-1 0 1"`, which parseArgs would take for an option, as `--kernel=-1 0 1`. */
-function joinNegative(args: string[]): string[] {
-  const isKernel = (arg: string | undefined) => arg === '--kernel' || arg === '-k'
-  const isNegative = (arg: string | undefined) => /^-[.\d]/.test(arg ?? '')
-  return args.flatMap((arg, i) => {
-    if (isKernel(arg) && isNegative(args[i + 1])) return [`--kernel=${args[i + 1]}`]
-    return isNegative(arg) && isKernel(args[i - 1]) ? [] : [arg]
-  })
-}
-
 export const filter: Command = {
   summary: 'applies image filters to photos (PNG or JPEG), each result a PNG',
   help: `Usage: filterbank filter IN... --kernel LIST [-o DIR] [--border B] [--gray]
@@ -51,7 +41,7 @@ ${kernelHelp}
 
 Example: filterbank filter photo.jpg --kernel sobel,gaussian:4 -o filtered`,
   async run(args) {
-    const { values, positionals } = parse(joinNegative(args), {
+    const { values, positionals } = parse(args, {
       kernel: { type: 'string', short: 'k', multiple: true },
       output: { type: 'string', short: 'o', default: '.' },
       border: { type: 'string' },

@@ -7,8 +7,9 @@ import { demo } from './demo.js'
 import { doctor } from './doctor.js'
 import { Failure, wrongUsage } from './failure.js'
 import { filter } from './filter.js'
+import { inspect } from './inspect.js'
 
-const commands: Record<string, Command> = { demo, filter, doctor }
+const commands: Record<string, Command> = { demo, filter, inspect, doctor }
 
 const help = `filterbank ${version}: a convolution engine, from the command line
 

@@ -3,30 +3,13 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import jpeg from 'jpeg-js'
 import { PNG } from 'pngjs'
-import { Failure } from './failure.js'
+import { Failure, reasonOf } from './failure.js'
 
 /** RGBA bytes, row by row. */
 export interface Picture {
   data: Uint8Array | Uint8ClampedArray
   width: number
   height: number
-}
-
-/** What the system's error codes mean to a person. */
-const reasons: Record<string, string> = {
-  ENOENT: 'there is no such file',
-  EACCES: 'no permission',
-  EPERM: 'no permission',
-  EISDIR: 'it is a directory',
-  ENOTDIR: 'a part of the path is not a directory',
-  EEXIST: 'a file of that name is in the way',
-  ENOSPC: 'the disk is full',
-  EROFS: 'the disk is read-only',
-}
-
-const reasonOf = (error: unknown): string => {
-  const { code, message } = error as NodeJS.ErrnoException
-  return reasons[code ?? ''] ?? message
 }
 
 /** Paeth's filter and a light deflate: about half the time of pngjs's own choice, and half the bytes where the picture is gray. */

@@ -78,9 +78,13 @@ function portOf({ name, type }: ValueInfoProto): Port {
     expected: 'a type that filterbank knows',
     got: `type ${tensor?.elemType} of the ONNX standard`,
   }))
-  const shape = tensor?.shape?.dim.map(({ dimValue, dimParam }) => dimValue ?? (dimParam || null))
+  const shape = lengthsOf(type)
   return { name, type: element, ...(shape && { shape }) }
 }
+
+/** The shape that the file gives for a value. */
+export const lengthsOf = (type: ValueInfoProto['type']): Port['shape'] =>
+  type?.tensorType?.shape?.dim.map(({ dimValue, dimParam }) => dimValue ?? (dimParam || null))
 
 function graphOf(proto: GraphProto, external: External): Graph {
   const unknown = { expected: 'dense constants', got: `${proto.sparseInitializer.length} sparse ones` }

@@ -59,6 +59,7 @@ export async function loadModel(engine: Engine, source: ModelSource, options: Lo
   return new Model(engine, graph, opset, run, constants)
 }
 
+export { inspectModel, type ModelFacts } from './inspect.js'
 export type { ModelSource, Progress } from './load.js'
 export type { Model, ModelInput, ModelOutput, ModelOutputs, Port, RunAsyncOptions, RunOptions } from './model.js'
 export type { LayerSummary } from './summary.js'

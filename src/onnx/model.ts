@@ -407,8 +407,8 @@ export function foldConstants(graph: Graph, opset: number, run: Run): Map<string
 /** What is not the same every time. */
 const NEVER_FOLDED = new Set(['RandomNormal', 'RandomUniform', 'RandomNormalLike', 'RandomUniformLike', 'Bernoulli', 'Multinomial'])
 
-/** All that filterbank cannot run in a graph: operator, version, names of the nodes. */
-export function checkOperators(graph: Graph, opset: number, known: (op: string) => boolean): void {
+/** The operators of a graph that filterbank lacks, each with the names of its nodes. */
+export function missingOperators(graph: Graph, known: (op: string) => boolean): Map<string, string[]> {
   const missing = new Map<string, string[]>()
   const visit = ({ nodes }: Graph) => {
     for (const node of nodes) {
@@ -417,6 +417,12 @@ export function checkOperators(graph: Graph, opset: number, known: (op: string) 
     }
   }
   visit(graph)
+  return missing
+}
+
+/** Throws unless filterbank has all operators of a graph: all that it lacks at once. */
+export function checkOperators(graph: Graph, opset: number, known: (op: string) => boolean): void {
+  const missing = missingOperators(graph, known)
   check(missing.size === 0, () => ({
     op: 'loadModel',
     argument: 'model',

@@ -55,6 +55,7 @@ export interface GraphProto {
   sparseInitializer: object[]
   input: ValueInfoProto[]
   output: ValueInfoProto[]
+  valueInfo: ValueInfoProto[]
 }
 
 export interface ModelProto {
@@ -117,6 +118,7 @@ Object.assign(graph, {
   5: ['initializer', [tensor]],
   11: ['input', [value]],
   12: ['output', [value]],
+  13: ['valueInfo', [value]],
   15: ['sparseInitializer', [{}]],
 })
 export const model: Message = {
