@@ -25,6 +25,7 @@ export {
   Upsample,
 } from './layers.js'
 export { binaryCrossEntropy, type CrossEntropyOptions, crossEntropy, huber, type Labels, meanAbsoluteError, meanSquaredError } from './losses.js'
+export { type OnnxGraph, type OnnxValue, saveOnnx } from './onnx.js'
 export { type AdamOptions, adam, adamW, clipByGlobalNorm, type Optimizer, type RmsPropOptions, rmsProp, type SgdOptions, sgd } from './optimizers.js'
 export { Random, type Seed } from './random.js'
 export { load, type SaveOptions, save } from './save.js'

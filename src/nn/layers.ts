@@ -16,6 +16,7 @@ import { type Shape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Pair, pair } from '../window.js'
 import { type Initial, initializerOf } from './initializers.js'
+import type { OnnxGraph, OnnxValue } from './onnx.js'
 import { Random, randomOf, type Seed } from './random.js'
 
 /**
@@ -46,6 +47,12 @@ export abstract class Layer {
 
   /** A new tensor from x. */
   abstract forward(x: Tensor): Tensor
+
+  /**
+   * What `saveOnnx` writes for a layer of one's own: nodes that compute the same from x. Images are [n, channels, height, width] in the graph.
+   * @example toOnnx(graph, x) { return graph.node('Mul', [x, graph.constant('factor', this.factor.toArray(), [channels, 1, 1])]) }
+   */
+  toOnnx?(graph: OnnxGraph, x: OnnxValue): OnnxValue
 
   /** Gives parameters and state back. */
   dispose(): void {

@@ -75,10 +75,12 @@ const gemm: Operator = (call) => {
     })
   }
   // [in, out], turned and packed once where it is a constant.
-  const weight = b.form(transB ? 'turned' : 'plain', () => {
-    const tensor = turned(call, b).tensor()
-    return tensor.reshape(tensor.shape)
-  })
+  const weight = transB
+    ? b.form('turned', () => {
+        const tensor = turned(call, b).tensor()
+        return tensor.reshape(tensor.shape)
+      })
+    : b.tensor()
   const columns = weight.shape[1]!
   const bias = c && alpha === 1 && beta === 1 && c.size === columns && (c.shape.at(-1) === columns || columns === 1) ? c : undefined
   let y = linear(a.tensor(), weight, { ...(bias && { bias: bias.tensor().reshape([columns]) }) })
