@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { add, createEngine, type Engine, mul, type Tensor } from '../../src/index.js'
+import { add, createEngine, type Engine, mul, sub, type Tensor } from '../../src/index.js'
 import {
   Activation,
   adam,
@@ -40,6 +40,8 @@ import {
 import { expectComplaint, inEveryBuild } from '../support/check.js'
 import { expectGradients } from '../support/gradients.js'
 import { Random } from '../support/random.js'
+
+const applied = (x: Tensor, kind: 'relu' | 'silu'): Tensor => new Activation(kind).forward(x)
 
 const lenet = (engine: Engine, random = new Generator(1)) =>
   new Sequential(
@@ -216,11 +218,15 @@ describe('training', () => {
         layer.state[0]!.toArray().forEach((v, c) => { expect(v).toBeCloseTo(means[c]! / 2, 5) }) // biome-ignore format: one line
         layer.state[1]!.toArray().forEach((v, c) => { expect(v).toBeCloseTo(0.5 + (0.5 * variances[c]! * 24) / 23, 5) }) // biome-ignore format: one line
         const [scale, offset] = layer.parameters.map((parameter) => parameter.set(random.floats(5, 0.5, 1.5)))
-        for (const activation of [undefined, 'silu'] as const) {
+        for (const activation of [undefined, 'silu', 'relu'] as const) {
           const forward = new BatchNorm2d(engine(), { channels: 5, activation })
           forward.training = true
           Object.assign(forward, { parameters: [scale, offset] })
           expectGradients(engine(), random, [x, scale!, offset!], (v) => forward.forward(v!), { tolerance: 5e-3 })
+          // Fused or after it, in training as well.
+          layer.training = true
+          const apart = activation ? applied(layer.forward(x), activation) : layer.forward(x)
+          expect(Math.max(...sub(forward.forward(x), apart).toArray().map(Math.abs))).toBeLessThan(1e-6)
         }
         layer.training = false
         expectGradients(engine(), random, [x, scale!, offset!], (v) => layer.forward(v!), { tolerance: 5e-3 })
