@@ -282,6 +282,9 @@ export const enum Softmax {
   length,
 }
 
+/** Floats of rows that softmax takes together: x, y and scratch of them stay in the first cache. */
+export const SOFTMAX_CHUNK = 2048
+
 /** Filter gradient of any dense product over a window: see gradient.ts. The words of Igemm, where y is dy, w the sums, and pixels are those of one block. */
 export const enum FilterGradient {
   splits = Igemm.length,

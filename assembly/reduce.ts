@@ -1,13 +1,14 @@
 /**
  * What goes over one axis: x [outer, n, inner], the n elements of each (outer, inner) together. Sums are kept in float64, so that their error is half a
- * unit of the float32 result (and n 2^-53 of the sum of the magnitudes), in whatever order.
+ * unit of the float32 result (and n 2^-53 of the sum of the magnitudes), in whatever order; those of softmax, of positive numbers, are two units off at most.
  *
  * Rows (inner = 1) are contiguous; columns (inner > 1) are taken side by side.
  */
-import { address, word } from './arguments'
-import { Reduce, ReduceOp, Softmax } from './calls'
+import { address, scratch, word } from './arguments'
+import { Reduce, ReduceOp, SOFTMAX_CHUNK, Softmax } from './calls'
+import { expRun } from './elementwise'
 import { expFalling, log } from './math'
-import { loadPart, storePart } from './simd'
+import { loadPart, madd, storePart } from './simd'
 
 /** Columns taken side by side: a cache line. */
 const STRIP = 16
@@ -202,51 +203,91 @@ function argmaxColumns(x: usize, n: i32, stride: usize, width: usize, y: usize):
   }
 }
 
-/** Unit: `unit` rows or columns. y = exp(x - m) / s or x - m - log(s), where m = max(x), s = sum of exp(x - m). y may be x. */
+/**
+ * Unit: `unit` rows or columns. y = exp(x - m) / s or x - m - log(s), where m = max(x), s = sum of exp(x - m). y may be x.
+ *
+ * scratch: tail [16] | exponentials of as many rows as SOFTMAX_CHUNK holds, at least one
+ */
 export function softmax(call: usize, begin: i32, end: i32): void {
   const n = word(call, Softmax.n), inner = word(call, Softmax.inner), unit = word(call, Softmax.unit), logarithm = word(call, Softmax.log)
   const stride = <usize>inner << 2
   const last = min(word(call, Softmax.vectors), end * unit)
   for (let o = begin * unit; o < last; ) {
     const outer = o / inner, column = o - outer * inner
-    const width = min(min(inner - column, last - o), 4)
+    const width = inner == 1 ? min(last - o, max(1, SOFTMAX_CHUNK / n)) : min(min(inner - column, last - o), 4)
     const offset = <usize>(outer * n * inner + column) << 2
     const x = address(call, Softmax.x) + offset, y = address(call, Softmax.y) + offset
-    if (inner == 1) softmaxRow(x, n, y, logarithm)
+    if (inner == 1) softmaxRows(x, n, width, y, logarithm)
     else softmaxColumns(x, n, stride, width, y, logarithm)
     o += width
   }
 }
 
-function softmaxRow(x: usize, n: i32, y: usize, logarithm: i32): void {
-  const m = f32x4.splat(maxRow(x, n, i32x4.splat(0)))
-  const whole = <usize>(n & -4) << 2, left = <usize>(n & 3)
+/** The exponentials of all rows at once: rows of any length cost the same. */
+function softmaxRows(x: usize, n: i32, rows: i32, y: usize, logarithm: i32): void {
+  const tail = scratch(), e = logarithm ? tail + 64 : y
+  const stride = <usize>n << 2, end = <usize>rows * stride
+  const one = f32x4.splat(1)
+  for (let i: usize = 0; i < end; i += stride) affineRow(x + i, y + i, n, one, f32x4.neg(peakRow(x + i, n)))
+  expRun(y, e, rows * n, tail)
+  for (let i: usize = 0; i < end; i += stride) {
+    const sum = shortSums(e + i, n)
+    if (logarithm) affineRow(y + i, y + i, n, one, f32x4.neg(log(f32x4.splat(<f32>sum))))
+    else affineRow(y + i, y + i, n, f32x4.splat(<f32>(1 / sum)), f32x4.splat(0))
+  }
+}
+
+/** The largest of n > 0 elements in all lanes; any number where there is a NaN. */
+function peakRow(x: usize, n: i32): v128 {
+  let m0 = v128.load32_splat(x), m1 = m0, m2 = m0, m3 = m0
+  if (n < 4) {
+    while (--n) m0 = f32x4.pmax(m0, v128.load32_splat((x += 4)))
+    return m0
+  }
+  const last = x + (<usize>n << 2) - 16
+  for (; x + 48 <= last; x += 64) {
+    m0 = f32x4.pmax(m0, v128.load(x))
+    m1 = f32x4.pmax(m1, v128.load(x, 16))
+    m2 = f32x4.pmax(m2, v128.load(x, 32))
+    m3 = f32x4.pmax(m3, v128.load(x, 48))
+  }
+  for (; x < last; x += 16) m0 = f32x4.pmax(m0, v128.load(x))
+  m0 = f32x4.pmax(f32x4.pmax(m0, v128.load(last)), f32x4.pmax(m1, f32x4.pmax(m2, m3)))
+  m0 = f32x4.pmax(m0, v128.shuffle<f32>(m0, m0, 2, 3, 0, 1))
+  return f32x4.pmax(m0, v128.shuffle<f32>(m0, m0, 1, 0, 3, 2))
+}
+
+/** y = x * factor + term. y may be x: the last four, which may have been written before, are read first. */
+function affineRow(x: usize, y: usize, n: i32, factor: v128, term: v128): void {
+  if (n < 4) return storePart(y, madd(loadPart(x, n), factor, term), n)
+  const last = <usize>n - 4 << 2
+  const end = madd(v128.load(x + last), factor, term)
+  let i: usize = 0
+  for (; i + 16 <= last; i += 32) {
+    const v0 = v128.load(x + i), v1 = v128.load(x + i, 16)
+    v128.store(y + i, madd(v0, factor, term))
+    v128.store(y + i, madd(v1, factor, term), 16)
+  }
+  if (i < last) v128.store(y + i, madd(v128.load(x + i), factor, term))
+  v128.store(y + last, end)
+}
+
+/** The sum of n elements: of each lane's next four in float32, of those in float64. */
+function shortSums(x: usize, n: i32): f64 {
   let low = f64x2.splat(0), high = low
-  for (let i: usize = 0; i < whole; i += 16) {
-    const e = expFalling(f32x4.sub(v128.load(x + i), m))
-    low = f64x2.add(low, lowHalf(e))
-    high = f64x2.add(high, highHalf(e))
-    if (!logarithm) v128.store(y + i, e)
+  let short = loadPart(x + (<usize>(n & -4) << 2), n & 3)
+  for (; n >= 16; n -= 16) {
+    const four = f32x4.add(f32x4.add(v128.load(x), v128.load(x, 16)), f32x4.add(v128.load(x, 32), v128.load(x, 48)))
+    low = f64x2.add(low, lowHalf(four))
+    high = f64x2.add(high, highHalf(four))
+    x += 64
   }
-  if (left) {
-    // Lanes beyond the row hold exp(0 - m) and must not be counted.
-    let e = expFalling(f32x4.sub(loadPart(x + whole, left), m))
-    e = v128.and(e, i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(<i32>left)))
-    low = f64x2.add(low, lowHalf(e))
-    high = f64x2.add(high, highHalf(e))
-    if (!logarithm) storePart(y + whole, e, left)
+  for (; n >= 4; n -= 4) {
+    short = f32x4.add(short, v128.load(x))
+    x += 16
   }
-  low = f64x2.add(low, high)
-  const sum = f64x2.extract_lane(low, 0) + f64x2.extract_lane(low, 1)
-  if (logarithm) {
-    const s = log(f32x4.splat(<f32>sum))
-    for (let i: usize = 0; i < whole; i += 16) v128.store(y + i, f32x4.sub(f32x4.sub(v128.load(x + i), m), s))
-    if (left) storePart(y + whole, f32x4.sub(f32x4.sub(loadPart(x + whole, left), m), s), left)
-  } else {
-    const s = f32x4.splat(<f32>(1 / sum))
-    for (let i: usize = 0; i < whole; i += 16) v128.store(y + i, f32x4.mul(v128.load(y + i), s))
-    if (left) storePart(y + whole, f32x4.mul(loadPart(y + whole, left), s), left)
-  }
+  low = f64x2.add(f64x2.add(low, lowHalf(short)), f64x2.add(high, highHalf(short)))
+  return f64x2.extract_lane(low, 0) + f64x2.extract_lane(low, 1)
 }
 
 function softmaxColumns(x: usize, n: i32, stride: usize, width: usize, y: usize, logarithm: i32): void {

@@ -32,7 +32,7 @@ const DEAR_WORK = 16
 /** y = f(x, a, b), each element by itself; y may be x. */
 export function runUnary(op: UnaryOp, x: Tensor, y: Tensor, a: number, b: number): void {
   const { engine } = x
-  engine.scratch(16)
+  engine.scratch(64)
   const { i32, f32 } = engine
   const call = engine.call(Unary.length)
   i32[call + Unary.op] = op

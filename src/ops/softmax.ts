@@ -1,5 +1,5 @@
 /** Softmax and its logarithm along one axis: the plan of assembly/reduce.ts. */
-import { Softmax, UnaryOp } from '../../assembly/calls.js'
+import { SOFTMAX_CHUNK, Softmax, UnaryOp } from '../../assembly/calls.js'
 import { engineOf } from '../engine.js'
 import { sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -14,8 +14,8 @@ export interface SoftmaxOptions extends OutOptions {
 }
 
 /**
- * exp(x) / sum of exp(x) along an axis, taken from the largest so that nothing overflows: exp(x - m) / sum of exp(x - m), m = max(x). The sum is kept in
- * float64. A NaN, or an Infinity, along the axis gives NaN there, as IEEE says. Definition: ONNX Softmax (version 13).
+ * exp(x) / sum of exp(x) along an axis, taken from the largest so that nothing overflows: exp(x - m) / sum of exp(x - m), m = max(x). A few numbers at
+ * a time are summed in float32, these sums in float64. A NaN, or an Infinity, along the axis gives NaN there, as IEEE says. Definition: ONNX Softmax (version 13).
  *
  * @param x any shape but []
  * @param options axis -1; out: a tensor of x's shape to write into, which may be x
@@ -45,6 +45,7 @@ function run(op: string, x: Tensor, { axis = -1, out }: SoftmaxOptions, logarith
     const vectors = sizeOf(x.shape.slice(0, along)) * inner
     if (n === 0 || vectors === 0) return
     const unit = outputsPerUnit(n, inner)
+    engine.scratch(4 * (16 + Math.max(n, SOFTMAX_CHUNK)))
     const { i32 } = engine
     const call = engine.call(Softmax.length)
     i32[call + Softmax.x] = x.pointer
