@@ -1,6 +1,6 @@
 import type { Engine } from '../engine.js'
 import { type Complaint, FilterbankError, show } from '../errors.js'
-import type { Shape } from '../shape.js'
+import { type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { AttributeValue, Graph, Node } from './graph.js'
 import { type ElementType, type HostArray, type HostTensor, hostArray } from './types.js'
@@ -19,6 +19,8 @@ export class Call {
     readonly run: Run,
     /** Runs a graph that is an attribute, on the values around it. */
     readonly runGraph: (graph: Graph) => Value[],
+    /** Inputs that nobody reads any more. */
+    private readonly spare: ReadonlySet<Value | undefined>,
   ) {}
 
   get engine(): Engine {
@@ -109,6 +111,11 @@ export class Call {
 
   /** Tables that this call used. */
   readonly used: Value[] = []
+
+  /** `tensor`, a form of `x`, if a result of this shape may be written over it: nobody reads x after this call, and nobody else its memory. */
+  over(x: Value, tensor: Tensor | number, shape: Shape): Tensor | undefined {
+    return typeof tensor !== 'number' && this.spare.has(x) && tensor.storage.references === 1 && sameShape(tensor.shape, shape) ? tensor : undefined
+  }
 
   /** A value that takes over a tensor of the file's shape, or in layout `'last'` of [n, ...spatial, c]. */
   tensor(type: ElementType, tensor: Tensor, layout: Layout = 'plain'): Value {

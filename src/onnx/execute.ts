@@ -47,7 +47,7 @@ function lastUsesOf(graph: Graph): string[][] {
 const ofShapes = new Set(['Shape', 'Size'])
 
 /** One node: its outputs go into the scope by their names. */
-function runNode(node: Node, scope: Scope, setting: Setting): Note {
+function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<Value | undefined>): Note {
   const { run, opset, constants } = setting
   const inputs = node.inputs.map((name) => (name ? find(name, scope) : undefined))
   const runGraph = (graph: Graph): Value[] => {
@@ -63,7 +63,7 @@ function runNode(node: Node, scope: Scope, setting: Setting): Note {
   let algorithm: string | undefined
   const start = performance.now()
   run.engine.scope(() => {
-    const call = new Call(node, inputs, opset, run, runGraph)
+    const call = new Call(node, inputs, opset, run, runGraph, spare)
     const result = operators[node.op]!(call)
     outputs = result instanceof Value ? [result] : result
     algorithm = call.algorithm
@@ -76,6 +76,7 @@ function runNode(node: Node, scope: Scope, setting: Setting): Note {
     inputs.map((value) => value?.shape),
     shape,
   )
+  for (const input of spare) for (const output of outputs) if (input && output && input !== output) input.cede(output)
   const constant = ofShapes.has(node.op) || (node.inputs.every((_, i) => inputs[i]?.constant ?? true) && node.attributes.size === plainAttributes(node))
   node.outputs.forEach((name, i) => {
     const value = outputs[i]
@@ -124,7 +125,8 @@ export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generato
         run.hostReads = false
         let note: Note
         try {
-          note = runNode(node, scope, setting)
+          const last = lastUse[i]!.map((name) => (keep.has(name) ? undefined : scope.values.get(name)))
+          note = runNode(node, scope, setting, new Set(last.filter((value) => value && !value.constant)))
         } catch (error) {
           throw located(error, node)
         }

@@ -1,5 +1,6 @@
 /** A model's graph, checked and sorted: nodes with decoded attributes, constants, inputs, outputs. */
 import { check, FilterbankError, show } from '../errors.js'
+import type { Activation } from '../ops/activation.js'
 import type { AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto } from './schema.js'
 import { decodeTensor, type ElementType, floatsOf, type HostTensor, typeOf } from './types.js'
 
@@ -14,6 +15,9 @@ export interface Node {
   inputs: string[]
   outputs: string[]
   attributes: Map<string, AttributeValue>
+  /** What is done to its output, and the operators of the file that it does the work of: where nodes were joined (`fuse`). */
+  activation?: Activation
+  parts?: readonly string[]
 }
 
 /** What goes in or comes out: of an axis whose length is open, the name (or null where it has none). Without a shape the rank is open too. */

@@ -5,6 +5,7 @@ import type { Program } from '../program.js'
 import { isShape, printShape, type Shape, sizeOf } from '../shape.js'
 import { Tensor } from '../tensor.js'
 import { constantsOf, type Scope, type Setting, stepsOf } from './execute.js'
+import { fuse } from './fuse.js'
 import type { Graph, Node, Port } from './graph.js'
 import { describe, type LayerSummary, type Note } from './summary.js'
 import { type ElementType, type HostArray, isFloat, isHalf, isUserArray, toHost, toUser, type UserArray, userArrayName } from './types.js'
@@ -54,6 +55,8 @@ export type { Port }
 interface Plan {
   /** Values that only the shapes decide. */
   constants: Map<string, Value>
+  /** Whether a run came to its end: then all that outlives a recording is there. */
+  ran: boolean
   /** Whether the host had to look at numbers: then every run goes node by node. */
   hostReads: boolean
   /** Of the last run node by node. */
@@ -70,6 +73,7 @@ const TURN = 12
 export class Model {
   readonly inputs: readonly Port[]
   readonly outputs: readonly Port[]
+  private readonly graph: Graph
   private readonly plans = new Map<string, Plan>()
   private readonly execution: Run
   private readonly constants: Map<string, Value>
@@ -80,7 +84,8 @@ export class Model {
   /** @internal */
   constructor(
     private readonly engine: Engine,
-    private readonly graph: Graph,
+    /** What the file says, constants apart. */
+    private readonly file: Graph,
     readonly opset: number,
     run: Run,
     /** Of the graph, as values. */
@@ -88,8 +93,16 @@ export class Model {
   ) {
     this.execution = run
     this.constants = constants
-    this.inputs = graph.inputs
-    this.outputs = graph.outputs
+    this.inputs = file.inputs
+    this.outputs = file.outputs
+    this.graph = this.fused(new Set())
+  }
+
+  /** The graph to run where these names are to be computed. Constants that are new in it join the others. */
+  private fused(keep: ReadonlySet<string>): Graph {
+    const graph = fuse(this.file, (name) => this.constants.get(name), keep)
+    for (const [name, value] of constantsOf(graph, this.execution)) this.constants.set(name, value)
+    return graph
   }
 
   get disposed(): boolean {
@@ -190,9 +203,9 @@ export class Model {
     this.checkTaps(taps)
     const key = this.inputs.map(({ name }) => `${name} ${feeds.get(name)!.shape.join()}`).join(';')
     let plan = this.plans.get(key)
-    if (!plan || plan.hostReads || taps.length || apart) {
+    if (!plan?.ran || plan.hostReads || taps.length || apart) {
       if (!plan) {
-        plan = { constants: new Map(this.constants), hostReads: false, notes: new Map() }
+        plan = { constants: new Map(this.constants), ran: false, hostReads: false, notes: new Map() }
         for (const [oldest, old] of this.plans) {
           if (this.plans.size < PLANS || apart) break
           dropPlan(old, this.constants)
@@ -220,7 +233,10 @@ export class Model {
   }
 
   private *nodeByNode(plan: Plan, feeds: Map<string, Feed>, taps: readonly string[]): Generator<Node, ModelOutputs> {
-    const scope: Scope = { values: new Map(plan.constants) }
+    const computed = new Set(this.graph.nodes.flatMap(({ outputs }) => outputs))
+    // Names inside of what was joined are computed in a graph that leaves those nodes as they are.
+    const graph = taps.every((name) => computed.has(name)) ? this.graph : this.fused(new Set(taps))
+    const scope: Scope = { values: new Map([...this.constants, ...plan.constants]) }
     const setting = this.setting(plan, new Set(taps))
     let hostReads = false
     setting.onNode = (node, note, reads) => {
@@ -229,11 +245,14 @@ export class Model {
     }
     try {
       for (const [name, feed] of feeds) scope.values.set(name, this.enter(feed))
-      for (const node of stepsOf(this.graph, scope, setting)) {
+      for (const node of stepsOf(graph, scope, setting)) {
         yield node
         this.checkAlive()
       }
-      plan.hostReads ||= hostReads
+      if (graph === this.graph) {
+        plan.ran = true
+        plan.hostReads ||= hostReads
+      }
       return this.collect([...this.outputs.map(({ name }) => name), ...taps].map((name) => [name, scope.values.get(name)!]))
     } finally {
       if (!this.disposed) for (const value of scope.values.values()) if (!value.constant) value.dispose()
@@ -286,7 +305,7 @@ export class Model {
   }
 
   private checkTaps(taps: readonly string[]): void {
-    const known = () => new Set([...this.constants.keys(), ...this.graph.nodes.flatMap(({ outputs }) => outputs), ...this.inputs.map(({ name }) => name)])
+    const known = () => new Set([...this.constants.keys(), ...this.file.nodes.flatMap(({ outputs }) => outputs), ...this.inputs.map(({ name }) => name)])
     for (const name of taps) {
       check(known().has(name), () => ({
         op: 'model.run',

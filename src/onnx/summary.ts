@@ -1,12 +1,13 @@
 /** What the steps of a model make and cost. */
 import type { Program } from '../program.js'
 import { type Shape, sizeOf } from '../shape.js'
+import { partsOf } from './fuse.js'
 import type { Graph, Node } from './graph.js'
 import type { Value } from './value.js'
 
 /** One step of a model: a node of the file, or what several were joined to. */
 export interface LayerSummary {
-  /** Operators of the nodes that it stands for, the first one's first. */
+  /** Operators of the nodes that it stands for, the first one's first: 'Conv BatchNormalization Relu'. */
   op: string
   /** As the file names it, else by its first output. */
   name: string
@@ -58,7 +59,7 @@ export function describe(graph: Graph, constants: ReadonlyMap<string, Value>, no
     const kernels = recorded ? [...new Set(recorded.program.kernels(begin, end))] : []
     begin = end
     return {
-      op: node.op,
+      op: partsOf(node).join(' '),
       name: node.name,
       outputs: node.outputs.filter((name) => name),
       shape: note?.shape,

@@ -165,6 +165,11 @@ export class Value {
     return value
   }
 
+  /** Leaves its tensors to `other`, which has written over them. */
+  cede(other: Value): void {
+    for (const [key, tensor] of this.forms) if (other.tensors.includes(tensor)) this.forms.delete(key)
+  }
+
   /** All tensors that live with it. */
   get tensors(): Tensor[] {
     return [...this.forms.values()]

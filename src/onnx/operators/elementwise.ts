@@ -1,6 +1,7 @@
 /** Operators that work on each element by itself, with NumPy's broadcasting. Floats in the engine where it has a kernel, all else on the host. */
 import { clamp, elu, gelu, hardSigmoid, hardSwish, leakyRelu, mish, prelu, relu, selu, sigmoid, silu, softplus, tanh } from '../../ops/activation.js'
-import { add, div, mul, sub } from '../../ops/arithmetic.js'
+import { type ArithmeticOptions, add, div, mul, sub } from '../../ops/arithmetic.js'
+import type { OutOptions } from '../../ops/elementwise.js'
 import { broadcastShapes, type Shape, sameShape } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
@@ -49,30 +50,35 @@ function operand(value: Value, rank: number, layout: Layout): Tensor | number {
   })
 }
 
+/** A function of the engine of two operands; `options` say where its result may be written, and the activation of it. */
+type Binary = (a: Tensor | number, b: Tensor | number, options: ArithmeticOptions) => Tensor
+
 /** In the engine, in the layout of the operands that have the rank of the result. */
-export function zipInEngine(call: Call, a: Value, b: Value, f: (a: Tensor | number, b: Tensor | number) => Tensor): Value {
+export function zipInEngine(call: Call, a: Value, b: Value, f: Binary): Value {
   const shape = commonShape(call, [a.shape, b.shape])
   const rank = shape.length
   const layout: Layout = rank > 2 && [a, b].some((value) => value.shape.length === rank && value.layout === 'last') ? 'last' : 'plain'
   let [p, q] = [operand(a, rank, layout), operand(b, rank, layout)]
   if (typeof p === 'number' && typeof q === 'number') p = a.tensor('plain')
-  const y = f(p, q)
-  // A single element on one side may have had more axes than the other side has.
   const wanted = layout === 'plain' ? shape : lastShape(shape)
+  const [first, second] = [call.over(a, p, wanted), call.over(b, q, wanted)]
+  const y = f(p, q, { out: first ?? second, activation: call.node.activation })
+  // A single element on one side may have had more axes than the other side has.
   return Value.inEngine(call.run, a.type, shape, sameShape(y.shape, wanted) ? y : y.reshape(wanted), layout)
 }
 
-/** y = f(x) in the engine, in whichever layout x is. */
-export function mapInEngine(call: Call, x: Value, f: (x: Tensor) => Tensor): Value {
+/** y = f(x) in the engine, in whichever layout x is; `out` says where it may be written. */
+export function mapInEngine(call: Call, x: Value, f: (x: Tensor, options: OutOptions) => Tensor): Value {
   const { layout } = x
-  return Value.inEngine(call.run, x.type, x.shape, f(x.tensor(layout)), layout)
+  const tensor = x.tensor(layout)
+  return Value.inEngine(call.run, x.type, x.shape, f(tensor, { out: call.over(x, tensor, tensor.shape) }), layout)
 }
 
 /** A function of one number on the host; `engine`, where there is a kernel, for floats. */
-function unary(host: (v: number, call: Call) => number, engine?: (x: Tensor, call: Call) => Tensor, type?: ElementType): Operator {
+function unary(host: (v: number, call: Call) => number, engine?: (x: Tensor, options: OutOptions, call: Call) => Tensor, type?: ElementType): Operator {
   return (call) => {
     const x = call.input(0)
-    if (engine && !x.isHost) return mapInEngine(call, x, (tensor) => engine(tensor, call))
+    if (engine && !x.isHost) return mapInEngine(call, x, (tensor, options) => engine(tensor, options, call))
     return mapOnHost(call, x, (v) => host(v, call), type)
   }
 }
@@ -101,18 +107,11 @@ const log1pExp = (v: number): number => Math.max(v, 0) + Math.log1p(Math.exp(-Ma
 const limit = (v: number, low: number, high: number): number => Math.min(Math.max(v, low), high)
 
 /** A function of two numbers: `host` by whether they are whole numbers, `engine` for floats. */
-function binary(host: (a: number, b: number) => number, engine?: (a: Tensor | number, b: Tensor | number) => Tensor, whole = host): Operator {
+function binary(host: (a: number, b: number) => number, engine?: Binary, whole = host): Operator {
   return (call) => arithmetic(call, call.input(0), call.input(1), host, engine, whole)
 }
 
-function arithmetic(
-  call: Call,
-  a: Value,
-  given: Value,
-  host: (a: number, b: number) => number,
-  engine?: (a: Tensor | number, b: Tensor | number) => Tensor,
-  whole = host,
-): Value {
+function arithmetic(call: Call, a: Value, given: Value, host: (a: number, b: number) => number, engine?: Binary, whole = host): Value {
   const b = oldBroadcast(call, a, given)
   if (engine && isFloat(a.type) && isFloat(b.type) && !(a.isHost && b.isHost)) return zipInEngine(call, a, b, engine)
   return zipOnHost(call, [a, b], a.type, isFloat(a.type) ? host : whole)
@@ -127,7 +126,7 @@ function oldBroadcast(call: Call, a: Value, b: Value): Value {
 
 /** The same function of all inputs, two by two. */
 const folded =
-  (host: (a: number, b: number) => number, engine?: (a: Tensor | number, b: Tensor | number) => Tensor): Operator =>
+  (host: (a: number, b: number) => number, engine?: Binary): Operator =>
   (call) => {
     const [first, ...rest] = call.inputs as Value[]
     return rest.reduce((a, b) => arithmetic(call, a, b, host, engine), first!.again())
@@ -156,7 +155,7 @@ const clip: Operator = (call) => {
   const low = bound(1, 'min', Number.NEGATIVE_INFINITY)
   const high = bound(2, 'max', Number.POSITIVE_INFINITY)
   if (x.isHost || low > high) return mapOnHost(call, x, (v) => Math.min(Math.max(v, low), high))
-  return mapInEngine(call, x, (tensor) => clamp(tensor, { low, high }))
+  return mapInEngine(call, x, (tensor, options) => clamp(tensor, { ...options, low, high }))
 }
 
 const cast: Operator = (call) =>
@@ -197,23 +196,23 @@ const preluOf: Operator = (call) => {
   // Old files give one number per channel, without the axes behind.
   const fits = broadcastShapes(x.shape, slope.shape)
   const wanted = fits && sameShape(fits, x.shape) ? slope : slope.reshaped([slope.size, ...Array(Math.max(0, x.shape.length - 2)).fill(1)])
-  return zipInEngine(call, x, wanted, (p, q) => (typeof q === 'number' ? leakyRelu(p as Tensor, { alpha: q }) : prelu(p as Tensor, q)))
+  return zipInEngine(call, x, wanted, (p, q, { out }) => (typeof q === 'number' ? leakyRelu(p as Tensor, { alpha: q, out }) : prelu(p as Tensor, q, { out })))
 }
 
 const swish: Operator = (call) => {
   const x = call.input(0)
   const alpha = call.number('alpha', 1)
   if (x.isHost) return mapOnHost(call, x, (v) => v * logistic(alpha * v))
-  return mapInEngine(call, x, (tensor) => (alpha === 1 ? silu(tensor) : mul(tensor, sigmoid(mul(tensor, alpha)))))
+  return mapInEngine(call, x, (tensor, options) => (alpha === 1 ? silu(tensor, options) : mul(tensor, sigmoid(mul(tensor, alpha)))))
 }
 
 export const elementwise: Record<string, Operator> = {
   Abs: unary(Math.abs),
-  Neg: unary((v) => -v, (x) => mul(x, -1)), // biome-ignore format: one line
+  Neg: unary((v) => -v, (x, options) => mul(x, -1, options)), // biome-ignore format: one line
   Exp: unary(Math.exp),
   Log: unary(Math.log),
   Sqrt: unary(Math.sqrt),
-  Reciprocal: unary((v) => 1 / v, (x) => div(1, x)), // biome-ignore format: one line
+  Reciprocal: unary((v) => 1 / v, (x, options) => div(1, x, options)), // biome-ignore format: one line
   Floor: unary(Math.floor),
   Ceil: unary(Math.ceil),
   Round: unary(roundToEven),
@@ -243,38 +242,38 @@ export const elementwise: Record<string, Operator> = {
   ),
   BitwiseNot: unary((v) => ~v),
 
-  Relu: unary((v) => (v < 0 ? 0 : v), (x) => relu(x)), // biome-ignore format: one line
+  Relu: unary((v) => (v < 0 ? 0 : v), relu), // biome-ignore format: one line
   LeakyRelu: unary(
     (v, call) => (v < 0 ? call.number('alpha', 0.01) * v : v),
-    (x, call) => leakyRelu(x, { alpha: call.number('alpha', 0.01) }),
+    (x, options, call) => leakyRelu(x, { ...options, alpha: call.number('alpha', 0.01) }),
   ),
   PRelu: preluOf,
   Elu: unary(
     (v, call) => (v < 0 ? call.number('alpha', 1) * Math.expm1(v) : v),
-    (x, call) => elu(x, { alpha: call.number('alpha', 1) }),
+    (x, options, call) => elu(x, { ...options, alpha: call.number('alpha', 1) }),
   ),
   Celu: unary((v, call) => (v < 0 ? call.number('alpha', 1) * Math.expm1(v / call.number('alpha', 1)) : v)),
   Selu: unary(
     (v, call) => call.number('gamma', 1.0507009873554805) * (v > 0 ? v : call.number('alpha', 1.6732632423543772) * Math.expm1(v)),
-    (x, call) =>
+    (x, options, call) =>
       call.has('gamma') || call.has('alpha')
         ? mul(elu(x, { alpha: call.number('alpha', 1.6732632423543772) }), call.number('gamma', 1.0507009873554805))
-        : selu(x),
+        : selu(x, options),
   ),
   Gelu: unary(
     (v, call) =>
       call.text('approximate') === 'tanh' ? 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))) : 0.5 * v * (1 + erf(v / Math.SQRT2)),
-    (x, call) => gelu(x, { approximate: call.text('approximate') === 'tanh' ? 'tanh' : 'none' }),
+    (x, options, call) => gelu(x, { ...options, approximate: call.text('approximate') === 'tanh' ? 'tanh' : 'none' }),
   ),
-  Sigmoid: unary(logistic, (x) => sigmoid(x)),
+  Sigmoid: unary(logistic, sigmoid),
   HardSigmoid: unary(
     (v, call) => limit(call.number('alpha', 0.2) * v + call.number('beta', 0.5), 0, 1),
-    (x, call) => hardSigmoid(x, { alpha: call.number('alpha', 0.2), beta: call.number('beta', 0.5) }),
+    (x, options, call) => hardSigmoid(x, { ...options, alpha: call.number('alpha', 0.2), beta: call.number('beta', 0.5) }),
   ),
-  Tanh: unary(Math.tanh, (x) => tanh(x)),
-  HardSwish: unary((v) => v * limit(v / 6 + 0.5, 0, 1), (x) => hardSwish(x)), // biome-ignore format: one line
-  Mish: unary((v) => v * Math.tanh(log1pExp(v)), (x) => mish(x)), // biome-ignore format: one line
-  Softplus: unary(log1pExp, (x) => softplus(x)),
+  Tanh: unary(Math.tanh, tanh),
+  HardSwish: unary((v) => v * limit(v / 6 + 0.5, 0, 1), hardSwish), // biome-ignore format: one line
+  Mish: unary((v) => v * Math.tanh(log1pExp(v)), mish), // biome-ignore format: one line
+  Softplus: unary(log1pExp, softplus),
   Softsign: unary((v) => v / (1 + Math.abs(v))),
   Swish: swish,
   ThresholdedRelu: unary((v, call) => (v > call.number('alpha', 1) ? v : 0)),
@@ -283,10 +282,10 @@ export const elementwise: Record<string, Operator> = {
     return v < -lambda ? v + bias : v > lambda ? v - bias : 0
   }),
 
-  Add: binary((a, b) => a + b, (a, b) => add(a, b)), // biome-ignore format: one line
-  Sub: binary((a, b) => a - b, (a, b) => sub(a, b)), // biome-ignore format: one line
-  Mul: binary((a, b) => a * b, (a, b) => mul(a, b)), // biome-ignore format: one line
-  Div: binary((a, b) => a / b, (a, b) => div(a, b), (a, b) => Math.trunc(a / b)), // biome-ignore format: one line
+  Add: binary((a, b) => a + b, add), // biome-ignore format: one line
+  Sub: binary((a, b) => a - b, sub), // biome-ignore format: one line
+  Mul: binary((a, b) => a * b, mul), // biome-ignore format: one line
+  Div: binary((a, b) => a / b, div, (a, b) => Math.trunc(a / b)), // biome-ignore format: one line
   Pow: (call) => {
     const [a, b] = [call.input(0), call.input(1)]
     if (!a.isHost && b.isHost && b.size === 1 && b.constant) {
@@ -301,7 +300,7 @@ export const elementwise: Record<string, Operator> = {
   },
   Max: folded(larger),
   Min: folded(smaller),
-  Sum: folded((a, b) => a + b, (a, b) => add(a, b)), // biome-ignore format: one line
+  Sum: folded((a, b) => a + b, add), // biome-ignore format: one line
   Mean: (call) => {
     const sum = elementwise['Sum']!(call) as Value
     const { length } = call.inputs

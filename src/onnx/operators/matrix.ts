@@ -34,10 +34,13 @@ export function matmulOnHost(call: Call, a: Value, b: Value, type = a.type, offs
 
 const product: Operator = (call) => {
   const [a, b] = [call.input(0), call.input(1)]
+  // A bias where the graph was fused: then b is a constant matrix.
+  const bias = call.inputs[2]
+  const { activation } = call.node
   const [rowA, columnB] = [a.shape.length === 1, b.shape.length === 1]
   const [p, q] = [rowA ? a.reshaped([1, a.size]) : a, columnB ? b.reshaped([b.size, 1]) : b]
   const whole = () => {
-    if (!isFloat(a.type) || (a.isHost && b.isHost)) return matmulOnHost(call, p, q)
+    if (!isFloat(a.type) || (a.isHost && b.isHost && !bias && !activation)) return matmulOnHost(call, p, q)
     // A constant matrix is packed once; `tensor` of a reshaped value would be packed in each run.
     if (q.shape.length === 2 && b.constant && q.size > 0)
       return call.tensor(
@@ -45,6 +48,7 @@ const product: Operator = (call) => {
         linear(
           p.tensor(),
           b.form('matrix', () => q.tensor().reshape(q.shape)),
+          { bias: bias?.tensor(), activation },
         ),
       )
     return call.tensor(a.type, matmul(p.tensor(), q.tensor()))
@@ -59,10 +63,11 @@ const turned = (call: Call, x: Value): Value => move(call, [x.shape[1]!, x.shape
 const gemm: Operator = (call) => {
   const [givenA, b, c] = [call.input(0), call.input(1), call.inputs[2]]
   const [alpha, beta] = [call.number('alpha', 1), call.number('beta', 1)]
+  const { activation } = call.node
   if (givenA.shape.length !== 2 || b.shape.length !== 2) call.fail('inputs', 'two matrices', [givenA.shape, b.shape])
   const a = call.number('transA', 0) ? turned(call, givenA) : givenA
   const transB = call.number('transB', 0) === 1
-  if (!isFloat(a.type) || (a.isHost && b.isHost)) {
+  if (!isFloat(a.type) || (a.isHost && b.isHost && !activation)) {
     const sums = matmulOnHost(call, a, transB ? turned(call, b) : b)
     const shape = c ? commonShape(call, [sums.shape, c.shape]) : sums.shape
     const strides = c && broadcastStrides(c.shape, shape)
@@ -83,9 +88,11 @@ const gemm: Operator = (call) => {
     : b.tensor()
   const columns = weight.shape[1]!
   const bias = c && alpha === 1 && beta === 1 && c.size === columns && (c.shape.at(-1) === columns || columns === 1) ? c : undefined
-  let y = linear(a.tensor(), weight, { ...(bias && { bias: bias.tensor().reshape([columns]) }) })
-  if (alpha !== 1) y = mul(y, alpha)
-  if (c && !bias) y = add(y, beta === 1 ? c.tensor() : mul(c.tensor(), beta))
+  const adds = c && !bias
+  const scales = alpha !== 1
+  let y = linear(a.tensor(), weight, { bias: bias?.tensor().reshape([columns]), ...(!adds && !scales && { activation }) })
+  if (scales) y = mul(y, alpha, { out: y, ...(!adds && { activation }) })
+  if (adds) y = add(y, beta === 1 ? c.tensor() : mul(c.tensor(), beta), { activation })
   return call.tensor(givenA.type, y)
 }
 

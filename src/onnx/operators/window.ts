@@ -95,7 +95,7 @@ const conv: Operator = (call) => {
     return call.host(x.type, shape, (y) => y.set(sums.map((sum, i) => sum + (bias?.[Math.floor(i / plane) % shape[1]!] ?? 0))))
   }
   const [pixels, filter, options] = [image(call, x), filterOf(call, w, 'hwio'), { ...optionsOf(sides), groups }]
-  const y = conv2d(pixels, filter, { ...options, bias: b?.tensor('plain') })
+  const y = conv2d(pixels, filter, { ...options, bias: b?.tensor('plain'), activation: call.node.activation })
   call.algorithm = planConv2d(pixels.shape, filter.shape, { ...options, simd: call.engine.simd }).algorithm
   return fromImage(call, x, y)
 }
@@ -162,6 +162,7 @@ const convTranspose: Operator = (call) => {
     outputPadding: two(extra, 0),
     groups: call.number('group', 1),
     bias: b?.tensor('plain'),
+    activation: call.node.activation,
   })
   return fromImage(call, x, y)
 }
