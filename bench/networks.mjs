@@ -145,7 +145,8 @@ function resnet(net, x, blocks, bottleneck) {
 
 /** Simonyan and Zisserman 2014, configuration D. */
 function vgg16(net, x, whole) {
-  for (const [count, width] of [[2, 64], [2, 128], [3, 256], [3, 512], [3, 512]]) { // biome-ignore format: a table
+  const stages = [[2, 64], [2, 128], [3, 256], [3, 512], [3, 512]] // biome-ignore format: a table
+  for (const [count, width] of stages) {
     for (let i = 0; i < count; i++) x = relu(net, net.conv(x, width, 3, { norm: false }))
     x = net.pool('maxPool', x, 2)
   }
