@@ -159,7 +159,7 @@ const photo = [1, 3, 224, 224]
 const described = {
   'LeNet-5': { input: [1, 1, 28, 28], build: lenet },
   'SqueezeNet 1.1': { input: photo, build: squeezenet },
-  'MobileNetV2': { input: photo, build: mobilenetV2 },
+  MobileNetV2: { input: photo, build: mobilenetV2 },
   'ResNet-18': { input: photo, build: (net, x) => resnet(net, x, [2, 2, 2, 2], false) },
   'ResNet-50': { input: photo, build: (net, x) => resnet(net, x, [3, 4, 6, 3], true) },
   'VGG-16 features': { input: photo, build: (net, x) => vgg16(net, x, false) },
