@@ -1,6 +1,6 @@
 /**
  * The types of elements that ONNX knows, in three forms: the bytes of the file, the array that a user gives and gets, and the host's array of plain numbers
- * that operators work on. There int64 and uint64 are float64 numbers: exact up to 2^53.
+ * that operators work on. There int64 and uint64 are float64 numbers: exact up to 2^53. Types of less than a byte are packed in the file alone.
  */
 import { check, show } from '../errors.js'
 import { type Shape, sizeOf } from '../shape.js'
@@ -21,10 +21,20 @@ export type ElementType =
   | 'uint64'
   | 'bool'
   | 'string'
+  | 'float8e4m3fn'
+  | 'float8e4m3fnuz'
+  | 'float8e5m2'
+  | 'float8e5m2fnuz'
+  | 'float8e8m0'
+  | 'float4e2m1'
+  | 'int4'
+  | 'uint4'
+  | 'int2'
+  | 'uint2'
 
 /** What operators work on. */
 export type HostArray = Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | string[]
-/** What users give and get: float16 and bfloat16 as their bits. */
+/** What users give and get: floats of 16, 8 and 4 bits as their bits, one element in each of the array's. */
 export type UserArray =
   | Float32Array
   | Float64Array
@@ -41,26 +51,36 @@ export type UserArray =
 interface Described {
   /** The number that stands for it in the file. */
   code: number
-  /** Bytes of an element in the file; 0 for strings. */
-  bytes: number
+  /** Of an element in the file. */
+  bits: number
   host: new (length: number) => Exclude<HostArray, string[]>
   user: { new (length: number): Exclude<UserArray, string[]>; name: string }
 }
 
 const described: Record<Exclude<ElementType, 'string'>, Described> = {
-  float32: { code: 1, bytes: 4, host: Float32Array, user: Float32Array },
-  uint8: { code: 2, bytes: 1, host: Uint8Array, user: Uint8Array },
-  int8: { code: 3, bytes: 1, host: Int8Array, user: Int8Array },
-  uint16: { code: 4, bytes: 2, host: Uint16Array, user: Uint16Array },
-  int16: { code: 5, bytes: 2, host: Int16Array, user: Int16Array },
-  int32: { code: 6, bytes: 4, host: Int32Array, user: Int32Array },
-  int64: { code: 7, bytes: 8, host: Float64Array, user: BigInt64Array },
-  bool: { code: 9, bytes: 1, host: Uint8Array, user: Uint8Array },
-  float16: { code: 10, bytes: 2, host: Float32Array, user: Uint16Array },
-  float64: { code: 11, bytes: 8, host: Float64Array, user: Float64Array },
-  uint32: { code: 12, bytes: 4, host: Uint32Array, user: Uint32Array },
-  uint64: { code: 13, bytes: 8, host: Float64Array, user: BigUint64Array },
-  bfloat16: { code: 16, bytes: 2, host: Float32Array, user: Uint16Array },
+  float32: { code: 1, bits: 32, host: Float32Array, user: Float32Array },
+  uint8: { code: 2, bits: 8, host: Uint8Array, user: Uint8Array },
+  int8: { code: 3, bits: 8, host: Int8Array, user: Int8Array },
+  uint16: { code: 4, bits: 16, host: Uint16Array, user: Uint16Array },
+  int16: { code: 5, bits: 16, host: Int16Array, user: Int16Array },
+  int32: { code: 6, bits: 32, host: Int32Array, user: Int32Array },
+  int64: { code: 7, bits: 64, host: Float64Array, user: BigInt64Array },
+  bool: { code: 9, bits: 8, host: Uint8Array, user: Uint8Array },
+  float16: { code: 10, bits: 16, host: Float32Array, user: Uint16Array },
+  float64: { code: 11, bits: 64, host: Float64Array, user: Float64Array },
+  uint32: { code: 12, bits: 32, host: Uint32Array, user: Uint32Array },
+  uint64: { code: 13, bits: 64, host: Float64Array, user: BigUint64Array },
+  bfloat16: { code: 16, bits: 16, host: Float32Array, user: Uint16Array },
+  float8e4m3fn: { code: 17, bits: 8, host: Float32Array, user: Uint8Array },
+  float8e4m3fnuz: { code: 18, bits: 8, host: Float32Array, user: Uint8Array },
+  float8e5m2: { code: 19, bits: 8, host: Float32Array, user: Uint8Array },
+  float8e5m2fnuz: { code: 20, bits: 8, host: Float32Array, user: Uint8Array },
+  uint4: { code: 21, bits: 4, host: Uint8Array, user: Uint8Array },
+  int4: { code: 22, bits: 4, host: Int8Array, user: Int8Array },
+  float4e2m1: { code: 23, bits: 4, host: Float32Array, user: Uint8Array },
+  float8e8m0: { code: 24, bits: 8, host: Float32Array, user: Uint8Array },
+  uint2: { code: 25, bits: 2, host: Uint8Array, user: Uint8Array },
+  int2: { code: 26, bits: 2, host: Int8Array, user: Int8Array },
 }
 const STRING = 8
 
@@ -129,12 +149,100 @@ function toBrain(value: number): number {
   return Number.isNaN(value) ? 0x7fc0 : ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff
 }
 
+/** A float of few bits: sign, exponent, fraction. */
+interface SmallFloat {
+  exponentBits: number
+  fractionBits: number
+  /** What is taken off the exponent. */
+  bias: number
+  /** The bits that stand for NaN. */
+  nan: number
+  /** The bits from which on, without the sign, there is no finite number. */
+  end: number
+}
+
+/** https://onnx.ai/onnx/technical/float8.html and float4.html; the NaN of the four-bit type, which has none, is -0. */
+const smallFloats: Partial<Record<ElementType, SmallFloat>> = {
+  float8e4m3fn: { exponentBits: 4, fractionBits: 3, bias: 7, nan: 0x7f, end: 0x7f },
+  float8e4m3fnuz: { exponentBits: 4, fractionBits: 3, bias: 8, nan: 0x80, end: 0x80 },
+  float8e5m2: { exponentBits: 5, fractionBits: 2, bias: 15, nan: 0x7e, end: 0x7c },
+  float8e5m2fnuz: { exponentBits: 5, fractionBits: 2, bias: 16, nan: 0x80, end: 0x80 },
+  float4e2m1: { exponentBits: 2, fractionBits: 1, bias: 1, nan: 8, end: 8 },
+}
+
+function fromSmall(type: ElementType, bits: number): number {
+  const float = smallFloats[type]
+  if (!float) return bits === 255 ? Number.NaN : 2 ** (bits - 127)
+  const { exponentBits, fractionBits, bias, nan, end } = float
+  const sign = 1 << (exponentBits + fractionBits)
+  const size = bits & (sign - 1)
+  const infinite = size === end && type === 'float8e5m2'
+  if ((size >= end && !infinite) || (bits === 0x80 && nan === 0x80)) return Number.NaN
+  const exponent = size >> fractionBits
+  const fraction = size & ((1 << fractionBits) - 1)
+  const value = infinite ? Number.POSITIVE_INFINITY : 2 ** (Math.max(1, exponent) - bias - fractionBits) * (fraction + (exponent ? 1 << fractionBits : 0))
+  return bits & sign ? -value : value
+}
+
+/** The bits of a number that `roundedTo` made. */
+function toSmall(type: ElementType, value: number): number {
+  const float = smallFloats[type]
+  if (!float) return Number.isNaN(value) ? 255 : Math.round(Math.log2(value)) + 127
+  const { exponentBits, fractionBits, bias, nan, end } = float
+  if (Number.isNaN(value)) return nan
+  const size = Math.abs(value)
+  // Below the normal numbers the steps are those of the smallest exponent, whose own leading 1 counts it up.
+  const exponent = Math.max(1, Math.floor(Math.log2(size)) + bias)
+  const bits = size === Number.POSITIVE_INFINITY ? end : ((exponent - 1) << fractionBits) + size * 2 ** (fractionBits + bias - exponent)
+  return bits | (value < 0 || Object.is(value, -0) ? 1 << (exponentBits + fractionBits) : 0)
+}
+
+/** A function that rounds to the numbers of a type as the standard's Cast does: floats to even, whole numbers to the low bits of what is before the point. */
+export function roundedTo(type: ElementType, saturate = true, mode = 'up'): (v: number) => number {
+  if (type === 'float16') return (v) => fromHalf(toHalf(v))
+  if (type === 'bfloat16') return (v) => fromBrain(toBrain(v))
+  if (type === 'bool') return (v) => Number(v !== 0)
+  if (type === 'float8e8m0') return (v) => roundedToPower(Math.abs(v), saturate, mode)
+  const float = smallFloats[type]
+  if (float) {
+    const { fractionBits, bias, nan, end } = float
+    const most = fromSmall(type, end - 1)
+    const zero = nan === 0x80 ? 0 : -0
+    const beyond = saturate || nan === 8 ? most : type === 'float8e5m2' ? Number.POSITIVE_INFINITY : Number.NaN
+    return (v) => {
+      if (Number.isNaN(v)) return nan === 8 ? -0 : v
+      const step = 2 ** (Math.max(1 - bias, Math.floor(Math.log2(Math.abs(v)))) - fractionBits)
+      const size = Number.isFinite(v) ? roundToEven(Math.abs(v) / step) * step : v * v
+      if (size === 0) return v < 0 || Object.is(v, -0) ? zero : 0
+      return (size > most ? beyond : size) * Math.sign(v)
+    }
+  }
+  if (isFloat(type) || type === 'string') return (v) => v
+  const { bits } = described[type]
+  if (bits >= 8) return Math.trunc
+  const sign = type.startsWith('int') ? 1 << (bits - 1) : 0
+  return (v) => ((v & ((1 << bits) - 1)) ^ sign) - sign
+}
+
+/** 2^-127 to 2^127; beyond them, unless it saturates, NaN. */
+function roundedToPower(size: number, saturate: boolean, mode: string): number {
+  if (Number.isNaN(size) || (size === Number.POSITIVE_INFINITY && !saturate)) return Number.NaN
+  const down = Math.floor(Math.log2(size))
+  const up = mode === 'up' ? 2 ** down < size : mode === 'nearest' && size >= 1.5 * 2 ** down
+  const exponent = down + Number(up)
+  return exponent > 127 && !saturate ? Number.NaN : 2 ** Math.min(Math.max(exponent, -127), 127)
+}
+
+/** Whether it is a float of eight bits or four. */
+export const isSmallFloat = (type: ElementType): boolean => type.startsWith('float8') || type.startsWith('float4')
+
 /** The user's array as the host's. The host's own types are not copied. */
 export function toHost(type: ElementType, data: UserArray): HostArray {
   if (type === 'string') return data as string[]
   if (type === 'int64' || type === 'uint64') return Float64Array.from(data as BigInt64Array, Number)
   if (type === 'float16') return Float32Array.from(data as Uint16Array, fromHalf)
   if (type === 'bfloat16') return Float32Array.from(data as Uint16Array, fromBrain)
+  if (isSmallFloat(type)) return Float32Array.from(data as Uint8Array, (bits) => fromSmall(type, bits))
   return data as HostArray
 }
 
@@ -142,17 +250,19 @@ export function toHost(type: ElementType, data: UserArray): HostArray {
 export function toUser(type: ElementType, data: HostArray): UserArray {
   if (type === 'string') return [...(data as string[])]
   const numbers = data as Float64Array
-  if (type === 'int64') return BigInt64Array.from({ length: numbers.length }, (_, i) => toInt64(numbers[i]!))
-  if (type === 'uint64') return BigUint64Array.from({ length: numbers.length }, (_, i) => BigInt(Math.max(0, numbers[i]!)))
+  if (type === 'int64') return BigInt64Array.from({ length: numbers.length }, (_, i) => toInteger(numbers[i]!, -(2 ** 63), 2n ** 63n - 1n))
+  if (type === 'uint64') return BigUint64Array.from({ length: numbers.length }, (_, i) => toInteger(numbers[i]!, 0, 2n ** 64n - 1n))
   if (type === 'float16') return Uint16Array.from(numbers, toHalf)
   if (type === 'bfloat16') return Uint16Array.from(numbers, toBrain)
+  if (isSmallFloat(type)) return Uint8Array.from(numbers, (v) => toSmall(type, v))
   const copy = new described[type].user(data.length) as Float64Array
   copy.set(numbers)
   return copy
 }
 
-/** 2^63 - 1 is no float64: what was read as 2^63 is written as what it was. */
-const toInt64 = (value: number): bigint => (value >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(value))
+/** The largest whole numbers are no float64: what was read as one more is written as what it was. */
+const toInteger = (value: number, low: number, high: bigint): bigint =>
+  value > low ? (value >= Number(high) ? high : BigInt(Math.trunc(value))) : BigInt(Number.isNaN(value) ? 0 : low)
 
 /** Whether `data` is the array that a user gives for `type`. */
 export function isUserArray(type: ElementType, data: unknown): data is UserArray {
@@ -162,12 +272,20 @@ export function isUserArray(type: ElementType, data: unknown): data is UserArray
   return data instanceof described[type].user
 }
 
-/** The user's array whose elements are these bytes, copied so that they are aligned. */
-function fromBytes(type: Exclude<ElementType, 'string'>, bytes: Uint8Array): UserArray {
-  const { user } = described[type]
-  const aligned = bytes.byteOffset % described[type].bytes === 0 ? bytes : new Uint8Array(bytes)
+/** The user's array whose elements are these bytes, copied so that they are aligned. `length` matters where several elements share a byte. */
+function fromBytes(type: Exclude<ElementType, 'string'>, bytes: Uint8Array, length?: number): UserArray {
+  const { user, bits } = described[type]
+  if (bits < 8) {
+    const each = 8 / bits
+    const sign = type.startsWith('int') ? 1 << (bits - 1) : 0
+    const element = (i: number) => (bytes[Math.floor(i / each)]! >> ((i % each) * bits)) & ((1 << bits) - 1)
+    const elements = new user(length ?? bytes.length * each) as Uint8Array
+    return elements.map((_, i) => (element(i) ^ sign) - sign)
+  }
+  const width = bits / 8
+  const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes)
   const Constructor = user as unknown as new (buffer: ArrayBufferLike, offset: number, length: number) => UserArray
-  return new Constructor(aligned.buffer, aligned.byteOffset, Math.floor(aligned.byteLength / described[type].bytes))
+  return new Constructor(aligned.buffer, aligned.byteOffset, Math.floor(aligned.byteLength / width))
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {
@@ -208,15 +326,19 @@ export function decodeTensor(proto: TensorProto, external?: Uint8Array): HostTen
   const raw = external ?? proto.rawData
   if (type === 'string') data = proto.stringData.map((bytes) => new TextDecoder().decode(bytes))
   else if (raw) {
-    check(raw.length === size * described[type].bytes, fail(`${size * described[type].bytes} bytes`, `${raw.length}`))
-    data = toHost(type, fromBytes(type, raw))
+    const bytes = Math.ceil((size * described[type].bits) / 8)
+    check(raw.length === bytes, fail(`${bytes} bytes`, `${raw.length}`))
+    data = toHost(type, fromBytes(type, raw, size))
   } else {
     if (type === 'float32') data = fromBytes(type, joined(proto.floatData)) as HostArray
     else if (type === 'float64') data = fromBytes(type, joined(proto.doubleData)) as HostArray
     else if (type === 'int64') data = Float64Array.from(proto.int64Data)
     else if (type === 'uint64' || type === 'uint32') data = filled(type, proto.uint64Data.length, proto.uint64Data)
-    else if (type === 'float16' || type === 'bfloat16') data = toHost(type, Uint16Array.from(proto.int32Data))
-    else data = filled(type, proto.int32Data.length, proto.int32Data)
+    else if (isHalf(type)) data = toHost(type, Uint16Array.from(proto.int32Data))
+    else if (isSmallFloat(type) || described[type].bits < 8) {
+      const bytes = Uint8Array.from(proto.int32Data)
+      data = toHost(type, fromBytes(type, bytes, Math.min(size, (bytes.length * 8) / described[type].bits)))
+    } else data = filled(type, proto.int32Data.length, proto.int32Data)
   }
   check(data.length === size, fail(`${size} elements`, `${data.length}`))
   return { type, shape, data }

@@ -6,7 +6,7 @@ import { broadcastShapes, type Shape, sameShape } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { broadcastStrides, indexesOf, offsetOf } from '../move.js'
-import { type ElementType, fromHalf, type HostArray, hostArray, isFloat, roundToEven, toHalf, typeOf } from '../types.js'
+import { type ElementType, type HostArray, hostArray, isFloat, roundedTo, roundToEven, typeOf } from '../types.js'
 import { type Layout, lastShape, Value } from '../value.js'
 
 type Numbers = Float64Array
@@ -161,7 +161,6 @@ const clip: Operator = (call) => {
 const cast: Operator = (call) =>
   castTo(call, call.input(0), typeOf(call.number('to', 1)) ?? call.fail('attribute to', 'a type that filterbank knows', call.number('to', 1)))
 
-/** The largest and smallest numbers of the types whose arrays do not wrap by themselves. */
 function castTo(call: Call, x: Value, type: ElementType): Value {
   if (x.type === type) return x.again()
   if (type === 'string')
@@ -172,10 +171,7 @@ function castTo(call: Call, x: Value, type: ElementType): Value {
     )
   if (x.type === 'string') return call.host(type, x.shape, (to) => to.set((x.data as string[]).map((text) => parsed(text, type))))
   if (isFloat(type) && isFloat(x.type) && !x.isHost) return x.again(type)
-  const truncates = !isFloat(type) && isFloat(x.type)
-  if (type === 'bool') return mapOnHost(call, x, (v) => Number(v !== 0), type)
-  if (type === 'float16') return mapOnHost(call, x, (v) => fromHalf(toHalf(v)), type)
-  return mapOnHost(call, x, truncates ? Math.trunc : (v) => v, type)
+  return mapOnHost(call, x, roundedTo(type, call.number('saturate', 1) === 1, call.text('round_mode', 'up')), type)
 }
 
 const printed = (v: number, type: ElementType): string =>
@@ -199,8 +195,7 @@ const preluOf: Operator = (call) => {
   return zipInEngine(call, x, wanted, (p, q, { out }) => (typeof q === 'number' ? leakyRelu(p as Tensor, { alpha: q, out }) : prelu(p as Tensor, q, { out })))
 }
 
-const swish: Operator = (call) => {
-  const x = call.input(0)
+function swishOf(call: Call, x: Value): Value {
   const alpha = call.number('alpha', 1)
   if (x.isHost) return mapOnHost(call, x, (v) => v * logistic(alpha * v))
   return mapInEngine(call, x, (tensor, options) => (alpha === 1 ? silu(tensor, options) : mul(tensor, sigmoid(mul(tensor, alpha)))))
@@ -275,7 +270,8 @@ export const elementwise: Record<string, Operator> = {
   Mish: unary((v) => v * Math.tanh(log1pExp(v)), mish), // biome-ignore format: one line
   Softplus: unary(log1pExp, softplus),
   Softsign: unary((v) => v / (1 + Math.abs(v))),
-  Swish: swish,
+  Swish: (call) => swishOf(call, call.input(0)),
+  SwiGLU: (call) => arithmetic(call, swishOf(call, call.input(0)), call.input(1), (a, b) => a * b, (a, b) => mul(a, b)), // biome-ignore format: one line
   ThresholdedRelu: unary((v, call) => (v > call.number('alpha', 1) ? v : 0)),
   Shrink: unary((v, call) => {
     const [lambda, bias] = [call.number('lambd', 0.5), call.number('bias', 0)]

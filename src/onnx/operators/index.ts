@@ -1,5 +1,7 @@
 /** Every operator that filterbank runs, by the standard's name. A new one is added to the table of its family. */
 import type { Operator } from '../call.js'
+import { attending } from './attention.js'
+import { columns } from './columns.js'
 import { elementwise } from './elementwise.js'
 import { experimental } from './experimental.js'
 import { matrix } from './matrix.js'
@@ -12,6 +14,8 @@ import { shape } from './shape.js'
 import { window } from './window.js'
 
 export const operators: Record<string, Operator> = {
+  ...attending,
+  ...columns,
   ...elementwise,
   ...experimental,
   ...matrix,

@@ -1,10 +1,13 @@
 /** Normalisations: (x - mean) / sqrt(variance + epsilon) over this or that set of axes, and those without a mean. */
 import { UnaryOp } from '../../../assembly/calls.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'
+import { batchNorm } from '../../ops/batchNorm.js'
 import { runUnary } from '../../ops/elementwise.js'
+import { groupNorm, instanceNorm } from '../../ops/groupNorm.js'
+import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
 import { avgPool2d } from '../../ops/pool.js'
 import { mean } from '../../ops/reduce.js'
-import { stridesOf } from '../../shape.js'
+import { sameShape, stridesOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { move } from '../move.js'
@@ -27,58 +30,65 @@ function normalized(x: Tensor, axes: number[], epsilon: number, centred = true):
   return { y: mul(centre, inverse, average && { out: centre }), average, inverse }
 }
 
-/** A table of one number per channel, [c], as `make` computes it on the host. Kept with the value that it is made of. */
-function table(call: Call, of: Value, key: string, make: () => Float32Array): Tensor {
-  return of.form(key, () => {
-    const data = make()
-    return call.engine.tensor(data, [data.length])
-  })
-}
-
 const batchNormalization: Operator = (call) => {
-  const [x, scale, offset, average, variance] = [0, 1, 2, 3, 4].map((i) => call.input(i)) as [Value, Value, Value, Value, Value]
+  const [x, ...tables] = [0, 1, 2, 3, 4].map((i) => call.input(i)) as [Value, Value, Value, Value, Value]
+  const [scale, offset, average, variance] = tables.map((table) => table.tensor()) as [Tensor, Tensor, Tensor, Tensor]
   const epsilon = call.number('epsilon', 1e-5)
-  if (call.number('training_mode', 0)) call.fail('training_mode', '0 (a model is run here, not trained)', '1')
-  const numbers = (value: Value) => value.data as Float64Array
-  const factors = () => Float32Array.from(numbers(variance), (v, c) => numbers(scale)[c]! / Math.sqrt(v + epsilon))
-  const shifts = () => Float32Array.from(factors(), (factor, c) => numbers(offset)[c]! - numbers(average)[c]! * factor)
-  const factor = table(call, scale, `factor ${call.node.outputs[0]}`, factors)
-  const shift = table(call, scale, `shift ${call.node.outputs[0]}`, shifts)
+  if (call.number('training_mode', 0)) return batchStatistics(call, x, scale, offset, average, variance, epsilon)
   const layout = x.shape.length < 3 ? 'plain' : 'last'
-  const y = mul(x.tensor(layout), factor)
-  return call.tensor(x.type, add(y, shift, { out: y }), layout)
+  return call.tensor(x.type, batchNorm(x.tensor(layout), { mean: average, variance, scale, offset, epsilon }), layout)
 }
 
-/** Over the places of each image and channel: in layout last the axes between the first and the last. */
+/** By the mean and variance of the batch itself, and the running ones that follow: old * momentum + the batch's * (1 - momentum). */
+function batchStatistics(call: Call, x: Value, scale: Tensor, offset: Tensor, average: Tensor, variance: Tensor, epsilon: number): Value[] {
+  const momentum = call.number('momentum', 0.9)
+  const pixels = x.tensor('last')
+  const channels = pixels.reshape([pixels.size / x.shape[1]!, x.shape[1]!])
+  const now = mean(channels, { axes: 0 })
+  const centred = sub(channels, now)
+  const spread = mean(mul(centred, centred), { axes: 0 })
+  const running = (old: Tensor, next: Tensor) => call.tensor(x.type, add(mul(old, momentum), mul(next, 1 - momentum)))
+  const y = batchNorm(pixels, { mean: now, variance: spread, scale, offset, epsilon })
+  return [call.tensor(x.type, y, 'last'), running(average, now), running(variance, spread)]
+}
+
+/** Over the places of each image and channel. */
 const instanceNormalization: Operator = (call) => {
   const [x, scale, offset] = [call.input(0), call.input(1), call.input(2)]
-  const axes = x.shape.slice(2).map((_, i) => i + 1)
-  const { y } = normalized(x.tensor('last'), axes, call.number('epsilon', 1e-5))
-  return call.tensor(x.type, add(mul(y, scale.tensor(), { out: y }), offset.tensor(), { out: y }), 'last')
+  const y = instanceNorm(x.tensor('last'), { scale: scale.tensor(), offset: offset.tensor(), epsilon: call.number('epsilon', 1e-5) })
+  return call.tensor(x.type, y, 'last')
 }
 
-/** x [n, groups, rest], each group by itself. */
 const groupNormalization: Operator = (call) => {
   const [x, scale, offset] = [call.input(0), call.input(1), call.input(2)]
   const groups = call.number('num_groups', 1)
-  const [n, c] = x.shape as [number, number]
-  const { y } = normalized(x.tensor().reshape([n, groups, x.size / n / groups]), [2], call.number('epsilon', 1e-5))
+  const c = x.shape[1]!
   // Up to opset 20 scale and offset were given for groups.
   const each = (value: Value) => {
-    if (value.size === c) return value.tensor().reshape([c, 1])
+    if (value.size === c) return value.tensor()
     const axes = [{ length: groups, axis: 0 }, { length: c / groups }]
-    return move(call, [groups, c / groups], [{ source: value, axes }]).tensor().reshape([c, 1]) // biome-ignore format: one line
+    return value.form('channels', () => move(call, [groups, c / groups], [{ source: value, axes }]).tensor().reshape([c])) // biome-ignore format: one line
   }
-  const shaped = y.reshape([n, c, x.size / n / c])
-  return call.tensor(x.type, add(mul(shaped, each(scale), { out: shaped }), each(offset), { out: shaped }).reshape(x.shape))
+  const y = groupNorm(x.tensor('last'), { groups, scale: each(scale), offset: each(offset), epsilon: call.number('epsilon', 1e-5) })
+  return call.tensor(x.type, y, 'last')
 }
 
+/** Over `axis` and all behind it, with a mean (LayerNormalization) or without (RMSNormalization). */
 const layerNormalization: Operator = (call) => {
   const [x, scale, offset] = [call.input(0), call.input(1), call.inputs[2]]
-  const rank = x.shape.length
-  const axis = call.axis(call.number('axis', -1), rank)
+  const axis = call.axis(call.number('axis', -1), x.shape.length)
+  const epsilon = call.number('epsilon', 1e-5)
+  const centred = call.node.op === 'LayerNormalization'
+  const rows = x.shape.slice(axis)
+  const fits = [scale, offset].every((value) => !value || sameShape(value.shape, rows))
+  if (fits && !call.node.outputs[1] && !call.node.outputs[2]) {
+    const options = { axis, scale: scale.tensor(), epsilon }
+    const y = centred ? layerNorm(x.tensor(), { ...options, ...(offset && { offset: offset.tensor() }) }) : rmsNorm(x.tensor(), options)
+    return call.tensor(x.type, y)
+  }
+  // Scales that are broadcast, and the statistics as further outputs.
   const axes = x.shape.map((_, i) => i).slice(axis)
-  const { y, average, inverse } = normalized(x.tensor(), axes, call.number('epsilon', 1e-5), call.node.op === 'LayerNormalization')
+  const { y, average, inverse } = normalized(x.tensor(), axes, epsilon, centred)
   const scaled = mul(y, scale.tensor())
   return [
     call.tensor(x.type, offset ? add(scaled, offset.tensor(), { out: scaled }) : scaled),

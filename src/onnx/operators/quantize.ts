@@ -1,17 +1,26 @@
-/** Numbers in eight bits: x = scale * (q - zero), for a whole tensor, along one axis, or in blocks of it. */
+/** Numbers in few bits: x = scale * (q - zero), for a whole tensor, along one axis, or in blocks of it. */
 import { sizeOf, stridesOf } from '../../shape.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
-import { type ElementType, roundToEven, typeOf } from '../types.js'
+import { type ElementType, isSmallFloat, roundedTo, roundToEven, typeOf } from '../types.js'
 import type { Value } from '../value.js'
 import { matmulOnHost } from './matrix.js'
 import { convOnHost } from './window.js'
 
-const bounds: Partial<Record<ElementType, [number, number]>> = { int8: [-128, 127], uint8: [0, 255], int16: [-32768, 32767], uint16: [0, 65535] }
+const bounds: Partial<Record<ElementType, [number, number]>> = {
+  int2: [-2, 1],
+  uint2: [0, 3],
+  int4: [-8, 7],
+  uint4: [0, 15],
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+  uint16: [0, 65535],
+}
 
 /** The nearest whole number within a type; ties to even. */
 function saturate(call: Call, v: number, type: ElementType): number {
-  const [low, high] = bounds[type] ?? call.fail('zero point', 'of type int8, uint8, int16 or uint16', type)
+  const [low, high] = bounds[type] ?? call.fail('zero point', `of type ${Object.keys(bounds).join(', ')}`, type)
   return Math.min(Math.max(roundToEven(v), low), high)
 }
 
@@ -30,12 +39,13 @@ const quantizeLinear: Operator = (call) => {
   const type = zero?.type ?? typeOf(call.number('output_dtype', 0)) ?? 'uint8'
   const place = placesOf(call, x, scale)
   const [v, s, z] = [x.data as Float64Array, scale.data as Float64Array, zero?.data as Float64Array | undefined]
+  const rounded = isSmallFloat(type) ? roundedTo(type, call.number('saturate', 1) === 1) : undefined
   return call.host(type, x.shape, (to) => {
     let i = 0
     for (const index of indexesOf(x.shape)) {
       const at = place(index)
-      to[i] = saturate(call, roundToEven(Math.fround(v[i]! / s[at]!)) + (z?.[at] ?? 0), type)
-      i++
+      const [quotient, origin] = [Math.fround(v[i]! / s[at]!), z?.[at] ?? 0]
+      to[i++] = rounded ? rounded(quotient + origin) : saturate(call, roundToEven(quotient) + origin, type)
     }
   })
 }
@@ -59,11 +69,12 @@ const dynamicQuantizeLinear: Operator = (call) => {
   const v = x.data as Float64Array
   const high = v.reduce((a, b) => Math.max(a, b), 0)
   const low = v.reduce((a, b) => Math.min(a, b), 0)
-  const scale = Math.fround((high - low) / 255)
-  const zero = scale ? saturate(call, -low / scale, 'uint8') : 0
+  // ONNX Runtime's scale for zeros alone, which the standard leaves open.
+  const scale = Math.fround((high - low) / 255) || 1
+  const zero = saturate(call, -low / scale, 'uint8')
   return [
     call.host('uint8', x.shape, (to) => {
-      for (let i = 0; i < to.length; i++) to[i] = saturate(call, (scale ? roundToEven(Math.fround(v[i]! / scale)) : 0) + zero, 'uint8')
+      for (let i = 0; i < to.length; i++) to[i] = saturate(call, roundToEven(Math.fround(v[i]! / scale)) + zero, 'uint8')
     }),
     call.host('float32', [], Float32Array.of(scale)),
     call.host('uint8', [], Uint8Array.of(zero)),

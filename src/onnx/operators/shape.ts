@@ -151,6 +151,8 @@ function runs(indexes: readonly number[]): { to: number; from: number; length: n
   return result
 }
 
+const modulo = (a: number, b: number): number => ((a % b) + b) % b
+
 const pad: Operator = (call) => {
   const x = call.input(0)
   const rank = x.shape.length
@@ -165,18 +167,21 @@ const pad: Operator = (call) => {
   })
   const value = (call.inputs[2]?.data[0] as number | undefined) ?? call.number('value', 0)
   // For each index of the result, along each axis, the index of x that it shows; -1 is none.
-  const shown = x.shape.map((length, axis) =>
-    Array.from({ length: Math.max(0, length + before[axis]! + after[axis]!) }, (_, i) => {
-      const at = i - before[axis]!
-      if (at >= 0 && at < length) return at
-      if (mode === 'edge') return at < 0 ? 0 : length - 1
-      if (mode === 'wrap') return ((at % length) + length) % length
+  const shown = x.shape.map((length, axis) => {
+    // What a negative padding takes away is gone before anything is repeated.
+    const first = Math.max(0, -before[axis]!)
+    const kept = length - first - Math.max(0, -after[axis]!)
+    return Array.from({ length: Math.max(0, length + before[axis]! + after[axis]!) }, (_, i) => {
+      const at = i - before[axis]! - first
+      if (at >= 0 && at < kept) return first + at
+      if (mode === 'edge') return first + (at < 0 ? 0 : kept - 1)
+      if (mode === 'wrap') return first + modulo(at, kept)
       if (mode !== 'reflect') return -1
-      const period = Math.max(1, 2 * (length - 1))
-      const turned = ((at % period) + period) % period
-      return turned < length ? turned : period - turned
-    }),
-  )
+      const period = Math.max(1, 2 * (kept - 1))
+      const turned = modulo(at, period)
+      return first + (turned < kept ? turned : period - turned)
+    })
+  })
   const shape = shown.map(({ length }) => length)
   const boxes = shown.map((indexes) => runs(indexes))
   const parts: Part[] = []
@@ -243,6 +248,22 @@ const gather: Operator = (call) => {
     for (let i = axis + rank; i < index.length; i++) at += index[i]! * strides[i - rank + 1]!
     return at
   })
+}
+
+/** What a list of yes and no keeps, along an axis or of all elements in a row. */
+const compress: Operator = (call) => {
+  const flat = !call.has('axis')
+  const x = flat ? call.input(0).reshaped([call.input(0).size]) : call.input(0)
+  const axis = call.axis(call.number('axis', 0), x.shape.length)
+  const parts = runs(call.input(1).numbers.flatMap((keeps, i) => (keeps ? [i] : []))) // biome-ignore format: one line
+  const kept = parts.reduce((sum, { length }) => sum + length, 0)
+  const shape = x.shape.with(axis, kept)
+  if (kept === 0) return call.host(x.type, shape, () => {})
+  return move(
+    call,
+    shape,
+    parts.map((run) => ({ source: x, axes: whole(x.shape).map((box) => (box.axis === axis ? { ...run, axis } : box)) })),
+  )
 }
 
 const gatherElements: Operator = (call) => {
@@ -428,12 +449,35 @@ const centerCropPad: Operator = (call) => {
   return move(call, shape, [{ source: x, axes: box }])
 }
 
+/** Uniform in [0, 1) from the generator that the standard's reference draws from. (Matsumoto & Nishimura, "Mersenne Twister", 1998: MT19937, 53 bits) */
+function twister(seed: number): () => number {
+  const state = new Uint32Array(624)
+  state[0] = seed
+  for (let i = 1; i < 624; i++) state[i] = Math.imul(1812433253, state[i - 1]! ^ (state[i - 1]! >>> 30)) + i
+  let at = 0
+  const word = () => {
+    const y = (state[at]! & 0x80000000) | (state[(at + 1) % 624]! & 0x7fffffff)
+    let v = state[(at + 397) % 624]! ^ (y >>> 1) ^ (y & 1 ? 0x9908b0df : 0)
+    state[at] = v
+    at = (at + 1) % 624
+    v ^= v >>> 11
+    v ^= (v << 7) & 0x9d2c5680
+    v ^= (v << 15) & 0xefc60000
+    return (v ^ (v >>> 18)) >>> 0
+  }
+  return () => ((word() >>> 5) * 2 ** 26 + (word() >>> 6)) / 2 ** 53
+}
+
+/** In training, which a seed makes repeatable, elements are left out at random and the others raised; else it does nothing. */
 const dropout: Operator = (call) => {
   const x = call.input(0)
-  const training = call.inputs[2]?.data[0] ?? 0
   const ratio = (call.inputs[1]?.data[0] as number | undefined) ?? call.number('ratio', 0.5)
-  if (training && ratio) call.fail('training_mode', 'false (a model is run here, not trained)', 'true')
-  return [x.again(), call.host('bool', x.shape, (to) => to.fill(1))]
+  if (!call.inputs[2]?.data[0] || ratio === 0) return [x.again(), call.host('bool', x.shape, (to) => to.fill(1))]
+  const random = twister(call.number('seed', Math.floor(Math.random() * 2 ** 32)))
+  const keeps = Uint8Array.from({ length: x.size }, () => Number(random() >= ratio))
+  const from = x.data as Float64Array
+  const y = call.host(x.type, x.shape, (to) => to.set(Float64Array.from(keeps, (keep, i) => (keep ? from[i]! / (1 - ratio) : 0))))
+  return [y, call.host('bool', x.shape, keeps)]
 }
 
 const condition: Operator = (call) => call.runGraph(call.graph(call.input(0).data[0] ? 'then_branch' : 'else_branch'))
@@ -457,6 +501,7 @@ export const shape: Record<string, Operator> = {
   DepthToSpace: depthToSpace,
   SpaceToDepth: spaceToDepth,
   Gather: gather,
+  Compress: compress,
   GatherElements: gatherElements,
   GatherND: gatherNd,
   Scatter: scatterElements,

@@ -1,4 +1,4 @@
-/** Operators that look through a window: convolutions and pools, of one and two spatial axes. */
+/** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
 import { conv2d, planConv2d } from '../../ops/conv2d.js'
 import { convTranspose2d } from '../../ops/convTranspose2d.js'
@@ -21,7 +21,7 @@ interface Sides {
 }
 
 /** `auto_pad` settled by the sizes: SAME keeps ceil(input / stride), the odd element after (UPPER) or before (LOWER). */
-function sidesOf(call: Call, input: Shape, size: readonly number[]): Sides {
+export function sidesOf(call: Call, input: Shape, size: readonly number[]): Sides {
   const rank = size.length
   if (input.length !== rank) call.fail('kernel_shape', `of ${input.length} lengths, as x has spatial axes`, size)
   const stride = call.numbers('strides', Array(rank).fill(1))
@@ -64,22 +64,64 @@ function fromImage(call: Call, x: Value, y: Tensor): Value {
 }
 
 /** A filter [a, b, ...taps] as [kh, kw, a or b, b or a], kept with it: constants are turned once. */
-function filterOf(call: Call, w: Value, key: 'hwio' | 'hwoi'): Tensor {
+export function filterOf(call: Call, w: Value, key: 'hwio' | 'hwoi'): Tensor {
   return w.form(key, () => {
     const [a, b, ...taps] = w.shape as [number, number, ...number[]]
     const [kh, kw] = two(taps, 1)
     const flat = w.reshaped([a, b, kh * kw])
     const order = key === 'hwio' ? [2, 1, 0] : [2, 0, 1]
-    const strides = [b * kh * kw, kh * kw, 1]
-    const lengths = order.map((axis) => flat.shape[axis]!)
-    const to = stridesOf(lengths)
-    const source = flat.tensor('plain')
-    return call.engine.make(
-      [kh, kw, lengths[1]!, lengths[2]!],
-      (y) =>
-      copy(call.engine, source.pointer, y.pointer, order.map((axis, i) => ({ length: lengths[i]!, from: strides[axis]!, to: to[i]! }))), // biome-ignore format: one line
-    )
+    return turnedFilter(call, flat, order).reshape([kh, kw, flat.shape[order[1]!]!, flat.shape[order[2]!]!])
   })
+}
+
+/** The axes of a plain value in another order. */
+function turnedFilter(call: Call, w: Value, order: readonly number[]): Tensor {
+  const lengths = order.map((axis) => w.shape[axis]!)
+  const [strides, to] = [stridesOf(w.shape), stridesOf(lengths)]
+  const source = w.tensor('plain')
+  const box = order.map((axis, i) => ({ length: lengths[i]!, from: strides[axis]!, to: to[i]! }))
+  return call.engine.make(lengths, (y) => copy(call.engine, source.pointer, y.pointer, box))
+}
+
+/**
+ * Three spatial axes as two: x [n, c, d, h, w] -> [n * od, h, w, groups * kd * c / groups], where output plane `o` sees under tap `t` the plane
+ * `planeOf(o, t)` of x, and zeros where there is none.
+ */
+function stackedPlanes(call: Call, x: Value, od: number, kd: number, groups: number, planeOf: (o: number, t: number) => number): Tensor {
+  const [n, c, d, h, w] = x.shape as [number, number, number, number, number]
+  const source = x.tensor('last')
+  const each = c / groups
+  const plane = h * w
+  return call.engine.make([n * od, h, w, kd * c], (y) => {
+    copy(call.engine, { value: 0 }, y.pointer, [{ length: y.size, from: 0, to: 1 }])
+    for (let o = 0; o < od; o++) {
+      for (let t = 0; t < kd; t++) {
+        const from = planeOf(o, t)
+        if (!Number.isInteger(from) || from < 0 || from >= d) continue
+        copy(call.engine, source.pointer + from * plane * c * 4, y.pointer + (o * plane * kd * c + t * each) * 4, [
+          { length: n, from: d * plane * c, to: od * plane * kd * c },
+          { length: plane, from: c, to: kd * c },
+          { length: groups, from: each, to: kd * each },
+          { length: each, from: 1, to: 1 },
+        ])
+      }
+    }
+  })
+}
+
+/** The window along height and width alone. */
+const plane = (sides: Sides): Sides => ({
+  size: sides.size.slice(1),
+  stride: sides.stride.slice(1),
+  dilation: sides.dilation.slice(1),
+  before: sides.before.slice(1),
+  after: sides.after.slice(1),
+})
+
+/** The value of y [n * od, h, w, c] as [n, c, od, h, w]. */
+function fromPlanes(call: Call, x: Value, y: Tensor, od: number): Value {
+  const [all, ...rest] = y.shape as [number, ...number[]]
+  return call.tensor(x.type, y.reshape([all / od, od, ...rest]), 'last')
 }
 
 const conv: Operator = (call) => {
@@ -87,17 +129,20 @@ const conv: Operator = (call) => {
   if (x.shape.length !== w.shape.length) call.fail('filter', `of rank ${x.shape.length}, as x`, `rank ${w.shape.length}`)
   const sides = sidesOf(call, x.shape.slice(2), w.shape.slice(2))
   const groups = call.number('group', 1)
-  if (x.shape.length > 4) {
-    const sums = convOnHost(call, x, w, x.type, 0, () => 0).data as Float64Array
-    const shape = [x.shape[0]!, w.shape[0]!, ...pooledLengths(sides, x.shape.slice(2), false)]
-    const plane = sizeOf(shape.slice(2))
-    const bias = b?.data as Float64Array | undefined
-    return call.host(x.type, shape, (y) => y.set(sums.map((sum, i) => sum + (bias?.[Math.floor(i / plane) % shape[1]!] ?? 0))))
+  const convolved = (pixels: Tensor, filter: Tensor, window: Sides) => {
+    const options = { ...optionsOf(window), groups }
+    const y = conv2d(pixels, filter, { ...options, bias: b?.tensor('plain'), activation: call.node.activation })
+    call.algorithm = planConv2d(pixels.shape, filter.shape, { ...options, simd: call.engine.simd }).algorithm
+    return y
   }
-  const [pixels, filter, options] = [image(call, x), filterOf(call, w, 'hwio'), { ...optionsOf(sides), groups }]
-  const y = conv2d(pixels, filter, { ...options, bias: b?.tensor('plain'), activation: call.node.activation })
-  call.algorithm = planConv2d(pixels.shape, filter.shape, { ...options, simd: call.engine.simd }).algorithm
-  return fromImage(call, x, y)
+  if (x.shape.length !== 5) return fromImage(call, x, convolved(image(call, x), filterOf(call, w, 'hwio'), sides))
+
+  const [oc, ic, kd, kh, kw] = w.shape as [number, number, number, number, number]
+  const [stride, dilation, before] = [sides.stride[0]!, sides.dilation[0]!, sides.before[0]!]
+  const od = pooledLengths(sides, x.shape.slice(2), false)[0]!
+  const stacked = stackedPlanes(call, x, od, kd, groups, (o, t) => o * stride - before + t * dilation)
+  const filter = w.form('planes', () => turnedFilter(call, w.reshaped([oc, ic, kd, kh * kw]), [3, 2, 1, 0]).reshape([kh, kw, kd * ic, oc]))
+  return fromPlanes(call, x, convolved(stacked, filter, plane(sides)), od)
 }
 
 /** A convolution of whole numbers: each less its zero point, summed on the host. */
@@ -157,18 +202,25 @@ const convTranspose: Operator = (call) => {
     pads = auto === 'SAME_UPPER' ? [...less, ...more] : [...more, ...less]
   }
   const sides: Sides = { size: [...size], stride, dilation, before: pads.slice(0, rank), after: pads.slice(rank) }
-  const y = convTranspose2d(image(call, x), filterOf(call, w, 'hwoi'), {
-    ...optionsOf(sides),
-    outputPadding: two(extra, 0),
-    groups: call.number('group', 1),
-    bias: b?.tensor('plain'),
-    activation: call.node.activation,
+  const options = { groups: call.number('group', 1), bias: b?.tensor('plain'), activation: call.node.activation }
+  if (rank !== 3) {
+    const y = convTranspose2d(image(call, x), filterOf(call, w, 'hwoi'), { ...optionsOf(sides), outputPadding: two(extra, 0), ...options })
+    return fromImage(call, x, y)
+  }
+  const { groups } = options
+  const [ic, oc, kd, kh, kw] = w.shape as [number, number, number, number, number]
+  const [step, reach, before] = [stride[0]!, dilation[0]!, sides.before[0]!]
+  const od = (spatial[0]! - 1) * step + extra[0]! + reach * (kd - 1) + 1 - before - sides.after[0]!
+  const stacked = stackedPlanes(call, x, od, kd, groups, (o, t) => (o + before - t * reach) / step)
+  const filter = w.form('planes', () => {
+    const split = w.reshaped([groups, ic / groups, oc, kd, kh * kw])
+    return turnedFilter(call, split, [4, 0, 3, 1, 2]).reshape([kh, kw, kd * ic, oc])
   })
-  return fromImage(call, x, y)
+  return fromPlanes(call, x, convTranspose2d(stacked, filter, { ...optionsOf(plane(sides)), outputPadding: two(extra.slice(1), 0), ...options }), od)
 }
 
-/** Length of a pool's output along each axis. */
-function pooledLengths({ size, stride, dilation, before, after }: Sides, input: Shape, ceil: boolean): number[] {
+/** Length of the output along each axis. */
+export function pooledLengths({ size, stride, dilation, before, after }: Sides, input: Shape, ceil: boolean): number[] {
   return input.map((length, i) => {
     const room = length + before[i]! + after[i]! - dilation[i]! * (size[i]! - 1) - 1
     let count = Math.max(0, (ceil ? Math.ceil : Math.floor)(room / stride[i]!) + 1)
