@@ -88,11 +88,18 @@ export class Call {
 
   /** A new value on the host that `fill` writes. */
   host(type: ElementType, shape: Shape, data: HostArray | ((data: Float64Array) => void)): Value {
-    if (typeof data !== 'function') return Value.onHost(this.run, type, shape, data)
-    const array = hostArray(type, shape.reduce((size, length) => size * length, 1)) // biome-ignore format: one line
-    data(array as Float64Array)
-    return Value.onHost(this.run, type, shape, array)
+    let array: HostArray
+    if (typeof data === 'function') {
+      array = hostArray(type, shape.reduce((size, length) => size * length, 1)) // biome-ignore format: one line
+      data(array as Float64Array)
+    } else array = data
+    const value = Value.onHost(this.run, type, shape, array)
+    if (!this.run.hostReads) this.ofShapes.add(value)
+    return value
   }
+
+  /** Values made before any number was read that depends on the inputs: shapes and constants alone decide them. */
+  readonly ofShapes = new Set<Value>()
 
   /** Numbers worked out from attributes, as a tensor. A replay of the run uploads nothing, so that they are kept with the model. */
   table(use: string, shape: Shape, data: readonly number[]): Tensor {

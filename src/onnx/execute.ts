@@ -43,9 +43,6 @@ function lastUsesOf(graph: Graph): string[][] {
   return uses
 }
 
-/** What these make depends on the shapes of their inputs alone. */
-const ofShapes = new Set(['Shape', 'Size'])
-
 /** One node: its outputs go into the scope by their names. */
 function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<Value | undefined>): Note {
   const { run, opset, constants } = setting
@@ -60,13 +57,12 @@ function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<
     })
   }
   let outputs: readonly (Value | undefined)[] = []
-  let algorithm: string | undefined
+  let call!: Call
   const start = performance.now()
   run.engine.scope(() => {
-    const call = new Call(node, inputs, opset, run, runGraph, spare)
+    call = new Call(node, inputs, opset, run, runGraph, spare)
     const result = operators[node.op]!(call)
     outputs = result instanceof Value ? [result] : result
-    algorithm = call.algorithm
     return [...inputs, ...outputs, ...call.used].map((value) => value?.tensors ?? [])
   })
   const milliseconds = performance.now() - start
@@ -77,19 +73,20 @@ function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<
     shape,
   )
   for (const input of spare) for (const output of outputs) if (input && output && input !== output) input.cede(output)
-  const constant = ofShapes.has(node.op) || (node.inputs.every((_, i) => inputs[i]?.constant ?? true) && node.attributes.size === plainAttributes(node))
+  const plain = node.attributes.size === plainAttributes(node)
+  const allConstant = node.inputs.every((_, i) => inputs[i]?.constant ?? true)
   node.outputs.forEach((name, i) => {
     const value = outputs[i]
     if (!name || !value) return
     scope.values.set(name, value)
-    value.constant = constant
-    if (constant) constants.set(name, value)
+    value.constant = plain && (allConstant || call.ofShapes.has(value))
+    if (value.constant) constants.set(name, value)
   })
   // An output that the node does not name has no reader.
   outputs.forEach((value, i) => {
     if (!node.outputs[i]) value?.dispose()
   })
-  return { shape, multiplyAdds, algorithm, milliseconds }
+  return { shape, multiplyAdds, algorithm: call.algorithm, milliseconds }
 }
 
 /** How many attributes are no graphs: what these make may depend on values that are no inputs of the node. */

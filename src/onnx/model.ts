@@ -205,7 +205,9 @@ export class Model {
     let plan = this.plans.get(key)
     if (!plan?.ran || plan.hostReads || taps.length || apart) {
       if (!plan) {
-        plan = { constants: new Map(this.constants), ran: false, hostReads: false, notes: new Map() }
+        // Whole numbers and texts are the host's, also where they only pass through.
+        const hostReads = this.inputs.some(({ type }) => !isFloat(type))
+        plan = { constants: new Map(this.constants), ran: false, hostReads, notes: new Map() }
         for (const [oldest, old] of this.plans) {
           if (this.plans.size < PLANS || apart) break
           dropPlan(old, this.constants)

@@ -47,6 +47,8 @@ export class Value {
     private host?: HostArray,
     /** Whether it is the same in every run on inputs of these shapes. */
     public constant = false,
+    /** The constant that it shows in another shape: what goes into the engine belongs to that one, which lives on. */
+    private readonly origin?: Value,
   ) {}
 
   static onHost(run: Run, type: ElementType, shape: Shape, data: HostArray, constant = false): Value {
@@ -130,7 +132,10 @@ export class Value {
   form(key: string, make: () => Tensor): Tensor {
     let tensor = this.held(key)
     if (!tensor) {
+      const { hostReads } = this.run
       tensor = make()
+      // What is made of a constant is made once.
+      if (this.constant) this.run.hostReads = hostReads
       this.forms.set(key, tensor)
     }
     return tensor
@@ -138,6 +143,7 @@ export class Value {
 
   private upload(): Tensor {
     const { host, run, shape } = this
+    if (this.origin) return this.origin.tensor().reshape(shape)
     if (!this.constant) run.hostReads = true
     check(host !== undefined && !(Array.isArray(host) && typeof host[0] === 'string'), () => ({
       op: 'onnx',
@@ -150,14 +156,14 @@ export class Value {
 
   /** The same numbers under another shape (and type), without a copy where the layout allows. */
   reshaped(shape: Shape, type = this.type): Value {
-    const value = new Value(this.run, type, shape, this.host, this.constant)
+    const value = new Value(this.run, type, shape, this.host, this.constant, this.constant ? this : undefined)
     if (this.host === undefined || this.held('plain')) value.forms.set('plain', this.tensor('plain').reshape(shape))
     return value
   }
 
   /** The same value once more, with a life of its own. */
   again(type = this.type): Value {
-    const value = new Value(this.run, type, this.shape, this.host, this.constant)
+    const value = new Value(this.run, type, this.shape, this.host, this.constant, this.constant ? this : undefined)
     for (const layout of ['plain', 'last'] as const) {
       const tensor = this.held(layout)
       if (tensor) value.forms.set(layout, tensor.reshape(tensor.shape))

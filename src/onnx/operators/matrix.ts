@@ -80,12 +80,7 @@ const gemm: Operator = (call) => {
     })
   }
   // [in, out], turned and packed once where it is a constant.
-  const weight = transB
-    ? b.form('turned', () => {
-        const tensor = turned(call, b).tensor()
-        return tensor.reshape(tensor.shape)
-      })
-    : b.tensor()
+  const weight = transB ? b.form('turned', () => turned(call, b).tensor()) : b.tensor()
   const columns = weight.shape[1]!
   const bias = c && alpha === 1 && beta === 1 && c.size === columns && (c.shape.at(-1) === columns || columns === 1) ? c : undefined
   const adds = c && !bias

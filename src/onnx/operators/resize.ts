@@ -24,7 +24,8 @@ interface Coordinates {
 /** Where in the input the centre of output element `o` stands. (ONNX Resize, coordinate_transformation_mode.) */
 function positionOf(o: number, { scale, input, output, mode, region: [start, end] }: Coordinates): number {
   // The length that the scale asks for, before it is cut to whole elements.
-  const exact = output === Math.floor(input * scale) ? input * scale : output
+  const length = Math.fround(input * scale)
+  const exact = output === Math.floor(length) ? length : output
   switch (mode) {
     case 'align_corners':
       return exact === 1 ? 0 : (o * (input - 1)) / (exact - 1)
@@ -122,7 +123,7 @@ const resize: Operator = (call) => {
   axes.forEach((axis, i) => {
     const length = x.shape[axis]!
     scale[axis] = common ?? wanted?.[i] ?? scales![i]!
-    output[axis] = common === undefined ? (sizes?.[i] ?? Math.floor(length * scale[axis]!)) : Math.floor(length * common + 0.5)
+    output[axis] = common === undefined ? (sizes?.[i] ?? Math.floor(Math.fround(length * scale[axis]!))) : Math.floor(length * common + 0.5)
   })
   const mode = call.text('mode', 'nearest')
   const transform = isOld ? 'asymmetric' : call.text('coordinate_transformation_mode', 'half_pixel')
@@ -133,6 +134,8 @@ const resize: Operator = (call) => {
     const isRegion = transform === 'tf_crop_and_resize' && i >= 0 && region
     return { scale: scale[axis]!, input, output: output[axis]!, mode: transform, region: isRegion ? [region[i]!, region[i + axes.length]!] : [0, 1] }
   })
+  /** Whether the scale is that of the lengths. */
+  const exact = axes.every((axis) => (sizes !== undefined && common === undefined) || Number.isInteger(Math.fround(x.shape[axis]! * scale[axis]!)))
   const inEngine = !x.isHost && rank === 4 && output[0] === x.shape[0] && output[1] === x.shape[1] && sizeOf(output) > 0
 
   if (mode === 'nearest') {
@@ -141,11 +144,12 @@ const resize: Operator = (call) => {
     if (!x.isHost && whole && ((transform === 'asymmetric' && nearest === 'floor') || (transform === 'half_pixel' && nearest.startsWith('round')))) {
       return repeatedInEngine(call, x, output)
     }
-    if (inEngine && transform === 'half_pixel' && nearest === 'round_prefer_floor' && !call.number('antialias', 0))
+    if (inEngine && exact && transform === 'half_pixel' && nearest === 'round_prefer_floor' && !call.number('antialias', 0))
       return bySize(call, x, output, 'nearest', false)
     const at = coordinates.map((axis) =>
       Array.from({ length: axis.output }, (_, o) => {
-        const position = positionOf(o, axis)
+        // In float32, where what should be a tie is one.
+        const position = Math.fround(positionOf(o, axis))
         return Math.min(Math.max(transform === 'tf_half_pixel_for_nn' ? Math.floor(position) : rounding[nearest]!(position), 0), axis.input - 1)
       }),
     )
@@ -154,11 +158,11 @@ const resize: Operator = (call) => {
     return call.host(x.type, output, (to) => {
       let i = 0
       for (const index of indexesOf(output)) to[i++] = from[index.reduce((sum, o, axis) => sum + at[axis]![o]! * strides[axis]!, 0)]!
+      extrapolate(call, to, x.shape, axes, coordinates)
     })
   }
 
   const antialias = call.number('antialias', 0) === 1
-  const exact = axes.every((axis) => sizes !== undefined || Number.isInteger(x.shape[axis]! * scale[axis]!))
   if (
     mode === 'linear' &&
     inEngine &&
@@ -176,19 +180,20 @@ const resize: Operator = (call) => {
     return [{ axis, taps: mode === 'cubic' ? tapsOf(c, (v) => cubic(v, a), 2, antialias, excludeOutside) : tapsOf(c, triangle, 1, antialias, false) }]
   })
   const data = alongAxes(x, changed)
-  if (transform === 'tf_crop_and_resize') {
-    const outside = call.number('extrapolation_value', 0)
-    let i = 0
-    for (const index of indexesOf(output)) {
-      const isOut = index.some((o, axis) => {
-        const position = positionOf(o, coordinates[axis]!)
-        return axes.includes(axis) && (position < 0 || position > x.shape[axis]! - 1)
-      })
-      if (isOut) data[i] = outside
-      i++
-    }
-  }
+  extrapolate(call, data, x.shape, axes, coordinates)
   return call.host(x.type, output, (to) => to.set(data))
+}
+
+/** Elements of a cut region that lie outside of the input have a number of their own. */
+function extrapolate(call: Call, data: Float64Array, input: Shape, axes: readonly number[], coordinates: readonly Coordinates[]): void {
+  if (coordinates[0]?.mode !== 'tf_crop_and_resize') return
+  const value = call.number('extrapolation_value', 0)
+  const isOut = (position: number, axis: number) => position < 0 || position > input[axis]! - 1
+  let i = 0
+  for (const index of indexesOf(coordinates.map(({ output }) => output))) {
+    if (index.some((o, axis) => axes.includes(axis) && isOut(positionOf(o, coordinates[axis]!), axis))) data[i] = value
+    i++
+  }
 }
 
 function bySize(call: Call, x: Value, output: Shape, method: 'nearest' | 'bilinear', alignCorners: boolean): Value {

@@ -1,0 +1,484 @@
+/** Nodes to ask ONNX Runtime about (operators.test.ts): a case is a line. */
+// biome-ignore-all format: tables
+import type { UserArray } from '../../src/onnx/index.js'
+import type { NodeParts } from '../../src/onnx/write.js'
+import { Random } from '../support/random.js'
+
+export const SEED = Number(process.env.FILTERBANK_SEED ?? 20261121)
+const random = new Random(SEED)
+
+type Type = 'float32' | 'float64' | 'int8' | 'uint8' | 'int32' | 'int64' | 'bool'
+export interface Input {
+  type: Type
+  shape: readonly number[]
+  data: UserArray
+}
+/** A node with its inputs; undefined ones are left out. */
+export interface Line {
+  op: string
+  inputs: (Input | undefined)[]
+  attributes?: NonNullable<NodeParts['attributes']>
+  /** Whether the inputs after the first are constants of the file. */
+  fixed?: boolean
+  outputs?: number
+  opset?: number
+  /** Of the largest number; 1e-5 unless it says otherwise. */
+  tolerance?: number
+}
+
+export const sizeOf = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1)
+
+const f = (shape: readonly number[], low = -2, high = 2): Input => ({ type: 'float32', shape, data: random.floats(sizeOf(shape), low, high) })
+const floats = (...values: number[]): Input => ({ type: 'float32', shape: [values.length], data: Float32Array.from(values) })
+const ints = (...values: number[]): Input => ({ type: 'int64', shape: [values.length], data: BigInt64Array.from(values, BigInt) })
+const scalar = (input: Input): Input => ({ ...input, shape: [] })
+const shaped = (input: Input, ...shape: number[]): Input => ({ ...input, shape })
+const u8 = (shape: readonly number[], low = 0, high = 255): Input => ({
+  type: 'uint8',
+  shape,
+  data: Uint8Array.from(random.integers(sizeOf(shape), low, high)),
+})
+const i8 = (shape: readonly number[], low = -128, high = 127): Input => ({
+  type: 'int8',
+  shape,
+  data: Int8Array.from(random.integers(sizeOf(shape), low, high)),
+})
+const i32 = (shape: readonly number[], low = -9, high = 9): Input => ({
+  type: 'int32',
+  shape,
+  data: Int32Array.from(random.integers(sizeOf(shape), low, high)),
+})
+const i64 = (shape: readonly number[], low = -9, high = 9): Input => ({
+  type: 'int64',
+  shape,
+  data: BigInt64Array.from([...random.integers(sizeOf(shape), low, high)], BigInt),
+})
+const bool = (shape: readonly number[]): Input => ({ type: 'bool', shape, data: Uint8Array.from(random.integers(sizeOf(shape), 0, 1)) })
+const asFloat = (input: Input): Input => ({ ...input, type: 'float32', data: Float32Array.from(input.data as Int32Array) })
+
+/** All choices of one from each list. */
+const product = <T extends Record<string, readonly unknown[]>>(lists: T): { [K in keyof T]: T[K][number] }[] =>
+  Object.entries(lists).reduce<Record<string, unknown>[]>((all, [name, list]) => all.flatMap((part) => list.map((value) => ({ ...part, [name]: value }))),
+    [{}]) as never
+
+const unary = 'Abs Neg Exp Sqrt Log Reciprocal Floor Ceil Round Sign Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Erf Relu Sigmoid Tanh Softplus Softsign HardSwish Mish Elu Celu Selu LeakyRelu HardSigmoid ThresholdedRelu Shrink Gelu'
+const positive = ['Sqrt', 'Log', 'Reciprocal', 'Acosh']
+const elementwise: Line[] = [
+  ...unary.split(' ').flatMap((op): Line[] => {
+    const [low, high] = op === 'Acosh' ? [1, 4] : positive.includes(op) ? [0.1, 4] : op.startsWith('A') && op !== 'Abs' ? [-0.9, 0.9] : [-4, 4]
+    return [[2, 3, 4], [7], [1, 3, 5, 5], []].map((shape) => ({ op, inputs: [f(shape, low, high)], opset: 22 }))
+  }),
+  ...[0.3, 1.5].flatMap((alpha): Line[] => ['Elu', 'Celu', 'LeakyRelu', 'ThresholdedRelu', 'HardSigmoid', 'Selu'].map((op) => ({ op, inputs: [f([3, 5], -4,
+    4)], attributes: { alpha: { float: alpha } } }))),
+  { op: 'Selu', inputs: [f([9])], attributes: { gamma: { float: 2 }, alpha: { float: 3 } } },
+  { op: 'Shrink', inputs: [f([9])], attributes: { lambd: { float: 0.4 }, bias: { float: 0.4 } } },
+  { op: 'Gelu', inputs: [f([9])], attributes: { approximate: 'tanh' } },
+  { op: 'Round', inputs: [floats(0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 3.4999, 0.49999997)] },
+  ...['Abs', 'Neg', 'Sign', 'Relu'].map((op): Line => ({ op, inputs: [i32([3, 4])] })),
+  ...['Add', 'Sub', 'Mul', 'Div', 'Pow', 'PRelu'].flatMap((op): Line[] =>
+    [[[2, 3, 4, 5], [2, 3, 4, 5]], [[2, 3, 4, 5], [5]], [[2, 3, 4, 5], [3, 1, 1]], [[2, 3, 4, 5], []], ...(op === 'PRelu' ? [] : [[[3, 1], [1, 4]], [[], [2,
+      3]], [[5], [2, 3, 4, 5]], [[1, 4, 1, 5], [2, 1, 3, 1]]])].map(
+      ([a, b]) => ({ op, inputs: [f(a!, op === 'Pow' ? 0.1 : -2), f(b!, op === 'Div' ? 0.5 : -2)] }),
+    ),
+  ),
+  ...['Add', 'Sub', 'Mul', 'Div'].flatMap((op): Line[] => [i32, i64].map((make) => ({ op, inputs: [make([3, 4]), make([4], 1, 9)] }))),
+  ...['Div', 'Mod'].map((op): Line => ({ op, inputs: [i32([4, 5]), shaped(i32([5], 1, 4), 5)] })),
+  { op: 'Mod', inputs: [i32([4, 5]), i32([5], -5, -1)] },
+  { op: 'Mod', inputs: [i64([4, 5]), i64([5], -5, -1)], attributes: { fmod: 1 } },
+  { op: 'Mod', inputs: [f([4, 5]), f([5], 0.5, 2)], attributes: { fmod: 1 } },
+  ...['Max', 'Min', 'Sum', 'Mean'].flatMap((op): Line[] => [[[2, 3]], [[2, 3], [2, 3]], [[2, 3], [3], [2, 1]], [[2, 3, 4, 5], [4, 1],
+    [1]]].map((shapes) => ({ op, inputs: shapes.map((shape) => f(shape)) }))),
+  ...['Max', 'Min'].flatMap((op): Line[] => [i32, i64, u8].map((make) => ({ op, inputs: [make([3, 4]), make([4])] }))),
+  ...['And', 'Or', 'Xor'].flatMap((op): Line[] => [[[3, 4], [3, 4]], [[2, 3, 4], [4]], [[2, 1, 4], [3, 1]]].map((shapes) => ({ op,
+    inputs: shapes.map((shape) => bool(shape)) }))),
+  ...['Equal', 'Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual'].flatMap((op): Line[] =>
+    [[[3, 4], [3, 4]], [[2, 3, 4], [4]], [[2, 1, 4], [3, 1]]].flatMap(([a, b]) => [f, i32, i64].map((make): Line => ({ op, inputs: [make(a!, -2, 2), make(b!,
+      -2, 2)] }))),
+  ),
+  { op: 'Not', inputs: [bool([3, 4])] },
+  ...[f, i64, u8].flatMap((make): Line[] => [
+    { op: 'Where', inputs: [bool([3, 4]), make([3, 4]), make([3, 4])] },
+    { op: 'Where', inputs: [bool([3, 1]), make([4]), make([2, 1, 1])] },
+    { op: 'Where', inputs: [bool([1]), make([4]), make([2, 1, 1])] },
+  ]),
+  ...product({ low: [undefined, -0.5], high: [undefined, 0.5] }).map(({ low, high }): Line => ({ op: 'Clip', inputs: [f([3, 4, 5, 6]),
+    low === undefined ? undefined : scalar(floats(low)), high === undefined ? undefined : scalar(floats(high))] })),
+  { op: 'Clip', inputs: [f([9]), scalar(floats(1)), scalar(floats(-1))], opset: 13 },
+  { op: 'Clip', inputs: [i8([9]), shaped(i8([1], -9, -9)), undefined] },
+  { op: 'Clip', inputs: [f([9])], attributes: { min: { float: -1 }, max: { float: 0.5 } }, opset: 6 },
+  { op: 'IsInf', inputs: [floats(1, Infinity, -Infinity, NaN)], attributes: { detect_negative: 0 } },
+  { op: 'IsNaN', inputs: [floats(1, Infinity, -Infinity, NaN)] },
+  { op: 'BitwiseAnd', inputs: [i32([3, 4]), i32([4])] },
+  { op: 'BitwiseOr', inputs: [i32([3, 4]), i32([4])] },
+  { op: 'BitwiseXor', inputs: [i32([3, 4]), i32([4])] },
+  { op: 'BitwiseNot', inputs: [i32([3, 4])] },
+  ...['LEFT', 'RIGHT'].map((direction): Line => ({ op: 'BitShift', inputs: [u8([3, 4]), u8([4], 0, 7)], attributes: { direction } })),
+  ...product({ to: [1, 6, 7, 2, 3, 9, 11], from: [f, i32, i64, u8, bool] as const }).map(({ to, from }): Line => ({ op: 'Cast',
+    inputs: [to === 2 && from !== bool ? from([3, 4], 0, 9) : from([3, 4])], attributes: { to } })),
+]
+
+const conv: Line[] = [
+  ...product({ rank: [1, 2, 3], groups: [1, 2], stride: [1, 2], dilation: [1, 2], pad: ['zero', 'some', 'SAME_UPPER', 'SAME_LOWER',
+    'VALID'] }).flatMap(({ rank, groups, stride, dilation, pad }): Line[] => {
+    if (pad.startsWith('SAME') && dilation > 1) return []
+    const fill = <T>(v: T) => Array<T>(rank).fill(v)
+    const attributes = { group: groups, strides: fill(stride), dilations: fill(dilation), ...(pad === 'some' ? { pads: Array.from({ length: 2 * rank }, (_,
+      i) => i % 3) } : pad === 'zero' ? {} : { auto_pad: pad }) }
+    return [{ op: 'Conv', inputs: [f([2, 4, ...[7, 8, 6].slice(0, rank)]), f([6, 4 / groups, ...[3, 2, 3].slice(0, rank)]),
+      groups === 1 ? f([6]) : undefined], attributes }]
+  }),
+  ...product({ rank: [1, 2, 3], groups: [1, 2], stride: [1, 2, 3], dilation: [1, 2], pads: [0, 1], extra: [0, 1] }).flatMap(({ rank, groups, stride,
+    dilation, pads, extra }): Line[] => {
+    if (extra >= stride) return []
+    const fill = <T>(v: T) => Array<T>(rank).fill(v)
+    return [{ op: 'ConvTranspose', inputs: [f([2, 4, ...[4, 5, 3].slice(0, rank)]), f([4, 3, ...[3, 2, 3].slice(0, rank)]),
+      groups === 1 ? f([3]) : undefined], attributes: { group: groups, strides: fill(stride), dilations: fill(dilation), pads: [...fill(pads), ...fill(0)],
+        output_padding: fill(extra) } }]
+  }),
+  { op: 'ConvTranspose', inputs: [f([1, 1, 3, 3]), f([1, 2, 3, 3])], attributes: { strides: [3, 2], output_shape: [10, 8] } },
+  { op: 'ConvTranspose', inputs: [f([1, 1, 3, 3]), f([1, 2, 3, 3])], attributes: { strides: [3, 2], output_shape: [10, 8], output_padding: [1, 1] } },
+  { op: 'ConvTranspose', inputs: [f([1, 1, 3, 3]), f([1, 2, 3, 3])], attributes: { strides: [2, 2], auto_pad: 'SAME_UPPER' } },
+  { op: 'ConvTranspose', inputs: [f([1, 1, 3, 3]), f([1, 2, 3, 3])], attributes: { strides: [2, 2], auto_pad: 'SAME_LOWER' } },
+  { op: 'ConvTranspose', inputs: [f([1, 1, 3, 3]), f([1, 2, 3, 3])], attributes: { kernel_shape: [3, 3], strides: [3, 2], pads: [1, 2, 1, 2] } },
+  ...product({ groups: [1, 2], offsets: [1, 2], stride: [1, 2], mask: [true, false] }).map(({ groups, offsets, stride, mask }): Line => {
+    const side = stride === 1 ? 5 : 3
+    return { op: 'DeformConv', inputs: [f([2, 4, 6, 6]), f([6, 4 / groups, 2, 2]), f([2, offsets * 8, side, side]), f([6]), mask ? f([2, offsets * 4, side,
+      side]) : undefined], attributes: { group: groups, offset_group: offsets, strides: [stride, stride], kernel_shape: [2, 2] }, opset: 19 }
+  }),
+  { op: 'DeformConv', inputs: [f([1, 2, 6, 6]), f([3, 2, 3, 3]), f([1, 18, 6, 6]), undefined, f([1, 9, 6, 6])], attributes: { pads: [2, 2, 2, 2],
+    dilations: [2, 2] }, opset: 19 },
+  { op: 'Col2Im', inputs: [f([2, 12, 20]), ints(5, 6), ints(2, 2)], opset: 18 },
+  { op: 'Col2Im', inputs: [f([1, 8, 12]), ints(5, 5), ints(2, 2)], attributes: { dilations: [2, 1] }, opset: 18 },
+  { op: 'Col2Im', inputs: [f([1, 4, 49]), ints(6, 6), ints(2, 2)], attributes: { pads: [1, 1, 1, 1] }, opset: 18 },
+  { op: 'Col2Im', inputs: [f([1, 10, 12]), ints(3, 4, 5), ints(1, 1, 5)], opset: 18 },
+  { op: 'Col2Im', inputs: [f([2, 16, 18]), ints(3, 4, 4), ints(2, 2, 2)], opset: 18 },
+]
+
+const pool: Line[] = [
+  ...product({ op: ['MaxPool', 'AveragePool', 'LpPool'], rank: [1, 2, 3], stride: [1, 2], dilation: [1, 2], ceil: [0, 1], pads: ['zero', 'one', 'SAME_UPPER',
+    'SAME_LOWER', 'VALID'] }).flatMap(({ op, rank, stride, dilation, ceil, pads }): Line[] => {
+    const fill = <T>(v: T) => Array<T>(rank).fill(v)
+    if (pads.startsWith('SAME') && dilation > 1) return []
+    const attributes = { kernel_shape: [3, 2, 3].slice(0, rank), strides: fill(stride), dilations: fill(dilation), ceil_mode: ceil,
+      ...(pads === 'one' ? { pads: fill(1).concat(fill(0)) } : pads === 'zero' ? {} : { auto_pad: pads }) }
+    const inputs = [f([2, 3, ...[9, 8, 7].slice(0, rank)])]
+    return op === 'AveragePool' ? [0, 1].map((count_include_pad): Line => ({ op, inputs, attributes: { ...attributes, count_include_pad },
+      opset: 19 })) : [{ op, inputs, attributes, outputs: op === 'MaxPool' ? random.pick([1, 2]) : 1, opset: 18 }]
+  }),
+  { op: 'MaxPool', inputs: [u8([1, 2, 5, 5])], attributes: { kernel_shape: [3, 3], strides: [2, 2] } },
+  { op: 'MaxPool', inputs: [i8([1, 2, 5, 5])], attributes: { kernel_shape: [3, 3], pads: [1, 1, 1, 1] } },
+  { op: 'MaxPool', inputs: [f([1, 2, 5, 5])], attributes: { kernel_shape: [2, 2], storage_order: 1 }, outputs: 2 },
+  { op: 'LpPool', inputs: [f([1, 2, 5, 5])], attributes: { kernel_shape: [2, 2], p: 3 } },
+  ...['GlobalMaxPool', 'GlobalAveragePool', 'GlobalLpPool'].flatMap((op): Line[] => [[2, 3, 7], [2, 3, 5, 6], [2, 3, 4, 3, 2]].map((shape) => ({ op,
+    inputs: [f(shape)] }))),
+  { op: 'GlobalLpPool', inputs: [f([2, 3, 5])], attributes: { p: 1 } },
+  { op: 'MaxUnpool', inputs: [f([1, 1, 2, 2]), shaped(ints(5, 7, 13, 15), 1, 1, 2, 2)], attributes: { kernel_shape: [2, 2], strides: [2, 2] } },
+]
+
+const shapes = [[2, 6], [2, 6, 5], [2, 6, 5, 4], [2, 6, 3, 4, 2]]
+const norm: Line[] = [
+  ...shapes.flatMap((shape): Line[] => [
+    { op: 'BatchNormalization', inputs: [f(shape), f([6]), f([6]), f([6]), f([6], 0.2, 2)], attributes: { epsilon: { float: 0.01 } }, opset: 15 },
+    { op: 'BatchNormalization', inputs: [f(shape), f([6]), f([6]), f([6]), f([6], 0.2, 2)], opset: 9 },
+    ...(shape.length > 2 ? [{ op: 'InstanceNormalization', inputs: [f(shape), f([6]), f([6])], tolerance: 1e-4 }] : []),
+    ...(shape.length > 2 ? [{ op: 'GroupNormalization', inputs: [f(shape), f([6]), f([6])], attributes: { num_groups: 3 }, opset: 21, tolerance: 1e-4 }] : []),
+    ...(shape.length > 2 ? [{ op: 'GroupNormalization', inputs: [f(shape), f([3]), f([3])], attributes: { num_groups: 3, epsilon: { float: 0.1 } },
+      opset: 18, tolerance: 1e-4 }] : []),
+    ...(shape.length === 4 ? [{ op: 'LRN', inputs: [f(shape)], attributes: { size: 3 } }, { op: 'LRN', inputs: [f(shape)], attributes: { size: 5,
+      alpha: { float: 0.3 }, beta: { float: 0.5 }, bias: { float: 2 } } }] : []),
+    ...shape.flatMap((_, axis): Line[] => {
+      const scales = shape.slice(axis)
+      return [
+        { op: 'LayerNormalization', inputs: [f(shape), f(scales), f(scales)], attributes: { axis }, outputs: 3, opset: 17, tolerance: 1e-4 },
+        { op: 'LayerNormalization', inputs: [f(shape), f(scales)], attributes: { axis: axis - shape.length, epsilon: { float: 0.1 } }, opset: 17,
+          tolerance: 1e-4 },
+        { op: 'RMSNormalization', inputs: [f(shape), f(scales)], attributes: { axis }, opset: 23, tolerance: 1e-4 },
+        ...[1, 2].map((p): Line => ({ op: 'LpNormalization', inputs: [f(shape)], attributes: { axis, p } })),
+        ...['Softmax', 'LogSoftmax', 'Hardmax'].flatMap((op): Line[] => [13, 11, 6].map((opset) => ({ op, inputs: [f(shape)], attributes: { axis }, opset }))),
+      ]
+    }),
+    ...['Softmax', 'LogSoftmax', 'Hardmax'].flatMap((op): Line[] => [13, 11].map((opset) => ({ op, inputs: [f(shape)], opset }))),
+  ]),
+  { op: 'MeanVarianceNormalization', inputs: [f([2, 3, 4, 5])], tolerance: 1e-4 },
+  { op: 'MeanVarianceNormalization', inputs: [f([2, 3, 4, 5])], attributes: { axes: [0, 2] }, tolerance: 1e-4 },
+  { op: 'MeanVarianceNormalization', inputs: [f([2, 3, 4, 5])], attributes: { axes: [1, 2, 3] }, tolerance: 1e-4 },
+]
+
+const matrix: Line[] = [
+  ...[[[3], [3]], [[3, 4], [4]], [[4], [4, 2]], [[3, 4], [4, 2]], [[2, 3, 4], [4, 5]], [[2, 3, 4], [2, 4, 5]], [[2, 1, 3, 4], [5, 4, 2]], [[5, 3, 4], [2, 1,
+    4, 6]], [[2, 3, 4], [4]], [[1, 4], [3, 4, 7]]].flatMap(([a, b]): Line[] => [
+    { op: 'MatMul', inputs: [f(a!), f(b!)] },
+    { op: 'MatMul', inputs: [i32(a!), i32(b!)] },
+  ]),
+  ...product({ transA: [0, 1], transB: [0, 1], c: [undefined, [], [1], [5], [3, 1], [1, 5], [3, 5]] as const, scaled: [false, true] }).map(({ transA, transB,
+    c, scaled }): Line => ({
+    op: 'Gemm',
+    inputs: [f(transA ? [4, 3] : [3, 4]), f(transB ? [5, 4] : [4, 5]), c && f(c)],
+    attributes: { transA, transB, ...(scaled && { alpha: { float: 0.5 }, beta: { float: 2 } }) },
+    opset: 13,
+  })),
+  { op: 'Gemm', inputs: [f([1, 7]), f([7, 1]), f([1])] },
+  ...Object.entries({
+    'ij,jk->ik': [[3, 4], [4, 5]], 'ij,jk': [[3, 4], [4, 5]], 'bij,bjk->bik': [[2, 3, 4], [2, 4, 5]], 'i,i->': [[5], [5]], 'i,i': [[5], [5]],
+      'i,j->ij': [[3], [4]], 'ij->ji': [[3, 4]], 'ji': [[3, 4]], 'ij->': [[3, 4]], 'ij->i': [[3, 4]],
+    'ii->i': [[4, 4]], 'ii': [[4, 4]], 'iji->j': [[3, 4, 3]], '...ij,...jk->...ik': [[2, 3, 4], [2, 4, 5]], '...ii->...i': [[2, 3, 3]],
+      'bhid,bhjd->bhij': [[2, 3, 4, 5], [2, 3, 6, 5]], 'bij,bjk,bkl->bil': [[2, 3, 4], [2, 4, 5], [2, 5, 2]], 'b i d, b j d -> b i j': [[2, 3, 4], [2, 5, 4]],
+    'nchw,kc->nkhw': [[2, 3, 4, 5], [6, 3]], 'ij,ij->ij': [[3, 4], [3, 4]], 'ijk,k->ij': [[2, 3, 4], [4]], '...,...->...': [[3, 4], [3, 4]],
+      'i...->...i': [[3, 4, 5]],
+  }).map(([equation, shapes]): Line => ({ op: 'Einsum', inputs: shapes.map((shape) => f(shape)), attributes: { equation } })),
+]
+
+const reduce: Line[] = [
+  ...product({ op: ['ReduceSum', 'ReduceMean', 'ReduceMax', 'ReduceMin', 'ReduceProd', 'ReduceL1', 'ReduceL2', 'ReduceLogSum', 'ReduceLogSumExp',
+    'ReduceSumSquare'], shape: [[3, 2, 2], [2, 3, 4, 5], [7]], axes: [undefined, [0], [1], [-1], [0, 1], [-2, -1], [0, -1]] as const, keepdims: [0,
+      1] }).flatMap(({ op, shape, axes, keepdims }): Line[] =>
+    shape.length === 1 && axes && (axes.length > 1 || axes[0] === 1) ? [] : [
+      { op, inputs: [f(shape, op === 'ReduceLogSum' ? 0.1 : -2), ...(axes ? [ints(...axes)] : [])], attributes: { keepdims }, opset: 18 },
+      { op, inputs: [f(shape, op === 'ReduceLogSum' ? 0.1 : -2)], attributes: { keepdims, ...(axes && { axes: [...axes] }) }, opset: 11 },
+    ],
+  ),
+  ...['ReduceSum', 'ReduceMax', 'ReduceMin', 'ReduceL1', 'ReduceSumSquare', 'ReduceProd'].map((op): Line => ({ op, inputs: [i32([3, 4, 2]), ints(1)],
+    opset: 18 })),
+  ...['ReduceSum', 'ReduceMean', 'ReduceL2', 'ReduceMax'].flatMap((op): Line[] => [{ op, inputs: [f([2, 3, 4]), ints()],
+    attributes: { noop_with_empty_axes: 1 }, opset: 18 }, { op, inputs: [f([2, 3, 4])], attributes: { noop_with_empty_axes: 1 }, opset: 18 }, { op,
+      inputs: [f([2, 3, 4]), ints()], opset: 18 }]),
+  ...['ReduceSum', 'ReduceL1', 'ReduceL2', 'ReduceProd', 'ReduceSumSquare'].flatMap((op): Line[] => [0, 1].map((keepdims) => ({ op, inputs: [f([2, 0, 4]),
+    ints(1)], attributes: { keepdims }, opset: 18 }))),
+  ...product({ op: ['ArgMax', 'ArgMin'], axis: [0, 1, -1, undefined], keepdims: [0, 1], select_last_index: [0, 1] }).map(({ op, axis, keepdims,
+    select_last_index }): Line => ({ op, inputs: [asFloat(i32([3, 4, 5], -2, 2))], attributes: { keepdims, select_last_index,
+      ...(axis !== undefined && { axis }) }, opset: 13 })),
+  { op: 'ArgMax', inputs: [i32([3, 4, 5])], attributes: { axis: 1 } },
+  ...product({ exclusive: [0, 1], reverse: [0, 1], axis: [0, 1, -1] }).flatMap(({ exclusive, reverse, axis }): Line[] => [f, i32,
+    i64].map((make) => ({ op: 'CumSum', inputs: [make([2, 3, 4]), scalar(ints(axis))], attributes: { exclusive, reverse } }))),
+  ...product({ largest: [0, 1], axis: [0, 1, -1], k: [1, 2] }).flatMap(({ largest, axis, k }): Line[] => [f, i32, i64].map((make) => ({ op: 'TopK',
+    inputs: [make([2, 3, 4]), ints(k)], attributes: { largest, axis }, outputs: 2 }))),
+  { op: 'TopK', inputs: [f([2, 7])], attributes: { k: 3 }, outputs: 2, opset: 6 },
+]
+
+const resize: Line[] = [
+  ...product({ mode: ['nearest', 'linear', 'cubic'], transform: ['half_pixel', 'half_pixel_symmetric', 'pytorch_half_pixel', 'align_corners', 'asymmetric'],
+    size: [[1, 1, 8, 6], [1, 1, 3, 2], [1, 1, 7, 9], [1, 1, 4, 4], [1, 1, 1, 1]], by: ['scales', 'sizes'] }).filter(({ transform, size,
+      by }) => !(by === 'scales' && transform === 'align_corners' && size[3] === 9)).map(({ mode, transform, size, by }): Line => ({
+    op: 'Resize',
+    inputs: by === 'scales' ? [f([1, 1, 4, 5]), undefined, floats(...size.map((length, i) => length / [1, 1, 4, 5][i]!))] : [f([1, 1, 4, 5]), undefined,
+      undefined, ints(...size)],
+    attributes: { mode, coordinate_transformation_mode: transform },
+    opset: 19,
+  })),
+  ...product({ transform: ['half_pixel', 'align_corners', 'asymmetric', 'pytorch_half_pixel'], nearest: ['round_prefer_floor', 'round_prefer_ceil', 'floor',
+    'ceil'], size: [[1, 2, 8, 10], [1, 2, 3, 3], [1, 2, 6, 7]] }).map(({ transform, nearest, size }): Line => ({ op: 'Resize', inputs: [f([1, 2, 4, 5]),
+      undefined, undefined, ints(...size)], attributes: { mode: 'nearest', coordinate_transformation_mode: transform, nearest_mode: nearest }, opset: 13 })),
+  ...product({ mode: ['linear', 'cubic'], size: [[1, 1, 8, 6], [1, 1, 3, 2], [1, 1, 7, 9], [1, 1, 2, 2]], exclude_outside: [0, 1], antialias: [0,
+    1] }).map(({ mode, size, exclude_outside, antialias }): Line => ({ op: 'Resize', inputs: [f([1, 1, 6, 7]), undefined, undefined, ints(...size)],
+      attributes: { mode, antialias, ...(mode === 'cubic' && { exclude_outside, cubic_coeff_a: { float: -0.5 } }) }, opset: 18 })),
+  ...product({ scale: [0.6, 0.8, 1.3, 2.5, 1.999], mode: ['nearest', 'linear', 'cubic'], transform: ['half_pixel', 'asymmetric',
+    'pytorch_half_pixel'] }).map(({ scale, mode, transform }): Line => ({ op: 'Resize', inputs: [f([1, 1, 5, 6]), undefined, floats(1, 1, scale, scale)],
+      attributes: { mode, coordinate_transformation_mode: transform }, opset: 13 })),
+  ...product({ mode: ['nearest', 'linear', 'cubic'], transform: ['tf_crop_and_resize'] }).flatMap(({ mode, transform }): Line[] => [[0, 0, 0.4, 0.6, 1, 1,
+    0.6, 0.8], [0, 0, -0.1, 0.2, 1, 1, 1.2, 0.9]].map((region) => ({ op: 'Resize', inputs: [f([1, 1, 4, 5]), floats(...region), undefined, ints(1, 1, 3, 3)],
+      attributes: { mode, coordinate_transformation_mode: transform, extrapolation_value: { float: 10 } }, opset: 13 }))),
+  ...product({ axes: [[2, 3], [3, 2]], policy: ['stretch', 'not_larger', 'not_smaller'], mode: ['nearest', 'linear'] }).map(({ axes, policy,
+    mode }): Line => ({ op: 'Resize', inputs: [f([1, 2, 4, 5]), undefined, undefined, ints(7, 8)], attributes: { axes, mode,
+      keep_aspect_ratio_policy: policy }, opset: 18 })),
+  { op: 'Resize', inputs: [f([1, 2, 4, 5]), undefined, floats(1.5, 2)], attributes: { axes: [2, 3], mode: 'linear' }, opset: 18 },
+  { op: 'Resize', inputs: [f([2, 3, 4]), undefined, undefined, ints(2, 3, 9)], attributes: { mode: 'linear' }, opset: 13 },
+  { op: 'Resize', inputs: [f([4, 5]), undefined, undefined, ints(7, 9)], attributes: { mode: 'linear' }, opset: 13 },
+  { op: 'Resize', inputs: [f([1, 2, 3, 4, 5]), undefined, undefined, ints(1, 2, 5, 6, 7)], attributes: { mode: 'linear' }, opset: 13 },
+  { op: 'Resize', inputs: [f([1, 2, 3, 4, 5]), undefined, undefined, ints(1, 2, 6, 8, 10)], attributes: { mode: 'nearest',
+    coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' }, opset: 13 },
+  { op: 'Resize', inputs: [f([1, 2, 4, 5]), floats(1, 1, 2, 2)], opset: 10 },
+  { op: 'Resize', inputs: [f([1, 2, 4, 5]), floats(1, 1, 2.5, 1.5)], attributes: { mode: 'linear' }, opset: 10 },
+  { op: 'Resize', inputs: [i32([1, 2, 4, 5]), undefined, undefined, ints(1, 2, 6, 7)], opset: 13 },
+  { op: 'Resize', inputs: [u8([1, 2, 4, 5]), undefined, undefined, ints(1, 2, 8, 10)], opset: 13 },
+  ...['nearest', 'linear'].map((mode): Line => ({ op: 'Upsample', inputs: [f([1, 2, 4, 5]), floats(1, 1, 2, 3)], attributes: { mode }, opset: 9 })),
+  { op: 'Upsample', inputs: [f([1, 2, 4, 5])], attributes: { scales: { floats: [1, 1, 2, 2] } }, opset: 7 },
+  ...product({ mode: ['bilinear', 'nearest', 'bicubic'], padding_mode: ['zeros', 'border', 'reflection'], align_corners: [0, 1] }).flatMap(({ mode,
+    padding_mode, align_corners }): Line[] => [
+    { op: 'GridSample', inputs: [f([2, 3, 5, 4]), f([2, 4, 6, 2], -1.4, 1.4)], attributes: { mode, padding_mode, align_corners }, opset: 16, tolerance: 1e-4 },
+    { op: 'GridSample', inputs: [f([2, 3, 5, 4]), f([2, 4, 6, 2], -3, 3)], attributes: { mode: mode.replace('bilinear', 'linear').replace('bicubic',
+      'cubic'), padding_mode, align_corners }, opset: 20, tolerance: 1e-4 },
+    ...(mode === 'bicubic' ? [] : [{ op: 'GridSample', inputs: [f([2, 3, 5, 4, 3]), f([2, 2, 4, 6, 3], -1.4, 1.4)],
+      attributes: { mode: mode.replace('bilinear', 'linear'), padding_mode, align_corners }, opset: 20, tolerance: 1e-4 }]),
+  ]),
+  ...product({ align_corners: [0, 1] }).flatMap(({ align_corners }): Line[] => [
+    { op: 'AffineGrid', inputs: [f([2, 2, 3]), ints(2, 3, 5, 6)], attributes: { align_corners }, opset: 20 },
+    { op: 'AffineGrid', inputs: [f([2, 3, 4]), ints(2, 3, 4, 5, 6)], attributes: { align_corners }, opset: 20 },
+  ]),
+  ...product({ mode: ['avg', 'max'], coordinate_transformation_mode: ['half_pixel', 'output_half_pixel'], sampling_ratio: [0, 2] }).map(({ mode,
+    coordinate_transformation_mode, sampling_ratio }): Line => ({
+    op: 'RoiAlign',
+    inputs: [f([2, 3, 8, 8]), shaped(floats(0, 0, 5, 6, 2, 1, 14, 15, -1, -2, 9, 20), 3, 4), ints(0, 1, 0)],
+    attributes: { mode, coordinate_transformation_mode, sampling_ratio, spatial_scale: { float: 0.5 }, output_height: 3, output_width: 4 },
+    opset: 16,
+  })),
+  { op: 'RoiAlign', inputs: [f([1, 2, 8, 8]), shaped(floats(0, 0, 5, 6), 1, 4), ints(0)], attributes: { output_height: 3, output_width: 3,
+    sampling_ratio: 2 }, opset: 10 },
+  ...product({ centre: [0, 1], most: [undefined, 0, 2, 10], overlap: [undefined, 0.3, 0.7], least: [undefined, 0.4] }).map(({ centre, most, overlap,
+    least }): Line => ({
+    op: 'NonMaxSuppression',
+    inputs: [f([2, 12, 4], 0, 1), f([2, 3, 12], 0, 1), most === undefined ? undefined : ints(most), overlap === undefined ? undefined : floats(overlap),
+      least === undefined ? undefined : floats(least)],
+    attributes: { center_point_box: centre },
+  })),
+  ...[[3, 4, 2], [10, 7, 9], [20, 10, 3]].flatMap((want): Line[] => [
+    { op: 'CenterCropPad', inputs: [f([20, 8, 3]), ints(...want)], opset: 18 },
+    { op: 'CenterCropPad', inputs: [f([20, 8, 3]), ints(want[0]!, want[1]!)], attributes: { axes: [0, -2] }, opset: 18 },
+  ]),
+]
+
+// ONNX Runtime wants to know the lengths of a Resize before the run.
+for (const line of resize) if (line.op === 'Resize') line.fixed = true
+
+const movement: Line[] = [
+  ...product({ mode: ['constant', 'edge', 'reflect', 'wrap'], pads: [[0, 0, 1, 2, 0, 0, 2, 1], [1, 0, 0, 0, 0, 2, 0, 0], [0, 0, -1, -1, 0, 0, 0, -1], [0, 0,
+    2, -1, 0, 0, 0, 2], [0, 1, 1, 3, 0, 1, 1, 3]] }).flatMap(({ mode, pads }): Line[] => [
+    ...(mode === 'constant' ? [{ op: 'Pad', inputs: [f([2, 3, 4, 5]), ints(...pads), scalar(floats(1.5))], attributes: { mode }, opset: 19 }] : []),
+    { op: 'Pad', inputs: [f([2, 3, 4, 5]), ints(...pads)], attributes: { mode }, opset: 19 },
+    { op: 'Pad', inputs: [i32([2, 3, 4, 5]), ints(...pads)], attributes: { mode }, opset: 19 },
+    ...(mode === 'wrap' ? [] : [{ op: 'Pad', inputs: [f([2, 3, 4, 5])], attributes: { mode, pads, value: { float: 0.5 } }, opset: 6 }]),
+  ]),
+  ...['constant', 'edge', 'reflect', 'wrap'].flatMap((mode): Line[] => [[1, 3], [-1, 1], [3, -3]].map((axes) => ({ op: 'Pad', inputs: [f([2, 3, 4, 5]),
+    ints(1, 0, 2, 2), undefined, ints(...axes)], attributes: { mode }, opset: 19 }))),
+  ...[[0, 1, 2, 3], [0, 2, 3, 1], [0, 3, 1, 2], [3, 2, 1, 0], [1, 0, 3, 2], undefined].flatMap((perm): Line[] => [f, i64].map((make) => ({ op: 'Transpose',
+    inputs: [make([2, 3, 4, 5])], attributes: perm ? { perm } : {} }))),
+  ...product({ axis: [0, 1, 2, -1] }).flatMap(({ axis }): Line[] => [f, i64, u8].map((make) => ({ op: 'Concat', inputs: [make([2, 3, 4]), make([2, 3, 4]),
+    make([2, 3, 4])], attributes: { axis } }))),
+  ...product({ axis: [0, 1, 2, -1] }).flatMap(({ axis }): Line[] => [
+    { op: 'Split', inputs: [f([4, 6, 8])], attributes: { axis, num_outputs: 2 }, outputs: 2, opset: 18 },
+    { op: 'Split', inputs: [f([4, 6, 8]), ints(1, [4, 6, 8].at(axis)! - 1)], attributes: { axis }, outputs: 2, opset: 18 },
+    { op: 'Split', inputs: [f([4, 6, 8])], attributes: { axis, split: [1, [4, 6, 8].at(axis)! - 1] }, outputs: 2, opset: 11 },
+    { op: 'Split', inputs: [f([7, 7, 7])], attributes: { axis, num_outputs: 3 }, outputs: 3, opset: 18 },
+  ]),
+  ...[
+    [[0], [2], undefined, undefined], [[1, 0], [3, 2], [1, 2], undefined], [[-3], [-1], [2], undefined], [[4], [0], [2], [-1]], [[-1], [-1000], [2], [-2]],
+      [[0, 0, 0], [10, 10, 10], [0, 1, 2], [2, 1, 3]], [[3], [1], [2], undefined], [[0], [9e15], [-1], [2]], [[4, 3], [-1000, -1000], [-1, -2], [-1, -1]],
+  ].flatMap((parts): Line[] => [f, i64].map((make) => ({ op: 'Slice', inputs: [make([3, 4, 5]), ...parts.map((part) => part && ints(...part))] }))),
+  { op: 'Slice', inputs: [f([3, 4, 5])], attributes: { starts: [0, 1], ends: [2, -1], axes: [0, 2] }, opset: 6 },
+  ...[[1, 2, 3], [2, 1, 1], [0, 1, 1]].flatMap((repeats): Line[] => [f, i64].map((make) => ({ op: 'Tile', inputs: [make([2, 3, 4]), ints(...repeats)] }))),
+  ...[[2, 3, 4], [3, 1], [1], [2, 1, 3, 4], [5, 1, 1, 1]].map((wanted): Line => ({ op: 'Expand', inputs: [f([3, 1]), ints(...wanted)] })),
+  ...[[24], [4, -1], [0, 0, 4], [0, -1], [2, 1, 12], [-1, 2, 2]].map((wanted): Line => ({ op: 'Reshape', inputs: [f([2, 3, 4]), ints(...wanted)] })),
+  { op: 'Reshape', inputs: [f([0, 3, 4]), ints(3, 4, 0)], attributes: { allowzero: 1 } },
+  { op: 'Reshape', inputs: [f([2, 3])], attributes: { shape: [3, -1] }, opset: 1 },
+  ...[0, 1, 2, 3, 4, -1, -3].map((axis): Line => ({ op: 'Flatten', inputs: [f([2, 3, 4, 5])], attributes: { axis } })),
+  { op: 'Squeeze', inputs: [f([1, 3, 1, 5]), ints(0)] }, { op: 'Squeeze', inputs: [f([1, 3, 1, 5]), ints(-2)] }, { op: 'Squeeze', inputs: [f([1, 3, 1,
+    5])] }, { op: 'Squeeze', inputs: [f([1, 3, 1, 5])], attributes: { axes: [0, 2] }, opset: 11 },
+  { op: 'Unsqueeze', inputs: [f([3, 5]), ints(0, 3)] }, { op: 'Unsqueeze', inputs: [f([3, 5]), ints(-1, 1)] }, { op: 'Unsqueeze', inputs: [f([3, 5])],
+    attributes: { axes: [1, 0] }, opset: 11 },
+  ...product({ axis: [0, 1, 2, -1] }).flatMap(({ axis }): Line[] => [
+    ...[f, i64].flatMap((make): Line[] => [{ op: 'Gather', inputs: [make([3, 4, 5]), ints(0, 2, -1)], attributes: { axis } }, { op: 'Gather',
+      inputs: [make([3, 4, 5]), shaped(ints(0, 2, -1, 1), 2, 2)], attributes: { axis } }, { op: 'Gather', inputs: [make([3, 4, 5]), scalar(ints(-2))],
+        attributes: { axis } }]),
+    { op: 'GatherElements', inputs: [f([3, 4, 5]), i64([3, 4, 5].map((length, i) => (i === (axis + 3) % 3 ? 2 : length)), -3, 2)], attributes: { axis } },
+    ...['none', 'add', 'mul', 'max', 'min'].map((reduction): Line => {
+      // Without a reduction a place that is written twice is left open.
+      const shape = [3, 4, 5].map((length, i) => (i === (axis + 3) % 3 ? (reduction === 'none' ? 1 : 2) : length))
+      return { op: 'ScatterElements', inputs: [f([3, 4, 5]), i64(shape, -3, 2), f(shape)], attributes: { axis, reduction }, opset: 18 }
+    }),
+  ]),
+  { op: 'GatherND', inputs: [f([2, 3, 4]), shaped(ints(0, 1, 1, 2), 2, 2)] }, { op: 'GatherND', inputs: [f([2, 3, 4]), shaped(ints(0, -1), 2, 1)] },
+    { op: 'GatherND', inputs: [f([2, 3, 4]), shaped(ints(0, 1, 3, 1, 2, -1), 2, 3)] },
+  { op: 'GatherND', inputs: [f([2, 3, 4]), shaped(ints(1, 0), 2, 1)], attributes: { batch_dims: 1 } }, { op: 'GatherND', inputs: [i64([2, 3, 4]),
+    shaped(ints(1, 0, 2, 1), 2, 2, 1)], attributes: { batch_dims: 1 } },
+  ...['none', 'add', 'mul', 'max', 'min'].flatMap((reduction): Line[] => [
+    { op: 'ScatterND', inputs: [f([4, 4, 3]), shaped(ints(0, 2), 2, 1), f([2, 4, 3])], attributes: { reduction }, opset: 18 },
+    { op: 'ScatterND', inputs: [f([8]), shaped(ints(4, 3, 1, -1), 4, 1), f([4])], attributes: { reduction }, opset: 18 },
+    { op: 'ScatterND', inputs: [f([4, 4, 3]), shaped(ints(0, 2, 1, 3), 2, 2), f([2, 3])], attributes: { reduction }, opset: 18 },
+  ]),
+  ...['DCR', 'CRD'].map((mode): Line => ({ op: 'DepthToSpace', inputs: [f([2, 12, 3, 4])], attributes: { blocksize: 2, mode } })),
+  { op: 'SpaceToDepth', inputs: [f([2, 3, 4, 6])], attributes: { blocksize: 2 } },
+  ...[[0, 2], [1, 3], [-2, -1], [2, 1], [-9, 9]].map(([start, end]): Line => ({ op: 'Shape', inputs: [f([2, 3, 4])], attributes: { start: start!,
+    end: end! }, opset: 15 })),
+  { op: 'Size', inputs: [f([2, 3, 4])] },
+  { op: 'Range', inputs: [scalar(floats(1)), scalar(floats(5)), scalar(floats(0.7))] }, { op: 'Range', inputs: [scalar(ints(10)), scalar(ints(-6)),
+    scalar(ints(-3))] },
+  { op: 'ConstantOfShape', inputs: [ints(2, 3)] },
+  ...[-1, 0, 1].map((axis): Line => ({ op: 'OneHot', inputs: [i64([2, 3], -5, 5), scalar(ints(4)), floats(2, 5)], attributes: { axis } })),
+  { op: 'NonZero', inputs: [i32([3, 4], -1, 1)] }, { op: 'NonZero', inputs: [f([2, 3])] }, { op: 'NonZero', inputs: [bool([2, 3, 4])] },
+  ...[-1, 0, 2].flatMap((k): Line[] => [{ op: 'EyeLike', inputs: [f([3, 5])], attributes: { k } }, { op: 'EyeLike', inputs: [i32([4, 3])], attributes: { k,
+    dtype: 1 } }]),
+  ...product({ upper: [0, 1], k: [undefined, -7, -1, 0, 1, 2, 9] }).flatMap(({ upper, k }): Line[] => [[4, 5], [2, 3, 3]].map((shape) => ({ op: 'Trilu',
+    inputs: [f(shape), ...(k === undefined ? [] : [scalar(ints(k))])], attributes: { upper }, opset: 14 }))),
+  { op: 'Identity', inputs: [f([2, 3])] }, { op: 'Dropout', inputs: [f([2, 3])], outputs: 2, opset: 13 },
+  { op: 'ReverseSequence', inputs: [f([4, 3, 2]), ints(2, 4, 1)] }, { op: 'ReverseSequence', inputs: [f([3, 4, 2]), ints(2, 4, 1)],
+    attributes: { time_axis: 1, batch_axis: 0 } },
+  { op: 'Compress', inputs: [f([3, 4]), { type: 'bool', shape: [3], data: Uint8Array.of(1, 0, 1) }], attributes: { axis: 0 } }, { op: 'Compress',
+    inputs: [f([3, 4]), { type: 'bool', shape: [5], data: Uint8Array.of(1, 0, 1, 1, 0) }] },
+]
+
+const quantize: Line[] = [
+  { op: 'QuantizeLinear', inputs: [f([3, 4], -90, 90), scalar(floats(0.7)), scalar(u8([1]))] }, { op: 'QuantizeLinear', inputs: [f([3, 4], -90, 90),
+    scalar(floats(0.7)), scalar(i8([1]))] }, { op: 'QuantizeLinear', inputs: [f([3, 4], -90, 90), scalar(floats(0.7))] },
+  ...[0, 1, -1].flatMap((axis): Line[] => [
+    { op: 'QuantizeLinear', inputs: [f([3, 4, 5], -90, 90), f([[3, 4, 5].at(axis)!], 0.3, 2), u8([[3, 4, 5].at(axis)!])], attributes: { axis } },
+    { op: 'DequantizeLinear', inputs: [u8([3, 4, 5]), f([[3, 4, 5].at(axis)!], 0.3, 2), u8([[3, 4, 5].at(axis)!])], attributes: { axis } },
+    { op: 'DequantizeLinear', inputs: [i8([3, 4, 5]), f([[3, 4, 5].at(axis)!], 0.3, 2)], attributes: { axis } },
+  ]),
+  ...[0, 1].flatMap((axis): Line[] => [
+    { op: 'QuantizeLinear', inputs: [f([4, 6], -90, 90), f([4, 6].with(axis, 2), 0.3, 2), i8([4, 6].with(axis, 2))], attributes: { axis, block_size: [2,
+      3][axis]! }, opset: 21 },
+    { op: 'DequantizeLinear', inputs: [i8([4, 6]), f([4, 6].with(axis, 2), 0.3, 2), i8([4, 6].with(axis, 2))], attributes: { axis, block_size: [2,
+      3][axis]! }, opset: 21 },
+  ]),
+  { op: 'DequantizeLinear', inputs: [i32([3, 4]), scalar(floats(0.5))] },
+  ...[[-2, 2], [0, 4], [-4, -1], [0, 0]].map(([low, high]): Line => ({ op: 'DynamicQuantizeLinear', inputs: [f([3, 4], low, high)], outputs: 3 })),
+  { op: 'MatMulInteger', inputs: [u8([3, 4]), u8([4, 5]), scalar(u8([1])), scalar(u8([1]))] }, { op: 'MatMulInteger', inputs: [u8([2, 3, 4]), i8([4, 5])] },
+    { op: 'MatMulInteger', inputs: [u8([3, 4]), i8([4, 5]), scalar(u8([1])), i8([5])] },
+  { op: 'ConvInteger', inputs: [u8([1, 2, 5, 5]), u8([3, 2, 3, 3]), scalar(u8([1]))] }, { op: 'ConvInteger', inputs: [u8([1, 2, 5, 5]), u8([3, 2, 3, 3])],
+    attributes: { pads: [1, 1, 1, 1], strides: [2, 2] } }, { op: 'ConvInteger', inputs: [u8([1, 4, 5, 5]), u8([6, 2, 3, 3]), scalar(u8([1])),
+      scalar(u8([1]))], attributes: { group: 2 } },
+  ...[u8, i8].flatMap((make): Line[] => [
+    { op: 'QLinearMatMul', inputs: [make([3, 4]), scalar(floats(0.1)), scalar(make([1])), make([4, 5]), scalar(floats(0.1)), scalar(make([1])),
+      scalar(floats(2.3)), scalar(make([1]))] },
+    { op: 'QLinearConv', inputs: [make([1, 2, 5, 5]), scalar(floats(0.1)), scalar(make([1])), make([3, 2, 3, 3]), scalar(floats(0.1)), scalar(make([1])),
+      scalar(floats(3.1)), scalar(make([1])), i32([3])], attributes: { pads: [1, 0, 1, 0] } },
+  ]),
+  { op: 'QLinearConv', inputs: [u8([1, 2, 5, 5]), scalar(floats(0.1)), scalar(u8([1])), i8([3, 2, 3, 3]), floats(0.1, 0.2, 0.3), i8([3], 0, 0),
+    scalar(floats(3.1)), scalar(u8([1]))] },
+]
+
+const recurrent: Line[] = [
+  ...product({ op: ['RNN', 'GRU', 'LSTM'], direction: ['forward', 'reverse', 'bidirectional'], extras: ['none', 'bias', 'lengths', 'all'] }).flatMap(({ op,
+    direction, extras }): Line[] => {
+    const gates = { RNN: 1, GRU: 3, LSTM: 4 }[op]!
+    const d = direction === 'bidirectional' ? 2 : 1
+    const [t, n, i, h] = [4, 3, 2, 5]
+    const all = extras === 'all'
+    const inputs = [f([t, n, i]), f([d, gates * h, i]), f([d, gates * h, h], -0.5, 0.5), all || extras === 'bias' ? f([d, 2 * gates * h]) : undefined,
+      all || extras === 'lengths' ? { type: 'int32' as const, shape: [3], data: Int32Array.of(4, 2, 3) } : undefined, all ? f([d, n, h]) : undefined]
+    if (op === 'LSTM') inputs.push(all ? f([d, n, h]) : undefined, all ? f([d, 3 * h]) : undefined)
+    const line: Line = { op, inputs, attributes: { hidden_size: h, direction }, outputs: op === 'LSTM' ? 3 : 2, opset: 14 }
+    return op === 'GRU' ? [line, { ...line, attributes: { ...line.attributes!, linear_before_reset: 1 } }] : [line]
+  }),
+  { op: 'LSTM', inputs: [f([4, 3, 2]), f([1, 20, 2]), f([1, 20, 5])], attributes: { hidden_size: 5, input_forget: 1, clip: { float: 0.6 } }, outputs: 3 },
+  { op: 'LSTM', inputs: [f([4, 3, 2]), f([1, 20, 2]), f([1, 20, 5])], attributes: { hidden_size: 5, activations: ['HardSigmoid', 'Relu', 'Softsign'] },
+    outputs: 3 },
+  { op: 'RNN', inputs: [f([4, 3, 2]), f([1, 5, 2]), f([1, 5, 5])], attributes: { hidden_size: 5, activations: ['LeakyRelu'],
+    activation_alpha: { floats: [0.3] } }, outputs: 2 },
+  { op: 'GRU', inputs: [f([4, 3, 2]), f([1, 15, 2]), f([1, 15, 5])], attributes: { hidden_size: 5, clip: { float: 0.4 } }, outputs: 2 },
+]
+
+const attention: Line[] = [
+  ...product({ causal: [0, 1], kvHeads: [2, 4], scale: [undefined, 0.1], cap: [0, 2] }).flatMap(({ causal, kvHeads, scale, cap }): Line[] => {
+    const attributes = { is_causal: causal, ...(scale && { scale: { float: scale } }), ...(cap && { softcap: { float: cap } }) }
+    return [
+      { op: 'Attention', inputs: [f([2, 4, 5, 6]), f([2, kvHeads, 5, 6]), f([2, kvHeads, 5, 3])], attributes, opset: 23, tolerance: 1e-4 },
+      { op: 'Attention', inputs: [f([2, 5, 24]), f([2, 7, kvHeads * 6]), f([2, 7, kvHeads * 6])], attributes: { ...attributes, q_num_heads: 4,
+        kv_num_heads: kvHeads }, opset: 23, tolerance: 1e-4 },
+      { op: 'Attention', inputs: [f([2, 4, 5, 6]), f([2, kvHeads, 5, 6]), f([2, kvHeads, 5, 6]), undefined, f([2, kvHeads, 3, 6]), f([2, kvHeads, 3, 6])],
+        attributes, outputs: 3, opset: 23, tolerance: 1e-4 },
+      ...[[5, 7], [1, 5, 7], [2, 4, 5, 7], [2, 1, 5, 7]].flatMap((shape): Line[] => [f, bool].map((make) => ({ op: 'Attention', inputs: [f([2, 4, 5, 6]),
+        f([2, kvHeads, 7, 6]), f([2, kvHeads, 7, 6]), make(shape)], attributes: { ...attributes, softcap: { float: 0 } }, opset: 23, tolerance: 1e-4 }))),
+    ]
+  }),
+  ...[0, 3].map((mode): Line => ({ op: 'Attention', inputs: [f([2, 4, 5, 6]), f([2, 2, 5, 6]), f([2, 2, 5, 6]), f([5, 5])],
+    attributes: { qk_matmul_output_mode: mode }, outputs: 4, opset: 23, tolerance: 1e-4 })),
+  ...product({ interleaved: [0, 1], dim: [0, 4], places: [true, false], flat: [true, false] }).map(({ interleaved, dim, places, flat }): Line => ({
+    op: 'RotaryEmbedding',
+    inputs: [flat ? f([2, 3, 32]) : f([2, 4, 3, 8]), ...[1, 2].map(() => f(places ? [9, (dim || 8) / 2] : [2, 3, (dim || 8) / 2])), ...(places ? [i64([2, 3],
+      0, 8)] : [])],
+    attributes: { interleaved, rotary_embedding_dim: dim, ...((flat || dim) && { num_heads: 4 }) },
+    opset: 23,
+  })),
+]
+
+export const families: Record<string, Line[]> = { elementwise, conv, pool, norm, matrix, reduce, resize, movement, quantize, recurrent, attention }
