@@ -8,8 +8,9 @@ import { doctor } from './doctor.js'
 import { Failure, wrongUsage } from './failure.js'
 import { filter } from './filter.js'
 import { inspect } from './inspect.js'
+import { run } from './run.js'
 
-const commands: Record<string, Command> = { demo, filter, inspect, doctor }
+const commands: Record<string, Command> = { demo, filter, run, inspect, doctor }
 
 const help = `filterbank ${version}: a convolution engine, from the command line
 
@@ -39,6 +40,11 @@ function say(text: string, exitCode = 0): number {
   return exitCode
 }
 
+// Who reads no further, as `head`, has what they wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
 try {
   process.exitCode = await main(process.argv.slice(2))
 } catch (error) {

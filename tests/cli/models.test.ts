@@ -1,6 +1,7 @@
 /** The commands for models, on small networks of the test's own. */
-import { writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { PNG } from 'pngjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type NodeParts, writeModel } from '../../src/onnx/index.js'
 import { commandIn, expectFailed } from '../support/cli.js'
@@ -27,13 +28,13 @@ const colours = (nodes: NodeParts[] = []) =>
     initializers: [{ name: 'w', shape: [3, 3, 1, 1], data: Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1) }],
   })
 
-describe('filterbank inspect', () => {
-  beforeAll(() => {
-    writeFileSync(file('colours.onnx'), colours())
-    writeFileSync(file('strange.onnx'), colours([{ op: 'Wavelet', inputs: ['positive'], outputs: ['coarse'] }]))
-    writeFileSync(file('text.onnx'), 'no model')
-  })
+beforeAll(() => {
+  writeFileSync(file('colours.onnx'), colours())
+  writeFileSync(file('strange.onnx'), colours([{ op: 'Wavelet', inputs: ['positive'], outputs: ['coarse'] }]))
+  writeFileSync(file('text.onnx'), 'no model')
+})
 
+describe('filterbank inspect', () => {
   it('prints inputs, outputs, and a line for each layer', async () => {
     const { code, out, err } = await filterbank('inspect', 'colours.onnx', '--size', '20x10')
     expect({ code, err }).toEqual({ code: 0, err: '' })
@@ -79,5 +80,94 @@ describe('filterbank inspect', () => {
     await expectFailure(2, ['inspect', 'colours.onnx', '--dimensions', 'batch'], 'NAME=LENGTH', "'batch'")
     await expectFailure(2, ['inspect', 'colours.onnx', '--dimensions', 'depth=3'], 'batch, height, width', "'depth'")
     await expectFailure(2, ['inspect', 'colours.onnx', '--threads', '0'], '--threads', "'0'")
+  })
+})
+
+/** A PNG of one colour. */
+function writePhoto(name: string, width: number, height: number, rgb: number[]): void {
+  const png = new PNG({ width, height })
+  for (let i = 0; i < width * height; i++) png.data.set([...rgb, 255], i * 4)
+  writeFileSync(file(name), PNG.sync.write(png))
+}
+
+describe('filterbank run', () => {
+  const pixel = (name: string) => [...PNG.sync.read(readFileSync(file(name))).data.subarray(0, 4)]
+  beforeAll(() => {
+    writePhoto('green.png', 30, 20, [51, 204, 102])
+    writeFileSync(file('labels.txt'), 'red\ngreen\nblue\n')
+    writeFileSync(file('labels.py'), "{0: 'red',\n 1: \"it's green\",\n 2: 'blue'}")
+    // Blue and red of a picture changed over, in the colours' own range; of any size.
+    writeFileSync(
+      file('swap.onnx'),
+      writeModel({
+        nodes: [{ op: 'Conv', inputs: ['photo', 'w'], outputs: ['painting'] }],
+        inputs: [{ name: 'photo', shape: [1, 3, null, null] }],
+        outputs: [{ name: 'painting', shape: [1, 3, null, null] }],
+        initializers: [{ name: 'w', shape: [3, 3, 1, 1], data: Float32Array.of(0, 0, 1, 0, 1, 0, 1, 0, 0) }],
+      }),
+    )
+    const two = [{ name: 'a', shape: [1, 3, 4, 4] }, { name: 'b', shape: [2] }] // biome-ignore format: one line
+    writeFileSync(file('two.onnx'), writeModel({ nodes: [{ op: 'Relu', inputs: ['a'], outputs: ['y'] }], inputs: two, outputs: [{ name: 'y' }] }))
+    writeFileSync(
+      file('bytes.onnx'),
+      writeModel({
+        nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }],
+        inputs: [{ name: 'x', type: 'uint8', shape: [1, 8, 8, 3] }],
+        outputs: [{ name: 'y', type: 'uint8', shape: [1, 8, 8, 3] }],
+      }),
+    )
+  })
+
+  it('tells the classes, the likeliest first, as probabilities', async () => {
+    const { code, out, err } = await filterbank('run', 'colours.onnx', '--image', 'green.png', '--labels', 'labels.txt', '--range', '-1,1')
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toContain('green.png  30 x 20 -> 30 x 20, to image float32 [batch, 3, height, width]')
+    // Means -0.6 (0 after the ReLU), 0.6 and -0.2 (0): e^0.6 of e^0.6 + 2.
+    expect(out).toMatch(/scores float32 \[1, 3\]\n +47\.67 % {2}green\n +26\.16 % {2}\w+\n +26\.16 % {2}\w+\n$/)
+    const python = await filterbank('run', 'colours.onnx', '-i', 'green.png', '--labels', 'labels.py', '--top', '1', '--mean', '0,0.8,0', '--bgr')
+    expect(python.out).toMatch(/scores float32 \[1, 3\]\n +\S+ % {2}red\n$/)
+  })
+
+  it('draws pictures that come out', async () => {
+    const { out } = await filterbank('run', 'swap.onnx', '-i', 'green.png', '--range', '0,255', '-o', 'drawn')
+    expect(out).toContain('painting float32 [1, 3, 20, 30]: from 51 to 204')
+    expect(out).toContain(`${join('drawn', 'green-painting.png')}  30 x 20`)
+    expect(pixel('drawn/green-painting.png')).toEqual([102, 204, 51, 255])
+    await filterbank('run', 'swap.onnx', '-i', 'green.png', '--bgr', '--size', '12x9', '--std', '2', '--output-range', '0,0.5', '-o', 'small')
+    expect(pixel('small/green-painting.png')).toEqual([102, 204, 51, 255])
+    await filterbank('run', 'bytes.onnx', '-i', 'green.png', '-o', 'bytes')
+    expect(pixel('bytes/green-y.png')).toEqual([51, 204, 102, 255])
+  })
+
+  it('writes a sheet of each layer', async () => {
+    const { code, out } = await filterbank('run', 'colours.onnx', '-i', 'green.png', '--feature-maps', 'maps')
+    expect(code).toBe(0)
+    const names = readdirSync(file('maps'))
+    expect(names.length).toBeGreaterThan(0)
+    for (const name of names) expect(out).toContain(`${join('maps', name)}  `)
+    expect(PNG.sync.read(readFileSync(file(`maps/${names[0]}`))).width).toBeGreaterThan(64)
+  })
+
+  it('says what is wrong', async () => {
+    const expectBad = (code: number, args: string, ...parts: string[]) => expectFailure(code, ['run', ...args.split(' ')], ...parts)
+    await expectBad(2, 'colours.onnx', 'needs --image')
+    await expectBad(2, '-i green.png', 'one model, got 0')
+    await expectBad(1, 'none.onnx -i green.png', 'none.onnx', 'no such file')
+    await expectBad(1, 'text.onnx -i green.png', 'no ONNX model')
+    await expectBad(1, 'strange.onnx -i green.png', 'Wavelet', '"coarse"')
+    await expectBad(1, 'colours.onnx -i none.png', 'none.png', 'no such file')
+    await expectBad(1, 'colours.onnx -i labels.txt', 'neither a PNG nor a JPEG')
+    await expectBad(1, 'bytes.onnx -i green.png --size 9x8', '--size 9x8', 'uint8 [1, 8, 8, 3]')
+    await expectBad(1, 'colours.onnx -i green.png --mean 1,2', '--mean', 'one number or 3', '1,2')
+    await expectBad(1, 'colours.onnx -i green.png --std 0', '--std')
+    await expectBad(2, 'colours.onnx -i green.png --range 1', '--range', "'1'")
+    await expectBad(2, 'colours.onnx -i green.png --mean one', '--mean', "'one'")
+    await expectBad(2, 'colours.onnx -i green.png --top 0', '--top', "'0'")
+    await expectBad(1, 'colours.onnx -i green.png --dimensions depth=1', '"batch", "height", "width"', '"depth"')
+    await expectBad(1, 'two.onnx -i green.png', 'one picture', 'a float32 [1, 3, 4, 4], b float32 [2]')
+    await expectBad(1, 'bytes.onnx -i green.png -o labels.txt', 'cannot write')
+    writeFileSync(file('more.txt'), 'a\nb')
+    await expectBad(1, 'colours.onnx -i green.png --labels more.txt', '2 labels', '3 classes')
+    await expectBad(1, 'colours.onnx -i green.png --labels none.txt', 'none.txt', 'no such file')
   })
 })
