@@ -176,8 +176,11 @@ export function network(name, { batchNorm = false } = {}) {
   return { name, input, layers: net.layers }
 }
 
-/** A photo of noise for a network. @param {{ input: number[] }} network */
-export const photoFor = ({ input }) => numbers(7)(input.reduce((a, b) => a * b), 1) // biome-ignore format: one line
+/** Noise for a photo. @param {{ input: number[] }} network */
+export const photoFor = ({ input }) => numbers(7)(input.reduce((size, length) => size * length, 1), 1) // biome-ignore format: one line
+
+/** The input of a network by name, without its layers. @param {string} name */
+export const photoOf = (name) => ({ input: described[name].input, data: photoFor(described[name]) })
 
 /** @param {Network} network @returns {Uint8Array} its ONNX file: input `x`, output `y` */
 export function toOnnx({ name, input, layers }) {

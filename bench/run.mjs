@@ -1,6 +1,6 @@
-/** `npm run bench`: this machine's peak, then every layer in bench/shapes. `--help` lists the options. */
+/** `npm run bench`: this machine's peak, then every layer in bench/shapes; `npm run bench -- networks`: whole networks. `--help` lists the options. */
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -10,9 +10,11 @@ import { bench } from './compare.mjs'
 import { parseLayers } from './shapes.mjs'
 import { columnsOf, readme, rowPrinter, summary } from './table.mjs'
 
-const HELP = `npm run bench -- [options]
-  --only A,B      layers whose name, kind or line contains A or B
-  --quick         one layer of each kind, in seconds
+const HELP = `npm run bench -- [networks] [options]
+  networks        LeNet-5 to VGG-16 from their ONNX files, instead of layers
+  --batch-norm    of networks: batch normalisation by itself, not folded into the convolutions
+  --only A,B      layers whose name, kind or line contains A or B; networks whose name does
+  --quick         one layer of each kind, in seconds; the small networks
   --peers         beside onnxruntime-web, tfjs-wasm and onnxruntime-node (installed into bench/node_modules on first use)
   --threads N     also with N threads
   --simd BUILD    simd128 or relaxed; by default what createEngine picks
@@ -22,10 +24,14 @@ const HELP = `npm run bench -- [options]
   --json FILE     writes all results
   --readme        writes the table into README.md`
 
+/** What a quick run of networks takes. */
+const SMALL_NETWORKS = ['LeNet-5', 'SqueezeNet 1.1', 'MobileNetV2']
+
 /** 'auto' may take this much longer than the best algorithm before --assert complains: choices closer than that change places with the noise. */
 const ALLOWED = 1.1
 
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     only: { type: 'string' },
     quick: { type: 'boolean' },
@@ -37,6 +43,7 @@ const { values: options } = parseArgs({
     chromium: { type: 'boolean' },
     json: { type: 'string' },
     readme: { type: 'boolean' },
+    'batch-norm': { type: 'boolean' },
     help: { type: 'boolean' },
   },
 })
@@ -50,8 +57,12 @@ if (options.calls) {
   await (await import('./calls.mjs')).benchCalls()
   process.exit()
 }
-compilePeak()
 if (options.peers) installPeers()
+if (positionals.includes('networks')) {
+  await runNetworks()
+  process.exit()
+}
+compilePeak()
 const wanted = {
   problems: select(),
   simd: options.simd,
@@ -87,6 +98,60 @@ if (options.assert) assertChoices()
 // Workers and the peers' pools would keep the process.
 process.exit()
 
+/** Whole networks, in Node or in a page. */
+async function runNetworks() {
+  const { networkNames } = await import('./networks.mjs')
+  const { benchNetworks, tableOf } = await import('./runNetworks.mjs')
+  const parts = options.only?.split(',') ?? ['']
+  const names = networkNames.filter((name) => parts.some((part) => name.includes(part)))
+  const wanted = {
+    networks: true,
+    names: options.quick ? names.filter((name) => SMALL_NETWORKS.includes(name)) : names,
+    batchNorm: options['batch-norm'],
+    simd: options.simd,
+    threads: options.threads && Number(options.threads),
+    peers: options.peers,
+    budget: options.quick ? 500 : 4000,
+  }
+  const rows = []
+  let started
+  let table
+  const here = async (wanted, report) => {
+    const library = { ...(await import('../dist/index.js')), ...(await import('../dist/onnx.js')) }
+    await benchNetworks(wanted, { library, peers: await peersHere(wanted), alone: measureAlone }, report)
+  }
+  const host = options.chromium ? (await import('./chromium.mjs')).benchInPage : here
+  await host(wanted, ({ start, row }) => {
+    if (start) {
+      started = start
+      table = tableOf(start.contenders, options.chromium)
+      console.log(`${aboutNetworks(start)}\n\n${table.head()}`)
+    } else {
+      rows.push(row)
+      console.log(table.line(row))
+      for (const failure of row.failures) console.error(`${row.name}: ${failure}`)
+      if (row.failures.length) process.exitCode = 1
+    }
+  })
+  console.log(`\n${table.summary(rows)}`)
+  if (options.json) writeFileSync(options.json, JSON.stringify({ about: aboutNetworks(started), ...started, rows }, null, 1))
+  if (options.readme) writeBetween(options.chromium ? 'networks chromium' : 'networks node', `${aboutNetworks(started)}\n\n${table.markdown(rows)}`)
+}
+
+/** In a process of its own. */
+async function measureAlone(name, contender, bytes) {
+  mkdirSync('build', { recursive: true })
+  const file = join('build', 'bench-network.onnx')
+  writeFileSync(file, bytes)
+  try {
+    const args = [...process.execArgv, 'bench/alone.mjs', name, String(contender), file, options.simd ?? '']
+    if (options.simd === 'relaxed' && process.versions.node.startsWith('20.')) args.unshift('--experimental-wasm-relaxed-simd')
+    return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }))
+  } finally {
+    unlinkSync(file)
+  }
+}
+
 /** The layers asked for; a quick run takes the first of each kind. */
 function select() {
   const text = readdirSync('bench/shapes').map((file) => readFileSync(`bench/shapes/${file}`, 'utf8'))
@@ -97,12 +162,16 @@ function select() {
   return options.quick ? problems.filter(({ kind }, i) => kind !== problems[i - 1]?.kind) : problems
 }
 
-async function benchHere(wanted, report) {
+/** Who else is asked, after this process was given the build that is wanted. */
+async function peersHere(wanted) {
   // Node 20 has relaxed SIMD behind this flag; later ones do not know it any more.
   if (wanted.simd === 'relaxed' && process.versions.node.startsWith('20.')) setFlagsFromString('--experimental-wasm-relaxed-simd')
-  const peers = wanted.peers ? (await import('./peers/node.mjs')).peers : []
+  return wanted.peers ? (await import('./peers/node.mjs')).peers : []
+}
+
+async function benchHere(wanted, report) {
   const library = await import('../dist/index.js')
-  await bench(wanted, { library, peers, peak: async (build) => readFileSync(`build/peak-${build}.wasm`) }, report)
+  await bench(wanted, { library, peers: await peersHere(wanted), peak: async (build) => readFileSync(`build/peak-${build}.wasm`) }, report)
 }
 
 function compilePeak() {
@@ -117,11 +186,32 @@ function installPeers() {
   execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: 'bench', stdio: 'inherit' })
 }
 
-function about({ peak, contenders, host }) {
+/** What ran where and when. */
+function place({ contenders, host }) {
   const own = JSON.parse(readFileSync('package.json', 'utf8'))
-  const versions = contenders.filter(({ peer }) => peer).map(({ name, version }) => `${name} ${version}`)
+  return `filterbank ${own.version} (${contenders[0].version}), ${host ?? `Node ${process.versions.node}`}, ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.`
+}
+
+function versionsOf({ contenders }) {
+  return contenders.filter(({ peer }) => peer).map(({ name, version }) => `${name} ${version}`)
+}
+
+function aboutNetworks(start) {
+  const versions = versionsOf(start)
   return [
-    `filterbank ${own.version} (${contenders[0].version}), ${host ?? `Node ${process.versions.node}`}, ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.`,
+    place(start),
+    `Batch 1, batch normalisation ${options['batch-norm'] ? 'by itself' : 'folded'}. Times are medians in ms of whole runs, numbers in and numbers out; one thread unless it says otherwise.`,
+    options.chromium
+      ? '"first answer": from the bytes of the file to the end of the first run.'
+      : '"first answer": from nothing to the end of the first run; "MB": the most memory of the process by then and two runs later; each in a process of its own.',
+    ...(versions.length ? [`Beside it, in the same run: ${versions.join(', ')}.`] : []),
+  ].join('\n')
+}
+
+function about({ peak, contenders, host }) {
+  const versions = versionsOf({ contenders })
+  return [
+    place({ contenders, host }),
     `Multiply-add peak of one thread: ${peak.toFixed(1)} GFLOP/s. Times are medians in ms; one thread unless it says otherwise.`,
     ...(versions.length
       ? [`Beside it, in the same run: ${versions.join(', ')}. "a + b": a with input and output kept inside, b what copying them in and out adds to each call.`]
@@ -131,13 +221,17 @@ function about({ peak, contenders, host }) {
 
 /** Writes the table between `<!-- bench node -->` and `<!-- /bench node -->`, or the same with chromium. */
 function writeReadme() {
-  const place = options.chromium ? 'chromium' : 'node'
+  writeBetween(options.chromium ? 'chromium' : 'node', readme(rows, columns, about(started)))
+}
+
+/** Writes between the README's markers of a place. */
+function writeBetween(place, table) {
   const text = readFileSync('README.md', 'utf8')
   const before = `<!-- bench ${place} -->`
   const after = `<!-- /bench ${place} -->`
   const [start, end] = [text.indexOf(before), text.indexOf(after)]
   if (start < 0 || end < start) throw new Error(`README.md has no ${before} with ${after} behind it`)
-  writeFileSync('README.md', `${text.slice(0, start) + before}\n${readme(rows, columns, about(started))}\n${text.slice(end)}`)
+  writeFileSync('README.md', `${text.slice(0, start) + before}\n${table}\n${text.slice(end)}`)
 }
 
 /** Slower by median and by 10th percentile, so that a noisy neighbour is not taken for a bad choice. */

@@ -7,7 +7,7 @@ const MEMORY_BOUND = new Set(['linear', 'pooling', 'activation', 'softmax'])
 const THREADS_FROM_MS = 1
 
 const milliseconds = (ms) => (ms < 1 ? ms.toFixed(4) : ms < 100 ? ms.toFixed(3) : ms.toFixed(1))
-const times = (ratio) => `${ratio.toFixed(2)} x`
+export const times = (ratio) => `${ratio.toFixed(2)} x`
 
 /**
  * What to print about contenders, of whom the first is filterbank.
@@ -93,7 +93,7 @@ function summaryRows(rows, columns) {
 }
 
 /** Lines of text with the first column flush left, the others right. */
-const align = (table, widths) =>
+export const align = (table, widths) =>
   table.map((row) => row.map((cell, i) => (i ? cell.padStart(widths[i]) : cell.slice(0, widths[0]).padEnd(widths[0]))).join('  ')).join('\n')
 
 /** A function that prints a row, and a heading before the first of each kind. */
@@ -115,7 +115,7 @@ export function summary(rows, columns) {
   return align(table, widths)
 }
 
-function markdown(head, body) {
+export function markdown(head, body) {
   const line = (row) => `| ${row.join(' | ')} |`
   return [line(head), line(head.map((_, i) => (i ? '--:' : ':--'))), ...body.map(line)].join('\n')
 }

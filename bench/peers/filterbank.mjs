@@ -5,6 +5,13 @@ export async function filterbank(library, { algorithm, ...options } = {}) {
     name: ['filterbank', algorithm, engine.threads > 1 && `${engine.threads} threads`].filter(Boolean).join(' '),
     version: engine.simd,
     threads: engine.threads,
+    reads: true,
+    /** @param library with `loadModel` */
+    async network(_, bytes, photo) {
+      const model = await library.loadModel(engine, bytes)
+      const feeds = { [model.inputs[0].name]: photo }
+      return { run: () => Object.values(model.run(feeds))[0].data, dispose: () => model.dispose() }
+    },
     /** @param {import('../shapes.mjs').Problem} problem */
     prepare({ op, input, filter, window, stride, padding, dilation, outputPadding, groups }, data) {
       if (!library[op] || (algorithm && op !== 'conv2d')) return

@@ -12,6 +12,12 @@ export function onnxruntime(ort, { name, version, native, provider }) {
     name,
     version,
     native,
+    reads: true,
+    async network({ input }, bytes, photo) {
+      const whole = await session(bytes)
+      const feeds = { [whole.inputNames[0]]: new ort.Tensor('float32', photo, input) }
+      return { run: async () => (await whole.run(feeds))[whole.outputNames[0]].data, dispose: () => whole.release() }
+    },
     async prepare(problem, data) {
       const layer = layerOf(problem, data)
       if (!layer) return

@@ -5,6 +5,30 @@ export function tfjs(tf) {
   return {
     name: 'tfjs-wasm',
     version: tf.version_core,
+    network(network, _, photo) {
+      const { input, layers } = network
+      const [n, c, h, w] = input
+      const kept = []
+      const keep = (tensor) => {
+        kept.push(tensor)
+        return tensor
+      }
+      const x = keep(tf.tidy(() => tf.transpose(tf.tensor(photo, [n, c, h, w]), [0, 2, 3, 1])))
+      const steps = joined(layers).map((layer) => ({ layer, call: layerOf(tf, layer, keep) }))
+      const last = layers.at(-1).y
+      const run = async () => {
+        const y = tf.tidy(() => {
+          const values = new Map([[0, x]])
+          for (const { layer, call } of steps) values.set(layer.y, call(...[layer.x].flat().map((id) => values.get(id))))
+          const result = values.get(last)
+          return result.rank === 4 ? tf.transpose(result, [0, 3, 1, 2]) : result
+        })
+        const numbers = await y.data()
+        y.dispose()
+        return numbers
+      }
+      return { run, dispose: () => tf.dispose(kept) }
+    },
     prepare(problem, data) {
       const { kind, input } = problem
       // It has no groups.
@@ -66,4 +90,53 @@ function callOf(tf, { op, kind, input, filter, window, stride, padding, dilation
     softmax: () => tf.softmax(x),
   }
   return calls[op]
+}
+
+/** Layers with the activation behind them taken in, where nobody else reads what comes between. */
+function joined(layers) {
+  const readers = (id) => layers.filter(({ x }) => [x].flat().includes(id))
+  const taken = new Set()
+  return layers.flatMap((layer) => {
+    if (taken.has(layer)) return []
+    const [next, more] = readers(layer.y)
+    if (!['conv', 'linear'].includes(layer.op) || more || !['relu', 'relu6'].includes(next?.op)) return [layer]
+    taken.add(next)
+    return [{ ...layer, y: next.y, activation: next.op }]
+  })
+}
+
+/** A layer of networks.mjs as a function of its inputs. `keep` holds what outlives a run. */
+function layerOf(tf, layer, keep) {
+  const { op, filter, shape, bias, stride, padding, groups, activation, norm, size } = layer
+  if (op === 'conv') {
+    const depthwise = groups > 1
+    // [out, in / groups, h, w] -> [h, w, in, out]; one filter for each channel: [h, w, channels, 1]
+    const w = keep(tf.tidy(() => tf.transpose(tf.tensor(filter, shape), depthwise ? [2, 3, 0, 1] : [2, 3, 1, 0])))
+    const b = norm ? undefined : keep(tf.tensor1d(bias))
+    const pad = [[0, 0], [padding, padding], [padding, padding], [0, 0]] // biome-ignore format: a matrix
+    const options = { filter: w, strides: stride, pad: padding ? pad : 'valid', bias: b, activation: norm ? undefined : activation }
+    const conv = depthwise ? (x) => tf.fused.depthwiseConv2d({ x, ...options }) : (x) => tf.fused.conv2d({ x, ...options })
+    if (!norm) return conv
+    const [scale, offset, mean, variance] = norm.map((table) => keep(tf.tensor1d(table)))
+    return (x) => {
+      const y = tf.batchNorm(conv(x), mean, variance, offset, scale, 1e-5)
+      return activation ? tf[activation](y) : y
+    }
+  }
+  if (op === 'linear') {
+    const w = keep(tf.tidy(() => tf.transpose(tf.tensor(filter, shape))))
+    const b = keep(tf.tensor1d(bias))
+    return (x) => tf.fused.matMul({ a: x, b: w, bias: b, activation })
+  }
+  // The file's order of numbers: channels first.
+  if (op === 'flatten') return (x) => tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [x.shape[0], -1])
+  const sides = padding ? [[0, 0], [padding, padding], [padding, padding], [0, 0]] : 'valid' // biome-ignore format: a matrix
+  const calls = {
+    maxPool: (x) => tf.maxPool(x, size, stride, sides),
+    avgPool: (x) => tf.avgPool(x, size, stride, sides),
+    globalAvgPool: (x) => tf.mean(x, [1, 2], true),
+    add: (a, b) => tf.add(a, b),
+    concat: (a, b) => tf.concat([a, b], 3),
+  }
+  return calls[op] ?? tf[op]
 }

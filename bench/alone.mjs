@@ -1,0 +1,23 @@
+/**
+ * One network in one contender, in a process of its own: prints the milliseconds from nothing to a loaded model, those of the first run, and the most bytes
+ * that the process took. Arguments: the name of the network, the contender (0 filterbank, 1.. the peers), the file, the build of filterbank.
+ */
+import { readFile } from 'node:fs/promises'
+import { photoOf } from './networks.mjs'
+import { filterbank } from './peers/filterbank.mjs'
+import { peers } from './peers/node.mjs'
+
+const [name, contender, file, simd] = process.argv.slice(2)
+const photo = photoOf(name)
+const start = performance.now()
+const own = async () => filterbank({ ...(await import('../dist/index.js')), ...(await import('../dist/onnx.js')) }, { simd: simd || undefined, threads: 1 })
+const { network } = await [own, ...peers][Number(contender)]()
+const prepared = await network(photo, await readFile(file), photo.data)
+const load = performance.now() - start
+await prepared.run()
+const first = performance.now() - start - load
+// From here on others run from what they have; this tells what a second run, which records, takes beside.
+await prepared.run()
+await prepared.run()
+console.log(JSON.stringify({ load, first, peak: process.resourceUsage().maxRSS * 1024 }))
+process.exit()
