@@ -98,7 +98,8 @@ class Recorder implements Tape {
       const step = steps[argument]
       check(step !== undefined, () => ({ op, argument, expected: 'something that no derivative is wanted of', got: 'a value that depends on parameters' }))
       const given = step()
-      const more = given === dy ? dy.reshape(dy.shape) : given
+      // A name of its own: several inputs may be given the same tensor.
+      const more = given.reshape(given.shape)
       const known = derivatives.get(storage)
       const sum = known ? accumulated(known, more) : more
       derivatives.set(storage, sum)

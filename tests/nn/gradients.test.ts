@@ -32,6 +32,14 @@ describe('valueAndGradients', () => {
       })
     })
 
+    it('gives one tensor to several inputs, which go on by themselves', () => {
+      engine().scope(() => {
+        const [a, b] = [engine().tensor([1, 2], [2]), engine().tensor([3, -4], [2])]
+        const { gradients } = valueAndGradients(() => sum(add(mul(a, 2), mul(b, 3), { activation: [-5, 99] })), [a, b])
+        expect(gradients.map((gradient) => [...gradient.toArray()])).toEqual([[2, 0], [3, 0]]) // biome-ignore format: a matrix
+      })
+    })
+
     it('lets names go inside: dispose and scope give up the name only', () => {
       engine().scope(() => {
         const x = engine().tensor([2, 3], [2])
