@@ -10,8 +10,9 @@ import { bench } from './compare.mjs'
 import { parseLayers } from './shapes.mjs'
 import { columnsOf, readme, rowPrinter, summary } from './table.mjs'
 
-const HELP = `npm run bench -- [networks] [options]
+const HELP = `npm run bench -- [networks | train] [options]
   networks        LeNet-5 to VGG-16 from their ONNX files, instead of layers
+  train           steps of three networks, and layers backwards; with --peers, --threads, --simd and --readme
   --batch-norm    of networks: batch normalisation by itself, not folded into the convolutions
   --only A,B      layers whose name, kind or line contains A or B; networks whose name does
   --quick         one layer of each kind, in seconds; the small networks
@@ -60,6 +61,13 @@ if (options.calls) {
 if (options.peers) installPeers()
 if (positionals.includes('networks')) {
   await runNetworks()
+  process.exit()
+}
+if (positionals.includes('train')) {
+  const { simd, threads, peers } = options
+  const { build, table } = await (await import('./train.mjs')).benchTraining({ simd, threads: threads && Number(threads), peers })
+  const about = `${place({ contenders: [{ version: build }] })}\nTimes are medians in ms; one thread unless it says otherwise.`
+  if (options.readme) writeBetween('train', `${about}\n\n${table}`)
   process.exit()
 }
 compilePeak()
