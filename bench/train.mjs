@@ -1,8 +1,8 @@
 /** `npm run bench -- train`: steps of three networks, and the way back through each class of layers beside its way forward. */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { measure } from './measure.mjs'
 import { lenet, mobilenetV2, resnet20 } from './learners.mjs'
+import { measure } from './measure.mjs'
 
 const NETWORKS = [
   { name: 'conv8, pool, conv16, pool, dense10', build: lenet, input: [32, 28, 28, 1], classes: 10, peers: true },
@@ -42,7 +42,7 @@ export async function benchTraining({ simd, threads = 1, peers, budget = 3000 })
   }
 
   const others = peers ? await openPeers() : []
-  say(`| a step of | batch | ms | ${[...counts.slice(1).map((count) => `${count} threads`), ...others.map(({ name }) => name)].join(' | ')} |`)
+  say(`| ${['a step of', 'batch', 'ms', ...counts.slice(1).map((count) => `${count} threads`), ...others.map(({ name }) => name)].join(' | ')} |`)
   say(`| :-- | --: | --: |${' --: |'.repeat(counts.length - 1 + others.length)}`)
   for (const network of NETWORKS) {
     const own = []

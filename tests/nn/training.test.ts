@@ -393,18 +393,45 @@ describe('training', () => {
     })
   })
 
-  it('gives the same bytes for the same seed on 1 and 3 threads', async () => {
-    const results: Float32Array[][] = []
-    for (const threads of [1, 3]) {
-      const engine = await createEngine({ simd: 'simd128', threads })
-      engine.parallelWork = 0
-      const { x, labels } = data(engine)
-      const model = lenet(engine)
-      const optimizer = adamW(model.parameters)
-      for (let i = 0; i < 5; i++) optimizer.step(valueAndGradients(() => crossEntropy(model.forward(x), labels), model.parameters).gradients)
-      results.push(model.parameters.map((parameter) => parameter.toArray()))
-      engine.dispose()
+  describe('the same bytes for the same seed on 1, 2 and 3 threads', () => {
+    /** A way through every kernel that trains, with no length a multiple of a unit. */
+    const zoo = (engine: Engine, seed = new Generator(6)) =>
+      new Sequential(
+        new Conv2d(engine, { inChannels: 1, outChannels: 18, size: 3, padding: 'same', bias: false, seed }),
+        new BatchNorm2d(engine, { channels: 18, activation: 'relu6' }),
+        new Residual(
+          new Conv2d(engine, { inChannels: 18, outChannels: 18, size: 3, padding: 'same', seed }),
+          new GroupNorm(engine, { channels: 18, groups: 3 }),
+        ),
+        new DepthwiseConv2d(engine, { channels: 18, size: 3, stride: 2, padding: 1, seed }),
+        new InstanceNorm2d(engine, { channels: 18, activation: 'silu' }),
+        new ConvTranspose2d(engine, { inChannels: 18, outChannels: 7, size: 4, stride: 2, padding: 1, seed }),
+        new MaxPool2d({ size: 3, stride: 2 }),
+        new Upsample({ scale: 1.5, method: 'bilinear' }),
+        new Dropout({ rate: 0.2 }),
+        new LayerNorm(engine, { features: 7 }),
+        new GlobalAvgPool2d(),
+        new Linear(engine, { inFeatures: 7, outFeatures: 10, seed }),
+      )
+    for (const simd of ['simd128', 'relaxed'] as const) {
+      for (const [name, build] of Object.entries({ lenet, zoo })) {
+        it(`${name}, ${simd}`, async () => {
+          const results: Float32Array[][] = []
+          for (const threads of [1, 2, 3]) {
+            const engine = await createEngine({ simd, threads })
+            engine.parallelWork = 0
+            const { x, labels } = data(engine)
+            const model = build(engine)
+            model.training = true
+            const optimizer = adamW(model.parameters)
+            for (let i = 0; i < 5; i++) optimizer.step(valueAndGradients(() => crossEntropy(model.forward(x), labels), model.parameters).gradients)
+            results.push([...model.parameters, ...model.state].map((tensor) => tensor.toArray()))
+            engine.dispose()
+          }
+          expect(results[1]).toEqual(results[0])
+          expect(results[2]).toEqual(results[0])
+        })
+      }
     }
-    expect(results[1]).toEqual(results[0])
   })
 })
