@@ -94,8 +94,10 @@ function besides(path: string): External {
     const { dirname, isAbsolute, normalize, resolve } = paths()!
     const inside = !isAbsolute(location) && !normalize(location).startsWith('..')
     check(inside, () => ({ op, argument: 'location', expected: "a file in the model's folder", got: show(location) }))
-    const { openSync, readSync, closeSync, fstatSync } = files()!
-    const file = openSync(resolve(dirname(path), location), 'r')
+    const { existsSync, openSync, readSync, closeSync, fstatSync } = files()!
+    const place = resolve(dirname(path), location)
+    check(existsSync(place), () => ({ op, argument: 'location', expected: "a file in the model's folder", got: `none ${show(location)}` }))
+    const file = openSync(place, 'r')
     try {
       const bytes = new Uint8Array(length ?? fstatSync(file).size - offset)
       const read = readSync(file, bytes, 0, bytes.length, offset)

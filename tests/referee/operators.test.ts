@@ -83,7 +83,7 @@ function expectOutput(actual: ModelOutput, wanted: OnnxTensor, tolerance: number
   expect([...actual.shape], about).toEqual([...wanted.dims])
   const numbers = Array.from(wanted.data as Float32Array, Number)
   const got = actual.toArray()
-  const largest = numbers.reduce((most, v) => (Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most), 1e-3)
+  const largest = numbers.reduce((most, v) => (Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most), 0.1)
   for (const [i, b] of numbers.entries()) {
     const a = Number(got[i])
     const near = Object.is(a, b) || a === b || Math.abs(a - b) <= tolerance * largest

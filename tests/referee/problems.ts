@@ -81,6 +81,7 @@ const elementwise: Line[] = [
       ([a, b]) => ({ op, inputs: [f(a!, op === 'Pow' ? 0.1 : -2), f(b!, op === 'Div' ? 0.5 : -2)] }),
     ),
   ),
+  ...[-1, 0, 0.5, 1, 2, 3, 4, -0.5, 1.7].map((exponent): Line => ({ op: 'Pow', inputs: [f([2, 3, 4], exponent % 1 ? 0 : -2), scalar(floats(exponent))], fixed: true })),
   ...['Add', 'Sub', 'Mul', 'Div'].flatMap((op): Line[] => [i32, i64].map((make) => ({ op, inputs: [make([3, 4]), make([4], 1, 9)] }))),
   ...['Div', 'Mod'].map((op): Line => ({ op, inputs: [i32([4, 5]), shaped(i32([5], 1, 4), 5)] })),
   { op: 'Mod', inputs: [i32([4, 5]), i32([5], -5, -1)] },

@@ -1,7 +1,8 @@
 /** Operators that work on each element by itself, with NumPy's broadcasting. Floats in the engine where it has a kernel, all else on the host. */
+import { UnaryOp } from '../../../assembly/calls.js'
 import { clamp, elu, gelu, hardSigmoid, hardSwish, leakyRelu, mish, prelu, relu, selu, sigmoid, silu, softplus, tanh } from '../../ops/activation.js'
 import { type ArithmeticOptions, add, div, mul, sub } from '../../ops/arithmetic.js'
-import type { OutOptions } from '../../ops/elementwise.js'
+import { type OutOptions, runUnary } from '../../ops/elementwise.js'
 import { broadcastShapes, type Shape, sameShape } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
@@ -74,6 +75,29 @@ export function mapInEngine(call: Call, x: Value, f: (x: Tensor, options: OutOpt
   return Value.inEngine(call.run, x.type, x.shape, f(tensor, { out: call.over(x, tensor, tensor.shape) }), layout)
 }
 
+/** A function that the engine has within other ones alone. */
+const inner =
+  (op: UnaryOp) =>
+  (x: Tensor, { out }: OutOptions = {}): Tensor => {
+    if (!out) return x.engine.make(x.shape, (y) => runUnary(op, x, y, 0, 0))
+    runUnary(op, x, out, 0, 0)
+    return out.changed()
+  }
+
+const exp = inner(UnaryOp.exp)
+const log = inner(UnaryOp.log)
+
+/** x to the power of a number: small whole ones as products, others as exp(power * log(x)), NaN below 0. */
+export function power(x: Tensor, exponent: number, options?: OutOptions): Tensor {
+  if (exponent === 2) return mul(x, x, options)
+  if (exponent === 3) return mul(x, mul(x, x))
+  if (exponent === -1) return div(1, x, options)
+  const y = log(x, options)
+  return exp(mul(y, exponent, { out: y }), { out: y })
+}
+
+export const magnitude = (x: Tensor, options?: OutOptions): Tensor => leakyRelu(x, { ...options, alpha: -1 })
+
 /** A function of one number on the host; `engine`, where there is a kernel, for floats. */
 function unary(host: (v: number, call: Call) => number, engine?: (x: Tensor, options: OutOptions, call: Call) => Tensor, type?: ElementType): Operator {
   return (call) => {
@@ -145,10 +169,6 @@ const smaller = (a: number, b: number): number => (Number.isNaN(a) || Number.isN
 /** The remainder with the sign of the divisor, as Python has it. */
 const modulo = (a: number, b: number): number => a - Math.floor(a / b) * b
 
-function power(a: number, b: number): number {
-  return a ** b
-}
-
 const clip: Operator = (call) => {
   const x = call.input(0)
   const bound = (i: number, name: string, otherwise: number) => (call.inputs[i]?.data[0] as number | undefined) ?? call.number(name, otherwise)
@@ -202,11 +222,11 @@ function swishOf(call: Call, x: Value): Value {
 }
 
 export const elementwise: Record<string, Operator> = {
-  Abs: unary(Math.abs),
+  Abs: unary(Math.abs, magnitude),
   Neg: unary((v) => -v, (x, options) => mul(x, -1, options)), // biome-ignore format: one line
-  Exp: unary(Math.exp),
-  Log: unary(Math.log),
-  Sqrt: unary(Math.sqrt),
+  Exp: unary(Math.exp, exp),
+  Log: unary(Math.log, log),
+  Sqrt: unary(Math.sqrt, (x, options) => power(x, 0.5, options)),
   Reciprocal: unary((v) => 1 / v, (x, options) => div(1, x, options)), // biome-ignore format: one line
   Floor: unary(Math.floor),
   Ceil: unary(Math.ceil),
@@ -223,7 +243,7 @@ export const elementwise: Record<string, Operator> = {
   Asinh: unary(Math.asinh),
   Acosh: unary(Math.acosh),
   Atanh: unary(Math.atanh),
-  Erf: unary(erf),
+  Erf: unary(erf, inner(UnaryOp.erf)),
   Not: unary((v) => Number(!v)),
   IsNaN: unary((v) => Number(Number.isNaN(v)), undefined, 'bool'),
   IsInf: unary(
@@ -247,7 +267,10 @@ export const elementwise: Record<string, Operator> = {
     (v, call) => (v < 0 ? call.number('alpha', 1) * Math.expm1(v) : v),
     (x, options, call) => elu(x, { ...options, alpha: call.number('alpha', 1) }),
   ),
-  Celu: unary((v, call) => (v < 0 ? call.number('alpha', 1) * Math.expm1(v / call.number('alpha', 1)) : v)),
+  Celu: unary(
+    (v, call) => (v < 0 ? call.number('alpha', 1) * Math.expm1(v / call.number('alpha', 1)) : v),
+    (x, _, call) => mul(elu(mul(x, 1 / call.number('alpha', 1))), call.number('alpha', 1)),
+  ),
   Selu: unary(
     (v, call) => call.number('gamma', 1.0507009873554805) * (v > 0 ? v : call.number('alpha', 1.6732632423543772) * Math.expm1(v)),
     (x, options, call) =>
@@ -269,7 +292,7 @@ export const elementwise: Record<string, Operator> = {
   HardSwish: unary((v) => v * limit(v / 6 + 0.5, 0, 1), hardSwish), // biome-ignore format: one line
   Mish: unary((v) => v * Math.tanh(log1pExp(v)), mish), // biome-ignore format: one line
   Softplus: unary(log1pExp, softplus),
-  Softsign: unary((v) => v / (1 + Math.abs(v))),
+  Softsign: unary((v) => v / (1 + Math.abs(v)), (x) => div(x, add(magnitude(x), 1))), // biome-ignore format: one line
   Swish: (call) => swishOf(call, call.input(0)),
   SwiGLU: (call) => arithmetic(call, swishOf(call, call.input(0)), call.input(1), (a, b) => a * b, (a, b) => mul(a, b)), // biome-ignore format: one line
   ThresholdedRelu: unary((v, call) => (v > call.number('alpha', 1) ? v : 0)),
@@ -284,11 +307,12 @@ export const elementwise: Record<string, Operator> = {
   Div: binary((a, b) => a / b, div, (a, b) => Math.trunc(a / b)), // biome-ignore format: one line
   Pow: (call) => {
     const [a, b] = [call.input(0), call.input(1)]
-    if (!a.isHost && b.isHost && b.size === 1 && b.constant) {
-      if (b.data[0] === 2) return mapInEngine(call, a, (x) => mul(x, x))
-      if (b.data[0] === 1) return a.again()
-    }
-    return zipOnHost(call, [a, oldBroadcast(call, a, b)], a.type, isFloat(a.type) ? power : (p: number, q: number) => Math.trunc(p ** q))
+    const known = b.constant && b.size === 1 && b.shape.length <= a.shape.length ? (b.data[0] as number) : 0
+    if (!a.isHost && known === 1) return a.again()
+    // Other whole powers of negative numbers have a sign of their own.
+    if (!a.isHost && ([-1, 2, 3].includes(known) || known % 1)) return mapInEngine(call, a, (x, options) => power(x, known, options))
+    const whole = (p: number, q: number) => Math.trunc(p ** q)
+    return zipOnHost(call, [a, oldBroadcast(call, a, b)], a.type, isFloat(a.type) ? (p: number, q: number) => p ** q : whole)
   },
   Mod: (call) => {
     const remainder = call.number('fmod', 0) === 1 || isFloat(call.input(0).type)

@@ -1,8 +1,6 @@
 /** Normalisations: (x - mean) / sqrt(variance + epsilon) over this or that set of axes, and those without a mean. */
-import { UnaryOp } from '../../../assembly/calls.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'
 import { batchNorm } from '../../ops/batchNorm.js'
-import { runUnary } from '../../ops/elementwise.js'
 import { groupNorm, instanceNorm } from '../../ops/groupNorm.js'
 import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
 import { avgPool2d } from '../../ops/pool.js'
@@ -12,21 +10,14 @@ import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { move } from '../move.js'
 import type { Value } from '../value.js'
-
-/** 1 / sqrt(x + epsilon) = exp(-log(x + epsilon) / 2), in place. */
-function inverseRoot(x: Tensor, epsilon: number): Tensor {
-  add(x, epsilon, { out: x })
-  runUnary(UnaryOp.log, x, x, 0, 0)
-  mul(x, -0.5, { out: x })
-  runUnary(UnaryOp.exp, x, x, 0, 0)
-  return x
-}
+import { power } from './elementwise.js'
 
 /** (x - mean) / sqrt(variance + epsilon) over axes; without the mean where `centred` is not wanted. */
 function normalized(x: Tensor, axes: number[], epsilon: number, centred = true): { y: Tensor; average: Tensor | undefined; inverse: Tensor } {
   const average = centred ? mean(x, { axes, keepDims: true }) : undefined
   const centre = average ? sub(x, average) : x
-  const inverse = inverseRoot(mean(mul(centre, centre), { axes, keepDims: true }), epsilon)
+  const variance = add(mean(mul(centre, centre), { axes, keepDims: true }), epsilon)
+  const inverse = power(variance, -0.5, { out: variance })
   return { y: mul(centre, inverse, average && { out: centre }), average, inverse }
 }
 
@@ -129,11 +120,7 @@ const lrn: Operator = (call) => {
   const before = (size - 1) >> 1
   const squares = mul(tensor, tensor)
   const sums = avgPool2d(squares.reshape([x.size / c, 1, c, 1]), { size: [1, size], stride: 1, padding: [[0, 0], [before, size - 1 - before]], countIncludePad: true }) // biome-ignore format: one line
-  // (bias + alpha * mean)^-beta
-  const base = add(mul(sums, alpha, { out: sums }), bias, { out: sums })
-  runUnary(UnaryOp.log, base, base, 0, 0)
-  mul(base, -beta, { out: base })
-  runUnary(UnaryOp.exp, base, base, 0, 0)
+  const base = power(add(mul(sums, alpha, { out: sums }), bias, { out: sums }), -beta, { out: sums })
   return call.tensor(x.type, mul(tensor, base.reshape(tensor.shape)), 'last')
 }
 

@@ -7,6 +7,7 @@ import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
 import { lastShape, Value } from '../value.js'
+import { magnitude, power } from './elementwise.js'
 
 /** The axes of a reduction: an input in newer versions, an attribute in older; all where none are named, none where the node says so. */
 function axesOf(call: Call, x: Value): number[] {
@@ -173,8 +174,14 @@ export const reduce: Record<string, Operator> = {
   ReduceMax: reduction(largest, (x, axes) => max(x, { axes, ...kept })),
   ReduceMin: reduction(smallest, (x, axes) => min(x, { axes, ...kept })),
   ReduceProd: reduction((values) => values.reduce((product, v) => product * v, 1)),
-  ReduceL1: reduction((values) => values.reduce((sum, v) => sum + Math.abs(v), 0)),
-  ReduceL2: reduction((values) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0))),
+  ReduceL1: reduction(
+    (values) => values.reduce((sum, v) => sum + Math.abs(v), 0),
+    (x, axes) => sum(magnitude(x), { axes, ...kept }),
+  ),
+  ReduceL2: reduction(
+    (values) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0)),
+    (x, axes) => power(sum(mul(x, x), { axes, ...kept }), 0.5),
+  ),
   ReduceLogSum: reduction((values) => Math.log(total(values))),
   ReduceLogSumExp: reduction(logSumExp),
   ReduceSumSquare: reduction(

@@ -1,0 +1,94 @@
+/** Data beside a model's file, and other ways in which a file is not alone or not whole. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
+import { loadModel } from '../../src/onnx/index.js'
+import { writeModel } from '../../src/onnx/write.js'
+
+/** Protobuf by hand: a field of bytes, of text, of a small number. */
+const field = (number: number, ...parts: (string | Uint8Array)[]): Uint8Array => {
+  const bytes = Buffer.concat(parts.map((part) => Buffer.from(part as Uint8Array)))
+  return Buffer.concat([Uint8Array.of((number << 3) | 2, bytes.length), bytes])
+}
+const integer = (number: number, value: number): Uint8Array => Uint8Array.of(number << 3, value)
+
+/** y = x + w of three floats, where w stands in another file. */
+const split = (location: string, offset: number, length: number): Uint8Array => {
+  const entry = (key: string, value: string) => field(13, field(1, key), field(2, value))
+  const place = [entry('location', location), entry('offset', `${offset}`), entry('length', `${length}`)]
+  const w = field(5, integer(1, 3), integer(2, 1), field(8, 'w'), ...place, integer(14, 1))
+  const node = field(1, field(1, 'x'), field(1, 'w'), field(2, 'y'), field(4, 'Add'))
+  const port = (number: number, name: string) => field(number, field(1, name), field(2, field(1, integer(1, 1), field(2, field(1, integer(1, 3))))))
+  return Buffer.concat([integer(1, 8), field(7, node, w, port(11, 'x'), port(12, 'y')), field(8, integer(2, 13))])
+}
+
+describe('a model', () => {
+  let engine: Engine
+  let folder: string
+  beforeAll(async () => {
+    engine = await createEngine({ threads: 1 })
+    folder = mkdtempSync(join(tmpdir(), 'filterbank-'))
+    writeFileSync(join(folder, 'w.bin'), new Uint8Array(Float32Array.of(9, 9, 1, 2, 3).buffer))
+  })
+  afterAll(() => {
+    rmSync(folder, { recursive: true })
+    expect(engine.memory().tensors).toBe(0)
+    engine.dispose()
+  })
+  const write = (bytes: Uint8Array): string => {
+    const path = join(folder, 'model.onnx')
+    writeFileSync(path, bytes)
+    return path
+  }
+
+  it('finds its data in the file beside it', async () => {
+    using model = await loadModel(engine, write(split('w.bin', 8, 12)))
+    expect([...model.run({ x: [10, 20, 30] })['y']!.toArray()]).toEqual([11, 22, 33])
+  })
+
+  it('says which data it misses, and leaves nothing behind', async () => {
+    const wrong: [source: string | Uint8Array, message: RegExp][] = [
+      [split('w.bin', 8, 12), /a path, so that its data file "w.bin" can be found/],
+      [write(split('none.bin', 8, 12)), /"none.bin"/],
+    ]
+    for (const [source, message] of wrong) {
+      const before = engine.memory()
+      const error = await loadModel(engine, source).catch((reason) => reason)
+      expect(error).toBeInstanceOf(FilterbankError)
+      expect(error.message).toMatch(message)
+      expect(engine.memory()).toEqual({ ...before, peak: engine.memory().peak })
+    }
+    await expect(loadModel(engine, write(split('w.bin', 12, 12)))).rejects.toThrow(/12 bytes from 12 on, got 8/)
+    await expect(loadModel(engine, write(split('w.bin', 8, 8)))).rejects.toThrow(/"w" must be 12 bytes, got 8/)
+    await expect(loadModel(engine, write(split('../w.bin', 8, 12)))).rejects.toThrow(/a file in the model's folder/)
+  })
+
+  it('runs from the second time on by kernels alone, where the file takes a normalisation apart', async () => {
+    const nodes = [
+      { op: 'ReduceMean', inputs: ['x'], outputs: ['m'], attributes: { axes: [-1] } },
+      { op: 'Sub', inputs: ['x', 'm'], outputs: ['c'] },
+      { op: 'Pow', inputs: ['c', 'two'], outputs: ['s'] },
+      { op: 'ReduceMean', inputs: ['s'], outputs: ['v'], attributes: { axes: [-1] } },
+      { op: 'Add', inputs: ['v', 'epsilon'], outputs: ['e'] },
+      { op: 'Sqrt', inputs: ['e'], outputs: ['d'] },
+      { op: 'Div', inputs: ['c', 'd'], outputs: ['n'] },
+      { op: 'Erf', inputs: ['n'], outputs: ['f'] },
+      { op: 'Exp', inputs: ['f'], outputs: ['y'] },
+    ]
+    const initializers = [
+      { name: 'two', shape: [], data: Float32Array.of(2) },
+      { name: 'epsilon', shape: [], data: Float32Array.of(1e-5) },
+    ]
+    using model = await loadModel(engine, writeModel({ opset: 13, nodes, inputs: [{ name: 'x', shape: [2, 3] }], outputs: [{ name: 'y' }], initializers }))
+    const x = [1, 2, 4, -1, 0, 5]
+    const first = model.run({ x })['y']!.toArray()
+    const near = [...(first as Float32Array)].map((v) => expect.closeTo(v, 5))
+    model.run({ x: x.map((v) => v + 1) })
+    const { tensors } = engine.memory()
+    expect([...model.run({ x })['y']!.toArray()]).toEqual(near)
+    expect(engine.memory().tensors).toBe(tensors)
+    expect(model.summary().every(({ kernels }) => kernels.length > 0)).toBe(true)
+  })
+})
