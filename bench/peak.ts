@@ -1,6 +1,6 @@
 /**
  * How many multiply-adds this machine does at all: chains of c = c * a + b that never leave the registers.
- * AssemblyScript; run.mjs compiles it into build/.
+ * AssemblyScript; build.mjs compiles it into build/.
  *
  * Thirteen independent chains hide the latency of a multiply and an add (two of each a cycle, three cycles each), and with a and b they fill
  * the fifteen registers that V8 gives on x86. The exit between two steps keeps its compiler from mixing them, as in assembly/tile.ts.

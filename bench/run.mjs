@@ -1,9 +1,8 @@
 /** `npm run bench`: this machine's peak, then every layer in bench/shapes; `npm run bench -- networks`: whole networks. `--help` lists the options. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { cpus } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { bench } from './compare.mjs'
@@ -70,7 +69,6 @@ if (positionals.includes('train')) {
   if (options.readme) writeBetween('train', `${about}\n\n${table}`)
   process.exit()
 }
-compilePeak()
 const wanted = {
   problems: select(),
   simd: options.simd,
@@ -180,11 +178,6 @@ async function peersHere(wanted) {
 async function benchHere(wanted, report) {
   const library = await import('../dist/index.js')
   await bench(wanted, { library, peers: await peersHere(wanted), peak: async (build) => readFileSync(`build/peak-${build}.wasm`) }, report)
-}
-
-function compilePeak() {
-  const asc = join(dirname(createRequire(import.meta.url).resolve('assemblyscript/package.json')), 'bin/asc.js')
-  for (const target of ['simd128', 'relaxed']) execFileSync(process.execPath, [asc, '--config', 'bench/asconfig.json', '--target', target])
 }
 
 function installPeers() {

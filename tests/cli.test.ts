@@ -194,7 +194,7 @@ describe('filterbank', () => {
   it('helps', async () => {
     const all = await filterbank('--help')
     expect(all.code).toBe(0)
-    for (const name of ['demo', 'filter', 'run', 'inspect', 'doctor']) {
+    for (const name of ['demo', 'filter', 'run', 'inspect', 'bench', 'doctor']) {
       expect(all.out).toContain(`\n  ${name} `)
       const one = await filterbank(name, '--help')
       expect(one).toMatchObject({ code: 0, err: '' })
@@ -208,7 +208,7 @@ describe('filterbank', () => {
   it('knows its version and the commands that there are', async () => {
     expect((await filterbank('--version')).out).toBe(`${version}\n`)
     expect(version).toBe(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version)
-    await expectFailure(2, ['blur'], "'blur'", 'demo, filter, run, inspect, doctor')
+    await expectFailure(2, ['blur'], "'blur'", 'demo, filter, run, inspect, bench, doctor')
     await expectFailure(2, ['constructor'], "'constructor'")
   })
 })

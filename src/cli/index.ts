@@ -2,6 +2,7 @@
 /** `filterbank`, the command. Exit codes: 0 done, 1 the input was at fault, 2 the command line was. */
 import { FilterbankError } from '../errors.js'
 import { version } from '../version.js'
+import { bench } from './bench.js'
 import type { Command } from './command.js'
 import { demo } from './demo.js'
 import { doctor } from './doctor.js'
@@ -10,7 +11,7 @@ import { filter } from './filter.js'
 import { inspect } from './inspect.js'
 import { run } from './run.js'
 
-const commands: Record<string, Command> = { demo, filter, run, inspect, doctor }
+const commands: Record<string, Command> = { demo, filter, run, inspect, bench, doctor }
 
 const help = `filterbank ${version}: a convolution engine, from the command line
 

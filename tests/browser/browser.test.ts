@@ -8,7 +8,10 @@ import { build as bundle } from 'esbuild'
 import type { Browser } from 'playwright-core'
 import { build as viteBuild } from 'vite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createEngine } from '../../src/index.js'
+import { loadModel, writeModel } from '../../src/onnx/index.js'
 import { pack, root, temporaryFolder, unpack } from '../support/package.js'
+import { Random } from '../support/random.js'
 import { chromiumPath, chromiumRequired, launch, open, type Site, serve } from './host.js'
 import type { Report } from './vitest.js'
 
@@ -123,5 +126,66 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(name, { timeout: 240_000 }, 
     // The missing file that was asked for on purpose, and nothing else.
     expect(complaints.filter((complaint) => !complaint.includes('404'))).toEqual([])
     await page.close()
+  })
+
+  it('loads a model from a URL and from a response, and answers as Node does: alone, and with threads where the page is isolated', async () => {
+    const random = new Random(11)
+    const conv = (x: string, y: string) => ({ op: 'Conv', inputs: [x, 'w', 'b'], outputs: [y], attributes: { pads: [1, 1, 1, 1] } })
+    const bytes = writeModel({
+      nodes: [conv('x', 'c'), { op: 'Relu', inputs: ['c'], outputs: ['r'] }, conv('r', 'y')],
+      inputs: [{ name: 'x', shape: [1, 16, 48, 48] }],
+      outputs: [{ name: 'y' }],
+      initializers: [
+        { name: 'w', shape: [16, 16, 3, 3], data: random.floats(16 * 16 * 9) },
+        { name: 'b', shape: [16], data: random.floats(16) },
+      ],
+    })
+    const x = Float32Array.from({ length: 16 * 48 * 48 }, (_, i) => ((i * 7) % 13) - 6)
+    using engine = await createEngine({ simd: 'simd128', threads: 1 })
+    using model = await loadModel(engine, bytes)
+    const wanted = [...model.run({ x })['y']!.toArray()]
+    writeFileSync(join(folder.path, 'model.onnx'), bytes)
+    const script = `
+      import { createEngine } from '/dist/index.js'
+      import { loadModel } from '/dist/onnx.js'
+      const x = Float32Array.from({ length: 16 * 48 * 48 }, (_, i) => ((i * 7) % 13) - 6)
+      const answer = async (source, threads) => {
+        const engine = await createEngine({ simd: 'simd128', threads })
+        const loaded = [], done = []
+        const model = await loadModel(engine, await source, { onProgress: (news) => loaded.push(news.loaded) })
+        const runs = []
+        for (let round = 0; round < 3; round++) runs.push(await model.runAsync({ x }, { onProgress: (news) => done.push(news.done) }))
+        const { threads: own } = engine
+        engine.dispose()
+        return { threads: own, loaded: loaded.at(-1), steps: done.length > 0, answers: runs.map(({ y }) => [...y.data]) }
+      }
+      const missing = loadModel(await createEngine(), '/404.onnx').catch((error) => error.message)
+      globalThis.report = (async () => ({
+        isolated: crossOriginIsolated,
+        all: [await answer(new URL('/model.onnx', location)), await answer('/model.onnx'), await answer(fetch('/model.onnx')), ...(crossOriginIsolated ? [await answer('/model.onnx', 2)] : [])],
+        failure: await missing,
+      }))()`
+    const alone = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' }
+    for (const headers of [{}, alone]) {
+      const pages = { '/index.html': html('<script type="module" src="/model.js"></script>'), '/model.js': script }
+      const { page, complaints } = await open(browser!, await site(pages, { '/dist/': join(root, 'dist'), '/': folder.path }, headers))
+      await page.waitForFunction('globalThis.report')
+      const { isolated, all, failure } = (await page.evaluate('globalThis.report')) as {
+        isolated: boolean
+        all: { threads: number; loaded: number; steps: boolean; answers: number[][] }[]
+        failure: string
+      }
+      expect(isolated).toBe(headers === alone)
+      expect(all.length).toBe(isolated ? 4 : 3)
+      for (const { loaded, steps, answers } of all) {
+        expect({ loaded, steps }).toEqual({ loaded: bytes.length, steps: true })
+        for (const answer of answers) expect(answer).toEqual(wanted)
+      }
+      if (isolated) expect(all[3]!.threads).toBe(2)
+      else for (const { threads } of all) expect(threads).toBe(1)
+      expect(failure).toContain('404')
+      expect(complaints.filter((complaint) => !complaint.includes('404'))).toEqual([])
+      await page.close()
+    }
   })
 })

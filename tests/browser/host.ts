@@ -61,7 +61,9 @@ export async function open(browser: Browser, { origin }: Site, path = '/'): Prom
   const complaints: string[] = []
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(`console: ${message.text()}`))
   page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`))
-  page.on('request', (request) => request.url().startsWith(`${origin}/`) || complaints.push(`request to ${request.url().slice(0, 100)}`))
+  // Workers start from a blob of the page's own.
+  const isOwn = (url: string) => url.startsWith(`${origin}/`) || url.startsWith(`blob:${origin}/`)
+  page.on('request', (request) => isOwn(request.url()) || complaints.push(`request to ${request.url().slice(0, 100)}`))
   page.on('requestfailed', (request) => complaints.push(`failed: ${request.url().slice(0, 100)} (${request.failure()?.errorText})`))
   page.on('response', (response) => response.ok() || complaints.push(`status ${response.status()}: ${response.url()}`))
   await page.goto(origin + path)
