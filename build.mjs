@@ -52,7 +52,14 @@ writeFileSync(
 )
 
 const { metafile } = await build({
-  entryPoints: { index: 'src/index.ts', image: 'src/image/index.ts', nn: 'src/nn/index.ts', onnx: 'src/onnx/index.ts', cli: 'src/cli/index.ts' },
+  entryPoints: {
+    index: 'src/index.ts',
+    image: 'src/image/index.ts',
+    nn: 'src/nn/index.ts',
+    onnx: 'src/onnx/index.ts',
+    node: 'src/node/index.ts',
+    cli: 'src/cli/index.ts',
+  },
   outdir: 'dist',
   chunkNames: '[name]-[hash]',
   bundle: true,

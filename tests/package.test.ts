@@ -75,7 +75,7 @@ describe('the package', { timeout: 120_000 }, () => {
   it('imports no more than its dependencies and Node anywhere', () => {
     expect(closure('image.js').foreign).toEqual([])
     const allowed = new Set(Object.keys(manifest.dependencies))
-    expect(closure('cli.js').foreign.filter((name) => !name.startsWith('node:') && !allowed.has(name))).toEqual([])
+    for (const entry of ['cli.js', 'node.js']) expect(closure(entry).foreign.filter((name) => !name.startsWith('node:') && !allowed.has(name))).toEqual([])
   })
 
   it('ships dist/ and the documents, and nothing else', () => {

@@ -117,7 +117,7 @@ function moved(sample: Float32Array, [h, w, channels]: Shape, from: (y: number, 
   for (let y = 0; y < h!; y++) {
     for (let x = 0; x < w!; x++) {
       const source = from(y, x)
-      if (source !== undefined) result.set(sample.subarray(source * c, source * c + c), (y * w! + x) * c)
+      if (source !== undefined) for (let k = 0; k < c; k++) result[(y * w! + x) * c + k] = sample[source * c + k]!
     }
   }
   return result

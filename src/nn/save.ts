@@ -89,7 +89,7 @@ function parse(bytes: Uint8Array): { metadata: Record<string, string>; entries: 
   whole(start)
   let header: Record<string, unknown>
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes.slice(8, start)))
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(new Uint8Array(bytes.subarray(8, start))))
   } catch {
     header = {}
     check(false, fail('one whose header is no JSON'))
@@ -160,7 +160,8 @@ export function load(bytes: Uint8Array, model: Layer, { optimizer }: SaveOptions
 
   for (const [name, tensor] of tensors) {
     const [begin, end] = entries.get(name)!.data_offsets
-    tensor.set(new Float32Array(bytes.slice(start + begin, start + end).buffer))
+    // A copy for alignment; the `slice` of Node's Buffer is none.
+    tensor.set(new Float32Array(new Uint8Array(bytes.subarray(start + begin, start + end)).buffer))
   }
   states?.forEach((state, i) => {
     model.generators[i]!.state = state

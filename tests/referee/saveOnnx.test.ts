@@ -227,10 +227,10 @@ describe('saveOnnx', () => {
       return { names, inputs, outputs }
     }
     const folded = await nodes(true)
-    expect(folded.names.filter((name) => name !== 'Identity')).toEqual(['Conv', 'Relu', 'Transpose', 'Flatten', 'Gemm'])
+    expect(folded.names.filter((name) => name !== 'Identity').join(' ')).toBe('Conv Relu Transpose Flatten Gemm')
     expect(folded.inputs).toEqual([{ name: 'input', type: 'float32', shape: ['batch', 2, 5, 5] }])
     expect(folded.outputs).toMatchObject([{ name: 'output' }])
-    expect((await nodes(false)).names).toContain('BatchNormalization')
+    expect((await nodes(false)).names.join(' ')).toContain('BatchNormalization')
     model.dispose()
   })
 
