@@ -97,7 +97,9 @@ export const enum FromBytes {
   bytes, y, w, c,
   /** Four words each, by channel: y = byte * scale + shift. Gray sums byte * scale over red, green and blue, and adds the first shift. */
   scale, shift = scale + 4,
-  length = shift + 4,
+  /** 1: w * c bytes in a row instead, one for each float: y = byte * scale. */
+  packed = shift + 4,
+  length,
 }
 
 /** Floats to RGBA bytes: see image.ts. */
@@ -105,6 +107,8 @@ export const enum ToBytes {
   x, bytes, w, c,
   /** RGBA bytes to take alpha from where x has three channels; 0: opaque. */
   alpha,
+  /** 1: w * c bytes in a row instead, one for each float. */
+  packed,
   length,
 }
 
@@ -119,7 +123,7 @@ export const enum Filter {
   y, h, w, c, kh, kw,
   /** filterWindow: [kh][kw]. filterSeparable: `weights` [kh] down the columns, `across` [kw]. */
   weights, across,
-  /** filterSeparable, where `blend` is 1: y = keep * x + gain * filtered, but x where |x - filtered| < threshold. */
+  /** filterBox: y = gain * sum. filterSeparable, where `blend` is 1: y = keep * x + gain * filtered, but x where |x - filtered| < threshold. */
   blend, keep, gain, threshold,
   /** gradientMagnitude: smoothing by [side, centre, side]. */
   side, centre,

@@ -25,9 +25,13 @@ function put(to: usize, v: v128, left: i32): void {
   else v128.store(to, v)
 }
 
-/** Unit: one row of w pixels. RGBA bytes -> 1 (gray), 3 or 4 floats of each pixel: byte * scale + shift. */
+/** Unit: one row of w pixels. RGBA bytes -> 1 (gray), 3 or 4 floats of each pixel: byte * scale + shift. Packed: a byte for each float. */
 export function fromBytes(call: usize, begin: i32, end: i32): void {
   const w = word(call, FromBytes.w), c = word(call, FromBytes.c)
+  if (word(call, FromBytes.packed)) {
+    const first = begin * w * c
+    return fromPacked(address(call, FromBytes.bytes) + first, address(call, FromBytes.y) + first * 4, end * w * c - first, splat(call, FromBytes.scale))
+  }
   let from = address(call, FromBytes.bytes) + begin * w * 4
   let to = address(call, FromBytes.y) + begin * w * c * 4
   if (c == 1) {
@@ -56,23 +60,71 @@ export function fromBytes(call: usize, begin: i32, end: i32): void {
   }
 }
 
-/** x * 255 as integers, rounded to the nearest (ties to even, as Uint8ClampedArray does), NaN to 0; not yet clamped. */
+/** Four of eight 16-bit integers as floats, times scale. */
+// @ts-ignore: decorator
+@inline
+function storeFloats(to: usize, integers: v128, scale: v128): void {
+  v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(integers), scale))
+}
+
+function fromPacked(from: usize, to: usize, count: i32, scale: v128): void {
+  for (; count >= 16; count -= 16) {
+    const bytes = v128.load(from)
+    const low = i16x8.extend_low_i8x16_u(bytes), high = i16x8.extend_high_i8x16_u(bytes)
+    storeFloats(to, i32x4.extend_low_i16x8_u(low), scale)
+    storeFloats(to + 16, i32x4.extend_high_i16x8_u(low), scale)
+    storeFloats(to + 32, i32x4.extend_low_i16x8_u(high), scale)
+    storeFloats(to + 48, i32x4.extend_high_i16x8_u(high), scale)
+    from += 16
+    to += 64
+  }
+  for (; count; count--) {
+    v128.store32_lane(to, f32x4.mul(f32x4.splat(<f32>load<u8>(from++)), scale), 0)
+    to += 4
+  }
+}
+
+/** x * 255 as integers from 0 to 255, rounded to the nearest (ties to even, as Uint8ClampedArray does, by adding 1.5 * 2^23), NaN to 0. */
 // @ts-ignore: decorator
 @inline
 function scaled(x: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, f32x4.splat(255))))
+  const within = f32x4.pmin(f32x4.splat(255), f32x4.pmax(f32x4.splat(0), f32x4.mul(x, f32x4.splat(255))))
+  return v128.and(f32x4.add(within, f32x4.splat(12582912)), i32x4.splat(255))
 }
 
-/** Unit: one row of w pixels. 1 (gray), 3 or 4 floats of each pixel -> RGBA bytes: round(x * 255) within 0 to 255. */
+/** Sixteen floats, each `pixel` bytes after the one four before, as bytes. */
+// @ts-ignore: decorator
+@inline
+function bytesOf(from: usize, pixel: usize): v128 {
+  const two = i16x8.narrow_i32x4_s(scaled(v128.load(from)), scaled(v128.load(from + pixel)))
+  return i8x16.narrow_i16x8_u(two, i16x8.narrow_i32x4_s(scaled(v128.load(from + 2 * pixel)), scaled(v128.load(from + 3 * pixel))))
+}
+
+function toPacked(from: usize, to: usize, count: i32): void {
+  for (; count >= 16; count -= 16) {
+    v128.store(to, bytesOf(from, 16))
+    from += 64
+    to += 16
+  }
+  for (; count; count--) {
+    store<u8>(to++, i32x4.extract_lane(scaled(v128.load32_splat(from)), 0))
+    from += 4
+  }
+}
+
+/** Unit: one row of w pixels. 1 (gray), 3 or 4 floats of each pixel -> RGBA bytes: round(x * 255) within 0 to 255. Packed: a byte for each float. */
 export function toBytes(call: usize, begin: i32, end: i32): void {
   const w = word(call, ToBytes.w), c = word(call, ToBytes.c)
+  if (word(call, ToBytes.packed)) {
+    const first = begin * w * c
+    return toPacked(address(call, ToBytes.x) + first * 4, address(call, ToBytes.bytes) + first, end * w * c - first)
+  }
   let from = address(call, ToBytes.x) + begin * w * c * 4
   let to = address(call, ToBytes.bytes) + begin * w * 4
   if (c == 1) {
-    const low = i32x4.splat(0), high = i32x4.splat(255), repeat = i32x4.splat(0x010101), opaque = i32x4.splat(0xff000000)
+    const repeat = i32x4.splat(0x010101), opaque = i32x4.splat(0xff000000)
     for (let left = (end - begin) * w; left > 0; left -= 4) {
-      const gray = i32x4.min_s(i32x4.max_s(scaled(v128.load(from)), low), high)
-      const pixels = v128.or(i32x4.mul(gray, repeat), opaque)
+      const pixels = v128.or(i32x4.mul(scaled(v128.load(from)), repeat), opaque)
       put(to, pixels, left)
       from += 16
       to += 16
@@ -84,9 +136,7 @@ export function toBytes(call: usize, begin: i32, end: i32): void {
   const pixel: usize = c * 4
   const colours = i32x4.splat(c == 3 ? 0xffffff : -1)
   for (let left = (end - begin) * w; left > 0; left -= 4) {
-    const two = i16x8.narrow_i32x4_s(scaled(v128.load(from)), scaled(v128.load(from + pixel)))
-    const more = i16x8.narrow_i32x4_s(scaled(v128.load(from + 2 * pixel)), scaled(v128.load(from + 3 * pixel)))
-    put(to, v128.bitselect(i8x16.narrow_i16x8_u(two, more), alpha ? v128.load(alpha) : i32x4.splat(-1), colours), left)
+    put(to, v128.bitselect(bytesOf(from, pixel), alpha ? v128.load(alpha) : i32x4.splat(-1), colours), left)
     from += 4 * pixel
     to += 16
     if (alpha) alpha += 16
@@ -285,6 +335,77 @@ function blend(call: usize, x: usize, y: usize, count: i32): void {
     put(y, v128.bitselect(from, mixed, f32x4.lt(f32x4.abs(f32x4.sub(from, filtered)), threshold)), count)
     x += 16
     y += 16
+  }
+}
+
+/** y = (a + b) * factor; y may be a or b, or begin before them. */
+function addRows(a: usize, b: usize, y: usize, count: i32, factor: v128): void {
+  for (; count >= 16; count -= 16) {
+    const a0 = v128.load(a), a1 = v128.load(a, 16), a2 = v128.load(a, 32), a3 = v128.load(a, 48)
+    const b0 = v128.load(b), b1 = v128.load(b, 16), b2 = v128.load(b, 32), b3 = v128.load(b, 48)
+    v128.store(y, f32x4.mul(f32x4.add(a0, b0), factor))
+    v128.store(y, f32x4.mul(f32x4.add(a1, b1), factor), 16)
+    v128.store(y, f32x4.mul(f32x4.add(a2, b2), factor), 32)
+    v128.store(y, f32x4.mul(f32x4.add(a3, b3), factor), 48)
+    a += 64
+    b += 64
+    y += 64
+  }
+  for (; count > 0; count -= 4) {
+    put(y, f32x4.mul(f32x4.add(v128.load(a), v128.load(b)), factor), count)
+    a += 16
+    b += 16
+    y += 16
+  }
+}
+
+/**
+ * Unit: one output row. The sum under a kh x kw window times `gain`, at a cost that hardly depends on the window.
+ *
+ * Down: rows stand in blocks of kh. A window ends one block and begins the next, so its sum is one of the sums from each row to the end of its block, and
+ * one from the start of the next (as van Herk has it for maxima). Across: sums of 1, 2, 4, ... pixels, of which kw is made. No sum is ever subtracted from.
+ *
+ * scratch: kh planes, the sums to a block's end | the sum from the next one's start | the sums of both
+ */
+export function filterBox(call: usize, begin: i32, end: i32): void {
+  const kh = word(call, Filter.kh), kw = word(call, Filter.kw), c = word(call, Filter.c)
+  const pixel: usize = c * 4
+  const count = word(call, Filter.w) * c, wide = count + (kw - 1) * c
+  const left = word(call, Filter.left) * pixel
+  const stride = planeStride(call)
+  const ends = scratch(), start = ends + kh * stride, plane = start + stride
+  const rows = address(call, Filter.rows)
+  const gain = splat(call, Filter.gain), one = f32x4.splat(1)
+  let y = address(call, Filter.y) + begin * count * 4
+  let block = -1, next = 0
+  for (let u = begin; u < end; u++) {
+    const first = firstRow(call, u)
+    if (first / kh != block) {
+      block = first / kh
+      next = (block + 1) * kh
+      for (let row = next - 1; row >= first; row--) {
+        const sum = ends + row % kh * stride
+        if (row == next - 1) memory.copy(sum, load<usize>(rows + row * 4), count * 4)
+        else addRows(load<usize>(rows + row * 4), sum + stride, sum, count, one)
+      }
+    }
+    for (; next < first + kh; next++) {
+      if (next % kh == 0) memory.copy(start, load<usize>(rows + next * 4), count * 4)
+      else addRows(start, load<usize>(rows + next * 4), start, count, one)
+    }
+    if (first % kh == 0) memory.fill(start, 0, count * 4)
+    addRows(ends + first % kh * stride, start, plane + left, count, gain)
+    extend(call, plane)
+    let from = plane
+    for (let m = 1; m <= kw; m *= 2) {
+      if (kw & m) {
+        if (from == plane) memory.copy(y, from, count * 4)
+        else addRows(y, from, y, count, one)
+        from += m * pixel
+      }
+      if (2 * m <= kw) addRows(plane, plane + m * pixel, plane, wide - m * c, one)
+    }
+    y += count * 4
   }
 }
 

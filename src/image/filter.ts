@@ -25,7 +25,7 @@ export type Filtered<Image> = Image extends Tensor ? Tensor : OwnPixels
 
 /** A filter, all settled. @internal */
 export interface Plan {
-  kernel: Extract<Kernel, 'filterWindow' | 'filterSeparable' | 'gradientMagnitude' | 'median'>
+  kernel: Extract<Kernel, 'filterBox' | 'filterWindow' | 'filterSeparable' | 'gradientMagnitude' | 'median'>
   /** The window, [height, width], around each pixel. */
   size: readonly [number, number]
   /** Planes and addresses of taps that the kernel keeps in scratch memory. */
@@ -68,7 +68,7 @@ export function applyFilter<Image extends Tensor | Pixels>(
     expected: 'a tensor or { data, width, height }',
     got: show(image),
   }))
-  checkPixels(image, 'image', context)
+  checkPixels(image, 'image', context, [4, 3, 1])
   check(engine !== undefined, () => ({ ...context, argument: 'engine', expected: 'among the options where the image is not a tensor', got: 'undefined' }))
   checkEngine(engine, context)
   return filterBytes(engine, image, plan, rule) as Filtered<Image>
@@ -167,33 +167,36 @@ function filterTensor(engine: Engine, x: Tensor, plan: Plan, rule: Rule): Tensor
   })
 }
 
-/** A strip of rows at a time becomes floats and bytes again, so that memory does not grow with the height. */
+/** A strip of rows at a time becomes floats and bytes again, so that memory does not grow with the height. Alpha stays out of it. */
 function filterBytes(engine: Engine, { data, width: w, height: h }: Pixels, plan: Plan, rule: Rule): OwnPixels {
   const kh = plan.size[0]
   const top = anchorOf(kh)
   const strip = Math.min(h, Math.max(STRIP, 2 * kh))
   const slots = strip + kh - 1
-  const rowBytes = w * 4
-  const shape: Shape4 = [1, strip, w, 3]
+  const rowBytes = data.length / h || 0
+  const packed = data.length !== w * h * 4
+  const c = packed ? rowBytes / w : 3
+  const rowFloats = w * c
   const result = new Uint8ClampedArray(data.length)
-  // bytes in [slots], floats in [slots], floats out [strip], bytes out [strip]
-  const restBytes = rowBytes * (4 * slots + 4 * strip)
-  return withWork(engine, plan, shape, rule, restBytes, (work) => {
+  // bytes in [slots], floats in [slots], floats out [strip], bytes out [strip]; each part aligned
+  const inBytes = Math.ceil((slots * rowBytes) / 16) * 16
+  const restBytes = inBytes + 4 * rowFloats * (slots + strip) + strip * rowBytes
+  return withWork(engine, plan, [1, strip, w, c], rule, restBytes, (work) => {
     const bytesIn = work.rest
-    const floatsIn = bytesIn + slots * rowBytes
-    const floatsOut = floatsIn + slots * rowBytes * 3
-    const bytesOut = floatsOut + strip * rowBytes * 3
+    const floatsIn = bytesIn + inBytes
+    const floatsOut = floatsIn + slots * rowFloats * 4
+    const bytesOut = floatsOut + strip * rowFloats * 4
     const { i32, u8 } = engine
     for (let start = 0; start < h; start += strip) {
       const rows = Math.min(strip, h - start)
       for (let slot = 0; slot < rows + kh - 1; slot++) {
         const row = rule(start + slot - top, h)
         if (row >= 0) u8.set(data.subarray(row * rowBytes, (row + 1) * rowBytes), bytesIn + slot * rowBytes)
-        i32[work.rows / 4 + slot] = row < 0 ? work.zeros : floatsIn + slot * rowBytes * 3
+        i32[work.rows / 4 + slot] = row < 0 ? work.zeros : floatsIn + slot * rowFloats * 4
       }
-      runFromBytes(engine, bytesIn, floatsIn, rows + kh - 1, w, 3, BYTE_SCALE, [])
-      runFilter(engine, plan, [1, rows, w, 3], work, floatsOut)
-      runToBytes(engine, floatsOut, bytesOut, rows, w, 3, bytesIn + top * rowBytes)
+      runFromBytes(engine, bytesIn, floatsIn, rows + kh - 1, w, c, BYTE_SCALE, [], packed)
+      runFilter(engine, plan, [1, rows, w, c], work, floatsOut)
+      runToBytes(engine, floatsOut, bytesOut, rows, w, c, packed ? 0 : bytesIn + top * rowBytes, packed)
       result.set(u8.subarray(bytesOut, bytesOut + rows * rowBytes), start * rowBytes)
     }
     return { data: result, width: w, height: h }

@@ -43,7 +43,7 @@ function gaussian(sigma: number, size: number | undefined, context: Context): nu
  * Even sizes are allowed.
  *
  * @param image [n, height, width, channels], or `{ data, width, height }` with `engine` among the options: then red, green and blue are filtered
- * as values from 0 to 1, a strip of rows at a time, results are clamped, and alpha stays
+ * (or gray, by the number of bytes) as values from 0 to 1, a strip of rows at a time, results are clamped, and alpha stays
  * @param kernel rows of numbers, or a tensor [kh, kw]
  * @param options border 'reflect101'
  * @returns an image of the same kind and size
@@ -104,6 +104,10 @@ export function gaussianBlur<Image extends Tensor | Pixels>(image: Image, sigma:
   return applyFilter(image, options, separablePlan(weights, weights), context)
 }
 
+/** Sides from which sums that are shared beat weights, and up to which their rows fit in memory of a thread. Witness: bench --images, box. */
+const BOX_FROM = 8
+const BOX_TO = 256
+
 /**
  * The mean of a window of `size` x `size` (or [height, width]) pixels, even sizes too: then the window reaches one pixel further up and left. Separable.
  * Images and errors as in `filter2d`.
@@ -113,7 +117,12 @@ export function boxBlur<Image extends Tensor | Pixels>(image: Image, size: numbe
   const context = about('boxBlur', image)
   const [kh, kw] = pair(size, 'size', 1, context)
   check(Math.max(kh, kw) <= LONGEST, () => ({ ...context, argument: 'size', expected: `at most ${LONGEST}`, got: show(size) }))
-  return applyFilter(image, options, separablePlan(new Array(kh).fill(1), new Array(kw).fill(1 / (kh * kw))), context)
+  const share = 1 / (kh * kw)
+  const plan: Plan =
+    Math.max(kh, kw) >= BOX_FROM && kh <= BOX_TO
+      ? { kernel: 'filterBox', size: [kh, kw], planes: kh + 2, taps: 0, blend: { keep: 0, gain: share, threshold: 0 } }
+      : separablePlan(new Array(kh).fill(1), new Array(kw).fill(share))
+  return applyFilter(image, options, plan, context)
 }
 
 export interface PassOptions extends FilterOptions {

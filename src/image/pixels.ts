@@ -5,7 +5,10 @@ import { check, show } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 
-/** Rows of red, green, blue, alpha, one byte each: `ImageData`, and what PNG and JPEG decoders give. */
+/**
+ * Rows of red, green, blue, alpha, one byte each: `ImageData`, and what PNG and JPEG decoders give. Filters take bytes of gray (width * height of them) and of
+ * red, green and blue (3 * width * height) as well.
+ */
 export interface Pixels {
   data: Uint8ClampedArray | Uint8Array
   width: number
@@ -31,8 +34,8 @@ export interface FromImageDataOptions {
 /** Coefficients of red, green and blue in luma. (Rec. ITU-R BT.601) */
 const LUMA = [0.299, 0.587, 0.114]
 
-/** Throws unless `image` is what `Pixels` says. @internal */
-export function checkPixels(image: unknown, argument: string, { op, shapes }: Context): asserts image is Pixels {
+/** Throws unless `image` is what `Pixels` says, of one of these counts of channels. @internal */
+export function checkPixels(image: unknown, argument: string, { op, shapes }: Context, channels: readonly number[] = [4]): asserts image is Pixels {
   const { data, width, height } = (typeof image === 'object' && image !== null ? image : {}) as Partial<Pixels>
   const bytes = data instanceof Uint8ClampedArray || data instanceof Uint8Array
   check(bytes, () => ({
@@ -44,14 +47,17 @@ export function checkPixels(image: unknown, argument: string, { op, shapes }: Co
   }))
   const isLength = (v: unknown) => Number.isInteger(v) && (v as number) >= 0
   check(isLength(width) && isLength(height), () => ({ op, argument, expected: 'of integer width and height', got: `${show(width)} x ${show(height)}`, shapes }))
-  const expected = width! * height! * 4
-  check(data.length === expected, () => ({
-    op,
-    argument: 'data',
-    expected: `${expected} bytes, 4 for each of ${width} x ${height} pixels`,
-    got: `${data.length}`,
-    shapes,
-  }))
+  const pixels = width! * height!
+  check(
+    channels.some((c) => data.length === pixels * c),
+    () => ({
+      op,
+      argument: 'data',
+      expected: `${channels.map((c) => pixels * c).join(' or ')} bytes, ${channels.join(' or ')} for each of ${width} x ${height} pixels`,
+      got: `${data.length}`,
+      shapes,
+    }),
+  )
 }
 
 /** Throws unless `engine` is one. @internal */
@@ -110,8 +116,18 @@ export function fromImageData(engine: Engine, image: Pixels, options: FromImageD
   }
 }
 
-/** @internal */
-export function runFromBytes(engine: Engine, bytes: number, y: number, h: number, w: number, c: number, scale: number[], shift: number[]): void {
+/** `packed`: as many bytes as floats, not RGBA. @internal */
+export function runFromBytes(
+  engine: Engine,
+  bytes: number,
+  y: number,
+  h: number,
+  w: number,
+  c: number,
+  scale: readonly number[],
+  shift: readonly number[],
+  packed = false,
+): void {
   const { i32, f32 } = engine
   const call = engine.call(FromBytes.length)
   i32[call + FromBytes.bytes] = bytes
@@ -122,6 +138,7 @@ export function runFromBytes(engine: Engine, bytes: number, y: number, h: number
     f32[call + FromBytes.scale + i] = scale[i] ?? 0
     f32[call + FromBytes.shift + i] = shift[i] ?? 0
   }
+  i32[call + FromBytes.packed] = Number(packed)
   engine.run('fromBytes', call, h)
 }
 
@@ -155,8 +172,8 @@ export function toImageData(x: Tensor): OwnPixels {
   }
 }
 
-/** `alpha`: address of RGBA bytes whose alpha to take, or 0. @internal */
-export function runToBytes(engine: Engine, x: number, bytes: number, h: number, w: number, c: number, alpha: number): void {
+/** `alpha`: address of RGBA bytes whose alpha to take, or 0. `packed`: as many bytes as floats, not RGBA. @internal */
+export function runToBytes(engine: Engine, x: number, bytes: number, h: number, w: number, c: number, alpha: number, packed = false): void {
   const { i32 } = engine
   const call = engine.call(ToBytes.length)
   i32[call + ToBytes.x] = x
@@ -164,5 +181,6 @@ export function runToBytes(engine: Engine, x: number, bytes: number, h: number, 
   i32[call + ToBytes.w] = w
   i32[call + ToBytes.c] = c
   i32[call + ToBytes.alpha] = alpha
+  i32[call + ToBytes.packed] = Number(packed)
   engine.run('toBytes', call, h)
 }

@@ -9,6 +9,7 @@ export const kernelNames = [
   'depthwise',
   'depthwiseFilterGradient',
   'depthwiseInputGradient',
+  'filterBox',
   'filterGradient',
   'filterSeparable',
   'filterWindow',

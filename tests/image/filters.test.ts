@@ -131,6 +131,8 @@ describe('filters by name', () => {
       isCorrelation((x, options) => image.boxBlur(x, 3, options), box(3, 3), tolerance(6))
       isCorrelation((x, options) => image.boxBlur(x, 4, options), box(4, 4), 0)
       isCorrelation((x, options) => image.boxBlur(x, [1, 6], options), box(1, 6), tolerance(7))
+      for (const [kh, kw] of [[8, 8], [4, 16]] as const) isCorrelation((x, options) => image.boxBlur(x, [kh, kw], options), box(kh, kw), 0) // biome-ignore format: a list
+      for (const [kh, kw] of [[9, 1], [1, 31], [11, 14], [64, 3]] as const) isCorrelation((x, options) => image.boxBlur(x, [kh, kw], options), box(kh, kw), tolerance(kh + kw)) // biome-ignore format: one line
     })
 
     it('highPass and lowPass add up to the image', () => {

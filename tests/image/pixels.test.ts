@@ -129,6 +129,28 @@ describe('filters on bytes', () => {
       })
     }
 
+    it('takes bytes of gray, and of red, green and blue', () => {
+      for (const [name, filter] of Object.entries(filters)) {
+        for (const [width, height] of sizes) {
+          for (const border of ['zero', 'replicate', 'reflect', 'reflect101', 'wrap'] as const) {
+            const { data } = noise(width, height)
+            const pixels = width * height
+            const colours = Uint8ClampedArray.from({ length: 3 * pixels }, (_, i) => data[Math.floor(i / 3) * 4 + (i % 3)]!)
+            const expected = filter({ data, width, height }, { border, engine: engine() }).data
+            const about = `${name}, ${width} x ${height} ${border}`
+            const rgb = filter({ data: colours, width, height }, { border, engine: engine() })
+            expect({ width: rgb.width, height: rgb.height, data: [...rgb.data] }, about).toEqual({
+              width,
+              height,
+              data: [...expected].filter((_, i) => i % 4 < 3),
+            })
+            const green = filter({ data: colours.filter((_, i) => i % 3 === 1), width, height }, { border, engine: engine() })
+            expect([...green.data], about).toEqual([...expected].filter((_, i) => i % 4 === 1))
+          }
+        }
+      }
+    })
+
     it('works in memory that does not grow with the height', async () => {
       const small = await createEngine({ maximumBytes: 2 ** 20 })
       const tall = noise(16, 20_000)
@@ -148,7 +170,10 @@ describe('filters on bytes', () => {
       const complain = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
       complain(() => image.sobel(noise(2, 2)), 'sobel: engine must be among the options where the image is not a tensor, got undefined')
       complain(() => image.sobel(noise(2, 2), { engine: 1 as never }), 'sobel: engine must be an engine that is not disposed, got 1')
-      complain(() => image.sobel({ ...noise(2, 2), height: 3 }, { engine: engine() }), 'sobel: data must be 24 bytes')
+      complain(
+        () => image.sobel({ ...noise(2, 2), height: 3 }, { engine: engine() }),
+        'sobel: data must be 24 or 18 or 6 bytes, 4 or 3 or 1 for each of 2 x 3 pixels',
+      )
     })
   })
 })

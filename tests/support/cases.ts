@@ -209,6 +209,7 @@ export const cases: Record<string, Case> = {
   filter2d: picture((x) => image.filter2d(x!, [[1, -2, 3, 0.1], [4, 5, -6, 0.2], [7, 8, 9, 0.3]], { border: 'wrap' })), // biome-ignore format: a matrix
   gaussianBlur: picture((x) => image.gaussianBlur(x!, 0.8)),
   boxBlur: picture((x) => image.boxBlur(x!, 3, { border: 'replicate' })),
+  'boxBlur, wide': picture((x) => image.boxBlur(x!, [5, 11])),
   unsharpMask: picture((x) => image.unsharpMask(x!, { sigma: 0.7 })),
   sobel: picture((x) => image.sobel(x!)),
   'scharr, one direction': picture((x) => image.scharr(x!, { direction: 'x' })),
