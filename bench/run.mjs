@@ -9,9 +9,10 @@ import { bench } from './compare.mjs'
 import { parseLayers } from './shapes.mjs'
 import { columnsOf, readme, rowPrinter, summary } from './table.mjs'
 
-const HELP = `npm run bench -- [networks | train] [options]
+const HELP = `npm run bench -- [networks | train | images] [options]
   networks        LeNet-5 to VGG-16 from their ONNX files, instead of layers
   train           steps of three networks, and layers backwards; with --peers, --threads, --simd and --readme
+  images          filters on images of 1920 x 1080 (with --peers beside opencv.js, wasm-vips and sharp)
   --batch-norm    of networks: batch normalisation by itself, not folded into the convolutions
   --only A,B      layers whose name, kind or line contains A or B; networks whose name does
   --quick         one layer of each kind, in seconds; the small networks
@@ -61,6 +62,12 @@ if (options.peers) installPeers()
 if (positionals.includes('networks')) {
   await runNetworks()
   process.exit()
+}
+if (positionals.includes('images')) {
+  const { markdown, rows, wrong } = await (await import('./images.mjs')).benchImages(options, console.log)
+  if (options.json) writeFileSync(options.json, JSON.stringify(rows, null, 1))
+  if (options.readme) writeBetween('images', markdown)
+  process.exit(Number(wrong))
 }
 if (positionals.includes('train')) {
   const { simd, threads, peers } = options

@@ -104,7 +104,7 @@ export function gaussianBlur<Image extends Tensor | Pixels>(image: Image, sigma:
   return applyFilter(image, options, separablePlan(weights, weights), context)
 }
 
-/** Sides from which sums that are shared beat weights, and up to which their rows fit in memory of a thread. Witness: bench --images, box. */
+/** Sides from which sums that are shared beat weights, and up to which their rows fit in memory of a thread. Witness: bench images, box. */
 const BOX_FROM = 8
 const BOX_TO = 256
 
