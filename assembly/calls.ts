@@ -53,12 +53,10 @@ export const enum Depthwise {
   low, high,
   /** Channels of a group; read by `grouped` alone. */
   groupIn, groupOut,
-  /** Taps kx, kx + tapStep, ... read neighbouring columns of one phase; up to runTaps (1 to 3) of them make a run. */
-  tapStep, runTaps,
-  /** Columns of one phase in the ring, with room for the last tile to read on. */
-  columns,
-  /** Output rows and channels (a multiple of 4) of one unit. */
-  rows, block,
+  /** Output rows of one unit. */
+  rows,
+  /** 1: rows are copied so that their pixels lie further apart. */
+  skewed,
   length,
 }
 

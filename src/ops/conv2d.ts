@@ -12,7 +12,7 @@ import { channelSums } from './reduce.js'
 import { runTransposed } from './transposed.js'
 import { blockWinograd, runWinograd, transformedFloats } from './winograd.js'
 
-/** `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 at stride 1. `'depthwise'`: one input channel per group. `'grouped'`: up to 16 in and out. */
+/** `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 at stride 1. `'depthwise'`: one filter per channel. `'grouped'`: up to 16 in and out. */
 export type ConvAlgorithm = 'auto' | 'gemm' | 'igemm' | 'winograd' | 'depthwise' | 'grouped'
 
 export interface Conv2dOptions extends WindowOptions {
@@ -125,7 +125,7 @@ export function planConv2d(
   const [kh, kw, depth, oc] = filterShape as [number, number, number, number]
   const grouped = algorithm === 'depthwise' || algorithm === 'grouped'
   const block = grouped
-    ? blockGrouped(algorithm, n, depth, oc, groups, window)
+    ? blockGrouped(n, ic, oc, window)
     : algorithm === 'winograd'
       ? blockWinograd(rows, n, ic, oc, window)
       : blockProduct(rows, { n, ic, oc, groups, walkH: slide(window.h), walkW: slide(window.w) })
@@ -214,7 +214,14 @@ function choose(
   const groupOut = oc! / groups
   const isPoint = kh === 1 && kw === 1 && h.before + h.after + w.before + w.after === 0
   const isWinograd = kh === 3 && kw === 3 && groups === 1 && [h, w].every(({ stride, dilation }) => stride === 1 && dilation === 1)
-  const fits = { auto: true, gemm: isPoint, igemm: true, winograd: isWinograd, depthwise: groupIn === 1, grouped: groupIn! <= 16 && groupOut <= 16 }
+  const fits = {
+    auto: true,
+    gemm: isPoint,
+    igemm: true,
+    winograd: isWinograd,
+    depthwise: groupIn === 1 && groupOut === 1,
+    grouped: groupIn! <= 16 && groupOut <= 16,
+  }
   check(wanted in fits, () => ({ ...context, argument: 'algorithm', expected: `one of ${Object.keys(fits).join(', ')}`, got: show(wanted) }))
   check(fits[wanted], () => ({ ...context, argument: 'algorithm', expected: 'one that fits this layer', got: show(wanted) }))
   if (wanted !== 'auto') return { algorithm: wanted, reason: 'as asked for' }

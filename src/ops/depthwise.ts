@@ -3,41 +3,32 @@ import { Depthwise, DepthwiseGradient } from '../../assembly/calls.js'
 import type { Engine } from '../engine.js'
 import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { gcd, opposite, type Window } from '../window.js'
+import { opposite, type Window } from '../window.js'
 import { NO_CLAMP } from './activation.js'
 import { type Blocking, type Panels, packed } from './igemm.js'
 import { sum } from './reduce.js'
 
-/** Bytes that the ring may take: half of a 32 KB first-level cache where the image is narrow enough, but 16 channels at least. Witness: bench, depthwise layers. */
-const RING_BYTES = 16384
-/** Units that a layer falls into at least, where it has rows and channels for them. */
-const UNITS = 8
+/** Units that a layer falls into at least, where it has rows for them. */
+const UNITS = 16
+/** Pixels a multiple of this many floats apart crowd into few sets of the first-level cache. Witness: bench, i7x7x1024 and i14x14x512. */
+const CROWDED = 256
 
 interface GroupedBlocking extends Blocking {
-  /** Columns of one phase in the ring. */
-  columns: number
-  /** Output rows and channels of one unit. */
+  /** Output rows of one unit. */
   rows: number
-  channels: number
+  /** Whether rows are copied so that their pixels lie further apart. */
+  skewed: boolean
 }
 
 type GroupedKernel = 'depthwise' | 'grouped'
 
-export function blockGrouped(kernel: GroupedKernel, n: number, depth: number, oc: number, groups: number, { h, w }: Window): GroupedBlocking {
-  const reach = h.dilation * (h.size - 1) + 1
-  const columns = w.output + Math.floor((w.dilation * (w.size - 1)) / w.stride) + 10
-  // Outputs are blocked by whole vectors or groups; each of them brings so many floats into the ring.
-  const planar = kernel === 'grouped'
-  const step = planar ? oc / groups : 4
-  const ring = reach * w.stride * columns * (planar ? depth : 4)
-  const channels = Math.min(
-    Math.ceil(oc / step) * step,
-    step * Math.max(Math.ceil(16 / step), Math.min(Math.ceil(64 / step), Math.floor(RING_BYTES / 4 / ring))),
-  )
-  const blocks = Math.ceil(oc / channels)
-  const rows = Math.max(Math.min(h.output, 2 * reach), Math.ceil(h.output / Math.ceil(UNITS / Math.max(1, n * blocks))))
-  const scratch = channels + (ring * channels) / step + 4 * h.size * w.size * depth
-  return { columns, rows, channels, units: n * blocks * Math.ceil(h.output / rows), scratch }
+export function blockGrouped(n: number, ic: number, oc: number, { h, w }: Window): GroupedBlocking {
+  const rows = Math.max(1, Math.floor(h.output / Math.ceil(UNITS / Math.max(1, n))))
+  const columns = (Math.max(w.output, 7) - 1) * w.stride + w.dilation * (w.size - 1) + 1
+  const skewed = ic % CROWDED === 0
+  const ring = skewed ? ((h.size - 1) * h.dilation + 1) * (1 + w.input * (ic + 16)) : 0
+  const table = h.size * (3 * w.size + columns) + 4
+  return { rows, skewed, units: n * Math.ceil(h.output / rows), scratch: Math.max(ic, oc) + 4 + table + ring }
 }
 
 /** A filter by vectors of 4: [kh][kw][depth][oc] -> [group][filters of it / 4][kh][kw][depth][4]; depthwise has no groups but vectors. */
@@ -73,9 +64,8 @@ export function runGrouped(
   const [n, ih, iw, ic] = x.shape as [number, number, number, number]
   const [kh, kw, depth, oc] = filter.shape as [number, number, number, number]
   const weights = packed(filter.storage, panels)
-  const block = blockGrouped(kernel, n, depth, oc, groups, window)
+  const block = blockGrouped(n, ic, oc, window)
   engine.scratch(4 * block.scratch)
-  const common = gcd(w.stride, w.dilation)
 
   const { i32, f32 } = engine
   const call = engine.call(Depthwise.length)
@@ -102,11 +92,8 @@ export function runGrouped(
   f32[call + Depthwise.high] = clamp[1]
   i32[call + Depthwise.groupIn] = depth
   i32[call + Depthwise.groupOut] = oc / groups
-  i32[call + Depthwise.tapStep] = w.stride / common
-  i32[call + Depthwise.runTaps] = w.dilation === common ? 3 : 1
-  i32[call + Depthwise.columns] = block.columns
   i32[call + Depthwise.rows] = block.rows
-  i32[call + Depthwise.block] = block.channels
+  i32[call + Depthwise.skewed] = Number(block.skewed)
   engine.run(kernel, call, block.units, y.size * kh * kw * depth)
 }
 

@@ -92,6 +92,10 @@ export const cases: Record<string, Case> = {
   'conv2d, depthwise 5x5': depthwise([5, 5], { padding: 2 }),
   'conv2d, depthwise 7x7': depthwise([7, 7], { padding: 3, stride: [1, 2] }),
   'conv2d, depthwise 2x4, dilated': depthwise([2, 4], { padding: 3, dilation: [1, 2] }),
+  'conv2d, depthwise, 512 channels': {
+    shapes: () => [[2, 5, 9, 512], [3, 3, 1, 512], [512]],
+    op: (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 2, dilation: [2, 1], groups: 512 }),
+  },
   'conv2d, few channels in a group': convolution(
     [3, 4],
     3,
