@@ -30,7 +30,7 @@ function storeRow(y: usize, c0: v128, c1: v128, columns: usize, low: v128, high:
 
 // @ts-ignore: decorator
 @inline
-function tile(mr: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+function tile(mr: i32, narrow: bool, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
   const step: usize = <usize>mr * 4
   // Full tiles are worth twice the code; tails are not.
   const tall = mr >= 5, pinned = tall && !FUSED
@@ -48,86 +48,86 @@ function tile(mr: i32, table: usize, taps: usize, depth: usize, xOffset: usize, 
     x += step
     let k = depth
     while (true) {
-      const b00 = v128.load(w), b01 = v128.load(w, 16)
-      { const a = v128.load32_splat(a0); c00 = madd(a, b00, c00); c01 = madd(a, b01, c01) }
+      const b00 = v128.load(w), b01 = narrow ? b00 : v128.load(w, 16)
+      { const a = v128.load32_splat(a0); c00 = madd(a, b00, c00); if (!narrow) c01 = madd(a, b01, c01) }
       if (pinned && k == -1001) break
-      if (mr > 1) { const a = v128.load32_splat(a1); c10 = madd(a, b00, c10); c11 = madd(a, b01, c11) }
-      if (mr > 2) { const a = v128.load32_splat(a2); c20 = madd(a, b00, c20); c21 = madd(a, b01, c21) }
+      if (mr > 1) { const a = v128.load32_splat(a1); c10 = madd(a, b00, c10); if (!narrow) c11 = madd(a, b01, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2); c20 = madd(a, b00, c20); if (!narrow) c21 = madd(a, b01, c21) }
       if (pinned && k == -1002) break
-      if (mr > 3) { const a = v128.load32_splat(a3); c30 = madd(a, b00, c30); c31 = madd(a, b01, c31) }
-      if (mr > 4) { const a = v128.load32_splat(a4); c40 = madd(a, b00, c40); c41 = madd(a, b01, c41) }
-      if (mr > 5) { const a = v128.load32_splat(a5); c50 = madd(a, b00, c50); c51 = madd(a, b01, c51) }
+      if (mr > 3) { const a = v128.load32_splat(a3); c30 = madd(a, b00, c30); if (!narrow) c31 = madd(a, b01, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4); c40 = madd(a, b00, c40); if (!narrow) c41 = madd(a, b01, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5); c50 = madd(a, b00, c50); if (!narrow) c51 = madd(a, b01, c51) }
       if (k == 1) { w += 32; break }
-      const b10 = v128.load(w, 32), b11 = v128.load(w, 48)
-      { const a = v128.load32_splat(a0, 4); c00 = madd(a, b10, c00); c01 = madd(a, b11, c01) }
+      const b10 = v128.load(w, 32), b11 = narrow ? b10 : v128.load(w, 48)
+      { const a = v128.load32_splat(a0, 4); c00 = madd(a, b10, c00); if (!narrow) c01 = madd(a, b11, c01) }
       if (pinned && k == -1003) break
-      if (mr > 1) { const a = v128.load32_splat(a1, 4); c10 = madd(a, b10, c10); c11 = madd(a, b11, c11) }
-      if (mr > 2) { const a = v128.load32_splat(a2, 4); c20 = madd(a, b10, c20); c21 = madd(a, b11, c21) }
+      if (mr > 1) { const a = v128.load32_splat(a1, 4); c10 = madd(a, b10, c10); if (!narrow) c11 = madd(a, b11, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2, 4); c20 = madd(a, b10, c20); if (!narrow) c21 = madd(a, b11, c21) }
       if (pinned && k == -1004) break
-      if (mr > 3) { const a = v128.load32_splat(a3, 4); c30 = madd(a, b10, c30); c31 = madd(a, b11, c31) }
-      if (mr > 4) { const a = v128.load32_splat(a4, 4); c40 = madd(a, b10, c40); c41 = madd(a, b11, c41) }
-      if (mr > 5) { const a = v128.load32_splat(a5, 4); c50 = madd(a, b10, c50); c51 = madd(a, b11, c51) }
+      if (mr > 3) { const a = v128.load32_splat(a3, 4); c30 = madd(a, b10, c30); if (!narrow) c31 = madd(a, b11, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4, 4); c40 = madd(a, b10, c40); if (!narrow) c41 = madd(a, b11, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 4); c50 = madd(a, b10, c50); if (!narrow) c51 = madd(a, b11, c51) }
       if (k == 2) { w += 64; break }
-      const b20 = v128.load(w, 64), b21 = v128.load(w, 80)
-      { const a = v128.load32_splat(a0, 8); c00 = madd(a, b20, c00); c01 = madd(a, b21, c01) }
+      const b20 = v128.load(w, 64), b21 = narrow ? b20 : v128.load(w, 80)
+      { const a = v128.load32_splat(a0, 8); c00 = madd(a, b20, c00); if (!narrow) c01 = madd(a, b21, c01) }
       if (pinned && k == -1005) break
-      if (mr > 1) { const a = v128.load32_splat(a1, 8); c10 = madd(a, b20, c10); c11 = madd(a, b21, c11) }
-      if (mr > 2) { const a = v128.load32_splat(a2, 8); c20 = madd(a, b20, c20); c21 = madd(a, b21, c21) }
+      if (mr > 1) { const a = v128.load32_splat(a1, 8); c10 = madd(a, b20, c10); if (!narrow) c11 = madd(a, b21, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2, 8); c20 = madd(a, b20, c20); if (!narrow) c21 = madd(a, b21, c21) }
       if (pinned && k == -1006) break
-      if (mr > 3) { const a = v128.load32_splat(a3, 8); c30 = madd(a, b20, c30); c31 = madd(a, b21, c31) }
-      if (mr > 4) { const a = v128.load32_splat(a4, 8); c40 = madd(a, b20, c40); c41 = madd(a, b21, c41) }
-      if (mr > 5) { const a = v128.load32_splat(a5, 8); c50 = madd(a, b20, c50); c51 = madd(a, b21, c51) }
+      if (mr > 3) { const a = v128.load32_splat(a3, 8); c30 = madd(a, b20, c30); if (!narrow) c31 = madd(a, b21, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4, 8); c40 = madd(a, b20, c40); if (!narrow) c41 = madd(a, b21, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 8); c50 = madd(a, b20, c50); if (!narrow) c51 = madd(a, b21, c51) }
       if (k == 3) { w += 96; break }
-      const b30 = v128.load(w, 96), b31 = v128.load(w, 112)
-      { const a = v128.load32_splat(a0, 12); c00 = madd(a, b30, c00); c01 = madd(a, b31, c01) }
+      const b30 = v128.load(w, 96), b31 = narrow ? b30 : v128.load(w, 112)
+      { const a = v128.load32_splat(a0, 12); c00 = madd(a, b30, c00); if (!narrow) c01 = madd(a, b31, c01) }
       if (pinned && k == -1007) break
-      if (mr > 1) { const a = v128.load32_splat(a1, 12); c10 = madd(a, b30, c10); c11 = madd(a, b31, c11) }
-      if (mr > 2) { const a = v128.load32_splat(a2, 12); c20 = madd(a, b30, c20); c21 = madd(a, b31, c21) }
+      if (mr > 1) { const a = v128.load32_splat(a1, 12); c10 = madd(a, b30, c10); if (!narrow) c11 = madd(a, b31, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2, 12); c20 = madd(a, b30, c20); if (!narrow) c21 = madd(a, b31, c21) }
       if (pinned && k == -1008) break
-      if (mr > 3) { const a = v128.load32_splat(a3, 12); c30 = madd(a, b30, c30); c31 = madd(a, b31, c31) }
-      if (mr > 4) { const a = v128.load32_splat(a4, 12); c40 = madd(a, b30, c40); c41 = madd(a, b31, c41) }
-      if (mr > 5) { const a = v128.load32_splat(a5, 12); c50 = madd(a, b30, c50); c51 = madd(a, b31, c51) }
+      if (mr > 3) { const a = v128.load32_splat(a3, 12); c30 = madd(a, b30, c30); if (!narrow) c31 = madd(a, b31, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4, 12); c40 = madd(a, b30, c40); if (!narrow) c41 = madd(a, b31, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 12); c50 = madd(a, b30, c50); if (!narrow) c51 = madd(a, b31, c51) }
       if (k == 4) { w += 128; break }
       if (tall) {
-        const b40 = v128.load(w, 128), b41 = v128.load(w, 144)
-        { const a = v128.load32_splat(a0, 16); c00 = madd(a, b40, c00); c01 = madd(a, b41, c01) }
+        const b40 = v128.load(w, 128), b41 = narrow ? b40 : v128.load(w, 144)
+        { const a = v128.load32_splat(a0, 16); c00 = madd(a, b40, c00); if (!narrow) c01 = madd(a, b41, c01) }
         if (pinned && k == -1009) break
-        if (mr > 1) { const a = v128.load32_splat(a1, 16); c10 = madd(a, b40, c10); c11 = madd(a, b41, c11) }
-        if (mr > 2) { const a = v128.load32_splat(a2, 16); c20 = madd(a, b40, c20); c21 = madd(a, b41, c21) }
+        if (mr > 1) { const a = v128.load32_splat(a1, 16); c10 = madd(a, b40, c10); if (!narrow) c11 = madd(a, b41, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 16); c20 = madd(a, b40, c20); if (!narrow) c21 = madd(a, b41, c21) }
         if (pinned && k == -1010) break
-        if (mr > 3) { const a = v128.load32_splat(a3, 16); c30 = madd(a, b40, c30); c31 = madd(a, b41, c31) }
-        if (mr > 4) { const a = v128.load32_splat(a4, 16); c40 = madd(a, b40, c40); c41 = madd(a, b41, c41) }
-        if (mr > 5) { const a = v128.load32_splat(a5, 16); c50 = madd(a, b40, c50); c51 = madd(a, b41, c51) }
+        if (mr > 3) { const a = v128.load32_splat(a3, 16); c30 = madd(a, b40, c30); if (!narrow) c31 = madd(a, b41, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 16); c40 = madd(a, b40, c40); if (!narrow) c41 = madd(a, b41, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 16); c50 = madd(a, b40, c50); if (!narrow) c51 = madd(a, b41, c51) }
         if (k == 5) { w += 160; break }
-        const b50 = v128.load(w, 160), b51 = v128.load(w, 176)
-        { const a = v128.load32_splat(a0, 20); c00 = madd(a, b50, c00); c01 = madd(a, b51, c01) }
+        const b50 = v128.load(w, 160), b51 = narrow ? b50 : v128.load(w, 176)
+        { const a = v128.load32_splat(a0, 20); c00 = madd(a, b50, c00); if (!narrow) c01 = madd(a, b51, c01) }
         if (pinned && k == -1011) break
-        if (mr > 1) { const a = v128.load32_splat(a1, 20); c10 = madd(a, b50, c10); c11 = madd(a, b51, c11) }
-        if (mr > 2) { const a = v128.load32_splat(a2, 20); c20 = madd(a, b50, c20); c21 = madd(a, b51, c21) }
+        if (mr > 1) { const a = v128.load32_splat(a1, 20); c10 = madd(a, b50, c10); if (!narrow) c11 = madd(a, b51, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 20); c20 = madd(a, b50, c20); if (!narrow) c21 = madd(a, b51, c21) }
         if (pinned && k == -1012) break
-        if (mr > 3) { const a = v128.load32_splat(a3, 20); c30 = madd(a, b50, c30); c31 = madd(a, b51, c31) }
-        if (mr > 4) { const a = v128.load32_splat(a4, 20); c40 = madd(a, b50, c40); c41 = madd(a, b51, c41) }
-        if (mr > 5) { const a = v128.load32_splat(a5, 20); c50 = madd(a, b50, c50); c51 = madd(a, b51, c51) }
+        if (mr > 3) { const a = v128.load32_splat(a3, 20); c30 = madd(a, b50, c30); if (!narrow) c31 = madd(a, b51, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 20); c40 = madd(a, b50, c40); if (!narrow) c41 = madd(a, b51, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 20); c50 = madd(a, b50, c50); if (!narrow) c51 = madd(a, b51, c51) }
         if (k == 6) { w += 192; break }
-        const b60 = v128.load(w, 192), b61 = v128.load(w, 208)
-        { const a = v128.load32_splat(a0, 24); c00 = madd(a, b60, c00); c01 = madd(a, b61, c01) }
+        const b60 = v128.load(w, 192), b61 = narrow ? b60 : v128.load(w, 208)
+        { const a = v128.load32_splat(a0, 24); c00 = madd(a, b60, c00); if (!narrow) c01 = madd(a, b61, c01) }
         if (pinned && k == -1013) break
-        if (mr > 1) { const a = v128.load32_splat(a1, 24); c10 = madd(a, b60, c10); c11 = madd(a, b61, c11) }
-        if (mr > 2) { const a = v128.load32_splat(a2, 24); c20 = madd(a, b60, c20); c21 = madd(a, b61, c21) }
+        if (mr > 1) { const a = v128.load32_splat(a1, 24); c10 = madd(a, b60, c10); if (!narrow) c11 = madd(a, b61, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 24); c20 = madd(a, b60, c20); if (!narrow) c21 = madd(a, b61, c21) }
         if (pinned && k == -1014) break
-        if (mr > 3) { const a = v128.load32_splat(a3, 24); c30 = madd(a, b60, c30); c31 = madd(a, b61, c31) }
-        if (mr > 4) { const a = v128.load32_splat(a4, 24); c40 = madd(a, b60, c40); c41 = madd(a, b61, c41) }
-        if (mr > 5) { const a = v128.load32_splat(a5, 24); c50 = madd(a, b60, c50); c51 = madd(a, b61, c51) }
+        if (mr > 3) { const a = v128.load32_splat(a3, 24); c30 = madd(a, b60, c30); if (!narrow) c31 = madd(a, b61, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 24); c40 = madd(a, b60, c40); if (!narrow) c41 = madd(a, b61, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 24); c50 = madd(a, b60, c50); if (!narrow) c51 = madd(a, b61, c51) }
         if (k == 7) { w += 224; break }
-        const b70 = v128.load(w, 224), b71 = v128.load(w, 240)
-        { const a = v128.load32_splat(a0, 28); c00 = madd(a, b70, c00); c01 = madd(a, b71, c01) }
+        const b70 = v128.load(w, 224), b71 = narrow ? b70 : v128.load(w, 240)
+        { const a = v128.load32_splat(a0, 28); c00 = madd(a, b70, c00); if (!narrow) c01 = madd(a, b71, c01) }
         if (pinned && k == -1015) break
-        if (mr > 1) { const a = v128.load32_splat(a1, 28); c10 = madd(a, b70, c10); c11 = madd(a, b71, c11) }
-        if (mr > 2) { const a = v128.load32_splat(a2, 28); c20 = madd(a, b70, c20); c21 = madd(a, b71, c21) }
+        if (mr > 1) { const a = v128.load32_splat(a1, 28); c10 = madd(a, b70, c10); if (!narrow) c11 = madd(a, b71, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 28); c20 = madd(a, b70, c20); if (!narrow) c21 = madd(a, b71, c21) }
         if (pinned && k == -1016) break
-        if (mr > 3) { const a = v128.load32_splat(a3, 28); c30 = madd(a, b70, c30); c31 = madd(a, b71, c31) }
-        if (mr > 4) { const a = v128.load32_splat(a4, 28); c40 = madd(a, b70, c40); c41 = madd(a, b71, c41) }
-        if (mr > 5) { const a = v128.load32_splat(a5, 28); c50 = madd(a, b70, c50); c51 = madd(a, b71, c51) }
+        if (mr > 3) { const a = v128.load32_splat(a3, 28); c30 = madd(a, b70, c30); if (!narrow) c31 = madd(a, b71, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 28); c40 = madd(a, b70, c40); if (!narrow) c41 = madd(a, b71, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 28); c50 = madd(a, b70, c50); if (!narrow) c51 = madd(a, b71, c51) }
       }
       const steps: usize = tall ? 8 : 4
       w += steps * 32
@@ -189,33 +189,41 @@ function tile1(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize
 }
 
 function tile2(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
-  tile(2, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  tile(2, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
 function tile3(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
-  tile(3, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  tile(3, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
 function tile4(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
-  tile(4, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  tile(4, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
 function tiles5(count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
   for (; count > 0; count--) {
-    tile(5, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    tile(5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
     table += (taps + 1) * 20
   }
 }
 
 function tiles6(count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
   for (; count > 0; count--) {
-    tile(6, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    tile(6, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
     table += (taps + 1) * 24
   }
 }
 
+/** The same for panels of which half at most is used. */
+function narrowTiles(count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  for (; count > 0; count--) {
+    tile(TILE_ROWS, true, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    table += (taps + 1) * TILE_ROWS * 4
+  }
+}
+
 function tile5(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
-  tile(5, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  tile(5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
 /**
@@ -224,7 +232,8 @@ function tile5(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize
  */
 export function runTiles(pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
   const whole = pixels / TILE_ROWS, rest = pixels % TILE_ROWS
-  if (TILE_ROWS == 6) tiles6(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  if (columns <= 4) narrowTiles(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  else if (TILE_ROWS == 6) tiles6(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
   else tiles5(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
   table += whole * TILE_ROWS * (taps + 1) * 4
   switch (rest) {
