@@ -51,15 +51,7 @@ writeFileSync(
   `// Written by build.mjs: src/wasm/worker.ts, bundled.\nexport default ${JSON.stringify(worker.outputFiles[0].text)}\n`,
 )
 
-const { metafile } = await build({
-  entryPoints: {
-    index: 'src/index.ts',
-    image: 'src/image/index.ts',
-    nn: 'src/nn/index.ts',
-    onnx: 'src/onnx/index.ts',
-    node: 'src/node/index.ts',
-    cli: 'src/cli/index.ts',
-  },
+const bundle = {
   outdir: 'dist',
   chunkNames: '[name]-[hash]',
   bundle: true,
@@ -75,7 +67,26 @@ const { metafile } = await build({
   mainFields: ['module', 'main'],
   metafile: true,
   logLevel: 'warning',
-})
-for (const [file, { bytes }] of Object.entries(metafile.outputs)) say(`${file}: ${bytes} bytes`)
+}
+
+/** Entries that are found in dist/ by what is built on them, so that it does not cut their code into more files than their own users need. */
+const found = {
+  name: 'found',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\.\/((image|onnx|nn)\/)?index\.js$/ }, ({ path }) => ({
+      path: `./${path.split('/').at(-2).replace('..', 'index')}.js`,
+      external: true,
+    }))
+  },
+}
+
+const outputs = {}
+for (const options of [
+  { entryPoints: { index: 'src/index.ts', image: 'src/image/index.ts', nn: 'src/nn/index.ts', onnx: 'src/onnx/index.ts' } },
+  { entryPoints: { node: 'src/node/index.ts', cli: 'src/cli/index.ts' }, plugins: [found] },
+]) {
+  Object.assign(outputs, (await build({ ...bundle, ...options })).metafile.outputs)
+}
+for (const [file, { bytes }] of Object.entries(outputs)) say(`${file}: ${bytes} bytes`)
 
 node(join(packageRoot('typescript'), 'lib/tsc.js'), '-p', 'src')

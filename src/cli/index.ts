@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** `filterbank`, the command. Exit codes: 0 done, 1 the input was at fault, 2 the command line was. */
-import { FilterbankError } from '../errors.js'
+import { FilterbankError } from '../index.js'
 import { version } from '../version.js'
 import { bench } from './bench.js'
 import type { Command } from './command.js'

@@ -2,9 +2,9 @@
 import { readdirSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { readPicture } from '../cli/picture.js'
-import type { Engine } from '../engine.js'
-import { check, FilterbankError, show } from '../errors.js'
-import { type FromImageDataOptions, fromImageData } from '../image/pixels.js'
+import { show } from '../errors.js'
+import { type FromImageDataOptions, fromImageData } from '../image/index.js'
+import { type Engine, FilterbankError } from '../index.js'
 
 export interface ReadImagesOptions extends FromImageDataOptions {
   /** [height, width] that every picture is scaled to: each pixel is the mean of what it covers. By default they have to be of one size. */
@@ -70,14 +70,15 @@ function scaled(data: Float32Array, outer: number, from: number, to: number, inn
 export function readImages(engine: Engine, folder: string, options: ReadImagesOptions = {}): Images {
   const { size } = options
   const fits = size === undefined || (size.length === 2 && size.every((length) => Number.isInteger(length) && length > 0))
-  check(fits, () => ({ op, argument: 'size', expected: '[height, width], positive integers', got: show(size) }))
+  if (!fits) throw new FilterbankError({ op, argument: 'size', expected: '[height, width], positive integers', got: show(size) })
   const classes = entriesOf(folder).filter((entry) => entry.isDirectory()).map(({ name }) => name) // biome-ignore format: one line
   const found = classes.flatMap((name, label) =>
     entriesOf(join(folder, name))
       .filter((entry) => EXTENSIONS.includes(extname(entry.name).toLowerCase()))
       .map((entry) => ({ path: join(folder, name, entry.name), label })),
   )
-  check(found.length > 0, () => ({ op, argument: 'folder', expected: 'a folder with a folder of PNG or JPEG files for every class', got: show(folder) }))
+  if (found.length === 0)
+    throw new FilterbankError({ op, argument: 'folder', expected: 'a folder with a folder of PNG or JPEG files for every class', got: show(folder) })
   let shape: Images['shape'] | undefined
   let inputs = new Float32Array(0)
   found.forEach(({ path }, i) => {
@@ -88,7 +89,15 @@ export function readImages(engine: Engine, folder: string, options: ReadImagesOp
     })
     const [h, w] = size ?? [height, width]
     shape ??= [h, w, c]
-    check(h === shape[0] && w === shape[1], () => ({ op, argument: path, expected: `${shape![1]} x ${shape![0]} pixels, as the first`, got: `${w} x ${h}`, hint: 'Give a size to scale all to' })) // biome-ignore format: one line
+    if (h !== shape[0] || w !== shape[1]) {
+      throw new FilterbankError({
+        op,
+        argument: path,
+        expected: `${shape[1]} x ${shape[0]} pixels, as the first`,
+        got: `${w} x ${h}`,
+        hint: 'Give a size to scale all to',
+      })
+    }
     if (i === 0) inputs = new Float32Array(h * w * c * found.length)
     inputs.set(scaled(scaled(data, 1, height, h, width * c), h, width, w, c), i * h * w * c)
   })
