@@ -23,14 +23,34 @@ export class Storage {
   references = 0
   /** Raised by every write, so that packed copies know when they are stale. */
   version = 0
-  readonly pointer: number
+  private at: number
+  private again: (() => Tensor) | undefined
   private readonly derived = new Map<string, { version: number; pointer: number }>()
 
   constructor(
     readonly engine: Engine,
     readonly floats: number,
   ) {
-    this.pointer = engine.allocate(floats * 4)
+    this.at = engine.allocate(floats * 4)
+  }
+
+  /** Byte address of the numbers. */
+  get pointer(): number {
+    if (this.again) {
+      const made = this.again()
+      this.at = this.engine.allocate(this.floats * 4)
+      this.engine.f32.copyWithin(this.at / 4, made.pointer / 4, made.pointer / 4 + this.floats)
+      this.again = undefined
+      made.dispose()
+    }
+    return this.at
+  }
+
+  /** Gives the bytes of the numbers back, where what was derived from them is enough; `again` makes them once more if they are asked for. */
+  shed(again: () => Tensor): void {
+    if (this.again || this.derived.size === 0) return
+    this.engine.free(this.at)
+    this.again = again
   }
 
   /** The address of `floats` numbers that `make` computes from this storage: computed once, and again only after a write. */
@@ -60,7 +80,7 @@ export class Storage {
 
   release(): void {
     if (--this.references > 0) return
-    this.engine.free(this.pointer)
+    if (!this.again) this.engine.free(this.at)
     for (const { pointer } of this.derived.values()) this.engine.free(pointer)
     this.derived.clear()
   }

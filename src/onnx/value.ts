@@ -141,6 +141,14 @@ export class Value {
     return tensor
   }
 
+  /** `use` of a form that it packs: of a constant the packed copy alone stays in the engine. */
+  packed<T>(key: string, make: () => Tensor, use: (tensor: Tensor) => T): T {
+    const tensor = this.form(key, make)
+    const result = use(tensor)
+    if (this.constant && this.host && tensor.storage.references === 1) tensor.storage.shed(make)
+    return result
+  }
+
   private upload(): Tensor {
     const { host, run, shape } = this
     if (this.origin) return this.origin.tensor().reshape(shape)
@@ -159,6 +167,11 @@ export class Value {
     const value = new Value(this.run, type, shape, this.host, this.constant, this.constant ? this : undefined)
     if (this.host === undefined || this.held('plain')) value.forms.set('plain', this.tensor('plain').reshape(shape))
     return value
+  }
+
+  /** The same numbers under another shape, of a constant in a value that nobody keeps: what it puts into the engine goes with the scope around. */
+  loose(shape: Shape): Value {
+    return this.constant && this.host && !this.held('plain') ? Value.onHost(this.run, this.type, shape, this.host, true) : this.reshaped(shape)
   }
 
   /** The same value once more, with a life of its own. */

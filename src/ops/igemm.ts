@@ -80,8 +80,7 @@ export function pack(engine: Engine, source: number, to: number, panels: Panels)
 
 /** The panels of a filter: packed once, and again only after it was written. */
 export function packed(storage: Storage, panels: Panels): number {
-  const { engine, pointer } = storage
-  return storage.derive(`panels ${Object.values(panels).join()}`, packedFloats(panels), (to) => pack(engine, pointer, to, panels))
+  return storage.derive(`panels ${Object.values(panels).join()}`, packedFloats(panels), (to) => pack(storage.engine, storage.pointer, to, panels))
 }
 
 export interface Product {

@@ -152,6 +152,32 @@ describe('a model', () => {
     expect(model.summary()[0]!.kernels).toEqual(['igemm'])
   })
 
+  it('keeps of constant weights what the kernels read, and makes them again for others', async () => {
+    const w = random.floats(64 * 64 * 9, -0.1, 0.1)
+    // Winograd's filters are four times as large; at stride 2 the same weights are wanted in panels.
+    const nodes: NodeParts[] = [
+      { op: 'Conv', inputs: ['x', 'w'], outputs: ['a'] },
+      { op: 'Conv', inputs: ['x', 'w'], outputs: ['b'], attributes: { strides: [2, 2] } },
+    ]
+    const initializers = [{ name: 'w', shape: [64, 64, 3, 3], data: w }]
+    const model = (count: number) =>
+      loadModel(engine, writeModel({ nodes: nodes.slice(0, count), inputs: [{ name: 'x', shape: [1, 64, 6, 6] }], outputs: nodes.slice(0, count).map(({ outputs }) => ({ name: outputs[0]! })), initializers })) // biome-ignore format: one line
+    const x = random.floats(64 * 36)
+    const before = engine.memory().live
+    using one = await model(1)
+    const a = one.run({ x })['a']!.toArray()
+    expect(engine.memory().live - before).toBeLessThan(4.5 * 4 * w.length)
+    using both = await model(2)
+    for (let round = 0; round < 3; round++) {
+      const outputs = both.run({ x })
+      expect(outputs['a']!.toArray()).toEqual(a)
+      // Every second place of the first.
+      const [dense, strided] = [a as Float32Array, outputs['b']!.toArray() as Float32Array]
+      const at = (channel: number, row: number, column: number) => dense[channel * 16 + row * 8 + column * 2]!
+      strided.forEach((v, i) => void expect(Math.abs(v - at(i >> 2, (i >> 1) & 1, i & 1))).toBeLessThan(1e-4))
+    }
+  })
+
   it('counts multiply-adds by definition', async () => {
     const count = async (op: string, shapes: number[][], attributes: NodeParts['attributes'] = {}) => {
       const names = shapes.map((_, i) => `x${i}`)

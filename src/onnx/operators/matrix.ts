@@ -2,6 +2,7 @@
 import { add, mul } from '../../ops/arithmetic.js'
 import { linear, matmul } from '../../ops/matmul.js'
 import { broadcastShapes, stridesOf } from '../../shape.js'
+import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { broadcastStrides, indexesOf, move, offsetOf } from '../move.js'
 import { isFloat } from '../types.js'
@@ -45,10 +46,10 @@ const product: Operator = (call) => {
     if (q.shape.length === 2 && b.constant && q.size > 0)
       return call.tensor(
         a.type,
-        linear(
-          p.tensor(),
-          b.form('matrix', () => q.tensor().reshape(q.shape)),
-          { bias: bias?.tensor(), activation },
+        b.packed(
+          'matrix',
+          () => b.loose(q.shape).tensor(),
+          (weight) => linear(p.tensor(), weight, { bias: bias?.tensor(), activation }),
         ),
       )
     return call.tensor(a.type, matmul(p.tensor(), q.tensor()))
@@ -80,12 +81,12 @@ const gemm: Operator = (call) => {
     })
   }
   // [in, out], turned and packed once where it is a constant.
-  const weight = transB ? b.form('turned', () => turned(call, b).tensor()) : b.tensor()
-  const columns = weight.shape[1]!
+  const columns = b.shape[transB ? 0 : 1]!
   const bias = c && alpha === 1 && beta === 1 && c.size === columns && (c.shape.at(-1) === columns || columns === 1) ? c : undefined
   const adds = c && !bias
   const scales = alpha !== 1
-  let y = linear(a.tensor(), weight, { bias: bias?.tensor().reshape([columns]), ...(!adds && !scales && { activation }) })
+  const product = (weight: Tensor) => linear(a.tensor(), weight, { bias: bias?.tensor().reshape([columns]), ...(!adds && !scales && { activation }) })
+  let y = b.packed(transB ? 'turned' : 'matrix', () => (transB ? turned(call, b) : b.loose(b.shape)).tensor(), product)
   if (scales) y = mul(y, alpha, { out: y, ...(!adds && { activation }) })
   if (adds) y = add(y, beta === 1 ? c.tensor() : mul(c.tensor(), beta), { activation })
   return call.tensor(givenA.type, y)

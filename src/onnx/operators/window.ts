@@ -1,5 +1,6 @@
 /** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
+import type { Engine } from '../../engine.js'
 import { conv2d, planConv2d } from '../../ops/conv2d.js'
 import { convTranspose2d } from '../../ops/convTranspose2d.js'
 import { copy } from '../../ops/copy.js'
@@ -64,23 +65,22 @@ function fromImage(call: Call, x: Value, y: Tensor): Value {
 }
 
 /** A filter [a, b, ...taps] as [kh, kw, a or b, b or a], kept with it: constants are turned once. */
-export function filterOf(call: Call, w: Value, key: 'hwio' | 'hwoi'): Tensor {
-  return w.form(key, () => {
-    const [a, b, ...taps] = w.shape as [number, number, ...number[]]
-    const [kh, kw] = two(taps, 1)
-    const flat = w.reshaped([a, b, kh * kw])
-    const order = key === 'hwio' ? [2, 1, 0] : [2, 0, 1]
-    return turnedFilter(call, flat, order).reshape([kh, kw, flat.shape[order[1]!]!, flat.shape[order[2]!]!])
-  })
+export const filterOf = (call: Call, w: Value, key: 'hwio' | 'hwoi'): Tensor => w.form(key, filterMaker(call, w, key))
+
+function filterMaker({ engine }: Call, w: Value, key: 'hwio' | 'hwoi'): () => Tensor {
+  const [a, b, ...taps] = w.shape as [number, number, ...number[]]
+  const [kh, kw] = two(taps, 1)
+  const [order, shape] = key === 'hwio' ? [[2, 1, 0], [kh, kw, b, a]] : [[2, 0, 1], [kh, kw, a, b]] // biome-ignore format: one line
+  return () => turnedFilter(engine, w.loose([a, b, kh * kw]), order, shape)
 }
 
-/** The axes of a plain value in another order. */
-function turnedFilter(call: Call, w: Value, order: readonly number[]): Tensor {
+/** The axes of a plain value in another order, under another shape. */
+function turnedFilter(engine: Engine, w: Value, order: readonly number[], shape: Shape): Tensor {
   const lengths = order.map((axis) => w.shape[axis]!)
   const [strides, to] = [stridesOf(w.shape), stridesOf(lengths)]
   const source = w.tensor('plain')
   const box = order.map((axis, i) => ({ length: lengths[i]!, from: strides[axis]!, to: to[i]! }))
-  return call.engine.make(lengths, (y) => copy(call.engine, source.pointer, y.pointer, box))
+  return engine.make(shape, (y) => copy(engine, source.pointer, y.pointer, box))
 }
 
 /**
@@ -135,13 +135,18 @@ const conv: Operator = (call) => {
     call.algorithm = planConv2d(pixels.shape, filter.shape, { ...options, simd: call.engine.simd }).algorithm
     return y
   }
-  if (x.shape.length !== 5) return fromImage(call, x, convolved(image(call, x), filterOf(call, w, 'hwio'), sides))
+  if (x.shape.length !== 5)
+    return fromImage(
+      call,
+      x,
+      w.packed('hwio', filterMaker(call, w, 'hwio'), (filter) => convolved(image(call, x), filter, sides)),
+    )
 
   const [oc, ic, kd, kh, kw] = w.shape as [number, number, number, number, number]
   const [stride, dilation, before] = [sides.stride[0]!, sides.dilation[0]!, sides.before[0]!]
   const od = pooledLengths(sides, x.shape.slice(2), false)[0]!
   const stacked = stackedPlanes(call, x, od, kd, groups, (o, t) => o * stride - before + t * dilation)
-  const filter = w.form('planes', () => turnedFilter(call, w.reshaped([oc, ic, kd, kh * kw]), [3, 2, 1, 0]).reshape([kh, kw, kd * ic, oc]))
+  const filter = w.form('planes', () => turnedFilter(call.engine, w.reshaped([oc, ic, kd, kh * kw]), [3, 2, 1, 0], [kh, kw, kd * ic, oc]))
   return fromPlanes(call, x, convolved(stacked, filter, plane(sides)), od)
 }
 
@@ -204,7 +209,8 @@ const convTranspose: Operator = (call) => {
   const sides: Sides = { size: [...size], stride, dilation, before: pads.slice(0, rank), after: pads.slice(rank) }
   const options = { groups: call.number('group', 1), bias: b?.tensor('plain'), activation: call.node.activation }
   if (rank !== 3) {
-    const y = convTranspose2d(image(call, x), filterOf(call, w, 'hwoi'), { ...optionsOf(sides), outputPadding: two(extra, 0), ...options })
+    const window = { ...optionsOf(sides), outputPadding: two(extra, 0), ...options }
+    const y = w.packed('hwoi', filterMaker(call, w, 'hwoi'), (filter) => convTranspose2d(image(call, x), filter, window))
     return fromImage(call, x, y)
   }
   const { groups } = options
@@ -214,7 +220,7 @@ const convTranspose: Operator = (call) => {
   const stacked = stackedPlanes(call, x, od, kd, groups, (o, t) => (o + before - t * reach) / step)
   const filter = w.form('planes', () => {
     const split = w.reshaped([groups, ic / groups, oc, kd, kh * kw])
-    return turnedFilter(call, split, [4, 0, 3, 1, 2]).reshape([kh, kw, kd * ic, oc])
+    return turnedFilter(call.engine, split, [4, 0, 3, 1, 2], [kh, kw, kd * ic, oc])
   })
   return fromPlanes(call, x, convTranspose2d(stacked, filter, { ...optionsOf(plane(sides)), outputPadding: two(extra.slice(1), 0), ...options }), od)
 }
