@@ -6,7 +6,7 @@
  */
 import type { Activation } from '../ops/activation.js'
 import { sizeOf } from '../shape.js'
-import { type Graph, graphsOf, type Node, readsOf } from './graph.js'
+import { type AttributeValue, type Graph, graphsOf, type Node, readsOf } from './graph.js'
 import { type HostTensor, isFloat } from './types.js'
 
 /** Known constants by name. */
@@ -195,11 +195,10 @@ function addBias(add: Node, fusion: Fusion): void {
   }
 }
 
-/** Zeros around an image, then a window: the window's own padding, where it means the same. */
+/** Zeros around an image, then a convolution: its own padding. */
 function padWindow(window: Node, fusion: Fusion): void {
   const { attributes } = window
-  const isPool = window.op === 'AveragePool'
-  if ((window.op !== 'Conv' && !isPool) || !['', 'NOTSET'].includes((attributes.get('auto_pad') as string | undefined) ?? '')) return
+  if (window.op !== 'Conv' || !['', 'NOTSET'].includes((attributes.get('auto_pad') as string | undefined) ?? '')) return
   const pad = fusion.sole(window.inputs[0], 'Pad')
   if (!pad || ((pad.attributes.get('mode') as string | undefined) ?? 'constant') !== 'constant' || pad.inputs[3]) return
   const given = fusion.constant(pad.inputs[1])
@@ -210,15 +209,12 @@ function padWindow(window: Node, fusion: Fusion): void {
   if ((pad.inputs[1] && !given) || value !== 0 || spatial < 1 || spatial > 2 || sides.some((side) => side < 0)) return
   if ([0, 1, rank, rank + 1].some((i) => sides[i] !== 0)) return
   const own = numbers(window, 'pads', Array(2 * spatial).fill(0))
-  if (isPool) {
-    // Zeros that were pixels count; padding of the pool's own may not, and neither counts alike beyond the last whole window.
-    const counts = number(window, 'count_include_pad', 0) === 1 || own.every((side) => side === 0)
-    if (!counts || number(window, 'ceil_mode', 0)) return
-  }
   const pads = own.map((side, i) => side + sides[i < spatial ? i + 2 : i + 4]!)
-  if (isPool && pads.some((side, i) => side >= numbers(window, 'kernel_shape')[i % spatial]!)) return
-  const more: [string, number | number[]][] = isPool ? [['pads', pads], ['count_include_pad', 1]] : [['pads', pads]] // biome-ignore format: one line
-  fusion.replace(window, [pad], { ...window, inputs: [pad.inputs[0]!, ...window.inputs.slice(1)], attributes: new Map([...attributes, ...more]) })
+  fusion.replace(window, [pad], {
+    ...window,
+    inputs: [pad.inputs[0]!, ...window.inputs.slice(1)],
+    attributes: new Map<string, AttributeValue>([...attributes, ['pads', pads]]),
+  })
 }
 
 /** Activations that need no numbers, by operator. */
