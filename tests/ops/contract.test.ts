@@ -1,9 +1,16 @@
-/** What holds for every op: on bad tensors it throws before anything is allocated, and whatever fails inside, nothing is lost. */
+/** What holds for every op: on bad tensors it throws before anything is allocated, whatever fails inside, nothing is lost, and calls without end take no more. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine, type Tensor } from '../../src/index.js'
 import { cases } from '../support/cases.js'
 import { expectComplaint, inEveryBuild } from '../support/check.js'
 import { Random } from '../support/random.js'
+
+/** The smallest shapes that each case has. */
+class Least extends Random {
+  override integer(low: number): number {
+    return low
+  }
+}
 
 describe('every op', () => {
   let other: Engine
@@ -63,4 +70,27 @@ describe('every op', () => {
       })
     }
   })
+})
+
+describe('memory', () => {
+  let engine: Engine
+  beforeAll(async () => {
+    engine = await createEngine({ threads: 1 })
+  })
+  afterAll(() => engine.dispose())
+
+  for (const [name, { shapes, op }] of Object.entries(cases)) {
+    // Gradients take twenty ops and more each.
+    const times = name.startsWith('gradients') ? 500 : 10_000
+    it(`is the same after 200 and ${times} calls of ${name}`, () => {
+      const inputs = shapes(new Least(1)).map((shape) => engine.zeros(shape))
+      const memoryAfter = (calls: number) => {
+        for (let i = 0; i < calls; i++) engine.scope(() => void op(...inputs))
+        return engine.memory()
+      }
+      const warm = memoryAfter(200)
+      expect(memoryAfter(times - 200)).toEqual(warm)
+      for (const input of inputs) input.dispose()
+    })
+  }
 })
