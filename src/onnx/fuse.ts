@@ -176,7 +176,8 @@ function foldNorm(norm: Node, fusion: Fusion): void {
 
 /** x w, then + b: a product or convolution without a bias takes a constant for its own that is one number per channel. */
 function addBias(add: Node, fusion: Fusion): void {
-  if (add.op !== 'Add') return
+  // Before opset 7 an axis may say where b stands.
+  if (add.op !== 'Add' || add.attributes.has('axis')) return
   for (const [i, name] of add.inputs.entries()) {
     const bias = fusion.constant(add.inputs[1 - i])
     const maker = fusion.sole(name, 'Conv', 'ConvTranspose', 'MatMul')

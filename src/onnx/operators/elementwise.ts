@@ -210,7 +210,7 @@ const preluOf: Operator = (call) => {
   const [x, slope] = [call.input(0), call.input(1)]
   if (x.isHost && slope.isHost) return zipOnHost(call, [x, slope], x.type, (v: number, s: number) => (v < 0 ? s * v : v))
   // Old files give one number per channel, without the axes behind.
-  const fits = broadcastShapes(x.shape, slope.shape)
+  const fits = call.opset >= 7 && broadcastShapes(x.shape, slope.shape)
   const wanted = fits && sameShape(fits, x.shape) ? slope : slope.reshaped([slope.size, ...Array(Math.max(0, x.shape.length - 2)).fill(1)])
   return zipInEngine(call, x, wanted, (p, q, { out }) => (typeof q === 'number' ? leakyRelu(p as Tensor, { alpha: q, out }) : prelu(p as Tensor, q, { out })))
 }

@@ -5,12 +5,13 @@ import { groupNorm, instanceNorm } from '../../ops/groupNorm.js'
 import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
 import { avgPool2d } from '../../ops/pool.js'
 import { mean } from '../../ops/reduce.js'
-import { sameShape, stridesOf } from '../../shape.js'
+import { type Shape, sameShape } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { move } from '../move.js'
 import type { Value } from '../value.js'
 import { power } from './elementwise.js'
+import { inLanes } from './reduce.js'
 
 /** (x - mean) / sqrt(variance + epsilon) over axes; without the mean where `centred` is not wanted. */
 function normalized(x: Tensor, axes: number[], epsilon: number, centred = true): { y: Tensor; average: Tensor | undefined; inverse: Tensor } {
@@ -26,8 +27,13 @@ const batchNormalization: Operator = (call) => {
   const [scale, offset, average, variance] = tables.map((table) => table.tensor()) as [Tensor, Tensor, Tensor, Tensor]
   const epsilon = call.number('epsilon', 1e-5)
   if (call.number('training_mode', 0)) return batchStatistics(call, x, scale, offset, average, variance, epsilon)
-  const layout = x.shape.length < 3 ? 'plain' : 'last'
-  return call.tensor(x.type, batchNorm(x.tensor(layout), { mean: average, variance, scale, offset, epsilon }), layout)
+  // Up to opset 8 each place may have numbers of its own.
+  const places = average.shape.length > 1
+  const layout = places || x.shape.length < 3 ? 'plain' : 'last'
+  const flat = (tensor: Tensor, shape: Shape = [tensor.size]) => (places ? tensor.reshape(shape) : tensor)
+  const rows = flat(x.tensor(layout), [x.shape[0]!, average.size])
+  const y = batchNorm(rows, { mean: flat(average), variance: flat(variance), scale: flat(scale), offset: flat(offset), epsilon })
+  return call.tensor(x.type, flat(y, x.shape), layout)
 }
 
 /** By the mean and variance of the batch itself, and the running ones that follow: old * momentum + the batch's * (1 - momentum). */
@@ -93,17 +99,9 @@ const lpNormalization: Operator = (call) => {
   const x = call.input(0)
   const axis = call.axis(call.number('axis', -1), x.shape.length)
   const p = call.number('p', 2)
-  const stride = stridesOf(x.shape)[axis]!
-  const n = x.shape[axis]!
-  const from = x.data as Float64Array
-  return call.host(x.type, x.shape, (y) => {
-    for (let first = 0; first < y.length; first++) {
-      if (Math.floor(first / stride) % n !== 0) continue
-      let sum = 0
-      for (let i = 0; i < n; i++) sum += Math.abs(from[first + i * stride]!) ** p
-      const norm = sum ** (1 / p)
-      for (let i = 0; i < n; i++) y[first + i * stride] = norm === 0 ? 0 : from[first + i * stride]! / norm
-    }
+  return inLanes(call, x, x.shape, axis, (from, y, places) => {
+    const norm = places.reduce((sum, at) => sum + Math.abs(from[at]!) ** p, 0) ** (1 / p)
+    for (const at of places) y[at] = norm === 0 ? 0 : from[at]! / norm
   })
 }
 

@@ -99,19 +99,23 @@ const softmaxWith =
     return call.tensor(x.type, engine(x.tensor('plain').reshape(shape), { axis })).reshaped(x.shape)
   }
 
+/** Works out y on the host in lanes along an axis of `shape`: `visit` gets the place of each one's elements, in order. */
+export function inLanes(call: Call, x: Value, shape: Shape, axis: number, visit: (from: Float64Array, y: Float64Array, places: number[]) => void): Value {
+  const stride = stridesOf(shape)[axis]!
+  const lane = Array.from({ length: shape[axis]! }, (_, i) => i * stride)
+  const from = x.data as Float64Array
+  return call.host(x.type, x.shape, (y) => {
+    for (let first = 0; first < y.length; first++) {
+      if (Math.floor(first / stride) % lane.length === 0) visit(from, y, lane.map((at) => first + at)) // biome-ignore format: one line
+    }
+  })
+}
+
 const hardmax: Operator = (call) => {
   const x = call.input(0)
   const { axis, shape } = along(call, x)
-  const from = x.data as Float64Array
-  const n = shape[axis]!
-  const stride = stridesOf(shape)[axis]!
-  return call.host(x.type, x.shape, (y) => {
-    for (let first = 0; first < y.length; first++) {
-      if (Math.floor(first / stride) % n !== 0) continue
-      let best = first
-      for (let i = 1; i < n; i++) if (from[first + i * stride]! > from[best]!) best = first + i * stride
-      y[best] = 1
-    }
+  return inLanes(call, x, shape, axis, (from, y, places) => {
+    y[places.reduce((best, at) => (from[at]! > from[best]! ? at : best))] = 1
   })
 }
 
@@ -120,19 +124,12 @@ const cumulative: Operator = (call) => {
   const axis = call.axis(call.input(1).data[0] as number, x.shape.length)
   const [exclusive, reverse] = [call.number('exclusive', 0) === 1, call.number('reverse', 0) === 1]
   const multiplies = call.node.op === 'CumProd'
-  const stride = stridesOf(x.shape)[axis]!
-  const n = x.shape[axis]!
-  const from = x.data as Float64Array
-  return call.host(x.type, x.shape, (y) => {
-    for (let first = 0; first < y.length; first++) {
-      if (Math.floor(first / stride) % n !== 0) continue
-      let running = multiplies ? 1 : 0
-      for (let i = 0; i < n; i++) {
-        const at = first + (reverse ? n - 1 - i : i) * stride
-        const next = multiplies ? running * from[at]! : running + from[at]!
-        y[at] = exclusive ? running : next
-        running = next
-      }
+  return inLanes(call, x, x.shape, axis, (from, y, places) => {
+    let running = multiplies ? 1 : 0
+    for (const at of reverse ? places.reverse() : places) {
+      const next = multiplies ? running * from[at]! : running + from[at]!
+      y[at] = exclusive ? running : next
+      running = next
     }
   })
 }
