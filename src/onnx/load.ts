@@ -1,6 +1,7 @@
 /** The bytes of a model from wherever they are. */
 import { check, FilterbankError, show } from '../errors.js'
 import type { External } from './graph.js'
+import { joined } from './types.js'
 
 export type ModelSource = Uint8Array | ArrayBuffer | SharedArrayBuffer | Response | URL | string
 
@@ -126,24 +127,17 @@ async function bodyOf(response: Response, onProgress: LoadSettings['onProgress']
       const pieces: Uint8Array[] = []
       let loaded = 0
       const reader = response.body.getReader()
+      // Ends a read that waits, too.
+      signal?.addEventListener('abort', () => reader.cancel().catch(() => {}))
       for (;;) {
         const { done, value } = await reader.read()
-        if (signal?.aborted) {
-          await reader.cancel()
-          signal.throwIfAborted()
-        }
+        signal?.throwIfAborted()
         if (done) break
         pieces.push(value)
         loaded += value.length
         onProgress?.({ loaded, total })
       }
-      const bytes = new Uint8Array(loaded)
-      let at = 0
-      for (const piece of pieces) {
-        bytes.set(piece, at)
-        at += piece.length
-      }
-      return bytes
+      return joined(pieces)
     },
     signal,
   )

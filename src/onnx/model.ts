@@ -119,7 +119,7 @@ export class Model {
    * @example const { logits } = model.run({ image: new Float32Array(3 * 224 * 224) })
    */
   run(inputs: Record<string, ModelInput>, options: RunOptions = {}): ModelOutputs {
-    const steps = this.steps(inputs, options, this.waiting > 0)
+    const steps = this.steps(this.accept(inputs), options, this.waiting > 0)
     for (;;) {
       const { done, value } = this.engine.apart(() => steps.next())
       if (done) return value as ModelOutputs
@@ -127,20 +127,23 @@ export class Model {
   }
 
   /**
-   * The same in turns with others: every few milliseconds, between two nodes, the page may draw. Overlapping runs wait for each other.
+   * The same in turns with others: every few milliseconds, between two nodes, the page may draw. Overlapping runs wait for each other; inputs are copied
+   * at once, and may be written or disposed then.
    * @throws FilterbankError as `run`; the signal's reason where it stops the run, and another run may follow
    * @example const outputs = await model.runAsync({ image }, { onProgress: ({ done, total }) => bar(done / total), signal })
    */
-  runAsync(inputs: Record<string, ModelInput>, options: RunAsyncOptions = {}): Promise<ModelOutputs> {
+  async runAsync(inputs: Record<string, ModelInput>, options: RunAsyncOptions = {}): Promise<ModelOutputs> {
+    const feeds = this.accept(inputs)
+    for (const feed of feeds.values()) feed.data = numbersOf(feed).slice()
     this.waiting++
-    const result = this.queue.then(() => this.inTurns(inputs, options)).finally(() => this.waiting--)
+    const result = this.queue.then(() => this.inTurns(feeds, options)).finally(() => this.waiting--)
     this.queue = result.catch(() => {})
     return result
   }
 
-  private async inTurns(inputs: Record<string, ModelInput>, { onProgress, signal, ...options }: RunAsyncOptions): Promise<ModelOutputs> {
+  private async inTurns(feeds: Map<string, Feed>, { onProgress, signal, ...options }: RunAsyncOptions): Promise<ModelOutputs> {
     signal?.throwIfAborted()
-    const steps = this.steps(inputs, options, false)
+    const steps = this.steps(feeds, options, false)
     const total = this.graph.nodes.length
     try {
       let turn = performance.now()
@@ -197,9 +200,8 @@ export class Model {
   }
 
   /** A run, node by node; it returns the outputs. `apart`: while another run is under way, whose memory is not to be touched. */
-  private *steps(inputs: Record<string, ModelInput>, { taps = [] }: RunOptions, apart: boolean): Generator<Node, ModelOutputs> {
+  private *steps(feeds: Map<string, Feed>, { taps = [] }: RunOptions, apart: boolean): Generator<Node, ModelOutputs> {
     this.checkAlive()
-    const feeds = this.accept(inputs)
     this.checkTaps(taps)
     const key = this.inputs.map(({ name }) => `${name} ${feeds.get(name)!.shape.join()}`).join(';')
     let plan = this.plans.get(key)
@@ -251,13 +253,14 @@ export class Model {
         yield node
         this.checkAlive()
       }
+      const outputs = this.collect([...this.outputs.map(({ name }) => name), ...taps].map((name) => [name, scope.values.get(name)]))
       if (graph === this.graph) {
         plan.ran = true
         plan.hostReads ||= hostReads
       }
-      return this.collect([...this.outputs.map(({ name }) => name), ...taps].map((name) => [name, scope.values.get(name)!]))
+      return outputs
     } finally {
-      if (!this.disposed) for (const value of scope.values.values()) if (!value.constant) value.dispose()
+      for (const value of scope.values.values()) if (!value.constant) value.dispose()
     }
   }
 
@@ -290,9 +293,10 @@ export class Model {
     return { run: this.execution, opset: this.opset, constants: plan.constants, keep: new Set([...keep, ...this.inputs.map(({ name }) => name)]) }
   }
 
-  private collect(values: [string, Value][]): ModelOutputs {
+  private collect(values: [string, Value | undefined][]): ModelOutputs {
     return Object.fromEntries(
-      values.map(([name, value]) => {
+      values.map(([name, made]) => {
+        const value = made ?? fail(`output ${show(name)}`, 'made by a node', 'none that makes it')
         const { type, shape } = value
         const data = value.fresh()
         // Halves are rounded here alone: inside all is float32.
@@ -308,36 +312,20 @@ export class Model {
 
   private checkTaps(taps: readonly string[]): void {
     const known = () => new Set([...this.constants.keys(), ...this.file.nodes.flatMap(({ outputs }) => outputs), ...this.inputs.map(({ name }) => name)])
-    for (const name of taps) {
-      check(known().has(name), () => ({
-        op: 'model.run',
-        argument: 'taps',
-        expected: 'names of values that the graph computes',
-        got: show(name),
-      }))
-    }
+    for (const name of taps) if (!known().has(name)) fail('taps', 'a name in the graph', show(name))
   }
 
   /** The inputs in order of the file, checked. */
   private accept(inputs: Record<string, ModelInput>): Map<string, Feed> {
-    const fail = (argument: string, expected: string, got: string): never => {
-      throw new FilterbankError({ op: 'model.run', argument, expected, got })
-    }
-    check(typeof inputs === 'object' && inputs !== null, () => ({
-      op: 'model.run',
-      argument: 'inputs',
-      expected: 'an object of inputs by name',
-      got: show(inputs),
-    }))
+    this.checkAlive()
+    if (typeof inputs !== 'object' || inputs === null) fail('inputs', 'an object of inputs by name', show(inputs))
     const names = this.inputs.map(({ name }) => name)
     for (const name of Object.keys(inputs)) if (!names.includes(name)) fail('inputs', `of the names ${names.map(show).join(', ')}`, show(name))
     const lengths = new Map<string, number>()
     return new Map(
       this.inputs.map((port) => {
         const { name, type, shape: wanted } = port
-        const given = inputs[name]
-        if (given === undefined) fail(`input ${show(name)}`, `given: ${describePort(port)}`, 'none')
-        const feed = feedOf(port, given!, fail)
+        const feed = feedOf(port, inputs[name] ?? fail(`input ${show(name)}`, `given: ${describePort(port)}`, 'none'))
         const fits =
           !wanted ||
           (wanted.length === feed.shape.length &&
@@ -357,7 +345,11 @@ export class Model {
   }
 }
 
-/** An input as it came: what its array is a copy of may be written by the user later, so that it is used at once. */
+function fail(argument: string, expected: string, got: string): never {
+  throw new FilterbankError({ op: 'model.run', argument, expected, got })
+}
+
+/** An input as it came: the user may write its numbers later, so that they are used or copied at once. */
 interface Feed {
   type: ElementType
   shape: Shape
@@ -366,7 +358,7 @@ interface Feed {
 
 export const describePort = ({ type, shape }: Port): string => `${type} ${shape ? `[${shape.map((length) => length ?? '?').join(', ')}]` : 'of any shape'}`
 
-function feedOf(port: Port, given: ModelInput, fail: (argument: string, expected: string, got: string) => never): Feed {
+function feedOf(port: Port, given: ModelInput): Feed {
   const { name, type, shape: wanted } = port
   const argument = `input ${show(name)}`
   if (given instanceof Tensor) {
@@ -374,7 +366,7 @@ function feedOf(port: Port, given: ModelInput, fail: (argument: string, expected
     if (!isFloat(type)) fail(argument, `${describePort(port)} in a ${userArrayName(type)}`, `a tensor ${printShape(given.shape)}, which is float32`)
     return { type, shape: given.shape, data: given }
   }
-  const named = typeof given === 'object' && given !== null && 'data' in given && 'shape' in given
+  const named = typeof given === 'object' && 'data' in given && 'shape' in given
   const data = named ? given.data : given
   const fixed = wanted?.every((length) => typeof length === 'number')
   if (!named && !fixed) fail(argument, `a tensor or { data, shape } of ${describePort(port)}, whose shape is open`, show(data))

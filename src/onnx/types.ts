@@ -268,7 +268,6 @@ const toInteger = (value: number, low: number, high: bigint): bigint =>
 export function isUserArray(type: ElementType, data: unknown): data is UserArray {
   if (type === 'string') return Array.isArray(data) && data.every((item) => typeof item === 'string')
   if (type === 'uint8' && data instanceof Uint8ClampedArray) return true
-  if (type === 'float16' && Object.prototype.toString.call(data) === '[object Float16Array]') return true
   return data instanceof described[type].user
 }
 
@@ -288,7 +287,7 @@ function fromBytes(type: Exclude<ElementType, 'string'>, bytes: Uint8Array, leng
   return new Constructor(aligned.buffer, aligned.byteOffset, Math.floor(aligned.byteLength / width))
 }
 
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
   if (pieces.length === 1) return pieces[0]!
   const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
   let at = 0
