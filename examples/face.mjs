@@ -12,6 +12,10 @@ import { loadModel } from 'filterbank/onnx'
 import { PNG } from 'pngjs'
 
 const [modelPath, photoPath, drawnPath = 'faces.png'] = process.argv.slice(2)
+if (!photoPath) {
+  console.error('Usage: node examples/face.mjs ultraface.onnx photo.png [faces.png]')
+  process.exit(1)
+}
 const [WIDTH, HEIGHT] = [320, 240]
 /** Sides of the anchors in pixels, at the points of a grid of so many pixels. */
 const ANCHORS = [

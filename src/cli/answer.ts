@@ -51,6 +51,13 @@ export function pictureOf(output: ModelOutput, [low, high]: readonly [number, nu
   return { data, width, height }
 }
 
+/** How much of an output lies beyond black and white, from 0 to 1. */
+export function shareBeyond(output: ModelOutput, [black, white]: readonly [number, number]): number {
+  const values = output.toArray() as Float32Array
+  const [least, most] = [Math.min(black, white), Math.max(black, white)]
+  return values.reduce((beyond, v) => beyond + Number(v < least || v > most), 0) / values.length
+}
+
 const number = (value: unknown): string => (typeof value === 'number' ? String(Number(value.toPrecision(4))) : String(value))
 
 /** Least, mean and greatest of an output's numbers, or all where they are few. */

@@ -3,7 +3,7 @@ import { join, parse as parsePath } from 'node:path'
 import { createEngine, Tensor } from '../index.js'
 import type { ModelOutput } from '../onnx/index.js'
 import { version } from '../version.js'
-import { classesOf, numbersOf, parseLabels, pictureOf } from './answer.js'
+import { classesOf, numbersOf, parseLabels, pictureOf, shareBeyond } from './answer.js'
 import { type Command, engineLine, parse } from './command.js'
 import { Failure, wrongUsage } from './failure.js'
 import { feed, fitted, onlyInput, parseRange, scalingOf, swapped } from './feed.js'
@@ -11,6 +11,9 @@ import { writeMaps } from './maps.js'
 import { oneModel, openModel, parseDimensions, parseSize, printLengths, printPort } from './model.js'
 import { readBytes, readPicture, writePicture } from './picture.js'
 import { progress } from './progress.js'
+
+/** Share of a picture's numbers beyond black and white from which on the range is hardly the right one. */
+const MOST_BEYOND = 0.5
 
 function readLabels(path: string): string[] {
   try {
@@ -109,11 +112,14 @@ Examples:
       const lines = printClasses(output, Number(values.top), labels, values.labels)
       console.log(`\n${name} ${output.type} ${printLengths(output.shape)}${lines ? '' : `: ${numbersOf(output)}`}`)
       for (const line of lines ?? []) console.log(line)
-      const drawn = pictureOf(output, outputRange ?? [scaling.low, scaling.high])
+      const range = outputRange ?? ([scaling.low, scaling.high] as const)
+      const drawn = pictureOf(output, range)
       if (!drawn) continue
       const target = join(values.output, `${parsePath(values.image).name}-${name.replace(/[^\w.-]+/g, '-')}.png`)
       writePicture(target, scaling.bgr ? swapped(drawn) : drawn)
       console.log(`${target}  ${drawn.width} x ${drawn.height}`)
+      const beyond = shareBeyond(output, range)
+      if (beyond > MOST_BEYOND) console.log(`hint: ${Math.round(100 * beyond)} % of it lies outside of ${range.join(' to ')}: see --range and --output-range`)
     }
     if (values['feature-maps'] !== undefined) {
       console.log()

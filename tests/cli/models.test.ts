@@ -133,10 +133,19 @@ describe('filterbank run', () => {
     expect(out).toContain('painting float32 [1, 3, 20, 30]: from 51 to 204')
     expect(out).toContain(`${join('drawn', 'green-painting.png')}  30 x 20`)
     expect(pixel('drawn/green-painting.png')).toEqual([102, 204, 51, 255])
+    expect(out).not.toContain('hint')
     await filterbank('run', 'swap.onnx', '-i', 'green.png', '--bgr', '--size', '12x9', '--std', '2', '--output-range', '0,0.5', '-o', 'small')
     expect(pixel('small/green-painting.png')).toEqual([102, 204, 51, 255])
     await filterbank('run', 'bytes.onnx', '-i', 'green.png', '-o', 'bytes')
     expect(pixel('bytes/green-y.png')).toEqual([51, 204, 102, 255])
+  })
+
+  it('hints at the range where a picture lies mostly outside of it', async () => {
+    const burnt = await filterbank('run', 'swap.onnx', '-i', 'green.png', '--range', '0,255', '--output-range', '1,0', '-o', 'burnt')
+    expect(burnt.out).toMatch(/\nhint: 100 % of it lies outside of 1 to 0: see --range and --output-range\n/)
+    // One channel of three does not make it so.
+    const { out } = await filterbank('run', 'swap.onnx', '-i', 'green.png', '--output-range', '0,0.5', '-o', 'burnt')
+    expect(out).not.toContain('hint')
   })
 
   it('writes a sheet of each layer', async () => {

@@ -1,5 +1,5 @@
 /** The face detector's example on a photo, where the data is present. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PNG } from 'pngjs'
@@ -9,6 +9,12 @@ import { root, temporaryFolder } from '../support/package.js'
 const DATA = join(root, '../shared/testdata')
 const MODEL = join(DATA, 'models/ultraface_rfb320_simplified/model.onnx')
 const PHOTO = join(DATA, 'images/astronaut.png')
+
+it('says how examples/face.mjs is used', () => {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'examples/face.mjs')], { encoding: 'utf8' })
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+  expect(stderr).toMatch(/^Usage: node examples\/face.mjs [^\n]*\n$/)
+})
 
 describe.skipIf(!existsSync(MODEL) || !existsSync(PHOTO))(`examples/face.mjs with ${MODEL}`, () => {
   it('finds the face of the astronaut, and nothing else', () => {
