@@ -2,7 +2,7 @@
  * The networks of the bench: the layers of the papers as torchvision has them, with seeded weights. As files they look like what PyTorch exports for
  * inference, batch normalisation folded into the convolutions, or with nodes of its own.
  */
-import { writeModel } from '../dist/onnx.js'
+import { writeModel } from '../dist/nn.js'
 
 /**
  * One layer; `x` and `y` number values, 0 is the input. Filters are [out, in / groups, height, width], matrices [out, in].

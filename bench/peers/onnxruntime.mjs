@@ -2,7 +2,7 @@
  * ONNX Runtime, in WebAssembly and native: the same API, a model of one layer. Every call copies inputs in and outputs out; to time the kernels by
  * themselves a second model has its input as a default that stays inside, and gives a single element of its output.
  */
-import { writeModel } from '../../dist/onnx.js'
+import { writeModel } from '../../dist/nn.js'
 
 /** @param ort onnxruntime-web or onnxruntime-node, set to one thread @returns {import('../compare.mjs').Contender} */
 export function onnxruntime(ort, { name, version, native, provider }) {

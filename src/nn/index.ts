@@ -1,3 +1,4 @@
+export { type AttributeParts, type GraphParts, type ModelParts, type NodeParts, type PortParts, type TensorParts, writeModel } from '../onnx/write.js'
 export { type Augment, type Batches, type Data, flip, readIdx, type Source, shift } from './data.js'
 export { accuracy, type BatchReport, type EpochReport, type EvaluateOptions, evaluate, type FitOptions, fit, type Measured } from './fit.js'
 export { valueAndGradients } from './gradients.js'

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PNG } from 'pngjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type NodeParts, writeModel } from '../../src/onnx/index.js'
+import { type NodeParts, writeModel } from '../../src/onnx/write.js'
 import { commandIn, expectFailed } from '../support/cli.js'
 import { temporaryFolder } from '../support/package.js'
 

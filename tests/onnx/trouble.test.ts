@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
-import { loadModel, type ModelParts, writeModel } from '../../src/onnx/index.js'
+import { loadModel } from '../../src/onnx/index.js'
+import { type ModelParts, writeModel } from '../../src/onnx/write.js'
 import { Random } from '../support/random.js'
 
 const random = new Random(14)

@@ -1,8 +1,9 @@
 /** Files of old versions of the operators, whose attributes later became inputs or went away. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
-import { loadModel, type NodeParts, type TensorParts, writeModel } from '../../src/onnx/index.js'
+import { loadModel } from '../../src/onnx/index.js'
 import { fromHalf, toHalf } from '../../src/onnx/types.js'
+import { type NodeParts, type TensorParts, writeModel } from '../../src/onnx/write.js'
 import { Random } from '../support/random.js'
 
 const random = new Random(6)

@@ -7,7 +7,8 @@
 import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { createEngine } from '../../src/index.js'
-import { loadModel, type ModelParts, type NodeParts, writeModel } from '../../src/onnx/index.js'
+import { loadModel } from '../../src/onnx/index.js'
+import { type ModelParts, type NodeParts, writeModel } from '../../src/onnx/write.js'
 import { Random } from '../support/random.js'
 
 const SEED = Number(process.env.FILTERBANK_SEED ?? 20261121)
