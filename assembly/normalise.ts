@@ -12,19 +12,7 @@
  */
 import { address, float, scratch, splat, word } from './arguments'
 import { NormalRows, NormalSums, Normalise, NormaliseGradient, ScaleShift } from './calls'
-import { clamp, madd, storeLanes } from './simd'
-
-// @ts-ignore: decorator
-@inline
-function lowHalf(v: v128): v128 {
-  return f64x2.promote_low_f32x4(v)
-}
-
-// @ts-ignore: decorator
-@inline
-function highHalf(v: v128): v128 {
-  return f64x2.promote_low_f32x4(v128.shuffle<f32>(v, v, 2, 3, 2, 3))
-}
+import { clamp, highHalf, lowHalf, madd, storeLanes } from './simd'
 
 // @ts-ignore: decorator
 @inline

@@ -8,7 +8,7 @@ import { address, scratch, word } from './arguments'
 import { Reduce, ReduceOp, SOFTMAX_CHUNK, Softmax } from './calls'
 import { expRun } from './elementwise'
 import { expFalling, log } from './math'
-import { loadPart, madd, storePart } from './simd'
+import { highHalf, loadPart, lowHalf, madd, storePart } from './simd'
 
 /** Columns taken side by side: a cache line. */
 const STRIP = 16
@@ -47,18 +47,6 @@ function loadSome(p: usize, count: usize): v128 {
 function storeSome(p: usize, v: v128, count: usize): void {
   if (count >= 4) v128.store(p, v)
   else storePart(p, v, count)
-}
-
-// @ts-ignore: decorator
-@inline
-function lowHalf(v: v128): v128 {
-  return f64x2.promote_low_f32x4(v)
-}
-
-// @ts-ignore: decorator
-@inline
-function highHalf(v: v128): v128 {
-  return f64x2.promote_low_f32x4(v128.shuffle<f32>(v, v, 2, 3, 2, 3))
 }
 
 /** Four float64 as float32. */

@@ -23,6 +23,20 @@ export function clamp(v: v128, low: v128, high: v128): v128 {
   return f32x4.pmin(f32x4.pmax(v, low), high)
 }
 
+/** Lanes 0 and 1 as float64. */
+// @ts-ignore: decorator
+@inline
+export function lowHalf(v: v128): v128 {
+  return f64x2.promote_low_f32x4(v)
+}
+
+/** Lanes 2 and 3 as float64. */
+// @ts-ignore: decorator
+@inline
+export function highHalf(v: v128): v128 {
+  return f64x2.promote_low_f32x4(v128.shuffle<f32>(v, v, 2, 3, 2, 3))
+}
+
 /** v[0] + v[1] + v[2] + v[3] */
 // @ts-ignore: decorator
 @inline
