@@ -1,5 +1,5 @@
-/** The ONNX standard's own tests of single operators, where the data is present. */
-import { existsSync, readFileSync } from 'node:fs'
+/** The ONNX standard's own tests, where the data is present: those of single operators, and the package of Debian, which has small networks too. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
@@ -10,45 +10,76 @@ import { expectTensor } from '../support/onnx.js'
 import { readTar } from '../support/tar.js'
 import { unsupported } from './unsupported.js'
 
+/** Tests by name, and a file of one of them by its path inside. */
+interface Source {
+  names: string[]
+  file(name: string, path: string): Uint8Array | undefined
+}
+
 const ARCHIVE = join(import.meta.dirname, '../../../shared/testdata/onnx/node-dev.tar.gz')
+/** Of the package libonnx-testdata: the tests of ONNX 1.12. */
+const FOLDER = '/usr/share/libonnx-testdata/data'
+const GROUPS = ['node', 'pytorch-converted', 'pytorch-operator', 'simple']
 
-describe.skipIf(!existsSync(ARCHIVE))(`the standard's tests of operators, from ${ARCHIVE}`, () => {
-  const files = existsSync(ARCHIVE) ? readTar(readFileSync(ARCHIVE)) : new Map<string, Uint8Array>()
+function archived(): Source {
+  const files = readTar(readFileSync(ARCHIVE))
   const names = [...new Set([...files.keys()].map((path) => path.split('/').find((part) => part.startsWith('test_'))!))].sort()
-  let engine: Engine
-  beforeAll(async () => {
-    engine = await createEngine()
-  })
-  afterAll(() => engine.dispose())
+  return { names, file: (name, path) => files.get(`${name}/${path}`) }
+}
 
-  it('are all there, and those left out exist', () => {
-    expect(names.length).toBeGreaterThan(0)
-    for (const name of Object.keys(unsupported)) expect(names, 'a name in unsupported.ts').toContain(name)
-  })
-
-  for (const name of names) {
-    const tensors = (kind: 'input' | 'output'): HostTensor[] =>
-      Array.from({ length: 20 }, (_, i) => files.get(`${name}/test_data_set_0/${kind}_${i}.pb`)).flatMap((bytes) =>
-        bytes ? [decodeTensor(readTensor(bytes))] : [],
-      )
-    const run = async () => {
-      const before = engine.memory()
-      const model = await loadModel(engine, files.get(`${name}/model.onnx`)!)
-      try {
-        const given = tensors('input')
-        const inputs = Object.fromEntries(model.inputs.map((port, i) => [port.name, { data: toUser(given[i]!.type, given[i]!.data), shape: given[i]!.shape }]))
-        const wanted = tensors('output')
-        // The second run records, the third replays.
-        for (let round = 0; round < 3; round++) {
-          const outputs = model.run(inputs)
-          for (const [i, port] of model.outputs.entries()) expectTensor(outputs[port.name]!, wanted[i]!, 1e-3, `${name} ${port.name}, run ${round}`)
-        }
-      } finally {
-        model.dispose()
-      }
-      expect(engine.memory().tensors, 'tensors left over').toBe(before.tensors)
-    }
-    if (name in unsupported) it(`${name}: not yet, ${unsupported[name]}`, () => expect(run()).rejects.toThrow())
-    else it(name, run)
+function installed(): Source {
+  const folders = new Map(GROUPS.flatMap((group) => readdirSync(join(FOLDER, group)).map((name) => [name, join(FOLDER, group, name)])))
+  const file = (name: string, path: string) => {
+    const place = join(folders.get(name)!, path)
+    return existsSync(place) ? new Uint8Array(readFileSync(place)) : undefined
   }
+  return { names: [...folders.keys()], file }
+}
+
+let engine: Engine
+beforeAll(async () => {
+  engine = await createEngine()
 })
+afterAll(() => engine.dispose())
+
+async function run(name: string, file: Source['file']): Promise<void> {
+  const tensors = (kind: 'input' | 'output'): HostTensor[] =>
+    Array.from({ length: 20 }, (_, i) => file(name, `test_data_set_0/${kind}_${i}.pb`)).flatMap((bytes) => (bytes ? [decodeTensor(readTensor(bytes))] : []))
+  const before = engine.memory()
+  const model = await loadModel(engine, file(name, 'model.onnx')!)
+  try {
+    const given = tensors('input')
+    const inputs = Object.fromEntries(model.inputs.map((port, i) => [port.name, { data: toUser(given[i]!.type, given[i]!.data), shape: given[i]!.shape }]))
+    const wanted = tensors('output')
+    // The second run records, the third replays.
+    for (let round = 0; round < 3; round++) {
+      const outputs = model.run(inputs)
+      for (const [i, port] of model.outputs.entries()) expectTensor(outputs[port.name]!, wanted[i]!, 1e-3, `${name} ${port.name}, run ${round}`)
+    }
+  } finally {
+    model.dispose()
+  }
+  expect(engine.memory().tensors, 'tensors left over').toBe(before.tensors)
+}
+
+const all = new Set<string>()
+let missing = 0
+for (const [place, open] of [
+  [ARCHIVE, archived],
+  [FOLDER, installed],
+] as const) {
+  // biome-ignore format: a table
+  const present = existsSync(place)
+  missing += Number(!present)
+  describe.skipIf(!present)(`the standard's tests from ${place}`, () => {
+    const { names, file }: Source = present ? open() : { names: [], file: () => undefined }
+    it('are there', () => expect(names.length).toBeGreaterThan(0))
+    for (const name of names) {
+      all.add(name)
+      const reason = unsupported.get(name)
+      if (reason) it(`${name}: not yet, ${reason}`, () => expect(run(name, file)).rejects.toThrow())
+      else it(name, () => run(name, file))
+    }
+  })
+}
+it.skipIf(missing)('those left out exist', () => expect([...unsupported.keys()].filter((name) => !all.has(name))).toEqual([]))
