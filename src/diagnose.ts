@@ -7,7 +7,7 @@ import type { Build } from './wasm/load.js'
 export interface Diagnosis {
   /** Version of filterbank. */
   filterbank: string
-  /** Node with its V8 and platform, or the browser's user agent. */
+  /** Node with its V8 and platform, or the user agent of a browser, Deno or Bun. */
   host: string
   /** The build that an engine runs here; undefined where none starts. */
   build: Build | undefined
@@ -36,10 +36,12 @@ export interface Diagnosis {
  */
 export async function diagnose(options: EngineOptions = {}): Promise<Diagnosis> {
   const { process, navigator, crossOriginIsolated } = globalThis as Partial<typeof globalThis>
-  const node = process?.versions?.node
+  // Deno and Bun give themselves out as a Node, and name themselves where browsers do.
+  const { node, v8, deno, bun } = process?.versions ?? ({} as Partial<NodeJS.ProcessVersions>)
+  const isNode = node !== undefined && !deno && !bun
   const facts = {
     filterbank: version,
-    host: node ? `Node ${node}, V8 ${process.versions.v8}, ${process.platform} ${process.arch}` : (navigator?.userAgent ?? 'unknown'),
+    host: isNode ? `Node ${node}, V8 ${v8}, ${process!.platform} ${process!.arch}` : (navigator?.userAgent ?? 'unknown'),
     cores: navigator?.hardwareConcurrency ?? process?.getBuiltinModule?.('node:os').availableParallelism(),
     simd: await simd(),
     relaxedSimd: await relaxedSimd(),
@@ -47,7 +49,7 @@ export async function diagnose(options: EngineOptions = {}): Promise<Diagnosis> 
     crossOriginIsolated,
   }
   const advice: string[] = []
-  if (node && Number.parseInt(node, 10) < 22) advice.push('Node 22 and later run the relaxed build, which is faster')
+  if (isNode && Number.parseInt(node, 10) < 22) advice.push('Node 22 and later run the relaxed build, which is faster')
   try {
     const engine = await createEngine(options)
     await engine.started
