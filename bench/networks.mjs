@@ -176,6 +176,22 @@ export function network(name, { batchNorm = false } = {}) {
   return { name, input, layers: net.layers }
 }
 
+/**
+ * Layers with the activation behind them taken in where they are one of `ops`, and nobody else reads what comes between.
+ * @param {Layer[]} layers @param {string[]} ops @returns {(Layer & { activation?: 'relu' | 'relu6' })[]}
+ */
+export function joined(layers, ops) {
+  const readers = (id) => layers.filter(({ x }) => [x].flat().includes(id))
+  const taken = new Set()
+  return layers.flatMap((layer) => {
+    if (taken.has(layer)) return []
+    const [next, more] = readers(layer.y)
+    if (!ops.includes(layer.op) || more || !['relu', 'relu6'].includes(next?.op)) return [layer]
+    taken.add(next)
+    return [{ ...layer, y: next.y, activation: next.op }]
+  })
+}
+
 /** Noise for a photo. @param {{ input: number[] }} network */
 export const photoFor = ({ input }) => numbers(7)(input.reduce((size, length) => size * length, 1), 1) // biome-ignore format: one line
 

@@ -1,12 +1,28 @@
 /** LiteRT.js: XNNPACK in WebAssembly. In pages only. Tensors stay in its memory: a run copies nothing. */
+import { joined } from '../networks.mjs'
 import { writeTflite } from './tflite-writer.mjs'
 
-// BuiltinOperator, BuiltinOptions, Padding of the schema.
+// BuiltinOperator, BuiltinOptions, Padding, ActivationFunctionType of the schema.
 const OPERATOR = {
+  ...{ add: 0, concat: 2, reshape: 22, transpose: 39 },
   ...{ avgPool2d: 1, conv2d: 3, depthwise: 4, linear: 9, sigmoid: 14, maxPool2d: 17, relu: 19, relu6: 21, softmax: 25, tanh: 28, pad: 34, globalAvgPool2d: 40 },
   ...{ convTranspose2d: 67, elu: 111, hardSwish: 117, gelu: 150 },
 }
-const OPTIONS = { conv2d: 1, depthwise: 2, pool: 5, linear: 8, softmax: 9, pad: 22, reducer: 27, transposed: 49 }
+const OPTIONS = {
+  conv2d: 1,
+  depthwise: 2,
+  pool: 5,
+  linear: 8,
+  softmax: 9,
+  concat: 10,
+  add: 11,
+  reshape: 17,
+  pad: 22,
+  transpose: 26,
+  reducer: 27,
+  transposed: 49,
+}
+const ACTIVATION = { none: 0, relu: 1, relu6: 3 }
 const SAME = 0
 const VALID = 1
 
@@ -15,29 +31,39 @@ export function liteRt(litert, version) {
   return {
     name: 'LiteRT.js',
     version,
+    async network(network, _, photo) {
+      const bytes = networkOf(network)
+      if (!bytes) return
+      const [n, c, h, w] = network.input
+      const { output, dispose } = await open(bytes, channelsLast(photo, network.input), [n, h, w, c])
+      return { run: output, dispose }
+    },
     async prepare(problem, data) {
       const bytes = modelOf(problem, data)
-      if (!bytes) return
-      const model = await litert.loadAndCompile(bytes, { accelerator: 'wasm' })
-      const x = new litert.Tensor(data.x, problem.input)
-      const output = async () => {
-        const [y] = await model.run(x)
-        const numbers = y.toTypedArray().slice()
-        y.delete()
-        return numbers
-      }
-      return {
-        async run() {
-          const [y] = await model.run(x)
-          y.delete()
-        },
-        output,
-        dispose() {
-          x.delete()
-          model.delete()
-        },
-      }
+      return bytes && open(bytes, data.x, problem.input)
     },
+  }
+
+  async function open(bytes, numbers, shape) {
+    const model = await litert.loadAndCompile(bytes, { accelerator: 'wasm' })
+    const x = new litert.Tensor(numbers, shape)
+    const output = async () => {
+      const [y] = await model.run(x)
+      const numbers = y.toTypedArray().slice()
+      y.delete()
+      return numbers
+    }
+    return {
+      async run() {
+        const [y] = await model.run(x)
+        y.delete()
+      },
+      output,
+      dispose() {
+        x.delete()
+        model.delete()
+      },
+    }
   }
 }
 
@@ -45,14 +71,79 @@ export function liteRt(litert, version) {
 function modelOf(problem, data) {
   const { op, filter, input } = problem
   const x = { shape: input }
+  const bias = filter && { shape: [data.bias.length], data: data.bias }
+  const weight = filter && weightOf(problem, data.filter)
   const layer = { linear, convTranspose2d: transposed, globalAvgPool2d: globalPool }[op] ?? (filter || op.includes('Pool') ? sliding : elementwise)
-  const operators = layer(x, problem, data)
+  const operators = layer(x, problem, weight, bias)
   return operators && writeTflite(operators, x, operators.at(-1).output)
 }
 
-function linear(x, { filter: [from, to] }, data) {
-  const weight = { shape: [to, from], data: transpose(data.filter, from) }
-  return [{ code: OPERATOR.linear, inputs: [x, weight, biasOf(data)], output: { shape: [x.shape[0], to] }, options: { type: OPTIONS.linear, fields: [0] } }]
+/** Filters as LiteRT has them: one after another, but those of depthwise layers side by side. */
+function weightOf({ op, kind, filter, window, input }, data) {
+  if (op === 'linear') return { shape: filter.toReversed(), data: transpose(data, filter[0]) }
+  if (kind.startsWith('depthwise')) return { shape: [1, ...window, input[3]], data }
+  return { shape: [filter[3], ...window, filter[2]], data: transpose(data, data.length / filter[3]) }
+}
+
+/** The model of a network of networks.mjs: channels last at its entry, the order of the ONNX file at its end. */
+function networkOf({ input, layers }) {
+  // A converter would have folded it.
+  if (layers.some(({ norm }) => norm)) return
+  const [n, c, h, w] = input
+  const x = { shape: [n, h, w, c] }
+  const values = new Map([[0, x]])
+  const operators = joined(layers, ['conv', 'linear', 'add']).flatMap((layer) => {
+    const steps = stepsOf(layer, [layer.x].flat().map((id) => values.get(id))) // biome-ignore format: one line
+    values.set(layer.y, steps.at(-1).output)
+    return steps
+  })
+  if (operators.at(-1).output.shape.length === 4) operators.push(channelsFirst(operators.at(-1).output))
+  return writeTflite(operators, x, operators.at(-1).output)
+}
+
+function stepsOf({ op, filter, shape, bias, stride, padding, groups, size, activation = 'none' }, inputs) {
+  const [x] = inputs
+  const pair = (length) => [length, length]
+  const window = { stride: pair(stride), padding: pair(padding), dilation: pair(1), activation: ACTIVATION[activation] }
+  const offset = bias && { shape: [bias.length], data: bias }
+  if (op === 'conv') {
+    const [out, , ...sides] = shape
+    const kind = groups > 1 ? 'depthwise' : 'dense'
+    const weight =
+      kind === 'dense' ? { shape: [out, ...sides, shape[1]], data: channelsLast(filter, shape) } : { shape: [1, ...sides, out], data: transpose(filter, out) }
+    return sliding(x, { ...window, op, kind, window: sides }, weight, offset)
+  }
+  if (op === 'linear') return linear(x, window, { shape, data: filter }, offset)
+  if (op === 'flatten') {
+    const [n, h, w, c] = x.shape
+    const first = h * w > 1 ? [channelsFirst(x)] : []
+    const flat = { shape: [n, h * w * c] }
+    const lengths = { shape: [2], data: Int32Array.from(flat.shape) }
+    return [...first, { code: OPERATOR.reshape, inputs: [first[0]?.output ?? x, lengths], output: flat, options: { type: OPTIONS.reshape, fields: [] } }]
+  }
+  if (op === 'globalAvgPool') return globalPool(x)
+  // Behind relu zeros are no more than any number: padding of the networks here.
+  if (op.endsWith('Pool')) return sliding(x, { ...window, op: `${op}2d`, window: pair(size), padsZeros: op === 'maxPool' })
+  if (op === 'add') {
+    return [{ code: OPERATOR.add, inputs, output: { shape: x.shape }, options: { type: OPTIONS.add, fields: [window.activation] } }]
+  }
+  if (op === 'concat') {
+    const output = { shape: [...x.shape.slice(0, 3), inputs.reduce((sum, { shape }) => sum + shape[3], 0)] }
+    return [{ code: OPERATOR.concat, inputs, output, options: { type: OPTIONS.concat, fields: [3] } }]
+  }
+  return elementwise(x, { op })
+}
+
+/** [n, h, w, c] -> [n, c, h, w] */
+function channelsFirst(x) {
+  const [n, h, w, c] = x.shape
+  const order = { shape: [4], data: Int32Array.of(0, 3, 1, 2) }
+  return { code: OPERATOR.transpose, inputs: [x, order], output: { shape: [n, c, h, w] }, options: { type: OPTIONS.transpose, fields: [] } }
+}
+
+function linear(x, { activation = 0 }, weight, bias) {
+  const output = { shape: [x.shape[0], weight.shape[0]] }
+  return [{ code: OPERATOR.linear, inputs: [x, weight, bias], output, options: { type: OPTIONS.linear, fields: [activation] } }]
 }
 
 function elementwise(x, { op }) {
@@ -69,20 +160,19 @@ function globalPool(x) {
   return [{ code: OPERATOR.globalAvgPool2d, inputs: [x, axes], output: { shape: [n, 1, 1, c] }, options: { type: OPTIONS.reducer, fields: [1] } }]
 }
 
-function transposed(x, { filter, window, stride, padding, outputPadding, groups }, data) {
-  const [n, h, w, c] = x.shape
+function transposed(x, { filter, window, stride, padding, outputPadding, groups }, weight, bias) {
+  const [n, h, w] = x.shape
   const same = window.every((size, i) => size - stride[i] === 2 * padding[i]) && outputPadding.every((extra) => extra === 0)
   if (groups > 1 || (!same && padding.some((p) => p > 0))) return
   const [oh, ow] = [h, w].map((length, i) => (length - 1) * stride[i] + window[i] - 2 * padding[i])
   const y = { shape: [n, oh, ow, filter[3]] }
   const shape = { shape: [4], data: Int32Array.from(y.shape) }
-  const weight = { shape: [filter[3], ...window, c], data: filtersFirst(data.filter, filter[3]) }
   const options = { type: OPTIONS.transposed, fields: [same ? SAME : VALID, stride[1], stride[0]] }
-  return [{ code: OPERATOR.convTranspose2d, inputs: [shape, weight, x, biasOf(data)], output: y, options }]
+  return [{ code: OPERATOR.convTranspose2d, inputs: [shape, weight, x, bias], output: y, options }]
 }
 
 /** Convolution and pooling. Padding that is not TensorFlow's goes into an operator of its own, which XNNPACK fuses where it can. */
-function sliding(x, { op, kind, filter, window, stride, padding, dilation }, data) {
+function sliding(x, { op, kind, window, stride, padding, dilation, activation = 0, padsZeros = !op.includes('Pool') }, weight, bias) {
   const [n, h, w, c] = x.shape
   const reach = window.map((size, i) => dilation[i] * (size - 1) + 1)
   const [oh, ow] = [h, w].map((length, i) => Math.floor((length + 2 * padding[i] - reach[i]) / stride[i]) + 1)
@@ -92,28 +182,22 @@ function sliding(x, { op, kind, filter, window, stride, padding, dilation }, dat
   let from = x
   if (!unpadded && !same) {
     // Zeros are not the least of a maximum, nor left out of a mean.
-    if (!filter) return
+    if (!padsZeros) return
     const sides = { shape: [4, 2], data: Int32Array.from([0, 0, padding[0], padding[0], padding[1], padding[1], 0, 0]) }
     from = { shape: [n, h + 2 * padding[0], w + 2 * padding[1], c] }
     steps.push({ code: OPERATOR.pad, inputs: [x, sides], output: from, options: { type: OPTIONS.pad, fields: [] } })
   }
   const walk = [same ? SAME : VALID, stride[1], stride[0]]
-  if (!filter) {
+  if (!weight) {
     const options = { type: OPTIONS.pool, fields: [...walk, window[1], window[0]] }
-    return [{ code: OPERATOR[op], inputs: [x], output: { shape: [n, oh, ow, c] }, options }]
+    return [...steps, { code: OPERATOR[op], inputs: [from], output: { shape: [n, oh, ow, c] }, options }]
   }
-  const spread = [0, dilation[1], dilation[0]]
-  const [code, options, weight] = kind.startsWith('depthwise')
-    ? [OPERATOR.depthwise, { type: OPTIONS.depthwise, fields: [...walk, 1, ...spread] }, { shape: [1, ...window, c], data: data.filter }]
-    : [
-        OPERATOR.conv2d,
-        { type: OPTIONS.conv2d, fields: [...walk, ...spread] },
-        { shape: [filter[3], ...window, filter[2]], data: filtersFirst(data.filter, filter[3]) },
-      ]
-  return [...steps, { code, inputs: [from, weight, biasOf(data)], output: { shape: [n, oh, ow, filter[3]] }, options }]
+  const spread = [activation, dilation[1], dilation[0]]
+  const depthwise = kind.startsWith('depthwise')
+  const options = depthwise ? { type: OPTIONS.depthwise, fields: [...walk, 1, ...spread] } : { type: OPTIONS.conv2d, fields: [...walk, ...spread] }
+  const output = { shape: [n, oh, ow, weight.shape[depthwise ? 3 : 0]] }
+  return [...steps, { code: depthwise ? OPERATOR.depthwise : OPERATOR.conv2d, inputs: [from, weight, bias], output, options }]
 }
-
-const biasOf = ({ bias }) => ({ shape: [bias.length], data: bias })
 
 /** A matrix [rows, columns] -> [columns, rows] */
 function transpose(data, rows) {
@@ -121,5 +205,10 @@ function transpose(data, rows) {
   return data.map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)])
 }
 
-/** [taps, in, out] -> [out, taps, in] */
-const filtersFirst = (data, outChannels) => transpose(data, data.length / outChannels)
+/** [n, c, h, w] -> [n, h, w, c] */
+function channelsLast(data, [n, c, h, w]) {
+  const size = c * h * w
+  const result = new Float32Array(data.length)
+  for (let i = 0; i < n; i++) result.set(transpose(data.subarray(i * size, (i + 1) * size), c), i * size)
+  return result
+}

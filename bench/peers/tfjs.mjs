@@ -1,4 +1,5 @@
 /** TensorFlow.js on its WebAssembly backend. Tensors stay in its memory: a run copies nothing. */
+import { joined } from '../networks.mjs'
 
 /** @param tf @tensorflow/tfjs-core, its wasm backend ready and set to one thread @returns {import('../compare.mjs').Contender} */
 export function tfjs(tf) {
@@ -14,7 +15,7 @@ export function tfjs(tf) {
         return tensor
       }
       const x = keep(tf.tidy(() => tf.transpose(tf.tensor(photo, [n, c, h, w]), [0, 2, 3, 1])))
-      const steps = joined(layers).map((layer) => ({ layer, call: layerOf(tf, layer, keep) }))
+      const steps = joined(layers, ['conv', 'linear']).map((layer) => ({ layer, call: layerOf(tf, layer, keep) }))
       const last = layers.at(-1).y
       const run = async () => {
         const y = tf.tidy(() => {
@@ -90,19 +91,6 @@ function callOf(tf, { op, kind, input, filter, window, stride, padding, dilation
     softmax: () => tf.softmax(x),
   }
   return calls[op]
-}
-
-/** Layers with the activation behind them taken in, where nobody else reads what comes between. */
-function joined(layers) {
-  const readers = (id) => layers.filter(({ x }) => [x].flat().includes(id))
-  const taken = new Set()
-  return layers.flatMap((layer) => {
-    if (taken.has(layer)) return []
-    const [next, more] = readers(layer.y)
-    if (!['conv', 'linear'].includes(layer.op) || more || !['relu', 'relu6'].includes(next?.op)) return [layer]
-    taken.add(next)
-    return [{ ...layer, y: next.y, activation: next.op }]
-  })
 }
 
 /** A layer of networks.mjs as a function of its inputs. `keep` holds what outlives a run. */
