@@ -1,6 +1,7 @@
 /** The plan of a copy between layouts (assembly/layout.ts). Shared by concat, pad, slice and transpose. */
 import { Copy } from '../../assembly/calls.js'
 import type { Engine } from '../engine.js'
+import { sizeOf } from '../shape.js'
 
 /** One axis of what is copied: its length, and the distance in elements between neighbours on either side. `from` 0 repeats one element. */
 export interface CopyAxis {
@@ -49,7 +50,7 @@ export function copy(engine: Engine, x: number | Fill, y: number, box: readonly 
     call + Copy.axes,
   )
   const units = outer.reduce((product, { length }) => product * length, Math.ceil(rows.length / unitRows))
-  engine.run('copy', call, units)
+  engine.run('copy', call, units, sizeOf(box.map(({ length }) => length)))
 }
 
 const ONE: CopyAxis = { length: 1, from: 0, to: 0 }

@@ -113,7 +113,7 @@ function pool(op: string, kernel: 'maxPool' | 'avgPool', x: Tensor, window: Wind
   const channels = Math.max(1, Math.ceil(c / slices / 16)) * 16
   const y = engine.empty([n, h.output, w.output, c])
   const call = writePool(x, y, window, countPadding, channels, Pool.length)
-  engine.run(kernel, call, rows * Math.ceil(c / channels))
+  engine.run(kernel, call, rows * Math.ceil(c / channels), y.size * h.size * w.size)
   const kept = { x, y }
   engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) => ({ x: () => poolBackward(kernel, dy, x, y, window, countPadding) }))
   return y

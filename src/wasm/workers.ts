@@ -65,6 +65,11 @@ export class Workers {
     return this.count && Atomics.load(this.words, Control.joined)
   }
 
+  /** Whether none of them has gone to sleep. */
+  get awake(): boolean {
+    return Atomics.load(this.words, Control.sleepers) === 0
+  }
+
   /** Starts workers 1 to `count`; settles when each has joined or failed to. */
   async start(count: number): Promise<void> {
     this.count = count
