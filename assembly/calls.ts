@@ -159,7 +159,7 @@ export const enum Unary {
 export const UNARY_BLOCK = 4096
 
 export const enum UnaryOp {
-  clamp, leakyRelu, elu, gelu, geluTanh, sigmoid, hardSigmoid, tanh, silu, hardSwish, mish, softplus, exp, log, erf,
+  clamp, leakyRelu, elu, gelu, geluTanh, sigmoid, hardSigmoid, tanh, silu, hardSwish, mish, softplus, exp, log, erf, sqrt, floor, ceil, round,
 }
 
 /** dx = dy * f'(v, a, b): see gradient.ts. v is x, of a clamp y. */
@@ -186,7 +186,8 @@ export const enum Binary {
 /** Blocks in one unit of `binary`. */
 export const BINARY_BLOCKS = 4
 
-export const enum BinaryOp { add, sub, mul, div, prelu }
+/** keep: a where b is not 0, else 0; drop: a where b is 0. less, atMost: 1 where a < b, a <= b, else 0. */
+export const enum BinaryOp { add, sub, mul, div, prelu, maximum, minimum, keep, drop, less, atMost }
 
 export const enum OperandKind {
   /** Of the output's shape. */

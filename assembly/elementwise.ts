@@ -52,6 +52,14 @@ function positive(x: v128): v128 {
 @final class Log { @inline apply(x: v128, a: v128, b: v128): v128 { return log(x) } }
 // @ts-ignore: decorator
 @final class Erf { @inline apply(x: v128, a: v128, b: v128): v128 { return erf(x) } }
+// @ts-ignore: decorator
+@final class Sqrt { @inline apply(x: v128, a: v128, b: v128): v128 { return f32x4.sqrt(x) } }
+// @ts-ignore: decorator
+@final class Floor { @inline apply(x: v128, a: v128, b: v128): v128 { return f32x4.floor(x) } }
+// @ts-ignore: decorator
+@final class Ceil { @inline apply(x: v128, a: v128, b: v128): v128 { return f32x4.ceil(x) } }
+// @ts-ignore: decorator
+@final class Round { @inline apply(x: v128, a: v128, b: v128): v128 { return f32x4.nearest(x) } }
 
 @final
 class HardSwish {
@@ -167,6 +175,10 @@ export function unary(call: usize, begin: i32, end: i32): void {
     case UnaryOp.exp: return mapUnits<Exp>(call, begin, end)
     case UnaryOp.log: return mapUnits<Log>(call, begin, end)
     case UnaryOp.erf: return mapUnits<Erf>(call, begin, end)
+    case UnaryOp.sqrt: return mapUnits<Sqrt>(call, begin, end)
+    case UnaryOp.floor: return mapUnits<Floor>(call, begin, end)
+    case UnaryOp.ceil: return mapUnits<Ceil>(call, begin, end)
+    case UnaryOp.round: return mapUnits<Round>(call, begin, end)
   }
 }
 
@@ -180,6 +192,18 @@ export function unary(call: usize, begin: i32, end: i32): void {
 @final class Div { @inline apply(a: v128, b: v128): v128 { return f32x4.div(a, b) } }
 // @ts-ignore: decorator
 @final class Prelu { @inline apply(a: v128, b: v128): v128 { return v128.bitselect(f32x4.mul(a, b), a, f32x4.lt(a, f32x4.splat(0))) } }
+// @ts-ignore: decorator
+@final class Maximum { @inline apply(a: v128, b: v128): v128 { return f32x4.max(a, b) } }
+// @ts-ignore: decorator
+@final class Minimum { @inline apply(a: v128, b: v128): v128 { return f32x4.min(a, b) } }
+// @ts-ignore: decorator
+@final class Keep { @inline apply(a: v128, b: v128): v128 { return v128.and(a, f32x4.ne(b, f32x4.splat(0))) } }
+// @ts-ignore: decorator
+@final class Drop { @inline apply(a: v128, b: v128): v128 { return v128.and(a, f32x4.eq(b, f32x4.splat(0))) } }
+// @ts-ignore: decorator
+@final class Less { @inline apply(a: v128, b: v128): v128 { return v128.and(f32x4.splat(1), f32x4.lt(a, b)) } }
+// @ts-ignore: decorator
+@final class AtMost { @inline apply(a: v128, b: v128): v128 { return v128.and(f32x4.splat(1), f32x4.le(a, b)) } }
 
 /** `count` floats, a multiple of 4. */
 function zip<F>(a: usize, b: usize, y: usize, count: i32, low: v128, high: v128): void {
@@ -233,6 +257,12 @@ export function binary(call: usize, begin: i32, end: i32): void {
       case BinaryOp.mul: zipBlock<Mul>(a, b, y, count, tail, low, high); break
       case BinaryOp.div: zipBlock<Div>(a, b, y, count, tail, low, high); break
       case BinaryOp.prelu: zipBlock<Prelu>(a, b, y, count, tail, low, high); break
+      case BinaryOp.maximum: zipBlock<Maximum>(a, b, y, count, tail, low, high); break
+      case BinaryOp.minimum: zipBlock<Minimum>(a, b, y, count, tail, low, high); break
+      case BinaryOp.keep: zipBlock<Keep>(a, b, y, count, tail, low, high); break
+      case BinaryOp.drop: zipBlock<Drop>(a, b, y, count, tail, low, high); break
+      case BinaryOp.less: zipBlock<Less>(a, b, y, count, tail, low, high); break
+      case BinaryOp.atMost: zipBlock<AtMost>(a, b, y, count, tail, low, high); break
     }
   }
 }

@@ -8,7 +8,7 @@ import { constantsOf, type Scope, type Setting, stepsOf } from './execute.js'
 import { fuse } from './fuse.js'
 import type { Graph, Node, Port } from './graph.js'
 import { describe, type LayerSummary, type Note } from './summary.js'
-import { type ElementType, type HostArray, isFloat, isHalf, isUserArray, toHost, toUser, type UserArray, userArrayName } from './types.js'
+import { type ElementType, fitsEngine, type HostArray, isFloat, isHalf, isUserArray, toHost, toUser, type UserArray, userArrayName } from './types.js'
 import { type Run, Value } from './value.js'
 
 /** What an input takes: a tensor of the engine, the array of the input's type where the file fixes the shape, or both named. */
@@ -207,8 +207,8 @@ export class Model {
     let plan = this.plans.get(key)
     if (!plan?.ran || plan.hostReads || taps.length || apart) {
       if (!plan) {
-        // Whole numbers and texts are the host's, also where they only pass through.
-        const hostReads = this.inputs.some(({ type }) => !isFloat(type))
+        // Long numbers and texts are the host's, also where they only pass through.
+        const hostReads = this.inputs.some(({ type }) => !fitsEngine(type))
         plan = { constants: new Map(this.constants), ran: false, hostReads, notes: new Map() }
         for (const [oldest, old] of this.plans) {
           if (this.plans.size < PLANS || apart) break
@@ -306,7 +306,7 @@ export class Model {
   }
 
   private enter({ type, shape, data }: Feed): Value {
-    if (!isFloat(type)) return Value.onHost(this.execution, type, shape, data as HostArray)
+    if (!fitsEngine(type)) return Value.onHost(this.execution, type, shape, (data instanceof Tensor ? Float64Array.from(data.toArray()) : data) as HostArray)
     return Value.inEngine(this.execution, type, shape, this.engine.tensor(numbersOf({ type, shape, data }), shape))
   }
 

@@ -96,8 +96,10 @@ export const codeOf = (type: ElementType): number => (type === 'string' ? STRING
 export const typeOfArray = (data: unknown): ElementType | undefined => [...names.values()].find((type) => isUserArray(type, data))
 
 const floats = new Set<ElementType>(['float32', 'float16', 'bfloat16', 'float64'])
-/** Whether the engine computes with it, in float32. */
 export const isFloat = (type: ElementType): boolean => floats.has(type)
+
+/** Whether float32 is enough for it, so that its values may stand in the engine. */
+export const fitsEngine = (type: ElementType): boolean => type !== 'string' && (isFloat(type) ? type !== 'float64' : described[type].bits <= 16)
 
 export const isHalf = (type: ElementType): boolean => type === 'float16' || type === 'bfloat16'
 

@@ -73,9 +73,9 @@ export class Value {
     return sizeOf(this.shape)
   }
 
-  /** Whether operators on the host should have it: whole numbers and texts, and what is known before the run. */
+  /** Whether operators on the host should have it: what stands there and is known before the run, or of a type that was made there for a reason. */
   get isHost(): boolean {
-    return !isFloat(this.type) || (this.constant && this.host !== undefined)
+    return this.host !== undefined && (this.constant || this.type === 'float64' || !isFloat(this.type))
   }
 
   /** The layout that costs nothing; both where they are the same. */

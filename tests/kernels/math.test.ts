@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { UnaryOp } from '../../assembly/calls.js'
+import { BinaryOp, UnaryOp } from '../../assembly/calls.js'
 import type { Engine } from '../../src/index.js'
-import { runUnary } from '../../src/ops/elementwise.js'
+import { NO_CLAMP } from '../../src/ops/activation.js'
+import { runBinary, runUnary } from '../../src/ops/elementwise.js'
 import { inEveryBuild } from '../support/check.js'
 import { erf, errorInUnits, floatOfBits, normal, sigmoid, softplus, tanhSoftplus, unitOf } from '../support/functions.js'
 
@@ -47,12 +48,26 @@ const cases: Record<string, Case> = {
   sigmoid: { op: UnaryOp.sigmoid, wanted: sigmoid, units: 3.6 },
   tanh: { op: UnaryOp.tanh, wanted: Math.tanh, units: 3.6 },
   erf: { op: UnaryOp.erf, wanted: erf, units: 2.4 },
+  sqrt: { op: UnaryOp.sqrt, wanted: Math.sqrt, units: 0.51 },
+  floor: { op: UnaryOp.floor, wanted: Math.floor, units: 0 },
+  ceil: { op: UnaryOp.ceil, wanted: Math.ceil, units: 0 },
+  round: { op: UnaryOp.round, wanted: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)), units: 0 },
   softplus: { op: UnaryOp.softplus, wanted: softplus, units: 3.7 },
   silu: { op: UnaryOp.silu, wanted: product(sigmoid), units: 4.3, absolute: 1.5e-43 },
   mish: { op: UnaryOp.mish, wanted: product(tanhSoftplus), units: 5.2, absolute: 1.5e-43 },
   gelu: { op: UnaryOp.gelu, wanted: product(normal), units: 1, absolute: 7e-8 },
   geluTanh: { op: UnaryOp.geluTanh, wanted: product((x) => sigmoid(2 * SQRT_2_PI * (x + 0.044715 * x ** 3))), units: 3.6, absolute: 1e-7 },
 }
+
+/** Choices between two numbers, which are exact. */
+const choices: [name: string, op: BinaryOp, wanted: (a: number, b: number) => number][] = [
+  ['maximum', BinaryOp.maximum, Math.max],
+  ['minimum', BinaryOp.minimum, Math.min],
+  ['keep', BinaryOp.keep, (a, b) => (b === 0 ? 0 : a)],
+  ['drop', BinaryOp.drop, (a, b) => (b === 0 ? a : 0)],
+  ['less', BinaryOp.less, (a, b) => Number(a < b)],
+  ['atMost', BinaryOp.atMost, (a, b) => Number(a <= b)],
+]
 
 describe('math', () => {
   inEveryBuild((engine) => {
@@ -67,6 +82,18 @@ describe('math', () => {
           if (!(error <= worst)) [worst, at] = [error, i]
         }
         expect(worst, `${name}(${inputs[at]}) is ${y[at]}, expected ${wanted(inputs[at]!)}`).toBeLessThanOrEqual(units)
+      })
+    }
+
+    for (const [name, op, wanted] of choices) {
+      it(`${name} of every two`, () => {
+        const values = [0, -0, 1, -1, 0.5, 1e-45, -3.4e38, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 7].map(Math.fround)
+        engine().scope(() => {
+          const rows = engine().tensor(values, [values.length, 1])
+          const columns = engine().tensor(values, [values.length])
+          const y = runBinary(op, engine(), rows, columns, undefined, NO_CLAMP, { op: name, shapes: {} })
+          expect([...y.toArray()]).toEqual(values.flatMap((a) => values.map((b) => wanted(a, b))))
+        })
       })
     }
   })

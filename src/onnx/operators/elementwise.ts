@@ -1,13 +1,13 @@
 /** Operators that work on each element by itself, with NumPy's broadcasting. Floats in the engine where it has a kernel, all else on the host. */
-import { UnaryOp } from '../../../assembly/calls.js'
-import { clamp, elu, gelu, hardSigmoid, hardSwish, leakyRelu, mish, prelu, relu, selu, sigmoid, silu, softplus, tanh } from '../../ops/activation.js'
+import { BinaryOp, UnaryOp } from '../../../assembly/calls.js'
+import { clamp, elu, gelu, hardSigmoid, hardSwish, leakyRelu, mish, NO_CLAMP, prelu, relu, selu, sigmoid, silu, softplus, tanh } from '../../ops/activation.js'
 import { type ArithmeticOptions, add, div, mul, sub } from '../../ops/arithmetic.js'
-import { type OutOptions, runUnary } from '../../ops/elementwise.js'
+import { type OutOptions, runBinary, runUnary } from '../../ops/elementwise.js'
 import { broadcastShapes, type Shape, sameShape } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { broadcastStrides, indexesOf, offsetOf } from '../move.js'
-import { type ElementType, type HostArray, hostArray, isFloat, roundedTo, roundToEven, typeOf } from '../types.js'
+import { type ElementType, fitsEngine, type HostArray, hostArray, isFloat, roundedTo, roundToEven, typeOf } from '../types.js'
 import { type Layout, lastShape, Value } from '../value.js'
 
 type Numbers = Float64Array
@@ -52,10 +52,10 @@ function operand(value: Value, rank: number, layout: Layout): Tensor | number {
 }
 
 /** A function of the engine of two operands; `options` say where its result may be written, and the activation of it. */
-type Binary = (a: Tensor | number, b: Tensor | number, options: ArithmeticOptions) => Tensor
+type Binary = (a: Tensor | number, b: Tensor | number, options?: ArithmeticOptions) => Tensor
 
 /** In the engine, in the layout of the operands that have the rank of the result. */
-export function zipInEngine(call: Call, a: Value, b: Value, f: Binary): Value {
+export function zipInEngine(call: Call, a: Value, b: Value, f: Binary, type = a.type): Value {
   const shape = commonShape(call, [a.shape, b.shape])
   const rank = shape.length
   const layout: Layout = rank > 2 && [a, b].some((value) => value.shape.length === rank && value.layout === 'last') ? 'last' : 'plain'
@@ -65,14 +65,14 @@ export function zipInEngine(call: Call, a: Value, b: Value, f: Binary): Value {
   const [first, second] = [call.over(a, p, wanted), call.over(b, q, wanted)]
   const y = f(p, q, { out: first ?? second, activation: call.node.activation })
   // A single element on one side may have had more axes than the other side has.
-  return Value.inEngine(call.run, a.type, shape, sameShape(y.shape, wanted) ? y : y.reshape(wanted), layout)
+  return Value.inEngine(call.run, type, shape, sameShape(y.shape, wanted) ? y : y.reshape(wanted), layout)
 }
 
 /** y = f(x) in the engine, in whichever layout x is; `out` says where it may be written. */
-export function mapInEngine(call: Call, x: Value, f: (x: Tensor, options: OutOptions) => Tensor): Value {
+export function mapInEngine(call: Call, x: Value, f: (x: Tensor, options: OutOptions) => Tensor, type = x.type): Value {
   const { layout } = x
   const tensor = x.tensor(layout)
-  return Value.inEngine(call.run, x.type, x.shape, f(tensor, { out: call.over(x, tensor, tensor.shape) }), layout)
+  return Value.inEngine(call.run, type, x.shape, f(tensor, { out: call.over(x, tensor, tensor.shape) }), layout)
 }
 
 /** A function that the engine has within other ones alone. */
@@ -86,14 +86,33 @@ const inner =
 
 const exp = inner(UnaryOp.exp)
 const log = inner(UnaryOp.log)
+const sqrt = inner(UnaryOp.sqrt)
+export const round = inner(UnaryOp.round)
 
-/** x to the power of a number: small whole ones as products, others as exp(power * log(x)), NaN below 0. */
+/** The same of two operands. */
+const innerOf =
+  (op: BinaryOp): Binary =>
+  (a, b, { out } = {}) =>
+    runBinary(op, ([a, b].find((operand) => typeof operand !== 'number') as Tensor).engine, a, b, out, NO_CLAMP, { op: 'onnx', shapes: {} })
+
+export const maximum = innerOf(BinaryOp.maximum)
+const less = innerOf(BinaryOp.less)
+const atMost = innerOf(BinaryOp.atMost)
+export const keep = innerOf(BinaryOp.keep)
+const drop = innerOf(BinaryOp.drop)
+
+/** x to the power of a number: whole ones by squares, others as exp(exponent * log(x)), NaN below 0. */
 export function power(x: Tensor, exponent: number, options?: OutOptions): Tensor {
-  if (exponent === 2) return mul(x, x, options)
-  if (exponent === 3) return mul(x, mul(x, x))
-  if (exponent === -1) return div(1, x, options)
-  const y = log(x, options)
-  return exp(mul(y, exponent, { out: y }), { out: y })
+  if (exponent === 1) return x
+  if (exponent === 0.5) return sqrt(x, options)
+  if (exponent < 0 && exponent % 0.5 === 0) return div(1, power(x, -exponent, options), options)
+  if (exponent % 1) {
+    const y = log(x, options)
+    return exp(mul(y, exponent, { out: y }), { out: y })
+  }
+  const half = power(x, Math.floor(exponent / 2))
+  const square = mul(half, half, exponent === 2 ? options : {})
+  return exponent % 2 ? mul(square, x, { out: square }) : square
 }
 
 export const magnitude = (x: Tensor, options?: OutOptions): Tensor => leakyRelu(x, { ...options, alpha: -1 })
@@ -102,33 +121,16 @@ export const magnitude = (x: Tensor, options?: OutOptions): Tensor => leakyRelu(
 function unary(host: (v: number, call: Call) => number, engine?: (x: Tensor, options: OutOptions, call: Call) => Tensor, type?: ElementType): Operator {
   return (call) => {
     const x = call.input(0)
-    if (engine && !x.isHost) return mapInEngine(call, x, (tensor, options) => engine(tensor, options, call))
+    if (engine && !x.isHost && (isFloat(x.type) || x.type === 'bool')) return mapInEngine(call, x, (tensor, options) => engine(tensor, options, call), type)
     return mapOnHost(call, x, (v) => host(v, call), type)
   }
 }
 
-/** Error function: Abramowitz and Stegun 7.1.26 has too few digits; this is its series and continued fraction. */
-export function erf(x: number): number {
-  const z = Math.abs(x)
-  if (Number.isNaN(x)) return x
-  if (z > 6) return Math.sign(x)
-  if (z < 2.5) {
-    let term = z
-    let sum = z
-    for (let n = 1; Math.abs(term) > 1e-17 * sum && n < 100; n++) {
-      term *= -(z * z) / n
-      sum += term / (2 * n + 1)
-    }
-    return (Math.sign(x) * 2 * sum) / Math.sqrt(Math.PI)
-  }
-  let fraction = 0
-  for (let n = 60; n > 0; n--) fraction = n / 2 / (z + fraction)
-  return Math.sign(x) * (1 - Math.exp(-z * z) / (Math.sqrt(Math.PI) * (z + fraction)))
-}
-
-const logistic = (v: number): number => (v >= 0 ? 1 / (1 + Math.exp(-v)) : Math.exp(v) / (1 + Math.exp(v)))
-const log1pExp = (v: number): number => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)))
-const limit = (v: number, low: number, high: number): number => Math.min(Math.max(v, low), high)
+/** A function of floats, which the engine alone has. */
+const activation =
+  (f: (x: Tensor, options: OutOptions, call: Call) => Tensor): Operator =>
+  (call) =>
+    mapInEngine(call, call.input(0), (x, options) => f(x, options, call))
 
 /** A function of two numbers: `host` by whether they are whole numbers, `engine` for floats. */
 function binary(host: (a: number, b: number) => number, engine?: Binary, whole = host): Operator {
@@ -158,13 +160,12 @@ const folded =
 
 /** A question about two elements. */
 const compare =
-  (test: (a: number, b: number) => boolean): Operator =>
-  (call) =>
-    zipOnHost(call, [call.input(0), oldBroadcast(call, call.input(0), call.input(1))], 'bool', (a, b) => Number(test(a, b)))
-
-/** As IEEE has it: NaN wins. */
-const larger = (a: number, b: number): number => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.max(a, b))
-const smaller = (a: number, b: number): number => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : Math.min(a, b))
+  (test: (a: number, b: number) => boolean, engine?: Binary): Operator =>
+  (call) => {
+    const [a, b] = [call.input(0), oldBroadcast(call, call.input(0), call.input(1))]
+    if (engine && [a, b].every(({ type }) => fitsEngine(type)) && !(a.isHost && b.isHost)) return zipInEngine(call, a, b, engine, 'bool')
+    return zipOnHost(call, [a, b], 'bool', (p, q) => Number(test(p, q)))
+  }
 
 /** The remainder with the sign of the divisor, as Python has it. */
 const modulo = (a: number, b: number): number => a - Math.floor(a / b) * b
@@ -190,7 +191,8 @@ function castTo(call: Call, x: Value, type: ElementType): Value {
       Array.from(x.data as Numbers, (v) => printed(v, x.type)),
     )
   if (x.type === 'string') return call.host(type, x.shape, (to) => to.set((x.data as string[]).map((text) => parsed(text, type))))
-  if (isFloat(type) && isFloat(x.type) && !x.isHost) return x.again(type)
+  // All numbers of the engine are floats already; bools are whole and small.
+  if (!x.isHost && (isFloat(type) || (x.type === 'bool' && type !== 'float8e8m0')) && x.has(x.layout)) return x.again(type)
   return mapOnHost(call, x, roundedTo(type, call.number('saturate', 1) === 1, call.text('round_mode', 'up')), type)
 }
 
@@ -203,21 +205,26 @@ const parsed = (text: string, type: ElementType): number => {
 
 const where: Operator = (call) => {
   const [condition, a, b] = [call.input(0), call.input(1), call.input(2)]
+  if (fitsEngine(a.type) && !(condition.isHost && a.isHost && b.isHost)) {
+    // What is not chosen has no influence, be it NaN.
+    const rest = zipInEngine(call, b, condition, (p, q) => drop(p, q))
+    return zipInEngine(call, zipInEngine(call, a, condition, keep), rest, add)
+  }
   return zipOnHost(call, [condition, a, b], a.type, (test: number, p: number, q: number) => (test ? p : q))
 }
 
 const preluOf: Operator = (call) => {
   const [x, slope] = [call.input(0), call.input(1)]
-  if (x.isHost && slope.isHost) return zipOnHost(call, [x, slope], x.type, (v: number, s: number) => (v < 0 ? s * v : v))
   // Old files give one number per channel, without the axes behind.
   const fits = call.opset >= 7 && broadcastShapes(x.shape, slope.shape)
   const wanted = fits && sameShape(fits, x.shape) ? slope : slope.reshaped([slope.size, ...Array(Math.max(0, x.shape.length - 2)).fill(1)])
-  return zipInEngine(call, x, wanted, (p, q, { out }) => (typeof q === 'number' ? leakyRelu(p as Tensor, { alpha: q, out }) : prelu(p as Tensor, q, { out })))
+  return zipInEngine(call, x, wanted, (p, q, { out } = {}) =>
+    typeof q === 'number' ? leakyRelu(p as Tensor, { alpha: q, out }) : prelu(p as Tensor, q, { out }),
+  )
 }
 
 function swishOf(call: Call, x: Value): Value {
   const alpha = call.number('alpha', 1)
-  if (x.isHost) return mapOnHost(call, x, (v) => v * logistic(alpha * v))
   return mapInEngine(call, x, (tensor, options) => (alpha === 1 ? silu(tensor, options) : mul(tensor, sigmoid(mul(tensor, alpha)))))
 }
 
@@ -228,10 +235,11 @@ export const elementwise: Record<string, Operator> = {
   Log: unary(Math.log, log),
   Sqrt: unary(Math.sqrt, (x, options) => power(x, 0.5, options)),
   Reciprocal: unary((v) => 1 / v, (x, options) => div(1, x, options)), // biome-ignore format: one line
-  Floor: unary(Math.floor),
-  Ceil: unary(Math.ceil),
-  Round: unary(roundToEven),
-  Sign: unary(Math.sign),
+  Floor: unary(Math.floor, inner(UnaryOp.floor)),
+  Ceil: unary(Math.ceil, inner(UnaryOp.ceil)),
+  Round: unary(roundToEven, round),
+  // Twice, since the smallest float is 2^-149.
+  Sign: unary(Math.sign, (x) => mul(mul(x, 2 ** 127), 2 ** 127, { activation: [-1, 1] })), // biome-ignore format: one line
   Sin: unary(Math.sin),
   Cos: unary(Math.cos),
   Tan: unary(Math.tan),
@@ -243,9 +251,9 @@ export const elementwise: Record<string, Operator> = {
   Asinh: unary(Math.asinh),
   Acosh: unary(Math.acosh),
   Atanh: unary(Math.atanh),
-  Erf: unary(erf, inner(UnaryOp.erf)),
-  Not: unary((v) => Number(!v)),
-  IsNaN: unary((v) => Number(Number.isNaN(v)), undefined, 'bool'),
+  Erf: activation(inner(UnaryOp.erf)),
+  Not: unary((v) => Number(!v), (x, options) => sub(1, x, options)), // biome-ignore format: one line
+  IsNaN: unary((v) => Number(Number.isNaN(v)), (x) => sub(1, atMost(x, x)), 'bool'), // biome-ignore format: one line
   IsInf: unary(
     (v, call) =>
       Number(
@@ -257,48 +265,30 @@ export const elementwise: Record<string, Operator> = {
   ),
   BitwiseNot: unary((v) => ~v),
 
-  Relu: unary((v) => (v < 0 ? 0 : v), relu), // biome-ignore format: one line
-  LeakyRelu: unary(
-    (v, call) => (v < 0 ? call.number('alpha', 0.01) * v : v),
-    (x, options, call) => leakyRelu(x, { ...options, alpha: call.number('alpha', 0.01) }),
-  ),
+  Relu: unary((v) => Math.max(v, 0), relu), // biome-ignore format: one line
+  LeakyRelu: activation((x, options, call) => leakyRelu(x, { ...options, alpha: call.number('alpha', 0.01) })),
   PRelu: preluOf,
-  Elu: unary(
-    (v, call) => (v < 0 ? call.number('alpha', 1) * Math.expm1(v) : v),
-    (x, options, call) => elu(x, { ...options, alpha: call.number('alpha', 1) }),
+  Elu: activation((x, options, call) => elu(x, { ...options, alpha: call.number('alpha', 1) })),
+  Celu: activation((x, _, call) => mul(elu(mul(x, 1 / call.number('alpha', 1))), call.number('alpha', 1))),
+  Selu: activation((x, options, call) =>
+    call.has('gamma') || call.has('alpha')
+      ? mul(elu(x, { alpha: call.number('alpha', 1.6732632423543772) }), call.number('gamma', 1.0507009873554805))
+      : selu(x, options),
   ),
-  Celu: unary(
-    (v, call) => (v < 0 ? call.number('alpha', 1) * Math.expm1(v / call.number('alpha', 1)) : v),
-    (x, _, call) => mul(elu(mul(x, 1 / call.number('alpha', 1))), call.number('alpha', 1)),
-  ),
-  Selu: unary(
-    (v, call) => call.number('gamma', 1.0507009873554805) * (v > 0 ? v : call.number('alpha', 1.6732632423543772) * Math.expm1(v)),
-    (x, options, call) =>
-      call.has('gamma') || call.has('alpha')
-        ? mul(elu(x, { alpha: call.number('alpha', 1.6732632423543772) }), call.number('gamma', 1.0507009873554805))
-        : selu(x, options),
-  ),
-  Gelu: unary(
-    (v, call) =>
-      call.text('approximate') === 'tanh' ? 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))) : 0.5 * v * (1 + erf(v / Math.SQRT2)),
-    (x, options, call) => gelu(x, { ...options, approximate: call.text('approximate') === 'tanh' ? 'tanh' : 'none' }),
-  ),
-  Sigmoid: unary(logistic, sigmoid),
-  HardSigmoid: unary(
-    (v, call) => limit(call.number('alpha', 0.2) * v + call.number('beta', 0.5), 0, 1),
-    (x, options, call) => hardSigmoid(x, { ...options, alpha: call.number('alpha', 0.2), beta: call.number('beta', 0.5) }),
-  ),
-  Tanh: unary(Math.tanh, tanh),
-  HardSwish: unary((v) => v * limit(v / 6 + 0.5, 0, 1), hardSwish), // biome-ignore format: one line
-  Mish: unary((v) => v * Math.tanh(log1pExp(v)), mish), // biome-ignore format: one line
-  Softplus: unary(log1pExp, softplus),
-  Softsign: unary((v) => v / (1 + Math.abs(v)), (x) => div(x, add(magnitude(x), 1))), // biome-ignore format: one line
+  Gelu: activation((x, options, call) => gelu(x, { ...options, approximate: call.text('approximate') === 'tanh' ? 'tanh' : 'none' })),
+  Sigmoid: activation(sigmoid),
+  HardSigmoid: activation((x, options, call) => hardSigmoid(x, { ...options, alpha: call.number('alpha', 0.2), beta: call.number('beta', 0.5) })),
+  Tanh: activation(tanh),
+  HardSwish: activation(hardSwish),
+  Mish: activation(mish),
+  Softplus: activation(softplus),
+  Softsign: activation((x) => div(x, add(magnitude(x), 1))),
   Swish: (call) => swishOf(call, call.input(0)),
-  SwiGLU: (call) => arithmetic(call, swishOf(call, call.input(0)), call.input(1), (a, b) => a * b, (a, b) => mul(a, b)), // biome-ignore format: one line
-  ThresholdedRelu: unary((v, call) => (v > call.number('alpha', 1) ? v : 0)),
-  Shrink: unary((v, call) => {
+  SwiGLU: (call) => zipInEngine(call, swishOf(call, call.input(0)), call.input(1), mul),
+  ThresholdedRelu: activation((x, _, call) => keep(x, less(call.number('alpha', 1), x))),
+  Shrink: activation((x, _, call) => {
     const [lambda, bias] = [call.number('lambd', 0.5), call.number('bias', 0)]
-    return v < -lambda ? v + bias : v > lambda ? v - bias : 0
+    return add(keep(add(x, bias), less(x, -lambda)), keep(sub(x, bias), less(lambda, x)))
   }),
 
   Add: binary((a, b) => a + b, add), // biome-ignore format: one line
@@ -308,9 +298,9 @@ export const elementwise: Record<string, Operator> = {
   Pow: (call) => {
     const [a, b] = [call.input(0), call.input(1)]
     const known = b.constant && b.size === 1 && b.shape.length <= a.shape.length ? (b.data[0] as number) : 0
-    if (!a.isHost && known === 1) return a.again()
-    // Other whole powers of negative numbers have a sign of their own.
-    if (!a.isHost && ([-1, 2, 3].includes(known) || known % 1)) return mapInEngine(call, a, (x, options) => power(x, known, options))
+    const inEngine = isFloat(a.type) && !a.isHost && Number.isFinite(known)
+    if (inEngine && known === 1) return a.again()
+    if (inEngine && known) return mapInEngine(call, a, (x, options) => power(x, known, options))
     const whole = (p: number, q: number) => Math.trunc(p ** q)
     return zipOnHost(call, [a, oldBroadcast(call, a, b)], a.type, isFloat(a.type) ? (p: number, q: number) => p ** q : whole)
   },
@@ -318,22 +308,22 @@ export const elementwise: Record<string, Operator> = {
     const remainder = call.number('fmod', 0) === 1 || isFloat(call.input(0).type)
     return zipOnHost(call, [call.input(0), call.input(1)], call.input(0).type, remainder ? (a: number, b: number) => a % b : modulo)
   },
-  Max: folded(larger),
-  Min: folded(smaller),
+  Max: folded(Math.max, maximum),
+  Min: folded(Math.min, innerOf(BinaryOp.minimum)),
   Sum: folded((a, b) => a + b, add), // biome-ignore format: one line
   Mean: (call) => {
     const sum = elementwise['Sum']!(call) as Value
     const { length } = call.inputs
     return sum.isHost ? mapOnHost(call, sum, (v) => v / length) : mapInEngine(call, sum, (x) => mul(x, 1 / length))
   },
-  And: compare((a, b) => !!a && !!b),
-  Or: compare((a, b) => !!a || !!b),
+  And: compare((a, b) => !!a && !!b, keep),
+  Or: compare((a, b) => !!a || !!b, maximum),
   Xor: compare((a, b) => !!a !== !!b),
-  Equal: compare((a, b) => a === b),
-  Less: compare((a, b) => a < b),
-  LessOrEqual: compare((a, b) => a <= b),
-  Greater: compare((a, b) => a > b),
-  GreaterOrEqual: compare((a, b) => a >= b),
+  Equal: compare((a, b) => a === b, (a, b) => keep(atMost(a, b), atMost(b, a))), // biome-ignore format: one line
+  Less: compare((a, b) => a < b, less),
+  LessOrEqual: compare((a, b) => a <= b, atMost),
+  Greater: compare((a, b) => a > b, (a, b, options) => less(b, a, options)), // biome-ignore format: one line
+  GreaterOrEqual: compare((a, b) => a >= b, (a, b, options) => atMost(b, a, options)), // biome-ignore format: one line
   BitwiseAnd: binary((a, b) => a & b),
   BitwiseOr: binary((a, b) => a | b),
   BitwiseXor: binary((a, b) => a ^ b),

@@ -6,6 +6,7 @@ import { type Shape, sizeOf, stridesOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
+import { isFloat } from '../types.js'
 import { lastShape, Value } from '../value.js'
 import { magnitude, power } from './elementwise.js'
 
@@ -45,7 +46,7 @@ const reduction =
     const x = call.input(0)
     const axes = axesOf(call, x)
     const count = sizeOf(axes.map((axis) => x.shape[axis]!))
-    if (!engine || x.isHost || count === 0 || axes.length === 0) return reduceOnHost(call, x, axes, host)
+    if (!engine || x.isHost || !isFloat(x.type) || count === 0 || axes.length === 0) return reduceOnHost(call, x, axes, host)
     const rank = x.shape.length
     const shape = x.shape.map((length, axis) => (axes.includes(axis) ? 1 : length))
     const { layout } = x

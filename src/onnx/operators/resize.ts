@@ -3,6 +3,7 @@ import { resize as resizeImage } from '../../ops/resize.js'
 import { type Shape, sizeOf, stridesOf } from '../../shape.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, move, offsetOf } from '../move.js'
+import { isFloat } from '../types.js'
 import { Value } from '../value.js'
 
 /** Which elements of an axis make one of the result, and how much of each. */
@@ -137,7 +138,7 @@ const resize: Operator = (call) => {
   })
   /** Whether the scale is that of the lengths. */
   const exact = axes.every((axis) => (sizes !== undefined && common === undefined) || Number.isInteger(Math.fround(x.shape[axis]! * scale[axis]!)))
-  const inEngine = !x.isHost && rank === 4 && output[0] === x.shape[0] && output[1] === x.shape[1] && sizeOf(output) > 0
+  const inEngine = isFloat(x.type) && !x.isHost && rank === 4 && output[0] === x.shape[0] && output[1] === x.shape[1] && sizeOf(output) > 0
 
   if (mode === 'nearest') {
     const whole = axes.every((axis) => Number.isInteger(output[axis]! / x.shape[axis]!) && scale[axis] === output[axis]! / x.shape[axis]!)
