@@ -51,8 +51,6 @@ const byReason = {
     test_sce_mean_weight_log_prob test_sce_mean_weight_log_prob_expanded test_sce_none test_sce_none_expanded test_sce_none_log_prob
     test_sce_none_log_prob_expanded test_sce_none_weights test_sce_none_weights_expanded test_sce_none_weights_log_prob
     test_sce_none_weights_log_prob_expanded test_sce_sum test_sce_sum_expanded test_sce_sum_log_prob test_sce_sum_log_prob_expanded`,
-  'a mode of Resize that the standard has dropped since: tf_half_pixel_for_nn': `
-    test_resize_downsample_sizes_nearest_tf_half_pixel_for_nn`,
   texts: `
     test_strnorm_model_monday_casesensintive_lower test_strnorm_model_monday_casesensintive_nochangecase test_strnorm_model_monday_casesensintive_upper
     test_strnorm_model_monday_empty_output test_strnorm_model_monday_insensintive_upper_twodim test_strnorm_model_nostopwords_nochangecase
@@ -61,8 +59,6 @@ const byReason = {
     test_strnormalizer_export_monday_insensintive_upper_twodim test_strnormalizer_nostopwords_nochangecase test_tfidfvectorizer_tf_batch_onlybigrams_skip0
     test_tfidfvectorizer_tf_batch_onlybigrams_skip5 test_tfidfvectorizer_tf_batch_uniandbigrams_skip5 test_tfidfvectorizer_tf_only_bigrams_skip0
     test_tfidfvectorizer_tf_onlybigrams_levelempty test_tfidfvectorizer_tf_onlybigrams_skip5 test_tfidfvectorizer_tf_uniandbigrams_skip5`,
-  'float64 is computed in float32, which does not reach so far': `
-    test_operator_add_broadcast test_operator_add_size1_right_broadcast test_operator_add_size1_singleton_broadcast test_operator_addconstant`,
 }
 
 /** The reason for each name. */

@@ -152,7 +152,7 @@ const resize: Operator = (call) => {
       Array.from({ length: axis.output }, (_, o) => {
         // In float32, where what should be a tie is one.
         const position = Math.fround(positionOf(o, axis))
-        return Math.min(Math.max(transform === 'tf_half_pixel_for_nn' ? Math.floor(position) : rounding[nearest]!(position), 0), axis.input - 1)
+        return Math.min(Math.max(rounding[nearest]!(position), 0), axis.input - 1)
       }),
     )
     const strides = stridesOf(x.shape)
