@@ -101,16 +101,16 @@ export class Call {
   /** Values made before any number was read that depends on the inputs: shapes and constants alone decide them. */
   readonly ofShapes = new Set<Value>()
 
-  /** Numbers worked out from attributes, as a tensor. A replay of the run uploads nothing, so that they are kept with the model. */
-  table(use: string, shape: Shape, data: readonly number[]): Tensor {
+  /** Constants worked out from attributes and constants. A replay of the run uploads nothing, so that they are kept with the model. */
+  tables(use: string, shape: Shape, make: () => readonly Iterable<number>[]): readonly Value[] {
     const key = `${this.node.outputs[0]} ${use}`
-    let value = this.run.tables.get(key)
-    if (!value) {
-      value = Value.onHost(this.run, 'float32', shape, Float32Array.from(data), true)
-      this.run.tables.set(key, value)
+    let values = this.run.tables.get(key)
+    if (!values) {
+      values = make().map((data) => Value.onHost(this.run, 'float32', shape, Float32Array.from(data), true))
+      this.run.tables.set(key, values)
     }
-    this.used.push(value)
-    return value.tensor()
+    this.used.push(...values)
+    return values
   }
 
   /** How the operator did it, where it has a choice: for `model.summary`. */

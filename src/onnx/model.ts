@@ -182,7 +182,7 @@ export class Model {
     if (this.engine.disposed) return
     for (const plan of this.plans.values()) dropPlan(plan, this.constants)
     this.plans.clear()
-    for (const value of [...this.constants.values(), ...this.execution.tables.values()]) value.dispose()
+    for (const value of [...this.constants.values(), ...[...this.execution.tables.values()].flat()]) value.dispose()
     this.constants.clear()
     this.execution.tables.clear()
   }

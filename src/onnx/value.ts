@@ -14,8 +14,8 @@ export interface Run {
   readonly engine: Engine
   /** Set by whoever reads such numbers: what was run cannot be replayed by kernels alone. */
   hostReads: boolean
-  /** Numbers that operators worked out from their attributes, by node and use: kept as long as the model, since a replay uploads nothing. */
-  readonly tables: Map<string, Value>
+  /** Numbers that operators worked out from attributes and constants, by node and use: kept as long as the model, since a replay uploads nothing. */
+  readonly tables: Map<string, readonly Value[]>
 }
 
 /** Distance in elements between neighbours along each of the file's axes. */

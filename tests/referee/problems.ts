@@ -435,6 +435,15 @@ const quantize: Line[] = [
   ]),
   { op: 'QLinearConv', inputs: [u8([1, 2, 5, 5]), scalar(floats(0.1)), scalar(u8([1])), i8([3, 2, 3, 3]), floats(0.1, 0.2, 0.3), i8([3], 0, 0),
     scalar(floats(3.1)), scalar(u8([1]))] },
+  // Sums that float32 does not hold, or might not: depths of 97 to 1500.
+  ...[u8, i8].flatMap((make): Line[] => [
+    { op: 'MatMulInteger', inputs: [u8([3, 700]), make([700, 9]), scalar(u8([1])), scalar(make([1]))] },
+    { op: 'MatMulInteger', inputs: [u8([3, 1500], 250), make([1500, 4], 120)] },
+    { op: 'MatMulInteger', inputs: [u8([2, 3, 97]), make([97, 9]), scalar(u8([1])), make([9])] },
+    { op: 'ConvInteger', inputs: [u8([1, 64, 9, 9]), make([5, 64, 3, 3]), scalar(u8([1])), scalar(make([1]))], attributes: { pads: [1, 1, 1, 1] } },
+    { op: 'ConvInteger', inputs: [u8([1, 160, 5, 5], 250), make([2, 160, 3, 3], 120)] },
+    { op: 'ConvInteger', inputs: [u8([1, 24, 8, 8]), make([24, 1, 3, 3])], attributes: { group: 24 } },
+  ]),
 ]
 
 const recurrent: Line[] = [

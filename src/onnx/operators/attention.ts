@@ -88,13 +88,8 @@ const attention: Operator = (call) => {
     biases.push(call.host('float32', [n, 1, length, total], Float32Array.from(bias)).tensor())
   } else if (causal) {
     const first = pastKey?.shape[2] ?? 0
-    biases.push(
-      call.table(
-        `causal ${[first, length, total]}`,
-        [1, 1, length, total],
-        endBias([1, 1, length, total], (_, i) => first + i + 1),
-      ),
-    )
+    const all = [1, 1, length, total]
+    biases.push(call.tables(`causal ${[first, length, total]}`, all, () => [endBias(all, (_, i) => first + i + 1)])[0]!.tensor())
   }
   const biased = biases.reduce((scores, bias) => add(scores, bias), capped)
   const attended = biases.length ? shares(biased) : softmax(biased)

@@ -99,7 +99,7 @@ export const maximum = innerOf(BinaryOp.maximum)
 const less = innerOf(BinaryOp.less)
 const atMost = innerOf(BinaryOp.atMost)
 export const keep = innerOf(BinaryOp.keep)
-const drop = innerOf(BinaryOp.drop)
+export const drop = innerOf(BinaryOp.drop)
 
 /** x to the power of a number: whole ones by squares, others as exp(exponent * log(x)), NaN below 0. */
 export function power(x: Tensor, exponent: number, options?: OutOptions): Tensor {

@@ -9,23 +9,22 @@ import { isFloat } from '../types.js'
 import type { Value } from '../value.js'
 import { commonShape } from './elementwise.js'
 
-/** Sums of products on the host, for whole numbers. */
-export function matmulOnHost(call: Call, a: Value, b: Value, type = a.type, offsetA = 0, offsetB: number | ArrayLike<number> = 0): Value {
+/** Sums of products on the host, for long whole numbers and float64. */
+function matmulOnHost(call: Call, a: Value, b: Value): Value {
   const [m, k] = a.shape.slice(-2) as [number, number]
   const n = b.shape.at(-1)!
   const [batchA, batchB] = [a.shape.slice(0, -2), b.shape.slice(0, -2)]
   const batch = broadcastShapes(batchA, batchB) ?? call.fail('inputs', 'of axes before the last two that broadcast', [a.shape, b.shape])
   const [strideA, strideB] = [broadcastStrides(batchA, batch), broadcastStrides(batchB, batch)]
   const [p, q] = [a.data as Float64Array, b.data as Float64Array]
-  const zero = typeof offsetB === 'number' ? () => offsetB : (column: number) => offsetB[column]!
-  return call.host(type, [...batch, m, n], (y) => {
+  return call.host(a.type, [...batch, m, n], (y) => {
     let i = 0
     for (const index of indexesOf(batch)) {
       const [firstA, firstB] = [offsetOf(index, strideA) * m * k, offsetOf(index, strideB) * k * n]
       for (let row = 0; row < m; row++) {
         for (let column = 0; column < n; column++) {
           let sum = 0
-          for (let j = 0; j < k; j++) sum += (p[firstA + row * k + j]! - offsetA) * (q[firstB + j * n + column]! - zero(column))
+          for (let j = 0; j < k; j++) sum += p[firstA + row * k + j]! * q[firstB + j * n + column]!
           y[i++] = sum
         }
       }
@@ -33,10 +32,8 @@ export function matmulOnHost(call: Call, a: Value, b: Value, type = a.type, offs
   })
 }
 
-const product: Operator = (call) => {
-  const [a, b] = [call.input(0), call.input(1)]
-  // A bias where the graph was fused: then b is a constant matrix.
-  const bias = call.inputs[2]
+/** Where the graph was fused there is a bias: then b is a constant matrix. */
+export function product(call: Call, a: Value, b: Value, bias?: Value): Value {
   const { activation } = call.node
   const [rowA, columnB] = [a.shape.length === 1, b.shape.length === 1]
   const [p, q] = [rowA ? a.reshaped([1, a.size]) : a, columnB ? b.reshaped([b.size, 1]) : b]
@@ -58,6 +55,8 @@ const product: Operator = (call) => {
   const shape = y.shape.filter((_, axis) => !(rowA && axis === y.shape.length - 2) && !(columnB && axis === y.shape.length - 1))
   return shape.length === y.shape.length ? y : y.reshaped(shape)
 }
+
+const matMul: Operator = (call) => product(call, call.input(0), call.input(1), call.inputs[2])
 
 const turned = (call: Call, x: Value): Value => move(call, [x.shape[1]!, x.shape[0]!], [{ source: x, axes: [{ length: x.shape[1]!, axis: 1 }, { length: x.shape[0]!, axis: 0 }] }]) // biome-ignore format: one line
 
@@ -137,4 +136,4 @@ const einsum: Operator = (call) => {
   })
 }
 
-export const matrix: Record<string, Operator> = { MatMul: product, Gemm: gemm, Einsum: einsum }
+export const matrix: Record<string, Operator> = { MatMul: matMul, Gemm: gemm, Einsum: einsum }

@@ -1,11 +1,16 @@
 /** Numbers in few bits: x = scale * (q - zero), for a whole tensor, along one axis, or in blocks of it. */
+import { clamp } from '../../ops/activation.js'
+import { add, div, mul, sub } from '../../ops/arithmetic.js'
+import { max, min } from '../../ops/reduce.js'
 import { sizeOf, stridesOf } from '../../shape.js'
+import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
 import { type ElementType, isSmallFloat, roundedTo, roundToEven, typeOf } from '../types.js'
 import type { Value } from '../value.js'
-import { matmulOnHost } from './matrix.js'
-import { convOnHost } from './window.js'
+import { drop, mapInEngine, round, zipInEngine, zipOnHost } from './elementwise.js'
+import { product } from './matrix.js'
+import { convolution } from './window.js'
 
 const bounds: Partial<Record<ElementType, [number, number]>> = {
   int2: [-2, 1],
@@ -18,9 +23,11 @@ const bounds: Partial<Record<ElementType, [number, number]>> = {
   uint16: [0, 65535],
 }
 
+const boundsOf = (call: Call, type: ElementType): [number, number] => bounds[type] ?? call.fail('zero point', `of type ${Object.keys(bounds).join(', ')}`, type)
+
 /** The nearest whole number within a type; ties to even. */
 function saturate(call: Call, v: number, type: ElementType): number {
-  const [low, high] = bounds[type] ?? call.fail('zero point', `of type ${Object.keys(bounds).join(', ')}`, type)
+  const [low, high] = boundsOf(call, type)
   return Math.min(Math.max(roundToEven(v), low), high)
 }
 
@@ -34,9 +41,28 @@ function placesOf(call: Call, x: Value, scale: Value): (index: readonly number[]
   return (index) => offsetOf(index.with(axis, Math.floor(index[axis]! / block)), strides)
 }
 
+/** A scale or zero point in a shape that broadcasts to `rank` axes along one of them. */
+const along = (value: Value, axis: number, rank: number): Value =>
+  value.shape.length === 1 && value.size > 1 ? value.reshaped([value.size, ...Array(rank - 1 - axis).fill(1)]) : value
+
+/** round(x) + zero within a type, in the engine; x is written over. */
+function saturated(call: Call, x: Value, zero: Value | undefined, type: ElementType): Value {
+  const activation = boundsOf(call, type)
+  const rounded = mapInEngine(call, x, (t) => round(t, { out: t }))
+  return zero
+    ? zipInEngine(call, rounded, zero, (p, q) => add(p, q, { activation }), type)
+    : mapInEngine(call, rounded, (t) => clamp(t, { low: activation[0], high: activation[1], out: t }), type)
+}
+
 const quantizeLinear: Operator = (call) => {
   const [x, scale, zero] = [call.input(0), call.input(1), call.inputs[2]]
   const type = zero?.type ?? typeOf(call.number('output_dtype', 0)) ?? 'uint8'
+  if (!x.isHost && !isSmallFloat(type) && !call.number('block_size', 0)) {
+    const [rank, axis] = [x.shape.length, call.number('axis', 1)]
+    const each = (value: Value) => along(value, value.size > 1 ? call.axis(axis, rank) : 0, rank)
+    const quotient = zipInEngine(call, x, each(scale), (p, q) => div(p, q), 'float32')
+    return saturated(call, quotient, zero && each(zero), type)
+  }
   const place = placesOf(call, x, scale)
   const [v, s, z] = [x.data as Float64Array, scale.data as Float64Array, zero?.data as Float64Array | undefined]
   const rounded = isSmallFloat(type) ? roundedTo(type, call.number('saturate', 1) === 1) : undefined
@@ -52,6 +78,11 @@ const quantizeLinear: Operator = (call) => {
 
 const dequantizeLinear: Operator = (call) => {
   const [x, scale, zero] = [call.input(0), call.input(1), call.inputs[2]]
+  if (!x.isHost && !call.number('block_size', 0)) {
+    const [rank, axis] = [x.shape.length, call.number('axis', 1)]
+    const each = (value: Value) => along(value, value.size > 1 ? call.axis(axis, rank) : 0, rank)
+    return zipInEngine(call, centred(call, x, zero && each(zero)), each(scale), mul, scale.type)
+  }
   const place = placesOf(call, x, scale)
   const [q, s, z] = [x.data as Float64Array, scale.data as Float64Array, zero?.data as Float64Array | undefined]
   return call.host(typeOf(call.number('output_dtype', 0)) ?? scale.type, x.shape, (to) => {
@@ -66,68 +97,94 @@ const dequantizeLinear: Operator = (call) => {
 
 const dynamicQuantizeLinear: Operator = (call) => {
   const x = call.input(0)
-  const v = x.data as Float64Array
-  const high = v.reduce((a, b) => Math.max(a, b), 0)
-  const low = v.reduce((a, b) => Math.min(a, b), 0)
+  const t = x.tensor(x.layout)
+  const low = clamp(min(t), { high: 0 })
+  const range = div(sub(clamp(max(t), { low: 0 }), low), 255)
   // ONNX Runtime's scale for zeros alone, which the standard leaves open.
-  const scale = Math.fround((high - low) / 255) || 1
-  const zero = saturate(call, -low / scale, 'uint8')
+  const scale = call.tensor('float32', add(range, drop(1, range)))
+  const zero = saturated(call, call.tensor('float32', div(mul(low, -1), scale.tensor())), undefined, 'uint8')
   return [
-    call.host('uint8', x.shape, (to) => {
-      for (let i = 0; i < to.length; i++) to[i] = saturate(call, roundToEven(Math.fround(v[i]! / scale)) + zero, 'uint8')
-    }),
-    call.host('float32', [], Float32Array.of(scale)),
-    call.host('uint8', [], Uint8Array.of(zero)),
+    saturated(
+      call,
+      zipInEngine(call, x, scale, (p, q) => div(p, q)),
+      zero,
+      'uint8',
+    ),
+    scale,
+    zero,
   ]
 }
 
-const numberOf = (value: Value | undefined): number => (value ? (value.data[0] as number) : 0)
+const isZero = (value: Value): boolean => value.constant && (value.data as Float64Array).every((v) => v === 0)
 
-/** Zero points of the second operand: one for all, or one a column. */
-const columnsOf = (value: Value | undefined): number | ArrayLike<number> => (value && value.size > 1 ? (value.data as Float64Array) : numberOf(value))
+/** x less its zero point as floats, exactly. */
+function centred(call: Call, x: Value, zero?: Value): Value {
+  return zero && !isZero(zero) ? zipInEngine(call, x, zero, (p, q) => sub(p, q), 'float32') : x.again('float32')
+}
 
-const matMulInteger: Operator = (call) => matmulOnHost(call, call.input(0), call.input(1), 'int32', numberOf(call.inputs[2]), columnsOf(call.inputs[3]))
+/** Products with bytes sum up to no more than this, times the sums of the other factors. */
+const BYTE = 255
+/** Whole numbers up to it are float32. */
+const EXACT = 2 ** 24
+
+/**
+ * Sums over `depth` numbers of w, `step` apart, times those of x: `run` gives them for floats. Where w could make them larger than float32 holds, it is taken
+ * in parts, each of fewer numbers and zeros else.
+ */
+function summed(call: Call, w: Value, zero: Value | undefined, depth: number, step: number, type: ElementType, run: (w: Value, i: number) => Value): Value {
+  const fixed = w.constant && (zero?.constant ?? true)
+  if (!fixed && BYTE * BYTE * depth < EXACT) return run(centred(call, w, zero), 0).again(type)
+  const split = (data: Float32Array, bit: number): Float32Array[] => {
+    const sums = new Float64Array(data.length / depth)
+    data.forEach((v, i) => {
+      sums[Math.floor(i / step / depth) * step + (i % step)]! += Math.abs(v)
+    })
+    if (depth <= 1 << bit || sums.every((sum) => sum * BYTE < EXACT)) return [data]
+    return [0, 1].flatMap((half) => split(data.map((v, i) => (((Math.floor(i / step) % depth) >> bit) & 1) === half ? v : 0), bit + 1)) // biome-ignore format: one line
+  }
+  const make = () => split((zero && !isZero(zero) ? zipOnHost(call, [w, zero], 'float32', (p: number, q: number) => p - q) : w).data as Float32Array, 0)
+  const parts = fixed ? call.tables('parts', w.shape, make) : make().map((data) => call.host('float32', w.shape, data))
+  const sums = parts.map(run)
+  if (type === 'float32' || sums.length === 1) return sums.reduce((a, b) => zipInEngine(call, a, b, add)).again(type)
+  return zipOnHost(call, sums, type, (...each: number[]) => each.reduce((a, b) => a + b))
+}
+
+function integerProduct(call: Call, [a, aZero, b, bZero]: (Value | undefined)[], type: ElementType): Value {
+  const [depth, step] = b!.shape.length > 1 ? (b!.shape.slice(-2) as [number, number]) : [b!.size, 1]
+  const x = centred(call, a!, aZero && along(aZero, 0, 2))
+  return summed(call, b!, bZero, depth, step, type, (w) => product(call, x, w))
+}
+
+function integerConvolution(call: Call, [x, xZero, w, wZero, b]: (Value | undefined)[], type: ElementType): Value {
+  const window = w!.shape.slice(1)
+  const from = centred(call, x!, xZero)
+  return summed(call, w!, wZero && along(wZero, 0, window.length + 1), sizeOf(window), 1, type, (part, i) =>
+    convolution(call, from, part, i ? undefined : b, true),
+  )
+}
+
+const inputsAt = (call: Call, ...order: number[]): (Value | undefined)[] => order.map((i) => call.inputs[i])
+
+/** Sums of products in the scale of the result. */
+function requantized(call: Call, sums: Value, axis: number, [xScale, wScale, yScale, zero]: (Value | undefined)[]): Value {
+  const scale = zipInEngine(call, zipInEngine(call, xScale!, along(wScale!, axis, sums.shape.length), mul), yScale!, div)
+  const scaled = zipInEngine(call, sums, scale, (p, q) => mul(p, q, { out: p as Tensor }))
+  return saturated(call, scaled, zero, zero!.type)
+}
 
 const qLinearMatMul: Operator = (call) => {
-  const [a, aScale, aZero, b, bScale, bZero, yScale, yZero] = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => call.input(i)) as [Value, Value, Value, Value, Value, Value, Value, Value] // biome-ignore format: one line
-  const sums = matmulOnHost(call, a, b, 'float64', numberOf(aZero), columnsOf(bZero))
-  const columns = b.shape.at(-1)!
-  const scale = (i: number) => ((bScale.data[bScale.size > 1 ? i % columns : 0] as number) * numberOf(aScale)) / numberOf(yScale)
-  const from = sums.data as Float64Array
-  return call.host(yZero.type, sums.shape, (to) => {
-    for (let i = 0; i < to.length; i++) to[i] = saturate(call, roundToEven(from[i]! * scale(i)) + numberOf(yZero), yZero.type)
-  })
+  const sums = integerProduct(call, inputsAt(call, 0, 2, 3, 5), 'float32')
+  return requantized(call, sums, sums.shape.length - 1, inputsAt(call, 1, 4, 6, 7))
 }
 
-const convInteger: Operator = (call) => {
-  const zeros = call.inputs[3]
-  const zeroOf = (channel: number) => (zeros && zeros.size > 1 ? (zeros.data[channel] as number) : numberOf(zeros))
-  return convOnHost(call, call.input(0), call.input(1), 'int32', numberOf(call.inputs[2]), zeroOf)
-}
-
-const qLinearConv: Operator = (call) => {
-  const [x, xScale, xZero, w, wScale, wZero, yScale, yZero] = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => call.input(i)) as [Value, Value, Value, Value, Value, Value, Value, Value] // biome-ignore format: one line
-  const each = (value: Value, channel: number) => value.data[value.size > 1 ? channel : 0] as number
-  const sums = convOnHost(call, x, w, 'float64', numberOf(xZero), (channel) => each(wZero, channel))
-  const bias = call.inputs[8]?.data as Float64Array | undefined
-  const plane = sizeOf(sums.shape.slice(2))
-  const channels = sums.shape[1]!
-  const from = sums.data as Float64Array
-  return call.host(yZero.type, sums.shape, (to) => {
-    for (let i = 0; i < to.length; i++) {
-      const channel = Math.floor(i / plane) % channels
-      const scale = (numberOf(xScale) * each(wScale, channel)) / numberOf(yScale)
-      to[i] = saturate(call, roundToEven((from[i]! + (bias?.[channel] ?? 0)) * scale) + numberOf(yZero), yZero.type)
-    }
-  })
-}
+const qLinearConv: Operator = (call) => requantized(call, integerConvolution(call, inputsAt(call, 0, 2, 3, 5, 8), 'float32'), 1, inputsAt(call, 1, 4, 6, 7))
 
 export const quantize: Record<string, Operator> = {
   QuantizeLinear: quantizeLinear,
   DequantizeLinear: dequantizeLinear,
   DynamicQuantizeLinear: dynamicQuantizeLinear,
-  MatMulInteger: matMulInteger,
+  MatMulInteger: (call) => integerProduct(call, inputsAt(call, 0, 2, 1, 3), 'int32'),
   QLinearMatMul: qLinearMatMul,
-  ConvInteger: convInteger,
+  ConvInteger: (call) => integerConvolution(call, inputsAt(call, 0, 2, 1, 3), 'int32'),
   QLinearConv: qLinearConv,
 }

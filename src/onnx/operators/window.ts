@@ -1,7 +1,7 @@
 /** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
 import type { Engine } from '../../engine.js'
-import { conv2d, planConv2d } from '../../ops/conv2d.js'
+import { type ConvAlgorithm, conv2d, planConv2d } from '../../ops/conv2d.js'
 import { convTranspose2d } from '../../ops/convTranspose2d.js'
 import { copy } from '../../ops/copy.js'
 import { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from '../../ops/pool.js'
@@ -9,7 +9,6 @@ import { type Shape, sizeOf, stridesOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
-import type { ElementType } from '../types.js'
 import type { Value } from '../value.js'
 
 /** A window as the file gives it, along each spatial axis. */
@@ -124,15 +123,18 @@ function fromPlanes(call: Call, x: Value, y: Tensor, od: number): Value {
   return call.tensor(x.type, y.reshape([all / od, od, ...rest]), 'last')
 }
 
-const conv: Operator = (call) => {
-  const [x, w, b] = [call.input(0), call.input(1), call.inputs[2]]
+/** Of floats, or of whole numbers, whose sums are to be `exact`. */
+export function convolution(call: Call, x: Value, w: Value, b?: Value, exact = false): Value {
   if (x.shape.length !== w.shape.length) call.fail('filter', `of rank ${x.shape.length}, as x`, `rank ${w.shape.length}`)
   const sides = sidesOf(call, x.shape.slice(2), w.shape.slice(2))
   const groups = call.number('group', 1)
   const convolved = (pixels: Tensor, filter: Tensor, window: Sides) => {
     const options = { ...optionsOf(window), groups }
-    const y = conv2d(pixels, filter, { ...options, bias: b?.tensor('plain'), activation: call.node.activation })
-    call.algorithm = planConv2d(pixels.shape, filter.shape, { ...options, simd: call.engine.simd }).algorithm
+    const planned = (algorithm: ConvAlgorithm) => planConv2d(pixels.shape, filter.shape, { ...options, algorithm, simd: call.engine.simd }).algorithm
+    // Winograd's transforms have fractions.
+    const algorithm = exact && planned('auto') === 'winograd' ? 'igemm' : 'auto'
+    const y = conv2d(pixels, filter, { ...options, algorithm, bias: b?.tensor('plain'), activation: call.node.activation })
+    call.algorithm = planned(algorithm)
     return y
   }
   if (x.shape.length !== 5)
@@ -150,40 +152,7 @@ const conv: Operator = (call) => {
   return fromPlanes(call, x, convolved(stacked, filter, plane(sides)), od)
 }
 
-/** A convolution of whole numbers: each less its zero point, summed on the host. */
-export function convOnHost(call: Call, x: Value, w: Value, type: ElementType, zeroX: number, zeroW: (channel: number) => number): Value {
-  const [n, c, ...input] = x.shape as [number, number, ...number[]]
-  const [oc, groupIn, ...size] = w.shape as [number, number, ...number[]]
-  const sides = sidesOf(call, input, size)
-  const { stride, dilation, before } = sides
-  const groupOut = oc / call.number('group', 1)
-  const output = pooledLengths(sides, input, false)
-  const shape = [n, oc, ...output]
-  const [strides, plane, taps] = [stridesOf(input), sizeOf(input), sizeOf(size)]
-  const [from, filter] = [x.data as Float64Array, w.data as Float64Array]
-  return call.host(type, shape, (y) => {
-    let i = 0
-    for (const index of indexesOf(shape)) {
-      const [image, channel] = index as [number, number]
-      const firstIn = Math.floor(channel / groupOut) * groupIn
-      let sum = 0
-      let tapIndex = 0
-      for (const tap of indexesOf(size)) {
-        const at = tap.map((t, axis) => index[axis + 2]! * stride[axis]! - before[axis]! + t * dilation[axis]!)
-        // Padding stands for zeroX, so that it adds nothing.
-        if (at.every((p, axis) => p >= 0 && p < input[axis]!)) {
-          const place = offsetOf(at, strides)
-          for (let k = 0; k < groupIn; k++) {
-            const value = from[(image * c + firstIn + k) * plane + place]! - zeroX
-            sum += value * (filter[(channel * groupIn + k) * taps + tapIndex]! - zeroW(channel))
-          }
-        }
-        tapIndex++
-      }
-      y[i++] = sum
-    }
-  })
-}
+const conv: Operator = (call) => convolution(call, call.input(0), call.input(1), call.inputs[2])
 
 const convTranspose: Operator = (call) => {
   const [x, w, b] = [call.input(0), call.input(1), call.inputs[2]]
