@@ -47,9 +47,6 @@ export async function chooseBuild(wanted?: Build): Promise<BuildChoice> {
   return { build: 'relaxed', reason: 'this host has relaxed SIMD' }
 }
 
-/** What build.mjs added to every byte. */
-const ROTATION = 35
-
 const compiled = new Map<string, Promise<WebAssembly.Module>>()
 
 /**
@@ -61,7 +58,7 @@ export function loadModule(build: Build, shared: boolean): Promise<WebAssembly.M
   let module = compiled.get(key)
   if (!module) {
     const inlined = build === 'relaxed' ? import('./relaxed.js').then((chunk) => chunk.default) : Promise.resolve(simd128)
-    module = inlined.then(bytesOf).then((bytes) => WebAssembly.compile(shared ? importShared(bytes) : bytes))
+    module = inlined.then(unpack).then((bytes) => WebAssembly.compile(shared ? importShared(bytes) : bytes))
     module.catch(() => compiled.delete(key))
     compiled.set(key, module)
   }
@@ -93,11 +90,21 @@ export async function compileSource(source: WasmSource, shared: boolean): Promis
   return compile(new Uint8Array(await response.arrayBuffer()))
 }
 
-/** The bytes of an inlined binary: one a character, rotated by build.mjs. Nothing is fetched, so that this works offline and under any connect-src. */
-function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(text.length)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i) - ROTATION
-  return bytes
+/**
+ * The bytes of an inlined binary, as inline.mjs packed it: one a character, plus 35; a vector instruction, whose prefix is left out, plus 547; after an
+ * instruction on a local, which local comes from the other text. Nothing is fetched, so that this works offline and under any connect-src.
+ */
+export function unpack([text, locals]: readonly [string, string]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(2 * text.length)
+  let length = 0
+  let local = 0
+  for (let i = 0; i < text.length; i++) {
+    const symbol = text.charCodeAt(i) - 35
+    if (symbol >= 512) bytes[length++] = 0xfd
+    bytes[length++] = symbol
+    if (symbol >= 0x20 && symbol <= 0x22) bytes[length++] = locals.charCodeAt(local++) - 35
+  }
+  return bytes.subarray(0, length)
 }
 
 /**
