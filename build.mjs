@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
 import { build } from 'esbuild'
 import { pack } from './inline.mjs'
@@ -73,6 +73,25 @@ const oneCore = {
   },
 }
 
+/** What is bundled of pbf: for each file that imports it a module of its own, without the methods that nobody calls there. A class is kept whole otherwise. */
+const calledOfPbf = {
+  name: 'called of pbf',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^pbf$/ }, ({ importer }) => ({ path: require.resolve('pbf'), suffix: `?${basename(importer)}`, pluginData: importer }))
+    onLoad({ filter: /\bpbf.index\.js$/ }, ({ path, pluginData: importer }) => {
+      const caller = readFileSync(importer, 'utf8')
+      let contents = readFileSync(path, 'utf8')
+      for (let before = ''; before !== contents; ) {
+        before = contents
+        contents = contents.replace(/^ {4}(\w+)\(.*\) \{\n[\s\S]*?^ {4}\}\n/gm, (method, name) =>
+          name === 'constructor' || `${caller}${before.replace(method, '')}`.includes(`.${name}(`) ? method : '',
+        )
+      }
+      return { contents, resolveDir: dirname(path) }
+    })
+  },
+}
+
 /** Entries that are found in dist/ by what is built on them, so that it does not cut their code into more files than their own users need. */
 const found = {
   name: 'found',
@@ -86,7 +105,7 @@ const found = {
 
 const outputs = {}
 for (const options of [
-  { entryPoints: { index: 'src/index.ts', image: 'src/image/index.ts', nn: 'src/nn/index.ts', onnx: 'src/onnx/index.ts' }, plugins: [oneCore] },
+  { entryPoints: { index: 'src/index.ts', image: 'src/image/index.ts', nn: 'src/nn/index.ts', onnx: 'src/onnx/index.ts' }, plugins: [oneCore, calledOfPbf] },
   { entryPoints: { node: 'src/node/index.ts', cli: 'src/cli/index.ts' }, plugins: [found] },
 ]) {
   Object.assign(outputs, (await build({ ...bundle, ...options })).metafile.outputs)
