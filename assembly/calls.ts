@@ -136,6 +136,9 @@ export const enum WinogradFilter {
   length,
 }
 
+/** Input channels whose filters are transformed before they go to their 36 places: runs that fill cache lines. */
+export const FILTER_CHANNELS = 16
+
 /** 3x3 windows at stride 1 by Winograd's F(4x4, 3x3): see winograd.ts. */
 export const enum Winograd {
   x, w, b, y,

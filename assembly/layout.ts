@@ -15,33 +15,20 @@ export function pack(call: usize, begin: i32, end: i32): void {
   const rowStride = word(call, Pack.rowStride), columnStride = word(call, Pack.columnStride)
   const width = word(call, Pack.width)
   const groupPanels = (columns + width - 1) / width
-  let to = address(call, Pack.panels) + begin * tapsH * tapsW * depth * width * 4
+  const tapBytes = depth * width * 4
+  let to = address(call, Pack.panels) + begin * tapsH * tapsW * tapBytes
   for (let u = begin; u < end; u++) {
     const group = u / groupPanels, column = (u % groupPanels) * width
     const used = min(width, columns - column)
     const panel = address(call, Pack.source) + group * word(call, Pack.groupStride) + column * columnStride
+    if (used < width) memory.fill(to, 0, tapsH * tapsW * tapBytes)
     for (let ty = 0; ty < tapsH; ty++) {
       for (let tx = 0; tx < tapsW; tx++) {
-        let from = panel + ty * tapHStride + tx * tapWStride
-        for (let k = 0; k < depth; k++) {
-          packRow(to, from, width, used, columnStride)
-          from += rowStride
-          to += width * 4
-        }
+        copyPlane(panel + ty * tapHStride + tx * tapWStride, to, depth, used, rowStride, width * 4, columnStride, 4)
+        to += tapBytes
       }
     }
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function packRow(to: usize, from: usize, width: i32, used: i32, columnStride: i32): void {
-  if (used == 8 && columnStride == 4) {
-    v128.store(to, v128.load(from))
-    v128.store(to, v128.load(from, 16), 16)
-    return
-  }
-  for (let c = 0; c < width; c++) store<f32>(to + c * 4, c < used ? load<f32>(from + c * columnStride) : 0)
 }
 
 /**
@@ -69,12 +56,17 @@ export function copy(call: usize, begin: i32, end: i32): void {
       y += (index % length) * word(call, axis + 2)
       index /= length
     }
-    if (yColumnStride != 4) copyScattered(x, y, count, columns, xRowStride, yRowStride, xColumnStride, yColumnStride)
-    else if (xColumnStride == 4) copyRows(x, y, count, columns, xRowStride, yRowStride)
-    else if (xRowStride == 4) transposeRows(x, y, count, columns, xColumnStride, yRowStride)
-    else if (xColumnStride == 0) fillRows(x, y, count, columns, xRowStride, yRowStride)
-    else copyScattered(x, y, count, columns, xRowStride, yRowStride, xColumnStride, 4)
+    copyPlane(x, y, count, columns, xRowStride, yRowStride, xColumnStride, yColumnStride)
   }
+}
+
+/** y[row * yRowStride + column * yColumnStride] = x[row * xRowStride + column * xColumnStride] */
+function copyPlane(x: usize, y: usize, rows: i32, columns: i32, xRowStride: usize, yRowStride: usize, xColumnStride: usize, yColumnStride: usize): void {
+  if (yColumnStride != 4) copyScattered(x, y, rows, columns, xRowStride, yRowStride, xColumnStride, yColumnStride)
+  else if (xColumnStride == 4) copyRows(x, y, rows, columns, xRowStride, yRowStride)
+  else if (xRowStride == 4) transposeRows(x, y, rows, columns, xColumnStride, yRowStride)
+  else if (xColumnStride == 0) fillRows(x, y, rows, columns, xRowStride, yRowStride)
+  else copyScattered(x, y, rows, columns, xRowStride, yRowStride, xColumnStride, 4)
 }
 
 /** `count` floats from x to y. */
@@ -100,7 +92,10 @@ export function copyFloats(x: usize, y: usize, count: i32): void {
 
 function copyRows(x: usize, y: usize, rows: i32, columns: i32, xRowStride: usize, yRowStride: usize): void {
   for (; rows; rows--) {
-    copyFloats(x, y, columns)
+    if (columns == 8) {
+      v128.store(y, v128.load(x))
+      v128.store(y, v128.load(x, 16), 16)
+    } else copyFloats(x, y, columns)
     x += xRowStride
     y += yRowStride
   }

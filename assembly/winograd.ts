@@ -20,8 +20,9 @@
  * scratch: zeros [8] | grid [36][4] | patch [36][ic] | table [tiles][2] | V [36][tiles][ic] | M [36][tiles][8 panels]
  */
 import { address, scratch, splat, word } from './arguments'
-import { Winograd, WinogradFilter } from './calls'
-import { TILE_ROWS, clamp, loadLanes, storeLanes } from './simd'
+import { FILTER_CHANNELS, Winograd, WinogradFilter } from './calls'
+import { copyFloats } from './layout'
+import { TILE_ROWS, clamp, storeLanes } from './simd'
 import { runTiles } from './tile'
 
 /** to[0..6) = B' from[0..6), along one axis of a tile; strides in bytes. */
@@ -56,39 +57,45 @@ function transformFilter(g0: v128, g1: v128, g2: v128, to: usize, toStride: usiz
   v128.store(to + 5 * toStride, g2)
 }
 
-/** Unit: one input channel. filter [3][3][ic][oc], in any strides -> G g G' as panels [36][oc / 8][ic][8]. */
+/**
+ * Unit: one panel. filter [3][3][ic][oc], in any strides -> G g G' as panels [36][oc / 8][ic][8].
+ *
+ * scratch: columns [18][4] | block [36][FILTER_CHANNELS][8]
+ */
 export function winogradFilter(call: usize, begin: i32, end: i32): void {
   const ic = word(call, WinogradFilter.ic), oc = word(call, WinogradFilter.oc)
   const tapHStride: usize = word(call, WinogradFilter.tapHStride), tapWStride: usize = word(call, WinogradFilter.tapWStride)
-  const columnStride: usize = word(call, WinogradFilter.columnStride)
-  const panels = address(call, WinogradFilter.panels)
+  const rowStride: usize = word(call, WinogradFilter.rowStride), columnStride: usize = word(call, WinogradFilter.columnStride)
   const positionStride = ((oc + 7) / 8) * ic * 32
-  const grid = scratch()
-  for (let i = begin; i < end; i++) {
-    const filter = address(call, WinogradFilter.filter) + i * word(call, WinogradFilter.rowStride)
-    for (let o = 0; o < ((oc + 7) & ~7); o += 4) {
-      const from = filter + o * columnStride
+  const columns = scratch(), block = columns + 18 * 16
+  for (let first = begin * ic; first < end * ic; ) {
+    const panel = first / ic, i = first % ic
+    const count = min(FILTER_CHANNELS, ic - i)
+    for (let part = 0; part < 2 * count; part++) {
+      const o = panel * 8 + (part & 1) * 4
+      const from = address(call, WinogradFilter.filter) + (i + (part >> 1)) * rowStride + o * columnStride
       const lanes = max(0, min(4, oc - o))
       for (let kx = 0; kx < 3; kx++) {
         const column = from + kx * tapWStride
         const g0 = loadColumns(column, lanes, columnStride)
         const g1 = loadColumns(column + tapHStride, lanes, columnStride)
         const g2 = loadColumns(column + 2 * tapHStride, lanes, columnStride)
-        transformFilter(g0, g1, g2, grid + kx * 16, 48)
+        transformFilter(g0, g1, g2, columns + kx * 16, 48)
       }
-      const to = panels + ((o >> 3) * ic + i) * 32 + (o & 4) * 4
       for (let row = 0; row < 6; row++) {
-        const g = grid + row * 48
-        transformFilter(v128.load(g), v128.load(g, 16), v128.load(g, 32), to + row * 6 * positionStride, positionStride)
+        const g = columns + row * 48, to = block + (row * 6 * FILTER_CHANNELS * 2 + part) * 16
+        transformFilter(v128.load(g), v128.load(g, 16), v128.load(g, 32), to, FILTER_CHANNELS * 32)
       }
     }
+    const to = address(call, WinogradFilter.panels) + first * 32
+    for (let position = 0; position < 36; position++) copyFloats(block + position * FILTER_CHANNELS * 32, to + position * positionStride, count * 8)
+    first += count
   }
 }
 
 // @ts-ignore: decorator
 @inline
 function loadColumns(p: usize, lanes: i32, columnStride: usize): v128 {
-  if (columnStride == 4) return loadLanes(p, lanes)
   let v = f32x4.splat(0)
   if (lanes > 0) v = v128.load32_zero(p)
   if (lanes > 1) v = v128.load32_lane(p + columnStride, v, 1)

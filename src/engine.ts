@@ -127,16 +127,8 @@ export class Engine {
   /** `data` copied into the engine's memory. Throws when `data` is not numeric or has another length than `shape` says. */
   tensor(data: Numbers, shape: Shape): Tensor {
     this.checkShape('engine.tensor', shape)
-    check(!this.recording, () => ({
-      op: 'engine.tensor',
-      argument: 'data',
-      expected: 'uploaded before a recording',
-      got: 'an upload that no replay would repeat',
-    }))
     checkNumbers(data, shape, 'engine.tensor')
-    const tensor = new Tensor(this, shape)
-    this.f32.set(data, tensor.pointer / 4)
-    return tensor
+    return this.upload(shape, (pointer) => this.f32.set(data, pointer / 4))
   }
 
   zeros(shape: Shape): Tensor {
@@ -260,6 +252,17 @@ export class Engine {
       throw error
     }
     return tensor
+  }
+
+  /** A new tensor whose numbers the host writes. @internal */
+  upload(shape: Shape, write: (pointer: number) => void): Tensor {
+    check(!this.recording, () => ({
+      op: 'engine.tensor',
+      argument: 'data',
+      expected: 'uploaded before a recording',
+      got: 'an upload that no replay would repeat',
+    }))
+    return this.make(shape, ({ pointer }) => write(pointer))
   }
 
   /** @internal */

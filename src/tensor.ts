@@ -96,6 +96,8 @@ export class Tensor {
   readonly size: number
   /** What errors and files call it. */
   name?: string
+  /** Elements between neighbours along each axis, of a filter that does not stand row-major: its packing alone reads it. @internal */
+  strides?: readonly number[]
   private held: Storage | undefined
 
   /** @internal */

@@ -94,7 +94,7 @@ const plainAttributes = (node: Node): number => [...node.attributes.values()].fi
 
 /** The constants of a graph as values. */
 export function constantsOf(graph: Graph, run: Run): Map<string, Value> {
-  return new Map([...graph.constants].map(([name, { type, shape, data }]) => [name, Value.onHost(run, type, shape, data, true)]))
+  return new Map([...graph.constants].map(([name, tensor]) => [name, Value.constant(run, tensor)]))
 }
 
 /**

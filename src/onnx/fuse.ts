@@ -256,7 +256,7 @@ function activate(node: Node, fusion: Fusion): void {
 function computesInEngine(node: Node, fusion: Fusion): boolean {
   if (node.op === 'Add') return node.inputs.some((name) => fusion.maker(name) !== undefined && ['Conv', 'ConvTranspose', 'Gemm'].includes(fusion.maker(name)!.op) && computesInEngine(fusion.maker(name)!, fusion)) // biome-ignore format: one line
   const weight = fusion.constant(node.inputs[1])
-  return weight !== undefined && isFloat(weight.type) && weight.shape.length <= 4 && weight.data.length > 0
+  return weight !== undefined && isFloat(weight.type) && weight.shape.length <= 4 && sizeOf(weight.shape) > 0
 }
 
 const near = (a: number | undefined, b: number): boolean => a !== undefined && Math.abs(a - b) <= 1e-3 * Math.abs(b)

@@ -304,9 +304,24 @@ export function joined(pieces: readonly Uint8Array[]): Uint8Array {
 export const floatsOf = (pieces: readonly Uint8Array[]): number[] => Array.from(fromBytes('float32', joined(pieces)) as Float32Array)
 
 export interface HostTensor {
-  type: ElementType
-  shape: Shape
-  data: HostArray
+  readonly type: ElementType
+  readonly shape: Shape
+  readonly data: HostArray
+  /** Float32 numbers as the file has them where no array can lie over them: copied once `data` is asked for. The engine takes them as they are. */
+  readonly bytes?: Uint8Array
+}
+
+function askew(type: 'float32', shape: Shape, bytes: Uint8Array): HostTensor {
+  let data: HostArray | undefined
+  return {
+    type,
+    shape,
+    bytes,
+    get data() {
+      data ??= fromBytes(type, bytes) as Float32Array
+      return data
+    },
+  }
 }
 
 /** What a tensor of the file holds: from its raw bytes, or from the typed fields that older files use. */
@@ -329,6 +344,7 @@ export function decodeTensor(proto: TensorProto, external?: Uint8Array): HostTen
   else if (raw) {
     const bytes = Math.ceil((size * described[type].bits) / 8)
     check(raw.length === bytes, fail(`${bytes} bytes`, `${raw.length}`))
+    if (type === 'float32' && raw.byteOffset % 4) return askew(type, shape, raw)
     data = toHost(type, fromBytes(type, raw, size))
   } else {
     if (type === 'float32') data = fromBytes(type, joined(proto.floatData)) as HostArray

@@ -3,7 +3,7 @@ import { check } from '../errors.js'
 import { copy } from '../ops/copy.js'
 import { type Shape, sizeOf, stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import type { ElementType, HostArray } from './types.js'
+import type { ElementType, HostArray, HostTensor } from './types.js'
 import { isFloat } from './types.js'
 
 /** `'plain'`: row-major as the file says. `'last'`: with axis 1, the channels, moved to the end, as the engine's convolutions want it. */
@@ -44,7 +44,7 @@ export class Value {
     readonly type: ElementType,
     /** As the file sees it, whatever the layout. */
     readonly shape: Shape,
-    private host?: HostArray,
+    private host?: Pick<HostTensor, 'data' | 'bytes'>,
     /** Whether it is the same in every run on inputs of these shapes. */
     public constant = false,
     /** The constant that it shows in another shape: what goes into the engine belongs to that one, which lives on. */
@@ -59,7 +59,12 @@ export class Value {
       got: `${data.length}`,
       shapes: { shape },
     }))
-    return new Value(run, type, shape, data, constant)
+    return new Value(run, type, shape, { data }, constant)
+  }
+
+  /** What the file says. */
+  static constant(run: Run, tensor: HostTensor): Value {
+    return new Value(run, tensor.type, tensor.shape, tensor, true)
   }
 
   /** A value that takes over a tensor; in layout `'last'` the tensor has the shape `lastShape(shape)`. */
@@ -96,13 +101,13 @@ export class Value {
   /** The numbers on the host, row-major. Not to be written. */
   get data(): HostArray {
     if (!this.constant) this.run.hostReads = true
-    this.host ??= this.tensor('plain').toArray()
-    return this.host
+    this.host ??= { data: this.tensor('plain').toArray() }
+    return this.host.data
   }
 
   /** A copy of the numbers as they are now, row-major. */
   fresh(): HostArray {
-    return this.host ? (this.host.slice() as HostArray) : this.tensor('plain').toArray()
+    return this.host ? (this.host.data.slice() as HostArray) : this.tensor('plain').toArray()
   }
 
   /** The same as plain numbers. */
@@ -141,25 +146,25 @@ export class Value {
     return tensor
   }
 
-  /** `use` of a form that it packs: of a constant the packed copy alone stays in the engine. */
-  packed<T>(key: string, make: () => Tensor, use: (tensor: Tensor) => T): T {
-    const tensor = this.form(key, make)
+  /** `use` of these numbers as a filter of this shape, whose elements stand in these strides: of a constant what that packs is all that stays in the engine. */
+  packed<T>(shape: Shape, strides: readonly number[], use: (filter: Tensor) => T): T {
+    const make = () => this.loose(shape).tensor()
+    const tensor = this.form(`${shape} by ${strides}`, make)
+    tensor.strides = strides
     const result = use(tensor)
     if (this.constant && this.host && tensor.storage.references === 1) tensor.storage.shed(make)
     return result
   }
 
   private upload(): Tensor {
-    const { host, run, shape } = this
+    const { host, run, shape, type } = this
     if (this.origin) return this.origin.tensor().reshape(shape)
     if (!this.constant) run.hostReads = true
-    check(host !== undefined && !(Array.isArray(host) && typeof host[0] === 'string'), () => ({
-      op: 'onnx',
-      argument: 'value',
-      expected: 'numbers',
-      got: 'texts',
-    }))
-    return run.engine.tensor(host as Float32Array, shape)
+    const { engine } = run
+    const bytes = host?.bytes
+    if (bytes) return engine.upload(shape, (pointer) => engine.u8.set(bytes, pointer))
+    check(host !== undefined && type !== 'string', () => ({ op: 'onnx', argument: 'value', expected: 'numbers', got: 'texts' }))
+    return engine.tensor(host.data as Float32Array, shape)
   }
 
   /** The same numbers under another shape (and type), without a copy where the layout allows. */
@@ -171,7 +176,7 @@ export class Value {
 
   /** The same numbers under another shape, of a constant in a value that nobody keeps: what it puts into the engine goes with the scope around. */
   loose(shape: Shape): Value {
-    return this.constant && this.host && !this.held('plain') ? Value.onHost(this.run, this.type, shape, this.host, true) : this.reshaped(shape)
+    return this.constant && this.host && !this.held('plain') ? new Value(this.run, this.type, shape, this.host, true) : this.reshaped(shape)
   }
 
   /** The same value once more, with a life of its own. */

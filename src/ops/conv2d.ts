@@ -7,7 +7,7 @@ import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP 
 import { blockGrouped, depthwiseFilter, groupedPanels, runDepthwiseInput, runGrouped } from './depthwise.js'
 import { checkNoTape } from './elementwise.js'
 import { runFilterGradient } from './filterGradient.js'
-import { blockProduct, type Panels, type Product, packed, packedFloats, runProduct, slide, turned } from './igemm.js'
+import { blockProduct, filterPanels, type Product, packed, packedFloats, runProduct, slide, turned } from './igemm.js'
 import { channelSums } from './reduce.js'
 import { runTransposed } from './transposed.js'
 import { blockWinograd, runWinograd, transformedFloats } from './winograd.js'
@@ -130,10 +130,10 @@ export function planConv2d(
       ? blockWinograd(rows, n, ic, oc, window)
       : blockProduct(rows, { n, ic, oc, groups, walkH: slide(window.h), walkW: slide(window.w) })
   const packed = grouped
-    ? packedFloats(groupedPanels(algorithm, filterShape, groups))
+    ? packedFloats(groupedPanels(algorithm, { shape: filterShape }, groups))
     : algorithm === 'winograd'
       ? transformedFloats(ic, oc)
-      : packedFloats(densePanels(filterShape, groups))
+      : packedFloats(filterPanels({ shape: filterShape }, groups))
   return {
     shape,
     algorithm,
@@ -234,22 +234,6 @@ function choose(
   return { algorithm: 'igemm', reason: 'any window' }
 }
 
-/** A filter as panels of 8: [kh][kw][depth][oc] -> [group][filters of it / 8][kh][kw][depth][8] */
-const densePanels = ([kh, kw, depth, oc]: Shape, groups: number): Panels => ({
-  width: 8,
-  groups,
-  columns: oc! / groups,
-  tapsH: kh!,
-  tapsW: kw!,
-  depth: depth!,
-  offset: 0,
-  groupStride: oc! / groups,
-  tapHStride: kw! * depth! * oc!,
-  tapWStride: depth! * oc!,
-  rowStride: oc!,
-  columnStride: 1,
-})
-
 /** The dense product of a convolution; addresses to be filled in. */
 function productOf(n: number, ic: number, oc: number, { h, w }: Window, groups: number): Product {
   const walks = { walkH: slide(h), walkW: slide(w) }
@@ -258,7 +242,7 @@ function productOf(n: number, ic: number, oc: number, { h, w }: Window, groups: 
 
 function runDense(x: Tensor, filter: Tensor, bias: Tensor | undefined, y: Tensor, window: Window, groups: number, clamp: readonly [number, number]): void {
   const product = productOf(x.shape[0]!, x.shape[3]!, y.shape[3]!, window, groups)
-  runProduct(x.engine, { ...product, x: x.pointer, w: packed(filter.storage, densePanels(filter.shape, groups)), b: bias?.pointer ?? 0, y: y.pointer, clamp })
+  runProduct(x.engine, { ...product, x: x.pointer, w: packed(filter.storage, filterPanels(filter, groups)), b: bias?.pointer ?? 0, y: y.pointer, clamp })
 }
 
 /** One filter per channel, and one channel out of each. */
@@ -280,7 +264,7 @@ function inputGradient(dy: Tensor, filter: Tensor, window: Window, groups: numbe
     // At stride 1 it is a convolution with the filter turned by half a circle, and padding of what its reach leaves.
     if (algorithm === 'winograd') return runWinograd(dy, filter, undefined, dx, { h: opposite(h), w: opposite(w) }, NO_CLAMP, true)
     const product = { x: dy.pointer, b: 0, y: dx.pointer, n, ih: h.output, iw: w.output, ic: oc, oh: h.input, ow: w.input, oc: ic, groups, clamp: NO_CLAMP }
-    runTransposed(product, back(h), back(w), filter.storage, turned(densePanels(filter.shape, groups)))
+    runTransposed(product, back(h), back(w), filter.storage, turned(filterPanels(filter, groups)))
   })
 }
 

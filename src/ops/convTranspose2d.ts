@@ -5,7 +5,7 @@ import type { Tensor } from '../tensor.js'
 import { type Axis, type Context, type Pair, transposedWindow, type WindowOptions } from '../window.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
 import { runFilterGradient } from './filterGradient.js'
-import { type Panels, type Product, packed, runProduct, slide, turned } from './igemm.js'
+import { filterPanels, type Panels, type Product, packed, runProduct, slide, turned } from './igemm.js'
 import { channelSums } from './reduce.js'
 import { runTransposed } from './transposed.js'
 
@@ -72,10 +72,9 @@ export function convTranspose2d(x: Tensor, filter: Tensor, options: ConvTranspos
 
 /** [kh][kw][groups][ic / groups][oc / groups] */
 function panelsOf(filter: Tensor, groups: number): Panels {
-  const [kh, kw, ic, columns] = filter.shape as [number, number, number, number]
-  const depth = ic / groups
-  const tapWStride = ic * columns
-  return { width: 8, groups, columns, tapsH: kh, tapsW: kw, depth, offset: 0, groupStride: depth * columns, tapHStride: kw * tapWStride, tapWStride, rowStride: columns, columnStride: 1 } // biome-ignore format: strides in one line
+  const panels = filterPanels(filter, 1)
+  const depth = panels.depth / groups
+  return { ...panels, groups, depth, groupStride: depth * panels.rowStride }
 }
 
 /** The convolution that the transposed one is the way back of: it slides over the output, and gives the input. */

@@ -5,7 +5,7 @@ import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { opposite, type Window } from '../window.js'
 import { NO_CLAMP } from './activation.js'
-import { type Blocking, type Panels, packed } from './igemm.js'
+import { type Blocking, filterPanels, type Panels, packed } from './igemm.js'
 import { sum } from './reduce.js'
 
 /** Units that a layer falls into at least, where it has rows for them. */
@@ -32,20 +32,8 @@ export function blockGrouped(n: number, ic: number, oc: number, { h, w }: Window
 }
 
 /** A filter by vectors of 4: [kh][kw][depth][oc] -> [group][filters of it / 4][kh][kw][depth][4]; depthwise has no groups but vectors. */
-export const groupedPanels = (kernel: GroupedKernel, [kh, kw, depth, oc]: Shape, groups: number): Panels => ({
-  width: 4,
-  groups: kernel === 'grouped' ? groups : 1,
-  columns: kernel === 'grouped' ? oc! / groups : oc!,
-  tapsH: kh!,
-  tapsW: kw!,
-  depth: depth!,
-  offset: 0,
-  groupStride: kernel === 'grouped' ? oc! / groups : 0,
-  tapHStride: kw! * depth! * oc!,
-  tapWStride: depth! * oc!,
-  rowStride: oc!,
-  columnStride: 1,
-})
+export const groupedPanels = (kernel: GroupedKernel, filter: Pick<Tensor, 'shape' | 'strides'>, groups: number): Panels =>
+  filterPanels(filter, kernel === 'grouped' ? groups : 1, 4)
 
 /** `'depthwise'` takes 4 channels at a time, each with its filter; `'grouped'` one channel at a time with 4 filters of its group. */
 export function runGrouped(
@@ -57,7 +45,7 @@ export function runGrouped(
   window: Window,
   groups: number,
   clamp: readonly [number, number],
-  panels = groupedPanels(kernel, filter.shape, groups),
+  panels = groupedPanels(kernel, filter, groups),
 ): void {
   const { engine } = x
   const { h, w } = window
@@ -132,7 +120,7 @@ export function runDepthwiseInput(dy: Tensor, filter: Tensor, dx: Tensor, window
   const { h, w } = window
   const back = { h: opposite(h), w: opposite(w) }
   if (h.stride === 1 && w.stride === 1 && back.h.before >= 0 && back.w.before >= 0) {
-    const panels = groupedPanels('depthwise', filter.shape, c)
+    const panels = groupedPanels('depthwise', filter, c)
     const last = (h.size * w.size - 1) * c
     runGrouped('depthwise', dy, filter, undefined, dx, back, c, NO_CLAMP, {
       ...panels,

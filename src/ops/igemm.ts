@@ -1,7 +1,8 @@
 /** The plan of a dense product over a window (assembly/igemm.ts): filter packing, blocking, argument block. Shared by convolution, transposed convolution and matrix products. */
 import { Igemm, Pack } from '../../assembly/calls.js'
 import type { Engine } from '../engine.js'
-import type { Storage } from '../tensor.js'
+import { stridesOf } from '../shape.js'
+import type { Storage, Tensor } from '../tensor.js'
 import type { Axis } from '../window.js'
 
 /** How taps and output pixels walk along one axis: pixel g of `count` stands at outFirst + g * outStep and reads, under tap t, g * inStep + first + t * step. */
@@ -44,6 +45,14 @@ export interface Panels {
   columnStride: number
 }
 
+/** A filter [kh, kw, depth, columns of all groups], or one that stands in other strides, as panels [group][columns of it / width][kh][kw][depth][width]. */
+export function filterPanels({ shape, strides }: Pick<Tensor, 'shape' | 'strides'>, groups: number, width = 8): Panels {
+  const [tapsH, tapsW, depth, all] = shape as [number, number, number, number]
+  const [tapHStride, tapWStride, rowStride, columnStride] = (strides ?? stridesOf(shape)) as [number, number, number, number]
+  const columns = all / groups
+  return { width, groups, columns, tapsH, tapsW, depth, offset: 0, groupStride: columns * columnStride, tapHStride, tapWStride, rowStride, columnStride }
+}
+
 export const panelCount = (columns: number, width = 8): number => Math.ceil(columns / width)
 
 /** The transpose of every group's matrix: what goes back through a filter. */
@@ -75,7 +84,7 @@ export function pack(engine: Engine, source: number, to: number, panels: Panels)
   i32[call + Pack.tapWStride] = panels.tapWStride * 4
   i32[call + Pack.rowStride] = panels.rowStride * 4
   i32[call + Pack.columnStride] = panels.columnStride * 4
-  engine.run('pack', call, panels.groups * panelCount(panels.columns, panels.width))
+  engine.run('pack', call, panels.groups * panelCount(panels.columns, panels.width), packedFloats(panels))
 }
 
 /** The panels of a filter: packed once, and again only after it was written. */

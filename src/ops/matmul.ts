@@ -6,7 +6,7 @@ import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
 import { runFilterGradient } from './filterGradient.js'
-import { type Panels, type Product, pack, packed, packedFloats, runProduct, turned, type Walk } from './igemm.js'
+import { filterPanels, type Panels, type Product, pack, packed, packedFloats, runProduct, turned, type Walk } from './igemm.js'
 import { channelSums, sumTo } from './reduce.js'
 
 export interface LinearOptions {
@@ -32,6 +32,9 @@ const matrixPanels = (depth: number, columns: number, groups = 1): Panels => ({
   rowStride: columns,
   columnStride: 1,
 })
+
+/** A matrix as a filter of one tap. */
+const weightPanels = ({ shape, strides }: Tensor): Panels => filterPanels({ shape: [1, 1, ...shape], ...(strides && { strides: [0, 0, ...strides] }) }, 1)
 
 type Clamp = readonly [number, number]
 
@@ -69,7 +72,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
 
   const rows = x.size / depth
   const y = engine.make([...x.shape.slice(0, -1), columns], (to) => {
-    const panels = packed(weight.storage, matrixPanels(depth, columns))
+    const panels = packed(weight.storage, weightPanels(weight))
     product(engine, x.pointer, panels, bias?.pointer ?? 0, to.pointer, rows, depth, columns, clamp)
   })
   engine.tape?.record('linear', y, { x, weight, bias }, { x, weight, y: clamp === NO_CLAMP ? undefined : y }, (dy, kept) => {
@@ -77,7 +80,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
     return {
       x: () =>
         engine.make(kept.x.shape, (dx) => {
-          const panels = packed(kept.weight.storage, turned(matrixPanels(depth, columns)))
+          const panels = packed(kept.weight.storage, turned(weightPanels(kept.weight)))
           product(engine, dsum.pointer, panels, 0, dx.pointer, rows, columns, depth, NO_CLAMP)
         }),
       weight: () => engine.make([depth, columns], (dw) => runOuterSum(engine, kept.x.pointer, dsum.pointer, dw.pointer, rows, depth, columns)),

@@ -1,5 +1,6 @@
 /** The plan of a 3x3 convolution at stride 1 by Winograd's F(4x4, 3x3) (assembly/winograd.ts). */
-import { Winograd, WinogradFilter } from '../../assembly/calls.js'
+import { FILTER_CHANNELS, Winograd, WinogradFilter } from '../../assembly/calls.js'
+import { stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Window } from '../window.js'
 import type { Blocking } from './igemm.js'
@@ -25,19 +26,19 @@ function transformed(filter: Tensor, turned: boolean): number {
   const [, , filterIn, filterOut] = filter.shape as [number, number, number, number]
   const [ic, oc] = turned ? [filterOut, filterIn] : [filterIn, filterOut]
   return filter.storage.derive(turned ? 'winograd turned' : 'winograd', transformedFloats(ic, oc), (panels) => {
-    engine.scratch(4 * 4 * 18)
+    engine.scratch(4 * POSITIONS * (8 * FILTER_CHANNELS + 2))
     const { i32 } = engine
     const call = engine.call(WinogradFilter.length)
-    const tap = 4 * ic * oc
-    i32[call + WinogradFilter.filter] = filter.pointer + (turned ? 8 * tap : 0)
-    i32[call + WinogradFilter.tapHStride] = turned ? -3 * tap : 3 * tap
-    i32[call + WinogradFilter.tapWStride] = turned ? -tap : tap
-    i32[call + WinogradFilter.rowStride] = turned ? 4 : 4 * filterOut
-    i32[call + WinogradFilter.columnStride] = turned ? 4 * filterOut : 4
+    const [tapH, tapW, row, column] = (filter.strides ?? stridesOf(filter.shape)).map((stride) => stride * 4) as [number, number, number, number]
+    i32[call + WinogradFilter.filter] = filter.pointer + (turned ? 2 * (tapH + tapW) : 0)
+    i32[call + WinogradFilter.tapHStride] = turned ? -tapH : tapH
+    i32[call + WinogradFilter.tapWStride] = turned ? -tapW : tapW
+    i32[call + WinogradFilter.rowStride] = turned ? column : row
+    i32[call + WinogradFilter.columnStride] = turned ? row : column
     i32[call + WinogradFilter.panels] = panels
     i32[call + WinogradFilter.ic] = ic
     i32[call + WinogradFilter.oc] = oc
-    engine.run('winogradFilter', call, ic, 36 * ic * oc)
+    engine.run('winogradFilter', call, Math.ceil(oc / 8), POSITIONS * ic * oc)
   })
 }
 

@@ -81,6 +81,31 @@ describe('conv2d', () => {
       })
     })
 
+    it('gives the same bytes for a filter that stands in the order of ONNX, by every algorithm', () => {
+      const random = new Random(37)
+      const layers: [ConvAlgorithm, number[], number][] = [
+        ['gemm', [1, 1, 19, 21], 1],
+        ['igemm', [3, 2, 9, 12], 2],
+        ['winograd', [3, 3, 18, 13], 1],
+        ['depthwise', [3, 5, 1, 7], 7],
+        ['grouped', [3, 3, 2, 10], 2],
+      ]
+      for (const [algorithm, shape, groups] of layers) {
+        const [kh, kw, depth, oc] = shape as [number, number, number, number]
+        engine().scope(() => {
+          const data = random.floats(kh * kw * depth * oc)
+          const rows = engine().tensor(data, shape)
+          // [oc][depth][kh][kw]
+          const taps = kh * kw
+          const turned = data.map((_, i) => data[((i % taps) * depth + (Math.floor(i / taps) % depth)) * oc + Math.floor(i / taps / depth)]!)
+          const file = engine().tensor(turned, shape)
+          file.strides = [kw, 1, taps, depth * taps]
+          const x = engine().tensor(random.floats(7 * 8 * depth * groups), [1, 7, 8, depth * groups])
+          expect(conv2d(x, file, { groups, algorithm }).toArray(), algorithm).toEqual(conv2d(x, rows, { groups, algorithm }).toArray())
+        })
+      }
+    })
+
     it('uses a filter as it is now, not as it was packed', () => {
       engine().scope(() => {
         const x = engine().tensor([1], [1, 1, 1, 1])

@@ -3,7 +3,7 @@ import { conv2d } from '../../ops/conv2d.js'
 import { sizeOf, stridesOf } from '../../shape.js'
 import type { Operator } from '../call.js'
 import { indexesOf } from '../move.js'
-import { filterOf, pooledLengths, sidesOf } from './window.js'
+import { pooledLengths, sidesOf } from './window.js'
 
 /**
  * A convolution whose taps are moved by `offset` [n, offset groups * taps * (y, x), oh, ow] and weighed by a mask [n, offset groups * taps, oh, ow]:
@@ -32,14 +32,13 @@ const deformConv: Operator = (call) => {
         if (iy < 0 || iy >= h || ix < 0 || ix >= width) continue
         const share = m * (1 - Math.abs(y - iy)) * (1 - Math.abs(left - ix))
         for (let channel = part * shared; channel < (part + 1) * shared; channel++) {
-          const column = Math.floor(channel / each) * taps * each + tap * each + (channel % each)
-          to[(image * places + at) * c * taps + column]! += share * from[((image * c + channel) * h + iy) * width + ix]!
+          to[((image * places + at) * c + channel) * taps + tap]! += share * from[((image * c + channel) * h + iy) * width + ix]!
         }
       }
     }
   })
-  const filter = filterOf(call, w, 'hwio')
-  const y = conv2d(columns.tensor(), filter.reshape([1, 1, taps * each, w.shape[0]!]), { groups, bias: bias?.tensor() })
+  const depth = taps * each
+  const y = w.packed([1, 1, depth, w.shape[0]!], [0, 0, 1, depth], (filter) => conv2d(columns.tensor(), filter, { groups, bias: bias?.tensor() }))
   return call.tensor(x.type, y, 'last')
 }
 

@@ -43,11 +43,7 @@ export function product(call: Call, a: Value, b: Value, bias?: Value): Value {
     if (q.shape.length === 2 && b.constant && q.size > 0)
       return call.tensor(
         a.type,
-        b.packed(
-          'matrix',
-          () => b.loose(q.shape).tensor(),
-          (weight) => linear(p.tensor(), weight, { bias: bias?.tensor(), activation }),
-        ),
+        b.packed(q.shape, stridesOf(q.shape), (weight) => linear(p.tensor(), weight, { bias: bias?.tensor(), activation })),
       )
     return call.tensor(a.type, matmul(p.tensor(), q.tensor()))
   }
@@ -85,7 +81,8 @@ const gemm: Operator = (call) => {
   const adds = c && !bias
   const scales = alpha !== 1
   const product = (weight: Tensor) => linear(a.tensor(), weight, { bias: bias?.tensor().reshape([columns]), ...(!adds && !scales && { activation }) })
-  let y = b.packed(transB ? 'turned' : 'matrix', () => (transB ? turned(call, b) : b.loose(b.shape)).tensor(), product)
+  const rows = b.shape[transB ? 1 : 0]!
+  let y = b.packed([rows, columns], transB ? [1, rows] : [columns, 1], product)
   if (scales) y = mul(y, alpha, { out: y, ...(!adds && { activation }) })
   if (adds) y = add(y, beta === 1 ? c.tensor() : mul(c.tensor(), beta), { activation })
   return call.tensor(givenA.type, y)

@@ -63,14 +63,12 @@ function fromImage(call: Call, x: Value, y: Tensor): Value {
   return x.shape.length === 3 ? call.tensor(x.type, y.reshape([n, w, c]), 'last') : call.tensor(x.type, y.reshape([n, h, w, c]), 'last')
 }
 
-/** A filter [a, b, ...taps] as [kh, kw, a or b, b or a], kept with it: constants are turned once. */
-export const filterOf = (call: Call, w: Value, key: 'hwio' | 'hwoi'): Tensor => w.form(key, filterMaker(call, w, key))
-
-function filterMaker({ engine }: Call, w: Value, key: 'hwio' | 'hwoi'): () => Tensor {
-  const [a, b, ...taps] = w.shape as [number, number, ...number[]]
-  const [kh, kw] = two(taps, 1)
-  const [order, shape] = key === 'hwio' ? [[2, 1, 0], [kh, kw, b, a]] : [[2, 0, 1], [kh, kw, a, b]] // biome-ignore format: one line
-  return () => turnedFilter(engine, w.loose([a, b, kh * kw]), order, shape)
+/** `use` of a filter [...channels, ...taps] as [kh, kw, ...channels in this order], packed from where the file has its numbers. */
+function withFilter<T>(w: Value, order: readonly [number, number], use: (filter: Tensor) => T): T {
+  const { shape } = w
+  const strides = stridesOf(shape)
+  const [kh, kw] = two(shape.slice(2), 1)
+  return w.packed([kh, kw, ...order.map((axis) => shape[axis]!)], [kw, 1, ...order.map((axis) => strides[axis]!)], use)
 }
 
 /** The axes of a plain value in another order, under another shape. */
@@ -141,7 +139,7 @@ export function convolution(call: Call, x: Value, w: Value, b?: Value, exact = f
     return fromImage(
       call,
       x,
-      w.packed('hwio', filterMaker(call, w, 'hwio'), (filter) => convolved(image(call, x), filter, sides)),
+      withFilter(w, [1, 0], (filter) => convolved(image(call, x), filter, sides)),
     )
 
   const [oc, ic, kd, kh, kw] = w.shape as [number, number, number, number, number]
@@ -179,7 +177,7 @@ const convTranspose: Operator = (call) => {
   const options = { groups: call.number('group', 1), bias: b?.tensor('plain'), activation: call.node.activation }
   if (rank !== 3) {
     const window = { ...optionsOf(sides), outputPadding: two(extra, 0), ...options }
-    const y = w.packed('hwoi', filterMaker(call, w, 'hwoi'), (filter) => convTranspose2d(image(call, x), filter, window))
+    const y = withFilter(w, [0, 1], (filter) => convTranspose2d(image(call, x), filter, window))
     return fromImage(call, x, y)
   }
   const { groups } = options
