@@ -48,6 +48,11 @@ export class Call {
     return typeof value === 'number' ? value : otherwise
   }
 
+  /** A number that says yes or no. */
+  flag(name: string, otherwise = false): boolean {
+    return this.number(name, Number(otherwise)) === 1
+  }
+
   text(name: string, otherwise = ''): string {
     const value = this.node.attributes.get(name)
     return typeof value === 'string' ? value : otherwise
@@ -74,6 +79,11 @@ export class Call {
     return value
   }
 
+  /** The number that input `i` is; undefined where the node leaves it out. */
+  scalar(i: number): number | undefined {
+    return this.inputs[i]?.data[0] as number | undefined
+  }
+
   /** A list that newer versions give as an input and older ones as an attribute. */
   list(input: number, attribute: string): number[] | undefined {
     return this.inputs[input]?.numbers ?? this.numbers(attribute, undefined)
@@ -84,6 +94,16 @@ export class Call {
     if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
       this.fail('axis', rank ? `an integer from ${-rank} to ${rank - 1}` : 'none, for a scalar', axis)
     return axis < 0 ? axis + rank : axis
+  }
+
+  /** The attribute `axis`, counted from the front. */
+  ownAxis(rank: number, otherwise: number): number {
+    return this.axis(this.number('axis', otherwise), rank)
+  }
+
+  /** Axes of `rank`, counted from the front: all where none are named. */
+  axes(given: readonly number[] | undefined, rank: number): number[] {
+    return given ? given.map((axis) => this.axis(axis, rank)) : [...Array(rank).keys()]
   }
 
   /** A new value on the host that `fill` writes. */

@@ -37,6 +37,16 @@ function walkHost(from: ArrayLike<unknown>, at: number, to: unknown[], start: nu
   for (let i = 0; i < axis.length; i++) walkHost(from, at + i * axis.from, to, start + i * axis.to, walk, depth + 1)
 }
 
+/** A box of a source as a value of its own. */
+export function moveBox(call: Call, source: Value, axes: Part['axes'], options?: { layout: Layout }): Value {
+  return move(call, axes.map(({ length }) => length), [{ source, axes }], options) // biome-ignore format: one line
+}
+
+/** The axes of a value in another order. */
+export function permuted(call: Call, x: Value, order: readonly number[], layout: Layout = 'plain'): Value {
+  return moveBox(call, x, order.map((axis) => ({ length: x.shape[axis]!, axis })), { layout }) // biome-ignore format: one line
+}
+
 /**
  * A value of `shape` put together from parts; what no part covers is `fill`. In the engine it has the layout of the first part's source where that makes
  * sense for its rank, or `layout`.

@@ -135,6 +135,8 @@ export function toHalf(value: number): number {
   return sign | ((rest - 0x38000000 + 0xfff + ((rest >>> 13) & 1)) >>> 13)
 }
 
+export const limit = (v: number, low: number, high: number): number => Math.min(Math.max(v, low), high)
+
 export function roundToEven(value: number): number {
   const rounded = Math.round(value)
   return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded
@@ -232,7 +234,7 @@ function roundedToPower(size: number, saturate: boolean, mode: string): number {
   const down = Math.floor(Math.log2(size))
   const up = mode === 'up' ? 2 ** down < size : mode === 'nearest' && size >= 1.5 * 2 ** down
   const exponent = down + Number(up)
-  return exponent > 127 && !saturate ? Number.NaN : 2 ** Math.min(Math.max(exponent, -127), 127)
+  return exponent > 127 && !saturate ? Number.NaN : 2 ** limit(exponent, -127, 127)
 }
 
 /** Whether it is a float of eight bits or four. */

@@ -28,6 +28,9 @@ export function stridesIn(layout: Layout, shape: Shape): number[] {
 /** The shape of the engine's tensor for a value in layout `'last'`: [n, c, h, w] -> [n, h, w, c]. */
 export const lastShape = (shape: Shape): number[] => [shape[0]!, ...shape.slice(2), shape[1]!]
 
+/** Where the file's axis stands in layout `'last'`. */
+export const lastAxis = (axis: number, rank: number): number => (axis === 0 ? 0 : axis === 1 ? rank - 1 : axis - 1)
+
 /** Whether both layouts are the same bytes: one channel, or one place. */
 const isBoth = (shape: Shape): boolean => shape.length < 3 || shape[1] === 1 || sizeOf(shape.slice(2)) === 1
 

@@ -10,14 +10,9 @@ import { softmax } from '../../ops/softmax.js'
 import type { Shape } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
-import { indexesOf, move, whole } from '../move.js'
+import { indexesOf, move, permuted, whole } from '../move.js'
 import type { Value } from '../value.js'
 import { mapOnHost } from './elementwise.js'
-
-function permuted(call: Call, x: Value, order: readonly number[]): Value {
-  const axes = order.map((axis) => ({ length: x.shape[axis]!, axis }))
-  return move(call, axes.map(({ length }) => length), [{ source: x, axes }], { layout: 'plain' }) // biome-ignore format: one line
-}
 
 /** x [n, length, heads * size] or [n, heads, length, size] as [n, heads, length, size]. */
 function headsOf(call: Call, x: Value, attribute: string): Value {
@@ -79,7 +74,7 @@ const attention: Operator = (call) => {
 
   const [mask, lengths] = [call.inputs[3], call.inputs[6]]
   const biases = mask ? [maskBias(call, mask, total)] : []
-  const causal = call.number('is_causal', 0) === 1
+  const causal = call.flag('is_causal')
   if (lengths) {
     // Queries are the last of an image's own places, unless what came before is given.
     const own = lengths.numbers
@@ -122,7 +117,7 @@ const rotaryEmbedding: Operator = (call) => {
   const [length, size] = isFlat ? [a, b / heads] : [b, c]
   if (!Number.isInteger(size)) call.fail('num_heads', 'a divisor of the last of three axes', [heads, x.shape])
   const half = (call.number('rotary_embedding_dim', 0) || size) / 2
-  const [step, apart] = call.number('interleaved', 0) === 1 ? [2, 1] : [1, half]
+  const [step, apart] = call.flag('interleaved') ? [2, 1] : [1, half]
   const [cosine, sine, from] = [cos.data, sin.data, x.data] as [Float64Array, Float64Array, Float64Array]
   const place = places?.data as Float64Array | undefined
   return call.host(x.type, x.shape, (y) => {

@@ -7,7 +7,7 @@ import { broadcastShapes, type Shape, sameShape } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { broadcastStrides, indexesOf, offsetOf } from '../move.js'
-import { type ElementType, fitsEngine, type HostArray, hostArray, isFloat, roundedTo, roundToEven, typeOf } from '../types.js'
+import { type ElementType, fitsEngine, type HostArray, hostArray, isFloat, limit, roundedTo, roundToEven, typeOf } from '../types.js'
 import { type Layout, lastShape, Value } from '../value.js'
 
 type Numbers = Float64Array
@@ -146,7 +146,7 @@ function arithmetic(call: Call, a: Value, given: Value, host: (a: number, b: num
 /** Before opset 7 the second operand's axes stood at `axis` of the first. */
 function oldBroadcast(call: Call, a: Value, b: Value): Value {
   if (call.opset >= 7 || !call.has('axis') || !call.number('broadcast', 0)) return b
-  const after = a.shape.length - call.axis(call.number('axis', 0), a.shape.length) - b.shape.length
+  const after = a.shape.length - call.ownAxis(a.shape.length, 0) - b.shape.length
   return after > 0 ? b.reshaped([...b.shape, ...Array(after).fill(1)]) : b
 }
 
@@ -168,14 +168,14 @@ const compare =
   }
 
 /** The remainder with the sign of the divisor, as Python has it. */
-const modulo = (a: number, b: number): number => a - Math.floor(a / b) * b
+export const modulo = (a: number, b: number): number => a - Math.floor(a / b) * b
 
 const clip: Operator = (call) => {
   const x = call.input(0)
-  const bound = (i: number, name: string, otherwise: number) => (call.inputs[i]?.data[0] as number | undefined) ?? call.number(name, otherwise)
+  const bound = (i: number, name: string, otherwise: number) => call.scalar(i) ?? call.number(name, otherwise)
   const low = bound(1, 'min', Number.NEGATIVE_INFINITY)
   const high = bound(2, 'max', Number.POSITIVE_INFINITY)
-  if (x.isHost || low > high) return mapOnHost(call, x, (v) => Math.min(Math.max(v, low), high))
+  if (x.isHost || low > high) return mapOnHost(call, x, (v) => limit(v, low, high))
   return mapInEngine(call, x, (tensor, options) => clamp(tensor, { ...options, low, high }))
 }
 
@@ -193,7 +193,7 @@ function castTo(call: Call, x: Value, type: ElementType): Value {
   if (x.type === 'string') return call.host(type, x.shape, (to) => to.set((x.data as string[]).map((text) => parsed(text, type))))
   // All numbers of the engine are floats already; bools are whole and small.
   if (!x.isHost && (isFloat(type) || (x.type === 'bool' && type !== 'float8e8m0')) && x.has(x.layout)) return x.again(type)
-  return mapOnHost(call, x, roundedTo(type, call.number('saturate', 1) === 1, call.text('round_mode', 'up')), type)
+  return mapOnHost(call, x, roundedTo(type, call.flag('saturate', true), call.text('round_mode', 'up')), type)
 }
 
 const printed = (v: number, type: ElementType): string =>
@@ -256,10 +256,7 @@ export const elementwise: Record<string, Operator> = {
   IsNaN: unary((v) => Number(Number.isNaN(v)), (x) => sub(1, atMost(x, x)), 'bool'), // biome-ignore format: one line
   IsInf: unary(
     (v, call) =>
-      Number(
-        (v === Number.POSITIVE_INFINITY && call.number('detect_positive', 1) === 1) ||
-          (v === Number.NEGATIVE_INFINITY && call.number('detect_negative', 1) === 1),
-      ),
+      Number((v === Number.POSITIVE_INFINITY && call.flag('detect_positive', true)) || (v === Number.NEGATIVE_INFINITY && call.flag('detect_negative', true))),
     undefined,
     'bool',
   ),
@@ -305,7 +302,7 @@ export const elementwise: Record<string, Operator> = {
     return zipOnHost(call, [a, oldBroadcast(call, a, b)], a.type, isFloat(a.type) ? (p: number, q: number) => p ** q : whole)
   },
   Mod: (call) => {
-    const remainder = call.number('fmod', 0) === 1 || isFloat(call.input(0).type)
+    const remainder = call.flag('fmod') || isFloat(call.input(0).type)
     return zipOnHost(call, [call.input(0), call.input(1)], call.input(0).type, remainder ? (a: number, b: number) => a % b : modulo)
   },
   Max: folded(Math.max, maximum),

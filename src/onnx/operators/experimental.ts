@@ -1,7 +1,7 @@
 /** Experimental operators that were taken out of the standard, and that published style-transfer models still use. */
 import { add, mul } from '../../ops/arithmetic.js'
 import type { Operator } from '../call.js'
-import { move, whole } from '../move.js'
+import { moveBox, whole } from '../move.js'
 import { mapInEngine } from './elementwise.js'
 
 /** x * scale + bias[channel]. */
@@ -20,7 +20,7 @@ const crop: Operator = (call) => {
   const [oh, ow] = call.numbers('scale', [h - top - bottom, w - left - right]) as [number, number]
   const [n, c] = whole(x.shape) as [{ length: number; axis: number }, { length: number; axis: number }]
   const axes = [n, c, { length: oh, axis: 2, from: top }, { length: ow, axis: 3, from: left }]
-  return move(call, axes.map(({ length }) => length), [{ source: x, axes }]) // biome-ignore format: one line
+  return moveBox(call, x, axes)
 }
 
 /** alpha * x + beta. */

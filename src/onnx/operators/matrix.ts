@@ -4,7 +4,7 @@ import { linear, matmul } from '../../ops/matmul.js'
 import { broadcastShapes, stridesOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
-import { broadcastStrides, indexesOf, move, offsetOf } from '../move.js'
+import { broadcastStrides, indexesOf, offsetOf, permuted } from '../move.js'
 import { isFloat } from '../types.js'
 import type { Value } from '../value.js'
 import { commonShape } from './elementwise.js'
@@ -54,7 +54,7 @@ export function product(call: Call, a: Value, b: Value, bias?: Value): Value {
 
 const matMul: Operator = (call) => product(call, call.input(0), call.input(1), call.inputs[2])
 
-const turned = (call: Call, x: Value): Value => move(call, [x.shape[1]!, x.shape[0]!], [{ source: x, axes: [{ length: x.shape[1]!, axis: 1 }, { length: x.shape[0]!, axis: 0 }] }]) // biome-ignore format: one line
+const turned = (call: Call, x: Value): Value => permuted(call, x, [1, 0])
 
 const gemm: Operator = (call) => {
   const [givenA, b, c] = [call.input(0), call.input(1), call.inputs[2]]
@@ -62,7 +62,7 @@ const gemm: Operator = (call) => {
   const { activation } = call.node
   if (givenA.shape.length !== 2 || b.shape.length !== 2) call.fail('inputs', 'two matrices', [givenA.shape, b.shape])
   const a = call.number('transA', 0) ? turned(call, givenA) : givenA
-  const transB = call.number('transB', 0) === 1
+  const transB = call.flag('transB')
   if (!isFloat(a.type) || (a.isHost && b.isHost && !activation)) {
     const sums = matmulOnHost(call, a, transB ? turned(call, b) : b)
     const shape = c ? commonShape(call, [sums.shape, c.shape]) : sums.shape

@@ -8,7 +8,7 @@ import { mean } from '../../ops/reduce.js'
 import { type Shape, sameShape } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
-import { move } from '../move.js'
+import { moveBox } from '../move.js'
 import type { Value } from '../value.js'
 import { power } from './elementwise.js'
 import { inLanes } from './reduce.js'
@@ -64,7 +64,7 @@ const groupNormalization: Operator = (call) => {
   const each = (value: Value) => {
     if (value.size === c) return value.tensor()
     const axes = [{ length: groups, axis: 0 }, { length: c / groups }]
-    return value.form('channels', () => move(call, [groups, c / groups], [{ source: value, axes }]).tensor().reshape([c])) // biome-ignore format: one line
+    return value.form('channels', () => moveBox(call, value, axes).tensor().reshape([c]))
   }
   const y = groupNorm(x.tensor('last'), { groups, scale: each(scale), offset: each(offset), epsilon: call.number('epsilon', 1e-5) })
   return call.tensor(x.type, y, 'last')
@@ -73,7 +73,7 @@ const groupNormalization: Operator = (call) => {
 /** Over `axis` and all behind it, with a mean (LayerNormalization) or without (RMSNormalization). */
 const layerNormalization: Operator = (call) => {
   const [x, scale, offset] = [call.input(0), call.input(1), call.inputs[2]]
-  const axis = call.axis(call.number('axis', -1), x.shape.length)
+  const axis = call.ownAxis(x.shape.length, -1)
   const epsilon = call.number('epsilon', 1e-5)
   const centred = call.node.op === 'LayerNormalization'
   const rows = x.shape.slice(axis)
@@ -97,7 +97,7 @@ const layerNormalization: Operator = (call) => {
 /** Along one axis, on the host. */
 const lpNormalization: Operator = (call) => {
   const x = call.input(0)
-  const axis = call.axis(call.number('axis', -1), x.shape.length)
+  const axis = call.ownAxis(x.shape.length, -1)
   const p = call.number('p', 2)
   return inLanes(call, x, x.shape, axis, (from, y, places) => {
     const norm = places.reduce((sum, at) => sum + Math.abs(from[at]!) ** p, 0) ** (1 / p)

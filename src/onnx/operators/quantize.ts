@@ -6,7 +6,7 @@ import { sizeOf, stridesOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
-import { type ElementType, isSmallFloat, roundedTo, roundToEven, typeOf } from '../types.js'
+import { type ElementType, isSmallFloat, limit, roundedTo, roundToEven, typeOf } from '../types.js'
 import type { Value } from '../value.js'
 import { drop, mapInEngine, round, zipInEngine, zipOnHost } from './elementwise.js'
 import { product } from './matrix.js'
@@ -28,13 +28,13 @@ const boundsOf = (call: Call, type: ElementType): [number, number] => bounds[typ
 /** The nearest whole number within a type; ties to even. */
 function saturate(call: Call, v: number, type: ElementType): number {
   const [low, high] = boundsOf(call, type)
-  return Math.min(Math.max(roundToEven(v), low), high)
+  return limit(roundToEven(v), low, high)
 }
 
 /** Which element of a scale (or zero point) belongs to each element of x. */
 function placesOf(call: Call, x: Value, scale: Value): (index: readonly number[]) => number {
   if (scale.size === 1 && scale.shape.length < 2) return () => 0
-  const axis = call.axis(call.number('axis', 1), x.shape.length)
+  const axis = call.ownAxis(x.shape.length, 1)
   const block = call.number('block_size', 0)
   if (!block) return (index) => index[axis]!
   const strides = stridesOf(scale.shape)
@@ -65,7 +65,7 @@ const quantizeLinear: Operator = (call) => {
   }
   const place = placesOf(call, x, scale)
   const [v, s, z] = [x.data as Float64Array, scale.data as Float64Array, zero?.data as Float64Array | undefined]
-  const rounded = isSmallFloat(type) ? roundedTo(type, call.number('saturate', 1) === 1) : undefined
+  const rounded = isSmallFloat(type) ? roundedTo(type, call.flag('saturate', true)) : undefined
   return call.host(type, x.shape, (to) => {
     let i = 0
     for (const index of indexesOf(x.shape)) {

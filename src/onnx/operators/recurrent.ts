@@ -105,7 +105,7 @@ function recurrent(step: Step, gates: number, defaults: string[], hasCell: boole
     const [x, w, r] = [call.input(0), call.input(1), call.input(2)]
     const [b, lengths, h0] = [call.inputs[3], call.inputs[4]?.numbers, call.inputs[5]]
     const [c0, p] = hasCell ? [call.inputs[6], call.inputs[7]] : []
-    const batchFirst = call.number('layout', 0) === 1
+    const batchFirst = call.flag('layout')
     const [steps, batch] = batchFirst ? [x.shape[1]!, x.shape[0]!] : [x.shape[0]!, x.shape[1]!]
     const inputs = x.shape[2]!
     const directions = w.shape[0]!

@@ -7,7 +7,7 @@ import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
 import { isFloat } from '../types.js'
-import { lastShape, Value } from '../value.js'
+import { lastAxis, lastShape, Value } from '../value.js'
 import { magnitude, power } from './elementwise.js'
 
 /** The axes of a reduction: an input in newer versions, an attribute in older; all where none are named, none where the node says so. */
@@ -20,7 +20,7 @@ function axesOf(call: Call, x: Value): number[] {
 /** Each result from the elements that it sees, in order. */
 function reduceOnHost(call: Call, x: Value, axes: readonly number[], f: (values: Float64Array) => number, type = x.type): Value {
   const { shape } = x
-  const keeps = call.number('keepdims', 1) === 1
+  const keeps = call.flag('keepdims', true)
   const inner = axes.toSorted((a, b) => a - b)
   const outer = [...shape.keys()].filter((axis) => !axes.includes(axis))
   const strides = stridesOf(shape)
@@ -47,14 +47,11 @@ const reduction =
     const axes = axesOf(call, x)
     const count = sizeOf(axes.map((axis) => x.shape[axis]!))
     if (!engine || x.isHost || !isFloat(x.type) || count === 0 || axes.length === 0) return reduceOnHost(call, x, axes, host)
-    const rank = x.shape.length
     const shape = x.shape.map((length, axis) => (axes.includes(axis) ? 1 : length))
     const { layout } = x
-    // Where channels stand last, axis 1 does, and those behind it one earlier.
-    const at = (axis: number) => (layout === 'plain' || axis === 0 ? axis : axis === 1 ? rank - 1 : axis - 1)
-    const kept = engine(x.tensor(layout), axes.map(at)) // biome-ignore format: one line
+    const kept = engine(x.tensor(layout), layout === 'plain' ? axes : axes.map((axis) => lastAxis(axis, x.shape.length)))
     const y = Value.inEngine(call.run, x.type, shape, kept.reshape(layout === 'plain' ? shape : lastShape(shape)), layout)
-    return call.number('keepdims', 1) === 1 ? y : y.reshaped(x.shape.filter((_, axis) => !axes.includes(axis)))
+    return call.flag('keepdims', true) ? y : y.reshaped(x.shape.filter((_, axis) => !axes.includes(axis)))
   }
 
 const total = (values: Float64Array): number => values.reduce((sum, v) => sum + v, 0)
@@ -73,8 +70,8 @@ const place =
   (better: (a: number, b: number) => boolean): Operator =>
   (call) => {
     const x = call.input(0)
-    const last = call.number('select_last_index', 0) === 1
-    const axis = call.axis(call.number('axis', 0), x.shape.length)
+    const last = call.flag('select_last_index')
+    const axis = call.ownAxis(x.shape.length, 0)
     const find = (values: Float64Array) => values.reduce((best, v, i) => (better(v, values[best]!) || (last && v === values[best]) ? i : best), 0)
     return reduceOnHost(call, x, [axis], find, 'int64')
   }
@@ -82,7 +79,7 @@ const place =
 /** Along one axis; before opset 13 along all axes from `axis` on, as one. */
 function along(call: Call, x: Value): { axis: number; shape: Shape } {
   const old = call.opset < 13
-  const axis = call.axis(call.number('axis', old ? 1 : -1), x.shape.length)
+  const axis = call.ownAxis(x.shape.length, old ? 1 : -1)
   return old ? { axis: 1, shape: [sizeOf(x.shape.slice(0, axis)), sizeOf(x.shape.slice(axis))] } : { axis, shape: x.shape }
 }
 
@@ -93,9 +90,7 @@ const softmaxWith =
     const { axis, shape } = along(call, x)
     if (x.shape.length === 0) return call.host(x.type, [], Float32Array.of(engine === softmax ? 1 : 0))
     if (shape === x.shape && x.layout === 'last') {
-      const rank = shape.length
-      const at = axis === 0 ? 0 : axis === 1 ? rank - 1 : axis - 1
-      return Value.inEngine(call.run, x.type, x.shape, engine(x.tensor('last'), { axis: at }), 'last')
+      return Value.inEngine(call.run, x.type, x.shape, engine(x.tensor('last'), { axis: lastAxis(axis, shape.length) }), 'last')
     }
     return call.tensor(x.type, engine(x.tensor('plain').reshape(shape), { axis })).reshaped(x.shape)
   }
@@ -123,7 +118,7 @@ const hardmax: Operator = (call) => {
 const cumulative: Operator = (call) => {
   const x = call.input(0)
   const axis = call.axis(call.input(1).data[0] as number, x.shape.length)
-  const [exclusive, reverse] = [call.number('exclusive', 0) === 1, call.number('reverse', 0) === 1]
+  const [exclusive, reverse] = [call.flag('exclusive'), call.flag('reverse')]
   const multiplies = call.node.op === 'CumProd'
   return inLanes(call, x, x.shape, axis, (from, y, places) => {
     let running = multiplies ? 1 : 0
@@ -138,8 +133,8 @@ const cumulative: Operator = (call) => {
 const topK: Operator = (call) => {
   const x = call.input(0)
   const k = call.inputs[1] ? (call.inputs[1].data[0] as number) : call.number('k', 1)
-  const axis = call.axis(call.number('axis', -1), x.shape.length)
-  const sign = call.number('largest', 1) === 1 ? 1 : -1
+  const axis = call.ownAxis(x.shape.length, -1)
+  const sign = call.flag('largest', true) ? 1 : -1
   const n = x.shape[axis]!
   if (k > n || k < 0) call.fail('k', `from 0 to ${n}`, k)
   const stride = stridesOf(x.shape)[axis]!

@@ -2,8 +2,8 @@
 import { resize as resizeImage } from '../../ops/resize.js'
 import { type Shape, sizeOf, stridesOf } from '../../shape.js'
 import type { Call, Operator } from '../call.js'
-import { indexesOf, move, offsetOf } from '../move.js'
-import { isFloat } from '../types.js'
+import { indexesOf, moveBox, offsetOf } from '../move.js'
+import { isFloat, limit, roundToEven } from '../types.js'
 import { Value } from '../value.js'
 
 /** Which elements of an axis make one of the result, and how much of each. */
@@ -74,7 +74,7 @@ function tapsOf(coordinates: Coordinates, filter: (x: number) => number, reach: 
       if (weight === 0) continue
       const outside = i < 0 || i >= input
       if (outside && excludeOutside) continue
-      taps.at.push(Math.min(Math.max(i, 0), input - 1))
+      taps.at.push(limit(i, 0, input - 1))
       taps.weight.push(weight)
     }
     const sum = taps.weight.reduce((total, weight) => total + weight, 0)
@@ -112,7 +112,7 @@ const resize: Operator = (call) => {
   const rank = x.shape.length
   const isOld = call.node.op === 'Upsample' || call.opset < 11
   const given = <T>(i: number) => (call.inputs[i]?.size ? (call.inputs[i]!.numbers as T) : undefined)
-  const axes = call.numbers('axes', undefined)?.map((axis) => call.axis(axis, rank)) ?? x.shape.map((_, i) => i)
+  const axes = call.axes(call.numbers('axes', undefined), rank)
   const sizes = isOld ? undefined : given<number[]>(3)
   const old = () => call.numbers('scales', call.has('width_scale') ? [1, 1, call.number('height_scale', 1), call.number('width_scale', 1)] : undefined)
   const scales = isOld ? (given<number[]>(1) ?? old()) : given<number[]>(2)
@@ -152,7 +152,7 @@ const resize: Operator = (call) => {
       Array.from({ length: axis.output }, (_, o) => {
         // In float32, where what should be a tie is one.
         const position = Math.fround(positionOf(o, axis))
-        return Math.min(Math.max(rounding[nearest]!(position), 0), axis.input - 1)
+        return limit(rounding[nearest]!(position), 0, axis.input - 1)
       }),
     )
     const strides = stridesOf(x.shape)
@@ -164,7 +164,7 @@ const resize: Operator = (call) => {
     })
   }
 
-  const antialias = call.number('antialias', 0) === 1
+  const antialias = call.flag('antialias')
   if (
     mode === 'linear' &&
     inEngine &&
@@ -175,7 +175,7 @@ const resize: Operator = (call) => {
     return bySize(call, x, output, 'bilinear', transform === 'align_corners')
   }
   const a = call.number('cubic_coeff_a', -0.75)
-  const excludeOutside = call.number('exclude_outside', 0) === 1
+  const excludeOutside = call.flag('exclude_outside')
   const changed = x.shape.flatMap((length, axis) => {
     const c = coordinates[axis]!
     if (c.output === length && c.scale === 1 && transform !== 'tf_crop_and_resize') return []
@@ -206,12 +206,12 @@ function bySize(call: Call, x: Value, output: Shape, method: 'nearest' | 'biline
 function repeatedInEngine(call: Call, x: Value, output: Shape): Value {
   const { layout } = x
   const strides = x.shape.flatMap((length, axis) => [{ length, axis }, { length: output[axis]! / length }])
-  if (layout === 'plain') return move(call, strides.map(({ length }) => length), [{ source: x, axes: strides }], { layout }).reshaped(output) // biome-ignore format: one line
+  if (layout === 'plain') return moveBox(call, x, strides, { layout }).reshaped(output)
   const tensor = x.tensor('last')
   const plain = Value.inEngine(call.run, x.type, tensor.shape, tensor.reshape(tensor.shape))
   const order = [0, ...x.shape.map((_, i) => i).slice(2), 1]
   const axes = order.flatMap((axis, i) => [{ length: x.shape[axis]!, axis: i }, { length: output[axis]! / x.shape[axis]! }])
-  const spread = move(call, axes.map(({ length }) => length), [{ source: plain, axes }], { layout: 'plain' }) // biome-ignore format: one line
+  const spread = moveBox(call, plain, axes, { layout: 'plain' })
   return call.tensor(x.type, spread.tensor('plain').reshape(order.map((axis) => output[axis]!)), 'last')
 }
 
@@ -233,40 +233,35 @@ const gridSample: Operator = (call) => {
   const rank = input.length
   const mode = call.text('mode', 'linear')
   const padding = call.text('padding_mode', 'zeros')
-  const align = call.number('align_corners', 0) === 1
+  const align = call.flag('align_corners')
   const strides = stridesOf(input)
   const plane = sizeOf(input)
   const from = x.data as Float64Array
   const points = grid.data as Float64Array
-  const inside = (i: number, axis: number) => {
-    const length = input[axis]!
-    if (padding === 'border') return Math.min(Math.max(i, 0), length - 1)
-    if (padding === 'reflection') return Math.round(align ? reflected(i, 0, length - 1) : Math.min(Math.max(reflected(i, -0.5, length - 0.5), 0), length - 1))
-    return i >= 0 && i < length ? i : -1
+  const isCubic = mode === 'cubic' || mode === 'bicubic'
+  const inside = (position: number, axis: number) => {
+    const last = input[axis]! - 1
+    if (padding === 'zeros') return position
+    return limit(padding === 'border' ? position : align ? reflected(position, 0, last) : reflected(position, -0.5, last + 0.5), 0, last)
+  }
+  const elementAt = (i: number, axis: number) => {
+    const at = Math.round(inside(i, axis))
+    return padding !== 'zeros' || (at >= 0 && at < input[axis]!) ? at : -1
   }
   const tapsAt = (position: number, axis: number): Taps => {
-    if (mode === 'nearest') {
-      const near = Math.round(position) - position === 0.5 && Math.round(position) % 2 !== 0 ? Math.round(position) - 1 : Math.round(position)
-      return { at: [inside(near, axis)], weight: [1] }
-    }
-    const first = Math.floor(position) - (mode === 'cubic' || mode === 'bicubic' ? 1 : 0)
-    const count = mode === 'cubic' || mode === 'bicubic' ? 4 : 2
-    const at = Array.from({ length: count }, (_, k) => first + k)
-    return { at: at.map((i) => inside(i, axis)), weight: at.map((i) => (count === 4 ? cubic(i - position, -0.75) : triangle(i - position))) }
+    if (mode === 'nearest') return { at: [elementAt(roundToEven(position), axis)], weight: [1] }
+    const first = Math.floor(position) - Number(isCubic)
+    const at = Array.from({ length: isCubic ? 4 : 2 }, (_, k) => first + k)
+    return { at: at.map((i) => elementAt(i, axis)), weight: at.map((i) => (isCubic ? cubic(i - position, -0.75) : triangle(i - position))) }
   }
-  const isCubic = mode === 'cubic' || mode === 'bicubic'
   return call.host(x.type, [n, c, ...output], (to) => {
     const places = sizeOf(output)
     for (let image = 0; image < n; image++) {
       for (let place = 0; place < places; place++) {
         const taps = input.map((length, axis) => {
-          let position = denormalized(points[(image * places + place) * rank + rank - 1 - axis]!, length, align)
+          const position = denormalized(points[(image * places + place) * rank + rank - 1 - axis]!, length, align)
           // Between elements the position is brought inside; a cubic brings its elements inside.
-          if (!isCubic && padding === 'border') position = Math.min(Math.max(position, 0), length - 1)
-          if (!isCubic && padding === 'reflection') {
-            position = Math.min(Math.max(align ? reflected(position, 0, length - 1) : reflected(position, -0.5, length - 0.5), 0), length - 1)
-          }
-          return tapsAt(position, axis)
+          return tapsAt(isCubic ? position : inside(position, axis), axis)
         })
         for (let channel = 0; channel < c; channel++) {
           const first = (image * c + channel) * plane
@@ -286,7 +281,7 @@ const gridSample: Operator = (call) => {
 const affineGrid: Operator = (call) => {
   const theta = call.input(0)
   const [n, , ...output] = call.input(1).numbers as [number, number, ...number[]]
-  const align = call.number('align_corners', 0) === 1
+  const align = call.flag('align_corners')
   const rank = output.length
   const matrix = theta.data as Float64Array
   return call.host(theta.type, [n, ...output, rank], (to) => {
@@ -336,8 +331,8 @@ const roiAlign: Operator = (call) => {
                   most = Math.max(most, 0)
                   continue
                 }
-                sy = Math.min(Math.max(sy, 0), h - 1)
-                sx = Math.min(Math.max(sx, 0), w - 1)
+                sy = limit(sy, 0, h - 1)
+                sx = limit(sx, 0, w - 1)
                 const [top, leftEdge] = [Math.floor(sy), Math.floor(sx)]
                 const [bottom, right] = [Math.min(top + 1, h - 1), Math.min(leftEdge + 1, w - 1)]
                 const [dy, dx] = [sy - top, sx - leftEdge]
@@ -362,10 +357,10 @@ const roiAlign: Operator = (call) => {
 /** Boxes of each class by falling score, without those that overlap a better one too much. */
 const nonMaxSuppression: Operator = (call) => {
   const [boxes, scores] = [call.input(0), call.input(1)]
-  const most = (call.inputs[2]?.data[0] as number | undefined) ?? 0
-  const overlap = (call.inputs[3]?.data[0] as number | undefined) ?? 0
-  const least = (call.inputs[4]?.data[0] as number | undefined) ?? Number.NEGATIVE_INFINITY
-  const centred = call.number('center_point_box', 0) === 1
+  const most = call.scalar(2) ?? 0
+  const overlap = call.scalar(3) ?? 0
+  const least = call.scalar(4) ?? Number.NEGATIVE_INFINITY
+  const centred = call.flag('center_point_box')
   const [batches, classes, count] = scores.shape as [number, number, number]
   const all = boxes.data as Float64Array
   const score = scores.data as Float64Array

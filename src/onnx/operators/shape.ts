@@ -1,9 +1,10 @@
 /** Operators that make, name and move elements and change none. */
 import { type Shape, sizeOf, stridesOf } from '../../shape.js'
 import type { Call, Operator } from '../call.js'
-import { indexesOf, move, offsetOf, type Part, whole } from '../move.js'
-import { type ElementType, type HostArray, hostArray, toHost, typeOf } from '../types.js'
+import { indexesOf, move, moveBox, offsetOf, type Part, permuted, whole } from '../move.js'
+import { type ElementType, type HostArray, hostArray, limit, toHost, typeOf } from '../types.js'
 import { Value } from '../value.js'
+import { modulo } from './elementwise.js'
 
 /** What a Reshape asks for: 0 keeps a length (unless `allowzero`), -1 follows from the rest. */
 export function reshapedShape(call: Call, from: Shape, wanted: readonly number[], allowZero: boolean): number[] {
@@ -19,7 +20,7 @@ export function reshapedShape(call: Call, from: Shape, wanted: readonly number[]
 const reshape: Operator = (call) => {
   const x = call.input(0)
   const wanted = call.list(1, 'shape') ?? call.fail('shape', 'given', 'none')
-  return x.reshaped(reshapedShape(call, x.shape, wanted, call.number('allowzero', 0) === 1))
+  return x.reshaped(reshapedShape(call, x.shape, wanted, call.flag('allowzero')))
 }
 
 const flatten: Operator = (call) => {
@@ -53,19 +54,17 @@ const transpose: Operator = (call) => {
   const axes = call.numbers('perm', shape.map((_, i) => shape.length - 1 - i)) // biome-ignore format: one line
   if (axes.length !== shape.length || new Set(axes.map((axis) => call.axis(axis, shape.length))).size !== shape.length)
     call.fail('perm', 'each axis once', axes)
-  const part: Part = { source: x, axes: axes.map((axis) => ({ length: shape[axis]!, axis })) }
-  const result = part.axes.map(({ length }) => length)
   // From channels last to where the file has them last too, and back, nothing moves.
   const rank = shape.length
   const isToLast = axes.every((axis, i) => axis === (i === 0 ? 0 : i === rank - 1 ? 1 : i + 1))
   const isFromLast = axes.every((axis, i) => axis === (i === 0 ? 0 : i === 1 ? rank - 1 : i - 1))
-  return move(call, result, [part], { layout: rank > 2 && isFromLast && !isToLast && x.has('plain') ? 'last' : 'plain' })
+  return permuted(call, x, axes, rank > 2 && isFromLast && !isToLast && x.has('plain') ? 'last' : 'plain')
 }
 
 const concat: Operator = (call) => {
   const values = call.inputs as Value[]
   const first = values[0]!.shape
-  const axis = call.axis(call.number('axis', 1), first.length)
+  const axis = call.ownAxis(first.length, 1)
   for (const { shape } of values) {
     if (shape.length !== first.length || shape.some((length, i) => i !== axis && length !== first[i])) call.fail('inputs', `alike but for axis ${axis}`, values.map((value) => value.shape)) // biome-ignore format: one line
   }
@@ -80,7 +79,7 @@ const concat: Operator = (call) => {
 
 const split: Operator = (call) => {
   const x = call.input(0)
-  const axis = call.axis(call.number('axis', 0), x.shape.length)
+  const axis = call.ownAxis(x.shape.length, 0)
   const length = x.shape[axis]!
   const count = call.number('num_outputs', call.node.outputs.length)
   const even = Math.ceil(length / count)
@@ -90,7 +89,7 @@ const split: Operator = (call) => {
   return lengths.map((part) => {
     const axes = whole(x.shape).map((box, i) => (i === axis ? { ...box, length: part, from } : box))
     from += part
-    return move(call, x.shape.with(axis, part), [{ source: x, axes }])
+    return moveBox(call, x, axes)
   })
 }
 
@@ -106,12 +105,12 @@ const slice: Operator = (call) => {
     const length = x.shape[axis]!
     const step = steps[i]!
     if (step === 0) call.fail('steps', 'other than 0', steps)
-    const index = (value: number, low: number, high: number) => Math.min(Math.max(value < 0 ? value + length : value, low), high)
+    const index = (value: number, low: number, high: number) => limit(value < 0 ? value + length : value, low, high)
     const first = step > 0 ? index(starts[i]!, 0, length) : index(starts[i]!, 0, length - 1)
     const end = step > 0 ? index(ends[i]!, 0, length) : index(ends[i]!, -1, length - 1)
     box[axis] = { length: Math.max(0, Math.ceil((end - first) / step)), axis, from: first, step }
   })
-  return move(call, box.map(({ length }) => length), [{ source: x, axes: box }]) // biome-ignore format: one line
+  return moveBox(call, x, box)
 }
 
 /** Copies of x side by side: as an axis of repeats before each axis of x. */
@@ -119,7 +118,7 @@ const tile: Operator = (call) => {
   const x = call.input(0)
   const repeats = call.input(1).numbers
   const axes = x.shape.flatMap((length, axis) => [{ length: repeats[axis]! }, { length, axis }])
-  const spread = move(call, axes.map(({ length }) => length), [{ source: x, axes }], { layout: 'plain' }) // biome-ignore format: one line
+  const spread = moveBox(call, x, axes, { layout: 'plain' })
   return spread.reshaped(x.shape.map((length, i) => length * repeats[i]!))
 }
 
@@ -134,7 +133,7 @@ const expand: Operator = (call) => {
     if (own !== 1 && length !== 1 && own !== length) call.fail('shape', 'one that x broadcasts to', wanted)
     return { length: own === 1 ? length : own, axis: own === 1 ? undefined : i - missing }
   })
-  return move(call, axes.map(({ length }) => length), [{ source: x, axes }]) // biome-ignore format: one line
+  return moveBox(call, x, axes)
 }
 
 /** Runs of indexes that rise by one, so that a border is few boxes. */
@@ -151,13 +150,11 @@ function runs(indexes: readonly number[]): { to: number; from: number; length: n
   return result
 }
 
-const modulo = (a: number, b: number): number => ((a % b) + b) % b
-
 const pad: Operator = (call) => {
   const x = call.input(0)
   const rank = x.shape.length
   const given = call.list(1, 'pads') ?? call.numbers('paddings', undefined) ?? call.fail('pads', 'given', 'none')
-  const axes = call.inputs[3]?.numbers.map((axis) => call.axis(axis, rank)) ?? x.shape.map((_, i) => i)
+  const axes = call.axes(call.inputs[3]?.numbers, rank)
   const mode = call.text('mode', 'constant')
   const before = x.shape.map(() => 0)
   const after = x.shape.map(() => 0)
@@ -165,7 +162,7 @@ const pad: Operator = (call) => {
     before[axis] = given[i]!
     after[axis] = given[i + axes.length]!
   })
-  const value = (call.inputs[2]?.data[0] as number | undefined) ?? call.number('value', 0)
+  const value = call.scalar(2) ?? call.number('value', 0)
   // For each index of the result, along each axis, the index of x that it shows; -1 is none.
   const shown = x.shape.map((length, axis) => {
     // What a negative padding takes away is gone before anything is repeated.
@@ -199,9 +196,7 @@ const depthToSpace: Operator = (call) => {
   // Channels are [row, column, rest] of a block, or [rest, row, column].
   const isRow = call.text('mode', 'DCR') === 'DCR'
   const split = x.reshaped(isRow ? [n, b, b, rest, h, w] : [n, rest, b, b, h, w])
-  const order = isRow ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3]
-  const axes = order.map((axis) => ({ length: split.shape[axis]!, axis }))
-  return move(call, axes.map(({ length }) => length), [{ source: split, axes }], { layout: 'plain' }).reshaped([n, rest, h * b, w * b]) // biome-ignore format: one line
+  return permuted(call, split, isRow ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3]).reshaped([n, rest, h * b, w * b])
 }
 
 const spaceToDepth: Operator = (call) => {
@@ -209,8 +204,7 @@ const spaceToDepth: Operator = (call) => {
   const [n, c, h, w] = x.shape as [number, number, number, number]
   const b = call.number('blocksize', 1)
   const split = x.reshaped([n, c, h / b, b, w / b, b])
-  const axes = [0, 3, 5, 1, 2, 4].map((axis) => ({ length: split.shape[axis]!, axis }))
-  return move(call, axes.map(({ length }) => length), [{ source: split, axes }], { layout: 'plain' }).reshaped([n, c * b * b, h / b, w / b]) // biome-ignore format: one line
+  return permuted(call, split, [0, 3, 5, 1, 2, 4]).reshaped([n, c * b * b, h / b, w / b])
 }
 
 /** An index counted from the front. */
@@ -229,14 +223,19 @@ function pick(call: Call, x: Value, shape: Shape, at: (index: readonly number[])
   return Value.onHost(call.run, x.type, shape, to as unknown as HostArray)
 }
 
+/** What a list of indexes names along an axis. */
+function taken(call: Call, x: Value, axis: number, indexes: readonly number[]): Value {
+  const parts = runs(indexes).map((run) => ({ source: x, axes: whole(x.shape).with(axis, { ...run, axis }) }))
+  return move(call, x.shape.with(axis, indexes.length), parts)
+}
+
 const gather: Operator = (call) => {
   const [x, indices] = [call.input(0), call.input(1)]
-  const axis = call.axis(call.number('axis', 0), x.shape.length)
+  const axis = call.ownAxis(x.shape.length, 0)
   const list = indices.numbers.map((index) => settled(call, index, x.shape[axis]!))
   const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)]
   if (!x.isHost && indices.constant && list.length > 0) {
-    const parts = runs(list).map((run) => ({ source: x, axes: whole(x.shape).map((box) => (box.axis === axis ? { ...run, axis } : box)) }))
-    const picked = move(call, x.shape.with(axis, list.length), parts)
+    const picked = taken(call, x, axis, list)
     return indices.shape.length === 1 ? picked : picked.reshaped(shape)
   }
   const strides = stridesOf(x.shape)
@@ -254,21 +253,14 @@ const gather: Operator = (call) => {
 const compress: Operator = (call) => {
   const flat = !call.has('axis')
   const x = flat ? call.input(0).reshaped([call.input(0).size]) : call.input(0)
-  const axis = call.axis(call.number('axis', 0), x.shape.length)
-  const parts = runs(call.input(1).numbers.flatMap((keeps, i) => (keeps ? [i] : []))) // biome-ignore format: one line
-  const kept = parts.reduce((sum, { length }) => sum + length, 0)
-  const shape = x.shape.with(axis, kept)
-  if (kept === 0) return call.host(x.type, shape, () => {})
-  return move(
-    call,
-    shape,
-    parts.map((run) => ({ source: x, axes: whole(x.shape).map((box) => (box.axis === axis ? { ...run, axis } : box)) })),
-  )
+  const axis = call.ownAxis(x.shape.length, 0)
+  const kept = call.input(1).numbers.flatMap((keeps, i) => (keeps ? [i] : []))
+  return kept.length ? taken(call, x, axis, kept) : call.host(x.type, x.shape.with(axis, 0), () => {})
 }
 
 const gatherElements: Operator = (call) => {
   const [x, indices] = [call.input(0), call.input(1)]
-  const axis = call.axis(call.number('axis', 0), x.shape.length)
+  const axis = call.ownAxis(x.shape.length, 0)
   const list = indices.data as Float64Array
   const [strides, places] = [stridesOf(x.shape), stridesOf(indices.shape)]
   return pick(
@@ -306,7 +298,7 @@ const combine: Record<string, (old: number, update: number) => number> = {
 
 const scatterElements: Operator = (call) => {
   const [x, indices, updates] = [call.input(0), call.input(1), call.input(2)]
-  const axis = call.axis(call.number('axis', 0), x.shape.length)
+  const axis = call.ownAxis(x.shape.length, 0)
   const f = combine[call.text('reduction', 'none')]!
   const strides = stridesOf(x.shape)
   const list = indices.data as Float64Array
@@ -368,7 +360,7 @@ const range: Operator = (call) => {
 const oneHot: Operator = (call) => {
   const [indices, depth, values] = [call.input(0), call.input(1).data[0] as number, call.input(2)]
   const rank = indices.shape.length + 1
-  const axis = call.axis(call.number('axis', -1), rank)
+  const axis = call.ownAxis(rank, -1)
   const shape = indices.shape.toSpliced(axis, 0, depth)
   const [off, on] = values.data as unknown as [number, number]
   const places = stridesOf(indices.shape)
@@ -394,8 +386,8 @@ const nonZero: Operator = (call) => {
 
 const trilu: Operator = (call) => {
   const x = call.input(0)
-  const k = (call.inputs[1]?.data[0] as number | undefined) ?? 0
-  const upper = call.number('upper', 1) === 1
+  const k = call.scalar(1) ?? 0
+  const upper = call.flag('upper', true)
   const [rows, columns] = x.shape.slice(-2) as [number, number]
   const from = x.data as Float64Array
   return call.host(x.type, x.shape, (to) => {
@@ -418,7 +410,7 @@ const eyeLike: Operator = (call) => {
 const shapeOf: Operator = (call) => {
   const { shape } = call.input(0)
   const rank = shape.length
-  const index = (value: number) => Math.min(Math.max(value < 0 ? value + rank : value, 0), rank)
+  const index = (value: number) => limit(value < 0 ? value + rank : value, 0, rank)
   const part = shape.slice(index(call.number('start', 0)), index(call.number('end', rank)))
   return call.host('int64', [part.length], Float64Array.from(part))
 }
@@ -438,7 +430,7 @@ const reverseSequence: Operator = (call) => {
 const centerCropPad: Operator = (call) => {
   const x = call.input(0)
   const wanted = call.input(1).numbers
-  const axes = call.numbers('axes', undefined)?.map((axis) => call.axis(axis, x.shape.length)) ?? x.shape.map((_, i) => i)
+  const axes = call.axes(call.numbers('axes', undefined), x.shape.length)
   const shape = [...x.shape]
   const box: { length: number; axis: number; from?: number; to?: number }[] = whole(x.shape)
   axes.forEach((axis, i) => {
@@ -471,7 +463,7 @@ function twister(seed: number): () => number {
 /** In training, which a seed makes repeatable, elements are left out at random and the others raised; else it does nothing. */
 const dropout: Operator = (call) => {
   const x = call.input(0)
-  const ratio = (call.inputs[1]?.data[0] as number | undefined) ?? call.number('ratio', 0.5)
+  const ratio = call.scalar(1) ?? call.number('ratio', 0.5)
   if (!call.inputs[2]?.data[0] || ratio === 0) return [x.again(), call.host('bool', x.shape, (to) => to.fill(1))]
   const random = twister(call.number('seed', Math.floor(Math.random() * 2 ** 32)))
   const keeps = Uint8Array.from({ length: x.size }, () => Number(random() >= ratio))

@@ -213,7 +213,7 @@ function poolOnHost(
   each: (values: { value: number; at: number }[], counted: number) => { value: number; at: number },
 ): [Value, Value] {
   const [n, c, ...input] = x.shape as [number, number, ...number[]]
-  const output = pooledLengths(sides, input, call.number('ceil_mode', 0) === 1)
+  const output = pooledLengths(sides, input, call.flag('ceil_mode'))
   const shape = [n, c, ...output]
   const strides = stridesOf(input)
   const plane = sizeOf(input)
@@ -248,7 +248,7 @@ const maxPool: Operator = (call) => {
   const x = call.input(0)
   const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
   if (!call.node.outputs[1] && isFlat(x) && !x.isHost) {
-    return fromImage(call, x, maxPool2d(image(call, x), { ...optionsOf(sides), size: two(sides.size, 1), ceilMode: call.number('ceil_mode', 0) === 1 }))
+    return fromImage(call, x, maxPool2d(image(call, x), { ...optionsOf(sides), size: two(sides.size, 1), ceilMode: call.flag('ceil_mode') }))
   }
   const [values, places] = poolOnHost(call, x, sides, (under) =>
     under.reduce((best, next) => (next.value > best.value || Number.isNaN(next.value) ? next : best), { value: Number.NEGATIVE_INFINITY, at: 0 }),
@@ -263,9 +263,9 @@ const maxPool: Operator = (call) => {
 const averagePool: Operator = (call) => {
   const x = call.input(0)
   const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
-  const countIncludePad = call.number('count_include_pad', 0) === 1
+  const countIncludePad = call.flag('count_include_pad')
   if (isFlat(x) && !x.isHost && sides.dilation.every((step) => step === 1)) {
-    const ceilMode = call.number('ceil_mode', 0) === 1
+    const ceilMode = call.flag('ceil_mode')
     return fromImage(call, x, avgPool2d(image(call, x), { ...optionsOf(sides), dilation: 1, size: two(sides.size, 1), ceilMode, countIncludePad }))
   }
   const mean = (under: { value: number }[], counted: number) => ({
