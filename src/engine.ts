@@ -359,12 +359,14 @@ function tensorsIn(value: unknown, found = new Set<Tensor>()): Set<Tensor> {
  */
 export function engineOf(op: string, tensors: Record<string, Tensor>, optional: Record<string, Tensor | undefined> = {}): Engine {
   let engine: Engine | undefined
-  for (const [argument, tensor] of Object.entries({ ...tensors, ...optional })) {
-    if (tensor === undefined && argument in optional) continue
+  const meet = (argument: string, tensor: Tensor) => {
     check(tensor instanceof Tensor, () => ({ op, argument, expected: 'a tensor', got: show(tensor) }))
     check(!tensor.disposed, () => ({ op, argument, expected: 'alive', got: `a disposed tensor ${printShape(tensor.shape)}` }))
     engine ??= tensor.engine
     check(tensor.engine === engine, () => ({ op, argument, expected: 'a tensor of the same engine', got: `one of another, ${printShape(tensor.shape)}` }))
   }
+  // Entries of a copy of both would cost more than all the rest of a small op.
+  for (const argument in tensors) meet(argument, tensors[argument]!)
+  for (const argument in optional) if (optional[argument] !== undefined) meet(argument, optional[argument])
   return engine!
 }

@@ -71,9 +71,10 @@ function sides(padding: Padding, { op, shapes }: Context): 'same' | [[number, nu
   if (padding === 'valid') return [[0, 0], [0, 0]] // biome-ignore format: a matrix
   const [h, w] = Array.isArray(padding) && padding.length === 2 ? padding : [padding, padding]
   const both = (side: unknown): [number, number] => (Array.isArray(side) && side.length === 2 ? [side[0], side[1]] : [side as number, side as number])
+  const fits = ([before, after]: [number, number]) => Number.isInteger(before) && Number.isInteger(after) && before >= 0 && after >= 0
   const result: [[number, number], [number, number]] = [both(h), both(w)]
   check(
-    result.flat().every((v) => Number.isInteger(v) && v >= 0),
+    fits(result[0]) && fits(result[1]),
     () => ({
       op,
       argument: 'padding',

@@ -157,15 +157,15 @@ interface Layer {
 /** Everything about a layer that follows from shapes; throws where they do not fit. */
 function layerOf(xShape: Shape, filterShape: Shape, options: Conv2dOptions, context: Context): Layer {
   const { groups = 1 } = options
-  const fail = (argument: string, expected: string, got: string) => () => ({ ...context, argument, expected, got })
-  check(xShape.length === 4, fail('x', '[n, height, width, channels]', `rank ${xShape.length}`))
-  check(filterShape.length === 4, fail('filter', '[height, width, inChannels / groups, outChannels]', `rank ${filterShape.length}`))
+  const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
+  check(xShape.length === 4, () => fail('x', '[n, height, width, channels]', `rank ${xShape.length}`))
+  check(filterShape.length === 4, () => fail('filter', '[height, width, inChannels / groups, outChannels]', `rank ${filterShape.length}`))
   const [n, ih, iw, ic] = xShape as [number, number, number, number]
   const [kh, kw, groupIn, oc] = filterShape as [number, number, number, number]
-  check(kh > 0 && kw > 0 && groupIn > 0 && oc > 0, fail('filter', 'without a zero length', show(filterShape)))
-  check(Number.isInteger(groups) && groups > 0, fail('groups', 'a positive integer', show(groups)))
-  check(ic % groups === 0 && oc % groups === 0, fail('groups', `a divisor of ${ic} input and ${oc} output channels`, `${groups}`))
-  check(ic === groupIn * groups, fail('filter', `one of ${ic / groups} input channels${groups > 1 ? ` (${ic} in ${groups} groups)` : ''}`, `${groupIn}`))
+  check(kh > 0 && kw > 0 && groupIn > 0 && oc > 0, () => fail('filter', 'without a zero length', show(filterShape)))
+  check(Number.isInteger(groups) && groups > 0, () => fail('groups', 'a positive integer', show(groups)))
+  check(ic % groups === 0 && oc % groups === 0, () => fail('groups', `a divisor of ${ic} input and ${oc} output channels`, `${groups}`))
+  check(ic === groupIn * groups, () => fail('filter', `one of ${ic / groups} input channels${groups > 1 ? ` (${ic} in ${groups} groups)` : ''}`, `${groupIn}`))
   const window = slidingWindow([ih, iw], [kh, kw], options, context)
   return { groups, window, shape: [n, window.h.output, window.w.output, oc], ...choose(options.algorithm ?? 'auto', filterShape, groups, window, context) }
 }
@@ -173,11 +173,11 @@ function layerOf(xShape: Shape, filterShape: Shape, options: Conv2dOptions, cont
 function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Context): Tensor {
   const { bias, activation, out } = options
   const { groups, window, algorithm, shape } = layerOf(x.shape, filter.shape, options, context)
-  const fail = (argument: string, expected: string, got: string) => () => ({ ...context, argument, expected, got })
-  check(!bias || sameShape(bias.shape, [shape[3]!]), fail('bias', `[${shape[3]}]`, show(bias?.shape)))
+  const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
+  check(!bias || sameShape(bias.shape, [shape[3]!]), () => fail('bias', `[${shape[3]}]`, show(bias?.shape)))
   const clamp = fusedClamp(activation, context)
-  check(!out || sameShape(out.shape, shape), fail('out', show(shape), show(out?.shape)))
-  check(!out || out.storage !== x.storage, fail('out', 'another tensor than x', 'x itself'))
+  check(!out || sameShape(out.shape, shape), () => fail('out', show(shape), show(out?.shape)))
+  check(!out || out.storage !== x.storage, () => fail('out', 'another tensor than x', 'x itself'))
   checkNoTape(x.engine, out, context)
 
   const run = (y: Tensor) => {

@@ -41,17 +41,17 @@ export function convTranspose2d(x: Tensor, filter: Tensor, options: ConvTranspos
   const { bias, groups = 1, activation } = options
   const engine = engineOf('convTranspose2d', { x, filter }, { bias })
   const context: Context = { op: 'convTranspose2d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape } }
-  const fail = (argument: string, expected: string, got: string) => () => ({ ...context, argument, expected, got })
-  check(x.shape.length === 4, fail('x', '[n, height, width, channels]', `rank ${x.shape.length}`))
-  check(filter.shape.length === 4, fail('filter', '[height, width, inChannels, outChannels / groups]', `rank ${filter.shape.length}`))
+  const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
+  check(x.shape.length === 4, () => fail('x', '[n, height, width, channels]', `rank ${x.shape.length}`))
+  check(filter.shape.length === 4, () => fail('filter', '[height, width, inChannels, outChannels / groups]', `rank ${filter.shape.length}`))
   const [n, ih, iw, ic] = x.shape as [number, number, number, number]
   const [kh, kw, filterIn, groupOut] = filter.shape as [number, number, number, number]
-  check(kh > 0 && kw > 0 && filterIn > 0 && groupOut > 0, fail('filter', 'without a zero length', show(filter.shape)))
-  check(Number.isInteger(groups) && groups > 0, fail('groups', 'a positive integer', show(groups)))
-  check(filterIn === ic, fail('filter', `one of ${ic} input channels`, `${filterIn}`))
-  check(ic % groups === 0, fail('groups', `a divisor of ${ic} input channels`, `${groups}`))
+  check(kh > 0 && kw > 0 && filterIn > 0 && groupOut > 0, () => fail('filter', 'without a zero length', show(filter.shape)))
+  check(Number.isInteger(groups) && groups > 0, () => fail('groups', 'a positive integer', show(groups)))
+  check(filterIn === ic, () => fail('filter', `one of ${ic} input channels`, `${filterIn}`))
+  check(ic % groups === 0, () => fail('groups', `a divisor of ${ic} input channels`, `${groups}`))
   const oc = groupOut * groups
-  check(!bias || sameShape(bias.shape, [oc]), fail('bias', `[${oc}]`, show(bias?.shape)))
+  check(!bias || sameShape(bias.shape, [oc]), () => fail('bias', `[${oc}]`, show(bias?.shape)))
   const { h, w } = transposedWindow([ih, iw], [kh, kw], options, context)
   const clamp = fusedClamp(activation, context)
 

@@ -63,11 +63,11 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
   const { bias, activation } = options
   const engine = engineOf('linear', { x, weight }, { bias })
   const context: Context = { op: 'linear', shapes: { x: x.shape, weight: weight.shape, bias: bias?.shape } }
-  const fail = (argument: string, expected: string, got: string) => () => ({ ...context, argument, expected, got })
-  check(weight.shape.length === 2 && weight.size > 0, fail('weight', '[inFeatures, outFeatures], none of them 0', show(weight.shape)))
+  const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
+  check(weight.shape.length === 2 && weight.size > 0, () => fail('weight', '[inFeatures, outFeatures], none of them 0', show(weight.shape)))
   const [depth, columns] = weight.shape as [number, number]
-  check(x.shape.at(-1) === depth, fail('x', `[..., ${depth}]`, show(x.shape)))
-  check(!bias || sameShape(bias.shape, [columns]), fail('bias', `[${columns}]`, show(bias?.shape)))
+  check(x.shape.at(-1) === depth, () => fail('x', `[..., ${depth}]`, show(x.shape)))
+  check(!bias || sameShape(bias.shape, [columns]), () => fail('bias', `[${columns}]`, show(bias?.shape)))
   const clamp = fusedClamp(activation, context)
 
   const rows = x.size / depth
@@ -113,16 +113,16 @@ function runOuterSum(engine: Engine, x: number, dy: number, dw: number, rows: nu
 export function matmul(a: Tensor, b: Tensor): Tensor {
   const engine = engineOf('matmul', { a, b })
   const context: Context = { op: 'matmul', shapes: { a: a.shape, b: b.shape } }
-  const fail = (argument: string, expected: string, got: string) => () => ({ ...context, argument, expected, got })
-  check(a.shape.length >= 2, fail('a', '[..., m, k]', show(a.shape)))
-  check(b.shape.length >= 2, fail('b', '[..., k, n]', show(b.shape)))
+  const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
+  check(a.shape.length >= 2, () => fail('a', '[..., m, k]', show(a.shape)))
+  check(b.shape.length >= 2, () => fail('b', '[..., k, n]', show(b.shape)))
   const depth = a.shape.at(-1)!
   const [bDepth, columns] = b.shape.slice(-2) as [number, number]
-  check(depth === bDepth, fail('b', `[..., ${depth}, n]`, show(b.shape)))
+  check(depth === bDepth, () => fail('b', `[..., ${depth}, n]`, show(b.shape)))
   const aBatch = a.shape.slice(0, -2)
   const bBatch = b.shape.slice(0, -2)
   const batch = broadcastShapes(aBatch, bBatch)
-  check(batch !== undefined, fail('b', `one whose axes before the last two broadcast with ${show(aBatch)}`, show(bBatch)))
+  check(batch !== undefined, () => fail('b', `one whose axes before the last two broadcast with ${show(aBatch)}`, show(bBatch)))
   const y = multiply(a, b, batch, matrixPanels(depth, columns, sizeOf(bBatch)))
   engine.tape?.record('matmul', y, { a, b }, { a, b }, (dy, kept) => ({
     // dy [..., m, n] by b [..., k, n] the other way round
