@@ -158,10 +158,9 @@ function firstRow(call: usize, u: i32): i32 {
 }
 
 /** Fills a plane's columns to the left and right of the image from those within. */
-function extend(call: usize, plane: usize): void {
+function extend(call: usize, plane: usize, pixel: usize): void {
   const sides = address(call, Filter.sides)
   const left = word(call, Filter.left), count = word(call, Filter.kw) - 1, w = word(call, Filter.w)
-  const pixel: usize = word(call, Filter.c) * 4
   for (let i = 0; i < count; i++) {
     const column = load<i32>(sides + i * 4)
     const from = plane + (left + column) * pixel, to = plane + (i < left ? i : i + w) * pixel
@@ -273,7 +272,7 @@ export function filterWindow(call: usize, begin: i32, end: i32): void {
     for (copied = max(copied, first); copied < first + kh + i32(two); copied++) {
       const plane = planes + copied % (kh + 1) * stride
       memory.copy(plane + left, load<usize>(rows + copied * 4), count * 4)
-      extend(call, plane)
+      extend(call, plane, pixel)
     }
     let tap = taps
     for (let row = first; row < copied; row++) {
@@ -316,7 +315,7 @@ export function filterSeparable(call: usize, begin: i32, end: i32): void {
     if (two) weighTwo(inside, inside + stride, count, rows, 1, weights, kh)
     else weigh(inside, 0, count, rows, weights, kh)
     for (let plane = 0; plane <= i32(two); plane++) {
-      extend(call, planes + plane * stride)
+      extend(call, planes + plane * stride, pixel)
       weigh(y, 0, count, taps + plane * kw * 4, across, kw)
       if (word(call, Filter.blend)) blend(call, load<usize>(rows + word(call, Filter.top) * 4), y, count)
       rows += 4
@@ -338,24 +337,107 @@ function blend(call: usize, x: usize, y: usize, count: i32): void {
   }
 }
 
-/** y = (a + b) * factor; y may be a or b, or begin before them. */
-function addRows(a: usize, b: usize, y: usize, count: i32, factor: v128): void {
-  for (; count >= 16; count -= 16) {
-    const a0 = v128.load(a), a1 = v128.load(a, 16), a2 = v128.load(a, 32), a3 = v128.load(a, 48)
-    const b0 = v128.load(b), b1 = v128.load(b, 16), b2 = v128.load(b, 32), b3 = v128.load(b, 48)
-    v128.store(y, f32x4.mul(f32x4.add(a0, b0), factor))
-    v128.store(y, f32x4.mul(f32x4.add(a1, b1), factor), 16)
-    v128.store(y, f32x4.mul(f32x4.add(a2, b2), factor), 32)
-    v128.store(y, f32x4.mul(f32x4.add(a3, b3), factor), 48)
+/** y = a + b, to the end of a vector */
+function addRows(y: usize, a: usize, b: usize, count: i32): void {
+  for (; count > 12; count -= 16) {
+    const y0 = f32x4.add(v128.load(a), v128.load(b)), y1 = f32x4.add(v128.load(a, 16), v128.load(b, 16))
+    const y2 = f32x4.add(v128.load(a, 32), v128.load(b, 32)), y3 = f32x4.add(v128.load(a, 48), v128.load(b, 48))
+    v128.store(y, y0)
+    v128.store(y, y1, 16)
+    v128.store(y, y2, 32)
+    v128.store(y, y3, 48)
     a += 64
     b += 64
     y += 64
   }
   for (; count > 0; count -= 4) {
-    put(y, f32x4.mul(f32x4.add(v128.load(a), v128.load(b)), factor), count)
+    v128.store(y, f32x4.add(v128.load(a), v128.load(b)))
     a += 16
     b += 16
     y += 16
+  }
+}
+
+/** start += row; y = (ends + start) * gain */
+function slide(y: usize, start: usize, row: usize, ends: usize, count: i32, gain: v128): void {
+  for (; count > 0; count -= 4) {
+    const sum = f32x4.add(v128.load(start), v128.load(row))
+    v128.store(start, sum)
+    v128.store(y, f32x4.mul(f32x4.add(v128.load(ends), sum), gain))
+    start += 16
+    row += 16
+    ends += 16
+    y += 16
+  }
+}
+
+/** `slide` for four rows, given by address, one after the other; y has their sums side by side. */
+function slideFour(y: usize, start: usize, rows: usize, ends: usize, count: i32, stride: usize, gain: v128): void {
+  const r0 = load<usize>(rows) - start, r1 = load<usize>(rows, 4) - start, r2 = load<usize>(rows, 8) - start, r3 = load<usize>(rows, 12) - start
+  ends -= start
+  const e2 = ends + 2 * stride
+  for (; count > 0; count -= 4) {
+    const s0 = f32x4.add(v128.load(start), v128.load(start + r0))
+    const s1 = f32x4.add(s0, v128.load(start + r1))
+    const s2 = f32x4.add(s1, v128.load(start + r2))
+    const s3 = f32x4.add(s2, v128.load(start + r3))
+    v128.store(start, s3)
+    const a = f32x4.mul(f32x4.add(v128.load(start + ends), s0), gain)
+    const b = f32x4.mul(f32x4.add(v128.load(start + ends + stride), s1), gain)
+    const c = f32x4.mul(f32x4.add(v128.load(start + e2), s2), gain)
+    const d = f32x4.mul(f32x4.add(v128.load(start + e2 + stride), s3), gain)
+    const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<f32>(c, d, 0, 4, 1, 5)
+    const ba = v128.shuffle<f32>(a, b, 2, 6, 3, 7), dc = v128.shuffle<f32>(c, d, 2, 6, 3, 7)
+    v128.store(y, v128.shuffle<i64>(ab, cd, 0, 2))
+    v128.store(y, v128.shuffle<i64>(ab, cd, 1, 3), 16)
+    v128.store(y, v128.shuffle<i64>(ba, dc, 0, 2), 32)
+    v128.store(y, v128.shuffle<i64>(ba, dc, 1, 3), 48)
+    start += 16
+    y += 64
+  }
+}
+
+/** Columns of four floats to rows, `stride` bytes apart; those beyond `rows` are not written. */
+function toRows(y: usize, stride: usize, columns: usize, count: i32, rows: usize): void {
+  let y1 = y + min(1, rows) * stride, y2 = y + min(2, rows) * stride, y3 = y + min(3, rows) * stride
+  for (; count > 0; count -= 4) {
+    const a = v128.load(columns), b = v128.load(columns, 16), c = v128.load(columns, 32), d = v128.load(columns, 48)
+    const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<f32>(c, d, 0, 4, 1, 5)
+    const ba = v128.shuffle<f32>(a, b, 2, 6, 3, 7), dc = v128.shuffle<f32>(c, d, 2, 6, 3, 7)
+    put(y3, v128.shuffle<i64>(ba, dc, 1, 3), count)
+    put(y2, v128.shuffle<i64>(ba, dc, 0, 2), count)
+    put(y1, v128.shuffle<i64>(ab, cd, 1, 3), count)
+    put(y, v128.shuffle<i64>(ab, cd, 0, 2), count)
+    columns += 64
+    y += 16
+    y1 += 16
+    y2 += 16
+    y3 += 16
+  }
+}
+
+/** y[i] = x[i] + ... + x[i + kw - 1], for `count` pixels of at most four floats, `pixel` bytes apart. */
+function sumAlong(y: usize, x: usize, ends: usize, count: i32, kw: usize, pixel: usize, floats: i32): void {
+  for (; count > 0; count -= kw) {
+    let sum = f32x4.splat(0), at = x + kw * pixel
+    for (let end = ends + kw * 16; end > ends; ) {
+      at -= pixel
+      end -= 16
+      sum = f32x4.add(sum, v128.load(at))
+      v128.store(end, sum)
+    }
+    put(y, sum, floats)
+    y += pixel
+    x += kw * pixel
+    sum = f32x4.splat(0)
+    at = x
+    const last = ends + (min(<usize>count, kw) << 4)
+    for (let end = ends + 16; end < last; end += 16) {
+      sum = f32x4.add(sum, v128.load(at))
+      put(y, f32x4.add(v128.load(end), sum), floats)
+      y += pixel
+      at += pixel
+    }
   }
 }
 
@@ -363,49 +445,50 @@ function addRows(a: usize, b: usize, y: usize, count: i32, factor: v128): void {
  * Unit: one output row. The sum under a kh x kw window times `gain`, at a cost that hardly depends on the window.
  *
  * Down: rows stand in blocks of kh. A window ends one block and begins the next, so its sum is one of the sums from each row to the end of its block, and
- * one from the start of the next (as van Herk has it for maxima). Across: sums of 1, 2, 4, ... pixels, of which kw is made. No sum is ever subtracted from.
+ * one from the start of the next (as van Herk has it for maxima). Across: the same with pixels; of gray, those of four rows at once, which stand side by side
+ * meanwhile. No sum is ever subtracted from.
  *
- * scratch: kh planes, the sums to a block's end | the sum from the next one's start | the sums of both
+ * scratch: kh + 3 planes, the sums to a block's end | the sum from the next one's start | zeros | of both, four | sums of pixels, four | addresses of four rows
  */
 export function filterBox(call: usize, begin: i32, end: i32): void {
   const kh = word(call, Filter.kh), kw = word(call, Filter.kw), c = word(call, Filter.c)
-  const pixel: usize = c * 4
-  const count = word(call, Filter.w) * c, wide = count + (kw - 1) * c
+  const w = word(call, Filter.w), count = w * c
+  const most = c == 1 ? 4 : 1
+  const pixel: usize = c * most * 4
   const left = word(call, Filter.left) * pixel
   const stride = planeStride(call)
-  const ends = scratch(), start = ends + kh * stride, plane = start + stride
+  const ends = scratch(), start = ends + (kh + 3) * stride, zeros = start + stride, plane = zeros + stride, sums = plane + 4 * stride, four = sums + 4 * stride
   const rows = address(call, Filter.rows)
-  const gain = splat(call, Filter.gain), one = f32x4.splat(1)
+  const gain = splat(call, Filter.gain)
+  memory.fill(zeros, 0, count * 4)
   let y = address(call, Filter.y) + begin * count * 4
   let block = -1, next = 0
-  for (let u = begin; u < end; u++) {
+  for (let u = begin; u < end; ) {
     const first = firstRow(call, u)
+    const place = first % kh
     if (first / kh != block) {
       block = first / kh
-      next = (block + 1) * kh
+      next = first - place + kh
+      memory.fill(start, 0, count * 4)
+      let sum = zeros
       for (let row = next - 1; row >= first; row--) {
-        const sum = ends + row % kh * stride
-        if (row == next - 1) memory.copy(sum, load<usize>(rows + row * 4), count * 4)
-        else addRows(load<usize>(rows + row * 4), sum + stride, sum, count, one)
+        const longer = ends + row % kh * stride
+        addRows(longer, sum, load<usize>(rows + row * 4), count)
+        sum = longer
       }
     }
-    for (; next < first + kh; next++) {
-      if (next % kh == 0) memory.copy(start, load<usize>(rows + next * 4), count * 4)
-      else addRows(start, load<usize>(rows + next * 4), start, count, one)
-    }
-    if (first % kh == 0) memory.fill(start, 0, count * 4)
-    addRows(ends + first % kh * stride, start, plane + left, count, gain)
-    extend(call, plane)
-    let from = plane
-    for (let m = 1; m <= kw; m *= 2) {
-      if (kw & m) {
-        if (from == plane) memory.copy(y, from, count * 4)
-        else addRows(y, from, y, count, one)
-        from += m * pixel
-      }
-      if (2 * m <= kw) addRows(plane, plane + m * pixel, plane, wide - m * c, one)
-    }
-    y += count * 4
+    for (; next < first + kh - 1; next++) addRows(start, start, load<usize>(rows + next * 4), count)
+    const group = min(min(most, end - u), min(kh - place, word(call, Filter.h) - u % word(call, Filter.h)))
+    for (let i = 0; i < most; i++) store<usize>(four + i * 4, i >= group || next == first + i + kh ? zeros : load<usize>(rows + next++ * 4))
+    if (c == 1) slideFour(plane + left, start, four, ends + place * stride, count, stride, gain)
+    else slide(plane + left, start, load<usize>(four), ends + place * stride, count, gain)
+    extend(call, plane, pixel)
+    if (c == 1) {
+      sumAlong(plane, plane, sums, w, kw, 16, 4)
+      toRows(y, count * 4, plane, w, group - 1)
+    } else for (let k = 0; k < c; k += 4) sumAlong(y + k * 4, plane + k * 4, sums, w, kw, pixel, min(4, c - k))
+    u += group
+    y += group * count * 4
   }
 }
 
@@ -421,7 +504,7 @@ function downAcross<F>(call: usize, begin: i32, end: i32): void {
   for (let u = begin; u < end; u++) {
     const rows = address(call, Filter.rows) + firstRow(call, u) * 4
     changetype<F>(0).down(call, rows, plane + left, stride, count)
-    for (let p = 0; p < changetype<F>(0).planes(); p++) extend(call, plane + p * stride)
+    for (let p = 0; p < changetype<F>(0).planes(); p++) extend(call, plane + p * stride, pixel)
     changetype<F>(0).across(call, plane, stride, pixel, address(call, Filter.y) + u * count * 4, count)
   }
 }

@@ -120,7 +120,7 @@ export function boxBlur<Image extends Tensor | Pixels>(image: Image, size: numbe
   const share = 1 / (kh * kw)
   const plan: Plan =
     Math.max(kh, kw) >= BOX_FROM && kh <= BOX_TO
-      ? { kernel: 'filterBox', size: [kh, kw], planes: kh + 2, taps: 0, blend: { keep: 0, gain: share, threshold: 0 } }
+      ? { kernel: 'filterBox', size: [kh, kw], planes: kh + 13, taps: 4, blend: { keep: 0, gain: share, threshold: 0 } }
       : separablePlan(new Array(kh).fill(1), new Array(kw).fill(share))
   return applyFilter(image, options, plan, context)
 }

@@ -46,6 +46,8 @@ describe('image kernels', () => {
       const filters: Record<string, (x: Parameters<typeof image.toImageData>[0]) => { toArray(): Float32Array }> = {
         filterWindow: (x) => image.filter2d(x, [[1, -2, 3, 0.1], [4, 5, -6, 0.2], [7, 8, 9, 0.3]], { border: 'wrap' }), // biome-ignore format: a matrix
         'filterSeparable, blended': (x) => image.unsharpMask(x, { sigma: 1 }),
+        filterBox: (x) => image.boxBlur(x, [5, 9]),
+        'filterBox, few rows': (x) => image.boxBlur(x, [2, 8]),
         gradientMagnitude: (x) => image.scharr(x),
         'median of 3': (x) => image.median(x, 3),
         'median of 5': (x) => image.median(x, 5),
