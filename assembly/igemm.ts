@@ -86,40 +86,55 @@ export function pointPixels(call: usize, table: usize, positions: usize, zeros: 
   let gx = first % gridW, gy = first / gridW
   let n = gy / gridH
   gy -= n * gridH
-  // Of the next pixel: where it goes, where tap (0, 0) lies, and whether the rows of its window lie inside.
-  let to: usize = 0, from: usize = 0, iy = 0, ix = 0, rowsInside = false
-  let newRow = true
+  // Of the next pixel: where it goes, where tap (0, 0) lies, whether the rows of its window lie inside, and how many follow in its row.
+  let to: usize = 0, from: usize = 0, iy = 0, ix = 0, rowsInside = false, room = 0
+  const outStride = outStepW * yPixelStride, inStride = inStepW * xPixelStride
+  const four = i32x4(0, 1, 2, 3), outRamp = i32x4.mul(four, i32x4.splat(outStride)), inRamp = i32x4.mul(four, i32x4.splat(inStride))
 
   for (let left = count; left > 0; left -= tileRows) {
     const rows = min(left, tileRows)
     let inside = true
-    for (let r = 0; r < rows; r++) {
-      if (newRow) {
+    let from0 = four, from4 = four
+    for (let r = 0; r < rows; ) {
+      if (!room) {
         iy = gy * inStepH + tapFirstH
         ix = gx * inStepW + tapFirstW
         to = y + ((n * oh + outFirstH + gy * outStepH) * ow + outFirstW + gx * outStepW) * yPixelStride
         from = x + (n * ih + iy) * xRowStride + ix * xPixelStride
         rowsInside = min(iy, iy + tapLastH) >= 0 && max(iy, iy + tapLastH) < ih
-        newRow = false
-      }
-      store<usize>(table, to)
-      table += 4
-      const position = positions + r * 4
-      store<usize>(position, from)
-      store<i32>(position, iy, 32)
-      store<i32>(position, ix, 64)
-      inside = inside && rowsInside && ix >= leftmost && ix < rightmost
-      to += outStepW * yPixelStride
-      from += inStepW * xPixelStride
-      ix += inStepW
-      if (++gx == gridW) {
+        room = gridW - gx
         gx = 0
-        newRow = true
         if (++gy == gridH) {
           gy = 0
           n++
         }
       }
+      let taken = 1
+      if (r == 0 && room >= rows && !byWindow && rowsInside && ix >= leftmost && ix + (rows - 1) * inStepW < rightmost) {
+        // Eight at once: what is too many is overwritten by the next run, or lies in the gap behind the table.
+        v128.store(table, i32x4.add(i32x4.splat(to), outRamp))
+        v128.store(table, i32x4.add(i32x4.splat(to + 4 * outStride), outRamp), 16)
+        from0 = i32x4.add(i32x4.splat(from), inRamp)
+        from4 = i32x4.add(i32x4.splat(from + 4 * inStride), inRamp)
+        taken = rows
+      } else {
+        store<usize>(table, to)
+        const position = positions + r * 4
+        store<usize>(position, from)
+        store<i32>(position, iy, 32)
+        store<i32>(position, ix, 64)
+        inside = inside && rowsInside && ix >= leftmost && ix < rightmost
+        if (r == rows - 1) {
+          from0 = v128.load(positions)
+          from4 = v128.load(positions, 16)
+        }
+      }
+      table += taken * 4
+      to += taken * outStride
+      from += taken * inStride
+      ix += taken * inStepW
+      room -= taken
+      r += taken
     }
     if (byWindow) {
       for (let r = 0; r < rows; r++) {
@@ -133,14 +148,12 @@ export function pointPixels(call: usize, table: usize, positions: usize, zeros: 
       }
       continue
     }
-    const from0 = v128.load(positions), from4 = v128.load(positions, 16)
     for (let ty = 0; ty < tapsH; ty++) {
       const tapRow = ty * tapStepH
       for (let tx = 0; tx < rowRuns; tx++) {
         const tapColumn = tx * tapStepW
         const offset = tapRow * xRowStride + tapColumn * xPixelStride
         if (inside) {
-          // Eight at once: what is too many is overwritten by the next run, or lies in the gap behind the table.
           v128.store(table, i32x4.add(from0, i32x4.splat(offset)))
           v128.store(table, i32x4.add(from4, i32x4.splat(offset)), 16)
           table += rows * 4

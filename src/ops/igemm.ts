@@ -173,9 +173,18 @@ export function runProduct(engine: Engine, product: Product): void {
   engine.run('igemm', call, block.units, n * h.count * w.count * oc * block.runs * block.depth)
 }
 
+/** Images and their sizes. Where every pixel goes to its own place, all of them are one row: then no tile crosses the end of one. */
+function gridOf({ n, ih, iw, oh, ow, walkH: h, walkW: w }: Product) {
+  const all = n * oh * ow
+  const still = [h, w].every(({ taps, first, inStep, outFirst, outStep }) => taps === 1 && first === 0 && inStep === 1 && outFirst === 0 && outStep === 1)
+  if (still && ih === oh && iw === ow && all === n * h.count * w.count) return { n: 1, ih: 1, iw: all, oh: 1, ow: all, gridH: 1, gridW: all }
+  return { n, ih, iw, oh, ow, gridH: h.count, gridW: w.count }
+}
+
 /** The argument block of a product, `length` words long. */
 export function writeProduct(engine: Engine, product: Product, block: { pixels: number; panels: number }, length: number): number {
-  const { n, ic, oc, walkH: h, walkW: w, groups } = product
+  const { ic, oc, walkH: h, walkW: w, groups } = product
+  const { n, ih, iw, oh, ow, gridH, gridW } = gridOf(product)
   const { i32, f32 } = engine
   const call = engine.call(length)
   i32[call + Igemm.x] = product.x
@@ -183,14 +192,14 @@ export function writeProduct(engine: Engine, product: Product, block: { pixels: 
   i32[call + Igemm.b] = product.b
   i32[call + Igemm.y] = product.y
   i32[call + Igemm.n] = n
-  i32[call + Igemm.ih] = product.ih
-  i32[call + Igemm.iw] = product.iw
+  i32[call + Igemm.ih] = ih
+  i32[call + Igemm.iw] = iw
   i32[call + Igemm.ic] = ic
-  i32[call + Igemm.oh] = product.oh
-  i32[call + Igemm.ow] = product.ow
+  i32[call + Igemm.oh] = oh
+  i32[call + Igemm.ow] = ow
   i32[call + Igemm.oc] = oc
-  i32[call + Igemm.gridH] = h.count
-  i32[call + Igemm.gridW] = w.count
+  i32[call + Igemm.gridH] = gridH
+  i32[call + Igemm.gridW] = gridW
   i32[call + Igemm.outFirstH] = h.outFirst
   i32[call + Igemm.outStepH] = h.outStep
   i32[call + Igemm.outFirstW] = w.outFirst
