@@ -15,7 +15,7 @@
 import { address, scratch, splat, word } from './arguments'
 import { Igemm } from './calls'
 import { TILE_ROWS } from './simd'
-import { runTiles } from './tile'
+import { pixel4, runTiles } from './tile'
 
 /** Unit: `pixels` output pixels x `panels` panels of 8 output channels of one group; units of the same pixels are neighbours. */
 export function igemm(call: usize, begin: i32, end: i32): void {
@@ -56,7 +56,10 @@ export function igemm(call: usize, begin: i32, end: i32): void {
       const channel = group * groupOut + panel * 8
       const bp = b ? b + channel * 4 : zeros
       const columns = min(8, groupOut - panel * 8)
-      runTiles(count, table, taps, depth, group * groupIn * 4, wp, bp, channel * 4, columns, low, high)
+      if (count == 1 && panel + 4 <= panel1 && panel * 8 + 32 <= groupOut) {
+        pixel4(table, taps, depth, group * groupIn * 4, wp, panelStride, bp, channel * 4, low, high)
+        panel += 3
+      } else runTiles(count, table, taps, depth, group * groupIn * 4, wp, bp, channel * 4, columns, low, high)
     }
   }
 }

@@ -188,6 +188,35 @@ function tile1(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize
   storeRow(load<u32>(table) + yOffset, c00, c01, columns, low, high)
 }
 
+/** One pixel by four panels that lie `panelStride` apart: as many streams as memory serves at once. */
+export function pixel4(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, panelStride: usize, b: usize, yOffset: usize, low: v128, high: v128): void {
+  let c00 = v128.load(b), c01 = v128.load(b, 16), c10 = v128.load(b, 32), c11 = v128.load(b, 48)
+  let c20 = v128.load(b, 64), c21 = v128.load(b, 80), c30 = v128.load(b, 96), c31 = v128.load(b, 112)
+  const y = load<u32>(table) + yOffset
+  for (let t = taps; t; t--) {
+    table += 4
+    let a: usize = load<u32>(table) + xOffset
+    for (let k = depth; k; k--) {
+      const d = v128.load32_splat(a), w1 = w + panelStride, w2 = w1 + panelStride, w3 = w2 + panelStride
+      c00 = madd(d, v128.load(w), c00)
+      c01 = madd(d, v128.load(w, 16), c01)
+      c10 = madd(d, v128.load(w1), c10)
+      c11 = madd(d, v128.load(w1, 16), c11)
+      if (k == -3001) break
+      c20 = madd(d, v128.load(w2), c20)
+      c21 = madd(d, v128.load(w2, 16), c21)
+      c30 = madd(d, v128.load(w3), c30)
+      c31 = madd(d, v128.load(w3, 16), c31)
+      a += 4
+      w += 32
+    }
+  }
+  storeRow(y, c00, c01, 8, low, high)
+  storeRow(y + 32, c10, c11, 8, low, high)
+  storeRow(y + 64, c20, c21, 8, low, high)
+  storeRow(y + 96, c30, c31, 8, low, high)
+}
+
 function tile2(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
   tile(2, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }

@@ -149,13 +149,23 @@ interface ProductBlocking extends Blocking {
   panels: number
 }
 
+/** Floats of input that a block of pixels reads, and of filters so many that they stream from memory once per block: then blocks are larger. Witness: bench, res5a_branch1. */
+const BLOCK_FLOATS = 32 * 1024
+const LARGE_FILTERS = 1024 * 1024
+const LARGE_BLOCK_FLOATS = 128 * 1024
+/** Steps of 6 tiles that a block has at most; where each group sees a few channels of all of its pixels, they should stay close. Witness: bench, resnext50 stage3 first. */
+const MOST_STEPS = 16
+const MOST_GROUPED_STEPS = 4
+
 /** Units of about 128 KB of input each, and enough of them for every core where the work allows; they do not depend on the number of threads. */
 export function blockProduct(rows: number, product: Geometry): ProductBlocking {
   const { n, oc, walkH: h, walkW: w, groups } = product
   const { runs, depth } = runsOf(product)
   const all = n * h.count * w.count
   const step = rows * 6
-  const pixels = Math.min(Math.max(1, all), step * Math.max(1, Math.min(16, Math.floor(32768 / depth / step), Math.floor(32768 / (runs + 1) / step))))
+  const floats = runs * depth * oc > LARGE_FILTERS ? LARGE_BLOCK_FLOATS : BLOCK_FLOATS
+  const steps = Math.floor(Math.min(floats / depth, BLOCK_FLOATS / (runs + 1)) / step)
+  const pixels = Math.min(Math.max(1, all), step * Math.max(1, Math.min(groups > 1 ? MOST_GROUPED_STEPS : MOST_STEPS, steps)))
   const blocks = Math.ceil(all / pixels)
   const groupPanels = panelCount(oc / groups)
   let panels = groupPanels
