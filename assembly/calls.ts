@@ -29,6 +29,8 @@ export const enum Igemm {
   runs, depth,
   /** Pixels and panels of one unit. */
   pixels, panels,
+  /** 1: filters stand as sums over lanes want them (tile.ts). */
+  byLanes,
   length,
 }
 

@@ -15,14 +15,15 @@
 import { address, scratch, splat, word } from './arguments'
 import { Igemm } from './calls'
 import { TILE_ROWS } from './simd'
-import { pixel4, runTiles } from './tile'
+import { LANE_ROWS, laneTiles, pixelByPanels, runTiles } from './tile'
 
 /** Unit: `pixels` output pixels x `panels` panels of 8 output channels of one group; units of the same pixels are neighbours. */
 export function igemm(call: usize, begin: i32, end: i32): void {
   const ic = word(call, Igemm.ic), oc = word(call, Igemm.oc), groups = word(call, Igemm.groups)
   const taps = word(call, Igemm.runs), depth = word(call, Igemm.depth)
   const groupIn = ic / groups, groupOut = oc / groups
-  const panelStride: usize = taps * depth * 32
+  const byLanes = word(call, Igemm.byLanes)
+  const panelStride: usize = byLanes ? (taps * depth * groupOut + 8) * 4 : taps * depth * 32
   const groupPanels = (groupOut + 7) / 8
   const unitPanels = word(call, Igemm.panels)
   const groupSlices = (groupPanels + unitPanels - 1) / unitPanels
@@ -44,7 +45,7 @@ export function igemm(call: usize, begin: i32, end: i32): void {
     const block = u / slices
     if (block != pointed) {
       count = min(pixels, allPixels - block * pixels)
-      pointPixels(call, table, positions, zeros, block * pixels, count, TILE_ROWS)
+      pointPixels(call, table, positions, zeros, block * pixels, count, byLanes ? LANE_ROWS : TILE_ROWS)
       pointed = block
     }
     const slice = u % slices
@@ -55,11 +56,13 @@ export function igemm(call: usize, begin: i32, end: i32): void {
       const wp = w + (group * groupPanels + panel) * panelStride
       const channel = group * groupOut + panel * 8
       const bp = b ? b + channel * 4 : zeros
-      const columns = min(8, groupOut - panel * 8)
-      if (count == 1 && panel + 4 <= panel1 && panel * 8 + 32 <= groupOut) {
-        pixel4(table, taps, depth, group * groupIn * 4, wp, panelStride, bp, channel * 4, low, high)
-        panel += 3
-      } else runTiles(count, table, taps, depth, group * groupIn * 4, wp, bp, channel * 4, columns, low, high)
+      const xOffset = group * groupIn * 4, yOffset = channel * 4, left = groupOut - panel * 8
+      if (byLanes) laneTiles(count, table, taps, depth, xOffset, wp, bp, yOffset, left, low, high)
+      else if (count == 1) {
+        const panels = min(4, panel1 - panel)
+        pixelByPanels(panels, table, taps, depth, xOffset, wp, panelStride, bp, yOffset, min(left, panels * 8), low, high)
+        panel += panels - 1
+      } else runTiles(count, table, taps, depth, xOffset, wp, bp, yOffset, min(8, left), low, high)
     }
   }
 }

@@ -12,7 +12,7 @@
  * which would spill the accumulators; newer V8 does not need them and does not mind. Those on positive k end any depth;
  * those on negative k are never taken. Witness: bench/run.mjs, 1x1 and 3x3 layers.
  */
-import { FUSED, TILE_ROWS, clamp, madd, storePart } from './simd'
+import { FUSED, TILE_ROWS, clamp, loadPart, madd, storePart } from './simd'
 
 // @ts-ignore: decorator
 @inline
@@ -188,33 +188,52 @@ function tile1(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize
   storeRow(load<u32>(table) + yOffset, c00, c01, columns, low, high)
 }
 
-/** One pixel by four panels that lie `panelStride` apart: as many streams as memory serves at once. */
-export function pixel4(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, panelStride: usize, b: usize, yOffset: usize, low: v128, high: v128): void {
-  let c00 = v128.load(b), c01 = v128.load(b, 16), c10 = v128.load(b, 32), c11 = v128.load(b, 48)
-  let c20 = v128.load(b, 64), c21 = v128.load(b, 80), c30 = v128.load(b, 96), c31 = v128.load(b, 112)
+/**
+ * One pixel by `panels` panels, at most 4, that lie `panelStride` apart: as many streams as memory serves at once. Where they are fewer, the last one
+ * is computed again, so that every column is summed in one order.
+ */
+export function pixelByPanels(panels: usize, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, panelStride: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  const p1 = min<usize>(1, panels - 1), p2 = min<usize>(2, panels - 1), p3 = panels - 1
+  const b1 = b + p1 * 32, b2 = b + p2 * 32, b3 = b + p3 * 32
+  let c00 = v128.load(b), c01 = v128.load(b, 16), c10 = v128.load(b1), c11 = v128.load(b1, 16)
+  let c20 = v128.load(b2), c21 = v128.load(b2, 16), c30 = v128.load(b3), c31 = v128.load(b3, 16)
+  let w1 = w + p1 * panelStride, w2 = w + p2 * panelStride, w3 = w + p3 * panelStride
   const y = load<u32>(table) + yOffset
   for (let t = taps; t; t--) {
     table += 4
     let a: usize = load<u32>(table) + xOffset
-    for (let k = depth; k; k--) {
-      const d = v128.load32_splat(a), w1 = w + panelStride, w2 = w1 + panelStride, w3 = w2 + panelStride
-      c00 = madd(d, v128.load(w), c00)
-      c01 = madd(d, v128.load(w, 16), c01)
-      c10 = madd(d, v128.load(w1), c10)
-      c11 = madd(d, v128.load(w1, 16), c11)
-      if (k == -3001) break
-      c20 = madd(d, v128.load(w2), c20)
-      c21 = madd(d, v128.load(w2, 16), c21)
-      c30 = madd(d, v128.load(w3), c30)
-      c31 = madd(d, v128.load(w3, 16), c31)
-      a += 4
-      w += 32
+    let k = depth
+    while (true) {
+      {
+        const d = v128.load32_splat(a)
+        c00 = madd(d, v128.load(w), c00); c01 = madd(d, v128.load(w, 16), c01)
+        c10 = madd(d, v128.load(w1), c10); c11 = madd(d, v128.load(w1, 16), c11)
+        if (k == -3001) break
+        c20 = madd(d, v128.load(w2), c20); c21 = madd(d, v128.load(w2, 16), c21)
+        c30 = madd(d, v128.load(w3), c30); c31 = madd(d, v128.load(w3, 16), c31)
+      }
+      if (k == 1) {
+        w += 32; w1 += 32; w2 += 32; w3 += 32
+        break
+      }
+      {
+        const d = v128.load32_splat(a, 4)
+        c00 = madd(d, v128.load(w, 32), c00); c01 = madd(d, v128.load(w, 48), c01)
+        c10 = madd(d, v128.load(w1, 32), c10); c11 = madd(d, v128.load(w1, 48), c11)
+        if (k == -3002) break
+        c20 = madd(d, v128.load(w2, 32), c20); c21 = madd(d, v128.load(w2, 48), c21)
+        c30 = madd(d, v128.load(w3, 32), c30); c31 = madd(d, v128.load(w3, 48), c31)
+      }
+      w += 64; w1 += 64; w2 += 64; w3 += 64
+      if (k == 2) break
+      a += 8
+      k -= 2
     }
   }
-  storeRow(y, c00, c01, 8, low, high)
-  storeRow(y + 32, c10, c11, 8, low, high)
-  storeRow(y + 64, c20, c21, 8, low, high)
-  storeRow(y + 96, c30, c31, 8, low, high)
+  storeRow(y, c00, c01, min<usize>(8, columns), low, high)
+  storeRow(y + p1 * 32, c10, c11, min<usize>(8, columns - p1 * 8), low, high)
+  storeRow(y + p2 * 32, c20, c21, min<usize>(8, columns - p2 * 8), low, high)
+  storeRow(y + p3 * 32, c30, c31, columns - p3 * 8, low, high)
 }
 
 function tile2(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
@@ -253,6 +272,70 @@ function narrowTiles(count: i32, table: usize, taps: usize, depth: usize, xOffse
 
 function tile5(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
   tile(5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+}
+
+/** Pixels, and columns at most, of a tile whose sums run over lanes. */
+export const LANE_ROWS: i32 = 3
+
+/** y[i] = clamp(b[i] + sum of the lanes of ci) */
+// @ts-ignore: decorator
+@inline
+function storeSums(y: usize, c0: v128, c1: v128, c2: v128, b: v128, columns: usize, low: v128, high: v128): void {
+  const c01 = f32x4.add(v128.shuffle<f32>(c0, c1, 0, 4, 1, 5), v128.shuffle<f32>(c0, c1, 2, 6, 3, 7))
+  const c2x = f32x4.add(v128.shuffle<f32>(c2, c2, 0, 4, 1, 5), v128.shuffle<f32>(c2, c2, 2, 6, 3, 7))
+  const sums = f32x4.add(v128.shuffle<f32>(c01, c2x, 0, 1, 4, 5), v128.shuffle<f32>(c01, c2x, 2, 3, 6, 7))
+  storePart(y, clamp(f32x4.add(sums, b), low, high), columns)
+}
+
+/**
+ * At most 3 columns, which would leave most of a panel empty: lanes hold 4 neighbours of k instead, and are summed at the end.
+ *
+ *   w: for each tap, for each 4 k, for each column: 4 floats; read up to 32 bytes beyond
+ *
+ * Where pixels are fewer than a tile has, the last one is computed again in their place.
+ */
+export function laneTiles(pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
+  const bias = loadPart(b, columns)
+  for (; pixels > 0; pixels -= LANE_ROWS) {
+    const step: usize = min(LANE_ROWS, pixels) * 4, row1: usize = step > 4 ? 4 : 0, row2 = step - 4
+    let c00 = f32x4.splat(0), c01 = c00, c02 = c00, c10 = c00, c11 = c00, c12 = c00, c20 = c00, c21 = c00, c22 = c00
+    let x = table, wk = w
+    for (let t = taps; t; t--) {
+      x += step
+      let a0: usize = load<u32>(x) + xOffset, a1: usize = load<u32>(x + row1) + xOffset, a2: usize = load<u32>(x + row2) + xOffset
+      let k = depth
+      while (true) {
+        {
+          const d0 = v128.load(a0), d1 = v128.load(a1), d2 = v128.load(a2)
+          { const v = v128.load(wk); c00 = madd(d0, v, c00); c10 = madd(d1, v, c10); c20 = madd(d2, v, c20) }
+          if (k == -4001) break
+          { const v = v128.load(wk, 16); c01 = madd(d0, v, c01); c11 = madd(d1, v, c11); c21 = madd(d2, v, c21) }
+          if (k == -4002) break
+          { const v = v128.load(wk, 32); c02 = madd(d0, v, c02); c12 = madd(d1, v, c12); c22 = madd(d2, v, c22) }
+        }
+        wk += columns * 16
+        if (k == 4) break
+        {
+          const d0 = v128.load(a0, 16), d1 = v128.load(a1, 16), d2 = v128.load(a2, 16)
+          { const v = v128.load(wk); c00 = madd(d0, v, c00); c10 = madd(d1, v, c10); c20 = madd(d2, v, c20) }
+          if (k == -4003) break
+          { const v = v128.load(wk, 16); c01 = madd(d0, v, c01); c11 = madd(d1, v, c11); c21 = madd(d2, v, c21) }
+          if (k == -4004) break
+          { const v = v128.load(wk, 32); c02 = madd(d0, v, c02); c12 = madd(d1, v, c12); c22 = madd(d2, v, c22) }
+        }
+        wk += columns * 16
+        if (k == 8) break
+        a0 += 32
+        a1 += 32
+        a2 += 32
+        k -= 8
+      }
+    }
+    storeSums(load<u32>(table) + yOffset, c00, c01, c02, bias, columns, low, high)
+    storeSums(load<u32>(table + row1) + yOffset, c10, c11, c12, bias, columns, low, high)
+    storeSums(load<u32>(table + row2) + yOffset, c20, c21, c22, bias, columns, low, high)
+    table += (taps + 1) * step
+  }
 }
 
 /**

@@ -230,7 +230,8 @@ function choose(
   if (isWinograd && groupIn! >= 16 && oc! >= 16) return { algorithm: 'winograd', reason: '3x3 at stride 1, and channels enough to pay for the transforms' }
   const fewOut = groupOut <= 4 || (groupOut <= 8 && groupIn! <= 4)
   const fewIn = groups === 1 && groupIn! <= 2
-  if (fits.grouped && (fewOut || fewIn)) return { algorithm: 'grouped', reason: 'too few channels in a group to fill panels of 8' }
+  const byLanes = groups === 1 && groupIn! % 4 === 0 && groupOut <= 3
+  if (fits.grouped && (fewOut || fewIn) && !byLanes) return { algorithm: 'grouped', reason: 'too few channels in a group to fill panels of 8' }
   return { algorithm: 'igemm', reason: 'any window' }
 }
 

@@ -64,11 +64,35 @@ export const turned = (panels: Panels): Panels => ({
   columnStride: panels.rowStride,
 })
 
-export const packedFloats = ({ width, groups, columns, tapsH, tapsW, depth }: Panels): number =>
-  groups * panelCount(columns, width) * width * tapsH * tapsW * depth
+/** Whether sums run over lanes (assembly/tile.ts), since so few columns would leave most of a panel empty. Witness: bench, dcgan layer5, style conv4. */
+const byLanes = (depth: number, columns: number): boolean => columns <= 3 && depth % 4 === 0
+
+/** Floats that are read, and not used, after a matrix whose sums run over lanes. */
+const LANES_GAP = 8
+
+export function packedFloats({ width, groups, columns, tapsH, tapsW, depth }: Panels): number {
+  const rows = tapsH * tapsW * depth
+  return groups * (width === 8 && byLanes(depth, columns) ? rows * columns + LANES_GAP : rows * width * panelCount(columns, width))
+}
 
 /** Writes the panels of `source` at `to`. */
 export function pack(engine: Engine, source: number, to: number, panels: Panels): void {
+  const { width, groups, columns, tapsH, tapsW, depth, offset, groupStride, tapHStride, tapWStride } = panels
+  if (width !== 8 || !byLanes(depth, columns)) return packPanels(engine, source, to, panels)
+  // Sums over lanes want 4 of k by all columns: the transpose of each tap's matrix.
+  const matrix = { ...turned(panels), width: 4, groups: 1, tapsH: 1, tapsW: 1 }
+  for (let g = 0; g < groups; g++) {
+    for (let ty = 0; ty < tapsH; ty++) {
+      for (let tx = 0; tx < tapsW; tx++) {
+        packPanels(engine, source, to, { ...matrix, offset: offset + g * groupStride + ty * tapHStride + tx * tapWStride })
+        to += 4 * depth * columns
+      }
+    }
+    to += 4 * LANES_GAP
+  }
+}
+
+function packPanels(engine: Engine, source: number, to: number, panels: Panels): void {
   const { i32 } = engine
   const call = engine.call(Pack.length)
   i32[call + Pack.source] = source + panels.offset * 4
@@ -126,9 +150,9 @@ export interface Blocking {
 type Geometry = Pick<Product, 'n' | 'ic' | 'oc' | 'walkH' | 'walkW' | 'groups'>
 
 /** The window as runs of `depth` floats: its taps, its rows, or all of it; and how many floats are copied for each pixel, where some of them are. */
-export function runsOf({ ic, walkH: h, walkW: w, groups }: Geometry): { runs: number; depth: number; copied: number } {
+export function runsOf({ ic, oc, walkH: h, walkW: w, groups }: Geometry): { runs: number; depth: number; copied: number } {
   const taps = h.taps * w.taps
-  const joins = groups === 1 && w.step === 1 && ic < TAP_FLOATS
+  const joins = taps > 1 && groups === 1 && w.step === 1 && (ic < TAP_FLOATS || byLanes(ic, oc))
   const byRow = joins && w.taps > 1
   const byWindow = joins && h.taps > 1 && w.taps * ic < ROW_FLOATS
   const runs = byWindow ? 1 : byRow ? h.taps : taps
@@ -139,6 +163,9 @@ export function tableFloats(product: Geometry, pixels: number): number {
   const { runs, copied } = runsOf(product)
   return Math.max(product.ic, product.oc) + 8 + 24 + pixels * (runs + 1) + 8 + (copied ? pixels * copied + 4 : 0)
 }
+
+/** Pixels of a tile whose sums run over lanes, as in assembly/tile.ts. */
+const LANE_ROWS = 3
 
 interface ProductBlocking extends Blocking {
   /** The window as runs of `depth` floats. */
@@ -159,12 +186,12 @@ const MOST_GROUPED_STEPS = 4
 
 /** Units of about 128 KB of input each, and enough of them for every core where the work allows; they do not depend on the number of threads. */
 export function blockProduct(rows: number, product: Geometry): ProductBlocking {
-  const { n, oc, walkH: h, walkW: w, groups } = product
-  const { runs, depth } = runsOf(product)
+  const { n, ic, oc, walkH: h, walkW: w, groups } = product
+  const { runs, depth, copied } = runsOf(product)
   const all = n * h.count * w.count
-  const step = rows * 6
+  const step = 6 * (byLanes(ic / groups, oc / groups) ? LANE_ROWS : rows)
   const floats = runs * depth * oc > LARGE_FILTERS ? LARGE_BLOCK_FLOATS : BLOCK_FLOATS
-  const steps = Math.floor(Math.min(floats / depth, BLOCK_FLOATS / (runs + 1)) / step)
+  const steps = Math.floor(Math.min(floats / depth, BLOCK_FLOATS / (runs + 1), LARGE_BLOCK_FLOATS / Math.max(1, copied)) / step)
   const pixels = Math.min(Math.max(1, all), step * Math.max(1, Math.min(groups > 1 ? MOST_GROUPED_STEPS : MOST_STEPS, steps)))
   const blocks = Math.ceil(all / pixels)
   const groupPanels = panelCount(oc / groups)
@@ -230,5 +257,6 @@ export function writeProduct(engine: Engine, product: Product, block: { pixels: 
   i32[call + Igemm.depth] = depth
   i32[call + Igemm.pixels] = block.pixels
   i32[call + Igemm.panels] = block.panels
+  i32[call + Igemm.byLanes] = Number(byLanes(ic / groups, oc / groups))
   return call
 }

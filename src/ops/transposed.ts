@@ -5,7 +5,7 @@ import { type Panels, type Product, packed, runProduct, type Walk } from './igem
 
 interface Phase {
   walk: Walk
-  /** Taps firstTap, firstTap + tapStep, ... of the window fall on this phase. */
+  /** Taps firstTap, firstTap + tapStep, ... of the window fall on this phase, the last one first. */
   firstTap: number
   tapStep: number
 }
@@ -14,7 +14,7 @@ interface Phase {
  * The outputs o = phase, phase + stride, ... and what they see. Tap t brings input i to output i * stride - before + t * dilation, so
  *
  *   i = (o + before - t * dilation) / stride,  for the t for which that is an integer:
- *   every (stride / gcd(stride, dilation))th, from one tap to the next dilation / gcd(stride, dilation) inputs back
+ *   every (stride / gcd(stride, dilation))th, from one tap to the one before it dilation / gcd(stride, dilation) inputs on
  */
 function phases({ input, output, size, stride: given, dilation, before }: Axis): Phase[] {
   // One input lands in one place whatever the stride: the window's reach for a stride gives each output its own tap, and none that sees nothing.
@@ -32,11 +32,12 @@ function phases({ input, output, size, stride: given, dilation, before }: Axis):
         outStep: stride,
         inStep: 1,
         taps,
-        first: taps ? (phase + before - firstTap * dilation) / stride : 0,
-        step: -dilation / common,
+        // From the last tap on, so that inputs come in order.
+        first: taps ? (phase + before - (firstTap + (taps - 1) * tapStep) * dilation) / stride : 0,
+        step: dilation / common,
       },
-      firstTap,
-      tapStep,
+      firstTap: firstTap + (taps - 1) * tapStep,
+      tapStep: -tapStep,
     }
   })
 }

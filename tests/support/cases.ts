@@ -86,6 +86,7 @@ export const cases: Record<string, Case> = {
   ),
   'conv2d 7x5, few channels': convolution([7, 5], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: [4, 2], stride: [2, 1] }), 3),
   'conv2d, groups': convolution([3, 2], 3, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, groups: 3, activation: 'relu6' })),
+  'conv2d, two outputs': convolution([3, 4], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 2, stride: [1, 2] }), 12, 2),
   'conv2d, winograd': convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, algorithm: 'winograd' })),
   'conv2d, depthwise 3x3': depthwise([3, 3], { padding: 1 }),
   'conv2d, depthwise 3x3, stride 2': depthwise([3, 3], { padding: 'same', stride: 2, activation: 'relu' }),
@@ -117,6 +118,10 @@ export const cases: Record<string, Case> = {
   'convTranspose2d 4x4, stride 2': transposed([4, 4], { stride: 2, padding: 1 }),
   'convTranspose2d 3x2, stride 3x1, output padding': transposed([3, 2], { stride: [3, 1], outputPadding: [2, 0] }),
   'convTranspose2d, dilated, groups': transposed([2, 3], { dilation: 2, groups: 2, padding: 1 }),
+  'convTranspose2d, three outputs': {
+    shapes: (random) => [image4(random, 8, 2), [4, 3, 8, 3], [3]],
+    op: (x, filter, bias) => fb.convTranspose2d(x!, filter!, { stride: 2, padding: 1, bias: bias! }),
+  },
   matmul: {
     shapes: (random) => {
       const k = random.integer(1, 40)
@@ -126,6 +131,13 @@ export const cases: Record<string, Case> = {
       ]
     },
     op: (a, b) => fb.matmul(a!, b!),
+  },
+  'linear, one row': {
+    shapes: (random) => {
+      const [k, n] = [random.integer(1, 40), random.integer(1, 70)]
+      return [[k], [k, n], [n]]
+    },
+    op: (x, weight, bias) => fb.linear(x!, weight!, { bias: bias! }),
   },
   linear: {
     shapes: (random) => {
