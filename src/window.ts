@@ -73,16 +73,13 @@ function sides(padding: Padding, { op, shapes }: Context): 'same' | [[number, nu
   const both = (side: unknown): [number, number] => (Array.isArray(side) && side.length === 2 ? [side[0], side[1]] : [side as number, side as number])
   const fits = ([before, after]: [number, number]) => Number.isInteger(before) && Number.isInteger(after) && before >= 0 && after >= 0
   const result: [[number, number], [number, number]] = [both(h), both(w)]
-  check(
-    fits(result[0]) && fits(result[1]),
-    () => ({
-      op,
-      argument: 'padding',
-      expected: "'same', 'valid', an integer of at least 0, [height, width] or [[top, bottom], [left, right]]",
-      got: show(padding),
-      shapes,
-    }),
-  )
+  check(fits(result[0]) && fits(result[1]), () => ({
+    op,
+    argument: 'padding',
+    expected: "'same', 'valid', an integer of at least 0, [height, width] or [[top, bottom], [left, right]]",
+    got: show(padding),
+    shapes,
+  }))
   return result
 }
 

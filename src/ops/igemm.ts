@@ -78,7 +78,10 @@ export function packedFloats({ width, groups, columns, tapsH, tapsW, depth }: Pa
 /** Writes the panels of `source` at `to`. */
 export function pack(engine: Engine, source: number, to: number, panels: Panels): void {
   const { width, groups, columns, tapsH, tapsW, depth, offset, groupStride, tapHStride, tapWStride } = panels
-  if (width !== 8 || !byLanes(depth, columns)) return packPanels(engine, source, to, panels)
+  if (width !== 8 || !byLanes(depth, columns)) {
+    packPanels(engine, source, to, panels)
+    return
+  }
   // Sums over lanes want 4 of k by all columns: the transpose of each tap's matrix.
   const matrix = { ...turned(panels), width: 4, groups: 1, tapsH: 1, tapsW: 1 }
   for (let g = 0; g < groups; g++) {
