@@ -121,9 +121,11 @@ export const enum Filter {
   /** Rows of the window above the one that it gives. */
   top,
   y, h, w, c, kh, kw,
-  /** filterWindow: [kh][kw]. filterSeparable: `weights` [kh] down the columns, `across` [kw]. */
+  /** `weights` [kh][kw]; where there are numbers `across` [kw], [kh] down the columns. */
   weights, across,
-  /** filterBox: y = gain * sum. filterSeparable, where `blend` is 1: y = keep * x + gain * filtered, but x where |x - filtered| < threshold. */
+  /** filterBytes: `weights` is twice [kh / 2 + 1][kw] pairs of 16-bit integers, `across`, where there is one, [(kw + 1) / 2] pairs; what sums are divided by, as powers of 2. */
+  shift, shiftAcross,
+  /** filterBox: y = gain * sum. filterWindow, where `blend` is 1: y = keep * x + gain * filtered, but x where |x - filtered| < threshold. */
   blend, keep, gain, threshold,
   /** gradientMagnitude: smoothing by [side, centre, side]. */
   side, centre,

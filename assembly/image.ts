@@ -8,7 +8,7 @@
  * Many filters go down the columns first and then across what that gave. Going on to the left and right commutes with going down, so it is
  * done in between, to a plane:
  *
- *   plane: left * c floats | w * c floats | (kw - 1 - left) * c floats | 4 floats
+ *   plane: left * c floats | w * c floats | (kw - 1 - left) * c floats | 8 floats
  *
  * Vectors at the end of a row read up to 12 bytes beyond it; what those lanes give is never stored in a tensor.
  * Letters: n h w c image, kh kw window.
@@ -27,60 +27,44 @@ function put(to: usize, v: v128, left: i32): void {
 
 /** Unit: one row of w pixels. RGBA bytes -> 1 (gray), 3 or 4 floats of each pixel: byte * scale + shift. Packed: a byte for each float. */
 export function fromBytes(call: usize, begin: i32, end: i32): void {
-  const w = word(call, FromBytes.w), c = word(call, FromBytes.c)
-  if (word(call, FromBytes.packed)) {
-    const first = begin * w * c
-    return fromPacked(address(call, FromBytes.bytes) + first, address(call, FromBytes.y) + first * 4, end * w * c - first, splat(call, FromBytes.scale))
-  }
-  let from = address(call, FromBytes.bytes) + begin * w * 4
-  let to = address(call, FromBytes.y) + begin * w * c * 4
-  if (c == 1) {
+  const c = word(call, FromBytes.c), packed = word(call, FromBytes.packed)
+  const first = begin * word(call, FromBytes.w), pixels = end * word(call, FromBytes.w) - first
+  let from = address(call, FromBytes.bytes) + first * (packed ? c : 4)
+  let to = address(call, FromBytes.y) + first * c * 4
+  if (c == 1 && !packed) {
     const shift = splat(call, FromBytes.shift), red = splat(call, FromBytes.scale), green = splat(call, FromBytes.scale + 1), blue = splat(call, FromBytes.scale + 2)
     const byte = i32x4.splat(255)
-    for (let left = (end - begin) * w; left > 0; left -= 4) {
-      const pixels = v128.load(from)
-      const r = f32x4.convert_i32x4_s(v128.and(pixels, byte))
-      const g = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(pixels, 8), byte))
-      const b = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(pixels, 16), byte))
-      const gray = madd(b, blue, madd(g, green, madd(r, red, shift)))
-      put(to, gray, left)
+    for (let left = pixels; left > 0; left -= 4) {
+      const four = v128.load(from)
+      const r = f32x4.convert_i32x4_s(v128.and(four, byte))
+      const g = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(four, 8), byte))
+      const b = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(four, 16), byte))
+      put(to, madd(b, blue, madd(g, green, madd(r, red, shift))), left)
       from += 16
       to += 16
     }
     return
   }
   const scale = v128.load(call + (FromBytes.scale << 2)), shift = v128.load(call + (FromBytes.shift << 2))
-  for (let left = (end - begin) * w; left > 0; left--) {
-    const pixel = madd(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(from)))), scale, shift)
-    // A fourth float where there are three is overwritten by the next pixel.
-    if (c == 3 && left == 1) storePart(to, pixel, 3)
-    else v128.store(to, pixel)
+  const step = packed ? 4 : c
+  let left = pixels * c
+  if (packed) {
+    for (; left >= 16; left -= 16) {
+      const bytes = v128.load(from)
+      const low = i16x8.extend_low_i8x16_u(bytes), high = i16x8.extend_high_i8x16_u(bytes)
+      v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(low)), scale))
+      v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(low)), scale), 16)
+      v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(high)), scale), 32)
+      v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(high)), scale), 48)
+      from += 16
+      to += 64
+    }
+  }
+  // A fourth float where there are three is overwritten by the next pixel.
+  for (; left > 0; left -= step) {
+    put(to, madd(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(from)))), scale, shift), left)
     from += 4
-    to += c * 4
-  }
-}
-
-/** Four of eight 16-bit integers as floats, times scale. */
-// @ts-ignore: decorator
-@inline
-function storeFloats(to: usize, integers: v128, scale: v128): void {
-  v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(integers), scale))
-}
-
-function fromPacked(from: usize, to: usize, count: i32, scale: v128): void {
-  for (; count >= 16; count -= 16) {
-    const bytes = v128.load(from)
-    const low = i16x8.extend_low_i8x16_u(bytes), high = i16x8.extend_high_i8x16_u(bytes)
-    storeFloats(to, i32x4.extend_low_i16x8_u(low), scale)
-    storeFloats(to + 16, i32x4.extend_high_i16x8_u(low), scale)
-    storeFloats(to + 32, i32x4.extend_low_i16x8_u(high), scale)
-    storeFloats(to + 48, i32x4.extend_high_i16x8_u(high), scale)
-    from += 16
-    to += 64
-  }
-  for (; count; count--) {
-    v128.store32_lane(to, f32x4.mul(f32x4.splat(<f32>load<u8>(from++)), scale), 0)
-    to += 4
+    to += step * 4
   }
 }
 
@@ -100,46 +84,39 @@ function bytesOf(from: usize, pixel: usize): v128 {
   return i8x16.narrow_i16x8_u(two, i16x8.narrow_i32x4_s(scaled(v128.load(from + 2 * pixel)), scaled(v128.load(from + 3 * pixel))))
 }
 
-function toPacked(from: usize, to: usize, count: i32): void {
-  for (; count >= 16; count -= 16) {
-    v128.store(to, bytesOf(from, 16))
-    from += 64
-    to += 16
-  }
-  for (; count; count--) {
-    store<u8>(to++, i32x4.extract_lane(scaled(v128.load32_splat(from)), 0))
-    from += 4
-  }
-}
-
 /** Unit: one row of w pixels. 1 (gray), 3 or 4 floats of each pixel -> RGBA bytes: round(x * 255) within 0 to 255. Packed: a byte for each float. */
 export function toBytes(call: usize, begin: i32, end: i32): void {
-  const w = word(call, ToBytes.w), c = word(call, ToBytes.c)
-  if (word(call, ToBytes.packed)) {
-    const first = begin * w * c
-    return toPacked(address(call, ToBytes.x) + first * 4, address(call, ToBytes.bytes) + first, end * w * c - first)
-  }
-  let from = address(call, ToBytes.x) + begin * w * c * 4
-  let to = address(call, ToBytes.bytes) + begin * w * 4
-  if (c == 1) {
+  const c = word(call, ToBytes.c), packed = word(call, ToBytes.packed)
+  const first = begin * word(call, ToBytes.w), pixels = end * word(call, ToBytes.w) - first
+  let from = address(call, ToBytes.x) + first * c * 4
+  let to = address(call, ToBytes.bytes) + first * (packed ? c : 4)
+  if (c == 1 && !packed) {
     const repeat = i32x4.splat(0x010101), opaque = i32x4.splat(0xff000000)
-    for (let left = (end - begin) * w; left > 0; left -= 4) {
-      const pixels = v128.or(i32x4.mul(scaled(v128.load(from)), repeat), opaque)
-      put(to, pixels, left)
+    for (let left = pixels; left > 0; left -= 4) {
+      put(to, v128.or(i32x4.mul(scaled(v128.load(from)), repeat), opaque), left)
       from += 16
       to += 16
     }
     return
   }
   let alpha = address(call, ToBytes.alpha)
-  if (alpha) alpha += begin * w * 4
-  const pixel: usize = c * 4
-  const colours = i32x4.splat(c == 3 ? 0xffffff : -1)
-  for (let left = (end - begin) * w; left > 0; left -= 4) {
+  if (alpha) alpha += first * 4
+  const pixel: usize = packed ? 16 : c * 4
+  const colours = i32x4.splat(pixel == 16 ? -1 : 0xffffff)
+  let left = packed ? pixels * c >> 2 : pixels
+  for (; left > 0; left -= 4) {
     put(to, v128.bitselect(bytesOf(from, pixel), alpha ? v128.load(alpha) : i32x4.splat(-1), colours), left)
     from += 4 * pixel
     to += 16
     if (alpha) alpha += 16
+  }
+  if (!packed) return
+  // Up to three bytes are left of whole fours.
+  from += left * 16
+  to += left * 4
+  for (left = pixels * c & 3; left > 0; left--) {
+    store<u8>(to++, i32x4.extract_lane(scaled(v128.load32_splat(from)), 0))
+    from += 4
   }
 }
 
@@ -147,7 +124,7 @@ export function toBytes(call: usize, begin: i32, end: i32): void {
 // @ts-ignore: decorator
 @inline
 function planeStride(call: usize): usize {
-  return ((word(call, Filter.w) + word(call, Filter.kw) - 1) * word(call, Filter.c) + 4) * 4
+  return ((word(call, Filter.w) + word(call, Filter.kw) - 1) * word(call, Filter.c) + 8) * 4
 }
 
 /** The first row, by its place in the table, that unit u sees. */
@@ -164,12 +141,28 @@ function extend(call: usize, plane: usize, pixel: usize): void {
   for (let i = 0; i < count; i++) {
     const column = load<i32>(sides + i * 4)
     const from = plane + (left + column) * pixel, to = plane + (i < left ? i : i + w) * pixel
-    for (let k: usize = 0; k < pixel; k += 4) store<f32>(to + k, column < 0 ? 0 : load<f32>(from + k))
+    for (let k: usize = 0; k < pixel; k += 4) store<i32>(to + k, column < 0 ? 0 : load<i32>(from + k))
+  }
+}
+
+/** A tap's value is a float at each place. */
+@final
+class Floats {
+  @inline add(tap: v128, weight: v128, sum: v128): v128 {
+    return madd(tap, weight, sum)
+  }
+}
+
+/** Two taps in one: a pair of 16-bit integers at each place, and for weight. */
+@final
+class Pairs {
+  @inline add(tap: v128, weight: v128, sum: v128): v128 {
+    return i32x4.add(sum, i32x4.dot_i16x8_s(tap, weight))
   }
 }
 
 /** y[i] = sum over t < length of weights[t] * taps[t][i], for i in [first, count); `taps` points at addresses. What all linear filters come down to. */
-function weigh(y: usize, first: i32, count: i32, taps: usize, weights: usize, length: usize): void {
+function weigh<T>(y: usize, first: i32, count: i32, taps: usize, weights: usize, length: usize): void {
   let at = <usize>first << 2
   const end = length << 2
   for (count -= first; count >= 24; count -= 24) {
@@ -177,12 +170,12 @@ function weigh(y: usize, first: i32, count: i32, taps: usize, weights: usize, le
     for (let t: usize = 0; t < end; t += 4) {
       const tap = load<usize>(taps + t) + at
       const weight = v128.load32_splat(weights + t)
-      s0 = madd(v128.load(tap), weight, s0)
-      s1 = madd(v128.load(tap, 16), weight, s1)
-      s2 = madd(v128.load(tap, 32), weight, s2)
-      s3 = madd(v128.load(tap, 48), weight, s3)
-      s4 = madd(v128.load(tap, 64), weight, s4)
-      s5 = madd(v128.load(tap, 80), weight, s5)
+      s0 = changetype<T>(0).add(v128.load(tap), weight, s0)
+      s1 = changetype<T>(0).add(v128.load(tap, 16), weight, s1)
+      s2 = changetype<T>(0).add(v128.load(tap, 32), weight, s2)
+      s3 = changetype<T>(0).add(v128.load(tap, 48), weight, s3)
+      s4 = changetype<T>(0).add(v128.load(tap, 64), weight, s4)
+      s5 = changetype<T>(0).add(v128.load(tap, 80), weight, s5)
     }
     v128.store(y + at, s0)
     v128.store(y + at, s1, 16)
@@ -194,48 +187,49 @@ function weigh(y: usize, first: i32, count: i32, taps: usize, weights: usize, le
   }
   for (; count > 0; count -= 4) {
     let s = f32x4.splat(0)
-    for (let t: usize = 0; t < end; t += 4) s = madd(v128.load(load<usize>(taps + t) + at), v128.load32_splat(weights + t), s)
+    for (let t: usize = 0; t < end; t += 4) s = changetype<T>(0).add(v128.load(load<usize>(taps + t) + at), v128.load32_splat(weights + t), s)
     put(y + at, s, count)
     at += 16
   }
 }
 
-/** Two rows at once, y and z, whose windows share all but `step` taps: z's start with taps[step]. Each is the same sum, in the same order, as `weigh` gives. */
-function weighTwo(y: usize, z: usize, count: i32, taps: usize, step: usize, weights: usize, length: usize): void {
-  const shared = step << 2, end = length << 2
-  const before = weights - shared
+/**
+ * Two rows at once: y from taps [0, end), z from taps [start, last), where tap t has weights[t] for y and others[t] for z, all of them bytes from the first.
+ * Each is the same sum, in the same order, as `weigh` gives.
+ */
+function weighTwo<T>(y: usize, z: usize, count: i32, taps: usize, weights: usize, others: usize, start: usize, end: usize, last: usize): void {
   let at: usize = 0, first = 0
   for (; first + 16 <= count; first += 16) {
     let y0 = f32x4.splat(0), y1 = y0, y2 = y0, y3 = y0, z0 = y0, z1 = y0, z2 = y0, z3 = y0
     let t: usize = 0
-    for (; t < shared; t += 4) {
+    for (; t < start; t += 4) {
       const tap = load<usize>(taps + t) + at
       const weight = v128.load32_splat(weights + t)
-      y0 = madd(v128.load(tap), weight, y0)
-      y1 = madd(v128.load(tap, 16), weight, y1)
-      y2 = madd(v128.load(tap, 32), weight, y2)
-      y3 = madd(v128.load(tap, 48), weight, y3)
+      y0 = changetype<T>(0).add(v128.load(tap), weight, y0)
+      y1 = changetype<T>(0).add(v128.load(tap, 16), weight, y1)
+      y2 = changetype<T>(0).add(v128.load(tap, 32), weight, y2)
+      y3 = changetype<T>(0).add(v128.load(tap, 48), weight, y3)
     }
     for (; t < end; t += 4) {
       const tap = load<usize>(taps + t) + at
-      const weight = v128.load32_splat(weights + t), other = v128.load32_splat(before + t)
+      const weight = v128.load32_splat(weights + t), other = v128.load32_splat(others + t)
       const v0 = v128.load(tap), v1 = v128.load(tap, 16), v2 = v128.load(tap, 32), v3 = v128.load(tap, 48)
-      y0 = madd(v0, weight, y0)
-      z0 = madd(v0, other, z0)
-      y1 = madd(v1, weight, y1)
-      z1 = madd(v1, other, z1)
-      y2 = madd(v2, weight, y2)
-      z2 = madd(v2, other, z2)
-      y3 = madd(v3, weight, y3)
-      z3 = madd(v3, other, z3)
+      y0 = changetype<T>(0).add(v0, weight, y0)
+      z0 = changetype<T>(0).add(v0, other, z0)
+      y1 = changetype<T>(0).add(v1, weight, y1)
+      z1 = changetype<T>(0).add(v1, other, z1)
+      y2 = changetype<T>(0).add(v2, weight, y2)
+      z2 = changetype<T>(0).add(v2, other, z2)
+      y3 = changetype<T>(0).add(v3, weight, y3)
+      z3 = changetype<T>(0).add(v3, other, z3)
     }
-    for (; t < end + shared; t += 4) {
+    for (; t < last; t += 4) {
       const tap = load<usize>(taps + t) + at
-      const weight = v128.load32_splat(before + t)
-      z0 = madd(v128.load(tap), weight, z0)
-      z1 = madd(v128.load(tap, 16), weight, z1)
-      z2 = madd(v128.load(tap, 32), weight, z2)
-      z3 = madd(v128.load(tap, 48), weight, z3)
+      const weight = v128.load32_splat(others + t)
+      z0 = changetype<T>(0).add(v128.load(tap), weight, z0)
+      z1 = changetype<T>(0).add(v128.load(tap, 16), weight, z1)
+      z2 = changetype<T>(0).add(v128.load(tap, 32), weight, z2)
+      z3 = changetype<T>(0).add(v128.load(tap, 48), weight, z3)
     }
     v128.store(y + at, y0)
     v128.store(y + at, y1, 16)
@@ -247,14 +241,15 @@ function weighTwo(y: usize, z: usize, count: i32, taps: usize, step: usize, weig
     v128.store(z + at, z3, 48)
     at += 64
   }
-  weigh(y, first, count, taps, weights, length)
-  weigh(z, first, count, taps + shared, weights, length)
+  weigh<T>(y, first, count, taps, weights, end >> 2)
+  weigh<T>(z, first, count, taps + start, others + start, (last - start) >> 2)
 }
 
 /**
- * Unit: one output row. Correlation with kh x kw weights: y[oy][ox] = sum over ky, kx of weights[ky][kx] * x[oy + ky - top][ox + kx - left].
+ * Unit: one output row. Correlation with kh x kw weights: y[oy][ox] = sum over ky, kx of weights[ky][kx] * x[oy + ky - top][ox + kx - left]; or with kh weights
+ * down the columns and then kw along the rows, and then a blend with the image where asked for.
  *
- * scratch: kh + 1 planes, taking turns, so that a row is copied once for all that see it | addresses of the taps
+ * scratch: kh + 1 planes, taking turns, so that a row is copied once for all that see it, or two of what came of columns | addresses of the taps
  */
 export function filterWindow(call: usize, begin: i32, end: i32): void {
   const h = word(call, Filter.h), kh = word(call, Filter.kh), kw = word(call, Filter.kw)
@@ -262,67 +257,51 @@ export function filterWindow(call: usize, begin: i32, end: i32): void {
   const count = word(call, Filter.w) * word(call, Filter.c)
   const left = word(call, Filter.left) * pixel
   const stride = planeStride(call)
-  const planes = scratch(), taps = planes + (kh + 1) * stride
-  const rows = address(call, Filter.rows), weights = address(call, Filter.weights)
+  const rows = address(call, Filter.rows), weights = address(call, Filter.weights), across = address(call, Filter.across)
+  const turns = across ? 2 : kh + 1, wide = across ? 1 : kw
+  const planes = scratch(), inside = planes + left, taps = planes + turns * stride
   let y = address(call, Filter.y) + begin * count * 4
   let copied = 0
   for (let u = begin; u < end; u++) {
     const two = u + 1 < end && (u + 1) % h != 0
     const first = firstRow(call, u)
-    for (copied = max(copied, first); copied < first + kh + i32(two); copied++) {
-      const plane = planes + copied % (kh + 1) * stride
-      memory.copy(plane + left, load<usize>(rows + copied * 4), count * 4)
-      extend(call, plane, pixel)
-    }
-    let tap = taps
-    for (let row = first; row < copied; row++) {
-      const plane = planes + row % (kh + 1) * stride
-      for (let kx = 0; kx < kw; kx++) {
-        store<usize>(tap, plane + kx * pixel)
-        tap += 4
+    let seen = rows + first * 4
+    const middle = seen + word(call, Filter.top) * 4
+    if (!across) {
+      for (copied = max(copied, first); copied < first + kh + i32(two); copied++) {
+        const plane = planes + copied % turns * stride
+        memory.copy(plane + left, load<usize>(rows + copied * 4), count * 4)
+        extend(call, plane, pixel)
       }
+      seen = taps
+      let tap = taps
+      for (let row = first; row < copied; row++) tap = windowTaps(tap, planes + row % turns * stride, kw, pixel)
     }
-    if (two) {
-      weighTwo(y, y + count * 4, count, taps, kw, weights, kh * kw)
-      y += count * 4
-      u++
-    } else weigh(y, 0, count, taps, weights, kh * kw)
-    y += count * 4
-  }
-}
-
-/**
- * Unit: one output row. Correlation with weights[ky] * across[kx], down the columns and then along the rows; then a blend with the image where asked for.
- *
- * scratch: 2 planes | addresses of the taps in the first | in the second
- */
-export function filterSeparable(call: usize, begin: i32, end: i32): void {
-  const h = word(call, Filter.h), kh = word(call, Filter.kh), kw = word(call, Filter.kw)
-  const pixel: usize = word(call, Filter.c) * 4
-  const count = word(call, Filter.w) * word(call, Filter.c)
-  const stride = planeStride(call)
-  const planes = scratch(), taps = planes + 2 * stride
-  const inside = planes + word(call, Filter.left) * pixel
-  const weights = address(call, Filter.weights), across = address(call, Filter.across)
-  for (let kx = 0; kx < kw; kx++) {
-    store<usize>(taps + kx * 4, planes + kx * pixel)
-    store<usize>(taps + (kw + kx) * 4, planes + stride + kx * pixel)
-  }
-  let y = address(call, Filter.y) + begin * count * 4
-  for (let u = begin; u < end; u++) {
-    const two = u + 1 < end && (u + 1) % h != 0
-    let rows = address(call, Filter.rows) + firstRow(call, u) * 4
-    if (two) weighTwo(inside, inside + stride, count, rows, 1, weights, kh)
-    else weigh(inside, 0, count, rows, weights, kh)
-    for (let plane = 0; plane <= i32(two); plane++) {
-      extend(call, planes + plane * stride, pixel)
-      weigh(y, 0, count, taps + plane * kw * 4, across, kw)
-      if (word(call, Filter.blend)) blend(call, load<usize>(rows + word(call, Filter.top) * 4), y, count)
-      rows += 4
+    const to = across ? inside : y, next: usize = across ? stride : count * 4
+    if (two) weighTwo<Floats>(to, to + next, count, seen, weights, weights - wide * 4, wide << 2, kh * wide << 2, (kh + 1) * wide << 2)
+    else weigh<Floats>(to, 0, count, seen, weights, kh * wide)
+    for (let i = 0; i <= i32(two); i++) {
+      if (across) {
+        const plane = planes + i * stride
+        extend(call, plane, pixel)
+        windowTaps(taps, plane, kw, pixel)
+        weigh<Floats>(y, 0, count, taps, across, kw)
+        if (word(call, Filter.blend)) blend(call, load<usize>(middle + i * 4), y, count)
+      }
       y += count * 4
     }
     if (two) u++
   }
+}
+
+/** Notes where a row's taps are, `step` bytes apart. */
+function windowTaps(taps: usize, row: usize, count: i32, step: usize): usize {
+  for (; count > 0; count--) {
+    store<usize>(taps, row)
+    taps += 4
+    row += step
+  }
+  return taps
 }
 
 /** y = keep * x + gain * y; x itself where |x - y| < threshold. */
@@ -334,6 +313,95 @@ function blend(call: usize, x: usize, y: usize, count: i32): void {
     put(y, v128.bitselect(from, mixed, f32x4.lt(f32x4.abs(f32x4.sub(from, filtered)), threshold)), count)
     x += 16
     y += 16
+  }
+}
+
+/** Two rows of bytes as pairs of 16-bit integers. */
+function pairRows(pairs: usize, a: usize, b: usize, count: i32): void {
+  for (; count > 0; count -= 8) {
+    const zipped = v128.shuffle<i8>(v128.load64_zero(a), v128.load64_zero(b), 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+    v128.store(pairs, i16x8.extend_low_i8x16_u(zipped))
+    v128.store(pairs, i16x8.extend_high_i8x16_u(zipped), 16)
+    a += 8
+    b += 8
+    pairs += 32
+  }
+}
+
+/** v / 2^shift, rounded. */
+// @ts-ignore: decorator
+@inline
+function rounded(at: usize, half: v128, shift: i32): v128 {
+  return i32x4.shr_s(i32x4.add(v128.load(at), half), shift)
+}
+
+/** Sums, rounded, to pairs of each and the one of the next pixel. */
+function pairColumns(sums: usize, pixel: usize, count: i32, shift: i32): void {
+  const half = i32x4.splat(1 << shift >> 1)
+  for (; count > 0; count -= 4) {
+    const next = i32x4.shl(rounded(sums + pixel, half, shift), 16)
+    v128.store(sums, v128.shuffle<i16>(rounded(sums, half, shift), next, 0, 9, 2, 11, 4, 13, 6, 15))
+    sums += 16
+  }
+}
+
+/** Sums, rounded, as bytes; every fourth from `alpha` where there is one. */
+function storeBytes(y: usize, sums: usize, alpha: usize, count: i32, shift: i32): void {
+  const half = i32x4.splat(1 << shift >> 1), colours = i32x4.splat(alpha ? 0xffffff : -1)
+  for (; count > 0; count -= 16) {
+    const low = i16x8.narrow_i32x4_s(rounded(sums, half, shift), rounded(sums + 16, half, shift))
+    const high = i16x8.narrow_i32x4_s(rounded(sums + 32, half, shift), rounded(sums + 48, half, shift))
+    const bytes = v128.bitselect(i8x16.narrow_i16x8_u(low, high), v128.load(alpha), colours)
+    if (count < 16) {
+      v128.store(sums, bytes)
+      memory.copy(y, sums, count)
+    } else v128.store(y, bytes)
+    sums += 64
+    y += 16
+    if (alpha) alpha += 16
+  }
+}
+
+/**
+ * Unit: one output row of bytes. As filterWindow, with weights that are 16-bit integers: sums are divided by 2^shift, those along the rows by 2^shiftAcross. Of red, green, blue and alpha, alpha stays.
+ *
+ * Rows stand in pairs, from the first on. Two output rows see the same pairs with weights of their own, which begin and end with zeros where the rows are not theirs.
+ *
+ * scratch: kh / 2 + 1 planes of pairs, taking turns | two planes of sums | addresses of the taps
+ */
+export function filterBytes(call: usize, begin: i32, end: i32): void {
+  const kh = word(call, Filter.kh), kw = word(call, Filter.kw), c = word(call, Filter.c)
+  const pixel: usize = c * 4
+  const count = word(call, Filter.w) * c
+  const stride = planeStride(call)
+  const turns = (kh >> 1) + 1
+  const planes = scratch(), sums = planes + turns * stride, taps = sums + 2 * stride
+  const rows = address(call, Filter.rows), weights = address(call, Filter.weights), across = address(call, Filter.across)
+  const left = word(call, Filter.left) * pixel, lastRow = word(call, Filter.h) + kh - 2
+  const wide = across ? 1 : kw, length = turns * wide, pairs = (kw + 1) >> 1
+  let y = address(call, Filter.y) + begin * count
+  let paired = begin
+  for (let u = begin; u < end; u += 2) {
+    for (; paired < u + 2 * turns; paired += 2) {
+      const plane = planes + (paired >> 1) % turns * stride
+      pairRows(across ? plane : plane + left, load<usize>(rows + min(paired, lastRow) * 4), load<usize>(rows + min(paired + 1, lastRow) * 4), count)
+      if (!across) extend(call, plane, pixel)
+    }
+    let tap = taps
+    for (let pair = paired - 2 * turns; pair < paired; pair += 2) tap = windowTaps(tap, planes + (pair >> 1) % turns * stride, wide, pixel)
+    const inside = across ? sums + left : sums
+    weighTwo<Pairs>(inside, inside + stride, count, taps, weights, weights + length * 4, 0, length << 2, length << 2)
+    for (let i = 0; i < min(2, end - u); i++) {
+      const sum = sums + i * stride
+      if (across) {
+        extend(call, sum, pixel)
+        pairColumns(sum, pixel, count + (kw - 1) * c, word(call, Filter.shift))
+        windowTaps(taps, sum, pairs, 2 * pixel)
+        weigh<Pairs>(sum, 0, count, taps, across, pairs)
+      }
+      storeBytes(y, sum, c == 4 ? load<usize>(rows + (u + i + word(call, Filter.top)) * 4) : 0, count, word(call, across ? Filter.shiftAcross : Filter.shift))
+      y += count
+    }
   }
 }
 
@@ -358,21 +426,8 @@ function addRows(y: usize, a: usize, b: usize, count: i32): void {
   }
 }
 
-/** start += row; y = (ends + start) * gain */
-function slide(y: usize, start: usize, row: usize, ends: usize, count: i32, gain: v128): void {
-  for (; count > 0; count -= 4) {
-    const sum = f32x4.add(v128.load(start), v128.load(row))
-    v128.store(start, sum)
-    v128.store(y, f32x4.mul(f32x4.add(v128.load(ends), sum), gain))
-    start += 16
-    row += 16
-    ends += 16
-    y += 16
-  }
-}
-
-/** `slide` for four rows, given by address, one after the other; y has their sums side by side. */
-function slideFour(y: usize, start: usize, rows: usize, ends: usize, count: i32, stride: usize, gain: v128): void {
+/** start += row; y = (ends + start) * gain: for four rows, given by address, one after the other; y has their sums side by side. */
+function slide(y: usize, start: usize, rows: usize, ends: usize, count: i32, stride: usize, gain: v128): void {
   const r0 = load<usize>(rows) - start, r1 = load<usize>(rows, 4) - start, r2 = load<usize>(rows, 8) - start, r3 = load<usize>(rows, 12) - start
   ends -= start
   const e2 = ends + 2 * stride
@@ -416,28 +471,27 @@ function toRows(y: usize, stride: usize, columns: usize, count: i32, rows: usize
   }
 }
 
-/** y[i] = x[i] + ... + x[i + kw - 1], for `count` pixels of at most four floats, `pixel` bytes apart. */
-function sumAlong(y: usize, x: usize, ends: usize, count: i32, kw: usize, pixel: usize, floats: i32): void {
+/** In place: x[i] = x[i] + ... + x[i + kw - 1], for `count` vectors `step` bytes apart. `ends` has room for kw. */
+function sumAlong(x: usize, ends: usize, count: i32, kw: usize, step: usize): void {
   for (; count > 0; count -= kw) {
-    let sum = f32x4.splat(0), at = x + kw * pixel
+    let sum = f32x4.splat(0), at = x + kw * step
     for (let end = ends + kw * 16; end > ends; ) {
-      at -= pixel
+      at -= step
       end -= 16
       sum = f32x4.add(sum, v128.load(at))
       v128.store(end, sum)
     }
-    put(y, sum, floats)
-    y += pixel
-    x += kw * pixel
+    v128.store(x, sum)
     sum = f32x4.splat(0)
-    at = x
+    at = x + kw * step
     const last = ends + (min(<usize>count, kw) << 4)
     for (let end = ends + 16; end < last; end += 16) {
+      x += step
       sum = f32x4.add(sum, v128.load(at))
-      put(y, f32x4.add(v128.load(end), sum), floats)
-      y += pixel
-      at += pixel
+      v128.store(x, f32x4.add(v128.load(end), sum))
+      at += step
     }
+    x += step
   }
 }
 
@@ -445,27 +499,23 @@ function sumAlong(y: usize, x: usize, ends: usize, count: i32, kw: usize, pixel:
  * Unit: one output row. The sum under a kh x kw window times `gain`, at a cost that hardly depends on the window.
  *
  * Down: rows stand in blocks of kh. A window ends one block and begins the next, so its sum is one of the sums from each row to the end of its block, and
- * one from the start of the next (as van Herk has it for maxima). Across: the same with pixels; of gray, those of four rows at once, which stand side by side
- * meanwhile. No sum is ever subtracted from.
+ * one from the start of the next (as van Herk has it for maxima). Across: the same with pixels, of up to four rows at once, which stand side by side meanwhile.
+ * No sum is ever subtracted from.
  *
  * scratch: kh + 3 planes, the sums to a block's end | the sum from the next one's start | zeros | of both, four | sums of pixels, four | addresses of four rows
  */
 export function filterBox(call: usize, begin: i32, end: i32): void {
-  const kh = word(call, Filter.kh), kw = word(call, Filter.kw), c = word(call, Filter.c)
+  const h = word(call, Filter.h), kh = word(call, Filter.kh), kw = word(call, Filter.kw), c = word(call, Filter.c)
   const w = word(call, Filter.w), count = w * c
-  const most = c == 1 ? 4 : 1
-  const pixel: usize = c * most * 4
-  const left = word(call, Filter.left) * pixel
+  const pixel: usize = c * 16
   const stride = planeStride(call)
   const ends = scratch(), start = ends + (kh + 3) * stride, zeros = start + stride, plane = zeros + stride, sums = plane + 4 * stride, four = sums + 4 * stride
   const rows = address(call, Filter.rows)
-  const gain = splat(call, Filter.gain)
   memory.fill(zeros, 0, count * 4)
   let y = address(call, Filter.y) + begin * count * 4
   let block = -1, next = 0
   for (let u = begin; u < end; ) {
-    const first = firstRow(call, u)
-    const place = first % kh
+    const first = firstRow(call, u), place = first % kh
     if (first / kh != block) {
       block = first / kh
       next = first - place + kh
@@ -478,15 +528,13 @@ export function filterBox(call: usize, begin: i32, end: i32): void {
       }
     }
     for (; next < first + kh - 1; next++) addRows(start, start, load<usize>(rows + next * 4), count)
-    const group = min(min(most, end - u), min(kh - place, word(call, Filter.h) - u % word(call, Filter.h)))
-    for (let i = 0; i < most; i++) store<usize>(four + i * 4, i >= group || next == first + i + kh ? zeros : load<usize>(rows + next++ * 4))
-    if (c == 1) slideFour(plane + left, start, four, ends + place * stride, count, stride, gain)
-    else slide(plane + left, start, load<usize>(four), ends + place * stride, count, gain)
+    // Rows of one block, one image.
+    const group = min(min(4, end - u), min(kh - place, h - u % h))
+    for (let i = 0; i < 4; i++) store<usize>(four + i * 4, i >= group || next == first + i + kh ? zeros : load<usize>(rows + next++ * 4))
+    slide(plane + word(call, Filter.left) * pixel, start, four, ends + place * stride, count, stride, splat(call, Filter.gain))
     extend(call, plane, pixel)
-    if (c == 1) {
-      sumAlong(plane, plane, sums, w, kw, 16, 4)
-      toRows(y, count * 4, plane, w, group - 1)
-    } else for (let k = 0; k < c; k += 4) sumAlong(y + k * 4, plane + k * 4, sums, w, kw, pixel, min(4, c - k))
+    for (let k = 0; k < c; k++) sumAlong(plane + k * 16, sums, w, kw, pixel)
+    toRows(y, count * 4, plane, count, group - 1)
     u += group
     y += group * count * 4
   }
@@ -521,8 +569,8 @@ class Magnitude {
     let above = load<usize>(rows), here = load<usize>(rows, 4), below = load<usize>(rows, 8)
     for (; count > 0; count -= 4) {
       const a = v128.load(above), b = v128.load(below)
-      put(plane, madd(f32x4.add(a, b), side, f32x4.mul(v128.load(here), centre)), count)
-      put(plane + stride, f32x4.sub(b, a), count)
+      v128.store(plane, madd(f32x4.add(a, b), side, f32x4.mul(v128.load(here), centre)))
+      v128.store(plane + stride, f32x4.sub(b, a))
       above += 16
       here += 16
       below += 16
@@ -583,9 +631,9 @@ class Median3 {
     for (; count > 0; count -= 4) {
       const a = v128.load(r0), b = v128.load(r1), c = v128.load(r2)
       const ab = low(a, b), ba = high(a, b)
-      put(plane, low(ab, c), count)
-      put(plane + stride, high(ab, low(ba, c)), count)
-      put(plane + 2 * stride, high(ba, c), count)
+      v128.store(plane, low(ab, c))
+      v128.store(plane + stride, high(ab, low(ba, c)))
+      v128.store(plane + 2 * stride, high(ba, c))
       r0 += 16
       r1 += 16
       r2 += 16
@@ -633,11 +681,11 @@ class Median5 {
       t = low(b, e); e = high(b, e); b = t
       t = low(b, d); d = high(b, d); b = t
       t = low(b, c); c = high(b, c); b = t
-      put(plane + at, a, count)
-      put(plane + stride + at, b, count)
-      put(plane + 2 * stride + at, c, count)
-      put(plane + 3 * stride + at, d, count)
-      put(plane + 4 * stride + at, e, count)
+      v128.store(plane + at, a)
+      v128.store(plane + stride + at, b)
+      v128.store(plane + 2 * stride + at, c)
+      v128.store(plane + 3 * stride + at, d)
+      v128.store(plane + 4 * stride + at, e)
       at += 16
     }
   }

@@ -11,6 +11,7 @@ import { Tensor } from '../tensor.js'
 import type { Kernel } from '../wasm/kernels.js'
 import { anchorOf, type Context } from '../window.js'
 import { type Border, borderRule } from './border.js'
+import { integerPlan } from './integers.js'
 import { checkEngine, checkPixels, type OwnPixels, type Pixels, runFromBytes, runToBytes } from './pixels.js'
 
 export interface FilterOptions {
@@ -18,6 +19,8 @@ export interface FilterOptions {
   border?: Border
   /** The engine to work in, where the image is `{ data, width, height }`; a tensor brings its own. */
   engine?: Engine
+  /** Where the result goes, for `{ data, width, height }`: as long as `data`, and not its memory. By default a new array, which costs as much as a small filter. */
+  out?: Uint8ClampedArray<ArrayBuffer>
 }
 
 /** A filter gives the kind of image that it takes. */
@@ -25,7 +28,7 @@ export type Filtered<Image> = Image extends Tensor ? Tensor : OwnPixels
 
 /** A filter, all settled. @internal */
 export interface Plan {
-  kernel: Extract<Kernel, 'filterBox' | 'filterWindow' | 'filterSeparable' | 'gradientMagnitude' | 'median'>
+  kernel: Extract<Kernel, 'filterBox' | 'filterBytes' | 'filterWindow' | 'gradientMagnitude' | 'median'>
   /** The window, [height, width], around each pixel. */
   size: readonly [number, number]
   /** Planes and addresses of taps that the kernel keeps in scratch memory. */
@@ -38,6 +41,8 @@ export interface Plan {
   blend?: { keep: number; gain: number; threshold: number }
   /** Smoothing by [side, centre, side]. */
   smooth?: readonly [side: number, centre: number]
+  /** Of integer weights: what sums down and across are divided by, as powers of 2. */
+  shifts?: readonly [down: number, across: number]
 }
 
 /** Output rows of a strip of bytes, at least. */
@@ -51,7 +56,7 @@ export const about = (op: string, image: unknown, kernel?: unknown): Context => 
 /** Checks the image and runs the plan over it. @internal */
 export function applyFilter<Image extends Tensor | Pixels>(
   image: Image,
-  { border = 'reflect101', engine }: FilterOptions,
+  { border = 'reflect101', engine, out }: FilterOptions,
   plan: Plan,
   context: Context,
 ): Filtered<Image> {
@@ -59,6 +64,7 @@ export function applyFilter<Image extends Tensor | Pixels>(
   if (image instanceof Tensor) {
     const home = engineOf(context.op, { image })
     check(engine === undefined || engine === home, () => ({ ...context, argument: 'engine', expected: "the image's own", got: 'another' }))
+    check(out === undefined, () => ({ ...context, argument: 'out', expected: 'left out where the image is a tensor', got: show(out) }))
     check(image.shape.length === 4, () => ({ ...context, argument: 'image', expected: '[n, height, width, channels]', got: `rank ${image.shape.length}` }))
     return filterTensor(home, image, plan, rule) as Filtered<Image>
   }
@@ -71,7 +77,14 @@ export function applyFilter<Image extends Tensor | Pixels>(
   checkPixels(image, 'image', context, [4, 3, 1])
   check(engine !== undefined, () => ({ ...context, argument: 'engine', expected: 'among the options where the image is not a tensor', got: 'undefined' }))
   checkEngine(engine, context)
-  return filterBytes(engine, image, plan, rule) as Filtered<Image>
+  const { length, buffer } = image.data
+  check(out === undefined || (out instanceof Uint8ClampedArray && out.length === length && out.buffer !== buffer), () => ({
+    ...context,
+    argument: 'out',
+    expected: `a Uint8ClampedArray of ${length} bytes in memory other than the image's`,
+    got: out?.buffer === buffer ? "the image's" : show(out),
+  }))
+  return filterBytes(engine, image, out ?? new Uint8ClampedArray(length), plan, rule) as Filtered<Image>
 }
 
 type Rule = (i: number, size: number) => number
@@ -92,7 +105,7 @@ function withWork<T>(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, rule: Rul
   const [kh, kw] = plan.size
   const { weights = [], across = [] } = plan
   const words = { rows: n * (h + kh - 1), sides: kw - 1, weights: weights.length, across: across.length, zeros: w * c + 4 }
-  engine.scratch(4 * (plan.planes * ((w + kw - 1) * c + 4) + plan.taps))
+  engine.scratch(4 * (plan.planes * ((w + kw - 1) * c + 8) + plan.taps))
   const start = engine.allocate(4 * Object.values(words).reduce((a, b) => a + b) + restBytes)
   try {
     let end = start
@@ -111,8 +124,9 @@ function withWork<T>(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, rule: Rul
     const { i32, f32 } = engine
     const left = anchorOf(kw)
     for (let i = 0; i < kw - 1; i++) i32[work.sides / 4 + i] = w && rule(i < left ? i - left : i - left + w, w)
-    f32.set(weights, work.weights / 4)
-    f32.set(across, work.across / 4)
+    const numbers = plan.shifts ? i32 : f32
+    numbers.set(weights, work.weights / 4)
+    numbers.set(across, work.across / 4)
     f32.fill(0, work.zeros / 4, work.zeros / 4 + words.zeros)
     return body(work)
   } finally {
@@ -137,7 +151,9 @@ function runFilter(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, work: Work,
   i32[call + Filter.kh] = kh
   i32[call + Filter.kw] = kw
   i32[call + Filter.weights] = work.weights
-  i32[call + Filter.across] = work.across
+  i32[call + Filter.across] = plan.across ? work.across : 0
+  i32[call + Filter.shift] = plan.shifts?.[0] ?? 0
+  i32[call + Filter.shiftAcross] = plan.shifts?.[1] ?? 0
   i32[call + Filter.blend] = Number(plan.blend !== undefined)
   f32[call + Filter.keep] = plan.blend?.keep ?? 0
   f32[call + Filter.gain] = plan.blend?.gain ?? 1
@@ -167,40 +183,45 @@ function filterTensor(engine: Engine, x: Tensor, plan: Plan, rule: Rule): Tensor
   })
 }
 
-/** A strip of rows at a time becomes floats and bytes again, so that memory does not grow with the height. Alpha stays out of it. */
-function filterBytes(engine: Engine, { data, width: w, height: h }: Pixels, plan: Plan, rule: Rule): OwnPixels {
+/** A strip of rows at a time, so that memory does not grow with the height: in integers where that is exact enough, else through floats. Alpha stays. */
+function filterBytes(engine: Engine, { data, width: w, height: h }: Pixels, result: Uint8ClampedArray<ArrayBuffer>, plan: Plan, rule: Rule): OwnPixels {
   const kh = plan.size[0]
   const top = anchorOf(kh)
   const strip = Math.min(h, Math.max(STRIP, 2 * kh))
   const slots = strip + kh - 1
-  const rowBytes = data.length / h || 0
-  const packed = data.length !== w * h * 4
-  const c = packed ? rowBytes / w : 3
+  const channels = data.length / (w * h) || 4
+  const packed = channels < 4
+  const rowBytes = w * channels
+  const inIntegers = integerPlan(plan)
+  const c = inIntegers ? channels : Math.min(channels, 3)
   const rowFloats = w * c
-  const result = new Uint8ClampedArray(data.length)
-  // bytes in [slots], floats in [slots], floats out [strip], bytes out [strip]; each part aligned
-  const inBytes = Math.ceil((slots * rowBytes) / 16) * 16
-  const restBytes = inBytes + 4 * rowFloats * (slots + strip) + strip * rowBytes
-  return withWork(engine, plan, [1, strip, w, c], rule, restBytes, (work) => {
+  // bytes in [slots], bytes out [strip], floats in [slots], floats out [strip]; each part aligned
+  const aligned = (bytes: number) => Math.ceil(bytes / 16) * 16
+  const bytesBytes = aligned(slots * rowBytes) + aligned(strip * rowBytes)
+  return withWork(engine, inIntegers ?? plan, [1, strip, w, c], rule, bytesBytes + (inIntegers ? 0 : 4 * rowFloats * (slots + strip)), (work) => {
     const bytesIn = work.rest
-    const floatsIn = bytesIn + inBytes
+    const bytesOut = bytesIn + aligned(slots * rowBytes)
+    const floatsIn = bytesIn + bytesBytes
     const floatsOut = floatsIn + slots * rowFloats * 4
-    const bytesOut = floatsOut + strip * rowFloats * 4
+    const [rowsIn, rowStride] = inIntegers ? [bytesIn, rowBytes] : [floatsIn, rowFloats * 4]
     const { i32, u8 } = engine
     for (let start = 0; start < h; start += strip) {
       const rows = Math.min(strip, h - start)
       for (let slot = 0; slot < rows + kh - 1; slot++) {
         const row = rule(start + slot - top, h)
         if (row >= 0) u8.set(data.subarray(row * rowBytes, (row + 1) * rowBytes), bytesIn + slot * rowBytes)
-        i32[work.rows / 4 + slot] = row < 0 ? work.zeros : floatsIn + slot * rowFloats * 4
+        i32[work.rows / 4 + slot] = row < 0 ? work.zeros : rowsIn + slot * rowStride
       }
-      runFromBytes(engine, bytesIn, floatsIn, rows + kh - 1, w, c, BYTE_SCALE, [], packed)
-      runFilter(engine, plan, [1, rows, w, c], work, floatsOut)
-      runToBytes(engine, floatsOut, bytesOut, rows, w, c, packed ? 0 : bytesIn + top * rowBytes, packed)
+      if (inIntegers) runFilter(engine, inIntegers, [1, rows, w, c], work, bytesOut)
+      else {
+        runFromBytes(engine, bytesIn, floatsIn, rows + kh - 1, w, c, BYTE_SCALE, [], packed)
+        runFilter(engine, plan, [1, rows, w, c], work, floatsOut)
+        runToBytes(engine, floatsOut, bytesOut, rows, w, c, packed ? 0 : bytesIn + top * rowBytes, packed)
+      }
       result.set(u8.subarray(bytesOut, bytesOut + rows * rowBytes), start * rowBytes)
     }
     return { data: result, width: w, height: h }
   })
 }
 
-const BYTE_SCALE = [1 / 255, 1 / 255, 1 / 255]
+const BYTE_SCALE = new Array<number>(4).fill(1 / 255)

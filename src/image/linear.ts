@@ -14,10 +14,10 @@ const windowPlan = (kernel: readonly (readonly number[])[]): Plan => {
 }
 
 const separablePlan = (weights: number[], across: number[], blend?: Plan['blend']): Plan => ({
-  kernel: 'filterSeparable',
+  kernel: 'filterWindow',
   size: [weights.length, across.length],
   planes: 2,
-  taps: 2 * across.length,
+  taps: across.length,
   weights,
   across,
   blend,
@@ -43,7 +43,8 @@ function gaussian(sigma: number, size: number | undefined, context: Context): nu
  * Even sizes are allowed.
  *
  * @param image [n, height, width, channels], or `{ data, width, height }` with `engine` among the options: then red, green and blue are filtered
- * (or gray, by the number of bytes) as values from 0 to 1, a strip of rows at a time, results are clamped, and alpha stays
+ * (or gray, by the number of bytes) as values from 0 to 1, results are clamped and rounded, and alpha stays. Sums of bytes are exact where weights are integers
+ * (or quarters, ...), else off by less than 1/16 of a level before they are rounded.
  * @param kernel rows of numbers, or a tensor [kh, kw]
  * @param options border 'reflect101'
  * @returns an image of the same kind and size

@@ -97,6 +97,15 @@ describe('toImageData', () => {
   })
 })
 
+/** Every byte is the exact value, clamped and rounded, where that is not nearly halfway between two levels. */
+function expectRounded(actual: ArrayLike<number>, exact: ArrayLike<number>, about: string): void {
+  expect(actual.length).toBe(exact.length)
+  for (let i = 0; i < exact.length; i++) {
+    const most = 1 / 2 + 1 / 16 + 1e-4
+    if (!(Math.abs(actual[i]! - Math.min(255, Math.max(0, exact[i]!))) <= most)) expect.fail(`${about}: byte ${i} is ${actual[i]}, of ${exact[i]}`)
+  }
+}
+
 describe('filters on bytes', () => {
   inEveryBuild((engine) => {
     type Filter = <I extends Tensor | image.Pixels>(x: I, options: image.FilterOptions) => image.Filtered<I>
@@ -119,15 +128,90 @@ describe('filters on bytes', () => {
               const memory = engine().memory()
               const actual = filter(pixels, { border, engine: engine() })
               expect({ ...engine().memory(), live: 0, peak: 0, reserved: 0 }).toEqual({ ...memory, live: 0, peak: 0, reserved: 0 })
-              const expected = image.toImageData(filter(image.fromImageData(engine(), pixels), { border }))
-              for (let i = 3; i < expected.data.length; i += 4) expected.data[i] = pixels.data[i]!
-              expect(actual, `${width} x ${height} ${border}`).toEqual(expected)
+              const expected = filter(image.fromImageData(engine(), pixels), { border }).toArray()
+              const exact = Float64Array.from(pixels.data, (alpha, i) => (i % 4 === 3 ? alpha : expected[Math.floor(i / 4) * 3 + (i % 4)]! * 255))
+              expectRounded(actual.data, exact, `${width} x ${height} ${border}`)
               expect(pixels.data).toEqual(before)
             })
           }
         }
       })
     }
+
+    it('is exact where weights are integers, on every image and border', () => {
+      const kernels = [
+        [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
+        [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]],
+        [[1, 2], [3, -4], [-5, 6], [7, -8]],
+        [[127, -128, 4, 1, -3]],
+        [[9000], [-9001], [2]],
+        [[32767, -32767]],
+        [[0]],
+      ] // biome-ignore format: matrices
+      const kinds: Record<string, (random: Random) => number> = {
+        noise: (random) => random.integer(0, 255),
+        'black and white': (random) => random.integer(0, 1) * 255,
+        white: () => 255,
+      }
+      for (const [name, kind] of Object.entries(kinds)) {
+        const random = new Random(17)
+        for (const [w, h, c] of [
+          [1, 1, 1],
+          [5, 2, 3],
+          [3, 4, 4],
+          [17, 3, 1],
+          [9, 37, 1],
+          [6, 7, 3],
+          [19, 2, 4],
+        ] as const) {
+          const x = { shape: [1, h, w, c], data: Uint8Array.from({ length: w * h * c }, () => kind(random)) }
+          for (const border of ['zero', 'replicate', 'reflect', 'reflect101', 'wrap'] as const) {
+            const options = { border, engine: engine() }
+            for (const kernel of kernels) {
+              const { data } = image.filter2d({ data: x.data, width: w, height: h }, kernel, options)
+              const sums = reference.filter2d(x, kernel, border).data
+              expect(data, `${name}, ${w} x ${h} x ${c}, ${border}, ${kernel}`).toEqual(
+                Uint8ClampedArray.from(sums, (v, i) => (c === 4 && i % 4 === 3 ? x.data[i]! : v)),
+              )
+            }
+            const sobel = image.sobel({ data: x.data, width: w, height: h }, { direction: 'y', ...options }).data
+            const sums = reference.filter2d(x, [[-1, -2, -1], [0, 0, 0], [1, 2, 1]], border).data // biome-ignore format: a matrix
+            expect(sobel).toEqual(Uint8ClampedArray.from(sums, (v, i) => (c === 4 && i % 4 === 3 ? x.data[i]! : v)))
+          }
+        }
+      }
+    })
+
+    it('is off by less than 1/16 before it is rounded, whatever the weights', () => {
+      const random = new Random(18)
+      const [w, h] = [11, 9]
+      for (const white of [false, true]) {
+        const x = { shape: [1, h, w, 1], data: Uint8Array.from({ length: w * h }, () => (white ? 255 : random.integer(0, 255))) }
+        const pixels = { data: x.data, width: w, height: h }
+        const check = (data: Uint8ClampedArray, kernel: number[][], about: string) => expectRounded(data, reference.filter2d(x, kernel, 'reflect').data, about)
+        const options = { border: 'reflect', engine: engine() } as const
+        for (const sigma of [0.1, 0.5, 1, 2, 3.7, 5]) check(image.gaussianBlur(pixels, sigma, options).data, reference.gaussianKernel(sigma), `sigma ${sigma}`)
+        for (const side of [2, 3, 7]) {
+          const box = Array.from({ length: side }, () => new Array<number>(side).fill(1 / side ** 2))
+          check(image.boxBlur(pixels, side, options).data, box, `box ${side}`)
+        }
+        for (const scale of [1e-9, 1 / 81, 1 / 9, 0.37, 4, 1000.1, 1e8]) {
+          for (const [kh, kw] of [
+            [1, 1],
+            [3, 3],
+            [2, 5],
+            [6, 1],
+            [1, 8],
+            [9, 10],
+          ] as const) {
+            const kernel = Array.from({ length: kh }, () => [...random.floats(kw)].map((v) => v * scale))
+            check(image.filter2d(pixels, kernel, options).data, kernel, `${kh}x${kw} times ${scale}`)
+          }
+        }
+      }
+      const nothing = image.filter2d({ data: new Uint8Array(9).fill(7), width: 3, height: 3 }, [[Number.NaN]], { engine: engine() })
+      expect([...nothing.data]).toEqual(new Array(9).fill(0))
+    })
 
     it('takes bytes of gray, and of red, green and blue', () => {
       for (const [name, filter] of Object.entries(filters)) {
@@ -151,6 +235,17 @@ describe('filters on bytes', () => {
       }
     })
 
+    it('writes where it is told to', () => {
+      const pixels = noise(5, 7)
+      const out = new Uint8ClampedArray(pixels.data.length)
+      for (const filter of Object.values(filters)) {
+        const expected = filter(pixels, { engine: engine() })
+        const actual = filter(pixels, { engine: engine(), out })
+        expect(actual).toEqual(expected)
+        expect(actual.data).toBe(out)
+      }
+    })
+
     it('works in memory that does not grow with the height', async () => {
       const small = await createEngine({ maximumBytes: 2 ** 20 })
       const tall = noise(16, 20_000)
@@ -170,6 +265,12 @@ describe('filters on bytes', () => {
       const complain = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
       complain(() => image.sobel(noise(2, 2)), 'sobel: engine must be among the options where the image is not a tensor, got undefined')
       complain(() => image.sobel(noise(2, 2), { engine: 1 as never }), 'sobel: engine must be an engine that is not disposed, got 1')
+      const own = noise(2, 2) as image.OwnPixels
+      complain(() => image.sobel(own, { engine: engine(), out: own.data }), "out must be a Uint8ClampedArray of 16 bytes in memory other than the image's")
+      complain(() => image.sobel(own, { engine: engine(), out: new Uint8ClampedArray(15) }), 'sobel: out must be', 'of 16 bytes')
+      complain(() => image.sobel(own, { engine: engine(), out: new Uint8Array(16) as never }), 'sobel: out must be')
+      using x = engine().zeros([1, 2, 2, 1])
+      expect(() => image.sobel(x, { out: own.data })).toThrow('out must be left out where the image is a tensor')
       complain(
         () => image.sobel({ ...noise(2, 2), height: 3 }, { engine: engine() }),
         'sobel: data must be 24 or 18 or 6 bytes, 4 or 3 or 1 for each of 2 x 3 pixels',

@@ -36,6 +36,13 @@ const perChannel = (op: Op): Case => ({
 /** One image of 1, 3 or 4 channels. */
 const picture = (op: Op): Case => ({ shapes: (random) => [image4(random, random.pick([1, 3, 4]), 3)], op })
 
+/** The same as bytes, the images of a batch below each other. */
+const onBytes = (filter: (pixels: image.Pixels, options: image.FilterOptions) => image.OwnPixels): Case =>
+  picture((x) => {
+    const [n, h, width] = x!.shape as [number, number, number]
+    return filter({ data: Uint8ClampedArray.from(x!.toArray(), (v) => 128 + v * 50), width, height: n * h }, { engine: x!.engine })
+  })
+
 /** x, filter, bias; `out` channels a group, any number by default. */
 const convolution = (kernel: readonly [number, number], groups: number, op: Op, groupIn?: number, groupOut?: number): Case => ({
   shapes: (random) => {
@@ -233,6 +240,8 @@ export const cases: Record<string, Case> = {
   emboss: picture((x) => image.emboss(x!)),
   median: picture((x) => image.median(x!, 3)),
   'median 5x5': picture((x) => image.median(x!, 5)),
+  'filter2d on bytes': onBytes((pixels, options) => image.filter2d(pixels, [[1, 0.1, -2], [4, 0.5, -3]], options)), // biome-ignore format: a matrix
+  'gaussianBlur on bytes': onBytes((pixels, options) => image.gaussianBlur(pixels, 1, { border: 'wrap', ...options })),
   toImageData: { shapes: (random) => [image4(random, random.pick([1, 3, 4])).with(0, 1)], op: (x) => image.toImageData(x!) },
   fromImageData: {
     shapes: (random) => [[1, random.integer(1, 9), random.integer(1, 17), 4]],
