@@ -28,7 +28,7 @@ export function blockGrouped(n: number, ic: number, oc: number, { h, w }: Window
   const skewed = ic % CROWDED === 0
   const ring = skewed ? ((h.size - 1) * h.dilation + 1) * (1 + w.input * (ic + 16)) : 0
   const table = h.size * (3 * w.size + columns) + 4
-  return { rows, skewed, units: n * Math.ceil(h.output / rows), scratch: Math.max(ic, oc) + 4 + table + ring }
+  return { rows, skewed, units: n * Math.ceil(h.output / rows), scratch: Math.max(ic, oc) + 4 + 28 + table + ring }
 }
 
 /** A filter by vectors of 4: [kh][kw][depth][oc] -> [group][filters of it / 4][kh][kw][depth][4]; depthwise has no groups but vectors. */
