@@ -3,7 +3,7 @@ import { Program } from './program.js'
 import { isShape, printShape, type Shape } from './shape.js'
 import type { Tape } from './tape.js'
 import { checkNumbers, type Numbers, Tensor } from './tensor.js'
-import { Control } from './wasm/job.js'
+import { Control, controlWords } from './wasm/job.js'
 import type { Exports, Kernel } from './wasm/kernels.js'
 import { type Build, chooseBuild, compileSource, loadModule, type WasmSource } from './wasm/load.js'
 import { Allocator } from './wasm/memory.js'
@@ -103,7 +103,7 @@ export class Engine {
     this.memoryObject = memory
     this.exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports
     this.allocator = new Allocator(memory, this.exports.heapBase(), maximumBytes)
-    this.control = this.allocate(Control.length * 4)
+    this.control = this.allocate(controlWords(mostThreads) * 4)
     this.calls = this.allocate(CALL_BYTES)
     this.exports.bind(this.control, 0)
     this.workers = mostThreads > 1 ? new Workers(module, memory, this.control) : undefined

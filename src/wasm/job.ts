@@ -20,11 +20,23 @@ export enum Control {
   kernel,
   call,
   units,
-  /** Threads that work, twice. */
-  shares,
-  /** The next unit to take, in a cache line of its own. */
+  /** Parts that the units fall into: one for each thread. */
+  parts,
+  /** The next unit to take of each part, in a cache line of its own. */
   next = 32,
-  length = 48,
+}
+
+/** Words of a cache line. */
+const LINE = 16
+
+export const controlWords = (threads: number): number => Control.next + threads * LINE
+
+/** The first unit of a part. */
+const firstOf = (words: Int32Array, part: number): number => Math.floor((part * words[Control.units]!) / words[Control.parts]!)
+
+/** Makes the units of a job ready to be taken. */
+export function deal(words: Int32Array): void {
+  for (let part = 0; part < words[Control.parts]!; part++) Atomics.store(words, Control.next + part * LINE, firstOf(words, part))
 }
 
 /** First message to a worker. */
@@ -38,18 +50,23 @@ export interface Start {
 }
 
 /**
- * Takes units of the open job and runs them until none is left. A thread takes half of its share of what is left each time, so that few crossings
- * into the kernel are made and all threads end together (guided self-scheduling, Polychronopoulos and Kuck, 1987).
+ * Takes units of the open job and runs them until none is left: first those of the thread's own part, so that it finds in its cache what it wrote in the
+ * job before, then what others have left. It takes half of what is left each time, so that few crossings into the kernel are made and all threads end
+ * together (guided self-scheduling, Polychronopoulos and Kuck, 1987; affinity scheduling, Markatos and LeBlanc, 1994).
  */
-export function work(words: Int32Array, kernel: (call: number, begin: number, end: number) => void): void {
+export function work(words: Int32Array, thread: number, kernel: (call: number, begin: number, end: number) => void): void {
   const call = words[Control.call]!
-  const units = words[Control.units]!
-  const shares = words[Control.shares]!
-  let begin = Atomics.load(words, Control.next)
-  while (begin < units) {
-    const end = begin + Math.ceil((units - begin) / shares)
-    const seen = Atomics.compareExchange(words, Control.next, begin, end)
-    if (seen === begin) kernel(call, begin, end)
-    begin = seen === begin ? Atomics.load(words, Control.next) : seen
+  const parts = words[Control.parts]!
+  for (let i = 0; i < parts; i++) {
+    const part = (thread + i) % parts
+    const next = Control.next + part * LINE
+    const last = firstOf(words, part + 1)
+    let begin = Atomics.load(words, next)
+    while (begin < last) {
+      const end = begin + Math.ceil((last - begin) / 2)
+      const seen = Atomics.compareExchange(words, next, begin, end)
+      if (seen === begin) kernel(call, begin, end)
+      begin = seen === begin ? Atomics.load(words, next) : seen
+    }
   }
 }

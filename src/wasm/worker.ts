@@ -8,7 +8,7 @@ import type { Exports } from './kernels.js'
 function start({ module, memory, control, thread, kernels }: Start, ready: () => void): void {
   const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports
   exports.bind(control, thread)
-  const words = new Int32Array(memory.buffer, control, Control.length)
+  const words = new Int32Array(memory.buffer, control)
   let seen = 0
   Atomics.add(words, Control.joined, 1)
   ready()
@@ -21,7 +21,7 @@ function start({ module, memory, control, thread, kernels }: Start, ready: () =>
     seen = Atomics.load(words, Control.sequence)
     Atomics.add(words, Control.active, 1)
     try {
-      if (Atomics.load(words, Control.open)) work(words, exports[kernels[words[Control.kernel]!]!])
+      if (Atomics.load(words, Control.open)) work(words, thread, exports[kernels[words[Control.kernel]!]!])
     } catch (error) {
       Atomics.store(words, Control.failed, 1)
       throw error

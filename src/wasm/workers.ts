@@ -1,6 +1,6 @@
 /** The worker threads of an engine: started from an inlined source, sharing its memory, joining every job that is large enough. */
 import { check, FilterbankError, show } from '../errors.js'
-import { Control, type Start, work } from './job.js'
+import { Control, deal, type Start, work } from './job.js'
 import { type Kernel, kernelNames } from './kernels.js'
 import source from './workerSource.js'
 
@@ -57,7 +57,7 @@ export class Workers {
     private readonly memory: WebAssembly.Memory,
     private readonly control: number,
   ) {
-    this.words = new Int32Array(memory.buffer, control, Control.length)
+    this.words = new Int32Array(memory.buffer, control)
   }
 
   /** Workers that have started and join the jobs. */
@@ -82,14 +82,14 @@ export class Workers {
     words[Control.kernel] = kernelNames.indexOf(kernel)
     words[Control.call] = call
     words[Control.units] = units
-    words[Control.shares] = 2 * (this.joined + 1)
-    Atomics.store(words, Control.next, 0)
+    words[Control.parts] = this.count + 1
+    deal(words)
     Atomics.store(words, Control.open, 1)
     Atomics.add(words, Control.sequence, 1)
     if (Atomics.load(words, Control.sleepers)) Atomics.notify(words, Control.sequence)
     const began = performance.now()
     try {
-      work(words, here)
+      work(words, 0, here)
     } finally {
       Atomics.store(words, Control.open, 0)
       this.finish(kernel, performance.now() - began)
