@@ -146,10 +146,10 @@ export const FILTER_CHANNELS = 16
 /** 3x3 windows at stride 1 by Winograd's F(4x4, 3x3): see winograd.ts. */
 export const enum Winograd {
   x, w, b, y,
-  n, ih, iw, ic, oh, ow, oc,
+  n, ih, iw, ic, oh, ow, oc, groups,
   beforeH, beforeW,
   low, high,
-  /** Tiles of 4x4 outputs and panels of 8 output channels of one unit. */
+  /** Tiles of 4x4 outputs and panels of 8 output channels of one unit; of more than one group, whole groups. */
   tiles, panels,
   length,
 }

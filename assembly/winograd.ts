@@ -12,12 +12,12 @@
  *
  * (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2015.) By element and summed over channels makes 36 matrix products,
  * one for each position in the 6x6 tile; they go through the register tile. A block of tiles is transformed, multiplied and transformed back
- * before the next one starts, so that its workspace stays in the second-level cache.
+ * before the next one starts, so that its workspace stays in the second-level cache; of more groups than one, a few groups of a block.
  *
  * The transforms cost accuracy: |error| <= 30 k eps max|x| max|w| for k = 9 ic, eps = 2^-24, where the sum by definition has 1 for 30; on normal
  * data the relative error is 1e-6 to 4e-6 (tests/ops/winograd.test.ts). An infinity or NaN spreads over its whole tile.
  *
- * scratch: zeros [8] | grid [36][4] | patch [36][ic] | table [tiles][2] | V [36][tiles][ic] | M [36][tiles][8 panels]
+ * scratch: zeros [8] | grid [36][4] | patch [36][slice's ic] | table [tiles][2] | V [36][tiles][slice's ic] | M [36][tiles][8 panels]
  */
 import { address, scratch, splat, word } from './arguments'
 import { FILTER_CHANNELS, Winograd, WinogradFilter } from './calls'
@@ -106,11 +106,11 @@ function loadColumns(p: usize, lanes: i32, columnStride: usize): v128 {
 
 /** Unit: `tiles` tiles of 4x4 outputs x `panels` panels of 8 output channels; units of the same tiles are neighbours. */
 export function winograd(call: usize, begin: i32, end: i32): void {
-  const ic = word(call, Winograd.ic), oc = word(call, Winograd.oc)
+  const oc = word(call, Winograd.oc), groups = word(call, Winograd.groups), groupIn = word(call, Winograd.ic) / groups
   const tilesH = (word(call, Winograd.oh) + 3) / 4, tilesW = (word(call, Winograd.ow) + 3) / 4
   const allTiles = word(call, Winograd.n) * tilesH * tilesW
   const tiles = word(call, Winograd.tiles), unitPanels = word(call, Winograd.panels)
-  const allPanels = (oc + 7) / 8
+  const allPanels = (oc + 7) / 8, groupPanels = allPanels / groups
   const slices = (allPanels + unitPanels - 1) / unitPanels
   const w = address(call, Winograd.w)
   const none = f32x4.splat(-Infinity), all = f32x4.splat(Infinity)
@@ -118,19 +118,23 @@ export function winograd(call: usize, begin: i32, end: i32): void {
   const zeros = scratch()
   memory.fill(zeros, 0, 32)
   const grid = zeros + 32
-  const depth = (ic + 3) & ~3
+  // One group is transformed once for all its slices; of more than one, a slice holds whole groups.
+  const slicePanels = groups > 1 ? unitPanels : allPanels
+  const depth = (slicePanels / groupPanels * groupIn + 3) & ~3
   const patch = grid + 36 * 16
-  const table = patch + 36 * depth * 4
+  const table = patch + 36 * apart(depth * 4)
   const v = table + ((tiles * 8 + 15) & ~15)
-  const vStride = tiles * depth * 4, mTileStride = unitPanels * 32, mStride = tiles * mTileStride
+  const mTileStride = unitPanels * 32, vStride = apart(tiles * depth * 4), mStride = apart(tiles * mTileStride)
   const m = v + 36 * vStride
   let transformed = -1
 
   for (let u = begin; u < end; u++) {
     const block = u / slices
     const firstTile = block * tiles, count = min(tiles, allTiles - firstTile)
-    if (block != transformed) {
-      for (let t = 0; t < count; t++) inputTile(call, firstTile + t, patch, grid, v + t * depth * 4, vStride)
+    const panel0 = (u % slices) * unitPanels, panel1 = min(panel0 + unitPanels, allPanels)
+    if (block != transformed || groups > 1) {
+      const first = groups > 1 ? panel0 / groupPanels * groupIn : 0, last = groups > 1 ? panel1 / groupPanels * groupIn : groupIn
+      for (let t = 0; t < count; t++) inputTile(call, firstTile + t, first, last, patch, grid, v + t * depth * 4, vStride)
       for (let t = 0; t < count; t++) {
         const row = t % TILE_ROWS, first = t - row
         const entry = table + first * 8 + row * 4
@@ -139,37 +143,46 @@ export function winograd(call: usize, begin: i32, end: i32): void {
       }
       transformed = block
     }
-    const panel0 = (u % slices) * unitPanels, panel1 = min(panel0 + unitPanels, allPanels)
     for (let position = 0; position < 36; position++) {
       for (let panel = panel0; panel < panel1; panel++) {
-        const wp = w + (position * allPanels + panel) * ic * 32
+        const wp = w + (position * allPanels + panel) * groupIn * 32
+        const xOffset = position * vStride + (groups > 1 ? (panel - panel0) / groupPanels * groupIn * 4 : 0)
         const yOffset = position * mStride + (panel - panel0) * 32
-        runTiles(count, table, 1, ic, position * vStride, wp, zeros, yOffset, 8, none, all)
+        runTiles(count, table, 1, groupIn, xOffset, wp, zeros, yOffset, 8, none, all)
       }
     }
     for (let t = 0; t < count; t++) outputTile(call, firstTile + t, panel0 * 8, min(oc, panel1 * 8), grid, m + t * mTileStride, mStride)
   }
 }
 
-/** B' d B of one tile, all channels: to[position][channel]. */
-function inputTile(call: usize, tile: i32, patch: usize, grid: usize, to: usize, positionStride: usize): void {
+/** At least `bytes`, and an odd number of cache lines: neighbours so far apart use all sets of the cache. */
+// @ts-ignore: decorator
+@inline
+function apart(bytes: i32): i32 {
+  return (bytes + 63 & ~63) | 64
+}
+
+/** B' d B of one tile, channels [first, last): to[position][channel - first]. */
+function inputTile(call: usize, tile: i32, first: i32, last: i32, patch: usize, grid: usize, to: usize, positionStride: usize): void {
   const ih = word(call, Winograd.ih), iw = word(call, Winograd.iw), ic = word(call, Winograd.ic)
   const tilesH = (word(call, Winograd.oh) + 3) / 4, tilesW = (word(call, Winograd.ow) + 3) / 4
   const n = tile / (tilesH * tilesW), ty = (tile / tilesW) % tilesH, tx = tile % tilesW
   const iy = ty * 4 - word(call, Winograd.beforeH), ix = tx * 4 - word(call, Winograd.beforeW)
   const image = address(call, Winograd.x) + n * ih * iw * ic * 4
-  const depth = (ic + 3) & ~3
-  let from = image + (iy * iw + ix) * ic * 4
+  const channels = last - first, depth = (channels + 3) & ~3
+  let from = image + ((iy * iw + ix) * ic + first) * 4
   let pixelStride = ic * 4, rowStride = iw * pixelStride
-  if (iy < 0 || ix < 0 || iy + 6 > ih || ix + 6 > iw || depth != ic) {
-    memory.fill(patch, 0, 36 * depth * 4)
+  // Pixels a multiple of 1 KB apart crowd into few sets of the cache.
+  if (iy < 0 || ix < 0 || iy + 6 > ih || ix + 6 > iw || depth != channels || pixelStride % 1024 == 0) {
+    const stride = apart(depth * 4)
+    memory.fill(patch, 0, 36 * stride)
     for (let row = max(0, -iy); row < min(6, ih - iy); row++) {
       for (let column = max(0, -ix); column < min(6, iw - ix); column++) {
-        memory.copy(patch + (row * 6 + column) * depth * 4, from + row * rowStride + column * pixelStride, ic * 4)
+        copyFloats(from + row * rowStride + column * pixelStride, patch + (row * 6 + column) * stride, channels)
       }
     }
     from = patch
-    pixelStride = depth * 4
+    pixelStride = stride
     rowStride = 6 * pixelStride
   }
   for (let c = 0; c < depth; c += 4) {

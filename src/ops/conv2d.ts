@@ -127,12 +127,12 @@ export function planConv2d(
   const block = grouped
     ? blockGrouped(n, ic, oc, window)
     : algorithm === 'winograd'
-      ? blockWinograd(rows, n, ic, oc, window)
+      ? blockWinograd(rows, n, ic, oc, groups, window)
       : blockProduct(rows, { n, ic, oc, groups, walkH: slide(window.h), walkW: slide(window.w) })
   const packed = grouped
     ? packedFloats(groupedPanels(algorithm, { shape: filterShape }, groups))
     : algorithm === 'winograd'
-      ? transformedFloats(ic, oc)
+      ? transformedFloats(depth, oc)
       : packedFloats(filterPanels({ shape: filterShape }, groups))
   return {
     shape,
@@ -182,7 +182,7 @@ function convolve(x: Tensor, filter: Tensor, options: Conv2dOptions, context: Co
 
   const run = (y: Tensor) => {
     if (algorithm === 'depthwise' || algorithm === 'grouped') runGrouped(algorithm, x, filter, bias, y, window, groups, clamp)
-    else if (algorithm === 'winograd') runWinograd(x, filter, bias, y, window, clamp)
+    else if (algorithm === 'winograd') runWinograd(x, filter, bias, y, window, groups, clamp)
     else runDense(x, filter, bias, y, window, groups, clamp)
   }
   if (out) {
@@ -213,7 +213,9 @@ function choose(
 ): { algorithm: Algorithm; reason: string } {
   const groupOut = oc! / groups
   const isPoint = kh === 1 && kw === 1 && h.before + h.after + w.before + w.after === 0
-  const isWinograd = kh === 3 && kw === 3 && groups === 1 && [h, w].every(({ stride, dilation }) => stride === 1 && dilation === 1)
+  // Of more than one group, whole panels and whole vectors.
+  const whole = groups === 1 || (groupIn! % 4 === 0 && groupOut % 8 === 0)
+  const isWinograd = kh === 3 && kw === 3 && whole && [h, w].every(({ stride, dilation }) => stride === 1 && dilation === 1)
   const fits = {
     auto: true,
     gemm: isPoint,
@@ -227,7 +229,7 @@ function choose(
   if (wanted !== 'auto') return { algorithm: wanted, reason: 'as asked for' }
   if (groupIn === 1 && groupOut === 1 && groups > 1) return { algorithm: 'depthwise', reason: 'one filter per channel' }
   if (isPoint) return { algorithm: 'gemm', reason: 'a 1x1 window is a matrix product' }
-  if (isWinograd && groupIn! >= 16 && oc! >= 16) return { algorithm: 'winograd', reason: '3x3 at stride 1, and channels enough to pay for the transforms' }
+  if (isWinograd && groupIn! >= 8 && groupOut >= 4) return { algorithm: 'winograd', reason: '3x3 at stride 1, and channels enough to pay for the transforms' }
   const fewOut = groupOut <= 4 || (groupOut <= 8 && groupIn! <= 4)
   const fewIn = groups === 1 && groupIn! <= 2
   const byLanes = groups === 1 && groupIn! % 4 === 0 && groupOut <= 3
@@ -263,7 +265,7 @@ function inputGradient(dy: Tensor, filter: Tensor, window: Window, groups: numbe
   return engine.make([n, h.input, w.input, ic], (dx) => {
     if (isDepthwise(filter.shape, groups)) return runDepthwiseInput(dy, filter, dx, window)
     // At stride 1 it is a convolution with the filter turned by half a circle, and padding of what its reach leaves.
-    if (algorithm === 'winograd') return runWinograd(dy, filter, undefined, dx, { h: opposite(h), w: opposite(w) }, NO_CLAMP, true)
+    if (algorithm === 'winograd' && groups === 1) return runWinograd(dy, filter, undefined, dx, { h: opposite(h), w: opposite(w) }, 1, NO_CLAMP, true)
     const product = { x: dy.pointer, b: 0, y: dx.pointer, n, ih: h.output, iw: w.output, ic: oc, oh: h.input, ow: w.input, oc: ic, groups, clamp: NO_CLAMP }
     runTransposed(product, back(h), back(w), filter.storage, turned(filterPanels(filter, groups)))
   })

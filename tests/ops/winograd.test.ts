@@ -12,22 +12,25 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
       const random = new Random(11)
       for (let problem = 0; problem < 60; problem++) {
         const [n, h, w] = [random.integer(1, 2), random.integer(1, 14), random.integer(1, 23)]
-        const [ic, oc] = [random.integer(1, 40), random.integer(1, 40)]
+        const groups = random.pick([1, 1, 3])
+        const [groupIn, groupOut] = groups === 1 ? [random.integer(1, 40), random.integer(1, 40)] : [4 * random.integer(1, 9), 8 * random.integer(1, 4)]
+        const [ic, oc] = [groups * groupIn, groups * groupOut]
         const before = random.integer(1, 2)
         const x = { shape: [n, h, w, ic], data: random.floats(n * h * w * ic) }
-        const filter = { shape: [3, 3, ic, oc], data: random.floats(9 * ic * oc) }
+        const filter = { shape: [3, 3, groupIn, oc], data: random.floats(9 * groupIn * oc) }
         const bias = { shape: [oc], data: random.floats(oc) }
         const padding = [[before, 1], [1, before]] as [[number, number], [number, number]] // biome-ignore format: a matrix
-        const want = reference.conv2d(x, filter, bias, { ...pointwise, padding }, 1)
+        const want = reference.conv2d(x, filter, bias, { ...pointwise, padding }, groups)
         engine().scope(() => {
           const got = conv2d(engine().tensor(x.data, x.shape), engine().tensor(filter.data, filter.shape), {
             bias: engine().tensor(bias.data, bias.shape),
             padding,
+            groups,
             algorithm: 'winograd',
           })
           expect(got.shape).toEqual(want.shape)
-          // |error| <= 30 k eps max|x| max|w| with k = 9 ic sums: 30 is the growth by the transforms, the sum by definition has 1.
-          const bound = 30 * 9 * ic * 2 ** -24
+          // |error| <= 30 k eps max|x| max|w| with k = 9 groupIn sums: 30 is the growth by the transforms, the sum by definition has 1.
+          const bound = 30 * 9 * groupIn * 2 ** -24
           const values = got.toArray()
           for (let i = 0; i < values.length; i++) {
             if (Math.abs(values[i]! - want.data[i]!) > bound)

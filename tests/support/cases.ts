@@ -95,6 +95,13 @@ export const cases: Record<string, Case> = {
   'conv2d, groups': convolution([3, 2], 3, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, groups: 3, activation: 'relu6' })),
   'conv2d, two outputs': convolution([3, 4], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 2, stride: [1, 2] }), 12, 2),
   'conv2d, winograd': convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, algorithm: 'winograd' })),
+  'conv2d, winograd, groups': convolution(
+    [3, 3],
+    11,
+    (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: [1, 2], groups: 11, algorithm: 'winograd' }),
+    4,
+    16,
+  ),
   'conv2d, depthwise 3x3': depthwise([3, 3], { padding: 1 }),
   'conv2d, depthwise 3x3, stride 2': depthwise([3, 3], { padding: 'same', stride: 2, activation: 'relu' }),
   'conv2d, depthwise 5x5': depthwise([5, 5], { padding: 2 }),
