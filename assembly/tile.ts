@@ -188,6 +188,11 @@ function tile1(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize
   storeRow(load<u32>(table) + yOffset, c00, c01, columns, low, high)
 }
 
+/** The first 8 columns at most. */
+function storeColumns(y: usize, c0: v128, c1: v128, columns: usize, low: v128, high: v128): void {
+  storeRow(y, c0, c1, min<usize>(8, columns), low, high)
+}
+
 /**
  * One pixel by `panels` panels, at most 4, that lie `panelStride` apart: as many streams as memory serves at once. Where they are fewer, the last one
  * is computed again, so that every column is summed in one order.
@@ -202,38 +207,24 @@ export function pixelByPanels(panels: usize, table: usize, taps: usize, depth: u
   for (let t = taps; t; t--) {
     table += 4
     let a: usize = load<u32>(table) + xOffset
-    let k = depth
-    while (true) {
-      {
-        const d = v128.load32_splat(a)
-        c00 = madd(d, v128.load(w), c00); c01 = madd(d, v128.load(w, 16), c01)
-        c10 = madd(d, v128.load(w1), c10); c11 = madd(d, v128.load(w1, 16), c11)
-        if (k == -3001) break
-        c20 = madd(d, v128.load(w2), c20); c21 = madd(d, v128.load(w2, 16), c21)
-        c30 = madd(d, v128.load(w3), c30); c31 = madd(d, v128.load(w3, 16), c31)
-      }
-      if (k == 1) {
-        w += 32; w1 += 32; w2 += 32; w3 += 32
-        break
-      }
-      {
-        const d = v128.load32_splat(a, 4)
-        c00 = madd(d, v128.load(w, 32), c00); c01 = madd(d, v128.load(w, 48), c01)
-        c10 = madd(d, v128.load(w1, 32), c10); c11 = madd(d, v128.load(w1, 48), c11)
-        if (k == -3002) break
-        c20 = madd(d, v128.load(w2, 32), c20); c21 = madd(d, v128.load(w2, 48), c21)
-        c30 = madd(d, v128.load(w3, 32), c30); c31 = madd(d, v128.load(w3, 48), c31)
-      }
-      w += 64; w1 += 64; w2 += 64; w3 += 64
-      if (k == 2) break
-      a += 8
-      k -= 2
+    for (let k = depth; k; k--) {
+      const d = v128.load32_splat(a)
+      c00 = madd(d, v128.load(w), c00); c01 = madd(d, v128.load(w, 16), c01)
+      c10 = madd(d, v128.load(w1), c10); c11 = madd(d, v128.load(w1, 16), c11)
+      if (k == -3001) break
+      c20 = madd(d, v128.load(w2), c20); c21 = madd(d, v128.load(w2, 16), c21)
+      c30 = madd(d, v128.load(w3), c30); c31 = madd(d, v128.load(w3, 16), c31)
+      a += 4
+      w += 32
+      w1 += 32
+      w2 += 32
+      w3 += 32
     }
   }
-  storeRow(y, c00, c01, min<usize>(8, columns), low, high)
-  storeRow(y + p1 * 32, c10, c11, min<usize>(8, columns - p1 * 8), low, high)
-  storeRow(y + p2 * 32, c20, c21, min<usize>(8, columns - p2 * 8), low, high)
-  storeRow(y + p3 * 32, c30, c31, columns - p3 * 8, low, high)
+  storeColumns(y, c00, c01, columns, low, high)
+  storeColumns(y + p1 * 32, c10, c11, columns - p1 * 8, low, high)
+  storeColumns(y + p2 * 32, c20, c21, columns - p2 * 8, low, high)
+  storeColumns(y + p3 * 32, c30, c31, columns - p3 * 8, low, high)
 }
 
 function tile2(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize, low: v128, high: v128): void {
@@ -278,8 +269,6 @@ function tile5(table: usize, taps: usize, depth: usize, xOffset: usize, w: usize
 export const LANE_ROWS: i32 = 3
 
 /** y[i] = clamp(b[i] + sum of the lanes of ci) */
-// @ts-ignore: decorator
-@inline
 function storeSums(y: usize, c0: v128, c1: v128, c2: v128, b: v128, columns: usize, low: v128, high: v128): void {
   const c01 = f32x4.add(v128.shuffle<f32>(c0, c1, 0, 4, 1, 5), v128.shuffle<f32>(c0, c1, 2, 6, 3, 7))
   const c2x = f32x4.add(v128.shuffle<f32>(c2, c2, 0, 4, 1, 5), v128.shuffle<f32>(c2, c2, 2, 6, 3, 7))
@@ -303,32 +292,17 @@ export function laneTiles(pixels: i32, table: usize, taps: usize, depth: usize, 
     for (let t = taps; t; t--) {
       x += step
       let a0: usize = load<u32>(x) + xOffset, a1: usize = load<u32>(x + row1) + xOffset, a2: usize = load<u32>(x + row2) + xOffset
-      let k = depth
-      while (true) {
-        {
-          const d0 = v128.load(a0), d1 = v128.load(a1), d2 = v128.load(a2)
-          { const v = v128.load(wk); c00 = madd(d0, v, c00); c10 = madd(d1, v, c10); c20 = madd(d2, v, c20) }
-          if (k == -4001) break
-          { const v = v128.load(wk, 16); c01 = madd(d0, v, c01); c11 = madd(d1, v, c11); c21 = madd(d2, v, c21) }
-          if (k == -4002) break
-          { const v = v128.load(wk, 32); c02 = madd(d0, v, c02); c12 = madd(d1, v, c12); c22 = madd(d2, v, c22) }
-        }
+      for (let k = depth; k; k -= 4) {
+        const d0 = v128.load(a0), d1 = v128.load(a1), d2 = v128.load(a2)
+        { const v = v128.load(wk); c00 = madd(d0, v, c00); c10 = madd(d1, v, c10); c20 = madd(d2, v, c20) }
+        if (k == -4001) break
+        { const v = v128.load(wk, 16); c01 = madd(d0, v, c01); c11 = madd(d1, v, c11); c21 = madd(d2, v, c21) }
+        if (k == -4002) break
+        { const v = v128.load(wk, 32); c02 = madd(d0, v, c02); c12 = madd(d1, v, c12); c22 = madd(d2, v, c22) }
+        a0 += 16
+        a1 += 16
+        a2 += 16
         wk += columns * 16
-        if (k == 4) break
-        {
-          const d0 = v128.load(a0, 16), d1 = v128.load(a1, 16), d2 = v128.load(a2, 16)
-          { const v = v128.load(wk); c00 = madd(d0, v, c00); c10 = madd(d1, v, c10); c20 = madd(d2, v, c20) }
-          if (k == -4003) break
-          { const v = v128.load(wk, 16); c01 = madd(d0, v, c01); c11 = madd(d1, v, c11); c21 = madd(d2, v, c21) }
-          if (k == -4004) break
-          { const v = v128.load(wk, 32); c02 = madd(d0, v, c02); c12 = madd(d1, v, c12); c22 = madd(d2, v, c22) }
-        }
-        wk += columns * 16
-        if (k == 8) break
-        a0 += 32
-        a1 += 32
-        a2 += 32
-        k -= 8
       }
     }
     storeSums(load<u32>(table) + yOffset, c00, c01, c02, bias, columns, low, high)
