@@ -34,3 +34,10 @@ export function broadcastShapes(a: Shape, b: Shape): number[] | undefined {
   }
   return result
 }
+
+/** Strides of `part` seen as `shape` by broadcasting: 0 where it repeats. */
+export function broadcastStrides(part: Shape, shape: Shape): number[] {
+  const strides = stridesOf(part)
+  const missing = shape.length - part.length
+  return shape.map((_, axis) => (axis < missing || part[axis - missing] === 1 ? 0 : strides[axis - missing]!))
+}

@@ -1,6 +1,6 @@
 /** Moving elements without changing them, on the host or in the engine, for values of every type and layout. What most of the standard's shape operators are made of. */
 import { copy } from '../ops/copy.js'
-import { type Shape, sizeOf, stridesOf } from '../shape.js'
+import { type Shape, sizeOf } from '../shape.js'
 import type { Call } from './call.js'
 import { hostArray } from './types.js'
 import { type Layout, lastShape, stridesIn, Value } from './value.js'
@@ -122,10 +122,3 @@ export function* indexesOf(shape: Shape): Generator<readonly number[]> {
 
 /** Where in a row-major array of `shape` the element at `index` stands. */
 export const offsetOf = (index: readonly number[], strides: readonly number[]): number => index.reduce((sum, i, axis) => sum + i * strides[axis]!, 0)
-
-/** Strides of `part` seen as `shape` by broadcasting: 0 where it repeats. */
-export function broadcastStrides(part: Shape, shape: Shape): number[] {
-  const strides = stridesOf(part)
-  const missing = shape.length - part.length
-  return shape.map((_, axis) => (axis < missing || part[axis - missing] === 1 ? 0 : strides[axis - missing]!))
-}

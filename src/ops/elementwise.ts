@@ -2,7 +2,7 @@
 import { BINARY_BLOCKS, Binary, type BinaryOp, OperandKind, UNARY_BLOCK, Unary, UnaryBackward, UnaryOp } from '../../assembly/calls.js'
 import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
-import { broadcastShapes, type Shape, sameShape, stridesOf } from '../shape.js'
+import { broadcastShapes, broadcastStrides, type Shape, sameShape } from '../shape.js'
 import { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 
@@ -69,12 +69,7 @@ type BroadcastAxis = [length: number, a: number, b: number]
 
 /** The axes of a broadcast, neighbours joined wherever both operands go on in step. */
 function broadcastAxes(a: Shape, b: Shape, shape: Shape): BroadcastAxis[] {
-  const distances = (operand: Shape) => {
-    const strides = stridesOf(operand)
-    const missing = shape.length - operand.length
-    return shape.map((_, axis) => (axis < missing || operand[axis - missing] === 1 ? 0 : strides[axis - missing]!))
-  }
-  const [as, bs] = [distances(a), distances(b)]
+  const [as, bs] = [broadcastStrides(a, shape), broadcastStrides(b, shape)]
   const axes: BroadcastAxis[] = []
   for (const [i, length] of shape.entries()) {
     if (length === 1) continue

@@ -1,10 +1,10 @@
 /** Matrix products: MatMul, Gemm, Einsum. */
 import { add, mul } from '../../ops/arithmetic.js'
 import { linear, matmul } from '../../ops/matmul.js'
-import { broadcastShapes, stridesOf } from '../../shape.js'
+import { broadcastShapes, broadcastStrides, stridesOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
-import { broadcastStrides, indexesOf, offsetOf, permuted } from '../move.js'
+import { indexesOf, offsetOf, permuted } from '../move.js'
 import { isFloat } from '../types.js'
 import type { Value } from '../value.js'
 import { commonShape } from './elementwise.js'
