@@ -44,6 +44,8 @@ export const enum Pool {
   afterH, afterW, countPadding,
   /** Channels of one unit, a multiple of 16. */
   channels,
+  /** Outputs of a row whose columns are computed together; 1: each by itself, 0: a maximum of 3 x 3 at step 2. */
+  outputs,
   length,
 }
 

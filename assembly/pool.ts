@@ -3,11 +3,14 @@
  *
  *   y[n][oy][ox][c] = max or mean over taps ky, kx of x[n][oy * stepH + firstH + ky * tapStepH][ox * stepW + firstW + kx * tapStepW][c]
  *
- * Taps outside of x are left out. Loads may reach up to three floats beyond a pixel; the lanes are not stored.
+ * Taps outside of x are left out. Where windows overlap, the largest or the sum of each column is computed once, for a run of outputs. Loads may reach up
+ * to three floats beyond a pixel; the lanes are not stored.
+ *
+ * scratch: columns under `outputs` windows [columns][channels], and room for a vector; or totals [channels] (f64)
  */
-import { address, word } from './arguments'
+import { address, scratch, word } from './arguments'
 import { Pool } from './calls'
-import { storePart } from './simd'
+import { storeLanes } from './simd'
 
 /** Unit: one output row, `channels` channels of it; units of the same row are neighbours. NaN wins; nothing but padding gives -infinity. */
 export function maxPool(call: usize, begin: i32, end: i32): void {
@@ -16,22 +19,22 @@ export function maxPool(call: usize, begin: i32, end: i32): void {
 
 /** Unit: as of maxPool. Divides by the taps in x, with `countPadding` by those in x and its padding; nothing but padding gives 0. */
 export function avgPool(call: usize, begin: i32, end: i32): void {
-  pool<Mean>(call, begin, end)
+  pool<Sum>(call, begin, end)
 }
 
 // @ts-ignore: decorator
 @inline
 function pool<F>(call: usize, begin: i32, end: i32): void {
+  const mean = changetype<F>(0).mean
   const ih = word(call, Pool.ih), iw = word(call, Pool.iw), c = word(call, Pool.c), oh = word(call, Pool.oh), ow = word(call, Pool.ow)
   const tapsH = word(call, Pool.tapsH), tapsW = word(call, Pool.tapsW)
   const stepH = word(call, Pool.stepH), stepW = word(call, Pool.stepW), firstH = word(call, Pool.firstH), firstW = word(call, Pool.firstW)
   const tapStepH = word(call, Pool.tapStepH), tapStepW = word(call, Pool.tapStepW)
-  const lastH = ih + word(call, Pool.afterH), lastW = iw + word(call, Pool.afterW)
-  const countPadding = word(call, Pool.countPadding)
-  const unitChannels = word(call, Pool.channels)
+  const unitChannels = word(call, Pool.channels), outputs = word(call, Pool.outputs)
   const slices = (c + unitChannels - 1) / unitChannels
   const x = address(call, Pool.x), y = address(call, Pool.y)
-  const rowStride: usize = tapStepH * iw * c * 4, tapStride: usize = tapStepW * c * 4
+  const pixelStride: usize = c * 4, rowStride: usize = tapStepH * iw * pixelStride
+  const columns = scratch()
 
   for (let u = begin; u < end; u++) {
     const row = u / slices, channel = (u % slices) * unitChannels
@@ -40,14 +43,34 @@ function pool<F>(call: usize, begin: i32, end: i32): void {
     const ky = firstTap(iy, tapStepH), rows = max(0, endTap(iy, tapStepH, tapsH, ih) - ky)
     const source = x + ((n * ih + iy + ky * tapStepH) * iw * c + channel) * 4
     let to = y + (row * ow * c + channel) * 4
-    for (let ox = 0, ix = firstW; ox < ow; ox++, ix += stepW) {
-      const kx = firstTap(ix, tapStepW), columns = max(0, endTap(ix, tapStepW, tapsW, iw) - kx)
-      const counted = countPadding ? (min(iy + tapsH, lastH) - iy) * (min(ix + tapsW, lastW) - ix) : max(1, rows * columns)
-      const from = source + (ix + kx * tapStepW) * c * 4
-      let i = 0
-      for (; i + 16 <= channels; i += 16) changetype<F>(0).pool16(from + i * 4, rows, columns, rowStride, tapStride, counted, to + i * 4)
-      for (; i < channels; i += 4) changetype<F>(0).pool4(from + i * 4, rows, columns, rowStride, tapStride, counted, to + i * 4, channels - i)
-      to += c * 4
+    let ox = 0, ix = firstW
+    if (!mean && rows && outputs == 0) {
+      fill(columns, channels, -Infinity)
+      if (ix == 0) fold<F>(source, rows, 1, rowStride, 0, columns, channels)
+      for (; ix + 3 <= iw; ix += 2, ox++, to += pixelStride) next(columns, source + (ix + 1) * pixelStride, rows, rowStride, pixelStride, to, channels)
+    }
+    while (ox < ow) {
+      let from = source, last = ox + 1, rowsLeft = rows
+      if (rows && outputs > 1) {
+        last = min(ow, ox + outputs)
+        const first = max(0, ix), end = min(iw, (last - 1) * stepW + firstW + (tapsW - 1) * tapStepW + 1)
+        fold<F>(source + first * pixelStride, rows, 1, rowStride, 0, columns, ((end - first) * c + 3) & -4)
+        from = columns - first * pixelStride
+        rowsLeft = 1
+      }
+      for (; ox < last; ox++) {
+        const kx = firstTap(ix, tapStepW), taps = max(0, endTap(ix, tapStepW, tapsW, iw) - kx), count = rows * taps
+        const window = from + (ix + kx * tapStepW) * pixelStride
+        if (count == 0) fill(to, channels, mean ? 0 : -Infinity)
+        else if (mean && rowsLeft * taps > BLOCK) sumBlocks(window, rowsLeft, taps, rowStride, tapStepW * pixelStride, to, channels, columns)
+        else fold<F>(window, rowsLeft, taps, rowStride, tapStepW * pixelStride, to, channels)
+        if (mean) {
+          const lastH = ih + word(call, Pool.afterH), lastW = iw + word(call, Pool.afterW)
+          divide(to, channels, word(call, Pool.countPadding) ? (min(iy + tapsH, lastH) - iy) * (min(ix + tapsW, lastW) - ix) : max(1, count))
+        }
+        to += pixelStride
+        ix += stepW
+      }
     }
   }
 }
@@ -66,140 +89,120 @@ export function endTap(i: i32, tapStep: i32, taps: i32, length: i32): i32 {
   return i + (taps - 1) * tapStep < length ? taps : max(0, (length - i + tapStep - 1) / tapStep)
 }
 
-@final class Largest {
-  @inline pool16(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, counted: i32, y: usize): void {
-    largest16(x, rows, columns, rowStride, tapStride, y)
-  }
-  @inline pool4(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, counted: i32, y: usize, channels: i32): void {
-    largest4(x, rows, columns, rowStride, tapStride, y, channels)
-  }
-}
-
-@final class Mean {
-  @inline pool16(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, counted: i32, y: usize): void {
-    mean16(x, rows, columns, rowStride, tapStride, counted, y)
-  }
-  @inline pool4(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, counted: i32, y: usize, channels: i32): void {
-    mean4(x, rows, columns, rowStride, tapStride, counted, y, channels)
-  }
-}
-
-/** 4 or 16 channels under one window; of 4, the first `channels` are stored. pmax keeps -infinity beside a NaN, so NaNs are collected apart: all bits set is one. */
+/** Where it compares a NaN, pmax takes its first operand, so that one in a alone is lost: there all bits are set, which is a NaN. */
 // @ts-ignore: decorator
 @inline
-function largest(wide: bool, x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, y: usize, channels: i32): void {
-  let m0 = f32x4.splat(-Infinity), m1 = m0, m2 = m0, m3 = m0
-  let nan0 = i32x4.splat(0), nan1 = nan0, nan2 = nan0, nan3 = nan0
-  for (; rows; rows--) {
-    let p = x
-    for (let t = columns; t; t--) {
-      { const v = v128.load(p); m0 = f32x4.pmax(m0, v); nan0 = v128.or(nan0, f32x4.ne(v, v)) }
-      if (wide) {
-        { const v = v128.load(p, 16); m1 = f32x4.pmax(m1, v); nan1 = v128.or(nan1, f32x4.ne(v, v)) }
-        { const v = v128.load(p, 32); m2 = f32x4.pmax(m2, v); nan2 = v128.or(nan2, f32x4.ne(v, v)) }
-        { const v = v128.load(p, 48); m3 = f32x4.pmax(m3, v); nan3 = v128.or(nan3, f32x4.ne(v, v)) }
-      }
-      p += tapStride
+function larger(a: v128, b: v128): v128 {
+  return v128.or(f32x4.pmax(b, a), f32x4.ne(a, a))
+}
+
+@final
+class Largest {
+  // @ts-ignore: decorator
+  @inline get mean(): bool { return false }
+  // @ts-ignore: decorator
+  @inline join(a: v128, b: v128): v128 { return larger(a, b) }
+}
+
+@final
+class Sum {
+  // @ts-ignore: decorator
+  @inline get mean(): bool { return true }
+  // @ts-ignore: decorator
+  @inline join(a: v128, b: v128): v128 { return f32x4.add(a, b) }
+}
+
+/** The three taps of a window's column. */
+// @ts-ignore: decorator
+@inline
+function column(x: usize, row1: usize, row2: usize): v128 {
+  return larger(larger(v128.load(x), v128.load(x + row1)), v128.load(x + row2))
+}
+
+/**
+ * A window whose second column is at x. The largest of its first is in `kept`, where that of its third goes: the first of the window two columns on.
+ * At the edge a row is taken twice.
+ */
+function next(kept: usize, x: usize, rows: i32, rowStride: usize, pixelStride: usize, y: usize, channels: i32): void {
+  const row1: usize = rows > 1 ? rowStride : 0, row2: usize = rows > 2 ? 2 * rowStride : 0
+  for (; channels > 0; channels -= 8) {
+    const b0 = column(x, row1, row2), c0 = column(x + pixelStride, row1, row2)
+    const b1 = column(x + 16, row1, row2), c1 = column(x + pixelStride + 16, row1, row2)
+    v128.store(y, larger(larger(v128.load(kept), b0), c0))
+    v128.store(kept, c0)
+    v128.store(y, larger(larger(v128.load(kept, 16), b1), c1), 16)
+    v128.store(kept, c1, 16)
+    kept += 32
+    x += 32
+    y += 32
+  }
+}
+
+/** y[i] = largest or sum over a window's taps of x[i + ky * rowStride + kx * tapStride], of `count` floats. */
+function fold<F>(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, y: usize, count: i32): void {
+  const back = rowStride - (columns - 1) * tapStride
+  for (; count >= 16; count -= 16) {
+    let m0 = v128.load(x), m1 = v128.load(x, 16), m2 = v128.load(x, 32), m3 = v128.load(x, 48)
+    let p = x, column = columns, row = rows
+    while (true) {
+      if (--column) p += tapStride
+      else if (--row) {
+        column = columns
+        p += back
+      } else break
+      m0 = changetype<F>(0).join(m0, v128.load(p))
+      m1 = changetype<F>(0).join(m1, v128.load(p, 16))
+      m2 = changetype<F>(0).join(m2, v128.load(p, 32))
+      m3 = changetype<F>(0).join(m3, v128.load(p, 48))
     }
-    x += rowStride
+    v128.store(y, m0)
+    v128.store(y, m1, 16)
+    v128.store(y, m2, 32)
+    v128.store(y, m3, 48)
+    x += 64
+    y += 64
   }
-  if (channels < 4) return storePart(y, v128.or(m0, nan0), channels)
-  v128.store(y, v128.or(m0, nan0))
-  if (wide) {
-    v128.store(y, v128.or(m1, nan1), 16)
-    v128.store(y, v128.or(m2, nan2), 32)
-    v128.store(y, v128.or(m3, nan3), 48)
+  for (; count > 0; count -= 4) {
+    let m = v128.load(x)
+    let p = x, column = columns, row = rows
+    while (true) {
+      if (--column) p += tapStride
+      else if (--row) {
+        column = columns
+        p += back
+      } else break
+      m = changetype<F>(0).join(m, v128.load(p))
+    }
+    storeLanes(y, m, min(4, count))
+    x += 16
+    y += 16
   }
-}
-
-function largest16(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, y: usize): void {
-  largest(true, x, rows, columns, rowStride, tapStride, y, 16)
-}
-
-function largest4(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, y: usize, channels: i32): void {
-  largest(false, x, rows, columns, rowStride, tapStride, y, channels)
 }
 
 /** Taps are summed in float32 this many at a time, and those sums in float64: the error of any window is at most 64 eps of the sum of magnitudes. */
 const BLOCK: i32 = 64
 
-// @ts-ignore: decorator
-@inline
-function addLow(total: v128, v: v128): v128 {
-  return f64x2.add(total, f64x2.promote_low_f32x4(v))
-}
-
-// @ts-ignore: decorator
-@inline
-function addHigh(total: v128, v: v128): v128 {
-  return f64x2.add(total, f64x2.promote_low_f32x4(v128.shuffle<f32>(v, v, 2, 3, 0, 1)))
-}
-
-// @ts-ignore: decorator
-@inline
-function joined(low: v128, high: v128): v128 {
-  return v128.shuffle<f32>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 1, 4, 5)
-}
-
-// @ts-ignore: decorator
-@inline
-function mean(wide: bool, x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, counted: i32, y: usize, channels: i32): void {
-  const zero = f32x4.splat(0)
-  let s0 = zero, s1 = zero, s2 = zero, s3 = zero
-  let low0 = zero, low1 = zero, low2 = zero, low3 = zero, high0 = zero, high1 = zero, high2 = zero, high3 = zero
-  let room = BLOCK
-  const blocks = rows * columns > BLOCK
-  for (; rows; rows--) {
-    let p = x
-    for (let left = columns; left; ) {
-      const taps = min(left, room)
-      for (let t = taps; t; t--) {
-        s0 = f32x4.add(s0, v128.load(p))
-        if (wide) {
-          s1 = f32x4.add(s1, v128.load(p, 16))
-          s2 = f32x4.add(s2, v128.load(p, 32))
-          s3 = f32x4.add(s3, v128.load(p, 48))
-        }
-        p += tapStride
-      }
-      left -= taps
-      room -= taps
-      if (!room) {
-        room = BLOCK
-        if (blocks) {
-          low0 = addLow(low0, s0); high0 = addHigh(high0, s0); s0 = zero
-          if (wide) {
-            low1 = addLow(low1, s1); high1 = addHigh(high1, s1); s1 = zero
-            low2 = addLow(low2, s2); high2 = addHigh(high2, s2); s2 = zero
-            low3 = addLow(low3, s3); high3 = addHigh(high3, s3); s3 = zero
-          }
-        }
+/** y = sums of more than BLOCK taps. totals: room for as many float64. */
+function sumBlocks(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, y: usize, count: i32, totals: usize): void {
+  memory.fill(totals, 0, count * 8)
+  const step = max(1, BLOCK / columns)
+  for (let row = 0; row < rows; row += step) {
+    for (let column = 0; column < columns; column += BLOCK) {
+      fold<Sum>(x + row * rowStride + column * tapStride, min(step, rows - row), min(BLOCK, columns - column), rowStride, tapStride, y, count)
+      for (let i = 0; i < count; i++) {
+        const total = totals + i * 8
+        store<f64>(total, load<f64>(total) + load<f32>(y + i * 4))
       }
     }
-    x += rowStride
   }
-  if (blocks) {
-    s0 = joined(addLow(low0, s0), addHigh(high0, s0))
-    if (wide) {
-      s1 = joined(addLow(low1, s1), addHigh(high1, s1))
-      s2 = joined(addLow(low2, s2), addHigh(high2, s2))
-      s3 = joined(addLow(low3, s3), addHigh(high3, s3))
-    }
-  }
-  const divisor = f32x4.splat(<f32>counted)
-  if (channels < 4) return storePart(y, f32x4.div(s0, divisor), channels)
-  v128.store(y, f32x4.div(s0, divisor))
-  if (wide) {
-    v128.store(y, f32x4.div(s1, divisor), 16)
-    v128.store(y, f32x4.div(s2, divisor), 32)
-    v128.store(y, f32x4.div(s3, divisor), 48)
-  }
+  for (let i = 0; i < count; i++) store<f32>(y + i * 4, <f32>load<f64>(totals + i * 8))
 }
 
-function mean16(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, counted: i32, y: usize): void {
-  mean(true, x, rows, columns, rowStride, tapStride, counted, y, 16)
+function divide(y: usize, count: i32, by: i32): void {
+  const divisor = f32x4.splat(<f32>by)
+  for (; count > 0; count -= 4, y += 16) storeLanes(y, f32x4.div(v128.load(y), divisor), min(4, count))
 }
 
-function mean4(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, counted: i32, y: usize, channels: i32): void {
-  mean(false, x, rows, columns, rowStride, tapStride, counted, y, channels)
+function fill(y: usize, count: i32, value: f32): void {
+  for (; count > 0; count--, y += 4) store<f32>(y, value)
 }

@@ -44,7 +44,7 @@ export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
  * The mean of what is under a window, each channel by itself; windows as in `maxPool2d`. Padding is left out of sum and count;
  * with `countIncludePad` it counts as zeros. A window with nothing but padding gives 0. Definition: ONNX AveragePool, PyTorch AvgPool2d.
  *
- * Sums up to 64 values in float32, in a fixed order; the sums of more in float64.
+ * Sums up to 64 values in float32, in a fixed order (of windows that overlap, columns first); the sums of more in float64.
  *
  * @param x [n, height, width, channels]
  * @param options size; stride as size, padding 'valid', ceilMode false, countIncludePad false
@@ -103,20 +103,37 @@ function wholeOf(x: Tensor, context: Context): Window {
   return slidingWindow(size, size, {}, context)
 }
 
+/** Columns that are computed together have this many floats: they stay in the first-level cache. Witness: bench, pooling. */
+const COLUMN_FLOATS = 2048
+/** Taps that a mean sums in float32. */
+const BLOCK = 64
+
 function pool(op: string, kernel: 'maxPool' | 'avgPool', x: Tensor, window: Window, countPadding: boolean): Tensor {
   const { engine } = x
   const { h, w } = window
-  const [n, , , c] = x.shape as [number, number, number, number]
+  const [n, , iw, c] = x.shape as [number, number, number, number]
   const rows = n * h.output
+  const outputs = outputsTogether(kernel, window, c)
   // Where rows are few, as in a global pool, their channels are shared out too.
-  const slices = rows < 16 ? 16 / rows : 1
+  const slices = rows < 16 && outputs < 2 ? 16 / rows : 1
   const channels = Math.max(1, Math.ceil(c / slices / 16)) * 16
+  const columns = Math.min(iw, outputs * w.stride + (w.size - 1) * w.dilation + 1) * c
+  engine.scratch(4 * (Math.max(columns, 2 * channels) + 4))
   const y = engine.empty([n, h.output, w.output, c])
   const call = writePool(x, y, window, countPadding, channels, Pool.length)
+  engine.i32[call + Pool.outputs] = outputs
   engine.run(kernel, call, rows * Math.ceil(c / channels), y.size * h.size * w.size)
   const kept = { x, y }
   engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) => ({ x: () => poolBackward(kernel, dy, x, y, window, countPadding) }))
   return y
+}
+
+/** Outputs of a row whose columns are computed together; 1: windows that have none in common, 0: the maximum of 3 x 3 at step 2, column by column. */
+function outputsTogether(kernel: 'maxPool' | 'avgPool', { h, w }: Window, c: number): number {
+  const shared = (w.size - 1) * w.dilation + 1 - w.stride
+  if (shared <= 0 || h.size === 1 || w.output === 1 || c === 0 || (kernel === 'avgPool' && h.size + w.size > BLOCK)) return 1
+  if (kernel === 'maxPool' && h.size === 3 && w.size === 3 && w.dilation === 1 && w.stride === 2 && w.before < 2 && c % 8 === 0) return 0
+  return Math.ceil(Math.max(COLUMN_FLOATS / c, 4 * shared, 2) / w.stride)
 }
 
 /**
