@@ -34,6 +34,9 @@ export const enum Igemm {
   length,
 }
 
+/** Taps that a mean sums in float32 at a time; it adds those sums in float64. */
+export const POOL_BLOCK = 64
+
 /** A window of one channel over x: see pool.ts. */
 export const enum Pool {
   x, y,

@@ -9,7 +9,7 @@
  * scratch: columns under `outputs` windows [columns][channels], and room for a vector; or totals [channels] (f64)
  */
 import { address, scratch, word } from './arguments'
-import { Pool } from './calls'
+import { POOL_BLOCK, Pool } from './calls'
 import { storeLanes } from './simd'
 
 /** Unit: one output row, `channels` channels of it; units of the same row are neighbours. NaN wins; nothing but padding gives -infinity. */
@@ -62,7 +62,7 @@ function pool<F>(call: usize, begin: i32, end: i32): void {
         const kx = firstTap(ix, tapStepW), taps = max(0, endTap(ix, tapStepW, tapsW, iw) - kx), count = rows * taps
         const window = from + (ix + kx * tapStepW) * pixelStride
         if (count == 0) fill(to, channels, mean ? 0 : -Infinity)
-        else if (mean && rowsLeft * taps > BLOCK) sumBlocks(window, rowsLeft, taps, rowStride, tapStepW * pixelStride, to, channels, columns)
+        else if (mean && rowsLeft * taps > POOL_BLOCK) sumBlocks(window, rowsLeft, taps, rowStride, tapStepW * pixelStride, to, channels, columns)
         else fold<F>(window, rowsLeft, taps, rowStride, tapStepW * pixelStride, to, channels)
         if (mean) {
           const lastH = ih + word(call, Pool.afterH), lastW = iw + word(call, Pool.afterW)
@@ -179,16 +179,13 @@ function fold<F>(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride:
   }
 }
 
-/** Taps are summed in float32 this many at a time, and those sums in float64: the error of any window is at most 64 eps of the sum of magnitudes. */
-const BLOCK: i32 = 64
-
-/** y = sums of more than BLOCK taps. totals: room for as many float64. */
+/** y = sums of more than POOL_BLOCK taps, to POOL_BLOCK eps of the sum of magnitudes. totals: room for `count` float64. */
 function sumBlocks(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, y: usize, count: i32, totals: usize): void {
   memory.fill(totals, 0, count * 8)
-  const step = max(1, BLOCK / columns)
+  const step = max(1, POOL_BLOCK / columns)
   for (let row = 0; row < rows; row += step) {
-    for (let column = 0; column < columns; column += BLOCK) {
-      fold<Sum>(x + row * rowStride + column * tapStride, min(step, rows - row), min(BLOCK, columns - column), rowStride, tapStride, y, count)
+    for (let column = 0; column < columns; column += POOL_BLOCK) {
+      fold<Sum>(x + row * rowStride + column * tapStride, min(step, rows - row), min(POOL_BLOCK, columns - column), rowStride, tapStride, y, count)
       for (let i = 0; i < count; i++) {
         const total = totals + i * 8
         store<f64>(total, load<f64>(total) + load<f32>(y + i * 4))

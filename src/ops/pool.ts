@@ -1,5 +1,5 @@
 /** Pooling: the plan of assembly/pool.ts. */
-import { Pool, PoolGradient } from '../../assembly/calls.js'
+import { POOL_BLOCK, Pool, PoolGradient } from '../../assembly/calls.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import type { Tensor } from '../tensor.js'
@@ -105,8 +105,6 @@ function wholeOf(x: Tensor, context: Context): Window {
 
 /** Columns that are computed together have this many floats: they stay in the first-level cache. Witness: bench, pooling. */
 const COLUMN_FLOATS = 2048
-/** Taps that a mean sums in float32. */
-const BLOCK = 64
 
 function pool(op: string, kernel: 'maxPool' | 'avgPool', x: Tensor, window: Window, countPadding: boolean): Tensor {
   const { engine } = x
@@ -131,7 +129,7 @@ function pool(op: string, kernel: 'maxPool' | 'avgPool', x: Tensor, window: Wind
 /** Outputs of a row whose columns are computed together; 1: windows that have none in common, 0: the maximum of 3 x 3 at step 2, column by column. */
 function outputsTogether(kernel: 'maxPool' | 'avgPool', { h, w }: Window, c: number): number {
   const shared = (w.size - 1) * w.dilation + 1 - w.stride
-  if (shared <= 0 || h.size === 1 || w.output === 1 || c === 0 || (kernel === 'avgPool' && h.size + w.size > BLOCK)) return 1
+  if (shared <= 0 || h.size === 1 || w.output === 1 || c === 0 || (kernel === 'avgPool' && h.size + w.size > POOL_BLOCK)) return 1
   if (kernel === 'maxPool' && h.size === 3 && w.size === 3 && w.dilation === 1 && w.stride === 2 && w.before < 2 && c % 8 === 0) return 0
   return Math.ceil(Math.max(COLUMN_FLOATS / c, 4 * shared, 2) / w.stride)
 }
