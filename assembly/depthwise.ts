@@ -80,7 +80,8 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
           // Where neighbouring taps do not see neighbouring pixels, or too many of them in the padding, each tap goes by itself.
           taps = runOf(planar, kw - kx)
           const first = ox * strideW + kx - word(call, Depthwise.beforeW)
-          const runs = taps >= 3 && dilationW == 1 && strideW <= 2 && first + before(taps) >= 0 && first + taps + (TILE - 1) * strideW - after(taps) <= iw
+          const runs = taps >= 3 && ow >= TILE && dilationW == 1 && strideW <= 2
+            && first + before(taps) >= 0 && first + taps + (TILE - 1) * strideW - after(taps) <= iw
           if (!runs) taps = kw - kx
           const row = table + (ox * strideW + kx * dilationW) * 4, last = kx + taps == kw
           const least = last ? low : f32x4.splat(-Infinity), most = last ? high : f32x4.splat(Infinity)
