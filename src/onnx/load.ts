@@ -1,7 +1,6 @@
 /** The bytes of a model from wherever they are. */
 import { check, FilterbankError, show } from '../errors.js'
 import type { External } from './graph.js'
-import { joined } from './types.js'
 
 export type ModelSource = Uint8Array | ArrayBuffer | SharedArrayBuffer | Response | URL | string
 
@@ -17,7 +16,7 @@ interface LoadSettings {
 }
 
 const op = 'loadModel'
-/** Read from a disk at a time. */
+/** Bytes read from a disk at a time, and room for a body of unknown length. */
 const PIECE = 1 << 22
 
 const files = () => globalThis.process?.getBuiltinModule?.('node:fs')
@@ -124,7 +123,7 @@ async function bodyOf(response: Response, onProgress: LoadSettings['onProgress']
       const header = response.headers.get('content-encoding') ? null : response.headers.get('content-length')
       const total = header === null ? undefined : Number(header)
       if (!response.body) return new Uint8Array(await response.arrayBuffer())
-      const pieces: Uint8Array[] = []
+      let bytes = new Uint8Array(total || PIECE)
       let loaded = 0
       const reader = response.body.getReader()
       // Ends a read that waits, too.
@@ -133,11 +132,16 @@ async function bodyOf(response: Response, onProgress: LoadSettings['onProgress']
         const { done, value } = await reader.read()
         signal?.throwIfAborted()
         if (done) break
-        pieces.push(value)
+        if (loaded + value.length > bytes.length) {
+          const longer = new Uint8Array(2 * loaded + value.length)
+          longer.set(bytes)
+          bytes = longer
+        }
+        bytes.set(value, loaded)
         loaded += value.length
         onProgress?.({ loaded, total })
       }
-      return joined(pieces)
+      return bytes.subarray(0, loaded)
     },
     signal,
   )
