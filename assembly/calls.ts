@@ -171,7 +171,8 @@ export const enum Unary {
 export const UNARY_BLOCK = 4096
 
 export const enum UnaryOp {
-  clamp, leakyRelu, elu, gelu, geluTanh, sigmoid, hardSigmoid, tanh, silu, hardSwish, mish, softplus, exp, log, erf, sqrt, floor, ceil, round,
+  clamp, leakyRelu, elu, gelu, geluTanh, sigmoid, hardSigmoid, tanh, silu, hardSwish, mish, softplus, exp, log, erf, sqrt, floor, ceil, round, trunc,
+  sine,
 }
 
 /** dx = dy * f'(v, a, b): see gradient.ts. v is x, of a clamp y. */

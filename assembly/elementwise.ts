@@ -7,7 +7,7 @@
  */
 import { address, scratch, splat, word } from './arguments'
 import { BINARY_BLOCKS, Binary, BinaryOp, OperandKind, UNARY_BLOCK, Unary, UnaryOp } from './calls'
-import { erf, exp, expFalling, expm1Falling, log, normalTail, sigmoid, softplus, tanh, tanhSoftplus } from './math'
+import { erf, exp, expFalling, expm1Falling, log, normalTail, sigmoid, sine, softplus, tanh, tanhSoftplus } from './math'
 import { clamp, loadPart, madd, storePart } from './simd'
 
 /**
@@ -60,6 +60,10 @@ function positive(x: v128): v128 {
 @final class Ceil { @inline apply(x: v128, a: v128, b: v128): v128 { return f32x4.ceil(x) } }
 // @ts-ignore: decorator
 @final class Round { @inline apply(x: v128, a: v128, b: v128): v128 { return f32x4.nearest(x) } }
+// @ts-ignore: decorator
+@final class Trunc { @inline apply(x: v128, a: v128, b: v128): v128 { return f32x4.trunc(x) } }
+// @ts-ignore: decorator
+@final class Sine { @inline apply(x: v128, a: v128, b: v128): v128 { return sine(x, a) } }
 
 @final
 class HardSwish {
@@ -179,6 +183,8 @@ export function unary(call: usize, begin: i32, end: i32): void {
     case UnaryOp.floor: return mapUnits<Floor>(call, begin, end)
     case UnaryOp.ceil: return mapUnits<Ceil>(call, begin, end)
     case UnaryOp.round: return mapUnits<Round>(call, begin, end)
+    case UnaryOp.trunc: return mapUnits<Trunc>(call, begin, end)
+    case UnaryOp.sine: return mapUnits<Sine>(call, begin, end)
   }
 }
 

@@ -80,8 +80,8 @@ export function scalingOf({ channels, port }: PictureInput, { range, mean = '0',
   return { low, high, mean: each('mean', mean), std: deviations, bgr }
 }
 
-/** A picture at the size that the input wants (`size` where the file leaves it open, else its own): its largest middle part of those proportions, or all. */
-export function fitted(picture: Picture, input: PictureInput, size: { width: number; height: number } | undefined, all: boolean): Picture {
+/** A picture at the size that the input wants: `size` where the file leaves it open, else its own. */
+export function fitted(picture: Picture, input: PictureInput, size: { width: number; height: number } | undefined, crop: boolean): Picture {
   const { port } = input
   for (const side of ['width', 'height'] as const) {
     if (size && input[side] !== undefined && input[side] !== size[side])
@@ -89,7 +89,7 @@ export function fitted(picture: Picture, input: PictureInput, size: { width: num
   }
   const width = input.width ?? size?.width ?? picture.width
   const height = input.height ?? size?.height ?? picture.height
-  return resample(all ? picture : middle(picture, width, height), width, height)
+  return resample(crop ? middle(picture, width, height) : picture, width, height)
 }
 
 /** A picture of the right size as the input; where it is a tensor, the caller disposes it. */

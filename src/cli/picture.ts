@@ -1,5 +1,5 @@
 /** Pictures in files: PNG and JPEG in, PNG out. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import jpeg from 'jpeg-js'
 import { PNG } from 'pngjs'
@@ -39,19 +39,12 @@ export function readPicture(path: string): Picture {
   }
 }
 
-/** One after another: Node 20's own recursion does not end below /proc. */
-function makeFolder(path: string): void {
-  if (existsSync(path)) return
-  makeFolder(dirname(path))
-  mkdirSync(path)
-}
-
 /** Writes a PNG, and the directories on the way to it. */
 export function writePicture(path: string, { data, width, height }: Picture): void {
   const png = new PNG({ width, height })
   png.data = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
   try {
-    makeFolder(dirname(path))
+    mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, PNG.sync.write(png, WRITING))
   } catch (error) {
     throw new Failure(`cannot write ${path}: ${reasonOf(error)}`)

@@ -45,9 +45,8 @@ is a picture is written as PHOTO-OUTPUT.png.
       --labels FILE       names of the classes: one a line, or JSON
       --top N             how many classes, by default 5
       --size WxH          of the picture where the model takes any, by default
-                          its own; where it takes one size, it gets that, of
-                          the largest middle part of its proportions
-      --stretch           all of the picture instead, its proportions changed
+                          its own; where it takes one size, it gets that
+      --crop              cut the middle out instead of changing proportions
       --range BLACK,WHITE values of black and white in the model, by default
                           0,1; many take 0,255 or -1,1
       --mean A[,B,C]      subtracted then, from all channels or from each
@@ -62,7 +61,7 @@ is a picture is written as PHOTO-OUTPUT.png.
   -h, --help
 
 Examples:
-  filterbank run squeezenet.onnx -i cat.jpg --labels imagenet.txt \\
+  filterbank run squeezenet.onnx -i cat.jpg --labels imagenet.txt --crop \\
     --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
   filterbank run candy.onnx -i photo.jpg --range 0,255 -o painted`,
   async run(args) {
@@ -71,7 +70,7 @@ Examples:
       labels: { type: 'string' },
       top: { type: 'string', default: '5' },
       size: { type: 'string' },
-      stretch: { type: 'boolean', default: false },
+      crop: { type: 'boolean', default: false },
       range: { type: 'string' },
       mean: { type: 'string' },
       std: { type: 'string' },
@@ -96,7 +95,7 @@ Examples:
     console.log(`${path}  loaded in ${Math.round(performance.now() - start)} ms`)
     const input = onlyInput(path, model)
     const scaling = scalingOf(input, values)
-    const picture = fitted(photo, input, size, values.stretch)
+    const picture = fitted(photo, input, size, values.crop)
     const { port } = input
     console.log(`${values.image}  ${photo.width} x ${photo.height} -> ${picture.width} x ${picture.height}, to ${port.name} ${printPort(port)}`)
 

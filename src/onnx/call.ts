@@ -121,15 +121,16 @@ export class Call {
   /** Values made before any number was read that depends on the inputs: shapes and constants alone decide them. */
   readonly ofShapes = new Set<Value>()
 
-  /** Constants worked out from attributes and constants. A replay of the run uploads nothing, so that they are kept with the model. */
-  tables(use: string, shape: Shape, make: () => readonly Iterable<number>[]): readonly Value[] {
+  /** Numbers worked out from attributes and these values. Of constants they are kept with the model, since a replay of the run uploads nothing. */
+  tables(use: string, shape: Shape, from: readonly Value[], make: () => readonly Iterable<number>[]): readonly Value[] {
     const key = `${this.node.outputs[0]} ${use}`
+    const fixed = from.every(({ constant }) => constant)
     let values = this.run.tables.get(key)
-    if (!values) {
-      values = make().map((data) => Value.onHost(this.run, 'float32', shape, Float32Array.from(data), true))
-      this.run.tables.set(key, values)
+    if (!values || !fixed) {
+      values = make().map((data) => Value.onHost(this.run, 'float32', shape, Float32Array.from(data), fixed))
+      if (fixed) this.run.tables.set(key, values)
     }
-    this.used.push(...values)
+    if (fixed) this.used.push(...values)
     return values
   }
 

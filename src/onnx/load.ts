@@ -1,6 +1,7 @@
 /** The bytes of a model from wherever they are. */
 import { check, FilterbankError, show } from '../errors.js'
 import type { External } from './graph.js'
+import { joined } from './types.js'
 
 export type ModelSource = Uint8Array | ArrayBuffer | SharedArrayBuffer | Response | URL | string
 
@@ -16,7 +17,7 @@ interface LoadSettings {
 }
 
 const op = 'loadModel'
-/** Bytes read from a disk at a time, and room for a body of unknown length. */
+/** Read from a disk at a time. */
 const PIECE = 1 << 22
 
 const files = () => globalThis.process?.getBuiltinModule?.('node:fs')
@@ -123,7 +124,7 @@ async function bodyOf(response: Response, onProgress: LoadSettings['onProgress']
       const header = response.headers.get('content-encoding') ? null : response.headers.get('content-length')
       const total = header === null ? undefined : Number(header)
       if (!response.body) return new Uint8Array(await response.arrayBuffer())
-      let bytes = new Uint8Array(total || PIECE)
+      const pieces: Uint8Array[] = []
       let loaded = 0
       const reader = response.body.getReader()
       // Ends a read that waits, too.
@@ -132,16 +133,11 @@ async function bodyOf(response: Response, onProgress: LoadSettings['onProgress']
         const { done, value } = await reader.read()
         signal?.throwIfAborted()
         if (done) break
-        if (loaded + value.length > bytes.length) {
-          const longer = new Uint8Array(2 * loaded + value.length)
-          longer.set(bytes)
-          bytes = longer
-        }
-        bytes.set(value, loaded)
+        pieces.push(value)
         loaded += value.length
         onProgress?.({ loaded, total })
       }
-      return bytes.subarray(0, loaded)
+      return joined(pieces)
     },
     signal,
   )

@@ -40,7 +40,7 @@ export class ModelOutput {
     return toUser(this.type, this.host)
   }
 
-  /** As plain numbers (strings where it holds strings): a Float32Array, or for int64 a Float64Array. */
+  /** As plain numbers (strings where it holds strings): int64 as a Float64Array, small integers and bool in the array of their type, floats as a Float32Array. */
   toArray(): HostArray {
     return this.host.slice() as HostArray
   }
@@ -134,16 +134,15 @@ export class Model {
    */
   async runAsync(inputs: Record<string, ModelInput>, options: RunAsyncOptions = {}): Promise<ModelOutputs> {
     const feeds = this.accept(inputs)
-    options.signal?.throwIfAborted()
     for (const feed of feeds.values()) feed.data = numbersOf(feed).slice()
     this.waiting++
-    const { queue } = this
-    const result = unlessAborted(queue, options.signal).then(() => this.inTurns(feeds, options)).finally(() => this.waiting--) // biome-ignore format: one line
-    this.queue = Promise.allSettled([queue, result])
+    const result = this.queue.then(() => this.inTurns(feeds, options)).finally(() => this.waiting--)
+    this.queue = result.catch(() => {})
     return result
   }
 
   private async inTurns(feeds: Map<string, Feed>, { onProgress, signal, ...options }: RunAsyncOptions): Promise<ModelOutputs> {
+    signal?.throwIfAborted()
     const steps = this.steps(feeds, options, false)
     const total = this.graph.nodes.length
     try {
@@ -181,7 +180,8 @@ export class Model {
     if (this.gone) return
     this.gone = true
     if (this.engine.disposed) return
-    this.forget()
+    for (const plan of this.plans.values()) dropPlan(plan, this.constants)
+    this.plans.clear()
     for (const value of [...this.constants.values(), ...[...this.execution.tables.values()].flat()]) value.dispose()
     this.constants.clear()
     this.execution.tables.clear()
@@ -200,24 +200,7 @@ export class Model {
   }
 
   /** A run, node by node; it returns the outputs. `apart`: while another run is under way, whose memory is not to be touched. */
-  private *steps(feeds: Map<string, Feed>, options: RunOptions, apart: boolean): Generator<Node, ModelOutputs> {
-    try {
-      return yield* this.attempt(feeds, options, apart)
-    } catch (error) {
-      const full = error instanceof FilterbankError && error.argument === 'memory'
-      if (apart || !full || ![...this.plans.values()].some(({ recorded }) => recorded)) throw error
-      // Once more, without the memory that is kept for runs to come.
-      this.forget()
-      return yield* this.attempt(feeds, options, apart)
-    }
-  }
-
-  private forget(): void {
-    for (const plan of this.plans.values()) dropPlan(plan, this.constants)
-    this.plans.clear()
-  }
-
-  private *attempt(feeds: Map<string, Feed>, { taps = [] }: RunOptions, apart: boolean): Generator<Node, ModelOutputs> {
+  private *steps(feeds: Map<string, Feed>, { taps = [] }: RunOptions, apart: boolean): Generator<Node, ModelOutputs> {
     this.checkAlive()
     this.checkTaps(taps)
     const key = this.inputs.map(({ name }) => `${name} ${feeds.get(name)!.shape.join()}`).join(';')
@@ -405,19 +388,6 @@ function fromNumbers(type: ElementType, numbers: readonly number[]): HostArray {
 
 /** What goes into the engine, as float32. */
 const numbersOf = ({ data }: Feed): Float32Array => (data instanceof Tensor ? data.toArray() : (data as Float32Array))
-
-/** Settles with `turn`, or fails as soon as the signal says so. */
-function unlessAborted(turn: Promise<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
-  if (!signal) return turn
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop)
-    turn.then(() => {
-      signal.removeEventListener('abort', stop)
-      resolve(undefined)
-    })
-  })
-}
 
 function dropPlan({ constants, recorded }: Plan, shared: Map<string, Value>): void {
   for (const [name, value] of constants) if (shared.get(name) !== value) value.dispose()

@@ -34,10 +34,6 @@ function walkHost(from: ArrayLike<unknown>, at: number, to: unknown[], start: nu
     to[start] = from[at]
     return
   }
-  if (depth === walk.length - 1 && axis.from === 0 && axis.to === 1) {
-    to.fill(from[at], start, start + axis.length)
-    return
-  }
   for (let i = 0; i < axis.length; i++) walkHost(from, at + i * axis.from, to, start + i * axis.to, walk, depth + 1)
 }
 

@@ -4,7 +4,7 @@ import { copy } from '../ops/copy.js'
 import { type Shape, sizeOf, stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { ElementType, HostArray, HostTensor } from './types.js'
-import { isFloat } from './types.js'
+import { hostArray, isFloat } from './types.js'
 
 /** `'plain'`: row-major as the file says. `'last'`: with axis 1, the channels, moved to the end, as the engine's convolutions want it. */
 export type Layout = 'plain' | 'last'
@@ -104,13 +104,21 @@ export class Value {
   /** The numbers on the host, row-major. Not to be written. */
   get data(): HostArray {
     if (!this.constant) this.run.hostReads = true
-    this.host ??= { data: this.tensor('plain').toArray() }
+    this.host ??= { data: this.download() }
     return this.host.data
+  }
+
+  private download(): HostArray {
+    const numbers = this.tensor('plain').toArray()
+    if (isFloat(this.type)) return numbers
+    const data = hostArray(this.type, numbers.length)
+    ;(data as Float64Array).set(numbers)
+    return data
   }
 
   /** A copy of the numbers as they are now, row-major. */
   fresh(): HostArray {
-    return this.host ? (this.host.data.slice() as HostArray) : this.tensor('plain').toArray()
+    return this.host ? (this.host.data.slice() as HostArray) : this.download()
   }
 
   /** The same as plain numbers. */

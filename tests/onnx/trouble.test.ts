@@ -203,39 +203,6 @@ describe('trouble with a model', () => {
     }
   })
 
-  it('stops a run that waits at once, and leaves those before and behind it', async () => {
-    using model = await loadModel(engine, bytes)
-    const x = image(1, 9, 9)
-    const wanted = [...model.run({ x })['y']!.toArray()]
-    model.run({ x })
-    const before = still(engine.memory())
-    const done: string[] = []
-    const noted = (name: string, run: Promise<unknown>) => run.then(() => done.push(name), (error) => done.push(`${name}: ${error.message}`)) // biome-ignore format: one line
-    const control = new AbortController()
-    const { signal } = control
-    const first = model.runAsync({ x }, { onProgress: ({ done }) => done === 2 && control.abort(new Error('enough')) })
-    const waiting = model.runAsync({ x }, { signal })
-    const last = model.runAsync({ x })
-    await Promise.all([noted('first', first), noted('waiting', waiting), noted('last', last)])
-    expect(done).toEqual(['waiting: enough', 'first', 'last'])
-    expect([...(await last)['y']!.toArray()]).toEqual(wanted)
-    await expect(model.runAsync({ x }, { signal })).rejects.toThrow('enough')
-    expect([...(await model.runAsync({ x }))['y']!.toArray()]).toEqual(wanted)
-    expect(still(engine.memory())).toEqual(before)
-  })
-
-  it('gives up what it kept for other inputs where memory runs out', async () => {
-    using small = await createEngine({ threads: 1, maximumBytes: 7 << 19 })
-    using model = await loadModel(small, bytes)
-    const large = [image(1, 120, 160), image(1, 160, 120), image(1, 140, 140)]
-    using other = await loadModel(engine, bytes)
-    for (const x of [...large, ...large]) {
-      const wanted = [...other.run({ x })['y']!.toArray()]
-      // Room for the runs of two of these, recorded by the second run, and not for three.
-      for (let round = 0; round < 3; round++) expect([...model.run({ x })['y']!.toArray()]).toEqual(wanted)
-    }
-  })
-
   it('disposes a model in the middle of a run', async () => {
     const x = image(1, 9, 9)
     for (const runs of [0, 1, 2]) {

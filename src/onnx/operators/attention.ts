@@ -84,7 +84,7 @@ const attention: Operator = (call) => {
   } else if (causal) {
     const first = pastKey?.shape[2] ?? 0
     const all = [1, 1, length, total]
-    biases.push(call.tables(`causal ${[first, length, total]}`, all, () => [endBias(all, (_, i) => first + i + 1)])[0]!.tensor())
+    biases.push(call.tables(`causal ${[first, length, total]}`, all, [], () => [endBias(all, (_, i) => first + i + 1)])[0]!.tensor())
   }
   const biased = biases.reduce((scores, bias) => add(scores, bias), capped)
   const attended = biases.length ? shares(biased) : softmax(biased)

@@ -3,7 +3,7 @@ import { BinaryOp, UnaryOp } from '../../../assembly/calls.js'
 import { clamp, elu, gelu, hardSigmoid, hardSwish, leakyRelu, mish, NO_CLAMP, prelu, relu, selu, sigmoid, silu, softplus, tanh } from '../../ops/activation.js'
 import { type ArithmeticOptions, add, div, mul, sub } from '../../ops/arithmetic.js'
 import { type OutOptions, runBinary, runUnary } from '../../ops/elementwise.js'
-import { broadcastShapes, broadcastStrides, type Shape, sameShape } from '../../shape.js'
+import { broadcastShapes, broadcastStrides, type Shape, sameShape, sizeOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
@@ -25,17 +25,24 @@ export function commonShape(call: Call, shapes: readonly Shape[]): Shape {
   return shapes.reduce((shape, next) => broadcastShapes(shape, next) ?? call.fail('inputs', 'of shapes that broadcast', shapes), [] as Shape)
 }
 
-/** Elements of several values, broadcast, through `f` on the host. */
-export function zipOnHost<T>(call: Call, values: readonly Value[], type: ElementType, f: (...elements: never[]) => T): Value {
+/** Elements of up to three values, broadcast, through `f` on the host. */
+export function zipOnHost(call: Call, values: readonly Value[], type: ElementType, f: (a: number, b: number, c: number) => unknown): Value {
   const shape = commonShape(call, values.map((value) => value.shape)) // biome-ignore format: one line
-  const arrays = values.map((value) => value.data as unknown as T[])
-  const to = hostArray(type, shape.reduce((size, length) => size * length, 1)) as unknown as T[] // biome-ignore format: one line
-  if (values.every((value) => sameShape(value.shape, shape))) {
-    for (let i = 0; i < to.length; i++) to[i] = f(...(arrays.map((array) => array[i]) as never[]))
-  } else {
-    const strides = values.map((value) => broadcastStrides(value.shape, shape))
-    let i = 0
-    for (const index of indexesOf(shape)) to[i++] = f(...(arrays.map((array, k) => array[offsetOf(index, strides[k]!)]) as never[]))
+  const [a, b, c] = values.map((value) => value.data as Numbers) as [Numbers, Numbers, Numbers]
+  const [p, q, r] = values.map((value) => broadcastStrides(value.shape, shape)) as [number[], number[], number[]]
+  const inner = shape.at(-1) ?? 1
+  const step = (strides: number[] | undefined) => strides?.at(-1) ?? 0
+  const steps = [step(p), step(q), step(r)] as const
+  const to = hostArray(type, sizeOf(shape)) as unknown[]
+  let i = 0
+  for (const row of indexesOf(shape.slice(0, -1))) {
+    let [j, k, l] = [p, q, r].map((strides) => (strides ? offsetOf(row, strides) : 0)) as [number, number, number]
+    for (let n = inner; n > 0; n--) {
+      to[i++] = f(a[j]!, b[k]!, c?.[l] as number)
+      j += steps[0]
+      k += steps[1]
+      l += steps[2]
+    }
   }
   return Value.onHost(call.run, type, shape, to as unknown as HostArray)
 }
@@ -77,15 +84,15 @@ export function mapInEngine(call: Call, x: Value, f: (x: Tensor, options: OutOpt
 
 /** A function that the engine has within other ones alone. */
 const inner =
-  (op: UnaryOp) =>
+  (op: UnaryOp, a = 0) =>
   (x: Tensor, { out }: OutOptions = {}): Tensor => {
-    if (!out) return x.engine.make(x.shape, (y) => runUnary(op, x, y, 0, 0))
-    runUnary(op, x, out, 0, 0)
+    if (!out) return x.engine.make(x.shape, (y) => runUnary(op, x, y, a, 0))
+    runUnary(op, x, out, a, 0)
     return out.changed()
   }
 
-const exp = inner(UnaryOp.exp)
-const log = inner(UnaryOp.log)
+export const exp = inner(UnaryOp.exp)
+export const log = inner(UnaryOp.log)
 const sqrt = inner(UnaryOp.sqrt)
 export const round = inner(UnaryOp.round)
 
@@ -96,7 +103,7 @@ const innerOf =
     runBinary(op, ([a, b].find((operand) => typeof operand !== 'number') as Tensor).engine, a, b, out, NO_CLAMP, { op: 'onnx', shapes: {} })
 
 export const maximum = innerOf(BinaryOp.maximum)
-const less = innerOf(BinaryOp.less)
+export const less = innerOf(BinaryOp.less)
 const atMost = innerOf(BinaryOp.atMost)
 export const keep = innerOf(BinaryOp.keep)
 export const drop = innerOf(BinaryOp.drop)
@@ -116,6 +123,8 @@ export function power(x: Tensor, exponent: number, options?: OutOptions): Tensor
 }
 
 export const magnitude = (x: Tensor, options?: OutOptions): Tensor => leakyRelu(x, { ...options, alpha: -1 })
+
+export const softsign = (x: Tensor): Tensor => div(x, add(magnitude(x), 1))
 
 /** A function of one number on the host; `engine`, where there is a kernel, for floats. */
 function unary(host: (v: number, call: Call) => number, engine?: (x: Tensor, options: OutOptions, call: Call) => Tensor, type?: ElementType): Operator {
@@ -191,8 +200,13 @@ function castTo(call: Call, x: Value, type: ElementType): Value {
       Array.from(x.data as Numbers, (v) => printed(v, x.type)),
     )
   if (x.type === 'string') return call.host(type, x.shape, (to) => to.set((x.data as string[]).map((text) => parsed(text, type))))
-  // All numbers of the engine are floats already; bools are whole and small.
-  if (!x.isHost && (isFloat(type) || (x.type === 'bool' && type !== 'float8e8m0')) && x.has(x.layout)) return x.again(type)
+  if (!x.isHost) {
+    // All numbers of the engine are floats already.
+    const whole = /int(8|16|32|64)/.test(type)
+    if (isFloat(type) || (whole && x.type === 'bool')) return x.again(type)
+    if (type === 'bool') return mapInEngine(call, x, (t) => keep(1, t), type)
+    if (whole && isFloat(x.type)) return mapInEngine(call, x, inner(UnaryOp.trunc), type)
+  }
   return mapOnHost(call, x, roundedTo(type, call.flag('saturate', true), call.text('round_mode', 'up')), type)
 }
 
@@ -240,8 +254,8 @@ export const elementwise: Record<string, Operator> = {
   Round: unary(roundToEven, round),
   // Twice, since the smallest float is 2^-149.
   Sign: unary(Math.sign, (x) => mul(mul(x, 2 ** 127), 2 ** 127, { activation: [-1, 1] })), // biome-ignore format: one line
-  Sin: unary(Math.sin),
-  Cos: unary(Math.cos),
+  Sin: unary(Math.sin, inner(UnaryOp.sine)),
+  Cos: unary(Math.cos, inner(UnaryOp.sine, 1)),
   Tan: unary(Math.tan),
   Asin: unary(Math.asin),
   Acos: unary(Math.acos),
@@ -279,7 +293,7 @@ export const elementwise: Record<string, Operator> = {
   HardSwish: activation(hardSwish),
   Mish: activation(mish),
   Softplus: activation(softplus),
-  Softsign: activation((x) => div(x, add(magnitude(x), 1))),
+  Softsign: activation((x) => softsign(x)),
   Swish: (call) => swishOf(call, call.input(0)),
   SwiGLU: (call) => zipInEngine(call, swishOf(call, call.input(0)), call.input(1), mul),
   ThresholdedRelu: activation((x, _, call) => keep(x, less(call.number('alpha', 1), x))),
@@ -305,8 +319,8 @@ export const elementwise: Record<string, Operator> = {
     const remainder = call.flag('fmod') || isFloat(call.input(0).type)
     return zipOnHost(call, [call.input(0), call.input(1)], call.input(0).type, remainder ? (a: number, b: number) => a % b : modulo)
   },
-  Max: folded(Math.max, maximum),
-  Min: folded(Math.min, innerOf(BinaryOp.minimum)),
+  Max: folded((a, b) => Math.max(a, b), maximum),
+  Min: folded((a, b) => Math.min(a, b), innerOf(BinaryOp.minimum)),
   Sum: folded((a, b) => a + b, add), // biome-ignore format: one line
   Mean: (call) => {
     const sum = elementwise['Sum']!(call) as Value

@@ -9,7 +9,7 @@ const imageScaler: Operator = (call) => {
   const x = call.input(0)
   const bias = call.numbers('bias', Array(x.shape[1]!).fill(0))
   const y = mul(x.tensor('last'), call.number('scale', 1))
-  return call.tensor(x.type, add(y, call.tables('bias', [bias.length], () => [bias])[0]!.tensor(), { out: y }), 'last')
+  return call.tensor(x.type, add(y, call.tables('bias', [bias.length], [], () => [bias])[0]!.tensor(), { out: y }), 'last')
 }
 
 /** Borders [left, top, right, bottom] taken away, or a box of `scale` [height, width] from the left and top. */

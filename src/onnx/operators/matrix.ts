@@ -1,7 +1,7 @@
 /** Matrix products: MatMul, Gemm, Einsum. */
 import { add, mul } from '../../ops/arithmetic.js'
 import { linear, matmul } from '../../ops/matmul.js'
-import { broadcastShapes, broadcastStrides, stridesOf } from '../../shape.js'
+import { broadcastShapes, broadcastStrides, sizeOf, stridesOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf, permuted } from '../move.js'
@@ -88,7 +88,7 @@ const gemm: Operator = (call) => {
   return call.tensor(givenA.type, y)
 }
 
-/** Sums over the letters that the result lacks of the products of all inputs: Einstein's notation. On the host but for a product of two matrices. */
+/** Sums over the letters that the result lacks of the products of all inputs: Einstein's notation. On the host but for what is a product of matrices. */
 const einsum: Operator = (call) => {
   const [left, right] = call.text('equation').replaceAll(' ', '').split('->') as [string, string | undefined]
   const values = call.inputs as Value[]
@@ -111,6 +111,32 @@ const einsum: Operator = (call) => {
     })
   })
   const summed = all.filter((letter) => !result.includes(letter))
+  const [a, b] = values as [Value, Value]
+  const [p, q] = named.map((term) => [...term]) as [string[], string[]]
+  const isProduct =
+    values.length === 2 &&
+    isFloat(a.type) &&
+    !(a.isHost && b.isHost) &&
+    summed.every((letter) => p.includes(letter) && q.includes(letter)) &&
+    named.every((term, i) => new Set(term).size === term.length && [...term].every((letter, axis) => values[i]!.shape[axis] === lengths.get(letter)))
+  if (isProduct) {
+    const batch = result.filter((letter) => p.includes(letter) && q.includes(letter))
+    const [rows, columns] = [p.filter((letter) => !q.includes(letter)), q.filter((letter) => !p.includes(letter))]
+    const equation = `einsum ${call.text('equation')}`
+    const matrices =
+      (value: Value, term: string[], ...sides: string[][]) =>
+      () =>
+        permuted(call, value, sides.flat().map((letter) => term.indexOf(letter))) // biome-ignore format: one line
+          .tensor()
+          .reshape(sides.map((letters) => sizeOf(letters.map((letter) => lengths.get(letter)!))))
+    const left = a.form(`${equation} left`, matrices(a, p, batch, rows, summed))
+    const y = batch.length
+      ? matmul(left, b.form(equation, matrices(b, q, batch, summed, columns)))
+      : linear(left, b.form(equation, matrices(b, q, summed, columns)))
+    const order = [...batch, ...rows, ...columns]
+    const product = call.tensor(a.type, y.reshape(order.map((letter) => lengths.get(letter)!)))
+    return permuted(call, product, result.map((letter) => order.indexOf(letter))) // biome-ignore format: one line
+  }
   const shape = result.map((letter) => lengths.get(letter)!)
   const sumShape = summed.map((letter) => lengths.get(letter)!)
   const strides = named.map((term, i) => {

@@ -1,17 +1,17 @@
 /** Normalisations: (x - mean) / sqrt(variance + epsilon) over this or that set of axes, and those without a mean. */
-import { add, mul, sub } from '../../ops/arithmetic.js'
+import { add, div, mul, sub } from '../../ops/arithmetic.js'
 import { batchNorm } from '../../ops/batchNorm.js'
 import { groupNorm, instanceNorm } from '../../ops/groupNorm.js'
 import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
 import { avgPool2d } from '../../ops/pool.js'
-import { mean } from '../../ops/reduce.js'
+import { mean, sum } from '../../ops/reduce.js'
 import { type Shape, sameShape } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { moveBox } from '../move.js'
 import type { Value } from '../value.js'
-import { power } from './elementwise.js'
-import { inLanes } from './reduce.js'
+import { keep, magnitude, mapInEngine, power } from './elementwise.js'
+import { axisIn } from './reduce.js'
 
 /** (x - mean) / sqrt(variance + epsilon) over axes; without the mean where `centred` is not wanted. */
 function normalized(x: Tensor, axes: number[], epsilon: number, centred = true): { y: Tensor; average: Tensor | undefined; inverse: Tensor } {
@@ -94,14 +94,14 @@ const layerNormalization: Operator = (call) => {
   ]
 }
 
-/** Along one axis, on the host. */
+/** x / (sum of |x|^p)^(1/p) along one axis; zeros alone stay zeros. */
 const lpNormalization: Operator = (call) => {
   const x = call.input(0)
-  const axis = call.ownAxis(x.shape.length, -1)
+  const axes = axisIn(x, call.ownAxis(x.shape.length, -1))
   const p = call.number('p', 2)
-  return inLanes(call, x, x.shape, axis, (from, y, places) => {
-    const norm = places.reduce((sum, at) => sum + Math.abs(from[at]!) ** p, 0) ** (1 / p)
-    for (const at of places) y[at] = norm === 0 ? 0 : from[at]! / norm
+  return mapInEngine(call, x, (t) => {
+    const norm = power(sum(power(magnitude(t), p), { axes, keepDims: true }), 1 / p)
+    return keep(div(t, norm), norm)
   })
 }
 

@@ -2,10 +2,10 @@
 import { clamp } from '../../ops/activation.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'
 import { max, min } from '../../ops/reduce.js'
-import { sizeOf, stridesOf } from '../../shape.js'
+import { sizeOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
-import { indexesOf, offsetOf } from '../move.js'
+import { move, whole } from '../move.js'
 import { type ElementType, isSmallFloat, limit, roundedTo, roundToEven, typeOf } from '../types.js'
 import type { Value } from '../value.js'
 import { drop, mapInEngine, round, zipInEngine, zipOnHost } from './elementwise.js'
@@ -31,19 +31,21 @@ function saturate(call: Call, v: number, type: ElementType): number {
   return limit(roundToEven(v), low, high)
 }
 
-/** Which element of a scale (or zero point) belongs to each element of x. */
-function placesOf(call: Call, x: Value, scale: Value): (index: readonly number[]) => number {
-  if (scale.size === 1 && scale.shape.length < 2) return () => 0
-  const axis = call.ownAxis(x.shape.length, 1)
-  const block = call.number('block_size', 0)
-  if (!block) return (index) => index[axis]!
-  const strides = stridesOf(scale.shape)
-  return (index) => offsetOf(index.with(axis, Math.floor(index[axis]! / block)), strides)
-}
-
 /** A scale or zero point in a shape that broadcasts to `rank` axes along one of them. */
 const along = (value: Value, axis: number, rank: number): Value =>
   value.shape.length === 1 && value.size > 1 ? value.reshaped([value.size, ...Array(rank - 1 - axis).fill(1)]) : value
+
+/** Those of a node as they broadcast to x: along its axis, or each for a block of it. */
+function spread(call: Call, x: Value, value: Value): Value {
+  if (value.size === 1 && value.shape.length < 2) return value
+  const axis = call.axis(call.number('axis', 1), x.shape.length)
+  const block = call.number('block_size', 0)
+  if (!block) return along(value, axis, x.shape.length)
+  const boxOf = (k: number) =>
+    whole(x.shape).map((box, i) => (i === axis ? { axis, from: k, step: 0, to: k * block, length: Math.min(block, box.length - k * block) } : box))
+  const blocks = () => move(call, x.shape, Array.from({ length: value.shape[axis]! }, (_, k) => ({ source: value, axes: boxOf(k) }))) // biome-ignore format: one line
+  return x.isHost ? blocks() : call.tables(`blocks of ${call.inputs.indexOf(value)}`, x.shape, [value], () => [blocks().data as Float32Array])[0]!
+}
 
 /** round(x) + zero within a type, in the engine; x is written over. */
 function saturated(call: Call, x: Value, zero: Value | undefined, type: ElementType): Value {
@@ -55,44 +57,25 @@ function saturated(call: Call, x: Value, zero: Value | undefined, type: ElementT
 }
 
 const quantizeLinear: Operator = (call) => {
-  const [x, scale, zero] = [call.input(0), call.input(1), call.inputs[2]]
-  const type = zero?.type ?? typeOf(call.number('output_dtype', 0)) ?? 'uint8'
-  if (!x.isHost && !isSmallFloat(type) && !call.number('block_size', 0)) {
-    const [rank, axis] = [x.shape.length, call.number('axis', 1)]
-    const each = (value: Value) => along(value, value.size > 1 ? call.axis(axis, rank) : 0, rank)
-    const quotient = zipInEngine(call, x, each(scale), (p, q) => div(p, q), 'float32')
-    return saturated(call, quotient, zero && each(zero), type)
+  const x = call.input(0)
+  const type = call.inputs[2]?.type ?? typeOf(call.number('output_dtype', 0)) ?? 'uint8'
+  const [scale, zero] = call.inputs.slice(1, 3).map((value) => value && spread(call, x, value)) as [Value, Value | undefined]
+  const small = isSmallFloat(type)
+  if (!x.isHost && !small) {
+    const quotient = zipInEngine(call, x, scale, (p, q) => div(p, q), 'float32')
+    return saturated(call, quotient, zero, type)
   }
-  const place = placesOf(call, x, scale)
-  const [v, s, z] = [x.data as Float64Array, scale.data as Float64Array, zero?.data as Float64Array | undefined]
-  const rounded = isSmallFloat(type) ? roundedTo(type, call.flag('saturate', true)) : undefined
-  return call.host(type, x.shape, (to) => {
-    let i = 0
-    for (const index of indexesOf(x.shape)) {
-      const at = place(index)
-      const [quotient, origin] = [Math.fround(v[i]! / s[at]!), z?.[at] ?? 0]
-      to[i++] = rounded ? rounded(quotient + origin) : saturate(call, roundToEven(quotient) + origin, type)
-    }
-  })
+  const rounded = small ? roundedTo(type, call.flag('saturate', true)) : (v: number) => saturate(call, v, type)
+  const nearest = small ? Math.fround : (v: number) => roundToEven(Math.fround(v))
+  return zipOnHost(call, zero ? [x, scale, zero] : [x, scale], type, (v, s, z = 0) => rounded(nearest(v / s) + z))
 }
 
 const dequantizeLinear: Operator = (call) => {
-  const [x, scale, zero] = [call.input(0), call.input(1), call.inputs[2]]
-  if (!x.isHost && !call.number('block_size', 0)) {
-    const [rank, axis] = [x.shape.length, call.number('axis', 1)]
-    const each = (value: Value) => along(value, value.size > 1 ? call.axis(axis, rank) : 0, rank)
-    return zipInEngine(call, centred(call, x, zero && each(zero)), each(scale), mul, scale.type)
-  }
-  const place = placesOf(call, x, scale)
-  const [q, s, z] = [x.data as Float64Array, scale.data as Float64Array, zero?.data as Float64Array | undefined]
-  return call.host(typeOf(call.number('output_dtype', 0)) ?? scale.type, x.shape, (to) => {
-    let i = 0
-    for (const index of indexesOf(x.shape)) {
-      const at = place(index)
-      to[i] = (q[i]! - (z?.[at] ?? 0)) * s[at]!
-      i++
-    }
-  })
+  const x = call.input(0)
+  const [scale, zero] = call.inputs.slice(1, 3).map((value) => value && spread(call, x, value)) as [Value, Value | undefined]
+  const type = typeOf(call.number('output_dtype', 0)) ?? scale.type
+  if (!x.isHost) return zipInEngine(call, centred(call, x, zero), scale, mul, type)
+  return zipOnHost(call, zero ? [x, scale, zero] : [x, scale], type, (q, s, z = 0) => (q - z) * s)
 }
 
 const dynamicQuantizeLinear: Operator = (call) => {
@@ -142,11 +125,13 @@ function summed(call: Call, w: Value, zero: Value | undefined, depth: number, st
     if (depth <= 1 << bit || sums.every((sum) => sum * BYTE < EXACT)) return [data]
     return [0, 1].flatMap((half) => split(data.map((v, i) => (((Math.floor(i / step) % depth) >> bit) & 1) === half ? v : 0), bit + 1)) // biome-ignore format: one line
   }
-  const make = () => split((zero && !isZero(zero) ? zipOnHost(call, [w, zero], 'float32', (p: number, q: number) => p - q) : w).data as Float32Array, 0)
-  const parts = fixed ? call.tables('parts', w.shape, make) : make().map((data) => call.host('float32', w.shape, data))
+  const parts = call.tables('parts', w.shape, zero ? [w, zero] : [w], () => {
+    const whole = zero && !isZero(zero) ? zipOnHost(call, [w, zero], 'float32', (p, q) => p - q) : w
+    return split(whole.data as Float32Array, 0)
+  })
   const sums = parts.map(run)
   if (type === 'float32' || sums.length === 1) return sums.reduce((a, b) => zipInEngine(call, a, b, add)).again(type)
-  return zipOnHost(call, sums, type, (...each: number[]) => each.reduce((a, b) => a + b))
+  return sums.reduce((a, b) => zipOnHost(call, [a, b], type, (p, q) => p + q))
 }
 
 function integerProduct(call: Call, [a, aZero, b, bZero]: (Value | undefined)[], type: ElementType): Value {

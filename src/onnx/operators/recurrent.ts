@@ -1,176 +1,152 @@
-/** Recurrent layers: RNN, GRU and LSTM, on the host. Formulas and order of the gates: the ONNX standard. */
-
-import { sizeOf } from '../../shape.js'
+/** Recurrent layers: RNN, GRU and LSTM. The input's share of every step is one product; each step then adds its own. Formulas and order of the gates: the ONNX standard. */
+import { clamp, elu, hardSigmoid, leakyRelu, relu, sigmoid, softplus, tanh } from '../../ops/activation.js'
+import { add, mul, sub } from '../../ops/arithmetic.js'
+import { copy } from '../../ops/copy.js'
+import { linear } from '../../ops/matmul.js'
+import { sizeOf, stridesOf } from '../../shape.js'
+import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import type { Value } from '../value.js'
+import { keep, less, softsign } from './elementwise.js'
 
-type Numbers = Float64Array
-type Activation = (v: number) => number
+type Activation = (x: Tensor, alpha?: number, beta?: number) => Tensor
 
-const logistic: Activation = (v) => 1 / (1 + Math.exp(-v))
-
-function activationNamed(call: Call, name: string, i: number): Activation {
-  const alpha = call.numbers('activation_alpha', undefined)?.[i]
-  const beta = call.numbers('activation_beta', undefined)?.[i]
-  switch (name.toLowerCase()) {
-    case 'sigmoid':
-      return logistic
-    case 'tanh':
-      return Math.tanh
-    case 'relu':
-      return (v) => Math.max(v, 0)
-    case 'leakyrelu':
-      return (v) => (v < 0 ? (alpha ?? 0.01) * v : v)
-    case 'thresholdedrelu':
-      return (v) => (v > (alpha ?? 1) ? v : 0)
-    case 'scaledtanh':
-      return (v) => (alpha ?? 1) * Math.tanh((beta ?? 1) * v)
-    case 'hardsigmoid':
-      return (v) => Math.min(Math.max((alpha ?? 0.2) * v + (beta ?? 0.5), 0), 1)
-    case 'elu':
-      return (v) => (v < 0 ? (alpha ?? 1) * Math.expm1(v) : v)
-    case 'softsign':
-      return (v) => v / (1 + Math.abs(v))
-    case 'softplus':
-      return (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)))
-    case 'affine':
-      return (v) => (alpha ?? 1) * v + (beta ?? 0)
-    default:
-      return call.fail('activations', 'known', name)
-  }
+const activations: Record<string, Activation> = {
+  sigmoid: (x) => sigmoid(x),
+  tanh: (x) => tanh(x),
+  relu: (x) => relu(x),
+  leakyrelu: (x, alpha = 0.01) => leakyRelu(x, { alpha }),
+  thresholdedrelu: (x, alpha = 1) => keep(x, less(alpha, x)),
+  scaledtanh: (x, alpha = 1, beta = 1) => mul(tanh(mul(x, beta)), alpha),
+  hardsigmoid: (x, alpha = 0.2, beta = 0.5) => hardSigmoid(x, { alpha, beta }),
+  elu: (x, alpha = 1) => elu(x, { alpha }),
+  softsign,
+  softplus: (x) => softplus(x),
+  affine: (x, alpha = 1, beta = 0) => add(mul(x, alpha), beta),
 }
 
-/** What one direction of a layer works with. */
+/** What one step of one direction works with. */
 interface Cell {
-  hidden: number
-  /** Sums of one gate: w x + r h + both biases, or its two halves. */
-  fromX: (gate: number, unit: number, x: Numbers, at: number) => number
-  fromH: (gate: number, unit: number, h: Numbers) => number
-  /** Of the input, of the hidden state. */
-  biases: (gate: number, unit: number) => [number, number]
-  peephole: (gate: number, unit: number) => number
-  activations: Activation[]
-  clip: Activation
+  /** The shares of a gate that the input and the hidden state have, with their biases. */
+  fromX: (gate: number) => Tensor
+  fromH: (gate: number, h: Tensor) => Tensor
+  /** What the cell adds to a gate, where there are peepholes. */
+  peeped: (gate: number, sum: Tensor, c: Tensor) => Tensor
+  activations: ((x: Tensor) => Tensor)[]
+  clip: (x: Tensor) => Tensor
 }
 
-type Step = (call: Call, cell: Cell, x: Numbers, at: number, h: Numbers, c: Numbers) => { h: Numbers; c: Numbers }
-
-const units = (cell: Cell, make: (unit: number) => number): Numbers => Float64Array.from({ length: cell.hidden }, (_, unit) => make(unit))
-
-const rnnStep: Step = (_, cell, x, at, h, c) => {
-  const [f] = cell.activations as [Activation]
-  const next = units(cell, (u) => {
-    const [wb, rb] = cell.biases(0, u)
-    return f(cell.clip(cell.fromX(0, u, x, at) + cell.fromH(0, u, h) + wb + rb))
-  })
-  return { h: next, c }
+interface State {
+  h: Tensor
+  c: Tensor
 }
+
+type Step = (call: Call, cell: Cell, state: State) => State
+
+const rnnStep: Step = (_, { activations: [f], fromX, fromH, clip }, { h, c }) => ({ h: f!(clip(add(fromX(0), fromH(0, h)))), c })
 
 /** Gates z, r, h. */
-const gruStep: Step = (call, cell, x, at, h, c) => {
-  const [f, g] = cell.activations as [Activation, Activation]
-  const sum = (gate: number, u: number) => {
-    const [wb, rb] = cell.biases(gate, u)
-    return cell.clip(cell.fromX(gate, u, x, at) + cell.fromH(gate, u, h) + wb + rb)
-  }
-  const z = units(cell, (u) => f(sum(0, u)))
-  const r = units(cell, (u) => f(sum(1, u)))
-  const reset = units(cell, (u) => r[u]! * h[u]!)
-  const after = call.number('linear_before_reset', 0) !== 0
-  const candidate = units(cell, (u) => {
-    const [wb, rb] = cell.biases(2, u)
-    const hiddenPart = after ? r[u]! * (cell.fromH(2, u, h) + rb) : cell.fromH(2, u, reset) + rb
-    return g(cell.clip(cell.fromX(2, u, x, at) + hiddenPart + wb))
-  })
-  return { h: units(cell, (u) => (1 - z[u]!) * candidate[u]! + z[u]! * h[u]!), c }
+const gruStep: Step = (call, { activations: [f, g], fromX, fromH, clip }, { h, c }) => {
+  const [z, r] = [0, 1].map((gate) => f!(clip(add(fromX(gate), fromH(gate, h))))) as [Tensor, Tensor]
+  const hiddenPart = call.number('linear_before_reset', 0) ? mul(r, fromH(2, h)) : fromH(2, mul(r, h))
+  const candidate = g!(clip(add(fromX(2), hiddenPart)))
+  return { h: add(candidate, mul(z, sub(h, candidate))), c }
 }
 
 /** Gates i, o, f, c; peepholes i, o, f. */
-const lstmStep: Step = (call, cell, x, at, h, c) => {
-  const [f, g, k] = cell.activations as [Activation, Activation, Activation]
-  const sum = (gate: number, u: number) => {
-    const [wb, rb] = cell.biases(gate, u)
-    return cell.fromX(gate, u, x, at) + cell.fromH(gate, u, h) + wb + rb
-  }
-  const input = units(cell, (u) => f(cell.clip(sum(0, u) + cell.peephole(0, u) * c[u]!)))
-  const coupled = call.number('input_forget', 0) !== 0
-  const forget = units(cell, (u) => (coupled ? 1 - input[u]! : f(cell.clip(sum(2, u) + cell.peephole(2, u) * c[u]!))))
-  const next = units(cell, (u) => forget[u]! * c[u]! + input[u]! * g(cell.clip(sum(3, u))))
-  const output = units(cell, (u) => f(cell.clip(sum(1, u) + cell.peephole(1, u) * next[u]!)))
-  return { h: units(cell, (u) => output[u]! * k(next[u]!)), c: next }
+const lstmStep: Step = (call, { activations: [f, g, k], fromX, fromH, peeped, clip }, { h, c }) => {
+  const sum = (gate: number) => add(fromX(gate), fromH(gate, h))
+  const input = f!(clip(peeped(0, sum(0), c)))
+  const forget = call.flag('input_forget') ? sub(1, input) : f!(clip(peeped(2, sum(2), c)))
+  const next = add(mul(forget, c), mul(input, g!(clip(sum(3)))))
+  return { h: mul(f!(clip(peeped(1, sum(1), next))), k!(next)), c: next }
 }
 
-function recurrent(step: Step, gates: number, defaults: string[], hasCell: boolean): Operator {
+function recurrent(step: Step, gates: number, defaults: string[]): Operator {
   return (call) => {
+    const { engine } = call
     const [x, w, r] = [call.input(0), call.input(1), call.input(2)]
-    const [b, lengths, h0] = [call.inputs[3], call.inputs[4]?.numbers, call.inputs[5]]
-    const [c0, p] = hasCell ? [call.inputs[6], call.inputs[7]] : []
+    const [b, lengths, h0, c0, p] = [3, 4, 5, 6, 7].map((i) => call.inputs[i])
     const batchFirst = call.flag('layout')
-    const [steps, batch] = batchFirst ? [x.shape[1]!, x.shape[0]!] : [x.shape[0]!, x.shape[1]!]
+    const [steps, batch] = (batchFirst ? [x.shape[1], x.shape[0]] : x.shape) as [number, number]
     const inputs = x.shape[2]!
     const directions = w.shape[0]!
     const hidden = call.number('hidden_size', r.shape[2]!)
-    const limit = call.number('clip', Number.POSITIVE_INFINITY)
+    const limit = call.number('clip', 0)
     const names = call.texts('activations') ?? Array(directions).fill(defaults).flat()
-    const source = x.data as Numbers
-    const numbers = (value: Value | undefined) => value?.data as Numbers | undefined
-    const [wd, rd, bd, pd] = [numbers(w)!, numbers(r)!, numbers(b), numbers(p)]
-    const row = (t: number, n: number) => (batchFirst ? n * steps + t : t * batch + n)
-    // Where [step, direction, batch] and [direction, batch] stand in the results.
-    const atY = (t: number, d: number, n: number) => (batchFirst ? (n * steps + t) * directions + d : (t * directions + d) * batch + n) * hidden
-    const atH = (d: number, n: number) => (batchFirst ? n * directions + d : d * batch + n) * hidden
-    const y = new Float64Array(steps * directions * batch * hidden)
-    const yh = new Float64Array(directions * batch * hidden)
-    const yc = new Float64Array(directions * batch * hidden)
+    const [alphas, betas] = [call.numbers('activation_alpha', []), call.numbers('activation_beta', [])]
+    const named = names.map((name, i) => {
+      const f = activations[name.toLowerCase()] ?? call.fail('activations', 'known', name)
+      return (sum: Tensor) => f(sum, alphas[i], betas[i])
+    })
+    // Of each direction and gate a matrix [depth, hidden], or a vector [hidden].
+    const tables = (use: string, value: Value | undefined, ...shape: number[]): readonly Value[] =>
+      value
+        ? call.tables(use, [...shape, hidden], [value], () => {
+            const [from, depth] = [value.data as Float32Array, sizeOf(shape)]
+            const turned = (gate: number) =>
+              Float32Array.from({ length: depth * hidden }, (_, i) => from[(gate * hidden + (i % hidden)) * depth + Math.floor(i / hidden)]!)
+            return Array.from({ length: value.size / depth / hidden }, (_, gate) => turned(gate))
+          })
+        : []
+    const [ws, rs, bs, ps] = [tables('w', w, inputs), tables('r', r, hidden), tables('b', b), tables('p', p)]
+    const times = (from: Tensor, matrix: Value, bias: Value | undefined) =>
+      matrix.packed(matrix.shape, stridesOf(matrix.shape), (weight) => linear(from, weight, { bias: bias?.tensor() }))
+
+    const ends = lengths?.numbers ?? Array(batch).fill(steps)
+    // Sequences of different lengths go one by one.
+    const groups = ends.every((length) => length === ends[0]) ? [{ first: 0, count: batch }] : ends.map((_, first) => ({ first, count: 1 }))
+    const ofBatch = (...shape: number[]) => (batchFirst ? [batch, ...shape] : [...shape, batch])
+    const [y, lastH, lastC] = [[steps, directions], [directions], [directions]].map((shape) =>
+      engine.make([...ofBatch(...shape), hidden], (to) => copy(engine, { value: 0 }, to.pointer, [{ length: to.size, from: 0, to: 1 }])),
+    ) as [Tensor, Tensor, Tensor]
     for (let d = 0; d < directions; d++) {
-      const cell: Cell = {
-        hidden,
-        fromX: (gate, u, from, at) => {
-          const first = ((d * gates + gate) * hidden + u) * inputs
-          let sum = 0
-          for (let i = 0; i < inputs; i++) sum += wd[first + i]! * from[at + i]!
-          return sum
-        },
-        fromH: (gate, u, h) => {
-          const first = ((d * gates + gate) * hidden + u) * hidden
-          let sum = 0
-          for (let i = 0; i < hidden; i++) sum += rd[first + i]! * h[i]!
-          return sum
-        },
-        biases: (gate, u) => {
-          const first = d * 2 * gates * hidden + gate * hidden + u
-          return bd ? [bd[first]!, bd[first + gates * hidden]!] : [0, 0]
-        },
-        peephole: (gate, u) => pd?.[(d * 3 + gate) * hidden + u] ?? 0,
-        activations: names.slice(d * defaults.length, (d + 1) * defaults.length).map((name, i) => activationNamed(call, name, d * defaults.length + i)),
-        clip: (v) => Math.min(Math.max(v, -limit), limit),
-      }
-      const backward = call.text('direction', 'forward') === 'reverse' || d === 1
-      for (let n = 0; n < batch; n++) {
-        const start = (value: Value | undefined): Numbers => {
-          const from = numbers(value)
-          return from ? Float64Array.from(from.subarray(atH(d, n), atH(d, n) + hidden)) : new Float64Array(hidden)
+      const backward = d === 1 || call.text('direction') === 'reverse'
+      const projected = Array.from({ length: gates }, (_, gate) => times(x.tensor(), ws[d * gates + gate]!, bs[2 * d * gates + gate]))
+      for (const { first, count } of groups) {
+        // The rows of this group at indexes along the axes that are neither batch nor hidden.
+        const rows = (of: Tensor, ...at: number[]) => {
+          const strides = stridesOf(of.shape)
+          const [step] = strides.splice(batchFirst ? 0 : -2, 1) as [number]
+          return { pointer: of.pointer + 4 * (first * step + at.reduce((sum, index, i) => sum + index * strides[i]!, 0)), step }
         }
-        let state = { h: start(h0), c: start(c0) }
-        const length = lengths?.[n] ?? steps
+        const across = (from: number, to: number) => [{ length: count, from, to }, { length: hidden, from: 1, to: 1 }] // biome-ignore format: one line
+        const take = (of: Tensor, at: number) =>
+          engine.make([count, hidden], (to) => {
+            const { pointer, step } = rows(of, at)
+            copy(engine, pointer, to.pointer, across(step, hidden))
+          })
+        const store = (from: Tensor, to: Tensor, ...at: number[]) => {
+          const { pointer, step } = rows(to, ...at)
+          copy(engine, from.pointer, pointer, across(hidden, step))
+        }
+        const start = (value: Value | undefined) =>
+          value ? take(value.tensor(), d) : call.tables(`zeros ${count}`, [count, hidden], [], () => [new Float32Array(count * hidden)])[0]!.tensor()
+        const cell = (t: number): Cell => ({
+          fromX: (gate) => take(projected[gate]!, t),
+          fromH: (gate, h) => times(h, rs[d * gates + gate]!, bs[(2 * d + 1) * gates + gate]),
+          peeped: (gate, sum, c) => (p ? add(sum, mul(c, ps[3 * d + gate]!.tensor())) : sum),
+          activations: named.slice(d * defaults.length, (d + 1) * defaults.length),
+          clip: (sum) => (limit ? clamp(sum, { low: -limit, high: limit }) : sum),
+        })
+        let state: State = { h: start(h0), c: start(c0) }
+        const length = ends[first]!
         for (let i = 0; i < length; i++) {
           const t = backward ? length - 1 - i : i
-          state = step(call, cell, source, row(t, n) * inputs, state.h, state.c)
-          y.set(state.h, atY(t, d, n))
+          // Forms of the weights that the first step makes are for all.
+          state = engine.scope(() => ({ ...step(call, cell(t), state), weights: [...rs, ...bs, ...ps].map(({ tensors }) => tensors) }))
+          store(state.h, y, t, d)
         }
-        yh.set(state.h, atH(d, n))
-        yc.set(state.c, atH(d, n))
+        store(state.h, lastH, d)
+        store(state.c, lastC, d)
       }
     }
-    const shapeY = batchFirst ? [batch, steps, directions, hidden] : [steps, directions, batch, hidden]
-    const shapeH = batchFirst ? [batch, directions, hidden] : [directions, batch, hidden]
-    const value = (shape: number[], data: Numbers) => call.host(x.type, shape, (to) => to.set(data.subarray(0, sizeOf(shape))))
-    return [value(shapeY, y), value(shapeH, yh), ...(hasCell ? [value(shapeH, yc)] : [])]
+    return [y, lastH, lastC].map((tensor) => call.tensor(x.type, tensor))
   }
 }
 
 export const recurrence: Record<string, Operator> = {
-  RNN: recurrent(rnnStep, 1, ['Tanh'], false),
-  GRU: recurrent(gruStep, 3, ['Sigmoid', 'Tanh'], false),
-  LSTM: recurrent(lstmStep, 4, ['Sigmoid', 'Tanh', 'Tanh'], true),
+  RNN: recurrent(rnnStep, 1, ['Tanh']),
+  GRU: recurrent(gruStep, 3, ['Sigmoid', 'Tanh']),
+  LSTM: recurrent(lstmStep, 4, ['Sigmoid', 'Tanh', 'Tanh']),
 }

@@ -1,6 +1,7 @@
 /** Operators that go along axes: reductions, softmax and its kin, sorting, running sums. */
-import { mul } from '../../ops/arithmetic.js'
-import { max, mean, min, sum } from '../../ops/reduce.js'
+import { clamp } from '../../ops/activation.js'
+import { add, mul, sub } from '../../ops/arithmetic.js'
+import { argmax, max, mean, min, sum } from '../../ops/reduce.js'
 import { logSoftmax, softmax } from '../../ops/softmax.js'
 import { type Shape, sizeOf, stridesOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
@@ -8,7 +9,7 @@ import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
 import { isFloat } from '../types.js'
 import { lastAxis, lastShape, Value } from '../value.js'
-import { magnitude, power } from './elementwise.js'
+import { exp, log, magnitude, power } from './elementwise.js'
 
 /** The axes of a reduction: an input in newer versions, an attribute in older; all where none are named, none where the node says so. */
 function axesOf(call: Call, x: Value): number[] {
@@ -47,17 +48,26 @@ const reduction =
     const axes = axesOf(call, x)
     const count = sizeOf(axes.map((axis) => x.shape[axis]!))
     if (!engine || x.isHost || !isFloat(x.type) || count === 0 || axes.length === 0) return reduceOnHost(call, x, axes, host)
-    const shape = x.shape.map((length, axis) => (axes.includes(axis) ? 1 : length))
-    const { layout } = x
-    const kept = engine(x.tensor(layout), layout === 'plain' ? axes : axes.map((axis) => lastAxis(axis, x.shape.length)))
-    const y = Value.inEngine(call.run, x.type, shape, kept.reshape(layout === 'plain' ? shape : lastShape(shape)), layout)
-    return call.flag('keepdims', true) ? y : y.reshaped(x.shape.filter((_, axis) => !axes.includes(axis)))
+    return reduceInEngine(call, x, axes, engine)
   }
+
+/** Where an axis is as a value stands. */
+export const axisIn = ({ layout, shape }: Value, axis: number): number => (layout === 'plain' ? axis : lastAxis(axis, shape.length))
+
+function reduceInEngine(call: Call, x: Value, axes: readonly number[], f: (x: Tensor, axes: number[]) => Tensor, type = x.type): Value {
+  const shape = x.shape.map((length, axis) => (axes.includes(axis) ? 1 : length))
+  const { layout } = x
+  const kept = f(x.tensor(layout), axes.map((axis) => axisIn(x, axis))) // biome-ignore format: one line
+  const y = Value.inEngine(call.run, type, shape, kept.reshape(layout === 'plain' ? shape : lastShape(shape)), layout)
+  return call.flag('keepdims', true) ? y : y.reshaped(x.shape.filter((_, axis) => !axes.includes(axis)))
+}
 
 const total = (values: Float64Array): number => values.reduce((sum, v) => sum + v, 0)
 const largest = (values: Float64Array): number => values.reduce((a, b) => (Number.isNaN(b) || b > a ? b : a), Number.NEGATIVE_INFINITY)
 const smallest = (values: Float64Array): number => values.reduce((a, b) => (Number.isNaN(b) || b < a ? b : a), Number.POSITIVE_INFINITY)
 const kept = { keepDims: true }
+/** Near the largest float32: of two infinities no difference is taken. */
+const MOST = 3e38
 
 /** log(sum(exp(x))) from the largest, so that nothing overflows. */
 function logSumExp(values: Float64Array): number {
@@ -65,14 +75,16 @@ function logSumExp(values: Float64Array): number {
   return Number.isFinite(top) ? top + Math.log(values.reduce((sum, v) => sum + Math.exp(v - top), 0)) : top
 }
 
-/** The largest (or smallest) element's place along an axis. */
+/** The largest element's place along an axis, or with a sign of -1 the smallest's. */
 const place =
-  (better: (a: number, b: number) => boolean): Operator =>
+  (sign: number): Operator =>
   (call) => {
     const x = call.input(0)
     const last = call.flag('select_last_index')
     const axis = call.ownAxis(x.shape.length, 0)
-    const find = (values: Float64Array) => values.reduce((best, v, i) => (better(v, values[best]!) || (last && v === values[best]) ? i : best), 0)
+    if (!x.isHost && isFloat(x.type) && !last)
+      return reduceInEngine(call, x, [axis], (t, axes) => argmax(sign < 0 ? mul(t, sign) : t, { axes, ...kept }), 'int64')
+    const find = (values: Float64Array) => values.reduce((best, v, i) => (sign * (v - values[best]!) > 0 || (last && v === values[best]) ? i : best), 0)
     return reduceOnHost(call, x, [axis], find, 'int64')
   }
 
@@ -90,13 +102,13 @@ const softmaxWith =
     const { axis, shape } = along(call, x)
     if (x.shape.length === 0) return call.host(x.type, [], Float32Array.of(engine === softmax ? 1 : 0))
     if (shape === x.shape && x.layout === 'last') {
-      return Value.inEngine(call.run, x.type, x.shape, engine(x.tensor('last'), { axis: lastAxis(axis, shape.length) }), 'last')
+      return Value.inEngine(call.run, x.type, x.shape, engine(x.tensor('last'), { axis: axisIn(x, axis) }), 'last')
     }
     return call.tensor(x.type, engine(x.tensor('plain').reshape(shape), { axis })).reshaped(x.shape)
   }
 
 /** Works out y on the host in lanes along an axis of `shape`: `visit` gets the place of each one's elements, in order. */
-export function inLanes(call: Call, x: Value, shape: Shape, axis: number, visit: (from: Float64Array, y: Float64Array, places: number[]) => void): Value {
+function inLanes(call: Call, x: Value, shape: Shape, axis: number, visit: (from: Float64Array, y: Float64Array, places: number[]) => void): Value {
   const stride = stridesOf(shape)[axis]!
   const lane = Array.from({ length: shape[axis]! }, (_, i) => i * stride)
   const from = x.data as Float64Array
@@ -175,14 +187,20 @@ export const reduce: Record<string, Operator> = {
     (values) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0)),
     (x, axes) => power(sum(mul(x, x), { axes, ...kept }), 0.5),
   ),
-  ReduceLogSum: reduction((values) => Math.log(total(values))),
-  ReduceLogSumExp: reduction(logSumExp),
+  ReduceLogSum: reduction(
+    (values) => Math.log(total(values)),
+    (x, axes) => log(sum(x, { axes, ...kept })),
+  ),
+  ReduceLogSumExp: reduction(logSumExp, (x, axes) => {
+    const top = clamp(max(x, { axes, ...kept }), { low: -MOST, high: MOST })
+    return add(log(sum(exp(sub(x, top)), { axes, ...kept })), top)
+  }),
   ReduceSumSquare: reduction(
     (values) => values.reduce((sum, v) => sum + v * v, 0),
     (x, axes) => sum(mul(x, x), { axes, ...kept }),
   ),
-  ArgMax: place((a, b) => a > b),
-  ArgMin: place((a, b) => a < b),
+  ArgMax: place(1),
+  ArgMin: place(-1),
   Softmax: softmaxWith(softmax),
   LogSoftmax: softmaxWith(logSoftmax),
   Hardmax: hardmax,

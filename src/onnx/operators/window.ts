@@ -1,15 +1,17 @@
 /** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
 import type { Engine } from '../../engine.js'
+import { mul } from '../../ops/arithmetic.js'
 import { type ConvAlgorithm, conv2d, planConv2d } from '../../ops/conv2d.js'
 import { convTranspose2d } from '../../ops/convTranspose2d.js'
 import { copy } from '../../ops/copy.js'
-import { avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from '../../ops/pool.js'
+import { avgPool2d, globalAvgPool2d, globalMaxPool2d, type MaxPool2dOptions, maxPool2d } from '../../ops/pool.js'
 import { type Shape, sizeOf, stridesOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
 import type { Value } from '../value.js'
+import { magnitude, power } from './elementwise.js'
 
 /** A window as the file gives it, along each spatial axis. */
 interface Sides {
@@ -242,14 +244,26 @@ function poolOnHost(
   return [values, call.host('int64', shape, places)]
 }
 
-const isFlat = (x: Value): boolean => x.shape.length === 3 || x.shape.length === 4
+/** Pools in the engine, over one to three axes: three as the planes of two, and then over the planes, which comes to the same. */
+function pooled(call: Call, x: Value, sides: Sides, pool: (x: Tensor, options: MaxPool2dOptions) => Tensor): Value {
+  const ceilMode = call.flag('ceil_mode')
+  const over = (pixels: Tensor, part: Sides) => pool(pixels, { ...optionsOf(part), size: two(part.size, 1), ceilMode })
+  if (x.shape.length !== 5) return fromImage(call, x, over(image(call, x), sides))
+  const [n, c, d, h, w] = x.shape as [number, number, number, number, number]
+  const planes = over(x.tensor('last').reshape([n * d, h, w, c]), plane(sides))
+  const [, oh, ow] = planes.shape as [number, number, number, number]
+  const { size, stride, dilation, before, after } = sides
+  const column = { size: [size[0]!, 1], stride: [stride[0]!, 1], dilation: [dilation[0]!, 1], before: [before[0]!, 0], after: [after[0]!, 0] }
+  const y = over(planes.reshape([n, d, oh * ow, c]), column)
+  return call.tensor(x.type, y.reshape([n, y.shape[1]!, oh, ow, c]), 'last')
+}
+
+const isImage = (x: Value): boolean => !x.isHost && x.shape.length > 2 && x.shape.length < 6
 
 const maxPool: Operator = (call) => {
   const x = call.input(0)
   const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
-  if (!call.node.outputs[1] && isFlat(x) && !x.isHost) {
-    return fromImage(call, x, maxPool2d(image(call, x), { ...optionsOf(sides), size: two(sides.size, 1), ceilMode: call.flag('ceil_mode') }))
-  }
+  if (!call.node.outputs[1] && isImage(x)) return pooled(call, x, sides, maxPool2d)
   const [values, places] = poolOnHost(call, x, sides, (under) =>
     under.reduce((best, next) => (next.value > best.value || Number.isNaN(next.value) ? next : best), { value: Number.NEGATIVE_INFINITY, at: 0 }),
   )
@@ -264,10 +278,8 @@ const averagePool: Operator = (call) => {
   const x = call.input(0)
   const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
   const countIncludePad = call.flag('count_include_pad')
-  if (isFlat(x) && !x.isHost && sides.dilation.every((step) => step === 1)) {
-    const ceilMode = call.flag('ceil_mode')
-    return fromImage(call, x, avgPool2d(image(call, x), { ...optionsOf(sides), dilation: 1, size: two(sides.size, 1), ceilMode, countIncludePad }))
-  }
+  if (isImage(x) && sides.dilation.every((step) => step === 1))
+    return pooled(call, x, sides, (pixels, options) => avgPool2d(pixels, { ...options, dilation: 1, countIncludePad }))
   const mean = (under: { value: number }[], counted: number) => ({
     value: under.reduce((sum, { value }) => sum + value, 0) / (countIncludePad ? counted : under.length || 1),
     at: 0,
@@ -282,22 +294,19 @@ const lpPool: Operator = (call) => {
   return poolOnHost(call, x, sides, (under) => ({ value: under.reduce((sum, { value }) => sum + Math.abs(value) ** p, 0) ** (1 / p), at: 0 }))[0]
 }
 
+/** Over all spatial axes, however many. */
 const globalPool =
-  (engine: ((x: Tensor) => Tensor) | undefined, host: (values: Float64Array) => number): Operator =>
+  (pool: (x: Tensor, call: Call) => Tensor): Operator =>
   (call) => {
     const x = call.input(0)
-    if (engine && x.shape.length === 4 && x.size > 0) return fromImage(call, x, engine(x.tensor('last')))
     const [n, c, ...spatial] = x.shape as [number, number, ...number[]]
-    const plane = sizeOf(spatial)
-    const from = x.data as Float64Array
-    return call.host(x.type, [n, c, ...spatial.map(() => 1)], (to) => {
-      for (let i = 0; i < to.length; i++) to[i] = host(from.subarray(i * plane, (i + 1) * plane))
-    })
+    const y = pool(x.tensor('last').reshape([n, sizeOf(spatial), 1, c]), call)
+    return call.tensor(x.type, y.reshape([n, ...spatial.map(() => 1), c]), 'last')
   }
 
-const globalLpPool: Operator = (call) => {
+function globalLpPool(x: Tensor, call: Call): Tensor {
   const p = call.number('p', 2)
-  return globalPool(undefined, (values) => values.reduce((sum, v) => sum + Math.abs(v) ** p, 0) ** (1 / p))(call)
+  return power(mul(globalAvgPool2d(power(magnitude(x), p)), x.shape[1]!), 1 / p)
 }
 
 const maxUnpool: Operator = (call) => {
@@ -327,8 +336,8 @@ export const window: Record<string, Operator> = {
   MaxPool: maxPool,
   AveragePool: averagePool,
   LpPool: lpPool,
-  GlobalMaxPool: globalPool(globalMaxPool2d, (values) => Math.max(...values)),
-  GlobalAveragePool: globalPool(globalAvgPool2d, (values) => values.reduce((sum, v) => sum + v, 0) / values.length),
-  GlobalLpPool: globalLpPool,
+  GlobalMaxPool: globalPool(globalMaxPool2d),
+  GlobalAveragePool: globalPool(globalAvgPool2d),
+  GlobalLpPool: globalPool(globalLpPool),
   MaxUnpool: maxUnpool,
 }
