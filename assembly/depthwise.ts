@@ -78,7 +78,7 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
         const y = address(call, Depthwise.y) + ((n * oh + oy) * ow + ox) * oc * 4
         for (let kx = 0, taps = 0; kx < kw; kx += taps) {
           // Where neighbouring taps do not see neighbouring pixels, or too many of them in the padding, each tap goes by itself.
-          taps = runOf(planar, kw - kx)
+          taps = runOf(planar, strideW, kw - kx)
           const first = ox * strideW + kx - word(call, Depthwise.beforeW)
           const runs = taps >= 3 && ow >= TILE && dilationW == 1 && strideW <= 2
             && first + before(taps) >= 0 && first + taps + (TILE - 1) * strideW - after(taps) <= iw
@@ -90,7 +90,8 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
             if (planar) {
               if (!runs) groupOne(row, ky1 - ky0, rowBytes, taps, dilationW * 4, strideW * 4, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
               else if (strideW == 2) groupThreeBy2(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else groupThree(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else if (taps == 3) groupThree(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else groupFive(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
             } else {
               if (!runs) depthOne(row, ky1 - ky0, rowBytes, taps, dilationW * 4, strideW * 4, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
               else if (taps == 3 && strideW == 2) depthThreeBy2(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
@@ -112,8 +113,8 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
 /** Taps of the next run where `left` of a row are left; less than 3 have no run. */
 // @ts-ignore: decorator
 @inline
-function runOf(planar: bool, left: i32): i32 {
-  if (planar) return left >= 3 ? 3 : 0
+function runOf(planar: bool, strideW: i32, left: i32): i32 {
+  if (planar) return left == 5 && strideW == 1 ? 5 : left >= 3 ? 3 : 0
   return left == 4 || left == 7 || left == 8 ? 4 : left == 6 ? 3 : min(left, 5)
 }
 
@@ -327,6 +328,10 @@ function groupThree(table: usize, rows: i32, rowBytes: usize, step: usize, group
 
 function groupThreeBy2(table: usize, rows: i32, rowBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
   tile(true, 3, 2, table, rows, rowBytes, 1, 0, 0, step, groupIn, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
+}
+
+function groupFive(table: usize, rows: i32, rowBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
+  tile(true, 5, 1, table, rows, rowBytes, 1, 0, 0, step, groupIn, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
 }
 
 /** Taps by themselves. */
