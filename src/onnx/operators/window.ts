@@ -53,8 +53,7 @@ const optionsOf = ({ stride, dilation, before, after }: Sides) => ({
 /** x [n, c, w] or [n, c, h, w] as [n, h, w, c]. */
 function image(call: Call, x: Value): Tensor {
   const { shape } = x
-  if (shape.length < 3 || shape.length > 4)
-    call.fail('x', 'of one or two spatial axes: [n, channels, width] or [n, channels, height, width]', `rank ${shape.length}`)
+  if (shape.length < 3 || shape.length > 4) call.fail('x', 'of one or two spatial axes', `rank ${shape.length}`)
   const tensor = x.tensor('last')
   return shape.length === 3 ? tensor.reshape([shape[0]!, 1, shape[2]!, shape[1]!]) : tensor
 }
