@@ -18,6 +18,30 @@ import { address, scratch, splat, word } from './arguments'
 import { Depthwise } from './calls'
 import { clamp, madd, storeLanes } from './simd'
 
+/** What a tile is made for: whether it takes one input channel at a time, the taps of its runs (1: each by itself), the stride. */
+// @ts-ignore: decorator
+@final class DepthOne { @inline planar(): bool { return false } @inline taps(): i32 { return 1 } @inline stride(): i32 { return 0 } }
+// @ts-ignore: decorator
+@final class DepthThree { @inline planar(): bool { return false } @inline taps(): i32 { return 3 } @inline stride(): i32 { return 1 } }
+// @ts-ignore: decorator
+@final class DepthThreeBy2 { @inline planar(): bool { return false } @inline taps(): i32 { return 3 } @inline stride(): i32 { return 2 } }
+// @ts-ignore: decorator
+@final class DepthFour { @inline planar(): bool { return false } @inline taps(): i32 { return 4 } @inline stride(): i32 { return 1 } }
+// @ts-ignore: decorator
+@final class DepthFourBy2 { @inline planar(): bool { return false } @inline taps(): i32 { return 4 } @inline stride(): i32 { return 2 } }
+// @ts-ignore: decorator
+@final class DepthFive { @inline planar(): bool { return false } @inline taps(): i32 { return 5 } @inline stride(): i32 { return 1 } }
+// @ts-ignore: decorator
+@final class DepthFiveBy2 { @inline planar(): bool { return false } @inline taps(): i32 { return 5 } @inline stride(): i32 { return 2 } }
+// @ts-ignore: decorator
+@final class GroupOne { @inline planar(): bool { return true } @inline taps(): i32 { return 1 } @inline stride(): i32 { return 0 } }
+// @ts-ignore: decorator
+@final class GroupThree { @inline planar(): bool { return true } @inline taps(): i32 { return 3 } @inline stride(): i32 { return 1 } }
+// @ts-ignore: decorator
+@final class GroupThreeBy2 { @inline planar(): bool { return true } @inline taps(): i32 { return 3 } @inline stride(): i32 { return 2 } }
+// @ts-ignore: decorator
+@final class GroupFive { @inline planar(): bool { return true } @inline taps(): i32 { return 5 } @inline stride(): i32 { return 1 } }
+
 /** Outputs of a tile. */
 const TILE: i32 = 7
 
@@ -88,18 +112,18 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
           for (let o = 0, xOffset = 0, wr = w + ky0 * wRow + kx * wTap; o < oc; o += groupOut) {
             const start = kx ? y + o * 4 : bias + o * 4, startStride: usize = kx ? oc * 4 : 0
             if (planar) {
-              if (!runs) groupOne(row, ky1 - ky0, rowBytes, taps, dilationW * 4, strideW * 4, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (strideW == 2) groupThreeBy2(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 3) groupThree(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else groupFive(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              if (!runs) tile<GroupOne>(row, ky1 - ky0, rowBytes, taps, dilationW * 4, strideW * 4, 0, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else if (strideW == 2) tile<GroupThreeBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else if (taps == 3) tile<GroupThree>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else tile<GroupFive>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
             } else {
-              if (!runs) depthOne(row, ky1 - ky0, rowBytes, taps, dilationW * 4, strideW * 4, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 3 && strideW == 2) depthThreeBy2(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 3) depthThree(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 5 && strideW == 2) depthFiveBy2(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 5) depthFive(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (strideW == 2) depthFourBy2(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else depthFour(row, ky1 - ky0, rowBytes, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              if (!runs) tile<DepthOne>(row, ky1 - ky0, rowBytes, taps, dilationW * 4, strideW * 4, 0, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else if (taps == 3 && strideW == 2) tile<DepthThreeBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else if (taps == 3) tile<DepthThree>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else if (taps == 5 && strideW == 2) tile<DepthFiveBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else if (taps == 5) tile<DepthFive>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else if (strideW == 2) tile<DepthFourBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else tile<DepthFour>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
             }
             xOffset += groupIn * 4
             wr += wGroup
@@ -173,9 +197,8 @@ function tap(taps: i32, t: i32, d: v128, w0: v128, w1: v128, w2: v128, w3: v128,
  * i - p * S of output p. T is 1 where each of `taps` taps goes by itself, `tapBytes` of the table after the one before, its outputs `outBytes` apart.
  * The exits on negative i are never taken: see tile.ts.
  */
-// @ts-ignore: decorator
-@inline
-function tile(planar: bool, T: i32, S: i32, table: usize, rows: i32, rowBytes: usize, taps: i32, tapBytes: usize, outBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
+function tile<R>(table: usize, rows: i32, rowBytes: usize, taps: i32, tapBytes: usize, outBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
+  const planar = changetype<R>(0).planar(), T = changetype<R>(0).taps(), S = changetype<R>(0).stride()
   const wStep: usize = planar ? groupIn * 16 : 16
   for (; channels > 0; channels -= 4) {
     let c0 = v128.load(start), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0
@@ -291,50 +314,4 @@ function spread(sums: usize, y: usize, yStride: usize, pixels: i32, channels: i3
     storeLanes(y, v128.load(sums), min(4, channels))
     y += yStride
   }
-}
-
-function depthThree(table: usize, rows: i32, rowBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
-  tile(false, 3, 1, table, rows, rowBytes, 1, 0, 0, step, 1, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
-}
-
-function depthThreeBy2(table: usize, rows: i32, rowBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
-  tile(false, 3, 2, table, rows, rowBytes, 1, 0, 0, step, 1, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
-}
-
-function depthFour(table: usize, rows: i32, rowBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
-  tile(false, 4, 1, table, rows, rowBytes, 1, 0, 0, step, 1, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
-}
-
-function depthFourBy2(table: usize, rows: i32, rowBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
-  tile(false, 4, 2, table, rows, rowBytes, 1, 0, 0, step, 1, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
-}
-
-function depthFive(table: usize, rows: i32, rowBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
-  tile(false, 5, 1, table, rows, rowBytes, 1, 0, 0, step, 1, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
-}
-
-function depthFiveBy2(table: usize, rows: i32, rowBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
-  tile(false, 5, 2, table, rows, rowBytes, 1, 0, 0, step, 1, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
-}
-
-/** Taps by themselves. */
-function depthOne(table: usize, rows: i32, rowBytes: usize, taps: i32, tapBytes: usize, outBytes: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
-  tile(false, 1, 0, table, rows, rowBytes, taps, tapBytes, outBytes, 0, 1, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
-}
-
-function groupThree(table: usize, rows: i32, rowBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
-  tile(true, 3, 1, table, rows, rowBytes, 1, 0, 0, step, groupIn, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
-}
-
-function groupThreeBy2(table: usize, rows: i32, rowBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
-  tile(true, 3, 2, table, rows, rowBytes, 1, 0, 0, step, groupIn, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
-}
-
-function groupFive(table: usize, rows: i32, rowBytes: usize, step: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
-  tile(true, 5, 1, table, rows, rowBytes, 1, 0, 0, step, groupIn, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
-}
-
-/** Taps by themselves. */
-function groupOne(table: usize, rows: i32, rowBytes: usize, taps: i32, tapBytes: usize, outBytes: usize, groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128): void {
-  tile(true, 1, 0, table, rows, rowBytes, taps, tapBytes, outBytes, 0, groupIn, xOffset, w, wRow, wVector, start, startStride, y, yStride, pixels, channels, sums, low, high)
 }
