@@ -1,6 +1,7 @@
 /** Fills dist/: assembly/ -> two binaries, inlined into src/wasm/ beside the worker's source -> bundles and type declarations. `--quiet` prints errors alone. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
@@ -17,11 +18,29 @@ process.chdir(import.meta.dirname)
 rmSync('dist', { recursive: true, force: true })
 mkdirSync('dist')
 
-const asc = join(packageRoot('assemblyscript'), 'bin/asc.js')
+/** Compiles AssemblyScript, unless the sources that gave what stands in build/ are the same. */
+function compile(config, target) {
+  const asc = packageRoot('assemblyscript')
+  const outFile = join(dirname(config), JSON.parse(readFileSync(config, 'utf8')).targets[target].outFile)
+  const sources = [config, ...sourcesOf(dirname(config) === '.' ? 'assembly' : dirname(config)), join(asc, 'package.json')]
+  const hash = createHash('sha256')
+  for (const source of sources) hash.update(readFileSync(source))
+  const digest = hash.digest('hex')
+  const note = `${outFile}.sources`
+  if (existsSync(outFile) && existsSync(note) && readFileSync(note, 'utf8') === digest) return
+  node(join(asc, 'bin/asc.js'), '--config', config, '--target', target)
+  writeFileSync(note, digest)
+}
+const sourcesOf = (folder) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !name.includes('node_modules'))
+    .sort()
+    .map((name) => join(folder, name))
+
 for (const target of ['simd128', 'relaxed']) {
-  node(asc, '--config', 'asconfig.json', '--target', target)
+  compile('asconfig.json', target)
   // What the bench measures everything against.
-  node(asc, '--config', 'bench/asconfig.json', '--target', target)
+  compile('bench/asconfig.json', target)
   const wasm = readFileSync(`build/${target}.wasm`)
   const text = JSON.stringify(pack(wasm))
   writeFileSync(`src/wasm/${target}.ts`, `// Written by build.mjs: build/${target}.wasm as inline.mjs packs it.\nexport default ${text} as [string, string]\n`)
