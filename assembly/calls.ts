@@ -181,6 +181,16 @@ export const enum UnaryBackward {
   length,
 }
 
+/** y = x * scale where a number that follows from the keys and the place is at least `threshold`, else 0: see elementwise.ts. */
+export const enum Dropout {
+  x, y, size,
+  /** Any 32 bits each. */
+  keyA, keyB,
+  /** Of 2^32. */
+  threshold, scale,
+  length,
+}
+
 /** y = f(a, b), broadcasting: see elementwise.ts. */
 export const enum Binary {
   op, y, size,
@@ -345,6 +355,8 @@ export const enum Update {
   a, b,
   /** Of adam: what makes up for the zeros that its second mean started from. */
   correction, epsilon,
+  /** Of probe: the word that becomes 1 where the size of a gradient is above `limit`, or no number; others leave it alone. */
+  found, limit,
   /** Six words for each parameter: w, gradient, first state, second state, floats, and one more than its last unit. */
   rows,
 }
@@ -352,4 +364,5 @@ export const enum Update {
 /** Floats in one unit of `update`. */
 export const UPDATE_BLOCK = 4096
 
-export const enum UpdateOp { sgd, nesterov, rmsProp, adam }
+/** probe moves nothing: it looks at the gradients alone. */
+export const enum UpdateOp { sgd, nesterov, rmsProp, adam, probe }

@@ -6,9 +6,9 @@
  * floats, keeps Binaryen from inlining them all into one).
  */
 import { address, scratch, splat, word } from './arguments'
-import { BINARY_BLOCKS, Binary, BinaryOp, OperandKind, UNARY_BLOCK, Unary, UnaryOp } from './calls'
+import { BINARY_BLOCKS, Binary, BinaryOp, Dropout, OperandKind, UNARY_BLOCK, Unary, UnaryOp } from './calls'
 import { erf, exp, expFalling, expm1Falling, log, normalTail, sigmoid, sine, softplus, tanh, tanhSoftplus } from './math'
-import { clamp, loadPart, madd, storePart } from './simd'
+import { clamp, loadLanes, loadPart, madd, storeLanes, storePart } from './simd'
 
 /**
  * A factor that need not be smaller: the other one is 0 by then. It makes x = -Infinity give the limit (-0) in products like x * sigmoid(x), where IEEE
@@ -185,6 +185,34 @@ export function unary(call: usize, begin: i32, end: i32): void {
     case UnaryOp.round: return mapUnits<Round>(call, begin, end)
     case UnaryOp.trunc: return mapUnits<Trunc>(call, begin, end)
     case UnaryOp.sine: return mapUnits<Sine>(call, begin, end)
+  }
+}
+
+/** Bits that each depend on all of v, and two that differ never become one. (The finaliser "lowbias32", C. Wellons, "Prospecting for hash functions") */
+// @ts-ignore: decorator
+@inline
+function mixed(v: v128): v128 {
+  v = i32x4.mul(v128.xor(v, i32x4.shr_u(v, 16)), i32x4.splat(0x21f0aaad))
+  v = i32x4.mul(v128.xor(v, i32x4.shr_u(v, 15)), i32x4.splat(0x735a2d97))
+  return v128.xor(v, i32x4.shr_u(v, 15))
+}
+
+/**
+ * Unit: UNARY_BLOCK floats. What is kept follows from the two keys and the place of a float alone, so that the way back draws the same again. A second key
+ * after the first mixing keeps masks of two draws from being one mask at a distance.
+ */
+export function dropout(call: usize, begin: i32, end: i32): void {
+  const last = min(word(call, Dropout.size), end * UNARY_BLOCK)
+  const x = address(call, Dropout.x), y = address(call, Dropout.y)
+  const keyA = splat(call, Dropout.keyA), keyB = splat(call, Dropout.keyB)
+  const threshold = splat(call, Dropout.threshold), scale = splat(call, Dropout.scale)
+  const start = begin * UNARY_BLOCK
+  let places = i32x4.add(i32x4.splat(start), i32x4(0, 1, 2, 3))
+  for (let i = start; i < last; i += 4) {
+    const drawn = mixed(v128.xor(mixed(v128.xor(places, keyA)), keyB))
+    const at = <usize>i << 2, lanes = min(4, last - i)
+    storeLanes(y + at, v128.and(f32x4.mul(loadLanes(x + at, lanes), scale), i32x4.ge_u(drawn, threshold)), lanes)
+    places = i32x4.add(places, i32x4.splat(4))
   }
 }
 

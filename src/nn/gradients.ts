@@ -126,6 +126,11 @@ function accumulated(known: Tensor, more: Tensor): Tensor {
   return sum
 }
 
+export interface GradientOptions {
+  /** Whether the loss may do without some of the parameters. Default false: such a parameter is an error that names it. */
+  allowUnused?: boolean
+}
+
 /**
  * Runs `fn`, which computes a loss from tensors, and gives the loss and its derivatives with respect to `parameters`.
  *
@@ -134,11 +139,16 @@ function accumulated(known: Tensor, more: Tensor): Tensor {
  *
  * @param fn returns a tensor of one element. It must not be async, and must not call `valueAndGradients`: there are no derivatives of derivatives
  * @param parameters any tensors that `fn` uses
+ * @param options allowUnused false: whether the loss may do without some of the parameters, whose derivatives are 0 then (one of two heads, a layer left out)
  * @returns value: the loss; gradients: tensors of the shapes of `parameters`, in their order, which `optimizer.step` frees
  * @throws FilterbankError where the loss is not one number, or does not depend on a parameter (which is named); everything made is freed then
  * @example const { value, gradients } = valueAndGradients(() => crossEntropy(model.forward(x), labels), model.parameters)
  */
-export function valueAndGradients(fn: () => Tensor, parameters: readonly Tensor[]): { value: number; gradients: Tensor[] } {
+export function valueAndGradients(
+  fn: () => Tensor,
+  parameters: readonly Tensor[],
+  { allowUnused = false }: GradientOptions = {},
+): { value: number; gradients: Tensor[] } {
   const op = 'valueAndGradients'
   check(Array.isArray(parameters) && parameters.length > 0, () => ({ op, argument: 'parameters', expected: 'tensors, one at least', got: show(parameters) }))
   const engine = engineOf(op, Object.fromEntries(parameters.map((parameter, i) => [nameOf(parameter, i), parameter])))
@@ -157,8 +167,12 @@ export function valueAndGradients(fn: () => Tensor, parameters: readonly Tensor[
       check(loss.size === 1, () => ({ op, argument: 'loss', expected: 'one number', got: show(loss.shape), hint: 'Reduce it by mean or sum' }))
       const derivatives = recorder.play(loss)
       const missing = parameters.flatMap((parameter, i) => (derivatives.has(parameter.storage) ? [] : [nameOf(parameter, i)]))
-      check(missing.length === 0, () => ({ op, argument: 'loss', expected: 'one that depends on every parameter', got: `one that does not reach ${missing.join(', ')}` })) // biome-ignore format: one line
-      const gradients = parameters.map((parameter) => ownOf(derivatives.get(parameter.storage)!, parameter.shape))
+      const hint = 'allowUnused takes their derivatives as 0'
+      check(allowUnused || missing.length === 0, () => ({ op, argument: 'loss', expected: 'one that depends on every parameter', got: `one that does not reach ${missing.join(', ')}`, hint })) // biome-ignore format: one line
+      const gradients = parameters.map(({ storage, shape }) => {
+        const derivative = derivatives.get(storage)
+        return derivative ? ownOf(derivative, shape) : engine.zeros(shape)
+      })
       return { value: loss.toArray()[0]!, gradients }
     })
   } finally {

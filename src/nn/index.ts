@@ -1,8 +1,22 @@
 export { type AttributeParts, type GraphParts, type ModelParts, type NodeParts, type PortParts, type TensorParts, writeModel } from '../onnx/write.js'
-export { type Augment, type Batches, type Data, flip, readIdx, type Source, shift } from './data.js'
-export { accuracy, type BatchReport, type EpochReport, type EvaluateOptions, evaluate, type FitOptions, fit, type Measured } from './fit.js'
-export { valueAndGradients } from './gradients.js'
+export { type Augment, type Batches, type ClassLabels, type Data, flip, type Inputs, readIdx, type SeveralData, type Source, shift } from './data.js'
+export {
+  accuracy,
+  type BatchReport,
+  type EarlyStopping,
+  type EpochReport,
+  type EvaluateOptions,
+  type ExpectedOf,
+  evaluate,
+  type FitOptions,
+  fit,
+  type Measured,
+  type ProgressOptions,
+  predict,
+} from './fit.js'
+export { type GradientOptions, valueAndGradients } from './gradients.js'
 export { glorot, he, type Initial, type Initializer, orthogonal, uniform } from './initializers.js'
+export { type AnyLayer, Layer, type Tensors } from './layer.js'
 export {
   Activation,
   AvgPool2d,
@@ -17,7 +31,6 @@ export {
   GlobalAvgPool2d,
   GroupNorm,
   InstanceNorm2d,
-  Layer,
   LayerNorm,
   Linear,
   MaxPool2d,
@@ -25,9 +38,31 @@ export {
   Sequential,
   Upsample,
 } from './layers.js'
-export { binaryCrossEntropy, type CrossEntropyOptions, crossEntropy, huber, type Labels, meanAbsoluteError, meanSquaredError } from './losses.js'
+export {
+  binaryCrossEntropy,
+  type CrossEntropyOptions,
+  crossEntropy,
+  huber,
+  type Labels,
+  type LossWeights,
+  meanAbsoluteError,
+  meanSquaredError,
+  type SampleWeights,
+} from './losses.js'
 export { type OnnxGraph, type OnnxValue, saveOnnx } from './onnx.js'
-export { type AdamOptions, adam, adamW, clipByGlobalNorm, type Optimizer, type RmsPropOptions, rmsProp, type SgdOptions, sgd } from './optimizers.js'
+export {
+  type AdamOptions,
+  adam,
+  adamW,
+  clipByGlobalNorm,
+  type Optimizer,
+  type ParameterGroup,
+  type ParametersOrGroups,
+  type RmsPropOptions,
+  rmsProp,
+  type SgdOptions,
+  sgd,
+} from './optimizers.js'
 export { Random, type Seed } from './random.js'
 export { load, type SaveOptions, save } from './save.js'
 export { constant, cosine, type Schedule, stepDecay, warmUp } from './schedules.js'

@@ -2,81 +2,41 @@
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { type Activation as ActivationKind, applyActivation } from '../ops/activation.js'
-import { add, mul } from '../ops/arithmetic.js'
+import { add } from '../ops/arithmetic.js'
 import { batchNorm, batchNormTraining } from '../ops/batchNorm.js'
 import { type Conv2dOptions, conv2d } from '../ops/conv2d.js'
 import { type ConvTranspose2dOptions, convTranspose2d } from '../ops/convTranspose2d.js'
+import { dropout } from '../ops/dropout.js'
 import { gather } from '../ops/gather.js'
 import { groupNorm } from '../ops/groupNorm.js'
 import { layerNorm } from '../ops/layerNorm.js'
 import { linear } from '../ops/matmul.js'
 import { type AvgPool2dOptions, avgPool2d, globalAvgPool2d, type MaxPool2dOptions, maxPool2d } from '../ops/pool.js'
 import { type ResizeOptions, resize } from '../ops/resize.js'
-import { type Shape, sizeOf } from '../shape.js'
+import { type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Pair, pair } from '../window.js'
 import { type Initial, initializerOf } from './initializers.js'
-import type { OnnxGraph, OnnxValue } from './onnx.js'
-import { Random, randomOf, type Seed } from './random.js'
+import { type AnyLayer, Layer } from './layer.js'
+import { ownRandom, type Random, randomOf, type Seed, settle } from './random.js'
 
 /**
- * A layer of one's own extends this: `forward` computes a new tensor and leaves x alone. What it learns is listed in `parameters`; what else is saved with a
- * model stands in `state` (running statistics) and `generators` (where its random numbers come from).
- *
- * @example
- * class Scale extends Layer {
- *   constructor(private factor: Tensor) { super([factor]) }
- *   forward(x: Tensor) { return mul(x, this.factor) }
- * }
- */
-export abstract class Layer {
-  /** Whether it learns: dropout drops and batch norm takes the statistics of the batch. */
-  training = false
-  /** What this layer calls its tensors: by this name they are saved. In a layer around it the same tensor has a longer one. */
-  readonly names: ReadonlyMap<Tensor, string>
-
-  /** @param parameters the tensors that it learns. @param state tensors that it keeps beside them. @param generators its own randomness */
-  constructor(
-    readonly parameters: readonly Tensor[] = [],
-    readonly state: readonly Tensor[] = [],
-    readonly generators: readonly Random[] = [],
-  ) {
-    const named = (tensors: readonly Tensor[], kind: string) => tensors.map((tensor, i): [Tensor, string] => [tensor, tensor.name ?? `${kind}${i}`])
-    this.names = new Map([...named(parameters, 'parameter'), ...named(state, 'state')])
-  }
-
-  /** A new tensor from x. */
-  abstract forward(x: Tensor): Tensor
-
-  /**
-   * What `saveOnnx` writes for a layer of one's own: nodes that compute the same from x. Images are [n, channels, height, width] in the graph.
-   * @example toOnnx(graph, x) { return graph.node('Mul', [x, graph.constant('factor', this.factor.toArray(), [channels, 1, 1])]) }
-   */
-  toOnnx?(graph: OnnxGraph, x: OnnxValue): OnnxValue
-
-  /** Gives parameters and state back. */
-  dispose(): void {
-    for (const tensor of [...this.parameters, ...this.state]) tensor.dispose()
-  }
-
-  [Symbol.dispose](): void {
-    this.dispose()
-  }
-}
-
-/**
- * Layers one after the other. Names of parameters start with the index of their layer: `0.filter`.
+ * Layers one after the other. Names of parameters start with the index of their layer: `0.filter`. A layer that stands in several places counts once.
  * @example const model = new Sequential(new Flatten(), new Linear(engine, { inFeatures: 784, outFeatures: 10 }))
  */
 export class Sequential extends Layer {
   readonly layers: readonly Layer[]
 
   constructor(...layers: Layer[]) {
-    for (const [i, { names }] of layers.entries()) for (const [tensor, name] of names) tensor.name = `${i}.${name}`
-    const all = <T>(pick: (layer: Layer) => readonly T[]) => layers.flatMap(pick)
-    super(all((layer) => layer.parameters), all((layer) => layer.state), all((layer) => layer.generators)) // biome-ignore format: one line
+    super()
     this.layers = layers
-    trainTogether(this, layers)
+    for (const [tensor, name] of this.names) tensor.name = name
+  }
+
+  override inside(): [name: string, layer: AnyLayer][] {
+    const layers: AnyLayer[] = [...this.layers]
+    const others = super.inside().filter(([, layer]) => !layers.includes(layer))
+    return [...layers.map((layer, i): [string, AnyLayer] => [`${i}`, layer]), ...others]
   }
 
   /** Frees what is between the layers. */
@@ -92,39 +52,19 @@ export class Sequential extends Layer {
   }
 }
 
-/** Makes `training` of a layer that of the layers in it. */
-function trainTogether(whole: Layer, layers: readonly Layer[]): void {
-  let training = false
-  Object.defineProperty(whole, 'training', {
-    enumerable: true,
-    get: () => training,
-    set: (value: boolean) => {
-      training = value
-      for (const layer of layers) layer.training = value
-    },
-  })
-}
-
 /**
- * Layers one after the other, and their input added to what they give.
+ * Layers one after the other, and their input added to what they give, which has to be of the same shape: nothing is repeated to fit.
  * @example new Residual(new Conv2d(engine, { ... }), new BatchNorm2d(engine, { channels: 16 }))
  */
-export class Residual extends Layer {
-  private readonly inner: Sequential
-
-  constructor(...layers: Layer[]) {
-    const inner = new Sequential(...layers)
-    super(inner.parameters, inner.state, inner.generators)
-    this.inner = inner
-    trainTogether(this, [inner])
-  }
-
-  get layers(): readonly Layer[] {
-    return this.inner.layers
-  }
-
-  forward(x: Tensor): Tensor {
-    return x.engine.scope(() => add(this.inner.forward(x), x))
+export class Residual extends Sequential {
+  override forward(x: Tensor): Tensor {
+    return x.engine.scope(() => {
+      const y = super.forward(x)
+      const shapes = { x: x.shape, y: y.shape }
+      const hint = 'A layer of your own can add a projection of x'
+      check(sameShape(y.shape, x.shape), () => ({ op: 'Residual', argument: 'layers', expected: `such that y is of x's shape`, got: show(y.shape), shapes, hint })) // biome-ignore format: one line
+      return add(y, x)
+    })
   }
 }
 
@@ -294,7 +234,8 @@ export interface BatchNorm2dOptions {
 
 /**
  * Batch normalisation over the last axis, with a scale (1 at first) and an offset (0) to learn. In training by the statistics of the batch, which the running
- * ones follow (its variance over n - 1, as in PyTorch); else by the running ones. (Ioffe & Szegedy, 2015)
+ * ones follow (its variance over n - 1, as in PyTorch); else by the running ones. One number for each channel has no variance: such a batch (the last sample of
+ * an epoch, without height and width) is taken by the running statistics in training too, and they stay as they are. (Ioffe & Szegedy, 2015)
  * @example new BatchNorm2d(engine, { channels: 16, activation: 'relu' })
  */
 export class BatchNorm2d extends Layer {
@@ -313,14 +254,14 @@ export class BatchNorm2d extends Layer {
     const [scale, offset] = this.parameters
     const [mean, variance] = this.state
     const { epsilon, momentum = 0.1, activation } = this.options
-    if (!this.training) return batchNorm(x, { mean: mean!, variance: variance!, scale, offset, epsilon, activation })
+    const n = x.size / (x.shape.at(-1) ?? 1)
+    if (!this.training || n === 1) return batchNorm(x, { mean: mean!, variance: variance!, scale, offset, epsilon, activation })
     const batch = batchNormTraining(x, { scale, offset, epsilon, activation })
-    const n = x.size / x.shape.at(-1)!
     const follow = (running: Tensor, value: Float32Array, factor: number) => {
       running.set(running.toArray().map((old, i) => old + momentum * (factor * value[i]! - old)))
     }
     follow(mean!, batch.mean, 1)
-    follow(variance!, batch.variance, n > 1 ? n / (n - 1) : 1)
+    follow(variance!, batch.variance, n / (n - 1))
     return batch.y
   }
 }
@@ -459,21 +400,27 @@ export class Activation extends Layer {
 
 /**
  * In training, each element is 0 with probability `rate`, and the others are divided by 1 - rate; else nothing happens. (Srivastava et al., 2014)
+ *
+ * Without a seed each layer has one of its own, which follows from how many of the engine drop already; in `fit`, what it drops follows from the seed of
+ * `fit`, the step, and the layer's place in the model.
  * @example new Dropout({ rate: 0.5, seed: 1 })
  */
 export class Dropout extends Layer {
+  private readonly random: Random
+
   constructor(readonly options: { rate: number; seed?: Seed }) {
-    const { rate, seed = 0 } = options
+    const { rate, seed } = options
     check(rate >= 0 && rate < 1, () => ({ op: 'Dropout', argument: 'rate', expected: 'a number from 0 to less than 1', got: show(rate) }))
-    super([], [], [seed instanceof Random ? seed : new Random(seed)])
+    const random = ownRandom(seed)
+    super([], [], [random])
+    this.random = random
   }
 
   forward(x: Tensor): Tensor {
     const { rate } = this.options
     const engine = engineOf('Dropout', { x })
     if (!this.training || rate === 0) return x.reshape(x.shape)
-    const kept = 1 / (1 - rate)
-    const random = this.generators[0]!
-    return engine.scope(() => mul(x, engine.tensor(Float32Array.from({ length: x.size }, () => (random.next() < rate ? 0 : kept)), x.shape))) // biome-ignore format: one line
+    settle(this.random, engine)
+    return dropout(x, rate, [this.random.bits(), this.random.bits()])
   }
 }

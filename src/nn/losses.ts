@@ -5,13 +5,24 @@ import { clamp, relu, softplus } from '../ops/activation.js'
 import { add, mul, sub } from '../ops/arithmetic.js'
 import { mean, sum } from '../ops/reduce.js'
 import { logSoftmax } from '../ops/softmax.js'
-import { sameShape } from '../shape.js'
+import { type Shape, sameShape, sizeOf } from '../shape.js'
 import { Tensor } from '../tensor.js'
 
-/** Which class each sample belongs to: indices from 0, or probabilities [n, classes]. */
+/** Which class each sample belongs to: indices from 0, or probabilities. */
 export type Labels = Int32Array | Uint8Array | readonly number[] | Tensor
 
-export interface CrossEntropyOptions {
+export interface SampleWeights {
+  /** How much each sample counts: its loss is multiplied by this before the mean over the batch. Default: ones. */
+  sampleWeights?: ArrayLike<number>
+}
+
+/** What `fit` hands on to a loss as its third argument, where there is some. */
+export interface LossWeights extends SampleWeights {
+  /** How much each class counts, in the same way: one number for each. Default: ones. */
+  classWeights?: ArrayLike<number>
+}
+
+export interface CrossEntropyOptions extends LossWeights {
   /** How much of the probability is spread evenly over all classes, 0 to 1. Default 0. */
   labelSmoothing?: number
 }
@@ -19,9 +30,10 @@ export interface CrossEntropyOptions {
 /**
  * -log of the probability that softmax(logits) gives to the label: the mean over the batch of -sum of label * logSoftmax(logits).
  *
- * @param logits [n, classes]
- * @param labels [n] integers, or a tensor [n, classes] of probabilities
- * @param options labelSmoothing 0. (Szegedy et al., "Rethinking the Inception architecture", 2016)
+ * @param logits [n, classes]; or [n, ..., classes] with a class for each place, such as every pixel: the mean is that of all places
+ * @param labels [n] integers, one for each place, or a tensor of probabilities of the shape of logits
+ * @param options labelSmoothing 0 (Szegedy et al., "Rethinking the Inception architecture", 2016); no classWeights, no sampleWeights. The mean is divided by
+ * the number of places, whatever the weights (as in Keras)
  * @returns a scalar
  * @throws FilterbankError for a label that is no class (its position is told), or another number of labels; nothing is allocated then
  * @example const loss = crossEntropy(model.forward(x), Int32Array.of(3, 1, 4))
@@ -33,13 +45,17 @@ export function crossEntropy(logits: Tensor, labels: Labels, options: CrossEntro
   const { labelSmoothing = 0 } = options
   const shapes = { logits: logits.shape, labels: soft?.shape }
   const fail = (argument: string, expected: string, got: string) => () => ({ op, argument, expected, got, shapes })
-  check(logits.shape.length === 2 && logits.size > 0, fail('logits', '[n, classes], none of them 0', show(logits.shape)))
-  const [n, classes] = logits.shape as [number, number]
+  const places = '[n, classes] or [n, ..., classes], none of them 0'
+  check(logits.shape.length >= 2 && logits.size > 0, fail('logits', places, show(logits.shape)))
+  const classes = logits.shape.at(-1)!
+  const n = logits.size / classes
   check(labelSmoothing >= 0 && labelSmoothing <= 1, fail('labelSmoothing', 'a number from 0 to 1', show(labelSmoothing)))
   check(!soft || sameShape(soft.shape, logits.shape), fail('labels', show(logits.shape), show(soft?.shape)))
   if (!soft) checkLabels(op, labels as ArrayLike<number>, n, classes)
+  const factors = [weightsOf(engine, op, 'classWeights', options.classWeights, [classes]), sampleFactors(op, logits, options)]
   return engine.scope(() => {
-    const targets = soft ? smoothed(soft, labelSmoothing) : oneHot(engine, labels as ArrayLike<number>, classes, labelSmoothing)
+    const plain = soft ? smoothed(soft, labelSmoothing) : oneHot(engine, labels as ArrayLike<number>, logits.shape, labelSmoothing)
+    const targets = factors.reduce((product, factor) => (factor ? mul(product, factor()) : product), plain)
     return mul(sum(mul(logSoftmax(logits), targets)), -1 / n)
   })
 }
@@ -53,13 +69,40 @@ export function checkLabels(op: string, labels: ArrayLike<number>, n: number, cl
   }
 }
 
-function oneHot(engine: Engine, labels: ArrayLike<number>, classes: number, smoothing: number): Tensor {
-  const data = new Float32Array(labels.length * classes).fill(smoothing / classes)
-  for (let i = 0; i < labels.length; i++) data[i * classes + labels[i]!]! += 1 - smoothing
-  return engine.tensor(data, [labels.length, classes])
+/** Weights, checked; as a tensor when it is asked for. */
+function weightsOf(engine: Engine, op: string, argument: string, weights: ArrayLike<number> | undefined, shape: Shape): (() => Tensor) | undefined {
+  if (weights === undefined) return undefined
+  const length = sizeOf(shape)
+  check(weights?.length === length, () => ({ op, argument, expected: `${length} numbers`, got: show(weights) }))
+  for (let i = 0; i < length; i++) {
+    check(weights[i]! >= 0 && Number.isFinite(weights[i]), () => ({
+      op,
+      argument: `${argument}[${i}]`,
+      expected: 'a number of at least 0',
+      got: show(weights[i]),
+    }))
+  }
+  return () => engine.tensor(Float32Array.from(weights), shape)
 }
 
-const smoothed = (labels: Tensor, smoothing: number): Tensor => (smoothing ? add(mul(labels, 1 - smoothing), smoothing / labels.shape[1]!) : labels)
+/** Weights of samples, for values whose first axis counts them. */
+const sampleFactors = (op: string, values: Tensor, { sampleWeights }: SampleWeights) =>
+  weightsOf(values.engine, op, 'sampleWeights', sampleWeights, [values.shape[0] ?? 1, ...values.shape.slice(1).map(() => 1)])
+
+/** The mean of what `losses` gives for every element of x, each sample by its weight. */
+function meanOf(op: string, x: Tensor, weights: SampleWeights, losses: () => Tensor): Tensor {
+  const factors = sampleFactors(op, x, weights)
+  return x.engine.scope(() => mean(factors ? mul(losses(), factors()) : losses()))
+}
+
+function oneHot(engine: Engine, labels: ArrayLike<number>, shape: Shape, smoothing: number): Tensor {
+  const classes = shape.at(-1)!
+  const data = new Float32Array(labels.length * classes).fill(smoothing / classes)
+  for (let i = 0; i < labels.length; i++) data[i * classes + labels[i]!]! += 1 - smoothing
+  return engine.tensor(data, shape)
+}
+
+const smoothed = (labels: Tensor, smoothing: number): Tensor => (smoothing ? add(mul(labels, 1 - smoothing), smoothing / labels.shape.at(-1)!) : labels)
 
 function checkPair(op: string, prediction: Tensor, target: Tensor): Engine {
   const engine = engineOf(op, { prediction, target })
@@ -72,12 +115,21 @@ function checkPair(op: string, prediction: Tensor, target: Tensor): Engine {
  * For yes or no: the mean of softplus(logit) - target * logit, which is -log of the probability that sigmoid(logit) gives to the target.
  *
  * @param logits any shape
- * @param target the same shape: probabilities, 0 to 1
+ * @param target the same shape: probabilities, 0 to 1; or as many labels, 0 or 1 each
+ * @param options no sampleWeights
  * @returns a scalar
+ * @throws FilterbankError for a label that is neither 0 nor 1, or another number of them; nothing is allocated then
  * @example const loss = binaryCrossEntropy(linear(features, weight), isCat)
  */
-export function binaryCrossEntropy(logits: Tensor, target: Tensor): Tensor {
-  return checkPair('binaryCrossEntropy', logits, target).scope(() => mean(sub(softplus(logits), mul(target, logits))))
+export function binaryCrossEntropy(logits: Tensor, target: Labels, options: SampleWeights = {}): Tensor {
+  const op = 'binaryCrossEntropy'
+  if (!(target instanceof Tensor)) {
+    const engine = engineOf(op, { logits })
+    checkLabels(op, target, logits.size, 2)
+    return engine.scope(() => binaryCrossEntropy(logits, engine.tensor(target, logits.shape), options))
+  }
+  checkPair(op, logits, target)
+  return meanOf(op, logits, options, () => sub(softplus(logits), mul(target, logits)))
 }
 
 /**
@@ -85,13 +137,16 @@ export function binaryCrossEntropy(logits: Tensor, target: Tensor): Tensor {
  *
  * @param prediction any shape
  * @param target the same shape
+ * @param options no sampleWeights
  * @returns a scalar
  * @example const loss = meanSquaredError(decoder.forward(code), images)
  */
-export function meanSquaredError(prediction: Tensor, target: Tensor): Tensor {
-  return checkPair('meanSquaredError', prediction, target).scope(() => {
+export function meanSquaredError(prediction: Tensor, target: Tensor, options: SampleWeights = {}): Tensor {
+  const op = 'meanSquaredError'
+  checkPair(op, prediction, target)
+  return meanOf(op, prediction, options, () => {
     const difference = sub(prediction, target)
-    return mean(mul(difference, difference))
+    return mul(difference, difference)
   })
 }
 
@@ -99,10 +154,12 @@ export function meanSquaredError(prediction: Tensor, target: Tensor): Tensor {
  * The mean of |prediction - target|. Its derivative is 0 where they are equal.
  * @example const loss = meanAbsoluteError(prediction, target)
  */
-export function meanAbsoluteError(prediction: Tensor, target: Tensor): Tensor {
-  return checkPair('meanAbsoluteError', prediction, target).scope(() => {
+export function meanAbsoluteError(prediction: Tensor, target: Tensor, options: SampleWeights = {}): Tensor {
+  const op = 'meanAbsoluteError'
+  checkPair(op, prediction, target)
+  return meanOf(op, prediction, options, () => {
     const difference = sub(prediction, target)
-    return mean(add(relu(difference), relu(mul(difference, -1))))
+    return add(relu(difference), relu(mul(difference, -1)))
   })
 }
 
@@ -110,17 +167,18 @@ export function meanAbsoluteError(prediction: Tensor, target: Tensor): Tensor {
  * Squared where small, absolute where large: the mean of d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2), d = prediction - target.
  * Definition: Huber, "Robust estimation of a location parameter", 1964; PyTorch HuberLoss.
  *
- * @param options delta 1
+ * @param options delta 1, no sampleWeights
  * @example const loss = huber(prediction, target, { delta: 0.5 })
  */
-export function huber(prediction: Tensor, target: Tensor, options: { delta?: number } = {}): Tensor {
+export function huber(prediction: Tensor, target: Tensor, options: { delta?: number } & SampleWeights = {}): Tensor {
+  const op = 'huber'
   const { delta = 1 } = options
-  const engine = checkPair('huber', prediction, target)
-  check(typeof delta === 'number' && delta > 0, () => ({ op: 'huber', argument: 'delta', expected: 'a positive number', got: show(delta) }))
-  return engine.scope(() => {
+  checkPair(op, prediction, target)
+  check(typeof delta === 'number' && delta > 0, () => ({ op, argument: 'delta', expected: 'a positive number', got: show(delta) }))
+  return meanOf(op, prediction, options, () => {
     // With c = clamp(d, -delta, delta) it is c (d - c / 2).
     const d = sub(prediction, target)
     const c = clamp(d, { low: -delta, high: delta })
-    return mean(mul(c, sub(d, mul(c, 0.5))))
+    return mul(c, sub(d, mul(c, 0.5)))
   })
 }

@@ -10,6 +10,7 @@ import { transpose } from '../ops/transpose.js'
 import { isShape, type Shape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Axis, type Context, pair, slidingWindow, transposedWindow, type Window } from '../window.js'
+import { type Layer, Mode } from './layer.js'
 import {
   Activation,
   AvgPool2d,
@@ -21,7 +22,6 @@ import {
   Flatten,
   GlobalAvgPool2d,
   GroupNorm,
-  type Layer,
   LayerNorm,
   Linear,
   MaxPool2d,
@@ -291,7 +291,7 @@ function written(graph: OnnxGraph, layer: Layer, x: OnnxValue, engine: Engine, f
   }
   const own = layer.toOnnx?.(graph, x)
   if (!own && (layer.forward === Sequential.prototype.forward || layer.forward === Residual.prototype.forward)) {
-    const { layers } = layer as Sequential | Residual
+    const { layers } = layer as Sequential
     let y = x
     for (let i = 0; i < layers.length; i++) {
       const next = layers[i + 1]
@@ -354,9 +354,7 @@ export function saveOnnx(model: Layer, inputShape: Shape, { foldBatchNorm = true
   const { engine } = model.parameters[0]!
   const graph = new OnnxGraph(foldBatchNorm)
   const x: OnnxValue = { name: 'input', shape: [1, ...inputShape] }
-  const before = model.training
-  model.training = false
-  try {
+  return new Mode(model, false).run(() => {
     const y = written(graph, model, x, engine)
     graph.nodes.push({ op: 'Identity', name: 'output', inputs: [y.name], outputs: ['output'] })
     return writeModel({
@@ -366,7 +364,5 @@ export function saveOnnx(model: Layer, inputShape: Shape, { foldBatchNorm = true
       inputs: [{ name: 'input', shape: ported(x.shape) }],
       outputs: [{ name: 'output', shape: ported(y.shape) }],
     })
-  } finally {
-    model.training = before
-  }
+  })
 }

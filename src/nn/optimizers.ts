@@ -6,6 +6,7 @@ import { mul } from '../ops/arithmetic.js'
 import { sum } from '../ops/reduce.js'
 import { sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
+import { frozen } from './frozen.js'
 import type { Schedule } from './schedules.js'
 
 interface CommonOptions {
@@ -36,6 +37,27 @@ export interface AdamOptions extends CommonOptions {
   epsilon?: number
 }
 
+/** Parameters that are moved by a rate or a decay of their own. */
+export interface ParameterGroup {
+  parameters: readonly Tensor[]
+  /** Default: the optimiser's. */
+  learningRate?: number | Schedule
+  /** Default: the optimiser's. */
+  weightDecay?: number
+}
+
+/** What an optimiser moves: tensors, or groups of them. */
+export type ParametersOrGroups = readonly Tensor[] | readonly ParameterGroup[]
+
+/** An epoch of `fit` that is not done yet: the step at which it began, and what the order of its samples follows from. */
+export interface UnfinishedEpoch {
+  first: number
+  seed: number
+  batchSize: number
+  /** Undefined for batches that come from elsewhere. */
+  samples?: number
+}
+
 /** What one step needs beside the gradients. */
 interface Rule {
   op: UpdateOp
@@ -52,6 +74,37 @@ interface Rule {
 
 /** Rows that fit an argument block. */
 const ROWS = 256
+/** The square of a gradient up to this size is a number in float32. */
+const LARGE = 2 ** 60
+
+/** One row of `update`: a parameter, its gradient, and its place among the parameters. */
+interface Row {
+  parameter: Tensor
+  gradient: Tensor
+  place: number
+}
+
+/** Whether each of its numbers is one. */
+export const isFiniteTensor = (tensor: Tensor): boolean => tensor.toArray().every(Number.isFinite)
+
+function groupsOf(op: string, given: ParametersOrGroups): ParameterGroup[] {
+  const isGroup = (each: Tensor | ParameterGroup): each is ParameterGroup => Array.isArray((each as ParameterGroup)?.parameters)
+  const some = Array.isArray(given) && given.length > 0
+  const groups = some && given.every(isGroup) ? [...given] : [{ parameters: given as readonly Tensor[] }]
+  for (const { parameters, learningRate, weightDecay = 0 } of groups) {
+    check(some && Array.isArray(parameters) && parameters.length > 0, () => ({
+      op,
+      argument: 'parameters',
+      expected: 'tensors, one at least, or groups of them',
+      got: show(parameters),
+    }))
+    if (learningRate !== undefined) checkRate(op, learningRate)
+    check(weightDecay >= 0, () => ({ op, argument: 'weightDecay', expected: 'a number of at least 0', got: show(weightDecay) }))
+  }
+  return groups
+}
+
+const checkRate = (op: string, rate: unknown) => check(typeof rate === 'number' || typeof rate === 'function', () => ({ op, argument: 'learningRate', expected: 'a number, or a function that gives it for every step', got: show(rate) })) // biome-ignore format: one line
 
 /** Moves parameters against their gradients. Made by `sgd`, `rmsProp`, `adam` and `adamW`; its state is freed by `dispose`. */
 export class Optimizer {
@@ -59,21 +112,26 @@ export class Optimizer {
   steps = 0
   /** Means of gradients and of their squares, in the order of the parameters: what has to be saved to go on later. */
   readonly state: Tensor[] = []
+  /** The parameters of all groups, in their order. */
+  readonly parameters: readonly Tensor[]
+  /** What was given to it, or one group of all. Rates and decays may be changed between two steps. */
+  readonly groups: readonly ParameterGroup[]
+  /** Where `fit` stopped. @internal */
+  unfinished: UnfinishedEpoch | undefined
   private readonly engine: Engine
 
   /** @internal */
   constructor(
     readonly name: string,
-    readonly parameters: readonly Tensor[],
+    given: ParametersOrGroups,
+    /** Of groups without a rate of their own. May be changed between two steps. */
     public learningRate: number | Schedule,
     private readonly rule: Rule,
   ) {
-    check(Array.isArray(parameters) && parameters.length > 0, () => ({
-      op: name,
-      argument: 'parameters',
-      expected: 'tensors, one at least',
-      got: show(parameters),
-    }))
+    this.groups = groupsOf(name, given)
+    const parameters = this.groups.flatMap((group) => group.parameters)
+    this.parameters = parameters
+    checkRate(name, learningRate)
     this.engine = engineOf(name, Object.fromEntries(parameters.map((parameter, i) => [`parameters[${i}]`, parameter])))
     for (const [option, value] of Object.entries(rule)) {
       if (typeof value === 'number') check(value >= 0, () => ({ op: name, argument: option, expected: 'a number of at least 0', got: show(value) }))
@@ -91,46 +149,107 @@ export class Optimizer {
   /**
    * One step. Frees the gradients.
    *
-   * @param gradients of the shapes of the parameters, in their order: what `valueAndGradients` gives
-   * @throws FilterbankError for another number of gradients, or another shape; nothing has moved then
+   * @param gradients of the shapes of the parameters, in their order: what `valueAndGradients` gives. A parameter without one, or one that is frozen, stays
+   * @throws FilterbankError for another number of gradients, or another shape; where a gradient is not finite, or so large that a parameter would not be
+   * afterwards. Nothing has moved then
    */
-  step(gradients: readonly Tensor[]): void {
-    const { engine, parameters, rule } = this
+  step(gradients: readonly (Tensor | undefined)[]): void {
+    const { parameters } = this
     const op = `${this.name}.step`
     check(Array.isArray(gradients) && gradients.length === parameters.length, () => ({ op, argument: 'gradients', expected: `${parameters.length} tensors`, got: show(gradients) })) // biome-ignore format: one line
-    const named = (tensors: readonly Tensor[], name: string) => tensors.map((tensor, i) => [`${name}[${i}]`, tensor])
-    engineOf(op, Object.fromEntries([...named(parameters, 'parameters'), ...named(gradients, 'gradients'), ...named(this.state, 'state')]))
-    gradients.forEach(({ shape }, i) => {
-      check(sameShape(shape, parameters[i]!.shape), () => ({ op, argument: `gradients[${i}]`, expected: show(parameters[i]!.shape), got: show(shape) }))
+    const named = (tensors: readonly Tensor[], name: string) => Object.fromEntries(tensors.map((tensor, i) => [`${name}[${i}]`, tensor]))
+    engineOf(op, { ...named(parameters, 'parameters'), ...named(this.state, 'state') }, named(gradients as Tensor[], 'gradients'))
+    gradients.forEach((gradient, i) => {
+      const { shape } = parameters[i]!
+      check(!gradient || sameShape(gradient.shape, shape), () => ({ op, argument: `gradients[${i}]`, expected: show(shape), got: show(gradient?.shape) }))
     })
-    const rate = typeof this.learningRate === 'number' ? this.learningRate : this.learningRate(this.steps)
-    check(Number.isFinite(rate), () => ({ op, argument: 'learningRate', expected: 'a number', got: show(rate) }))
-    for (const { storage } of parameters) storage.write(op)
+    let first = 0
+    const moves = this.groups.map((group) => {
+      const start = first
+      first += group.parameters.length
+      const rows = group.parameters.flatMap((parameter, i): Row[] => {
+        const gradient = gradients[start + i]
+        return gradient && !frozen.has(parameter.storage) ? [{ parameter, gradient, place: start + i }] : []
+      })
+      return { rate: this.rateOf(op, group), decay: group.weightDecay ?? this.rule.weightDecay, rows }
+    })
+    const rows = moves.flatMap((move) => move.rows)
+    const before = this.hasLarge(rows) ? this.rehearsed(op, rows) : undefined
+    for (const { parameter } of rows) parameter.storage.write(op)
     this.steps++
+    for (const { rate, decay, rows } of moves) this.move(rate, decay, rows)
+    if (before && ![...before.keys()].every(isFiniteTensor)) {
+      this.steps--
+      for (const [tensor, numbers] of before) tensor.set(numbers)
+      check(false, () => ({ op, argument: 'gradients', expected: 'of a size that leaves parameters finite', got: 'larger ones' }))
+    }
+    for (const gradient of gradients) gradient?.dispose()
+  }
+
+  private rateOf(op: string, { learningRate = this.learningRate }: ParameterGroup): number {
+    checkRate(op, learningRate)
+    const rate = typeof learningRate === 'number' ? learningRate : learningRate(this.steps)
+    check(Number.isFinite(rate), () => ({ op, argument: 'learningRate', expected: 'a number', got: show(rate) }))
+    return rate
+  }
+
+  /** Whether a gradient has what is no number, or one above LARGE. */
+  private hasLarge(rows: readonly Row[]): boolean {
+    const { engine } = this
+    return engine.scope(() => {
+      const found = engine.zeros([1])
+      this.call(rows, (call) => {
+        const { i32, f32 } = engine
+        i32[call + Update.op] = UpdateOp.probe
+        i32[call + Update.found] = found.pointer
+        f32[call + Update.limit] = LARGE
+      })
+      return engine.i32[found.pointer / 4] !== 0
+    })
+  }
+
+  /** What a step with large gradients may spoil, as it is before. */
+  private rehearsed(op: string, rows: readonly Row[]): Map<Tensor, Float32Array> {
+    for (const { parameter, gradient, place } of rows) {
+      const name = parameter.name ? ` (${parameter.name})` : ''
+      const odd = gradient.toArray().find((value) => !Number.isFinite(value))
+      check(odd === undefined, () => ({ op, argument: `gradients[${place}]${name}`, expected: 'finite', got: show(odd) }))
+    }
+    return new Map([...rows.map(({ parameter }) => parameter), ...this.state].map((tensor) => [tensor, tensor.toArray()]))
+  }
+
+  private move(rate: number, decay: number, rows: readonly Row[]): void {
+    const { engine, rule } = this
     const isAdam = rule.op === UpdateOp.adam
-    for (let first = 0; first < parameters.length; first += ROWS) {
-      const count = Math.min(ROWS, parameters.length - first)
+    this.call(rows, (call) => {
       const { i32, f32 } = engine
-      const call = engine.call(Update.rows + 6 * count)
       i32[call + Update.op] = rule.op
       f32[call + Update.rate] = isAdam ? rate / (1 - rule.a ** this.steps) : rate
-      f32[call + Update.decay] = rule.decoupled ? 0 : rule.weightDecay
-      f32[call + Update.keep] = rule.decoupled ? 1 - rate * rule.weightDecay : 1
+      f32[call + Update.decay] = rule.decoupled ? 0 : decay
+      f32[call + Update.keep] = rule.decoupled ? 1 - rate * decay : 1
       f32[call + Update.a] = rule.a
       f32[call + Update.b] = rule.b
       f32[call + Update.correction] = isAdam ? 1 / (1 - rule.b ** this.steps) : 1
       f32[call + Update.epsilon] = rule.epsilon
+    })
+  }
+
+  /** Runs `update` over rows; `write` fills in the words before them. */
+  private call(rows: readonly Row[], write: (call: number) => void): void {
+    const { engine } = this
+    for (let first = 0; first < rows.length; first += ROWS) {
+      const some = rows.slice(first, first + ROWS)
+      const call = engine.call(Update.rows + 6 * some.length)
+      write(call)
       let units = 0
       let work = 0
-      for (let i = first; i < first + count; i++) {
-        const { size } = parameters[i]!
-        units += Math.ceil(size / UPDATE_BLOCK)
-        work += size
-        i32.set([parameters[i]!.pointer, gradients[i]!.pointer, ...this.statePointers(i), size, units], call + Update.rows + 6 * (i - first))
-      }
+      some.forEach(({ parameter, gradient, place }, i) => {
+        units += Math.ceil(parameter.size / UPDATE_BLOCK)
+        work += parameter.size
+        engine.i32.set([parameter.pointer, gradient.pointer, ...this.statePointers(place), parameter.size, units], call + Update.rows + 6 * i)
+      })
       engine.run('update', call, units, work * 4)
     }
-    for (const gradient of gradients) gradient.dispose()
   }
 
   /** Its state, tensor by tensor: of which parameter, and a mean of what. @internal */
@@ -157,11 +276,11 @@ export class Optimizer {
 /**
  * Stochastic gradient descent. Definition: PyTorch SGD.
  *
- * @param parameters the tensors to move
+ * @param parameters the tensors to move, or groups `{ parameters, learningRate, weightDecay }` of them with rates and decays of their own
  * @param options learningRate 0.01, momentum 0, nesterov false, weightDecay 0
  * @example const optimizer = sgd(model.parameters, { learningRate: 0.1, momentum: 0.9 })
  */
-export function sgd(parameters: readonly Tensor[], options: SgdOptions = {}): Optimizer {
+export function sgd(parameters: ParametersOrGroups, options: SgdOptions = {}): Optimizer {
   const { learningRate = 0.01, momentum = 0, nesterov = false, weightDecay = 0 } = options
   check(!nesterov || momentum > 0, () => ({ op: 'sgd', argument: 'momentum', expected: 'above 0 with nesterov', got: show(momentum) }))
   const op = nesterov ? UpdateOp.nesterov : UpdateOp.sgd
@@ -180,17 +299,17 @@ export function sgd(parameters: readonly Tensor[], options: SgdOptions = {}): Op
 /**
  * Gradient descent with each step divided by the root of the mean square. Definition: PyTorch RMSprop.
  *
- * @param parameters the tensors to move
+ * @param parameters the tensors to move, or groups `{ parameters, learningRate, weightDecay }` of them with rates and decays of their own
  * @param options learningRate 0.01, decay 0.99, epsilon 1e-8, weightDecay 0
  * @example const optimizer = rmsProp(model.parameters)
  */
-export function rmsProp(parameters: readonly Tensor[], options: RmsPropOptions = {}): Optimizer {
+export function rmsProp(parameters: ParametersOrGroups, options: RmsPropOptions = {}): Optimizer {
   const { learningRate = 0.01, decay = 0.99, epsilon = 1e-8, weightDecay = 0 } = options
   const rule: Rule = { op: UpdateOp.rmsProp, a: 0, b: decay, epsilon, weightDecay, decoupled: false, means: false, squares: true }
   return new Optimizer('rmsProp', parameters, learningRate, rule)
 }
 
-function adamLike(name: string, parameters: readonly Tensor[], options: AdamOptions, decoupled: boolean, defaultDecay: number): Optimizer {
+function adamLike(name: string, parameters: ParametersOrGroups, options: AdamOptions, decoupled: boolean, defaultDecay: number): Optimizer {
   const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = defaultDecay } = options
   for (const [argument, value] of Object.entries({ beta1, beta2 })) {
     check(value >= 0 && value < 1, () => ({ op: name, argument, expected: 'a number from 0 to less than 1', got: show(value) }))
@@ -201,22 +320,22 @@ function adamLike(name: string, parameters: readonly Tensor[], options: AdamOpti
 /**
  * Adam: a mean of gradients divided by the root of a mean of squares. Definition: Kingma & Ba, 2015; PyTorch Adam, whose decay joins the gradient.
  *
- * @param parameters the tensors to move
+ * @param parameters the tensors to move, or groups `{ parameters, learningRate, weightDecay }` of them with rates and decays of their own
  * @param options learningRate 1e-3, beta1 0.9, beta2 0.999, epsilon 1e-8, weightDecay 0
  * @example const optimizer = adam(model.parameters, { learningRate: 1e-3 })
  */
-export function adam(parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer {
+export function adam(parameters: ParametersOrGroups, options: AdamOptions = {}): Optimizer {
   return adamLike('adam', parameters, options, false, 0)
 }
 
 /**
  * Adam whose decay shortens the parameters themselves. Definition: Loshchilov & Hutter, 2019; PyTorch AdamW.
  *
- * @param parameters the tensors to move
+ * @param parameters the tensors to move, or groups `{ parameters, learningRate, weightDecay }` of them with rates and decays of their own
  * @param options as of adam, but weightDecay 0.01
  * @example const optimizer = adamW(model.parameters, { learningRate: cosine(1e-3, { steps: 1000 }) })
  */
-export function adamW(parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer {
+export function adamW(parameters: ParametersOrGroups, options: AdamOptions = {}): Optimizer {
   return adamLike('adamW', parameters, options, true, 0.01)
 }
 

@@ -6,8 +6,9 @@ import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { isShape, type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import type { Layer } from './layers.js'
-import type { Optimizer } from './optimizers.js'
+import type { AnyLayer } from './layer.js'
+import type { Optimizer, UnfinishedEpoch } from './optimizers.js'
+import { settle } from './random.js'
 
 /** The longest header that readers of the format accept. */
 const MOST_HEADER_BYTES = 100e6
@@ -24,7 +25,7 @@ export interface SaveOptions {
 }
 
 /** Every tensor by the name that it has in the file. */
-function named(op: string, model: Layer, optimizer?: Optimizer): Map<string, Tensor> {
+function named(op: string, model: AnyLayer, optimizer?: Optimizer): Map<string, Tensor> {
   const tensors = new Map<string, Tensor>()
   const enter = (name: string, tensor: Tensor) => {
     check(!tensors.has(name), () => ({
@@ -32,7 +33,7 @@ function named(op: string, model: Layer, optimizer?: Optimizer): Map<string, Ten
       argument: 'model',
       expected: 'of tensors with a name each',
       got: `two of the name ${show(name)}`,
-      hint: 'Layers in a Sequential have names of their own; else set tensor.name before the layer is made',
+      hint: 'Layers in fields and in a Sequential have names of their own; else set tensor.name before the layer is made',
     }))
     tensors.set(name, tensor)
   }
@@ -44,17 +45,22 @@ function named(op: string, model: Layer, optimizer?: Optimizer): Map<string, Ten
 }
 
 /**
- * Weights, running statistics and the state of random generators of a model, and with `optimizer` its state and steps, as the bytes of a safetensors file.
+ * Weights, running statistics and the state of random generators of a model, and with `optimizer` its state and steps (and how far `fit` is in an epoch that
+ * it has not ended), as the bytes of a safetensors file.
  * Tensors have the names that `model.names` tells; those of the optimiser are called `optimizer.NAME.mean` and `optimizer.NAME.square`.
  *
  * @throws FilterbankError where two tensors have the same name
  * @example writeFileSync('digits.safetensors', save(model, { optimizer }))
  */
-export function save(model: Layer, { optimizer }: SaveOptions = {}): Uint8Array<ArrayBuffer> {
+export function save(model: AnyLayer, { optimizer }: SaveOptions = {}): Uint8Array<ArrayBuffer> {
   const tensors = named('save', model, optimizer)
   const metadata: Record<string, string> = { format: 'filterbank' }
-  if (model.generators.length > 0) metadata['generators'] = JSON.stringify(model.generators.map(({ state }) => state))
+  const { generators } = model
+  const [any] = tensors.values()
+  for (const generator of generators) settle(generator, any!.engine)
+  if (generators.length > 0) metadata['generators'] = JSON.stringify(generators.map(({ state }) => state))
   if (optimizer) Object.assign(metadata, { optimizer: optimizer.name, steps: String(optimizer.steps) })
+  if (optimizer?.unfinished) metadata['epoch'] = JSON.stringify(optimizer.unfinished)
   const header: Record<string, Entry | Record<string, string>> = { __metadata__: metadata }
   let at = 0
   for (const [name, { shape, size }] of tensors) {
@@ -122,6 +128,20 @@ function generatorsIn(text: string | undefined, count: number): number[] | undef
   return states
 }
 
+/** What the metadata say of an epoch that was not done. */
+function epochIn(text: string | undefined, steps: number): UnfinishedEpoch | undefined {
+  if (text === undefined) return undefined
+  let epoch: UnfinishedEpoch | undefined
+  try {
+    epoch = JSON.parse(text)
+  } catch {}
+  const { first, seed, batchSize, samples } = epoch ?? {}
+  const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0
+  const fits = isCount(first) && first! <= steps && isCount(batchSize) && Number.isFinite(seed) && (samples === undefined || isCount(samples))
+  check(fits, () => ({ op: 'load', argument: 'epoch', expected: 'first, seed, batchSize and samples', got: text }))
+  return epoch
+}
+
 /**
  * Takes back what `save` gave, into a model of the same layers (and an optimiser of the same kind). What else they were made with, such as the learning
  * rate, is not in the file. Without `optimizer`, what the file has of one is left aside. Files of others will do where names and shapes are the same.
@@ -131,7 +151,7 @@ function generatorsIn(text: string | undefined, count: number): number[] | undef
  * Nothing has changed then
  * @example load(readFileSync('digits.safetensors'), model, { optimizer })
  */
-export function load(bytes: Uint8Array, model: Layer, { optimizer }: SaveOptions = {}): void {
+export function load(bytes: Uint8Array, model: AnyLayer, { optimizer }: SaveOptions = {}): void {
   const op = 'load'
   const { metadata, entries, start } = parse(bytes)
   const tensors = named(op, model, optimizer)
@@ -155,6 +175,7 @@ export function load(bytes: Uint8Array, model: Layer, { optimizer }: SaveOptions
     check(Number.isInteger(steps) && steps >= 0, () => ({ op, argument: 'steps', expected: 'an integer of at least 0', got: show(metadata['steps']) }))
   }
   const states = generatorsIn(metadata['generators'], model.generators.length)
+  const unfinished = optimizer && epochIn(metadata['epoch'], steps)
   const [first] = tensors.values()
   check(first!.engine.tape === undefined, () => ({ op, argument: 'model', expected: 'left as it is inside valueAndGradients', got: 'a write' }))
 
@@ -163,8 +184,9 @@ export function load(bytes: Uint8Array, model: Layer, { optimizer }: SaveOptions
     // A copy for alignment; the `slice` of Node's Buffer is none.
     tensor.set(new Float32Array(new Uint8Array(bytes.subarray(start + begin, start + end)).buffer))
   }
+  const { generators } = model
   states?.forEach((state, i) => {
-    model.generators[i]!.state = state
+    generators[i]!.state = state
   })
-  if (optimizer) optimizer.steps = steps
+  if (optimizer) Object.assign(optimizer, { steps, unfinished })
 }

@@ -9,6 +9,7 @@ export const kernelNames = [
   'depthwise',
   'depthwiseFilterGradient',
   'depthwiseInputGradient',
+  'dropout',
   'filterBox',
   'filterBytes',
   'filterGradient',
