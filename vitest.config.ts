@@ -6,6 +6,7 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     // Node 20 has relaxed SIMD behind this flag only; later ones ignore it.
     execArgv: ['--experimental-wasm-relaxed-simd'],
+    globalSetup: 'tests/support/outside.ts',
     pool: 'forks',
     // Vitest leaves a core free by default, which is half of CI's.
     maxWorkers: Math.max(2, availableParallelism() - 1),

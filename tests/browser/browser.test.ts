@@ -11,9 +11,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine } from '../../src/index.js'
 import { loadModel } from '../../src/onnx/index.js'
 import { writeModel } from '../../src/onnx/write.js'
+import { chromiumPath, chromiumRequired } from '../support/outside.js'
 import { pack, root, temporaryFolder, unpack } from '../support/package.js'
 import { Random } from '../support/random.js'
-import { chromiumPath, chromiumRequired, launch, open, type Site, serve } from './host.js'
+import { launch, open, type Site, serve } from './host.js'
 import type { Report } from './vitest.js'
 
 const PACKAGE: Record<string, string> = { 'src/index.ts': 'filterbank', 'src/image/index.ts': 'filterbank/image', 'src/nn/index.ts': 'filterbank/nn' }
@@ -52,9 +53,7 @@ const START = "import { run } from './tests.js'; globalThis.report = run()"
 const IMPORT_MAP = JSON.stringify({ imports: { filterbank: '/dist/index.js', 'filterbank/image': '/dist/image.js', 'filterbank/nn': '/dist/nn.js' } })
 const html = (head: string) => `<!doctype html><meta charset="utf-8"><title>filterbank</title>${head}`
 
-const name = chromiumPath ? `in ${chromiumPath}` : 'in a browser: NOT RUN, no Chromium was found (CHROMIUM may name one)'
-
-describe.skipIf(!chromiumPath && !chromiumRequired)(name, { timeout: 240_000 }, () => {
+describe.skipIf(!chromiumPath && !chromiumRequired)(`in ${chromiumPath}`, { timeout: 240_000 }, () => {
   const folder = temporaryFolder()
   const sites: Site[] = []
   let browser: Browser | undefined

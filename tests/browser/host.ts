@@ -4,14 +4,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
-
-const PATHS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'].map((name) => `/usr/bin/${name}`)
-
-/** Path of the Chromium to use; CHROMIUM goes first. */
-export const chromiumPath: string | undefined = process.env.CHROMIUM || PATHS.find((path) => existsSync(path))
-
-/** Set where a missing Chromium is a failure: .ci/run. */
-export const chromiumRequired = Boolean(process.env.FILTERBANK_REQUIRE_CHROMIUM)
+import { chromiumPath } from '../support/outside.js'
 
 export const launch = (): Promise<Browser> =>
   chromium.launch({

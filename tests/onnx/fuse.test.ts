@@ -101,6 +101,9 @@ describe('fuse', () => {
     const cube = [node('Pow', ['x', 'three'], 'q'), node('Mul', ['q', 'cubic'], 'r'), node('Add', ['x', 'r'], 's'), node('Mul', ['s', 'root of 2/pi'], 't')]
     const rest = [node('Tanh', ['t'], 'u'), node('Add', ['u', 'one'], 'v'), node('Mul', ['x', 'v'], 'p'), node('Mul', ['p', 'half'], 'y')]
     is('Gelu', [...cube, ...rest], { approximate: 'tanh' })
+    const products = [node('Mul', ['x', 'x'], 'xx'), node('Mul', ['xx', 'x'], 'q'), ...cube.slice(1)]
+    is('Gelu', [...products, ...rest], { approximate: 'tanh' })
+    expect(fused([node('Mul', ['x', 'half'], 'h'), node('Mul', ['h', 'x'], 'q'), ...cube.slice(1), ...rest]).ops).not.toContain('Gelu')
   })
 
   it('takes zeros around an image into the window', () => {

@@ -1,5 +1,5 @@
 /** Whole networks with the answers that others gave, where the data is present. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
@@ -7,11 +7,11 @@ import { loadModel } from '../../src/onnx/index.js'
 import { readTensor } from '../../src/onnx/schema.js'
 import { decodeTensor, type HostTensor, toUser } from '../../src/onnx/types.js'
 import { expectTensor } from '../support/onnx.js'
+import { shared } from '../support/outside.js'
 import { readTar } from '../support/tar.js'
 
-const DATA = join(import.meta.dirname, '../../../shared/testdata')
-const LIGHT = join(DATA, 'onnx/light.tar.gz')
-const MODELS = join(DATA, 'models')
+const LIGHT = shared('onnx/light.tar.gz')
+const MODELS = shared('models')
 
 let engine: Engine
 beforeAll(async () => {
@@ -25,8 +25,8 @@ afterAll(() => {
 const tensorOf = (bytes: Uint8Array): HostTensor => decodeTensor(readTensor(bytes))
 const given = ({ type, shape, data }: HostTensor) => ({ data: toUser(type, data), shape })
 
-describe.skipIf(!existsSync(LIGHT))(`architectures with constant weights, from ${LIGHT}`, () => {
-  const files = existsSync(LIGHT) ? readTar(readFileSync(LIGHT)) : new Map<string, Uint8Array>()
+describe.skipIf(!LIGHT)(`architectures with constant weights, from ${LIGHT}`, () => {
+  const files = LIGHT ? readTar(readFileSync(LIGHT)) : new Map<string, Uint8Array>()
   const names = [...files.keys()].filter((path) => path.endsWith('.onnx')).sort()
   for (const path of names) {
     it(path, { timeout: 300_000 }, async () => {
@@ -45,11 +45,11 @@ describe.skipIf(!existsSync(LIGHT))(`architectures with constant weights, from $
   }
 })
 
-describe.skipIf(!existsSync(MODELS))(`published networks, from ${MODELS}`, () => {
-  const names = existsSync(MODELS) ? readdirSync(MODELS) : []
+describe.skipIf(!MODELS)(`published networks, from ${MODELS}`, () => {
+  const names = MODELS ? readdirSync(MODELS) : []
   for (const name of names) {
     it(name, { timeout: 300_000 }, async () => {
-      const folder = join(MODELS, name)
+      const folder = join(MODELS!, name)
       using model = await loadModel(engine, join(folder, 'model.onnx'))
       for (const set of readdirSync(folder).filter((entry) => entry.includes('data_set'))) {
         const read = (kind: string, i: number) => tensorOf(readFileSync(join(folder, set, `${kind}_${i}.pb`)))

@@ -7,6 +7,7 @@ import { loadModel } from '../../src/onnx/index.js'
 import { readTensor } from '../../src/onnx/schema.js'
 import { decodeTensor, type HostTensor, toUser } from '../../src/onnx/types.js'
 import { expectTensor } from '../support/onnx.js'
+import { onnxTests, shared } from '../support/outside.js'
 import { readTar } from '../support/tar.js'
 import { unsupported } from './unsupported.js'
 
@@ -16,19 +17,16 @@ interface Source {
   file(name: string, path: string): Uint8Array | undefined
 }
 
-const ARCHIVE = join(import.meta.dirname, '../../../shared/testdata/onnx/node-dev.tar.gz')
-/** Of the package libonnx-testdata: the tests of ONNX 1.12. */
-const FOLDER = '/usr/share/libonnx-testdata/data'
 const GROUPS = ['node', 'pytorch-converted', 'pytorch-operator', 'simple']
 
-function archived(): Source {
-  const files = readTar(readFileSync(ARCHIVE))
+function archived(archive: string): Source {
+  const files = readTar(readFileSync(archive))
   const names = [...new Set([...files.keys()].map((path) => path.split('/').find((part) => part.startsWith('test_'))!))].sort()
   return { names, file: (name, path) => files.get(`${name}/${path}`) }
 }
 
-function installed(): Source {
-  const folders = new Map(GROUPS.flatMap((group) => readdirSync(join(FOLDER, group)).map((name) => [name, join(FOLDER, group, name)])))
+function installed(folder: string): Source {
+  const folders = new Map(GROUPS.flatMap((group) => readdirSync(join(folder, group)).map((name) => [name, join(folder, group, name)])))
   const file = (name: string, path: string) => {
     const place = join(folders.get(name)!, path)
     return existsSync(place) ? new Uint8Array(readFileSync(place)) : undefined
@@ -63,16 +61,13 @@ async function run(name: string, file: Source['file']): Promise<void> {
 }
 
 const all = new Set<string>()
-let missing = 0
-for (const [place, open] of [
-  [ARCHIVE, archived],
-  [FOLDER, installed],
-] as const) {
-  // biome-ignore format: a table
-  const present = existsSync(place)
-  missing += Number(!present)
-  describe.skipIf(!present)(`the standard's tests from ${place}`, () => {
-    const { names, file }: Source = present ? open() : { names: [], file: () => undefined }
+const places = [
+  [shared('onnx/node-dev.tar.gz'), archived],
+  [onnxTests, installed],
+] as const
+for (const [place, open] of places) {
+  describe.skipIf(!place)(`the standard's tests from ${place}`, () => {
+    const { names, file }: Source = place ? open(place) : { names: [], file: () => undefined }
     it('are there', () => expect(names.length).toBeGreaterThan(0))
     for (const name of names) {
       all.add(name)
@@ -82,4 +77,4 @@ for (const [place, open] of [
     }
   })
 }
-it.skipIf(missing)('those left out exist', () => expect([...unsupported.keys()].filter((name) => !all.has(name))).toEqual([]))
+it.skipIf(places.some(([place]) => !place))('those left out exist', () => expect([...unsupported.keys()].filter((name) => !all.has(name))).toEqual([]))

@@ -2,9 +2,11 @@ import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { createEngine, type Engine, type EngineOptions, type Tensor } from '../../src/index.js'
 import type { Values } from './reference.js'
 
+export const BUILDS = ['simd128', 'relaxed'] as const
+
 /** Runs the tests in `body` once in each build that this host has, each time in an engine of its own that must be empty at the end. */
 export function inEveryBuild(body: (engine: () => Engine) => void, options: EngineOptions = {}): void {
-  for (const simd of ['simd128', 'relaxed'] as const) {
+  for (const simd of BUILDS) {
     describe(simd, () => {
       let engine: Engine
       beforeAll(async () => {
