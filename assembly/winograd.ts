@@ -14,16 +14,29 @@
  * one for each position in the 6x6 tile; they go through the register tile. A block of tiles is transformed, multiplied and transformed back
  * before the next one starts, so that its workspace stays in the second-level cache; of more groups than one, a few groups of a block.
  *
- * The transforms cost accuracy: |error| <= 30 k eps max|x| max|w| for k = 9 ic, eps = 2^-24, where the sum by definition has 1 for 30; on normal
- * data the relative error is 1e-6 to 4e-6 (tests/ops/winograd.test.ts). An infinity or NaN spreads over its whole tile.
+ * The transforms cost accuracy, and share a tile's largest number among all its outputs: |error| <= 30 k eps max|x| max|w| for k = 9 ic,
+ * eps = 2^-24, where max|x| is that of the 6x6 tile and the sum by definition has 1 for 30; on normal data the relative error is 1e-6 to 4e-6
+ * (tests/ops/winograd.test.ts). So that a bright pixel does not spoil outputs that do not see it, every output must see a number of at least 1/256
+ * of its tile's largest (bytes do): a tile where one does not, or whose largest number is infinite, NaN, or so far from 1 that the transforms
+ * could leave float32's range, is summed by definition, with filters that are won back from the transformed ones. Outputs that see zeros alone are
+ * exactly their bias.
  *
- * scratch: zeros [8] | grid [36][4] | patch [36][slice's ic] | table [tiles][2] | V [36][tiles][slice's ic] | M [36][tiles][8 panels]
+ * scratch: zeros [8] | grid [36][4] | sizes [6][3][4] | fates [tiles] | addresses [16][10] | patch [36][slice's ic] | table [tiles][2] |
+ *          V [36][tiles][slice's ic] | M [36][tiles][8 panels] | filter [9][ic of a group][8]
  */
 import { address, scratch, splat, word } from './arguments'
 import { FILTER_CHANNELS, Winograd, WinogradFilter } from './calls'
 import { copyFloats } from './layout'
 import { TILE_ROWS, clamp, storeLanes } from './simd'
 import { runTiles } from './tile'
+
+/** Of a tile: to be summed by definition. Other fates are masks of the outputs that see zeros alone, row by row. */
+const DIRECT: i32 = -1
+/** The largest size of a tile that is transformed is 0 or between these, as bits of a float: 2^-60 and 2^40. */
+const LEAST: i32 = (127 - 60) << 23
+const MOST: i32 = (127 + 40) << 23
+/** What 1/256 of a size takes off its bits. */
+const SPAN: i32 = 8 << 23
 
 /** to[0..6) = B' from[0..6), along one axis of a tile; strides in bytes. */
 // @ts-ignore: decorator
@@ -121,11 +134,13 @@ export function winograd(call: usize, begin: i32, end: i32): void {
   // One group is transformed once for all its slices; of more than one, a slice holds whole groups.
   const slicePanels = groups > 1 ? unitPanels : allPanels
   const depth = (slicePanels / groupPanels * groupIn + 3) & ~3
-  const patch = grid + 36 * 16
+  const sizes = grid + 36 * 16, fates = sizes + 18 * 16
+  const addresses = fates + ((tiles * 4 + 15) & ~15)
+  const patch = addresses + 160 * 4
   const table = patch + 36 * apart(depth * 4)
   const v = table + ((tiles * 8 + 15) & ~15)
   const mTileStride = unitPanels * 32, vStride = apart(tiles * depth * 4), mStride = apart(tiles * mTileStride)
-  const m = v + 36 * vStride
+  const m = v + 36 * vStride, filter = m + 36 * mStride
   let transformed = -1
 
   for (let u = begin; u < end; u++) {
@@ -134,7 +149,10 @@ export function winograd(call: usize, begin: i32, end: i32): void {
     const panel0 = (u % slices) * unitPanels, panel1 = min(panel0 + unitPanels, allPanels)
     if (block != transformed || groups > 1) {
       const first = groups > 1 ? panel0 / groupPanels * groupIn : 0, last = groups > 1 ? panel1 / groupPanels * groupIn : groupIn
-      for (let t = 0; t < count; t++) inputTile(call, firstTile + t, first, last, patch, grid, v + t * depth * 4, vStride)
+      for (let t = 0; t < count; t++) {
+        const fate = inputTile(call, firstTile + t, first, last, groupIn, t > 0, patch, grid, sizes, v + t * depth * 4, vStride)
+        store<i32>(fates + t * 4, fate)
+      }
       for (let t = 0; t < count; t++) {
         const row = t % TILE_ROWS, first = t - row
         const entry = table + first * 8 + row * 4
@@ -151,7 +169,19 @@ export function winograd(call: usize, begin: i32, end: i32): void {
         runTiles(count, table, 1, groupIn, xOffset, wp, zeros, yOffset, 8, none, all)
       }
     }
-    for (let t = 0; t < count; t++) outputTile(call, firstTile + t, panel0 * 8, min(oc, panel1 * 8), grid, m + t * mTileStride, mStride)
+    let direct = 0
+    for (let t = 0; t < count; t++) {
+      const fate = load<i32>(fates + t * 4), last = min(oc, panel1 * 8)
+      if (fate == DIRECT) direct++
+      else outputTile(call, firstTile + t, panel0 * 8, last, grid, m + t * mTileStride, mStride)
+      if (fate > 0) biasAlone(call, firstTile + t, fate, panel0 * 8, last)
+    }
+    for (let panel = panel0; direct && panel < panel1; panel++) {
+      filterBack(w + panel * groupIn * 32, allPanels * groupIn * 32, groupIn, filter)
+      for (let t = 0; t < count; t++) {
+        if (load<i32>(fates + t * 4) == DIRECT) directTile(call, firstTile + t, panel, patch, addresses, filter, zeros)
+      }
+    }
   }
 }
 
@@ -162,35 +192,241 @@ function apart(bytes: i32): i32 {
   return (bytes + 63 & ~63) | 64
 }
 
-/** B' d B of one tile, channels [first, last): to[position][channel - first]. */
-function inputTile(call: usize, tile: i32, first: i32, last: i32, patch: usize, grid: usize, to: usize, positionStride: usize): void {
-  const ih = word(call, Winograd.ih), iw = word(call, Winograd.iw), ic = word(call, Winograd.ic)
+/** Where the input of a tile starts. */
+// @ts-ignore: decorator
+@inline
+function tileRow(call: usize, tile: i32): i32 {
   const tilesH = (word(call, Winograd.oh) + 3) / 4, tilesW = (word(call, Winograd.ow) + 3) / 4
-  const n = tile / (tilesH * tilesW), ty = (tile / tilesW) % tilesH, tx = tile % tilesW
-  const iy = ty * 4 - word(call, Winograd.beforeH), ix = tx * 4 - word(call, Winograd.beforeW)
-  const image = address(call, Winograd.x) + n * ih * iw * ic * 4
+  return (tile / tilesW) % tilesH * 4
+}
+
+// @ts-ignore: decorator
+@inline
+function tileColumn(call: usize, tile: i32): i32 {
+  return tile % ((word(call, Winograd.ow) + 3) / 4) * 4
+}
+
+/** Address of channel 0 of pixel (iy, ix) of the image that a tile belongs to, which need not lie in it. */
+// @ts-ignore: decorator
+@inline
+function pixelAt(call: usize, tile: i32, iy: i32, ix: i32): usize {
+  const tilesH = (word(call, Winograd.oh) + 3) / 4, tilesW = (word(call, Winograd.ow) + 3) / 4
+  const ih = word(call, Winograd.ih), iw = word(call, Winograd.iw)
+  return address(call, Winograd.x) + ((tile / (tilesH * tilesW) * ih + iy) * iw + ix) * word(call, Winograd.ic) * 4
+}
+
+/** Copies the 6x6 pixels of a tile, channels [first, last), zeros where there are none. */
+function gather(call: usize, tile: i32, first: i32, last: i32, patch: usize, stride: usize): void {
+  const ih = word(call, Winograd.ih), iw = word(call, Winograd.iw)
+  const iy = tileRow(call, tile) - word(call, Winograd.beforeH), ix = tileColumn(call, tile) - word(call, Winograd.beforeW)
+  const pixelStride = word(call, Winograd.ic) * 4
+  const from = pixelAt(call, tile, iy, ix) + first * 4
+  memory.fill(patch, 0, 36 * stride)
+  for (let row = max(0, -iy); row < min(6, ih - iy); row++) {
+    for (let column = max(0, -ix); column < min(6, iw - ix); column++) {
+      copyFloats(from + (row * iw + column) * pixelStride, patch + (row * 6 + column) * stride, last - first)
+    }
+  }
+}
+
+/** B' d B of one tile, channels [first, last): to[position][channel - first]. The answer is its fate. `next`: the tile before was transformed right before. */
+function inputTile(call: usize, tile: i32, first: i32, last: i32, groupIn: i32, next: bool, patch: usize, grid: usize, sizes: usize, to: usize, positionStride: usize): i32 {
+  const ih = word(call, Winograd.ih), iw = word(call, Winograd.iw), ic = word(call, Winograd.ic)
+  const oy = tileRow(call, tile), ox = tileColumn(call, tile)
+  const iy = oy - word(call, Winograd.beforeH), ix = ox - word(call, Winograd.beforeW)
+  const rows = min(4, word(call, Winograd.oh) - oy), columns = min(4, word(call, Winograd.ow) - ox)
   const channels = last - first, depth = (channels + 3) & ~3
-  let from = image + ((iy * iw + ix) * ic + first) * 4
+  let from = pixelAt(call, tile, iy, ix) + first * 4
   let pixelStride = ic * 4, rowStride = iw * pixelStride
   // Pixels a multiple of 1 KB apart crowd into few sets of the cache.
   if (iy < 0 || ix < 0 || iy + 6 > ih || ix + 6 > iw || depth != channels || pixelStride % 1024 == 0) {
     const stride = apart(depth * 4)
-    memory.fill(patch, 0, 36 * stride)
-    for (let row = max(0, -iy); row < min(6, ih - iy); row++) {
-      for (let column = max(0, -ix); column < min(6, iw - ix); column++) {
-        copyFloats(from + row * rowStride + column * pixelStride, patch + (row * 6 + column) * stride, channels)
-      }
-    }
+    gather(call, tile, first, last, patch, stride)
     from = patch
     pixelStride = stride
     rowStride = 6 * pixelStride
   }
+  let fate = 0
+  if (channels == groupIn) {
+    measure(from, pixelStride, rowStride, depth, rows, next && ox > 0, sizes)
+    if (!even(sizes, columns)) fate = fateOf(from, pixelStride, rowStride, depth, rows, columns, grid)
+  } else {
+    for (let c = 0; c < channels && fate == 0; c += groupIn) {
+      measure(from + c * 4, pixelStride, rowStride, groupIn, rows, false, sizes)
+      if (!even(sizes, columns) && fateOf(from + c * 4, pixelStride, rowStride, groupIn, rows, columns, grid)) fate = DIRECT
+    }
+  }
+  if (fate == DIRECT) return fate
   for (let c = 0; c < depth; c += 4) {
     for (let row = 0; row < 6; row++) transformInstoreLanes(from + row * rowStride, pixelStride, grid + row * 96, 16)
     for (let column = 0; column < 6; column++) transformInstoreLanes(grid + column * 16, 96, to + column * positionStride, 6 * positionStride)
     from += 16
     to += 16
   }
+  return fate
+}
+
+/** The row or column of a tile that each of up to three outputs sees; the last of four sees the one behind it. */
+// @ts-ignore: decorator
+@inline
+function seenOf(outputs: i32): i32 {
+  return outputs > 2 ? 2 : 1
+}
+
+// @ts-ignore: decorator
+@inline
+function larger(size: v128, p: usize): v128 {
+  return i32x4.max_s(size, v128.and(v128.load(p), i32x4.splat(0x7fffffff)))
+}
+
+/**
+ * For each column of a tile the bits of its largest sizes, in four lanes: of the one row or two that its outputs see, and of all six. Bits of sizes
+ * stand in the order of the sizes, and NaN above all. The first two columns of the tile beside are those that were columns 4 and 5.
+ */
+function measure(from: usize, pixelStride: usize, rowStride: usize, depth: i32, rows: i32, beside: bool, sizes: usize): void {
+  const end = sizes + 6 * 48
+  const row4 = 4 * rowStride, row5 = row4 + rowStride
+  const seen = rowStride * seenOf(rows), behind = seen + rowStride, other = rows > 2 ? rowStride : 3 * rowStride
+  if (beside) {
+    for (let end = sizes + 96; sizes < end; sizes += 16) v128.store(sizes, v128.load(sizes, 4 * 48))
+    from += 2 * pixelStride
+  }
+  for (; sizes < end; sizes += 48) {
+    let first = i32x4.splat(0), last = first, a = first, b = first
+    let p = from, c = depth
+    // A loop that tests at its end has its constants outside, as in elementwise.ts.
+    do {
+      first = larger(first, p + seen)
+      last = larger(last, p + behind)
+      a = larger(larger(a, p), p + other)
+      b = larger(larger(b, p + row4), p + row5)
+      p += 16
+      c -= 4
+    } while (c > 0)
+    v128.store(sizes, first)
+    v128.store(sizes, rows > 3 ? last : first, 16)
+    v128.store(sizes, i32x4.max_s(i32x4.max_s(first, last), i32x4.max_s(a, b)), 32)
+    from += pixelStride
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function inAllLanes(v: v128): v128 {
+  v = i32x4.max_s(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1))
+  return i32x4.max_s(v, v128.shuffle<i32>(v, v, 1, 0, 3, 2))
+}
+
+/** The largest lane of each of two vectors, in two lanes each. */
+// @ts-ignore: decorator
+@inline
+function largestOfTwo(a: v128, b: v128): v128 {
+  return i32x4.max_s(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7))
+}
+
+/** Whether a tile may be transformed, by few of its pixels: every output sees one that is large enough. */
+function even(sizes: usize, columns: i32): bool {
+  const left = sizes + seenOf(columns) * 48, right = columns > 3 ? left + 48 : left
+  const all0 = i32x4.max_s(v128.load(sizes, 32), v128.load(sizes, 80)), all1 = i32x4.max_s(v128.load(sizes, 128), v128.load(sizes, 176))
+  const largest = inAllLanes(i32x4.max_s(i32x4.max_s(all0, all1), i32x4.max_s(v128.load(sizes, 224), v128.load(sizes, 272))))
+  const p = largestOfTwo(v128.load(left), v128.load(left, 16)), q = largestOfTwo(v128.load(right), v128.load(right, 16))
+  const seen = i32x4.max_s(v128.shuffle<i32>(p, q, 0, 1, 4, 5), v128.shuffle<i32>(p, q, 2, 3, 6, 7))
+  const within = v128.and(i32x4.ge_s(largest, i32x4.splat(LEAST)), i32x4.le_s(largest, i32x4.splat(MOST)))
+  return i32x4.all_true(v128.and(within, i32x4.ge_s(seen, i32x4.sub(largest, i32x4.splat(SPAN)))))
+}
+
+/** The fate of a tile by the windows of all its outputs. */
+function fateOf(from: usize, pixelStride: usize, rowStride: usize, depth: i32, rows: i32, columns: i32, grid: usize): i32 {
+  let largest = 0
+  for (let pixel = 0; pixel < 36; pixel++) {
+    const p = from + pixel / 6 * rowStride + pixel % 6 * pixelStride
+    let v = i32x4.splat(0)
+    for (let c = 0; c < depth; c += 4) v = larger(v, p + c * 4)
+    const size = i32x4.extract_lane(inAllLanes(v), 0)
+    store<i32>(grid + pixel * 4, size)
+    largest = max(largest, size)
+  }
+  if (largest < LEAST || largest > MOST) return largest ? DIRECT : 0
+  let zeros = 0
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      let seen = 0
+      for (let tap = 0; tap < 9; tap++) seen = max(seen, load<i32>(grid + ((row + tap / 3) * 6 + column + tap % 3) * 4))
+      if (seen == 0) zeros |= 1 << row * 4 + column
+      else if (seen < largest - SPAN) return DIRECT
+    }
+  }
+  return zeros
+}
+
+/** y = clamp(b) of the outputs of a tile that a mask names, channels [first, last). */
+function biasAlone(call: usize, tile: i32, mask: i32, first: i32, last: i32): void {
+  const ow = word(call, Winograd.ow), oc = word(call, Winograd.oc), b = address(call, Winograd.b)
+  const low = splat(call, Winograd.low), high = splat(call, Winograd.high)
+  for (let output = 0; output < 16; output++) {
+    if (mask >> output & 1) {
+      const y = outputAt(call, tile, output)
+      for (let c = first; c < last; c += 4) storeLanes(y + c * 4, clamp(b ? v128.load(b + c * 4) : f32x4.splat(0), low, high), min(4, last - c))
+    }
+  }
+}
+
+/** Address of channel 0 of an output of a tile, counted row by row. */
+// @ts-ignore: decorator
+@inline
+function outputAt(call: usize, tile: i32, output: i32): usize {
+  const tilesH = (word(call, Winograd.oh) + 3) / 4, tilesW = (word(call, Winograd.ow) + 3) / 4
+  const oh = word(call, Winograd.oh), ow = word(call, Winograd.ow)
+  const row = (tile / (tilesH * tilesW)) * oh + tileRow(call, tile) + output / 4
+  return address(call, Winograd.y) + (row * ow + tileColumn(call, tile) + output % 4) * word(call, Winograd.oc) * 4
+}
+
+/** A filter from its transformed panel: with m = G g its elements are 4 m0, 3 (m2 - m1) and m5, along each axis. to[9][ic][8] */
+function filterBack(panel: usize, positionStride: usize, ic: i32, to: usize): void {
+  const four = f32x4.splat(4), three = f32x4.splat(3), tapStride: usize = ic * 32
+  for (let i = 0; i < 2 * ic; i++) {
+    for (let kx = 0; kx < 3; kx++) {
+      const m0 = columnBack(panel, positionStride, kx), m1 = columnBack(panel + 6 * positionStride, positionStride, kx)
+      const m2 = columnBack(panel + 12 * positionStride, positionStride, kx), m5 = columnBack(panel + 30 * positionStride, positionStride, kx)
+      const at = to + kx * tapStride
+      v128.store(at, f32x4.mul(four, m0))
+      v128.store(at + 3 * tapStride, f32x4.mul(three, f32x4.sub(m2, m1)))
+      v128.store(at + 6 * tapStride, m5)
+    }
+    panel += 16
+    to += 16
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function columnBack(row: usize, positionStride: usize, kx: i32): v128 {
+  if (kx == 0) return f32x4.mul(f32x4.splat(4), v128.load(row))
+  if (kx == 2) return v128.load(row + 5 * positionStride)
+  return f32x4.mul(f32x4.splat(3), f32x4.sub(v128.load(row + 2 * positionStride), v128.load(row + positionStride)))
+}
+
+/** y = clamp(b + x w) of one tile and one panel, by definition. */
+function directTile(call: usize, tile: i32, panel: i32, patch: usize, addresses: usize, filter: usize, zeros: usize): void {
+  const oc = word(call, Winograd.oc), groups = word(call, Winograd.groups), groupIn = word(call, Winograd.ic) / groups
+  const rows = min(4, word(call, Winograd.oh) - tileRow(call, tile)), columns = min(4, word(call, Winograd.ow) - tileColumn(call, tile))
+  const first = panel / ((oc + 7) / 8 / groups) * groupIn, stride = apart(groupIn * 4)
+  gather(call, tile, first, first + groupIn, patch, stride)
+  const count = rows * columns
+  let entry = addresses
+  for (let begin = 0; begin < count; begin += TILE_ROWS) {
+    const end = min(count, begin + TILE_ROWS)
+    for (let part = -1; part < 9; part++) {
+      for (let pixel = begin; pixel < end; pixel++) {
+        const row = pixel / columns, column = pixel % columns
+        const corner = (row + part / 3) * 6 + column + part % 3
+        store<usize>(entry, part < 0 ? outputAt(call, tile, row * 4 + column) : patch + corner * stride)
+        entry += 4
+      }
+    }
+  }
+  const b = address(call, Winograd.b), left = min(8, oc - panel * 8)
+  runTiles(count, addresses, 9, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left, splat(call, Winograd.low), splat(call, Winograd.high))
 }
 
 /** y = clamp(b + A' m A) of one tile, channels [first, last), from[position][channel - first]. */

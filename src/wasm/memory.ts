@@ -2,23 +2,20 @@
  * The map of an engine's linear memory: which bytes are taken. 64-byte aligned, best fit, neighbours merged when freed.
  */
 import { FilterbankError } from '../errors.js'
+import { type Block, FreeBlocks } from './freeBlocks.js'
 
 const ALIGNMENT = 64
 const PAGE = 65536
 /** Kernels may read, never use, up to a vector panel beyond a tensor; so the last bytes of the memory are nobody's. */
 const MARGIN = 256
 
-interface Block {
-  start: number
-  bytes: number
-}
-
 export class Allocator {
   live = 0
   peak = 0
-  private readonly sizes = new Map<number, number>()
-  /** Free blocks in the order of their addresses. */
-  private readonly free: Block[] = []
+  /** What was given out, by address. */
+  private readonly taken = new Map<number, Block>()
+  private readonly free = new FreeBlocks()
+  private last: Block | undefined
   private end: number
 
   constructor(
@@ -36,68 +33,31 @@ export class Allocator {
   /** The address of `bytes` bytes, contents undefined. Throws when that would pass the limit, or the host gives no more. */
   allocate(bytes: number): number {
     const wanted = Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT)
-    let best = -1
-    for (let i = 0; i < this.free.length; i++) {
-      const room = this.free[i]!.bytes
-      if (room >= wanted && (best < 0 || room < this.free[best]!.bytes)) best = i
-    }
-    let start: number
-    if (best >= 0) {
-      const block = this.free[best]!
-      start = block.start
-      block.start += wanted
-      block.bytes -= wanted
-      if (block.bytes === 0) this.free.splice(best, 1)
-    } else {
-      const last = this.free.at(-1)
-      const reuse = last && last.start + last.bytes === this.end ? last.bytes : 0
-      start = this.end - reuse
-      this.reserve(start + wanted, bytes)
-      if (reuse) this.free.pop()
-      this.end = start + wanted
-    }
-    this.sizes.set(start, wanted)
-    this.live += wanted
-    this.peak = Math.max(this.peak, this.live)
-    return start
+    let block = this.free.bestFit(wanted)
+    if (block) this.free.remove(block)
+    else block = this.extend(wanted, bytes)
+    return this.take(block, wanted)
   }
 
   release(start: number): void {
-    const bytes = this.sizes.get(start)
-    if (bytes === undefined) throw new RangeError(`memory: ${start} is not the address of an allocation`)
-    this.sizes.delete(start)
-    this.live -= bytes
-    let low = 0
-    let high = this.free.length
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.free[middle]!.start < start) low = middle + 1
-      else high = middle
-    }
-    const before = this.free[low - 1]
-    const after = this.free[low]
-    const joinsBefore = before !== undefined && before.start + before.bytes === start
-    const joinsAfter = after !== undefined && start + bytes === after.start
-    if (joinsBefore) {
-      before.bytes += bytes + (joinsAfter ? after.bytes : 0)
-      if (joinsAfter) this.free.splice(low, 1)
-    } else if (joinsAfter) {
-      after.start = start
-      after.bytes += bytes
-    } else this.free.splice(low, 0, { start, bytes })
+    const block = this.taken.get(start)
+    if (!block) throw new RangeError(`memory: ${start} is not the address of an allocation`)
+    this.taken.delete(start)
+    this.live -= block.bytes
+    this.giveBack(block)
   }
 
   /** Takes the free bytes [start, start + bytes): the address to release them by is `start`. */
   claim(start: number, bytes: number): void {
-    const at = this.free.findIndex((block) => block.start <= start && start + bytes <= block.start + block.bytes)
-    if (at < 0) throw new RangeError(`memory: [${start}, ${start + bytes}) is not free`)
-    const { start: from, bytes: room } = this.free[at]!
-    const left = { start: from, bytes: start - from }
-    const right = { start: start + bytes, bytes: from + room - start - bytes }
-    this.free.splice(at, 1, ...[left, right].filter((block) => block.bytes > 0))
-    this.sizes.set(start, bytes)
-    this.live += bytes
-    this.peak = Math.max(this.peak, this.live)
+    const hole = this.free.within(start, start + bytes).at(0)
+    if (!hole || hole.start > start || hole.start + hole.bytes < start + bytes) throw new RangeError(`memory: [${start}, ${start + bytes}) is not free`)
+    this.free.remove(hole)
+    let block = hole
+    if (hole.start < start) {
+      block = this.split(hole, start - hole.start)
+      this.free.add(hole)
+    }
+    this.take(block, bytes)
   }
 
   /** The free parts of these ranges, joined where they touch, as [start, bytes]. */
@@ -109,17 +69,77 @@ export class Allocator {
       else joined.push([start, end])
     }
     return joined.flatMap(([start, end]) =>
-      this.free.flatMap((block): [number, number][] => {
+      this.free.within(start, end).map((block): [number, number] => {
         const from = Math.max(start, block.start)
-        const to = Math.min(end, block.start + block.bytes)
-        return from < to ? [[from, to - from]] : []
+        return [from, Math.min(end, block.start + block.bytes) - from]
       }),
     )
   }
 
   /** Bytes that an allocation takes. */
   sizeOf(start: number): number {
-    return this.sizes.get(start) ?? 0
+    return this.taken.get(start)?.bytes ?? 0
+  }
+
+  /** The first `bytes` bytes of a block that is none of the holes; what is left becomes one. */
+  private take(block: Block, bytes: number): number {
+    if (block.bytes > bytes) this.free.add(this.split(block, bytes))
+    this.taken.set(block.start, block)
+    this.live += bytes
+    this.peak = Math.max(this.peak, this.live)
+    return block.start
+  }
+
+  /** Leaves a block its first `bytes` bytes, and gives the rest as a block behind it. */
+  private split(block: Block, bytes: number): Block {
+    const rest = this.insert(block, block.start + bytes, block.bytes - bytes, block.after)
+    block.bytes = bytes
+    return rest
+  }
+
+  private insert(before: Block | undefined, start: number, bytes: number, after: Block | undefined): Block {
+    const block: Block = { start, bytes, isFree: false, before, after, previous: undefined, next: undefined }
+    if (before) before.after = block
+    if (after) after.before = block
+    else this.last = block
+    return block
+  }
+
+  /** Makes a hole of a block and the holes on both sides of it. */
+  private giveBack(block: Block): void {
+    const { before, after } = block
+    let hole = block
+    if (before?.isFree) {
+      this.free.remove(before)
+      hole = this.join(before, block)
+    }
+    if (after?.isFree) {
+      this.free.remove(after)
+      this.join(hole, after)
+    }
+    this.free.add(hole)
+  }
+
+  /** The first block, grown by the one behind it. */
+  private join(block: Block, next: Block): Block {
+    block.bytes += next.bytes
+    block.after = next.after
+    if (next.after) next.after.before = block
+    else this.last = block
+    return block
+  }
+
+  /** A block of `wanted` bytes at the end of the map, a hole there included. */
+  private extend(wanted: number, asked: number): Block {
+    const { last, end } = this
+    const hole = last?.isFree ? last : undefined
+    const start = hole ? hole.start : end
+    this.reserve(start + wanted, asked)
+    this.end = start + wanted
+    if (!hole) return this.insert(last, start, wanted, undefined)
+    this.free.remove(hole)
+    hole.bytes = wanted
+    return hole
   }
 
   /** Grows the memory until `end` lies within: by half and 4 MB at least, since each time costs a millisecond. Nobody has a page before it is touched. */

@@ -58,18 +58,72 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
       })
     })
 
-    it('spreads a NaN over its tile, where igemm keeps it to the windows that see it', () => {
-      engine().scope(() => {
-        const x = engine().zeros([1, 12, 12, 16])
-        const filter = engine().tensor(new Float32Array(9 * 16 * 16).fill(1), [3, 3, 16, 16])
-        x.view[(1 * 12 + 1) * 16] = Number.NaN
-        const pixels = (algorithm: 'igemm' | 'winograd') => {
-          const values = conv2d(x, filter, { padding: 1, algorithm }).toArray()
-          return Array.from({ length: 144 }, (_, pixel) => pixel).filter((pixel) => Number.isNaN(values[pixel * 16]))
+    it('gives every output an accuracy by the numbers that it sees, whatever stands beside them', () => {
+      const random = new Random(13)
+      for (let problem = 0; problem < 40; problem++) {
+        const [h, w] = [random.integer(1, 14), random.integer(1, 14)]
+        const groups = random.pick([1, 1, 2])
+        const [groupIn, groupOut] = groups === 1 ? [random.integer(1, 20), random.integer(1, 20)] : [8, 16]
+        const ic = groups * groupIn
+        const oc = groups * groupOut
+        const x = { shape: [1, h, w, ic], data: random.floats(h * w * ic) }
+        for (let spikes = random.integer(1, 3); spikes > 0; spikes--) {
+          x.data[random.integer(0, x.data.length - 1)] = 10 ** random.integer(-30, 30)
         }
-        const block = (rows: number, columns: number) => Array.from({ length: rows * columns }, (_, i) => Math.floor(i / columns) * 12 + (i % columns))
-        expect(pixels('igemm')).toEqual(block(3, 3))
-        expect(pixels('winograd')).toEqual(block(4, 4))
+        const filter = { shape: [3, 3, groupIn, oc], data: random.floats(9 * groupIn * oc) }
+        const want = reference.conv2d(x, filter, undefined, { ...pointwise, padding: [[1, 1], [1, 1]] }, groups) // biome-ignore format: a matrix
+        // The same with sizes for numbers: what stands in its window is the most that an output may be off by, times 30 eps and the 256 of a tile.
+        const sizes = { shape: [3, 3, groupIn, oc], data: new Float32Array(filter.data.length).fill(1) }
+        const seen = reference.conv2d({ ...x, data: x.data.map(Math.abs) }, sizes, undefined, { ...pointwise, padding: [[1, 1], [1, 1]] }, groups) // biome-ignore format: a matrix
+        engine().scope(() => {
+          const [input, weights] = [engine().tensor(x.data, x.shape), engine().tensor(filter.data, filter.shape)]
+          const got = conv2d(input, weights, { padding: 1, groups, algorithm: 'winograd' }).toArray()
+          for (let i = 0; i < got.length; i++) {
+            // The largest number in the window is at most their sum.
+            const bound = 256 * 30 * 9 * groupIn * 2 ** -24 * seen.data[i]!
+            if (!(Math.abs(got[i]! - want.data[i]!) <= bound)) {
+              expect.fail(`seed ${random.seed}, problem ${problem}, element ${i}: ${got[i]} for ${want.data[i]}, off by more than ${bound}`)
+            }
+          }
+        })
+      }
+    })
+
+    it('keeps a bright pixel, an infinity and a NaN to the outputs that see it', () => {
+      engine().scope(() => {
+        const filter = engine().tensor(new Float32Array(9 * 8 * 8).fill(0.125), [3, 3, 8, 8])
+        for (const spike of [100, 300, 1e4, 1e8, 1e30, Number.POSITIVE_INFINITY, Number.NaN]) {
+          const x = engine().tensor(new Float32Array(16 * 16 * 8).fill(1), [1, 16, 16, 8])
+          x.view[(6 * 16 + 6) * 8] = spike
+          const y = conv2d(x.changed(), filter, { padding: 1, algorithm: 'winograd' }).toArray()
+          for (let row = 1; row < 15; row++) {
+            for (let column = 1; column < 15; column++) {
+              const sees = Math.abs(row - 6) <= 1 && Math.abs(column - 6) <= 1
+              const [got, want] = [y[(row * 16 + column) * 8]!, sees ? 71 / 8 + spike / 8 : 9]
+              if (Number.isFinite(want)) expect(Math.abs(got - want) / want, `${spike} at ${row}, ${column}`).toBeLessThan(4e-6)
+              else expect(got).toBe(want)
+            }
+          }
+        }
+      })
+    })
+
+    it('is finite where the sums by definition are, and exact where all that is seen is 0', () => {
+      engine().scope(() => {
+        const filter = engine().tensor(new Float32Array(9 * 8 * 8).fill(0.125), [3, 3, 8, 8])
+        const bias = engine().tensor([1, -2, 3, -4, 5, -6, 7, -8], [8])
+        const large = conv2d(engine().tensor(new Float32Array(512).fill(1e37), [1, 8, 8, 8]), filter, { algorithm: 'winograd' }).toArray()
+        for (const y of large) expect(Math.abs(y - 9e37) / 9e37).toBeLessThan(4e-6)
+        const tiny = conv2d(engine().tensor(new Float32Array(512).fill(1e-37), [1, 8, 8, 8]), filter, { algorithm: 'winograd' }).toArray()
+        for (const y of tiny) expect(Math.abs(y - 9e-37) / 9e-37).toBeLessThan(4e-6)
+        // Bytes: 0 on the left, up to 255 on the right.
+        const x = engine().zeros([1, 8, 8, 8])
+        for (let i = 0; i < x.size; i++) if (Math.floor(i / 8) % 8 >= 4) x.view[i] = (i * 37) % 256
+        const y = conv2d(x.changed(), filter, { padding: 1, bias, activation: [-5, 6], algorithm: 'winograd' }).toArray()
+        const clamped = [1, -2, 3, -4, 5, -5, 6, -5]
+        for (let pixel = 0; pixel < 64; pixel++) {
+          if (pixel % 8 < 3) expect([...y.slice(pixel * 8, pixel * 8 + 8)]).toEqual(clamped)
+        }
       })
     })
 

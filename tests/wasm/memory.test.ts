@@ -107,6 +107,37 @@ describe('Allocator', () => {
     expect(() => allocator.release(start + 4)).toThrow(RangeError)
   })
 
+  it('claims a range anywhere in a hole, and none that is taken', () => {
+    const allocator = make(4 * PAGE)
+    const [first, middle] = [1024, 2048, 64].map((bytes) => allocator.allocate(bytes))
+    expect(() => allocator.claim(first! + 64, 64)).toThrow('is not free')
+    allocator.release(middle!)
+    expect(() => allocator.claim(middle! + 64, 2048)).toThrow('is not free')
+    expect(() => allocator.claim(middle! - 64, 128)).toThrow('is not free')
+    allocator.claim(middle! + 512, 256)
+    expect(allocator.freeWithin([[first!, middle! + 1024]])).toEqual([[middle, 512], [middle! + 768, 256]]) // biome-ignore format: one line
+    allocator.release(middle! + 512)
+    expect(allocator.freeWithin([[first!, middle! + 4096]])).toEqual([[middle, 2048]])
+  })
+
+  it('finds the best of many holes, whichever it is, and what a naive search finds', () => {
+    const allocator = make(1024 * PAGE)
+    const starts = Array.from({ length: 2000 }, (_, i) => allocator.allocate(64 * (1 + ((i * 7) % 50))))
+    const holes = new Map<number, number>()
+    for (let i = 0; i < starts.length; i += 2) {
+      holes.set(starts[i]!, allocator.sizeOf(starts[i]!))
+      allocator.release(starts[i]!)
+    }
+    for (let i = 0; i < 900; i++) {
+      const wanted = 64 * (1 + ((i * 11) % 40))
+      const best = Math.min(...[...holes.values()].filter((bytes) => bytes >= wanted))
+      const start = allocator.allocate(wanted)
+      expect(holes.get(start)).toBe(best)
+      holes.delete(start)
+      if (best > wanted) holes.set(start + wanted, best - wanted)
+    }
+  })
+
   it('takes the smallest gap that serves', () => {
     const allocator = make(4 * PAGE)
     const [large, , small] = [640, 64, 128, 64].map((bytes) => allocator.allocate(bytes))
