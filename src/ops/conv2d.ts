@@ -92,7 +92,7 @@ export function conv1d(x: Tensor, filter: Tensor, options: Conv1dOptions = {}): 
 export interface ConvPlan {
   /** [n, outHeight, outWidth, outChannels] */
   shape: Shape
-  algorithm: Algorithm
+  algorithm: Exclude<ConvAlgorithm, 'auto'>
   /** Why this algorithm. */
   reason: string
   /** Multiply-adds by definition, bias apart; Winograd does a quarter of them. */
