@@ -20,6 +20,7 @@ export interface OwnPixels extends Pixels {
   data: Uint8ClampedArray<ArrayBuffer>
 }
 
+/** How `fromImageData` makes numbers of bytes. */
 export interface FromImageDataOptions {
   /** Default 'rgb'. 'gray' is luma by Rec. 601: 0.299 red + 0.587 green + 0.114 blue. */
   channels?: 'gray' | 'rgb' | 'rgba'

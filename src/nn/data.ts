@@ -19,6 +19,7 @@ export interface Data {
   targetShape?: Shape
 }
 
+/** Data in batches of one's own, which `fit` and `evaluate` go through as they come. */
 export type Batches = Iterable<Data> | AsyncIterable<Data>
 
 /** Samples in arrays, of which batches are made; or ready batches, in the order in which they come. A function gives them anew for every epoch. */

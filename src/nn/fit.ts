@@ -12,6 +12,7 @@ import { Random } from './random.js'
 /** Milliseconds after which others have their turn: events, timers, a signal. */
 const TURN = 50
 
+/** What `evaluate` measured. */
 export interface Measured {
   /** The mean over all samples. */
   loss: number
@@ -21,6 +22,7 @@ export interface Measured {
   metrics: Record<string, number>
 }
 
+/** What `fit` tells after a batch. */
 export interface BatchReport {
   epoch: number
   /** Batches done in this epoch, of `batches` (undefined where nobody knows). */
@@ -29,12 +31,14 @@ export interface BatchReport {
   loss: number
 }
 
+/** What `fit` tells after an epoch. */
 export interface EpochReport extends Measured {
   epoch: number
   /** Of the validation data, where there is some. */
   validation?: Measured
 }
 
+/** What `evaluate` takes beside the model and the data. */
 export interface EvaluateOptions {
   /** Samples at a time. Default 32. */
   batchSize?: number
@@ -47,6 +51,7 @@ export interface EvaluateOptions {
 /** Measures a batch. The type of a method, which lets what takes labels alone stand here. */
 export type Metric = { measure(output: Tensor, expected: Int32Array | Tensor): number }['measure']
 
+/** What `fit` takes beside the model and the data. */
 export interface FitOptions extends EvaluateOptions {
   optimizer: Optimizer
   /** How often all samples are gone through. Default 1. */

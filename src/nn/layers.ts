@@ -285,6 +285,7 @@ function vectors(engine: Engine, shape: Shape, values: Record<string, number>): 
   )
 }
 
+/** What `BatchNorm2d` takes. */
 export interface BatchNorm2dOptions {
   channels: number
   /** Added to the variance. Default 1e-5. */

@@ -11,6 +11,7 @@ import { Tensor } from '../tensor.js'
 /** Which class each sample belongs to: indices from 0, or probabilities [n, classes]. */
 export type Labels = Int32Array | Uint8Array | readonly number[] | Tensor
 
+/** What `crossEntropy` takes beside logits and labels. */
 export interface CrossEntropyOptions {
   /** How much of the probability is spread evenly over all classes, 0 to 1. Default 0. */
   labelSmoothing?: number

@@ -16,6 +16,7 @@ export interface OptimizerOptions {
   weightDecay?: number
 }
 
+/** What `sgd` takes. */
 export interface SgdOptions extends OptimizerOptions {
   /** How much of the last step goes on. Default 0. */
   momentum?: number
@@ -23,12 +24,14 @@ export interface SgdOptions extends OptimizerOptions {
   nesterov?: boolean
 }
 
+/** What `rmsProp` takes. */
 export interface RmsPropOptions extends OptimizerOptions {
   /** How much is kept of the mean of squares. Default 0.99. */
   decay?: number
   epsilon?: number
 }
 
+/** What `adam` and `adamW` take. */
 export interface AdamOptions extends OptimizerOptions {
   /** How much is kept of the mean of gradients. Default 0.9. */
   beta1?: number

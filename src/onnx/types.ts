@@ -6,6 +6,7 @@ import { check, show } from '../errors.js'
 import { type Shape, sizeOf } from '../shape.js'
 import type { TensorProto } from './schema.js'
 
+/** What a value of a model is made of, by the names of ONNX. */
 export type ElementType =
   | 'float32'
   | 'float16'
