@@ -9,6 +9,7 @@ import { type Build, chooseBuild, compileSource, loadModule, type WasmSource } f
 import { Allocator } from './wasm/memory.js'
 import { chooseThreads, Workers } from './wasm/workers.js'
 
+/** What `createEngine` takes. */
 export interface EngineOptions {
   /** The build to use; by default the best that this host runs. Forcing one that it lacks is an error. */
   simd?: Build
@@ -22,6 +23,7 @@ export interface EngineOptions {
   signal?: AbortSignal
 }
 
+/** What an engine's memory holds, as `engine.memory()` tells it. */
 export interface MemoryUse {
   /** Bytes taken by tensors, packed filters and scratch. */
   live: number

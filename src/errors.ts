@@ -1,5 +1,6 @@
 import { printShape, type Shape } from './shape.js'
 
+/** The parts of an error's message. */
 export interface Complaint {
   /** The function that was called. */
   op: string
@@ -21,12 +22,12 @@ export interface Complaint {
  * `conv2d: stride must be a positive integer or [height, width], got 0 (x [1, 8, 8, 3], filter [3, 3, 3, 16])`
  */
 export class FilterbankError extends Error implements Complaint {
-  override name = 'FilterbankError'
   readonly op: string
   readonly argument: string
   readonly expected: string
   readonly got: string
-  readonly hint?: string
+  /** Absent, not undefined, where there is none: an inspected error shows all fields. */
+  declare readonly hint?: string
 
   constructor({ op, argument, expected, got, shapes = {}, hint }: Complaint, options?: ErrorOptions) {
     const named = Object.entries(shapes).flatMap(([name, shape]) => (shape ? [`${name} ${printShape(shape)}`] : []))
@@ -39,6 +40,9 @@ export class FilterbankError extends Error implements Complaint {
     if (hint) this.hint = hint
   }
 }
+
+// On the prototype, where it is in time for the first line of the stack, and where no minifier changes it.
+Object.defineProperty(FilterbankError.prototype, 'name', { value: 'FilterbankError', writable: true, configurable: true })
 
 /** Throws the complaint unless the condition holds; the complaint is only put together when it is needed. */
 export function check(condition: boolean, complaint: () => Complaint): asserts condition {

@@ -1,6 +1,6 @@
 export { type Diagnosis, diagnose } from './diagnose.js'
 export { createEngine, type Engine, type EngineOptions, type MemoryUse } from './engine.js'
-export { FilterbankError } from './errors.js'
+export { type Complaint, FilterbankError } from './errors.js'
 export {
   type Activation,
   clamp,
@@ -24,6 +24,7 @@ export { type BatchNormOptions, batchNorm } from './ops/batchNorm.js'
 export { type ConcatOptions, concat } from './ops/concat.js'
 export { type Conv1dOptions, type Conv2dOptions, type ConvAlgorithm, type ConvPlan, conv1d, conv2d, planConv2d } from './ops/conv2d.js'
 export { type ConvTranspose2dOptions, convTranspose2d } from './ops/convTranspose2d.js'
+export type { OutOptions } from './ops/elementwise.js'
 export { gather, type Indices } from './ops/gather.js'
 export { type GroupNormOptions, groupNorm, type InstanceNormOptions, instanceNorm } from './ops/groupNorm.js'
 export { type LayerNormOptions, layerNorm, type RmsNormOptions, rmsNorm } from './ops/layerNorm.js'
@@ -37,4 +38,5 @@ export { logSoftmax, type SoftmaxOptions, softmax } from './ops/softmax.js'
 export { reshape, transpose } from './ops/transpose.js'
 export type { Shape } from './shape.js'
 export { type Numbers, Tensor } from './tensor.js'
+export type { Build, WasmSource } from './wasm/load.js'
 export type { Padding, Pair, WindowOptions } from './window.js'

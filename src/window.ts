@@ -21,6 +21,7 @@ export type Pair = number | readonly [number, number]
  */
 export type Padding = 'same' | 'valid' | number | readonly [number, number] | readonly [readonly [number, number], readonly [number, number]]
 
+/** How a window goes over an image. The defaults stand with each op. */
 export interface WindowOptions {
   stride?: Pair
   padding?: Padding

@@ -1,9 +1,8 @@
 /** The bench of bench/ on this machine, in a quarter of a minute: filterbank alone, a layer of each kind. */
+import { readFileSync } from 'node:fs'
 import { bench as measureAll } from '../../bench/compare.mjs'
 import { type Problem, parseLayers } from '../../bench/shapes.mjs'
 import { LAYERS } from '../../bench/short.mjs'
-import relaxedPeak from '../../build/peak-relaxed.wasm'
-import simd128Peak from '../../build/peak-simd128.wasm'
 import { planConv2d } from '../index.js'
 import { version } from '../version.js'
 import { type Command, parse } from './command.js'
@@ -66,7 +65,7 @@ function cells(row: Row, { peak, contenders }: Start): string[] {
 }
 
 async function measured(problems: Problem[], threads: number, simd: 'simd128' | 'relaxed' | undefined): Promise<{ start: Start; rows: Row[] }> {
-  const peak = async (build: string) => (build === 'relaxed' ? relaxedPeak : simd128Peak)
+  const peak = async (build: string) => readFileSync(new URL(`peak-${build}.wasm`, import.meta.url))
   // Every op by its name, without an object of them in the core.
   const library = await import('../index.js')
   let start: Start | undefined

@@ -14,6 +14,7 @@ import { type Border, borderRule } from './border.js'
 import { integerPlan } from './integers.js'
 import { checkEngine, checkPixels, type OwnPixels, type Pixels, runFromBytes, runToBytes } from './pixels.js'
 
+/** What every filter takes beside the image. */
 export interface FilterOptions {
   /** How the image goes on beyond its edges. Default 'reflect101'. */
   border?: Border

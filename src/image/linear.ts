@@ -89,6 +89,7 @@ function kernelRows(image: unknown, kernel: unknown, { engine }: FilterOptions, 
   return rows as number[][]
 }
 
+/** What `gaussianBlur` takes beside the image and sigma. */
 export interface GaussianBlurOptions extends FilterOptions {
   /** Side of the window, odd. Default 2 * ceil(3 * sigma) + 1. */
   size?: number
@@ -126,6 +127,7 @@ export function boxBlur<Image extends Tensor | Pixels>(image: Image, size: numbe
   return applyFilter(image, options, plan, context)
 }
 
+/** What `lowPass` and `highPass` take beside the image. */
 export interface PassOptions extends FilterOptions {
   /** Standard deviation of the Gaussian that parts low from high, in pixels. Default 2. */
   sigma?: number
@@ -153,6 +155,7 @@ export function highPass<Image extends Tensor | Pixels>(image: Image, options: P
   return applyFilter(image, options, separablePlan(weights, weights, { keep: 1, gain: -1, threshold: 0 }), context)
 }
 
+/** What `sharpen` takes beside the image. */
 export interface SharpenOptions extends FilterOptions {
   /** How much of the Laplacian is subtracted. Default 1. */
   amount?: number
@@ -174,6 +177,7 @@ export function sharpen<Image extends Tensor | Pixels>(image: Image, options: Sh
   return applyFilter(image, options, windowPlan(kernel), context)
 }
 
+/** What `unsharpMask` takes beside the image. */
 export interface UnsharpMaskOptions extends PassOptions {
   /** How much of the difference is added. Default 1. */
   amount?: number
@@ -222,6 +226,7 @@ export function laplacian<Image extends Tensor | Pixels>(image: Image, options: 
   return applyFilter(image, options, windowPlan(kernel), about('laplacian', image))
 }
 
+/** What `sobel` and `scharr` take beside the image. */
 export interface GradientOptions extends FilterOptions {
   /** `'x'`: change from left to right alone; `'y'`: from top to bottom. By default sqrt(x^2 + y^2). */
   direction?: 'x' | 'y'

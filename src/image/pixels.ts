@@ -20,16 +20,17 @@ export interface OwnPixels extends Pixels {
   data: Uint8ClampedArray<ArrayBuffer>
 }
 
-const channelCounts = { gray: 1, rgb: 3, rgba: 4 } as const
-
+/** How `fromImageData` makes numbers of bytes. */
 export interface FromImageDataOptions {
   /** Default 'rgb'. 'gray' is luma by Rec. 601: 0.299 red + 0.587 green + 0.114 blue. */
-  channels?: keyof typeof channelCounts
+  channels?: 'gray' | 'rgb' | 'rgba'
   /** Subtracted from values between 0 and 1: one number, or one for each channel. Default 0. */
   mean?: number | readonly number[]
   /** What the difference is divided by: one number, or one for each channel. Default 1. */
   std?: number | readonly number[]
 }
+
+const channelCounts = { gray: 1, rgb: 3, rgba: 4 } satisfies Record<NonNullable<FromImageDataOptions['channels']>, number>
 
 /** Coefficients of red, green and blue in luma. (Rec. ITU-R BT.601) */
 const LUMA = [0.299, 0.587, 0.114]

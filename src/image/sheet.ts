@@ -11,6 +11,7 @@ export interface Sheet {
   height: number
 }
 
+/** How a sheet of pictures looks. */
 export interface SheetOptions {
   /** The range of values that the colours span: `'each'` map (or filter) its own, or one for `'all'`. Default `'each'`. */
   normalize?: 'each' | 'all'
@@ -24,6 +25,7 @@ export interface SheetOptions {
   columns?: number
 }
 
+/** What `featureMaps` takes beside the tensor. */
 export interface FeatureMapsOptions extends SheetOptions {
   /**
    * `'gray'`: the least value black, the greatest white, a constant map black. `'diverging'`: zero white, negative values blue, positive ones red,
@@ -34,6 +36,7 @@ export interface FeatureMapsOptions extends SheetOptions {
   image?: number
 }
 
+/** What `filterSheet` takes beside the filter. */
 export interface FilterSheetOptions extends SheetOptions {
   /** As for `featureMaps`; `'rgb'` shows a filter over three channels as a picture, zero mid-gray. Default `'rgb'` for three input channels, else `'diverging'`. */
   colors?: 'rgb' | 'gray' | 'diverging'

@@ -39,6 +39,7 @@ export interface SeveralData {
 /** Samples without anything to hold answers against. */
 export type Inputs = Pick<SeveralData, 'inputs' | 'shape'>
 
+/** Data in batches of one's own, which `fit` and `evaluate` go through as they come. */
 export type Batches = Iterable<SeveralData> | AsyncIterable<SeveralData>
 
 /** Samples in arrays, of which batches are made; or ready batches, in the order in which they come. A function gives them anew for every epoch. */

@@ -20,6 +20,7 @@ const TURN = 50
 /** What an output is held against: labels, or a tensor of targets; for several outputs, an array of such. */
 export type ExpectedOf<Output extends Tensors> = Output extends Tensor ? Int32Array | Tensor : readonly (Int32Array | Tensor)[]
 
+/** What `evaluate` measured. */
 export interface Measured {
   /** The mean over all samples. */
   loss: number
@@ -32,6 +33,7 @@ export interface Measured {
   metrics: Record<string, number>
 }
 
+/** What `fit` tells after a batch. */
 export interface BatchReport {
   epoch: number
   /** Batches done in this epoch, of `batches` (undefined where nobody knows). */
@@ -40,6 +42,7 @@ export interface BatchReport {
   loss: number
 }
 
+/** What `fit` tells after an epoch. */
 export interface EpochReport extends Measured {
   epoch: number
   /** Of the validation data, where there is some. */
@@ -56,7 +59,8 @@ export interface ProgressOptions {
   onProgress?: (progress: { done: number; total: number | undefined }) => unknown
 }
 
-interface MeasureOptions<Output extends Tensors> {
+/** How answers are measured: what `fit` and `evaluate` share. */
+export interface MeasureOptions<Output extends Tensors> {
   /**
    * How far off answers are: one number, the mean over the batch. Given labels where the data has them, else a tensor of targets; and weights, where there
    * are some. Default: crossEntropy.
@@ -65,15 +69,18 @@ interface MeasureOptions<Output extends Tensors> {
   /** How much samples of each class count in the loss: one number for each. Default 1. */
   classWeights?: readonly number[] | Float32Array
   /** More to measure, by name: each gives a number for a batch, or a tensor of one. */
-  metrics?: { [name: string]: Metric<Output>['measure'] }
+  metrics?: { [name: string]: Metric<Output> }
 }
 
+/** What `evaluate` takes beside the model and the data. */
 export interface EvaluateOptions<Output extends Tensors = Tensor> extends MeasureOptions<Output>, ProgressOptions {}
 
-interface Metric<Output extends Tensors> {
+/** Measures a batch. The type of a method, which lets what takes labels alone stand here. */
+export type Metric<Output extends Tensors = Tensor> = {
   measure(output: Output, expected: ExpectedOf<Output>): number | Tensor
-}
+}['measure']
 
+/** When `fit` stops before its last epoch. */
 export interface EarlyStopping {
   /** Epochs without a better value after which training stops. Default 3. */
   patience?: number
@@ -87,6 +94,7 @@ export interface EarlyStopping {
   restoreBest?: boolean
 }
 
+/** What `fit` takes beside the model and the data. */
 export interface FitOptions<Output extends Tensors = Tensor> extends MeasureOptions<Output> {
   optimizer: Optimizer
   /** How often all samples are gone through. Default 1. */

@@ -11,6 +11,8 @@ export {
   type FitOptions,
   fit,
   type Measured,
+  type MeasureOptions,
+  type Metric,
   type ProgressOptions,
   predict,
 } from './fit.js'
@@ -23,6 +25,7 @@ export {
   BatchNorm2d,
   type BatchNorm2dOptions,
   Conv2d,
+  type ConvOptions,
   ConvTranspose2d,
   DepthwiseConv2d,
   Dropout,
@@ -37,6 +40,7 @@ export {
   Residual,
   Sequential,
   Upsample,
+  type WeightOptions,
 } from './layers.js'
 export {
   binaryCrossEntropy,
@@ -56,6 +60,7 @@ export {
   adamW,
   clipByGlobalNorm,
   type Optimizer,
+  type OptimizerOptions,
   type ParameterGroup,
   type ParametersOrGroups,
   type RmsPropOptions,

@@ -52,10 +52,10 @@ export const orthogonal: Initializer = (random, shape) => {
   })
 }
 
-const named = { he, glorot, uniform, orthogonal }
-
 /** An initialiser by name, or one's own. */
-export type Initial = keyof typeof named | Initializer
+export type Initial = 'he' | 'glorot' | 'uniform' | 'orthogonal' | Initializer
+
+const named: Record<Extract<Initial, string>, Initializer> = { he, glorot, uniform, orthogonal }
 
 export function initializerOf(initial: Initial, op: string): Initializer {
   if (typeof initial === 'function') return initial

@@ -68,14 +68,16 @@ export class Residual extends Sequential {
   }
 }
 
-interface WeightOptions {
+/** How a layer's weights begin. */
+export interface WeightOptions {
   /** What the weights are at first. Default 'he'. */
   initial?: Initial
   /** Where they come from: a number, or a generator that goes on. Default: the engine's. */
   seed?: Seed
 }
 
-interface ConvOptions extends WeightOptions {
+/** Sizes and weights of a layer that convolves. */
+export interface ConvOptions extends WeightOptions {
   inChannels: number
   outChannels: number
   /** Height and width of the window. */
@@ -223,6 +225,7 @@ function vectors(engine: Engine, shape: Shape, values: Record<string, number>): 
   )
 }
 
+/** What `BatchNorm2d` takes. */
 export interface BatchNorm2dOptions {
   channels: number
   /** Added to the variance. Default 1e-5. */

@@ -11,6 +11,7 @@ import { Tensor } from '../tensor.js'
 /** Which class each sample belongs to: indices from 0, or probabilities. */
 export type Labels = Int32Array | Uint8Array | readonly number[] | Tensor
 
+/** Weights of the samples of a batch, which every loss takes. */
 export interface SampleWeights {
   /** How much each sample counts: its loss is multiplied by this before the mean over the batch. Default: ones. */
   sampleWeights?: ArrayLike<number>
@@ -22,6 +23,7 @@ export interface LossWeights extends SampleWeights {
   classWeights?: ArrayLike<number>
 }
 
+/** What `crossEntropy` takes beside logits and labels. */
 export interface CrossEntropyOptions extends LossWeights {
   /** How much of the probability is spread evenly over all classes, 0 to 1. Default 0. */
   labelSmoothing?: number

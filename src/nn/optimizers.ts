@@ -9,27 +9,31 @@ import type { Tensor } from '../tensor.js'
 import { frozen } from './frozen.js'
 import type { Schedule } from './schedules.js'
 
-interface CommonOptions {
+/** What every optimiser takes. */
+export interface OptimizerOptions {
   /** How far one step goes: a number, or what gives it for step 0, 1, 2, ... */
   learningRate?: number | Schedule
   /** How strongly parameters are drawn to 0. Default 0. */
   weightDecay?: number
 }
 
-export interface SgdOptions extends CommonOptions {
+/** What `sgd` takes. */
+export interface SgdOptions extends OptimizerOptions {
   /** How much of the last step goes on. Default 0. */
   momentum?: number
   /** Look ahead along the momentum. Default false. */
   nesterov?: boolean
 }
 
-export interface RmsPropOptions extends CommonOptions {
+/** What `rmsProp` takes. */
+export interface RmsPropOptions extends OptimizerOptions {
   /** How much is kept of the mean of squares. Default 0.99. */
   decay?: number
   epsilon?: number
 }
 
-export interface AdamOptions extends CommonOptions {
+/** What `adam` and `adamW` take. */
+export interface AdamOptions extends OptimizerOptions {
   /** How much is kept of the mean of gradients. Default 0.9. */
   beta1?: number
   /** How much is kept of the mean of their squares. Default 0.999. */

@@ -19,6 +19,7 @@ interface Entry {
   data_offsets: [begin: number, end: number]
 }
 
+/** What `save` and `load` take beside the model. */
 export interface SaveOptions {
   /** The optimiser whose state and steps belong to the model, for training to go on. */
   optimizer?: Optimizer

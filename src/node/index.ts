@@ -6,11 +6,13 @@ import { show } from '../errors.js'
 import { type FromImageDataOptions, fromImageData } from '../image/index.js'
 import { type Engine, FilterbankError } from '../index.js'
 
+/** What `readImages` takes beside the folder. */
 export interface ReadImagesOptions extends FromImageDataOptions {
   /** [height, width] that every picture is scaled to: each pixel is the mean of what it covers. By default they have to be of one size. */
   size?: readonly [height: number, width: number]
 }
 
+/** Pictures of a folder, as `fit` and `evaluate` take them. */
 export interface Images {
   /** All pictures one after the other, channels innermost. */
   inputs: Float32Array

@@ -3,8 +3,10 @@ import { check, FilterbankError, show } from '../errors.js'
 import type { External } from './graph.js'
 import { joined } from './types.js'
 
+/** A model: its bytes, a Response, a URL; in Node a path too. */
 export type ModelSource = Uint8Array | ArrayBuffer | SharedArrayBuffer | Response | URL | string
 
+/** Bytes that have come in so far. */
 export interface Progress {
   loaded: number
   /** Undefined where the server does not say. */

@@ -14,11 +14,13 @@ import { type Run, Value } from './value.js'
 /** What an input takes: a tensor of the engine, the array of the input's type where the file fixes the shape, or both named. */
 export type ModelInput = Tensor | UserArray | readonly number[] | { data: UserArray | readonly number[]; shape: Shape }
 
+/** What `model.run` takes beside the inputs. */
 export interface RunOptions {
   /** Names of values inside the graph to give out beside the outputs. */
   taps?: readonly string[]
 }
 
+/** What `model.runAsync` takes beside the inputs. */
 export interface RunAsyncOptions extends RunOptions {
   /** Told after each node that ran. */
   onProgress?: (progress: { done: number; total: number; node: string }) => void
@@ -46,6 +48,7 @@ export class ModelOutput {
   }
 }
 
+/** What a run gives, by the names of outputs and taps. */
 export type ModelOutputs = Record<string, ModelOutput>
 
 /** Names and shapes of what a model takes or gives; an open length is a name or null. */

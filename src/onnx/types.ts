@@ -6,6 +6,7 @@ import { check, show } from '../errors.js'
 import { type Shape, sizeOf } from '../shape.js'
 import type { TensorProto } from './schema.js'
 
+/** What a value of a model is made of, by the names of ONNX. */
 export type ElementType =
   | 'float32'
   | 'float16'
@@ -32,7 +33,7 @@ export type ElementType =
   | 'int2'
   | 'uint2'
 
-/** What operators work on. */
+/** What operators work on, and what `ModelOutput.toArray` gives. */
 export type HostArray = Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | string[]
 /** What users give and get: floats of 16, 8 and 4 bits as their bits, one element in each of the array's. */
 export type UserArray =

@@ -30,6 +30,7 @@ export type AttributeParts =
   | TensorParts
   | GraphParts
 
+/** A node as `writeModel` takes it. */
 export interface NodeParts {
   op: string
   /** Names of values; '' leaves one out. */
@@ -40,6 +41,7 @@ export interface NodeParts {
   attributes?: Readonly<Record<string, AttributeParts | undefined>>
 }
 
+/** A graph as `writeModel` takes it. */
 export interface GraphParts {
   name?: string
   nodes: readonly NodeParts[]
@@ -49,6 +51,7 @@ export interface GraphParts {
   initializers?: readonly (TensorParts & { name: string })[]
 }
 
+/** A model as `writeModel` takes it. */
 export interface ModelParts extends GraphParts {
   /** Version of the operators. Default 20. */
   opset?: number

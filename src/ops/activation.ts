@@ -15,8 +15,25 @@ type Formula = readonly [op: UnaryOp, a: number, b: number]
 const SELU_ALPHA = 1.6732632423543772
 const SELU_SCALE = 1.0507009873554805
 
+/** An activation by name, with its defaults, or a clamp to [low, high]. */
+export type Activation =
+  | 'relu'
+  | 'relu6'
+  | 'leakyRelu'
+  | 'elu'
+  | 'selu'
+  | 'gelu'
+  | 'sigmoid'
+  | 'hardSigmoid'
+  | 'tanh'
+  | 'silu'
+  | 'hardSwish'
+  | 'mish'
+  | 'softplus'
+  | readonly [low: number, high: number]
+
 /** Every activation that needs nothing but x, with its defaults. */
-const formulas = {
+const formulas: Record<Extract<Activation, string>, Formula> = {
   relu: [UnaryOp.clamp, 0, Number.POSITIVE_INFINITY],
   relu6: [UnaryOp.clamp, 0, 6],
   leakyRelu: [UnaryOp.leakyRelu, 0.01, 0],
@@ -30,10 +47,7 @@ const formulas = {
   hardSwish: [UnaryOp.hardSwish, 0, 0],
   mish: [UnaryOp.mish, 0, 0],
   softplus: [UnaryOp.softplus, 0, 0],
-} satisfies Record<string, Formula>
-
-/** An activation by name, with its defaults, or a clamp to [low, high]. */
-export type Activation = keyof typeof formulas | readonly [number, number]
+}
 
 export const NO_CLAMP = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const
 

@@ -8,6 +8,7 @@ import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP 
 import { type OutOptions, runBinary } from './elementwise.js'
 import { sumTo } from './reduce.js'
 
+/** What `add`, `sub`, `mul` and `div` take beside their tensors. */
 export interface ArithmeticOptions extends OutOptions {
   /** Of the result. */
   activation?: Activation

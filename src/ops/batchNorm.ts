@@ -9,6 +9,7 @@ import { type OutOptions, produce } from './elementwise.js'
 import { checkAffine, checkEpsilon, type Geometry, normalised, runNormalise } from './normalise.js'
 import { channelSums } from './reduce.js'
 
+/** What `batchNorm` takes beside x. */
 export interface BatchNormOptions extends OutOptions {
   /** [channels] */
   mean: Tensor

@@ -6,6 +6,7 @@ import { axisOf } from './axis.js'
 import { copy } from './copy.js'
 import { slice } from './slice.js'
 
+/** What `concat` takes beside its tensors. */
 export interface ConcatOptions {
   /** The axis along which the tensors follow each other; negative counts from the last. Default -1: the channels. */
   axis?: number

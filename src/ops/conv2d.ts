@@ -15,6 +15,7 @@ import { blockWinograd, runWinograd, transformedFloats } from './winograd.js'
 /** `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 at stride 1. `'depthwise'`: one filter per channel. `'grouped'`: up to 16 in and out. */
 export type ConvAlgorithm = 'auto' | 'gemm' | 'igemm' | 'winograd' | 'depthwise' | 'grouped'
 
+/** What `conv2d` and `planConv2d` take beside x and the filter. */
 export interface Conv2dOptions extends WindowOptions {
   /** [outChannels], added to every pixel. */
   bias?: Tensor
@@ -48,6 +49,7 @@ export function conv2d(x: Tensor, filter: Tensor, options: Conv2dOptions = {}): 
   return convolve(x, filter, options, { op: 'conv2d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape, out: out?.shape } })
 }
 
+/** What `conv1d` takes beside x and the filter. */
 export interface Conv1dOptions extends Omit<Conv2dOptions, 'stride' | 'dilation' | 'padding'> {
   stride?: number
   dilation?: number
@@ -92,7 +94,7 @@ export function conv1d(x: Tensor, filter: Tensor, options: Conv1dOptions = {}): 
 export interface ConvPlan {
   /** [n, outHeight, outWidth, outChannels] */
   shape: Shape
-  algorithm: Algorithm
+  algorithm: Exclude<ConvAlgorithm, 'auto'>
   /** Why this algorithm. */
   reason: string
   /** Multiply-adds by definition, bias apart; Winograd does a quarter of them. */

@@ -9,6 +9,7 @@ import { filterPanels, type Panels, type Product, packed, runProduct, slide, tur
 import { channelSums } from './reduce.js'
 import { runTransposed } from './transposed.js'
 
+/** What `convTranspose2d` takes beside x and the filter. */
 export interface ConvTranspose2dOptions extends WindowOptions {
   /** [outChannels], added to every pixel. */
   bias?: Tensor

@@ -6,6 +6,7 @@ import { broadcastShapes, broadcastStrides, type Shape, sameShape } from '../sha
 import { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 
+/** Where an op that works element by element writes to. */
 export interface OutOptions {
   /** A tensor of the result's shape to write into, instead of a new one. It may be an input. */
   out?: Tensor

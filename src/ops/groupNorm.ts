@@ -4,6 +4,7 @@ import type { Tensor } from '../tensor.js'
 import type { Activation } from './activation.js'
 import { checkAffine, normalised, rowsNormalised } from './normalise.js'
 
+/** What `instanceNorm` takes beside x. */
 export interface InstanceNormOptions {
   /** [channels], default all 1. */
   scale?: Tensor
@@ -14,6 +15,7 @@ export interface InstanceNormOptions {
   activation?: Activation
 }
 
+/** What `groupNorm` takes beside x. */
 export interface GroupNormOptions extends InstanceNormOptions {
   /** How many groups of neighbours the channels fall into. */
   groups: number

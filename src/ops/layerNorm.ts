@@ -4,6 +4,7 @@ import type { Tensor } from '../tensor.js'
 import { axisOf } from './axis.js'
 import { checkAffine, rowsNormalised } from './normalise.js'
 
+/** What `rmsNorm` takes beside x. */
 export interface RmsNormOptions {
   /** The first of the axes that are taken together: it and all behind it. Default -1, the last alone. */
   axis?: number
@@ -13,6 +14,7 @@ export interface RmsNormOptions {
   epsilon?: number
 }
 
+/** What `layerNorm` takes beside x. */
 export interface LayerNormOptions extends RmsNormOptions {
   /** Of the shape of those axes, default all 0. */
   offset?: Tensor

@@ -9,6 +9,7 @@ import { runFilterGradient } from './filterGradient.js'
 import { filterPanels, type Panels, type Product, pack, packed, packedFloats, runProduct, turned, type Walk } from './igemm.js'
 import { channelSums, sumTo } from './reduce.js'
 
+/** What `linear` takes beside x and the weights. */
 export interface LinearOptions {
   /** [outFeatures], added to every row. */
   bias?: Tensor

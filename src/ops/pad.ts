@@ -5,6 +5,7 @@ import type { Tensor } from '../tensor.js'
 import { copy } from './copy.js'
 import { slice } from './slice.js'
 
+/** What `pad` takes beside x. */
 export interface PadOptions {
   /** Elements added along each axis of x: [[before, after], ...]. */
   padding: readonly (readonly [number, number])[]

@@ -5,6 +5,7 @@ import { check, show } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import { type Context, type Pair, pair, slidingWindow, type Window, type WindowOptions } from '../window.js'
 
+/** What `maxPool2d` takes beside x. */
 export interface MaxPool2dOptions extends WindowOptions {
   /** Height and width of the window. */
   size: Pair
@@ -14,6 +15,7 @@ export interface MaxPool2dOptions extends WindowOptions {
   ceilMode?: boolean
 }
 
+/** What `avgPool2d` takes beside x. */
 export interface AvgPool2dOptions extends MaxPool2dOptions {
   /** An average has no dilation but 1. */
   dilation?: 1

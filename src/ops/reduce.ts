@@ -9,6 +9,7 @@ import { div, mul, sub } from './arithmetic.js'
 import { copy } from './copy.js'
 import { unaryBackward } from './elementwise.js'
 
+/** What `sum`, `mean`, `max` and `min` take beside x. */
 export interface ReduceOptions {
   /** The axes to go over, one or several; negative ones count from the end. Default: all. */
   axes?: number | readonly number[]
@@ -16,6 +17,7 @@ export interface ReduceOptions {
   keepDims?: boolean
 }
 
+/** What `argmax` takes beside x. */
 export interface ArgmaxOptions extends ReduceOptions {
   /** The axis to go over; the same as `axes`. Default: all axes. */
   axis?: number

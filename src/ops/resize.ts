@@ -4,6 +4,7 @@ import { check, show } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import { pair } from '../window.js'
 
+/** What `resize` takes beside x. */
 export interface ResizeOptions {
   /** [height, width] of the result; one number for both. */
   size: number | readonly [number, number]

@@ -4,6 +4,7 @@ import { type Shape, stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { copy } from './copy.js'
 
+/** What `slice` takes beside x. */
 export interface SliceOptions {
   /** First index along each axis. Default: zeros. */
   begin?: readonly number[]

@@ -8,6 +8,7 @@ import { mul, sub } from './arithmetic.js'
 import { type OutOptions, produce, runUnary } from './elementwise.js'
 import { axesOf, outputsPerUnit, sum } from './reduce.js'
 
+/** What `softmax` and `logSoftmax` take beside x. */
 export interface SoftmaxOptions extends OutOptions {
   /** The axis to go along; a negative one counts from the end. Default -1. */
   axis?: number

@@ -1,6 +1,7 @@
 /** From an inlined, a given or a fetched binary to a compiled module, and the choice between builds. */
 import { relaxedSimd, simd } from 'wasm-feature-detect'
 import { check, FilterbankError, show } from '../errors.js'
+import { unpack } from './inlined.js'
 import simd128 from './simd128.js'
 
 /** `'simd128'` runs wherever WebAssembly has vectors; `'relaxed'` adds fused multiply-add. */
@@ -50,7 +51,7 @@ export async function chooseBuild(wanted?: Build): Promise<BuildChoice> {
 const compiled = new Map<string, Promise<WebAssembly.Module>>()
 
 /**
- * The binary of a build, for plain or shared memory: simd128 stands in this bundle, relaxed in a chunk of its own. Concurrent calls share one
+ * The binary of a build, for plain or shared memory: simd128 is imported with this file, relaxed only when it is wanted. Concurrent calls share one
  * compilation; a failed one may be tried again.
  */
 export function loadModule(build: Build, shared: boolean): Promise<WebAssembly.Module> {
@@ -88,23 +89,6 @@ export async function compileSource(source: WasmSource, shared: boolean): Promis
     })
   }
   return compile(new Uint8Array(await response.arrayBuffer()))
-}
-
-/**
- * The bytes of an inlined binary, as inline.mjs packed it: one a character, plus 35; a vector instruction, whose prefix is left out, plus 547; after an
- * instruction on a local, which local comes from the other text. Nothing is fetched, so that this works offline and under any connect-src.
- */
-export function unpack([text, locals]: readonly [string, string]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(2 * text.length)
-  let length = 0
-  let local = 0
-  for (let i = 0; i < text.length; i++) {
-    const symbol = text.charCodeAt(i) - 35
-    if (symbol >= 512) bytes[length++] = 0xfd
-    bytes[length++] = symbol
-    if (symbol >= 0x20 && symbol <= 0x22) bytes[length++] = locals.charCodeAt(local++) - 35
-  }
-  return bytes.subarray(0, length)
 }
 
 /**

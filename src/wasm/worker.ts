@@ -1,6 +1,6 @@
 /**
- * The loop of a worker thread: sleep until the sequence number changes, join the open job, work, sleep again. build.mjs bundles this file into a
- * string (workerSource.ts), so that no bundler can lose it.
+ * The loop of a worker thread: sleep until the sequence number changes, join the open job, work, sleep again. tools/build.mjs bundles this file
+ * into a string (workerSource.ts), so that no bundler can lose it.
  */
 import { Control, type Start, work } from './job.js'
 import type { Exports } from './kernels.js'

@@ -1,7 +1,7 @@
 /** The inlined binaries are those of dist/. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { unpack } from '../../src/wasm/load.js'
+import { unpack } from '../../src/wasm/inlined.js'
 import relaxed from '../../src/wasm/relaxed.js'
 import simd128 from '../../src/wasm/simd128.js'
 

@@ -1,0 +1,134 @@
+/**
+ * Fills dist/: assembly/ -> binaries, which stand as text in src/wasm/ beside the worker's source -> readable modules with source maps, and one
+ * declaration file for each entry of the package. `--quiet` prints errors alone.
+ */
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join, relative, sep } from 'node:path'
+import { build } from 'esbuild'
+import { writeDeclarations } from './declarations.mjs'
+import { binaryModule, textModule } from './inline.mjs'
+
+const quiet = process.argv.includes('--quiet')
+const say = (text) => quiet || console.log(text)
+const packageRoot = (name) => dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
+
+process.chdir(join(import.meta.dirname, '..'))
+
+/** What users import, and the source file of each. */
+const LIBRARY = { index: 'src/index.ts', image: 'src/image/index.ts', nn: 'src/nn/index.ts', onnx: 'src/onnx/index.ts' }
+const NODE = { node: 'src/node/index.ts' }
+const COMMANDS = { cli: 'src/cli/index.ts' }
+const ENTRIES = { ...LIBRARY, ...NODE }
+
+/** Which entry a source file belongs to: that of its folder, else the core. */
+function entryOf(path) {
+  const [folder] = relative('src', path).split(sep)
+  return Object.hasOwn(ENTRIES, folder) ? folder : 'index'
+}
+
+/** Makes a folder or a file, unless the sources that gave what stands there are the same. */
+async function unlessMade(output, sources, make) {
+  const hash = createHash('sha256')
+  for (const source of sources) hash.update(readFileSync(source))
+  const digest = hash.digest('hex')
+  const note = `${output}.sources`
+  if (existsSync(output) && existsSync(note) && readFileSync(note, 'utf8') === digest) return
+  rmSync(note, { force: true })
+  await make()
+  writeFileSync(note, digest)
+}
+
+const sourcesOf = (folder) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(ts|mjs)$/.test(name) && !name.includes('node_modules'))
+    .sort()
+    .map((name) => join(folder, name))
+
+/** Compiles AssemblyScript: a target of a configuration. */
+async function compile(config, target) {
+  const asc = packageRoot('assemblyscript')
+  const outFile = join(dirname(config), JSON.parse(readFileSync(config, 'utf8')).targets[target].outFile)
+  const sources = [config, ...sourcesOf(dirname(config) === '.' ? 'assembly' : dirname(config)), join(asc, 'package.json')]
+  await unlessMade(outFile, sources, () => {
+    execFileSync(process.execPath, [join(asc, 'bin/asc.js'), '--config', config, '--target', target], { stdio: 'inherit' })
+  })
+}
+
+async function makeBinaries() {
+  for (const target of ['simd128', 'relaxed']) {
+    const file = `build/${target}.wasm`
+    await compile('asconfig.json', target)
+    writeFileSync(`src/wasm/${target}.ts`, binaryModule(readFileSync(file), file))
+    cpSync(file, `dist/${target}.wasm`)
+    // What `filterbank bench` measures everything against.
+    await compile('bench/asconfig.json', target)
+    cpSync(`build/peak-${target}.wasm`, `dist/peak-${target}.wasm`)
+  }
+}
+
+const shared = { bundle: true, platform: 'neutral', mainFields: ['module', 'main'], target: 'es2022', logLevel: 'warning' }
+
+async function makeWorker() {
+  const { outputFiles } = await build({ ...shared, entryPoints: ['src/wasm/worker.ts'], format: 'iife', write: false })
+  writeFileSync('src/wasm/workerSource.ts', textModule(outputFiles[0].text, 'src/wasm/worker.ts, bundled'))
+}
+
+/** Imports what stands in dist/ by itself already: the entries of the library, for what is built on them, and the binary. */
+const standing = (names) => ({
+  name: 'standing',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\..*\.js$/ }, ({ path, resolveDir }) => {
+      const source = relative('.', join(resolveDir, path)).replaceAll(sep, '/').replace(/\.js$/, '.ts')
+      const name = Object.keys(names).find((key) => names[key] === source)
+      return name && { path: `./${name}.js`, external: true }
+    })
+  },
+})
+
+/** Bundles entries into dist/; gives the names that each exports. */
+async function bundle(entryPoints, standingAlready, options) {
+  const { metafile } = await build({
+    ...shared,
+    entryPoints,
+    outdir: 'dist',
+    format: 'esm',
+    splitting: true,
+    sourcemap: true,
+    external: ['node:*', 'pngjs', 'jpeg-js'],
+    plugins: [standing(standingAlready)],
+    metafile: true,
+    ...options,
+  })
+  const outputs = Object.entries(metafile.outputs)
+  for (const [file, { bytes }] of outputs) if (file.endsWith('.js')) say(`${file}: ${bytes} bytes`)
+  return Object.fromEntries(
+    outputs.filter(([, { entryPoint }]) => entryPoint).map(([file, { exports }]) => [file.slice('dist/'.length, -'.js'.length), exports]),
+  )
+}
+
+/** For tools that do not read `exports`: a folder for each entry, whose package.json points into dist/. */
+function makeFolders() {
+  for (const entry of Object.keys(ENTRIES)) {
+    if (entry === 'index') continue
+    mkdirSync(entry, { recursive: true })
+    const pointers = { type: 'module', main: `../dist/${entry}.js`, types: `../dist/types/${entry}.d.ts` }
+    writeFileSync(`${entry}/package.json`, `${JSON.stringify(pointers, null, 2)}\n`)
+  }
+}
+
+rmSync('dist', { recursive: true, force: true })
+mkdirSync('dist')
+await makeBinaries()
+await makeWorker()
+// Which is no module to debug, so it has no map; the relaxed build is imported dynamically, and thereby a module of its own.
+const BINARY = { simd128: 'src/wasm/simd128.ts' }
+await bundle(BINARY, {}, { sourcemap: false })
+const exports = { ...(await bundle(LIBRARY, BINARY)), ...(await bundle({ ...NODE, ...COMMANDS }, LIBRARY)) }
+await unlessMade('build/types', [...sourcesOf('src'), ...sourcesOf('tools'), 'assembly/calls.ts', 'package-lock.json'], () =>
+  writeDeclarations({ entries: ENTRIES, entryOf, exports, folder: 'build/types', tsconfig: 'src/tsconfig.json' }),
+)
+cpSync('build/types', 'dist/types', { recursive: true })
+makeFolders()
