@@ -12,6 +12,7 @@ import { layerNorm } from '../ops/layerNorm.js'
 import { linear } from '../ops/matmul.js'
 import { type AvgPool2dOptions, avgPool2d, globalAvgPool2d, type MaxPool2dOptions, maxPool2d } from '../ops/pool.js'
 import { type ResizeOptions, resize } from '../ops/resize.js'
+import { disposal } from '../realm.js'
 import { type Shape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Pair, pair } from '../window.js'
@@ -59,7 +60,7 @@ export abstract class Layer {
     for (const tensor of [...this.parameters, ...this.state]) tensor.dispose()
   }
 
-  [Symbol.dispose](): void {
+  [disposal](): void {
     this.dispose()
   }
 }
