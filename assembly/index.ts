@@ -1,6 +1,6 @@
 /** The kernels. Each is (call, begin, end): an argument block and a range of its units. */
 export { bind, heapBase } from './arguments'
-export { TILE_ROWS as tileRows } from './simd'
+export { FUSED as fused, TILE_ROWS as tileRows } from './simd'
 export { depthwise, grouped } from './depthwise'
 export { depthwiseFilterGradient, depthwiseInputGradient } from './depthwiseGradient'
 export { avgPoolGradient, filterGradient, maxPoolGradient, unaryBackward, unpack } from './gradient'

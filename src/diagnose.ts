@@ -1,7 +1,9 @@
 import { relaxedSimd, simd } from 'wasm-feature-detect'
 import { createEngine, type EngineOptions } from './engine.js'
 import { version } from './version.js'
-import type { Build } from './wasm/load.js'
+import { compilerOf, coresOf, reachBuiltins } from './wasm/host.js'
+import { type Build, preferred } from './wasm/load.js'
+import { sharingRefused } from './wasm/workers.js'
 
 /** What a host offers and what an engine makes of it. */
 export interface Diagnosis {
@@ -39,17 +41,19 @@ export async function diagnose(options: EngineOptions = {}): Promise<Diagnosis> 
   // Deno and Bun give themselves out as a Node, and name themselves where browsers do.
   const { node, v8, deno, bun } = process?.versions ?? ({} as Partial<NodeJS.ProcessVersions>)
   const isNode = node !== undefined && !deno && !bun
+  await reachBuiltins()
+  const hasWasm = typeof WebAssembly === 'object'
   const facts = {
     filterbank: version,
     host: isNode ? `Node ${node}, V8 ${v8}, ${process!.platform} ${process!.arch}` : (navigator?.userAgent ?? 'unknown'),
-    cores: navigator?.hardwareConcurrency ?? process?.getBuiltinModule?.('node:os').availableParallelism(),
-    simd: await simd(),
-    relaxedSimd: await relaxedSimd(),
-    sharedMemory: typeof SharedArrayBuffer === 'function' && crossOriginIsolated !== false,
+    cores: coresOf(),
+    simd: hasWasm && (await simd()),
+    relaxedSimd: hasWasm && (await relaxedSimd()),
+    sharedMemory: sharingRefused() === undefined,
     crossOriginIsolated,
   }
   const advice: string[] = []
-  if (isNode && Number.parseInt(node, 10) < 22) advice.push('Node 22 and later run the relaxed build, which is faster')
+  if (isNode && preferred(compilerOf()).build === 'simd128') advice.push('Node 24 and later run the relaxed build, which is faster')
   try {
     const engine = await createEngine(options)
     await engine.started

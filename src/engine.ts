@@ -1,11 +1,13 @@
-import { check, FilterbankError, show } from './errors.js'
+import { check, FilterbankError, messageOf, show } from './errors.js'
 import { Program } from './program.js'
+import { disposal, isMap, isModule, isSet, isThenable } from './realm.js'
 import { isShape, printShape, type Shape } from './shape.js'
 import type { Tape } from './tape.js'
 import { checkNumbers, type Numbers, Tensor } from './tensor.js'
+import { reachBuiltins } from './wasm/host.js'
 import { Control, controlWords } from './wasm/job.js'
-import type { Exports, Kernel } from './wasm/kernels.js'
-import { type Build, chooseBuild, compileSource, loadModule, type WasmSource } from './wasm/load.js'
+import { type Exports, type Kernel, kernelNames } from './wasm/kernels.js'
+import { type Build, chooseBuild, compileSource, loadChosen, type WasmSource } from './wasm/load.js'
 import { Allocator } from './wasm/memory.js'
 import { chooseThreads, Workers } from './wasm/workers.js'
 
@@ -13,11 +15,20 @@ import { chooseThreads, Workers } from './wasm/workers.js'
 export interface EngineOptions {
   /** The build to use; by default the best that this host runs. Forcing one that it lacks is an error. */
   simd?: Build
-  /** Threads that share the work, the calling one included. Default: the number of cores, at most 8, where memory can be shared; else 1. */
+  /**
+   * Threads that share the work, the calling one included. Default: the number of cores, at most 8, where memory can be shared; else 1. Those asked for are
+   * waited for; those by default join while the engine works already (`engine.started` tells when).
+   */
   threads?: number
-  /** Most bytes of memory that the engine may take; default 4 GiB less one page, which is all that WebAssembly can address. */
+  /**
+   * Most bytes of memory that the engine may take; default 4 GiB less one page, which is all that WebAssembly can address. With threads the host sets aside
+   * as many addresses: where it refuses that, the engine has one thread.
+   */
   maximumBytes?: number
-  /** The binary, for pages that would rather stream it than carry it inlined: `dist/simd128.wasm` or `dist/relaxed.wasm`. Wants `simd` beside it. */
+  /**
+   * The binary, for pages that would rather stream it than carry it inlined, and for hosts that compile beforehand: `filterbank/simd128.wasm` or
+   * `filterbank/relaxed.wasm`. Which build it is shows in it; `simd` beside it is checked.
+   */
   wasm?: WasmSource
   /** Stops the loading. */
   signal?: AbortSignal
@@ -37,6 +48,7 @@ export interface MemoryUse {
 
 const PAGE = 65536
 const MOST_PAGES = 65536
+const FIRST_PAGES = 4
 const MOST_BYTES = (MOST_PAGES - 1) * PAGE
 /** Workers that still look for the next job take it in less than 1 us: so many times less work is worth it. Witness: bench networks --threads 2. */
 const AWAKE_GAIN = 10
@@ -45,10 +57,11 @@ const CALL_BYTES = 8192
 
 /**
  * Loads the kernels and makes an engine.
- * @throws FilterbankError where the host lacks WebAssembly SIMD, or what was asked for.
+ * @throws FilterbankError where the host lacks WebAssembly SIMD, or what was asked for, or refuses to compile; the signal's reason where it is aborted
  * @example const engine = await createEngine()
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  check(typeof options === 'object' && options !== null, () => ({ op: 'createEngine', argument: 'options', expected: 'an object', got: show(options) }))
   const { maximumBytes = MOST_BYTES, signal, wasm } = options
   check(Number.isInteger(maximumBytes) && maximumBytes >= 4 * PAGE && maximumBytes <= MOST_BYTES, () => ({
     op: 'createEngine',
@@ -56,15 +69,80 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
     expected: `an integer from ${4 * PAGE} to ${MOST_BYTES}`,
     got: show(maximumBytes),
   }))
+  check(signal === undefined || signal === null || typeof signal.throwIfAborted === 'function', () => ({
+    op: 'createEngine',
+    argument: 'signal',
+    expected: 'an AbortSignal',
+    got: show(signal),
+  }))
   signal?.throwIfAborted()
-  const { threads, reason } = chooseThreads(wasm instanceof WebAssembly.Module ? 1 : undefined, options.threads)
-  const { build, reason: simdReason } = await chooseBuild(options.simd ?? (wasm ? 'simd128' : undefined))
-  const module = await (wasm ? compileSource(wasm, threads > 1) : loadModule(build, threads > 1))
+  await reachBuiltins()
+  const wanted = chooseThreads(isModule(wasm) ? 1 : undefined, options.threads)
+  const choice = await chooseBuild(options.simd ?? (wasm ? 'simd128' : undefined))
+  const { memory, threads, reason } = memoryFor(wanted, maximumBytes)
+  const shared = threads > 1
+  const loaded = wasm ? { ...choice, module: await compileSource(wasm, shared, signal) } : await loadChosen(choice, options.simd !== undefined, shared)
   signal?.throwIfAborted()
-  const engine = new Engine(module, build, simdReason, maximumBytes, threads, reason)
+  const exports = kernelsOf(loaded.module, memory)
+  const build = exports.fused.value ? 'relaxed' : 'simd128'
+  check(!options.simd || options.simd === build, () => ({
+    op: 'createEngine',
+    argument: 'simd',
+    expected: `'${build}' for this binary`,
+    got: `'${options.simd}'`,
+  }))
+  const simdReason = wasm && !options.simd ? 'the binary given is of this build' : loaded.reason
+  const engine = new Engine(loaded.module, memory, exports, build, simdReason, maximumBytes, threads, reason)
   // Workers asked for are waited for; those by default join when they are ready, so that the first answer need not wait.
   if (options.threads) await engine.started
   return engine
+}
+
+interface MemoryChoice {
+  memory: WebAssembly.Memory
+  threads: number
+  reason: string
+}
+
+/** A memory for so many threads; for one where the host refuses to share as much. */
+function memoryFor({ threads, reason }: { threads: number; reason: string }, maximumBytes: number): MemoryChoice {
+  if (threads > 1) {
+    try {
+      const memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: Math.floor(maximumBytes / PAGE), shared: true })
+      return { memory, threads, reason }
+    } catch (error) {
+      const refusal = `the host refused ${maximumBytes} bytes of shared memory (${messageOf(error)}); it may give less: maximumBytes`
+      return memoryFor({ threads: 1, reason: refusal }, maximumBytes)
+    }
+  }
+  try {
+    return { memory: new WebAssembly.Memory({ initial: FIRST_PAGES }), threads, reason }
+  } catch (cause) {
+    throw new FilterbankError(
+      {
+        op: 'createEngine',
+        argument: 'host',
+        expected: 'one that gives an engine its first memory',
+        got: `a refusal: ${messageOf(cause)}`,
+        hint: 'Every engine takes addresses: dispose those that are no longer needed',
+      },
+      { cause },
+    )
+  }
+}
+
+/** The kernels of a module, checked to be those of this version. */
+function kernelsOf(module: WebAssembly.Module, memory: WebAssembly.Memory): Exports {
+  const complaint = { op: 'createEngine', argument: 'wasm', expected: "filterbank's binary of this version" }
+  let exports: Exports
+  try {
+    exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports
+  } catch (cause) {
+    throw new FilterbankError({ ...complaint, got: `a module that does not start: ${messageOf(cause)}` }, { cause })
+  }
+  const missing = [...kernelNames, 'bind', 'fused', 'heapBase', 'tileRows'].filter((name) => !(name in exports))
+  check(missing.length === 0, () => ({ ...complaint, got: `a module without ${missing.slice(0, 3).join(', ')}` }))
+  return exports
 }
 
 /** One WebAssembly memory, the kernels that work in it, and the tensors that live there. Made by `createEngine`. */
@@ -73,11 +151,10 @@ export class Engine {
   parallelWork = 500_000
   /** Who notes down what the ops compute, while derivatives are wanted. @internal */
   tape: Tape | undefined
-  /** Settles when the workers have started, or failed to. @internal */
+  /** Settles when every other thread has joined or failed to: from then on `threads` stays. It never rejects. */
   readonly started: Promise<void>
   private readonly workers: Workers | undefined
   private memoryObject: WebAssembly.Memory | undefined
-  private exports: Exports
   private allocator: Allocator
   private readonly control: number
   private readonly calls: number
@@ -93,6 +170,8 @@ export class Engine {
   /** @internal */
   constructor(
     module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    private exports: Exports,
     /** The build in use. */
     readonly simd: Build,
     /** Why this build. */
@@ -101,36 +180,45 @@ export class Engine {
     private readonly mostThreads: number,
     private readonly chosenThreadsReason: string,
   ) {
-    const memory = new WebAssembly.Memory(mostThreads > 1 ? { initial: 4, maximum: MOST_PAGES, shared: true } : { initial: 4 })
     this.memoryObject = memory
-    this.exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Exports
-    this.allocator = new Allocator(memory, this.exports.heapBase(), maximumBytes)
+    this.allocator = new Allocator(memory, exports.heapBase(), maximumBytes)
     this.control = this.allocate(controlWords(mostThreads) * 4)
     this.calls = this.allocate(CALL_BYTES)
-    this.exports.bind(this.control, 0)
+    exports.bind(this.control, 0)
     this.workers = mostThreads > 1 ? new Workers(module, memory, this.control) : undefined
     this.started = this.workers?.start(mostThreads - 1) ?? Promise.resolve()
   }
 
-  /** Threads that share the work, the calling one included. */
+  /** Threads that share the work now, the calling one included: those that have started. */
   get threads(): number {
-    return 1 + (this.workers?.count ?? 0)
+    return 1 + (this.workers?.joined ?? 0)
   }
 
   /** Why this many threads. */
   get threadsReason(): string {
-    return this.workers?.reason || this.chosenThreadsReason
+    const { workers } = this
+    if (workers?.starting) return `${this.chosenThreadsReason}; of ${workers.count} more threads ${workers.joined} have started`
+    return workers?.reason || this.chosenThreadsReason
   }
 
   get disposed(): boolean {
     return this.memoryObject === undefined
   }
 
-  /** `data` copied into the engine's memory. Throws when `data` is not numeric or has another length than `shape` says. */
+  /**
+   * `data` copied into the engine's memory; it may be the `view` of another tensor.
+   * @throws FilterbankError when `data` is not numeric or has another length than `shape` says
+   */
   tensor(data: Numbers, shape: Shape): Tensor {
     this.checkShape('engine.tensor', shape)
     checkNumbers(data, shape, 'engine.tensor')
-    return this.upload(shape, (pointer) => this.f32.set(data, pointer / 4))
+    const numbers = this.steady(data)
+    return this.upload(shape, (pointer) => this.f32.set(numbers, pointer / 4))
+  }
+
+  /** `data`, or a copy where it stands in this engine's memory: growing would cut it off. @internal */
+  steady<T>(data: T): T {
+    return ArrayBuffer.isView(data) && data.buffer === this.memoryObject?.buffer ? ((data as unknown as Float32Array).slice() as T) : data
   }
 
   zeros(shape: Shape): Tensor {
@@ -146,29 +234,33 @@ export class Engine {
   }
 
   /**
-   * Runs `fn` and disposes every tensor made inside but those that it returns (a tensor, or tensors in arrays and plain objects).
-   * Scopes nest. `fn` must not be async: tensors of other callers would be caught.
+   * Runs `fn` and disposes every tensor made inside but those that it returns: a tensor, or tensors in arrays, maps, sets and the fields of objects,
+   * however deep. Scopes nest. `fn` must not be async: tensors of other callers would be caught.
+   * @throws FilterbankError for what is no function, or an async one; and what `fn` throws
    */
   scope<T>(fn: () => T): T {
+    check(typeof fn === 'function', () => ({ op: 'engine.scope', argument: 'fn', expected: 'a function', got: show(fn) }))
     const made = new Set<Tensor>()
     this.scopes.push(made)
     let result: T
-    let kept = new Set<Tensor>()
+    let kept: ReadonlySet<unknown> = new Set()
     try {
       result = fn()
-      check(!(result instanceof Promise), () => ({
+      // What it goes on to do fails without its tensors, and nobody is to hear of that twice.
+      if (isThenable(result)) result.then(undefined, () => {})
+      check(!isThenable(result), () => ({
         op: 'engine.scope',
         argument: 'fn',
         expected: 'a function that returns when it is done',
         got: 'an async one',
       }))
-      kept = tensorsIn(result)
+      if (made.size) kept = reachedFrom(result)
     } finally {
       this.scopes.pop()
       for (const tensor of made) if (!kept.has(tensor)) tensor.dispose()
     }
     const outer = this.scopes.at(-1)
-    if (outer) for (const tensor of kept) if (made.has(tensor)) outer.add(tensor)
+    if (outer) for (const tensor of made) if (kept.has(tensor)) outer.add(tensor)
     return result
   }
 
@@ -188,7 +280,7 @@ export class Engine {
     this.exports = {} as Exports
   }
 
-  [Symbol.dispose](): void {
+  [disposal](): void {
     this.dispose()
   }
 
@@ -346,13 +438,25 @@ export class Engine {
   }
 }
 
-/** Every tensor in a value: itself, or inside arrays and plain objects. */
-function tensorsIn(value: unknown, found = new Set<Tensor>()): Set<Tensor> {
-  if (value instanceof Tensor) found.add(value)
-  else if (Array.isArray(value)) for (const item of value) tensorsIn(item, found)
-  else if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype)
-    for (const item of Object.values(value)) tensorsIn(item, found)
-  return found
+/**
+ * All objects that a value leads to: through items of arrays, maps and sets, and fields of objects; what contains itself is met once. Tensors, arrays of
+ * numbers, engines, and what belongs to a page (its elements lead everywhere) are ends.
+ */
+function reachedFrom(value: unknown): ReadonlySet<unknown> {
+  const reached = new Set<unknown>()
+  const meet = (item: unknown) => {
+    if (typeof item === 'object' && item !== null) reached.add(item)
+  }
+  meet(value)
+  // What is added meanwhile is walked, too.
+  for (const item of reached) {
+    if (item instanceof Tensor || item instanceof Engine || ArrayBuffer.isView(item)) continue
+    if (Array.isArray(item)) for (const element of item) meet(element)
+    else if (isMap(item)) for (const entry of item) entry.forEach(meet)
+    else if (isSet(item)) item.forEach(meet)
+    else if (typeof (item as Partial<EventTarget>).addEventListener !== 'function') for (const field of Object.values(item as object)) meet(field)
+  }
+  return reached
 }
 
 /**

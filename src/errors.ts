@@ -52,13 +52,22 @@ export function check(condition: boolean, complaint: () => Complaint): asserts c
 /** A value as an error shows it: strings quoted, arrays in brackets, long ones cut. */
 export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
-  if (Array.isArray(value)) return `[${value.slice(0, 8).map(show).join(', ')}${value.length > 8 ? ', ...' : ''}]`
+  if (Array.isArray(value)) return showList(value, 4)
   if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${'length' in value ? `length ${value.length}` : `${value.byteLength} bytes`}`
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'object' && value !== null) return `an object (${nameOf(value)})`
   return String(value)
 }
+
+/** Lists in lists, but not for ever: one may contain itself. */
+function showList(list: readonly unknown[], depth: number): string {
+  const item = (value: unknown): string => (!Array.isArray(value) ? show(value) : depth > 1 ? showList(value, depth - 1) : '[...]')
+  return `[${list.slice(0, 8).map(item).join(', ')}${list.length > 8 ? ', ...' : ''}]`
+}
+
+/** What someone else's error says. */
+export const messageOf = (error: unknown): string => (error as Error | undefined)?.message || String(error)
 
 /** What kind of object it is. Our own classes say so by a tag, which a minifier leaves alone. */
 const nameOf = (value: object): string => (Symbol.toStringTag in value ? String(value[Symbol.toStringTag]) : (value.constructor?.name ?? 'no prototype'))

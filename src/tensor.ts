@@ -1,5 +1,6 @@
 import type { Engine } from './engine.js'
 import { check, FilterbankError, show } from './errors.js'
+import { arrayName, disposal } from './realm.js'
 import { isShape, printShape, type Shape, sizeOf } from './shape.js'
 
 /** Any numbers that a tensor can be filled with: they become float32. */
@@ -144,7 +145,8 @@ export class Tensor {
   get view(): Float32Array {
     const { storage } = this
     storage.write('tensor.view')
-    return this.engine.f32.subarray(storage.pointer / 4, storage.pointer / 4 + this.size)
+    const start = storage.pointer / 4
+    return this.engine.f32.subarray(start, start + this.size)
   }
 
   /** A copy of the numbers, row-major. */
@@ -160,7 +162,10 @@ export class Tensor {
     const { storage } = this
     checkNumbers(data, this.shape, 'tensor.set')
     storage.write('tensor.set')
-    this.engine.f32.set(data, storage.pointer / 4)
+    const numbers = this.engine.steady(data)
+    // The address may have to be allocated anew, which may replace f32.
+    const { pointer } = storage
+    this.engine.f32.set(numbers, pointer / 4)
     return this
   }
 
@@ -197,7 +202,7 @@ export class Tensor {
     held.release()
   }
 
-  [Symbol.dispose](): void {
+  [disposal](): void {
     this.dispose()
   }
 
@@ -210,13 +215,26 @@ export class Tensor {
   }
 }
 
+function lengthHint(data: unknown): string | undefined {
+  if (Array.isArray(data)) return Array.isArray(data[0]) ? 'Lists in lists have to be flat: data.flat(Infinity)' : undefined
+  const { length, buffer } = data as Float32Array
+  return length === 0 && buffer.byteLength === 0 ? 'A view of a tensor is empty once the memory has grown: take it anew, or toArray()' : undefined
+}
+
 /** Checks that `data` is numeric and has as many elements as `shape`. @internal */
 export function checkNumbers(data: unknown, shape: Shape, op: string): asserts data is Numbers {
-  const numeric =
-    (ArrayBuffer.isView(data) && !(data instanceof DataView) && !(data instanceof BigInt64Array) && !(data instanceof BigUint64Array)) || Array.isArray(data)
+  const kind = arrayName(data)
+  const numeric = kind ? !kind.startsWith('Big') : Array.isArray(data)
   check(numeric, () => ({ op, argument: 'data', expected: 'an array or typed array of numbers', got: show(data), shapes: { shape } }))
   const { length } = data as ArrayLike<number>
-  check(length === sizeOf(shape), () => ({ op, argument: 'data', expected: `${sizeOf(shape)} numbers for its shape`, got: `${length}`, shapes: { shape } }))
+  check(length === sizeOf(shape), () => ({
+    op,
+    argument: 'data',
+    expected: `${sizeOf(shape)} numbers for its shape`,
+    got: `${length}`,
+    shapes: { shape },
+    hint: lengthHint(data),
+  }))
   if (Array.isArray(data)) {
     const odd = data.findIndex((value) => typeof value !== 'number')
     check(odd < 0, () => ({ op, argument: `data[${odd}]`, expected: 'a number', got: show(data[odd]), shapes: { shape } }))

@@ -22,7 +22,7 @@ describe('createEngine', () => {
   it('picks a build by itself and tells why', async () => {
     const engine = await make()
     const node = Number(process.versions.node.split('.')[0])
-    expect(engine.simd).toBe(node < 22 ? 'simd128' : 'relaxed')
+    expect(engine.simd).toBe(node < 24 ? 'simd128' : 'relaxed')
     expect(engine.simdReason).not.toBe('')
     expect((await make({ simd: 'relaxed' })).simd).toBe('relaxed')
   })

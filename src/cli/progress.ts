@@ -1,4 +1,5 @@
 /** How far something is that takes long, on one line of stderr: nothing where that is no terminal, and nothing of what is done at once. */
+import { disposal } from '../realm.js'
 
 /** Milliseconds that nobody is told of. */
 const QUIET = 300
@@ -31,7 +32,7 @@ export function progress(what: string, terminal: Terminal = process.stderr): Pro
       const bar = share === undefined ? '' : ` [${'='.repeat(filled)}${' '.repeat(BAR - filled)}] ${Math.round(share * 100)} %`
       terminal.write(`\r\x1b[K${`${what}${bar} ${detail}`.trimEnd().slice(0, (terminal.columns ?? 80) - 1)}`)
     },
-    [Symbol.dispose]() {
+    [disposal]() {
       if (shown) terminal.write('\r\x1b[K')
     },
   }

@@ -6,6 +6,7 @@
 import { Filter } from '../../assembly/calls.js'
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { arrayName } from '../realm.js'
 import type { Shape } from '../shape.js'
 import { Tensor } from '../tensor.js'
 import type { Kernel } from '../wasm/kernels.js'
@@ -79,13 +80,19 @@ export function applyFilter<Image extends Tensor | Pixels>(
   check(engine !== undefined, () => ({ ...context, argument: 'engine', expected: 'among the options where the image is not a tensor', got: 'undefined' }))
   checkEngine(engine, context)
   const { length, buffer } = image.data
-  check(out === undefined || (out instanceof Uint8ClampedArray && out.length === length && out.buffer !== buffer), () => ({
+  check(out === undefined || (arrayName(out) === 'Uint8ClampedArray' && out.length === length && out.buffer !== buffer), () => ({
     ...context,
     argument: 'out',
     expected: `a Uint8ClampedArray of ${length} bytes in memory other than the image's`,
     got: out?.buffer === buffer ? "the image's" : show(out),
   }))
-  return filterBytes(engine, image, out ?? new Uint8ClampedArray(length), plan, rule) as Filtered<Image>
+  return filterBytes(
+    engine,
+    { data: engine.steady(image.data), width: image.width, height: image.height },
+    out ?? new Uint8ClampedArray(length),
+    plan,
+    rule,
+  ) as Filtered<Image>
 }
 
 type Rule = (i: number, size: number) => number

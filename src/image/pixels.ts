@@ -2,6 +2,7 @@
 import { FromBytes, ToBytes } from '../../assembly/calls.js'
 import { Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { arrayName } from '../realm.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 
@@ -35,10 +36,13 @@ const channelCounts = { gray: 1, rgb: 3, rgba: 4 } satisfies Record<NonNullable<
 /** Coefficients of red, green and blue in luma. (Rec. ITU-R BT.601) */
 const LUMA = [0.299, 0.587, 0.114]
 
+/** What canvases and decoders of pictures give. @internal */
+export const isPixelBytes = (data: unknown): data is Uint8ClampedArray | Uint8Array => ['Uint8ClampedArray', 'Uint8Array'].includes(arrayName(data) ?? '')
+
 /** Throws unless `image` is what `Pixels` says, of one of these counts of channels. @internal */
 export function checkPixels(image: unknown, argument: string, { op, shapes }: Context, channels: readonly number[] = [4]): asserts image is Pixels {
   const { data, width, height } = (typeof image === 'object' && image !== null ? image : {}) as Partial<Pixels>
-  const bytes = data instanceof Uint8ClampedArray || data instanceof Uint8Array
+  const bytes = isPixelBytes(data)
   check(bytes, () => ({
     op,
     argument,
@@ -104,7 +108,8 @@ export function fromImageData(engine: Engine, image: Pixels, options: FromImageD
   const means = each(mean, 'mean', () => true, 'finite')
   const stds = each(std, 'std', (v) => v !== 0, 'finite, non-zero')
 
-  const { data, width, height } = image
+  const { width, height } = image
+  const data = engine.steady(image.data)
   const bytes = engine.allocate(data.length)
   try {
     const y = engine.empty([1, height, width, c])

@@ -1,6 +1,7 @@
 /** What a model learns from: samples that lie in arrays, or batches that come from elsewhere. */
 import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
+import { isBytes } from '../realm.js'
 import { isShape, type Shape, sizeOf } from '../shape.js'
 import { checkNumbers, type Numbers, type Tensor } from '../tensor.js'
 import type { Random } from './random.js'
@@ -325,7 +326,7 @@ const IDX_TYPES: Record<
  */
 export function readIdx(bytes: Uint8Array) {
   const op = 'readIdx'
-  check(bytes instanceof Uint8Array, () => ({ op, argument: 'bytes', expected: 'a Uint8Array', got: show(bytes) }))
+  check(isBytes(bytes), () => ({ op, argument: 'bytes', expected: 'a Uint8Array', got: show(bytes) }))
   const type = bytes[0] === 0 && bytes[1] === 0 ? IDX_TYPES[bytes[2]!] : undefined
   const hint = bytes[0] === 0x1f && bytes[1] === 0x8b ? 'It is packed by gzip: unpack it first' : undefined
   check(type !== undefined, () => ({

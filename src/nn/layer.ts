@@ -1,4 +1,5 @@
 /** What a layer is, what stands in it, and in which mode it computes. */
+import { disposal } from '../realm.js'
 import { type Storage, Tensor } from '../tensor.js'
 import { frozen } from './frozen.js'
 import type { OnnxGraph, OnnxValue } from './onnx.js'
@@ -162,7 +163,7 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
     for (const tensor of this.names.keys()) tensor.dispose()
   }
 
-  [Symbol.dispose](): void {
+  [disposal](): void {
     this.dispose()
   }
 

@@ -4,6 +4,7 @@ import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { mul } from '../ops/arithmetic.js'
 import { sum } from '../ops/reduce.js'
+import { disposal } from '../realm.js'
 import { sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { frozen } from './frozen.js'
@@ -266,7 +267,7 @@ export class Optimizer {
     for (const tensor of this.state) tensor.dispose()
   }
 
-  [Symbol.dispose](): void {
+  [disposal](): void {
     this.dispose()
   }
 

@@ -4,8 +4,10 @@
  */
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { isBytes } from '../realm.js'
 import { isShape, type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
+import { decodeUtf8, encodeUtf8 } from '../utf8.js'
 import type { AnyLayer } from './layer.js'
 import type { Optimizer, UnfinishedEpoch } from './optimizers.js'
 import { settle } from './random.js'
@@ -68,7 +70,7 @@ export function save(model: AnyLayer, { optimizer }: SaveOptions = {}): Uint8Arr
     header[name] = { dtype: 'F32', shape, data_offsets: [at, at + size * 4] }
     at += size * 4
   }
-  const text = new TextEncoder().encode(JSON.stringify(header))
+  const text = encodeUtf8(JSON.stringify(header))
   // Spaces after the header bring the numbers to a multiple of 8.
   const start = Math.ceil((8 + text.length) / 8) * 8
   const bytes = new Uint8Array(start + at)
@@ -86,7 +88,7 @@ export function save(model: AnyLayer, { optimizer }: SaveOptions = {}): Uint8Arr
 /** The header of a safetensors file, each of its places checked, and where the numbers start. */
 function parse(bytes: Uint8Array): { metadata: Record<string, string>; entries: Map<string, Entry>; start: number } {
   const op = 'load'
-  check(bytes instanceof Uint8Array, () => ({ op, argument: 'bytes', expected: 'a Uint8Array', got: show(bytes) }))
+  check(isBytes(bytes), () => ({ op, argument: 'bytes', expected: 'a Uint8Array', got: show(bytes) }))
   const fail = (got: string) => () => ({ op, argument: 'bytes', expected: 'a safetensors file', got })
   check(bytes.length >= 8, fail(`${bytes.length} bytes`))
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))
@@ -96,7 +98,7 @@ function parse(bytes: Uint8Array): { metadata: Record<string, string>; entries: 
   whole(start)
   let header: Record<string, unknown>
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(new Uint8Array(bytes.subarray(8, start))))
+    header = JSON.parse(decodeUtf8(bytes.slice(8, start), { fatal: true }))
   } catch {
     header = {}
     check(false, fail('one whose header is no JSON'))

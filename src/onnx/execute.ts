@@ -1,5 +1,6 @@
 /** Runs the nodes of a graph in order, and gives values back after their last use. */
 import { FilterbankError } from '../errors.js'
+import { now } from '../turns.js'
 import { Call, nameOf } from './call.js'
 import { type Graph, type Node, readsOf } from './graph.js'
 import { operators } from './operators/index.js'
@@ -58,14 +59,14 @@ function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<
   }
   let outputs: readonly (Value | undefined)[] = []
   let call!: Call
-  const start = performance.now()
+  const start = now()
   run.engine.scope(() => {
     call = new Call(node, inputs, opset, run, runGraph, spare)
     const result = operators[node.op]!(call)
     outputs = result instanceof Value ? [result] : result
     return [...inputs, ...outputs, ...call.used].map((value) => value?.tensors ?? [])
   })
-  const milliseconds = performance.now() - start
+  const milliseconds = now() - start
   const shape = outputs[0]?.shape
   const multiplyAdds = multiplyAddsOf(
     node,

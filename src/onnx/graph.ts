@@ -1,6 +1,7 @@
 /** A model's graph, checked and sorted: nodes with decoded attributes, constants, inputs, outputs. */
 import { check, FilterbankError, show } from '../errors.js'
 import type { Activation } from '../ops/activation.js'
+import { decodeUtf8 } from '../utf8.js'
 import type { AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto } from './schema.js'
 import { decodeTensor, type ElementType, floatsOf, type HostTensor, typeOf } from './types.js'
 
@@ -37,19 +38,17 @@ export interface Graph {
 /** Bytes of an external data file. */
 export type External = (location: string, offset: number, length: number | undefined) => Uint8Array
 
-const text = new TextDecoder()
-
 /** Kinds of attributes in the standard's numbering. */
 function attributeValue(attribute: AttributeProto, external: External): AttributeValue {
   const { type } = attribute
   if (type === 1) return attribute.f
   if (type === 2) return attribute.i
-  if (type === 3) return text.decode(attribute.s)
+  if (type === 3) return decodeUtf8(attribute.s ?? new Uint8Array())
   if (type === 4 && attribute.t) return constant(attribute.t, external)
   if (type === 5 && attribute.g) return graphOf(attribute.g, external)
   if (type === 6) return floatsOf(attribute.floats)
   if (type === 7) return attribute.ints
-  if (type === 8) return attribute.strings.map((bytes) => text.decode(bytes))
+  if (type === 8) return attribute.strings.map((bytes) => decodeUtf8(bytes))
   throw new FilterbankError({
     op: 'loadModel',
     argument: `attribute ${show(attribute.name)}`,

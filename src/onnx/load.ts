@@ -1,5 +1,7 @@
 /** The bytes of a model from wherever they are. */
 import { check, FilterbankError, show } from '../errors.js'
+import { isArrayBuffer, isBytes, isResponse, isSharedBuffer, isUrl } from '../realm.js'
+import { builtin, reachBuiltins } from '../wasm/host.js'
 import type { External } from './graph.js'
 import { joined } from './types.js'
 
@@ -22,23 +24,22 @@ const op = 'loadModel'
 /** Read from a disk at a time. */
 const PIECE = 1 << 22
 
-const files = () => globalThis.process?.getBuiltinModule?.('node:fs')
-const paths = () => globalThis.process?.getBuiltinModule?.('node:path')
+const files = () => builtin('node:fs')
+const paths = () => builtin('node:path')
 
 /** The whole file, and a way to the files of data beside it. */
 export async function fetchModel(source: ModelSource, { onProgress, signal }: LoadSettings): Promise<{ bytes: Uint8Array; external: External }> {
   signal?.throwIfAborted()
+  await reachBuiltins()
   const alone: External = (location) => {
     throw new FilterbankError({ op, argument: 'source', expected: `a path, so that its data file ${show(location)} can be found`, got: show(source) })
   }
-  if (source instanceof Uint8Array) return { bytes: source, external: alone }
-  if (source instanceof ArrayBuffer || (globalThis.SharedArrayBuffer && source instanceof SharedArrayBuffer)) {
-    return { bytes: new Uint8Array(source), external: alone }
-  }
-  if (source instanceof Response) return { bytes: await bodyOf(source, onProgress, signal), external: alone }
+  if (isBytes(source)) return { bytes: source, external: alone }
+  if (isArrayBuffer(source) || isSharedBuffer(source)) return { bytes: new Uint8Array(source), external: alone }
+  if (isResponse(source)) return { bytes: await bodyOf(source, onProgress, signal), external: alone }
   const path = files() && pathOf(source as URL | string)
   if (path !== undefined) return { bytes: await readFile(path, onProgress, signal), external: besides(path) }
-  check(source instanceof URL || typeof source === 'string', () => ({
+  check(isUrl(source) || typeof source === 'string', () => ({
     op,
     argument: 'source',
     expected: 'bytes, a Response, a URL or a path',
@@ -50,8 +51,8 @@ export async function fetchModel(source: ModelSource, { onProgress, signal }: Lo
 
 /** The path of a file, or undefined for what has to be fetched. */
 function pathOf(source: URL | string): string | undefined {
-  if (typeof source !== 'string' && !(source instanceof URL)) return undefined
-  if (/^file:/.test(`${source}`)) return globalThis.process!.getBuiltinModule!('node:url').fileURLToPath(source)
+  if (typeof source !== 'string' && !isUrl(source)) return undefined
+  if (/^file:/.test(`${source}`)) return builtin('node:url')!.fileURLToPath(`${source}`)
   return typeof source === 'string' && !/^(https?|data|blob):/.test(source) ? source : undefined
 }
 

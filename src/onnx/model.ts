@@ -2,8 +2,10 @@
 import type { Engine } from '../engine.js'
 import { check, FilterbankError, show } from '../errors.js'
 import type { Program } from '../program.js'
+import { disposal } from '../realm.js'
 import { isShape, printShape, type Shape, sizeOf } from '../shape.js'
 import { Tensor } from '../tensor.js'
+import { giveTurn, othersWaitedFor } from '../turns.js'
 import { constantsOf, type Scope, type Setting, stepsOf } from './execute.js'
 import { fuse } from './fuse.js'
 import type { Graph, Node, Port } from './graph.js'
@@ -130,7 +132,7 @@ export class Model {
   }
 
   /**
-   * The same in turns with others: every few milliseconds, between two nodes, the page may draw. Overlapping runs wait for each other; inputs are copied
+   * The same in turns with others: every few milliseconds, between two nodes or two runs, the page may draw. Overlapping runs wait for each other; inputs are copied
    * at once, and may be written or disposed then.
    * @throws FilterbankError as `run`; the signal's reason where it stops the run, and another run may follow
    * @example const outputs = await model.runAsync({ image }, { onProgress: ({ done, total }) => bar(done / total), signal })
@@ -149,16 +151,13 @@ export class Model {
     const steps = this.steps(feeds, options, false)
     const total = this.graph.nodes.length
     try {
-      let turn = performance.now()
       for (let done = 1; ; done++) {
+        // Before the first node, too: the runs before this one may have kept others waiting.
+        if (othersWaitedFor(TURN)) await giveTurn()
+        signal?.throwIfAborted()
         const step = this.engine.apart(() => steps.next())
         if (step.done) return step.value
         onProgress?.({ done, total, node: step.value.name })
-        if (performance.now() - turn > TURN) {
-          await new Promise((resolve) => setTimeout(resolve))
-          turn = performance.now()
-        }
-        signal?.throwIfAborted()
       }
     } finally {
       // Gives back what a run that was stopped holds; after the end it does nothing.
@@ -190,7 +189,7 @@ export class Model {
     this.execution.tables.clear()
   }
 
-  [Symbol.dispose](): void {
+  [disposal](): void {
     this.dispose()
   }
 
@@ -329,6 +328,7 @@ export class Model {
       this.inputs.map((port) => {
         const { name, type, shape: wanted } = port
         const feed = feedOf(port, inputs[name] ?? fail(`input ${show(name)}`, `given: ${describePort(port)}`, 'none'))
+        feed.data = this.engine.steady(feed.data)
         const fits =
           !wanted ||
           (wanted.length === feed.shape.length &&

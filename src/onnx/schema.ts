@@ -4,6 +4,8 @@
  */
 import { PbfReader } from 'pbf'
 import { check, FilterbankError } from '../errors.js'
+import { isArrayBuffer } from '../realm.js'
+import { decodeUtf8 } from '../utf8.js'
 
 export interface TensorProto {
   dims: number[]
@@ -169,9 +171,9 @@ function read(message: Message, reader: PbfReader, end: number, depth: number): 
     if (kind === 'int') result[name] = reader.readVarint(true)
     else if (kind === 'float') result[name] = reader.readFloat()
     else if (kind === 'bytes') result[name] = take(endOfField())
-    else if (kind === 'string') result[name] = decoder.decode(take(endOfField()))
+    else if (kind === 'string') result[name] = decodeUtf8(take(endOfField()))
     else if (kind === 'bytes[]') (result[name] as Uint8Array[]).push(take(endOfField()))
-    else if (kind === 'string[]') (result[name] as string[]).push(decoder.decode(take(endOfField())))
+    else if (kind === 'string[]') (result[name] as string[]).push(decodeUtf8(take(endOfField())))
     else if (kind === 'words') (result[name] as Uint8Array[]).push(take(reader.type === BYTES ? endOfField() : reader.pos + (reader.type === FIXED32 ? 4 : 8)))
     else if (kind === 'int[]') {
       const list = result[name] as number[]
@@ -189,12 +191,10 @@ function read(message: Message, reader: PbfReader, end: number, depth: number): 
   return result
 }
 
-const decoder = new TextDecoder()
-
 function readAll<T>(message: Message, bytes: Uint8Array, op: string, expected: string): T {
   try {
     // Browsers refuse to decode text out of shared memory.
-    const own = bytes.buffer instanceof ArrayBuffer ? bytes : new Uint8Array(bytes)
+    const own = isArrayBuffer(bytes.buffer) ? bytes : new Uint8Array(bytes)
     return read(message, new PbfReader(own), own.length, 0) as T
   } catch (error) {
     throw new FilterbankError({ op, argument: 'bytes', expected, got: `${bytes.length} bytes that are not: ${(error as Error).message}` }, { cause: error })

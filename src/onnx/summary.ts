@@ -1,6 +1,7 @@
 /** What the steps of a model make and cost. */
 import type { Program } from '../program.js'
 import { type Shape, sizeOf } from '../shape.js'
+import { now } from '../turns.js'
 import { partsOf } from './fuse.js'
 import type { Graph, Node } from './graph.js'
 import type { Value } from './value.js'
@@ -76,13 +77,13 @@ export function describe(graph: Graph, constants: ReadonlyMap<string, Value>, no
 /** Milliseconds of each node. */
 function replayTimes({ program, ends }: Recorded): Map<Node, number> {
   const samples = new Map([...ends.keys()].map((node) => [node, [] as number[]]))
-  const first = performance.now()
-  for (let round = 0; round < ROUNDS && (round === 0 || performance.now() - first < ROUNDS_MS); round++) {
+  const first = now()
+  for (let round = 0; round < ROUNDS && (round === 0 || now() - first < ROUNDS_MS); round++) {
     let begin = 0
     for (const [node, end] of ends) {
-      const start = performance.now()
+      const start = now()
       program.run(begin, end)
-      samples.get(node)!.push(performance.now() - start)
+      samples.get(node)!.push(now() - start)
       begin = end
     }
   }

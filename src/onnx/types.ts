@@ -3,7 +3,9 @@
  * that operators work on. There int64 and uint64 are float64 numbers: exact up to 2^53. Types of less than a byte are packed in the file alone.
  */
 import { check, show } from '../errors.js'
+import { arrayName } from '../realm.js'
 import { type Shape, sizeOf } from '../shape.js'
+import { decodeUtf8 } from '../utf8.js'
 import type { TensorProto } from './schema.js'
 
 /** What a value of a model is made of, by the names of ONNX. */
@@ -272,8 +274,8 @@ const toInteger = (value: number, low: number, high: bigint): bigint =>
 /** Whether `data` is the array that a user gives for `type`. */
 export function isUserArray(type: ElementType, data: unknown): data is UserArray {
   if (type === 'string') return Array.isArray(data) && data.every((item) => typeof item === 'string')
-  if (type === 'uint8' && data instanceof Uint8ClampedArray) return true
-  return data instanceof described[type].user
+  const kind = arrayName(data)
+  return kind === described[type].user.name || (type === 'uint8' && kind === 'Uint8ClampedArray')
 }
 
 /** The user's array whose elements are these bytes, copied so that they are aligned. `length` matters where several elements share a byte. */
@@ -343,7 +345,7 @@ export function decodeTensor(proto: TensorProto, external?: Uint8Array): HostTen
   const size = sizeOf(shape)
   let data: HostArray
   const raw = external ?? proto.rawData
-  if (type === 'string') data = proto.stringData.map((bytes) => new TextDecoder().decode(bytes))
+  if (type === 'string') data = proto.stringData.map((bytes) => decodeUtf8(bytes))
   else if (raw) {
     const bytes = Math.ceil((size * described[type].bits) / 8)
     check(raw.length === bytes, fail(`${bytes} bytes`, `${raw.length}`))

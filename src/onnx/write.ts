@@ -2,6 +2,7 @@
 import { PbfWriter } from 'pbf'
 import { check, show } from '../errors.js'
 import { type Shape, sizeOf } from '../shape.js'
+import { encodeUtf8 } from '../utf8.js'
 import { type AttributeProto, type Message, type ModelProto, model, type NodeProto, type TensorProto, type ValueInfoProto } from './schema.js'
 import { codeOf, type ElementType, isUserArray, typeOfArray, type UserArray } from './types.js'
 
@@ -113,9 +114,9 @@ const portProto = ({ name, type = 'float32', shape }: PortParts): Given<ValueInf
 /** The value stands in the field of its kind; `type` numbers the kinds. */
 function attributeProto(name: string, value: AttributeParts): Given<AttributeProto> {
   if (typeof value === 'number') return { name, i: integer(name, value), type: 2 }
-  if (typeof value === 'string') return { name, s: encoder.encode(value), type: 3 }
+  if (typeof value === 'string') return { name, s: encodeUtf8(value), type: 3 }
   if (isList(value)) {
-    if (value.some((item) => typeof item === 'string')) return { name, strings: value.map((item) => encoder.encode(String(item))), type: 8 }
+    if (value.some((item) => typeof item === 'string')) return { name, strings: value.map((item) => encodeUtf8(String(item))), type: 8 }
     return { name, ints: value.map((item) => integer(name, item as number)), type: 7 }
   }
   if ('float' in value) return { name, f: value.float, type: 1 }
@@ -150,11 +151,9 @@ function tensorProto({ type, shape, data }: TensorParts, name?: string): Given<T
     dims: [...shape],
     dataType: codeOf(element),
     ...(name && { name }),
-    ...(Array.isArray(data) ? { stringData: data.map((text) => encoder.encode(text)) } : { rawData: bytesOf(data) }),
+    ...(Array.isArray(data) ? { stringData: data.map((text) => encodeUtf8(text)) } : { rawData: bytesOf(data) }),
   }
 }
-
-const encoder = new TextEncoder()
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Exclude<UserArray, string[]>): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength)
 

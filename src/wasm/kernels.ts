@@ -48,5 +48,7 @@ export type Exports = Record<Kernel, (call: number, begin: number, end: number) 
   heapBase(): number
   /** Rows of the register tile of this build. */
   tileRows: WebAssembly.Global
+  /** 1 in the relaxed build. */
+  fused: WebAssembly.Global
   bind(control: number, thread: number): void
 }

@@ -1,6 +1,9 @@
 /** From an inlined, a given or a fetched binary to a compiled module, and the choice between builds. */
 import { relaxedSimd, simd } from 'wasm-feature-detect'
-import { check, FilterbankError, show } from '../errors.js'
+import { check, FilterbankError, messageOf, show } from '../errors.js'
+import { arrayName, isArrayBuffer, isModule, isResponse, isSharedBuffer, isUrl } from '../realm.js'
+import { encodeUtf8 } from '../utf8.js'
+import { type Compiler, compilerOf } from './host.js'
 import { unpack } from './inlined.js'
 import simd128 from './simd128.js'
 
@@ -16,35 +19,47 @@ export interface BuildChoice {
   reason: string
 }
 
+/** What V8 compiles to faster code than simd128. Earlier ones run out of registers. Witness: bench/builds.mjs; doc/hosts.md has the table. */
+const GOOD_V8 = 13.4
+
 /** Picks a build for this host, or checks the one asked for. */
 export async function chooseBuild(wanted?: Build): Promise<BuildChoice> {
-  if (wanted !== undefined && wanted !== 'simd128' && wanted !== 'relaxed') {
-    throw new FilterbankError({ op: 'createEngine', argument: 'simd', expected: "'simd128' or 'relaxed'", got: show(wanted) })
-  }
-  if (!(await simd())) {
-    throw new FilterbankError({
-      op: 'createEngine',
-      argument: 'host',
-      expected: 'one with WebAssembly SIMD',
-      got: 'one without',
-      hint: 'Chrome 91, Firefox 89, Safari 16.4 and Node 16.4 have it',
-    })
-  }
+  const op = 'createEngine'
+  check(wanted === undefined || wanted === 'simd128' || wanted === 'relaxed', () => ({
+    op,
+    argument: 'simd',
+    expected: "'simd128' or 'relaxed'",
+    got: show(wanted),
+  }))
+  check(typeof WebAssembly === 'object', () => ({
+    op,
+    argument: 'host',
+    expected: 'one with WebAssembly',
+    got: 'one without',
+    hint: "Safari's lockdown mode and Node's --jitless turn it off",
+  }))
+  check(await simd(), () => ({
+    op,
+    argument: 'host',
+    expected: 'one with WebAssembly SIMD',
+    got: 'one without',
+    hint: 'Chrome 91, Firefox 89, Safari 16.4 and Node 16.4 have it',
+  }))
   const relaxed = await relaxedSimd()
-  if (wanted === 'relaxed' && !relaxed) {
-    throw new FilterbankError({
-      op: 'createEngine',
-      argument: 'simd',
-      expected: "'simd128' on this host",
-      got: "'relaxed'",
-      hint: 'It has no relaxed SIMD: Chrome 114, Firefox 145 and Node 22 have it, Node 20 with --experimental-wasm-relaxed-simd',
-    })
-  }
+  check(wanted !== 'relaxed' || relaxed, () => ({ op, argument: 'simd', expected: "'simd128' on this host", got: "'relaxed'", hint: LACKS_RELAXED }))
   if (wanted) return { build: wanted, reason: 'as asked for' }
   if (!relaxed) return { build: 'simd128', reason: 'this host has no relaxed SIMD' }
-  // V8 before 12 spills the relaxed build's larger tile: half the speed. Witness: bench/run.mjs under Node 20.
-  const node = Number(globalThis.process?.versions?.node?.split('.')[0] ?? Number.POSITIVE_INFINITY)
-  if (node < 22) return { build: 'simd128', reason: `Node ${node} has relaxed SIMD, but compiles it badly` }
+  return preferred(compilerOf())
+}
+
+const LACKS_RELAXED = 'It has no relaxed SIMD: Chrome 114, Firefox 145 and Node 22 have it, Node 20 with --experimental-wasm-relaxed-simd'
+
+/** The faster build of a host that runs both. */
+export function preferred(compiler: Compiler | undefined): BuildChoice {
+  if (compiler?.name === 'V8' && compiler.version < GOOD_V8) {
+    const version = compiler.version.toFixed(1)
+    return { build: 'simd128', reason: `this host has relaxed SIMD, but V8 ${version} compiles it to slower code; ${GOOD_V8} and later do well` }
+  }
   return { build: 'relaxed', reason: 'this host has relaxed SIMD' }
 }
 
@@ -58,45 +73,107 @@ export function loadModule(build: Build, shared: boolean): Promise<WebAssembly.M
   const key = `${build} ${shared}`
   let module = compiled.get(key)
   if (!module) {
-    const inlined = build === 'relaxed' ? import('./relaxed.js').then((chunk) => chunk.default) : Promise.resolve(simd128)
-    module = inlined.then(unpack).then((bytes) => WebAssembly.compile(shared ? importShared(bytes) : bytes))
+    module = bytesOf(build).then((bytes) => compile(bytes, shared, `the inlined ${build} build, bytes that do not compile`))
     module.catch(() => compiled.delete(key))
     compiled.set(key, module)
   }
   return module
 }
 
-/** A module that the user brought along; one that is compiled already keeps the plain memory that it was compiled for. */
-export async function compileSource(source: WasmSource, shared: boolean): Promise<WebAssembly.Module> {
-  if (source instanceof WebAssembly.Module) return source
-  const compile = async (bytes: Uint8Array<ArrayBuffer>) => {
-    try {
-      return await WebAssembly.compile(shared ? importShared(bytes) : bytes)
-    } catch (cause) {
-      const complaint = { op: 'createEngine', argument: 'wasm', expected: "filterbank's binary", got: `${bytes.length} bytes that do not compile` }
-      throw new FilterbankError({ ...complaint, hint: `Was a page served in place of the file? ${(cause as Error).message}` }, { cause })
+async function bytesOf(build: Build): Promise<Uint8Array<ArrayBuffer>> {
+  if (build === 'simd128') return unpack(simd128)
+  try {
+    return unpack((await import('./relaxed.js')).default)
+  } catch (cause) {
+    throw new FilterbankError(
+      {
+        op: 'createEngine',
+        argument: 'simd',
+        expected: "'simd128' where the relaxed build does not load",
+        got: `'relaxed': ${messageOf(cause)}`,
+        hint: 'It is a file of its own beside this one, which import() has to reach: service workers and worklets refuse that',
+      },
+      { cause },
+    )
+  }
+}
+
+/**
+ * The module of the build that was chosen. Where it was not asked for and cannot be had (a service worker refuses import(), the network is gone, an old
+ * deployment), simd128, which is there already.
+ */
+export async function loadChosen(choice: BuildChoice, asked: boolean, shared: boolean): Promise<BuildChoice & { module: WebAssembly.Module }> {
+  try {
+    return { ...choice, module: await loadModule(choice.build, shared) }
+  } catch (error) {
+    if (asked || choice.build === 'simd128') throw error
+    const module = await loadModule('simd128', shared)
+    return { build: 'simd128', reason: `the relaxed build could not be loaded: ${messageOf((error as Error).cause ?? error)}`, module }
+  }
+}
+
+/** What a host says that does not compile at all, or not from bytes. */
+const REFUSED = /disallow|policy|\bCSP\b|unsafe-eval|embedder|blocked/i
+const MAGIC = [0, 0x61, 0x73, 0x6d]
+
+async function compile(bytes: Uint8Array<ArrayBuffer>, shared: boolean, what: string): Promise<WebAssembly.Module> {
+  const isWasm = MAGIC.every((byte, i) => bytes[i] === byte)
+  try {
+    return await WebAssembly.compile(shared && isWasm ? importShared(bytes) : bytes)
+  } catch (cause) {
+    if (cause instanceof FilterbankError) throw cause
+    const message = messageOf(cause)
+    if (REFUSED.test(message)) {
+      throw new FilterbankError(
+        {
+          op: 'createEngine',
+          argument: 'host',
+          expected: 'one that compiles WebAssembly',
+          got: `a refusal: ${message}`,
+          hint: "A Content-Security-Policy has to allow script-src 'wasm-unsafe-eval'; a host that compiles beforehand (Cloudflare Workers) gives its module of filterbank/simd128.wasm: createEngine({ wasm: module })",
+        },
+        { cause },
+      )
     }
+    const hint = !isWasm ? `Was a page served in place of the file? ${message}` : (await relaxedSimd()) ? message : `${message}. ${LACKS_RELAXED}`
+    throw new FilterbankError({ op: 'createEngine', argument: 'wasm', expected: "filterbank's binary", got: what, hint }, { cause })
   }
-  if (source instanceof ArrayBuffer) return compile(new Uint8Array(source))
-  if (ArrayBuffer.isView(source)) return compile(new Uint8Array(source))
-  const response = await (typeof source === 'string' || source instanceof URL ? fetch(source) : source)
-  if (!(response instanceof Response) || !response.ok) {
-    throw new FilterbankError({
-      op: 'createEngine',
-      argument: 'wasm',
-      expected: 'a WebAssembly.Module, its bytes, a URL or a Response',
-      got: response instanceof Response ? `status ${response.status} for ${response.url}` : show(response),
-    })
+}
+
+/** A module that the user brought along; one that is compiled already keeps the plain memory that it was compiled for. */
+export async function compileSource(source: WasmSource, shared: boolean, signal?: AbortSignal): Promise<WebAssembly.Module> {
+  if (isModule(source)) return source
+  const fail = (got: string, cause?: unknown) =>
+    new FilterbankError(
+      { op: 'createEngine', argument: 'wasm', expected: 'a WebAssembly.Module, its bytes, a URL or a Response', got },
+      cause === undefined ? undefined : { cause },
+    )
+  const bytes = async (): Promise<Uint8Array<ArrayBuffer>> => {
+    // A copy: what is compiled must not be shared, nor change meanwhile.
+    if (isArrayBuffer(source) || isSharedBuffer(source)) return new Uint8Array(source).slice()
+    if (arrayName(source)) return new Uint8Array((source as Uint8Array).buffer, (source as Uint8Array).byteOffset, (source as Uint8Array).byteLength).slice()
+    const response = await (typeof source === 'string' || isUrl(source) ? fetch(source, { signal: signal ?? null }) : source)
+    if (!isResponse(response)) throw fail(show(response))
+    if (!response.ok) throw fail(`status ${response.status} for ${response.url}`)
+    return new Uint8Array(await response.arrayBuffer())
   }
-  return compile(new Uint8Array(await response.arrayBuffer()))
+  let taken: Uint8Array<ArrayBuffer>
+  try {
+    taken = await bytes()
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error instanceof FilterbankError ? error : fail(`${show(source)}: ${messageOf(error)}`, error)
+  }
+  return compile(taken, shared, `${taken.length} bytes that do not compile`)
 }
 
 /**
  * The same module with its one import, the memory, declared shared. The import section is id 2, size, count 1, and ends in
- * ... kind 2 (memory), limits 0 (a minimum alone), the minimum; which becomes limits 3 (shared, with a maximum), the minimum, maximum 65536 pages.
+ * ... kind 2 (memory), limits 0 (a minimum alone), the minimum; which becomes limits 3 (shared, with a maximum), the minimum, maximum 65536 pages:
+ * the memory given may have a smaller one.
  */
 export function importShared(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const name = [3, ...new TextEncoder().encode('env'), 6, ...new TextEncoder().encode('memory'), 2, 0]
+  const name = [3, ...encodeUtf8('env'), 6, ...encodeUtf8('memory'), 2, 0]
   const at = bytes.findIndex((_, start) => name.every((byte, i) => bytes[start + i] === byte))
   check(at >= 0, () => ({
     op: 'createEngine',

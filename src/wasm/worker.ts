@@ -31,6 +31,11 @@ function start({ module, memory, control, thread, kernels }: Start, ready: () =>
   }
 }
 
-const port = globalThis.process?.getBuiltinModule?.('node:worker_threads')?.parentPort
+// Node before 20.16 has require alone.
+const { process, require } = globalThis as { process?: NodeJS.Process; require?: NodeJS.Require }
+const node: typeof import('node:worker_threads') | undefined = (process?.getBuiltinModule ?? (process?.versions?.node ? require : undefined))?.(
+  'node:worker_threads',
+)
+const port = node?.parentPort
 if (port) port.once('message', (message: Start) => start(message, () => port.postMessage('ready')))
 else globalThis.onmessage = ({ data }: MessageEvent<Start>) => start(data, () => globalThis.postMessage('ready'))

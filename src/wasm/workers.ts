@@ -1,5 +1,7 @@
 /** The worker threads of an engine: started from an inlined source, sharing its memory, joining every job that is large enough. */
 import { check, FilterbankError, show } from '../errors.js'
+import { now } from '../turns.js'
+import { builtin, coresOf } from './host.js'
 import { Control, deal, type Start, work } from './job.js'
 import { type Kernel, kernelNames } from './kernels.js'
 import source from './workerSource.js'
@@ -15,17 +17,28 @@ const START_LIMIT = 10_000
 /** Milliseconds that a worker may go on after the caller has run out of work, beyond many times what the caller took itself. */
 const FINISH_LIMIT = 5_000
 
+/** Why threads cannot share memory here; undefined where they can. */
+export function sharingRefused(): string | undefined {
+  if (globalThis.crossOriginIsolated === false) {
+    return 'this page is not cross-origin isolated (it needs the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)'
+  }
+  if (typeof SharedArrayBuffer === 'undefined') {
+    return globalThis.crossOriginIsolated
+      ? 'this page is cross-origin isolated, but its browser has no SharedArrayBuffer'
+      : 'this host has no SharedArrayBuffer'
+  }
+  return undefined
+}
+
+const startingRefused = (): string | undefined =>
+  builtin('node:worker_threads') || typeof Worker === 'function' ? undefined : 'no worker can be started here (service workers and worklets cannot)'
+
 /** How many threads this host allows, and why; or a check of the number asked for. `most` is what the caller's module allows. */
 export function chooseThreads(most: number | undefined, wanted: number | undefined): { threads: number; reason: string } {
-  const isolated = globalThis.crossOriginIsolated !== false && typeof SharedArrayBuffer !== 'undefined'
-  const refusal = most
-    ? 'the module given was compiled for plain memory'
-    : isolated
-      ? undefined
-      : 'this page is not cross-origin isolated (it needs the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)'
+  const refusal = most ? 'the module given was compiled for plain memory' : (sharingRefused() ?? startingRefused())
   if (wanted === undefined) {
     if (refusal) return { threads: 1, reason: refusal }
-    const cores = globalThis.navigator?.hardwareConcurrency ?? globalThis.process?.getBuiltinModule?.('node:os')?.availableParallelism() ?? 1
+    const cores = coresOf() ?? 1
     return { threads: Math.min(8, cores), reason: `this host has ${cores} cores` }
   }
   check(Number.isInteger(wanted) && wanted >= 1 && wanted <= 64, () => ({
@@ -47,6 +60,8 @@ export function chooseThreads(most: number | undefined, wanted: number | undefin
 export class Workers {
   /** Workers that run or are about to. */
   count = 0
+  /** Ends the wait for those that have not joined yet. */
+  private readonly waiting = new Set<(reason?: string) => void>()
   /** Why there are fewer than wanted. */
   reason = ''
   private readonly threads: Thread[] = []
@@ -63,6 +78,11 @@ export class Workers {
   /** Workers that have started and join the jobs. */
   get joined(): number {
     return this.count && Atomics.load(this.words, Control.joined)
+  }
+
+  /** Whether some have neither joined nor failed to. */
+  get starting(): boolean {
+    return this.waiting.size > 0
   }
 
   /** Whether none of them has gone to sleep. */
@@ -87,12 +107,12 @@ export class Workers {
     Atomics.store(words, Control.open, 1)
     Atomics.add(words, Control.sequence, 1)
     if (Atomics.load(words, Control.sleepers)) Atomics.notify(words, Control.sequence)
-    const began = performance.now()
+    const began = now()
     try {
       work(words, 0, here)
     } finally {
       Atomics.store(words, Control.open, 0)
-      this.finish(kernel, performance.now() - began)
+      this.finish(kernel, now() - began)
     }
   }
 
@@ -100,14 +120,15 @@ export class Workers {
     for (const thread of this.threads) thread.terminate()
     this.threads.length = 0
     this.count = 0
+    for (const settle of this.waiting) settle()
   }
 
   /** Waits until no worker is at the job. A page's main thread may not sleep, and a worker has at most one share left: look until it is done. */
   private finish(kernel: Kernel, took: number): void {
     const { words } = this
-    const limit = performance.now() + FINISH_LIMIT + 20 * took
+    const limit = now() + FINISH_LIMIT + 20 * took
     for (let spin = 1; Atomics.load(words, Control.active) > 0; spin++) {
-      if (spin % 10_000 === 0 && performance.now() > limit) this.stop(`a worker did not finish its share of ${kernel}`)
+      if (spin % 10_000 === 0 && now() > limit) this.stop(`a worker did not finish its share of ${kernel}`)
     }
     if (Atomics.load(words, Control.failed)) this.stop(`a worker failed in ${kernel}`)
   }
@@ -129,15 +150,18 @@ export class Workers {
     return new Promise((resolve) => {
       const settle = (reason?: string) => {
         clearTimeout(timer)
+        if (!this.waiting.delete(settle)) return
         if (reason && this.count) {
           this.count--
           this.reason = reason
         }
         resolve()
       }
+      this.waiting.add(settle)
       const timer = setTimeout(settle, START_LIMIT, `a worker did not start within ${START_LIMIT / 1000} s`)
       ;(timer as { unref?: () => void }).unref?.()
-      const failed = (error: unknown) => settle(`a worker could not start: ${(error as Error)?.message || 'refused by the host'}`)
+      const failed = (error: unknown) =>
+        settle(`a worker could not start: ${(error as Error)?.message || 'refused by the host, perhaps by a Content-Security-Policy without worker-src blob:'}`)
       try {
         const message: Start = { module: this.module, memory: this.memory, control: this.control, thread, kernels: kernelNames }
         this.threads.push(spawn(message, () => settle(), failed))
@@ -150,7 +174,7 @@ export class Workers {
 
 /** Starts a worker: in Node without keeping the process alive once it has started, elsewhere from a Blob URL, so that nothing is fetched. */
 function spawn(message: Start, ready: () => void, failed: (error: unknown) => void): Thread {
-  const node = globalThis.process?.getBuiltinModule?.('node:worker_threads')
+  const node = builtin('node:worker_threads')
   if (node) {
     const worker = new node.Worker(source, { eval: true })
     worker.once('message', () => {
