@@ -1,8 +1,10 @@
 /** Losses: one number that says how far off an answer is. All are means, of the batch or of all elements. */
+import { BinaryOp } from '../../assembly/calls.js'
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
-import { clamp, relu, softplus } from '../ops/activation.js'
+import { clamp, NO_CLAMP, relu, softplus } from '../ops/activation.js'
 import { add, mul, sub } from '../ops/arithmetic.js'
+import { runBinary } from '../ops/elementwise.js'
 import { mean, sum } from '../ops/reduce.js'
 import { logSoftmax } from '../ops/softmax.js'
 import { sameShape } from '../shape.js'
@@ -17,7 +19,8 @@ export interface CrossEntropyOptions {
 }
 
 /**
- * -log of the probability that softmax(logits) gives to the label: the mean over the batch of -sum of label * logSoftmax(logits).
+ * -log of the probability that softmax(logits) gives to the label: the mean over the batch of -sum of label * logSoftmax(logits). A class that is
+ * masked by a logit of -Infinity counts for nothing where its label is 0; where it is the label, the loss is Infinity.
  *
  * @param logits [n, classes]
  * @param labels [n] integers, or a tensor [n, classes] of probabilities
@@ -40,8 +43,21 @@ export function crossEntropy(logits: Tensor, labels: Labels, options: CrossEntro
   if (!soft) checkLabels(op, labels as ArrayLike<number>, n, classes)
   return engine.scope(() => {
     const targets = soft ? smoothed(soft, labelSmoothing) : oneHot(engine, labels as ArrayLike<number>, classes, labelSmoothing)
-    return mul(sum(mul(logSoftmax(logits), targets)), -1 / n)
+    return mul(sum(weighted(logSoftmax(logits), targets)), -1 / n)
   })
+}
+
+/** x * weight, and 0 where the weight is 0, be x infinite. */
+function weighted(x: Tensor, weight: Tensor): Tensor {
+  const { engine } = x
+  const context = { op: 'weighted', shapes: { x: x.shape, weight: weight.shape } }
+  const apply = (op: BinaryOp, a: Tensor) => runBinary(op, engine, a, weight, undefined, NO_CLAMP, context)
+  const y = engine.scope(() => apply(BinaryOp.mul, apply(BinaryOp.keep, x)))
+  engine.tape?.record('weighted', y, { x, weight }, { x, weight }, (dy, kept) => ({
+    x: () => mul(dy, kept.weight),
+    weight: () => mul(dy, kept.x),
+  }))
+  return y
 }
 
 /** Throws where there are not `n` labels, each a class. */
@@ -69,7 +85,8 @@ function checkPair(op: string, prediction: Tensor, target: Tensor): Engine {
 }
 
 /**
- * For yes or no: the mean of softplus(logit) - target * logit, which is -log of the probability that sigmoid(logit) gives to the target.
+ * For yes or no: -log of the probability that sigmoid(logit) gives to the target, the mean of target * softplus(-logit) + (1 - target) * softplus(logit).
+ * Neither it nor its derivative cancels, however sure a logit is; what is infinite counts where its weight is not 0.
  *
  * @param logits any shape
  * @param target the same shape: probabilities, 0 to 1
@@ -77,7 +94,9 @@ function checkPair(op: string, prediction: Tensor, target: Tensor): Engine {
  * @example const loss = binaryCrossEntropy(linear(features, weight), isCat)
  */
 export function binaryCrossEntropy(logits: Tensor, target: Tensor): Tensor {
-  return checkPair('binaryCrossEntropy', logits, target).scope(() => mean(sub(softplus(logits), mul(target, logits))))
+  return checkPair('binaryCrossEntropy', logits, target).scope(() =>
+    mean(add(weighted(softplus(mul(logits, -1)), target), weighted(softplus(logits), sub(1, target)))),
+  )
 }
 
 /**
