@@ -12,7 +12,7 @@
 import { address, scratch, splat, word } from './arguments'
 import { FilterGradient, Igemm, Pool, PoolGradient, UNARY_BLOCK, UnaryBackward, UnaryOp, Unpack } from './calls'
 import { pointPixels } from './igemm'
-import { exp, normalTail, sigmoid, tanh, tanhSoftplus } from './math'
+import { exp, normalTail, sigmoid, tanhSoftplus } from './math'
 import { endTap, firstTap } from './pool'
 import { TILE_ROWS, loadLanes, loadPart, madd, storeLanes, storePart } from './simd'
 import { runTiles } from './tile'
@@ -275,7 +275,7 @@ function poolGradient<F>(call: usize, begin: i32, end: i32): void {
 /**
  * The derivatives of the activations, at x (for a clamp at y). With s = sigmoid(x):
  *
- *   clamp        1 between the bounds, 0 on and beyond them          tanh      1 - tanh(x)^2
+ *   clamp        1 between the bounds, 0 on and beyond them          tanh      4 sigmoid(2 x) (1 - sigmoid(2 x))
  *   leakyRelu    1 or a                                              silu      s (1 + x (1 - s))
  *   elu          b or a exp(x)                                       hardSwish 0, x / 3 + 1 / 2, 1
  *   gelu         Phi(x) + x phi(x)                                   mish      t + x s (1 - t^2),  t = tanh(softplus(x))
@@ -312,7 +312,7 @@ function bounded(x: v128): v128 {
 // @ts-ignore: decorator
 @final class SigmoidSlope { @inline at(x: v128, a: v128, b: v128): v128 { const s = sigmoid(x); return f32x4.mul(s, sigmoid(f32x4.neg(x))) } }
 // @ts-ignore: decorator
-@final class TanhSlope { @inline at(x: v128, a: v128, b: v128): v128 { const t = tanh(x); return f32x4.sub(one(), f32x4.mul(t, t)) } }
+@final class TanhSlope { @inline at(x: v128, a: v128, b: v128): v128 { const d = f32x4.add(x, x); return f32x4.mul(f32x4.splat(4), f32x4.mul(sigmoid(d), sigmoid(f32x4.neg(d)))) } }
 // @ts-ignore: decorator
 @final class SoftplusSlope { @inline at(x: v128, a: v128, b: v128): v128 { return sigmoid(x) } }
 

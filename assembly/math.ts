@@ -234,16 +234,87 @@ function quartersOf(x: v128): v128 {
   return f64x2.nearest(f64x2.mul(x, f64x2.splat(0.6366197723675814)))
 }
 
-/** sin(x + a pi / 2) for whole a: Cephes, sinf and cosf, of what whole quarters of a turn leave. Error < 1.6 u and 1e-9, for |x| up to 1e6. */
+/** From here on x is reduced by all the bits of 2 / pi that it needs. */
+const LARGE_ANGLE: f32 = 1048576 // 2^20
+
+/** 1 / (2 pi) to 190 bits, behind 32 zeros. */
+const TURNS = memory.data<u32>([0, 0x28be60db, 0x9391054a, 0x7f09d5f4, 0x7d4d3770, 0x36d8a566, 0x4f10e410, 0])
+
+/**
+ * x / (2 pi) less whole turns, times 2^64, of a finite |x| >= 1, by its bits: its 24 digits times those 96 bits of 1 / (2 pi) that are not whole turns.
+ * (Payne & Hanek, "Radian reduction for trigonometric functions", 1983)
+ */
+function partOfTurn(bits: u32): u64 {
+  const exponent = <i32>((bits >> 23) & 0xff) - 126
+  const digits = <u64>(bits << 8 | 0x80000000)
+  const word = TURNS + (<usize>(exponent >> 5) << 2), shift: u64 = exponent & 31
+  const high = (<u64>load<u32>(word) << 32 | load<u32>(word, 4)) << shift >> 32
+  const middle = (<u64>load<u32>(word, 4) << 32 | load<u32>(word, 8)) << shift >> 32
+  const low = (<u64>load<u32>(word, 8) << 32 | load<u32>(word, 12)) << shift >> 32
+  return (digits * high << 32) + digits * middle + (digits * low >> 32)
+}
+
+/** The whole quarter of a turn that is nearest to a part of a turn: 0 to 4. */
+// @ts-ignore: decorator
+@inline
+function nearestQuarter(part: u64): i32 {
+  return <i32>((part >> 61) + 1 >> 1)
+}
+
+/** x less whole quarters of a turn, of one large lane; NaN where x is infinite or NaN. */
+function restOfLarge(x: f32): f32 {
+  const bits = reinterpret<u32>(x)
+  if ((bits & 0x7f800000) == 0x7f800000) return NaN
+  const part = partOfTurn(bits)
+  const rest = <f32>(<f64><i64>(part - (<u64>nearestQuarter(part) << 62)) * 3.4061215800304237e-19) // pi / 2 * 2^-62
+  return x < 0 ? -rest : rest
+}
+
+function quartersOfLarge(x: f32): i32 {
+  const quarters = nearestQuarter(partOfTurn(reinterpret<u32>(x)))
+  return x < 0 ? -quarters : quarters
+}
+
+// @ts-ignore: decorator
+@inline
+function isLarge(x: f32): bool {
+  return !(abs(x) < LARGE_ANGLE)
+}
+
+/** r with what large lanes of x leave in their places. */
+function restsOfLarge(x: v128, r: v128): v128 {
+  const x0 = f32x4.extract_lane(x, 0), x1 = f32x4.extract_lane(x, 1), x2 = f32x4.extract_lane(x, 2), x3 = f32x4.extract_lane(x, 3)
+  if (isLarge(x0)) r = f32x4.replace_lane(r, 0, restOfLarge(x0))
+  if (isLarge(x1)) r = f32x4.replace_lane(r, 1, restOfLarge(x1))
+  if (isLarge(x2)) r = f32x4.replace_lane(r, 2, restOfLarge(x2))
+  if (isLarge(x3)) r = f32x4.replace_lane(r, 3, restOfLarge(x3))
+  return r
+}
+
+/** The same of the number of quarters. */
+function quartersOfLargeLanes(x: v128, quarters: v128): v128 {
+  const x0 = f32x4.extract_lane(x, 0), x1 = f32x4.extract_lane(x, 1), x2 = f32x4.extract_lane(x, 2), x3 = f32x4.extract_lane(x, 3)
+  if (isLarge(x0)) quarters = i32x4.replace_lane(quarters, 0, quartersOfLarge(x0))
+  if (isLarge(x1)) quarters = i32x4.replace_lane(quarters, 1, quartersOfLarge(x1))
+  if (isLarge(x2)) quarters = i32x4.replace_lane(quarters, 2, quartersOfLarge(x2))
+  if (isLarge(x3)) quarters = i32x4.replace_lane(quarters, 3, quartersOfLarge(x3))
+  return quarters
+}
+
+/** sin(x + a pi / 2) for whole a: Cephes, sinf and cosf, of what whole quarters of a turn leave. Error < 1.6 u and 1e-9; an infinite x gives NaN. */
 // @ts-ignore: decorator
 @inline
 export function sine(x: v128, a: v128): v128 {
   const low = lowHalf(x), high = highHalf(x)
   const lowQuarters = quartersOf(low), highQuarters = quartersOf(high)
-  const r = v128.shuffle<f32>(
+  let r = v128.shuffle<f32>(
     f32x4.demote_f64x2_zero(pastQuarters(low, lowQuarters)), f32x4.demote_f64x2_zero(pastQuarters(high, highQuarters)), 0, 1, 4, 5)
-  const quarters = i32x4.add(
-    v128.shuffle<i32>(i32x4.trunc_sat_f64x2_s_zero(lowQuarters), i32x4.trunc_sat_f64x2_s_zero(highQuarters), 0, 1, 4, 5), i32x4.trunc_sat_f32x4_s(a))
+  let quarters = v128.shuffle<i32>(i32x4.trunc_sat_f64x2_s_zero(lowQuarters), i32x4.trunc_sat_f64x2_s_zero(highQuarters), 0, 1, 4, 5)
+  if (!i32x4.all_true(f32x4.lt(f32x4.abs(x), f32x4.splat(LARGE_ANGLE)))) {
+    r = restsOfLarge(x, r)
+    quarters = quartersOfLargeLanes(x, quarters)
+  }
+  quarters = i32x4.add(quarters, i32x4.trunc_sat_f32x4_s(a))
   const z = f32x4.mul(r, r)
   const odd = step(step(f32x4.splat(-1.9515295891e-4), z, 8.3321608736e-3), z, -1.6666654611e-1)
   const even = step(step(f32x4.splat(2.443315711809948e-5), z, -1.388731625493765e-3), z, 4.166664568298827e-2)

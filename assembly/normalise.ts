@@ -8,7 +8,8 @@
  * Batch norm has one outer and a group per channel, instance norm an outer per image and a group per channel. Rows (one pixel) have kernels of their own.
  *
  * Sums are of differences from the first number of each channel, in float64, so that a mean far from 0 costs no digits. (Chan, Golub & LeVeque, "Algorithms
- * for computing the sample variance", 1983.) For the same reason x - m is never multiplied out, and m is kept as two floats: m rounded, and the rest.
+ * for computing the sample variance", 1983.) For the same reason x - m is not multiplied out, and m is kept as two floats: m rounded, and the rest. Where
+ * numbers differ by so much that x - m could leave float32's range it is: their mean is not far from 0 then, by their own measure.
  */
 import { address, float, scratch, splat, word } from './arguments'
 import { NormalRows, NormalSums, Normalise, NormaliseGradient, ScaleShift } from './calls'
@@ -20,6 +21,9 @@ function sumHalves(low: v128, high: v128): f64 {
   const sum = f64x2.add(low, high)
   return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1)
 }
+
+/** Below it numbers deviate by 2^120 from their mean, and may by more than float32 holds. */
+const LEAST_RATE: f64 = 1 / <f64>1.329227995784916e36
 
 /** The floats p[i], or `value` where p is 0. */
 // @ts-ignore: decorator
@@ -51,20 +55,22 @@ export function normalSums(call: usize, begin: i32, end: i32): void {
 }
 
 function sumStrip(x: usize, dy: usize, centre: usize, stride: usize, count: i32, sums: usize, next: usize): void {
-  const shift = v128.load(centre)
+  const shift = v128.load(centre), shift0 = lowHalf(shift), shift1 = highHalf(shift)
   let a0 = f64x2.splat(0), a1 = a0, b0 = a0, b1 = a0
   for (; count; count--) {
-    const u = f32x4.sub(v128.load(x), shift)
-    let v = u
+    const row = v128.load(x)
+    const u0 = f64x2.sub(lowHalf(row), shift0), u1 = f64x2.sub(highHalf(row), shift1)
+    let v0 = u0, v1 = u1
     if (dy) {
-      v = v128.load(dy)
+      const d = v128.load(dy)
+      v0 = lowHalf(d)
+      v1 = highHalf(d)
       dy += stride
     }
-    const v0 = lowHalf(v), v1 = highHalf(v)
     a0 = f64x2.add(a0, v0)
     a1 = f64x2.add(a1, v1)
-    b0 = f64x2.add(b0, f64x2.mul(v0, lowHalf(u)))
-    b1 = f64x2.add(b1, f64x2.mul(v1, highHalf(u)))
+    b0 = f64x2.add(b0, f64x2.mul(v0, u0))
+    b1 = f64x2.add(b1, f64x2.mul(v1, u1))
     x += stride
   }
   v128.store(sums, a0)
@@ -129,7 +135,8 @@ export function normalise(call: usize, begin: i32, end: i32): void {
       store<f32>(rest + at, <f32>off)
     }
     const rate = 1 / sqrt(spread + float(call, Normalise.epsilon))
-    const centre = load<f32>(mean + at)
+    const centre: f32 = rate < LEAST_RATE ? 0 : load<f32>(mean + at)
+    if (rate < LEAST_RATE) off = <f64>load<f32>(mean + at) + off
     for (let i = first; i < first + size; i++) {
       const factor = numberAt(scale, i, 1) * rate
       const to = address(call, Normalise.table) + (<usize>(outer * 4 * copies * c + i) << 2)
@@ -240,19 +247,28 @@ function normalRow(x: usize, dy: usize, y: usize, n: i32, scale: usize, offset: 
   const bytes = <usize>n << 2, count: f64 = n
   // Of the last vector, the lanes in the row: what is read beyond counts for nothing.
   const inside = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(((n - 1) & 3) + 1)), all = i32x4.splat(-1)
-  const first = centred ? load<f32>(x) : 0
+  let first = centred ? load<f32>(x) : 0
   let s0 = f64x2.splat(0), s1 = s0, p0 = s0, p1 = s0
-  for (let i: usize = 0; i < bytes; i += 16) {
-    const u = v128.and(f32x4.sub(v128.load(x + i), f32x4.splat(first)), i + 16 < bytes ? all : inside)
-    const low = lowHalf(u), high = highHalf(u)
-    s0 = f64x2.add(s0, low)
-    s1 = f64x2.add(s1, high)
-    p0 = f64x2.add(p0, f64x2.mul(low, low))
-    p1 = f64x2.add(p1, f64x2.mul(high, high))
+  while (true) {
+    for (let i: usize = 0; i < bytes; i += 16) {
+      const u = v128.and(f32x4.sub(v128.load(x + i), f32x4.splat(first)), i + 16 < bytes ? all : inside)
+      const low = lowHalf(u), high = highHalf(u)
+      s0 = f64x2.add(s0, low)
+      s1 = f64x2.add(s1, high)
+      p0 = f64x2.add(p0, f64x2.mul(low, low))
+      p1 = f64x2.add(p1, f64x2.mul(high, high))
+    }
+    if (first == 0 || isFinite(sumHalves(p0, p1))) break
+    // Differences that left float32's range.
+    first = 0
+    s0 = f64x2.splat(0)
+    s1 = s0
+    p0 = s0
+    p1 = s0
   }
   const away = centred ? sumHalves(s0, s1) / count : 0
   const rate = 1 / sqrt(max<f64>(0, sumHalves(p0, p1) / count - away * away) + epsilon)
-  const mean = <f64>first + away, rounded = <f32>mean
+  const mean = <f64>first + away, rounded: f32 = rate < LEAST_RATE ? 0 : <f32>mean
   const m = f32x4.splat(rounded), r = f32x4.splat(<f32>rate), rest = f32x4.splat(<f32>((<f64>rounded - mean) * rate))
   s0 = f64x2.splat(0)
   s1 = s0

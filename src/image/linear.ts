@@ -33,7 +33,7 @@ function gaussian(sigma: number, size: number | undefined, context: Context): nu
   checkNumber(sigma, 'sigma', (v) => v > 0 && 6 * v < LONGEST - 1, `a number above 0 and below ${(LONGEST - 1) / 6}`, context)
   const taps = size ?? 2 * Math.ceil(3 * sigma) + 1
   checkNumber(taps, 'size', (v) => Number.isInteger(v) && v > 0 && v % 2 === 1 && v <= LONGEST, `an odd integer from 1 to ${LONGEST}`, context)
-  const weights = Array.from({ length: taps }, (_, i) => Math.exp(-((i - (taps >> 1)) ** 2) / (2 * sigma ** 2)))
+  const weights = Array.from({ length: taps }, (_, i) => Math.exp(-(((i - (taps >> 1)) / sigma) ** 2) / 2))
   const sum = weights.reduce((a, b) => a + b)
   return weights.map((weight) => weight / sum)
 }

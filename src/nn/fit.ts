@@ -140,8 +140,7 @@ export function accuracy(output: Tensor, labels: ArrayLike<number>): number {
   const classes = output.shape[1]!
   let right = 0
   for (let i = 0; i < labels.length; i++) {
-    const row = values.subarray(i * classes, (i + 1) * classes)
-    right += Number(row.indexOf(Math.max(...row)) === labels[i])
+    right += Number(topOf(values.subarray(i * classes, (i + 1) * classes)) === labels[i])
   }
   return right / labels.length
 }
@@ -165,6 +164,16 @@ function accuracyOf(output: Tensors, expected: Batch['expected'], loss: unknown)
   const classes = one ? 2 : output.size / labels.length
   const meant = classes === (one ? 2 : output.shape.at(-1)) && labels.every((label) => label >= 0 && label < classes)
   return meant ? accuracy(output.reshape(one ? [-1] : [-1, classes]), labels) : Number.NaN
+}
+
+/** Where the largest number stands, the first of equals; -1 where one is NaN. */
+function topOf(row: Float32Array): number {
+  let top = 0
+  for (let i = 0; i < row.length; i++) {
+    if (Number.isNaN(row[i])) return -1
+    if (row[i]! > row[top]!) top = i
+  }
+  return top
 }
 
 /** Adds up what batches measure. */

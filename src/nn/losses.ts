@@ -1,8 +1,10 @@
 /** Losses: one number that says how far off an answer is. All are means, of the batch or of all elements. */
+import { BinaryOp } from '../../assembly/calls.js'
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
-import { clamp, relu, softplus } from '../ops/activation.js'
+import { clamp, NO_CLAMP, relu, softplus } from '../ops/activation.js'
 import { add, mul, sub } from '../ops/arithmetic.js'
+import { runBinary } from '../ops/elementwise.js'
 import { mean, sum } from '../ops/reduce.js'
 import { logSoftmax } from '../ops/softmax.js'
 import { type Shape, sameShape, sizeOf } from '../shape.js'
@@ -30,7 +32,8 @@ export interface CrossEntropyOptions extends LossWeights {
 }
 
 /**
- * -log of the probability that softmax(logits) gives to the label: the mean over the batch of -sum of label * logSoftmax(logits).
+ * -log of the probability that softmax(logits) gives to the label: the mean over the batch of -sum of label * logSoftmax(logits). A class that is
+ * masked by a logit of -Infinity counts for nothing where its label is 0; where it is the label, the loss is Infinity.
  *
  * @param logits [n, classes]; or [n, ..., classes] with a class for each place, such as every pixel: the mean is that of all places
  * @param labels [n] integers, one for each place, or a tensor of probabilities of the shape of logits
@@ -58,8 +61,21 @@ export function crossEntropy(logits: Tensor, labels: Labels, options: CrossEntro
   return engine.scope(() => {
     const plain = soft ? smoothed(soft, labelSmoothing) : oneHot(engine, labels as ArrayLike<number>, logits.shape, labelSmoothing)
     const targets = factors.reduce((product, factor) => (factor ? mul(product, factor()) : product), plain)
-    return mul(sum(mul(logSoftmax(logits), targets)), -1 / n)
+    return mul(sum(weighted(logSoftmax(logits), targets)), -1 / n)
   })
+}
+
+/** x * weight, and 0 where the weight is 0, be x infinite. */
+function weighted(x: Tensor, weight: Tensor): Tensor {
+  const { engine } = x
+  const context = { op: 'weighted', shapes: { x: x.shape, weight: weight.shape } }
+  const apply = (op: BinaryOp, a: Tensor) => runBinary(op, engine, a, weight, undefined, NO_CLAMP, context)
+  const y = engine.scope(() => apply(BinaryOp.mul, apply(BinaryOp.keep, x)))
+  engine.tape?.record('weighted', y, { x, weight }, { x, weight }, (dy, kept) => ({
+    x: () => mul(dy, kept.weight),
+    weight: () => mul(dy, kept.x),
+  }))
+  return y
 }
 
 /** Throws where there are not `n` labels, each a class. */
@@ -114,7 +130,8 @@ function checkPair(op: string, prediction: Tensor, target: Tensor): Engine {
 }
 
 /**
- * For yes or no: the mean of softplus(logit) - target * logit, which is -log of the probability that sigmoid(logit) gives to the target.
+ * For yes or no: -log of the probability that sigmoid(logit) gives to the target, the mean of target * softplus(-logit) + (1 - target) * softplus(logit).
+ * Neither it nor its derivative cancels, however sure a logit is; what is infinite counts where its weight is not 0.
  *
  * @param logits any shape
  * @param target the same shape: probabilities, 0 to 1; or as many labels, 0 or 1 each
@@ -131,7 +148,7 @@ export function binaryCrossEntropy(logits: Tensor, target: Labels, options: Samp
     return engine.scope(() => binaryCrossEntropy(logits, engine.tensor(target, logits.shape), options))
   }
   checkPair(op, logits, target)
-  return meanOf(op, logits, options, () => sub(softplus(logits), mul(target, logits)))
+  return meanOf(op, logits, options, () => add(weighted(softplus(mul(logits, -1)), target), weighted(softplus(logits), sub(1, target))))
 }
 
 /**

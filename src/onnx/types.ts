@@ -121,6 +121,26 @@ export function fromHalf(bits: number): number {
   return bits & 0x8000 ? -size : size
 }
 
+/** The same of many: by their bits, which takes nanoseconds each. */
+function fromHalves(halves: Uint16Array): Float32Array {
+  const floats = new Float32Array(halves.length)
+  const bits = new Uint32Array(floats.buffer)
+  for (let i = 0; i < halves.length; i++) {
+    const half = halves[i]!
+    const size = half & 0x7fff
+    // The exponent's bias is 112 more, and that of infinities and NaN twice that; the numbers below 2^-14 are multiples of 2^-24.
+    if (size < 0x400) floats[i] = (half & 0x8000 ? -1 : 1) * size * 2 ** -24
+    else bits[i] = ((half & 0x8000) << 16) | ((size << 13) + (size < 0x7c00 ? 0x38000000 : 0x70000000))
+  }
+  return floats
+}
+
+function fromBrains(brains: Uint16Array): Float32Array {
+  const bits = new Uint32Array(brains.length)
+  for (let i = 0; i < brains.length; i++) bits[i] = brains[i]! << 16
+  return new Float32Array(bits.buffer)
+}
+
 const word = new Float32Array(1)
 const bitsOfWord = new Uint32Array(word.buffer)
 
@@ -247,8 +267,8 @@ export const isSmallFloat = (type: ElementType): boolean => type.startsWith('flo
 export function toHost(type: ElementType, data: UserArray): HostArray {
   if (type === 'string') return data as string[]
   if (type === 'int64' || type === 'uint64') return Float64Array.from(data as BigInt64Array, Number)
-  if (type === 'float16') return Float32Array.from(data as Uint16Array, fromHalf)
-  if (type === 'bfloat16') return Float32Array.from(data as Uint16Array, fromBrain)
+  if (type === 'float16') return fromHalves(data as Uint16Array)
+  if (type === 'bfloat16') return fromBrains(data as Uint16Array)
   if (isSmallFloat(type)) return Float32Array.from(data as Uint8Array, (bits) => fromSmall(type, bits))
   return data as HostArray
 }

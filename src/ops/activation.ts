@@ -89,9 +89,22 @@ export function finishActivation(activation: Activation | undefined, y: Tensor):
   return y
 }
 
-/** dx = dy where y = clamp(x) lies between the bounds, 0 where it was brought to one of them (and on it). */
+/** dx = dy where y = clamp(x) lies between the bounds, 0 where it was brought to one of them (and on it). Nothing is brought to an infinite bound. */
 export function clampBackward(dy: Tensor, y: Tensor, [low, high]: readonly [number, number]): Tensor {
-  return unaryBackward(UnaryOp.clamp, dy, y, low, high)
+  const bound = (v: number) => (Number.isFinite(v) ? v : Number.NaN)
+  return unaryBackward(UnaryOp.clamp, dy, y, bound(low), bound(high))
+}
+
+const word = new Float32Array(1)
+const bits = new Int32Array(word.buffer)
+
+/** The float32 next to a number, `way` 1: above it, -1: below. */
+function neighbour(v: number, way: 1 | -1): number {
+  word[0] = v
+  if (!Number.isFinite(word[0])) return v
+  if (word[0] === 0) return way * 2 ** -149
+  bits[0]! += word[0] > 0 === way > 0 ? 1 : -1
+  return word[0]
 }
 
 /** An activation by name or bounds, as an op of its own. */
@@ -104,7 +117,8 @@ function activate(op: string, x: Tensor, [code, a, b]: Formula, { out }: OutOpti
   const engine = engineOf(op, { x }, { out })
   const y = produce(engine, x.shape, out, { op, shapes: { x: x.shape, out: out?.shape } }, (to) => runUnary(code, x, to, a, b))
   // Clamps go back by their output, which the next op mostly keeps anyway.
-  engine.tape?.record(op, y, { x }, { v: code === UnaryOp.clamp ? y : x }, (dy, { v }) => ({ x: () => unaryBackward(code, dy, v, a, b) }))
+  if (code === UnaryOp.clamp) engine.tape?.record(op, y, { x }, { y }, (dy, kept) => ({ x: () => clampBackward(dy, kept.y, [a, b]) }))
+  else engine.tape?.record(op, y, { x }, { x }, (dy, kept) => ({ x: () => unaryBackward(code, dy, kept.x, a, b) }))
   return y
 }
 
@@ -274,7 +288,7 @@ export function softplus(x: Tensor, options: OutOptions = {}): Tensor {
 }
 
 /**
- * min(max(x, low), high). Definition: ONNX Clip.
+ * min(max(x, low), high). Definition: ONNX Clip. On a bound its derivative is 1, as in PyTorch and TensorFlow.js (on those of relu and relu6 it is 0).
  * @param options low -Infinity, high Infinity
  * @throws FilterbankError where low is above high
  * @example const y = clamp(x, { low: 0, high: 255 })
@@ -283,5 +297,10 @@ export function clamp(x: Tensor, options: OutOptions & { low?: number; high?: nu
   const { low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY } = options
   checkNumbers('clamp', x, { low, high })
   check(low <= high, () => ({ op: 'clamp', argument: 'low', expected: `at most high ${high}`, got: show(low), shapes: { x: x.shape } }))
-  return activate('clamp', x, [UnaryOp.clamp, low, high], options)
+  const engine = engineOf('clamp', { x }, { out: options.out })
+  const context: Context = { op: 'clamp', shapes: { x: x.shape, out: options.out?.shape } }
+  const y = produce(engine, x.shape, options.out, context, (to) => runUnary(UnaryOp.clamp, x, to, low, high))
+  const bounds = [neighbour(low, -1), neighbour(high, 1)] as const
+  engine.tape?.record('clamp', y, { x }, { x }, (dy, kept) => ({ x: () => clampBackward(dy, kept.x, bounds) }))
+  return y
 }

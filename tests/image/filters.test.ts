@@ -63,6 +63,17 @@ describe('filter2d', () => {
       })
     })
 
+    it('a Gaussian of any small deviation leaves the image as it is', () => {
+      engine().scope(() => {
+        const x = engine().tensor([1, 2, 3], [1, 1, 3, 1])
+        for (const sigma of [0.01, 1e-160, 1e-162, 1e-200, Number.MIN_VALUE]) {
+          expect([...image.gaussianBlur(x, sigma).toArray()]).toEqual([1, 2, 3])
+          expect([...image.gaussianBlur(x, sigma, { size: 3 }).toArray()]).toEqual([1, 2, 3])
+          expect([...image.unsharpMask(x, { sigma }).toArray()]).toEqual([1, 2, 3])
+        }
+      })
+    })
+
     it('gives nothing for nothing', () => {
       engine().scope(() => {
         for (const shape of empties) {

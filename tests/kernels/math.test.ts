@@ -33,8 +33,6 @@ interface Case {
   /** What may be added to it. */
   absolute?: number
   parameters?: [number, number]
-  /** The largest size of the numbers that it holds for. */
-  within?: number
 }
 
 const SQRT_2_PI = Math.sqrt(2 / Math.PI)
@@ -50,8 +48,8 @@ const cases: Record<string, Case> = {
   sigmoid: { op: UnaryOp.sigmoid, wanted: sigmoid, units: 3.6 },
   tanh: { op: UnaryOp.tanh, wanted: Math.tanh, units: 3.6 },
   erf: { op: UnaryOp.erf, wanted: erf, units: 2.4 },
-  sine: { op: UnaryOp.sine, wanted: Math.sin, units: 1.6, absolute: 1e-9, within: 1e6 },
-  cosine: { op: UnaryOp.sine, wanted: Math.cos, units: 1.6, absolute: 1e-9, parameters: [1, 0], within: 1e6 },
+  sine: { op: UnaryOp.sine, wanted: Math.sin, units: 1.6, absolute: 1e-9 },
+  cosine: { op: UnaryOp.sine, wanted: Math.cos, units: 1.6, absolute: 1e-9, parameters: [1, 0] },
   trunc: { op: UnaryOp.trunc, wanted: Math.trunc, units: 0 },
   sqrt: { op: UnaryOp.sqrt, wanted: Math.sqrt, units: 0.51 },
   floor: { op: UnaryOp.floor, wanted: Math.floor, units: 0 },
@@ -84,12 +82,11 @@ describe('math', () => {
   })
 
   // What is wanted takes longer to work out than what the kernels give: once for both builds.
-  for (const [name, { op, wanted, units, absolute = 0, parameters = [0, 0], within = Number.POSITIVE_INFINITY }] of Object.entries(cases)) {
+  for (const [name, { op, wanted, units, absolute = 0, parameters = [0, 0] }] of Object.entries(cases)) {
     it(`${name} keeps its bound in every build`, () => {
       const results = engines.map((engine) => outputs(engine, op, ...parameters))
       const worst = results.map(() => ({ error: 0, at: 0 }))
       for (const [i, x] of inputs.entries()) {
-        if (Math.abs(x) > within) continue
         const want = wanted(x)
         const nearest = Math.fround(want)
         for (const [k, y] of results.entries()) {

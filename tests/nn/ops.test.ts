@@ -48,6 +48,25 @@ describe('gradients', () => {
       })
     }
 
+    it('slopes at bounds and infinities: 1 where nothing was clamped; a clamp counts its bounds, relu and relu6 do not', () => {
+      engine().scope(() => {
+        const slopes = (op: (x: fb.Tensor) => fb.Tensor, values: number[]) => {
+          const x = engine().tensor(values, [values.length])
+          return [...nn.valueAndGradients(() => fb.sum(op(x)), [x]).gradients[0]!.toArray()]
+        }
+        const infinity = Number.POSITIVE_INFINITY
+        expect(slopes((x) => fb.clamp(x, { low: 0, high: 1 }), [-1, 0, 0.5, 1, 2])).toEqual([0, 1, 1, 1, 0])
+        expect(slopes((x) => fb.clamp(x, { low: -1e-45, high: 0.1 }), [-3e-45, -1e-45, 0, Math.fround(0.1), 0.11])).toEqual([0, 1, 1, 1, 0])
+        expect(slopes((x) => fb.clamp(x, { low: 0 }), [-infinity, 0, 3e38, infinity])).toEqual([0, 1, 1, 1])
+        expect(slopes(fb.relu6, [0, 3, 6, 7])).toEqual([0, 1, 0, 0])
+        expect(slopes(fb.relu, [-infinity, 0, -0, 1, infinity])).toEqual([0, 0, 0, 1, 1])
+        for (const [i, slope] of slopes(fb.tanh, [-20, -9, -5, 0, 5, 9, 20]).entries()) {
+          const want = 1 / Math.cosh([-20, -9, -5, 0, 5, 9, 20][i]!) ** 2
+          expect(Math.abs(slope - want) / want).toBeLessThan(1e-6)
+        }
+      })
+    })
+
     it('activations far out: no NaN, the limits 0 and 1', () => {
       const far = Float32Array.of(-200, 200, -1e30, 1e30, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)
       const falling = ['relu', 'elu', 'gelu', 'gelu, tanh', 'silu', 'hardSwish', 'mish', 'softplus']

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { add, createEngine, type Engine, mul, sub, type Tensor } from '../../src/index.js'
 import {
   Activation,
+  accuracy,
   adam,
   adamW,
   BatchNorm2d,
@@ -338,6 +339,7 @@ describe('training', () => {
         for (const shape of [
           [7, 4],
           [2, 2, 1, 9],
+          [13, 13],
         ]) {
           // biome-ignore format: one line
           const columns = shape.at(-1)!
@@ -360,7 +362,81 @@ describe('training', () => {
       expect([0, 9].map(constant(0.3))).toEqual([0.3, 0.3])
       expect([0, 9, 10, 25].map(stepDecay(1, { every: 10, factor: 0.5 }))).toEqual([1, 1, 0.5, 0.25])
       expect([0, 5, 10, 99].map(cosine(2, { steps: 10, last: 1 })).map((v) => Math.round(v * 1e6) / 1e6)).toEqual([2, 1.5, 1, 1])
+      expect([0, 1].map(cosine(2, { steps: 0, last: 1 }))).toEqual([1, 1])
+      expect([0, 1].map(warmUp(constant(2), { steps: 0 }))).toEqual([2, 2])
+      expect(() => stepDecay(1, {} as { every: number })).toThrow('stepDecay: every must be a number of at least 1, got undefined')
+      expect(() => cosine(1, { steps: Number.NaN })).toThrow('cosine: steps must be a number of at least 0, got NaN')
+      expect(() => warmUp(constant(1), { steps: -1 })).toThrow('warmUp: steps must be a number of at least 0, got -1')
       expect([0, 1, 2, 3].map(warmUp(stepDecay(1, { every: 1, factor: 0.5 }), { steps: 2 }))).toEqual([0.5, 1, 1, 0.5])
+    })
+
+    it('losses and their slopes hold where a logit is sure, or infinite', () => {
+      engine().scope(() => {
+        const slopes = (loss: (x: Tensor) => Tensor, x: Tensor) => {
+          const { value, gradients } = valueAndGradients(() => loss(x), [x])
+          return [value, ...gradients[0]!.toArray()]
+        }
+        // Of one number, or of its last unit where it is among the smallest.
+        const near = (got: number[], want: number[]) => {
+          for (const [i, v] of got.entries()) expect(Math.abs(v - want[i]!)).toBeLessThanOrEqual(1e-6 * Math.abs(want[i]!) + 2 ** -149)
+        }
+        for (const x of [-1000, -100, -20, -10, -1, 0, 1, 10, 20, 80]) {
+          const logit = engine().tensor([x], [1])
+          const [up, down] = [1 / (1 + Math.exp(-x)), 1 / (1 + Math.exp(x))]
+          const softplus = (v: number) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)))
+          near(
+            slopes((v) => binaryCrossEntropy(v, engine().tensor([1], [1])), logit),
+            [softplus(-x), -down],
+          )
+          near(
+            slopes((v) => binaryCrossEntropy(v, engine().tensor([0], [1])), logit),
+            [softplus(x), up],
+          )
+        }
+        const sure = engine().tensor([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], [2])
+        expect(binaryCrossEntropy(sure, engine().tensor([1, 0], [2])).toArray()[0]).toBe(0)
+        expect(binaryCrossEntropy(sure, engine().tensor([0, 0], [2])).toArray()[0]).toBe(Number.POSITIVE_INFINITY)
+
+        const masked = engine().tensor([1, 0, Number.NEGATIVE_INFINITY], [1, 3])
+        const p = 1 / (1 + Math.exp(-1))
+        near(
+          slopes((x) => crossEntropy(x, [0]), masked),
+          [-Math.log(p), p - 1, 1 - p, 0],
+        )
+        near(
+          slopes((x) => crossEntropy(x, engine().tensor([0, 1, 0], [1, 3])), masked),
+          [-Math.log(1 - p), p, -p, 0],
+        )
+        expect(crossEntropy(masked, [2]).toArray()[0]).toBe(Number.POSITIVE_INFINITY)
+      })
+    })
+
+    it('clips gradients of any size, and leaves infinite ones', () => {
+      engine().scope(() => {
+        for (const size of [1e-38, 1e-30, 1e-22, 1e19, 1e25, 1e38]) {
+          const gradients = [engine().tensor([3 * size, 0], [2]), engine().tensor([0, 0, 2 * size], [3])]
+          const length = Math.hypot(3, 2) * size
+          expect(clipByGlobalNorm(gradients, size) / length).toBeCloseTo(1, 6)
+          const [a, b] = gradients.map((gradient) => gradient.toArray())
+          expect(a![0]! / size).toBeCloseTo(3 / Math.hypot(3, 2), 5)
+          expect(b![2]! / size).toBeCloseTo(2 / Math.hypot(3, 2), 5)
+        }
+        const far = [engine().tensor([Number.NEGATIVE_INFINITY, 1], [2])]
+        expect(clipByGlobalNorm(far, 1)).toBe(Number.POSITIVE_INFINITY)
+        expect([...far[0]!.toArray()]).toEqual([Number.NEGATIVE_INFINITY, 1])
+        expect(clipByGlobalNorm([engine().tensor([Number.NaN, 1], [2])], 1)).toBeNaN()
+        expect(clipByGlobalNorm([engine().zeros([2])], 1)).toBe(0)
+      })
+    })
+
+    it('accuracy takes any number of classes; a row with a NaN is wrong', () => {
+      engine().scope(() => {
+        const wide = engine().zeros([2, 200_000])
+        wide.view[123_456] = 1
+        wide.view[200_000 + 7] = 1
+        expect(accuracy(wide.changed(), [123_456, 8])).toBe(0.5)
+        expect(accuracy(engine().tensor([1, Number.NaN, 0, 0, -1, 0], [2, 3]), [0, 0])).toBe(0.5)
+      })
     })
 
     it('says what is wrong', () => {

@@ -26,6 +26,23 @@ describe('layer, group and instance norm', () => {
       return { x, input, options: { scale: affine[0]!, offset: affine[1]! }, scaled: (h: reference.Values) => reference.zip(h, scale, (a, b) => a * b), finish }
     }
 
+    it('hold at the ends of the range of float32', () => {
+      const base = [-1, 2, 0.5, -3, 2.5, 1, -0.25, 0.75]
+      for (const size of [1e-38, 1e-30, 1e-19, 1e19, 1e30, 1e37, 1.1e38]) {
+        const x = Float32Array.from(base, (v) => v * size)
+        // Deviations of a float64 mean, whose squares float64 holds.
+        const mean = x.reduce((sum, v) => sum + v, 0) / 8
+        const deviation = Math.sqrt(x.reduce((sum, v) => sum + (v - mean) ** 2, 0) / 8)
+        engine().scope(() => {
+          const options = { epsilon: 0 }
+          const wide = engine().tensor(x, [1, 8, 1, 1])
+          for (const y of [layerNorm(engine().tensor(x, [1, 8]), options), groupNorm(wide, { ...options, groups: 1 }), instanceNorm(wide, options)]) {
+            for (const [i, v] of y.toArray().entries()) expect(v, `${size}`).toBeCloseTo((x[i]! - mean) / deviation, 5)
+          }
+        })
+      }
+    })
+
     it('rows agree with the reference, at every length, over one axis and several', () => {
       const random = new Random(20261127)
       for (const [shape, axis] of [

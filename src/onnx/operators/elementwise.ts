@@ -3,6 +3,7 @@ import { BinaryOp, UnaryOp } from '../../../assembly/calls.js'
 import { clamp, elu, gelu, hardSigmoid, hardSwish, leakyRelu, mish, NO_CLAMP, prelu, relu, selu, sigmoid, silu, softplus, tanh } from '../../ops/activation.js'
 import { type ArithmeticOptions, add, div, mul, sub } from '../../ops/arithmetic.js'
 import { type OutOptions, runBinary, runUnary } from '../../ops/elementwise.js'
+import { max, sum } from '../../ops/reduce.js'
 import { broadcastShapes, broadcastStrides, type Shape, sameShape, sizeOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
@@ -107,6 +108,21 @@ export const less = innerOf(BinaryOp.less)
 const atMost = innerOf(BinaryOp.atMost)
 export const keep = innerOf(BinaryOp.keep)
 export const drop = innerOf(BinaryOp.drop)
+
+/** Near the largest float32: neither the difference of two infinities is taken nor their quotient. */
+export const MOST = 3e38
+
+/** x divided by the largest size along axes, so that no power of it overflows, nor all of them vanish; and that size, never 0. */
+export function byLargest(x: Tensor, axes: readonly number[]): { largest: Tensor; scaled: Tensor } {
+  const largest = clamp(max(magnitude(x), { axes, keepDims: true }), { low: 2 ** -126, high: MOST })
+  return { largest, scaled: div(x, largest) }
+}
+
+/** (sum of |x|^p)^(1/p) along axes, which stay with length 1. */
+export function lengthAlong(x: Tensor, axes: readonly number[], p: number): Tensor {
+  const { largest, scaled } = byLargest(x, axes)
+  return mul(power(sum(power(magnitude(scaled), p), { axes, keepDims: true }), 1 / p), largest)
+}
 
 /** x to the power of a number: whole ones by squares, others as exp(exponent * log(x)), NaN below 0. */
 export function power(x: Tensor, exponent: number, options?: OutOptions): Tensor {

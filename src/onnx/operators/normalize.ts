@@ -10,7 +10,7 @@ import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { moveBox } from '../move.js'
 import type { Value } from '../value.js'
-import { keep, magnitude, mapInEngine, power } from './elementwise.js'
+import { byLargest, keep, magnitude, mapInEngine, power } from './elementwise.js'
 import { axisIn } from './reduce.js'
 
 /** (x - mean) / sqrt(variance + epsilon) over axes; without the mean where `centred` is not wanted. */
@@ -97,11 +97,12 @@ const layerNormalization: Operator = (call) => {
 /** x / (sum of |x|^p)^(1/p) along one axis; zeros alone stay zeros. */
 const lpNormalization: Operator = (call) => {
   const x = call.input(0)
-  const axes = axisIn(x, call.ownAxis(x.shape.length, -1))
+  const axis = axisIn(x, call.ownAxis(x.shape.length, -1))
   const p = call.number('p', 2)
   return mapInEngine(call, x, (t) => {
-    const norm = power(sum(power(magnitude(t), p), { axes, keepDims: true }), 1 / p)
-    return keep(div(t, norm), norm)
+    const { scaled } = byLargest(t, [axis])
+    const norm = power(sum(power(magnitude(scaled), p), { axes: axis, keepDims: true }), 1 / p)
+    return keep(div(scaled, norm), norm)
   })
 }
 

@@ -9,7 +9,7 @@ import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
 import { isFloat } from '../types.js'
 import { lastAxis, lastShape, Value } from '../value.js'
-import { exp, log, magnitude, power } from './elementwise.js'
+import { exp, lengthAlong, log, MOST, magnitude } from './elementwise.js'
 
 /** The axes of a reduction: an input in newer versions, an attribute in older; all where none are named, none where the node says so. */
 function axesOf(call: Call, x: Value): number[] {
@@ -66,8 +66,6 @@ const total = (values: Float64Array): number => values.reduce((sum, v) => sum + 
 const largest = (values: Float64Array): number => values.reduce((a, b) => (Number.isNaN(b) || b > a ? b : a), Number.NEGATIVE_INFINITY)
 const smallest = (values: Float64Array): number => values.reduce((a, b) => (Number.isNaN(b) || b < a ? b : a), Number.POSITIVE_INFINITY)
 const kept = { keepDims: true }
-/** Near the largest float32: of two infinities no difference is taken. */
-const MOST = 3e38
 
 /** log(sum(exp(x))) from the largest, so that nothing overflows. */
 function logSumExp(values: Float64Array): number {
@@ -185,7 +183,7 @@ export const reduce: Record<string, Operator> = {
   ),
   ReduceL2: reduction(
     (values) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0)),
-    (x, axes) => power(sum(mul(x, x), { axes, ...kept }), 0.5),
+    (x, axes) => lengthAlong(x, axes, 2),
   ),
   ReduceLogSum: reduction(
     (values) => Math.log(total(values)),

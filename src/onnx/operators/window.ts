@@ -1,7 +1,6 @@
 /** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
 import type { Engine } from '../../engine.js'
-import { mul } from '../../ops/arithmetic.js'
 import { type ConvAlgorithm, conv2d, planConv2d } from '../../ops/conv2d.js'
 import { convTranspose2d } from '../../ops/convTranspose2d.js'
 import { copy } from '../../ops/copy.js'
@@ -11,7 +10,7 @@ import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
 import type { Value } from '../value.js'
-import { magnitude, power } from './elementwise.js'
+import { lengthAlong } from './elementwise.js'
 
 /** A window as the file gives it, along each spatial axis. */
 interface Sides {
@@ -305,7 +304,7 @@ const globalPool =
 
 function globalLpPool(x: Tensor, call: Call): Tensor {
   const p = call.number('p', 2)
-  return power(mul(globalAvgPool2d(power(magnitude(x), p)), x.shape[1]!), 1 / p)
+  return lengthAlong(x, [1, 2], p)
 }
 
 const maxUnpool: Operator = (call) => {
