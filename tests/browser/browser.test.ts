@@ -53,7 +53,7 @@ const START = "import { run } from './tests.js'; globalThis.report = run()"
 const IMPORT_MAP = JSON.stringify({ imports: { filterbank: '/dist/index.js', 'filterbank/image': '/dist/image.js', 'filterbank/nn': '/dist/nn.js' } })
 const html = (head: string) => `<!doctype html><meta charset="utf-8"><title>filterbank</title>${head}`
 
-describe.skipIf(!chromiumPath && !chromiumRequired)(`in ${chromiumPath}`, { timeout: 240_000 }, () => {
+describe.skipIf(!chromiumPath && !chromiumRequired)(`in ${chromiumPath ?? 'no browser'}`, { timeout: 240_000 }, () => {
   const folder = temporaryFolder()
   const sites: Site[] = []
   let browser: Browser | undefined

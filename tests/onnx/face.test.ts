@@ -16,7 +16,7 @@ it('says how examples/face.mjs is used', () => {
   expect(stderr).toMatch(/^Usage: node examples\/face.mjs [^\n]*\n$/)
 })
 
-describe.skipIf(!MODEL || !PHOTO)(`examples/face.mjs with ${MODEL}`, () => {
+describe.skipIf(!MODEL || !PHOTO)(`examples/face.mjs with ${MODEL ?? 'no model'}`, () => {
   it('finds the face of the astronaut, and nothing else', () => {
     using folder = temporaryFolder()
     const drawn = join(folder.path, 'face.png')

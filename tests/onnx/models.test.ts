@@ -25,7 +25,7 @@ afterAll(() => {
 const tensorOf = (bytes: Uint8Array): HostTensor => decodeTensor(readTensor(bytes))
 const given = ({ type, shape, data }: HostTensor) => ({ data: toUser(type, data), shape })
 
-describe.skipIf(!LIGHT)(`architectures with constant weights, from ${LIGHT}`, () => {
+describe.skipIf(!LIGHT)(`architectures with constant weights, from ${LIGHT ?? 'nowhere'}`, () => {
   const files = LIGHT ? readTar(readFileSync(LIGHT)) : new Map<string, Uint8Array>()
   const names = [...files.keys()].filter((path) => path.endsWith('.onnx')).sort()
   for (const path of names) {
@@ -45,7 +45,7 @@ describe.skipIf(!LIGHT)(`architectures with constant weights, from ${LIGHT}`, ()
   }
 })
 
-describe.skipIf(!MODELS)(`published networks, from ${MODELS}`, () => {
+describe.skipIf(!MODELS)(`published networks, from ${MODELS ?? 'nowhere'}`, () => {
   const names = MODELS ? readdirSync(MODELS) : []
   for (const name of names) {
     it(name, { timeout: 300_000 }, async () => {

@@ -66,7 +66,7 @@ const places = [
   [onnxTests, installed],
 ] as const
 for (const [place, open] of places) {
-  describe.skipIf(!place)(`the standard's tests from ${place}`, () => {
+  describe.skipIf(!place)(`the standard's tests from ${place ?? 'nowhere'}`, () => {
     const { names, file }: Source = place ? open(place) : { names: [], file: () => undefined }
     it('are there', () => expect(names.length).toBeGreaterThan(0))
     for (const name of names) {
