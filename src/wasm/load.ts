@@ -2,7 +2,7 @@
 import { relaxedSimd, simd } from 'wasm-feature-detect'
 import { check, FilterbankError, show } from '../errors.js'
 import { unpack } from './inlined.js'
-import simd128 from './simd128.js'
+import { binary as simd128 } from './simd128.js'
 
 /** `'simd128'` runs wherever WebAssembly has vectors; `'relaxed'` adds fused multiply-add. */
 export type Build = 'simd128' | 'relaxed'
@@ -58,7 +58,7 @@ export function loadModule(build: Build, shared: boolean): Promise<WebAssembly.M
   const key = `${build} ${shared}`
   let module = compiled.get(key)
   if (!module) {
-    const inlined = build === 'relaxed' ? import('./relaxed.js').then((chunk) => chunk.default) : Promise.resolve(simd128)
+    const inlined = build === 'relaxed' ? import('./relaxed.js').then((chunk) => chunk.binary) : Promise.resolve(simd128)
     module = inlined.then(unpack).then((bytes) => WebAssembly.compile(shared ? importShared(bytes) : bytes))
     module.catch(() => compiled.delete(key))
     compiled.set(key, module)
