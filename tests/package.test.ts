@@ -98,14 +98,19 @@ describe('the package', { timeout: 120_000 }, () => {
   it('ships dist/, a folder for each entry and the documents, and nothing else', () => {
     const folders = ENTRIES.slice(1).map((entry) => `${entry}/package.json`)
     expect(shipped(/^(?!dist\/)/).sort()).toEqual(['CONTRIBUTING.md', 'LICENSE', 'README.md', ...folders, 'package.json'].sort())
-    expect(shipped(/^dist\/(?!.*\.(js|js\.map|wasm|d\.ts)$)/)).toEqual([])
-    const entries = Object.values(manifest.exports).filter((value) => typeof value === 'object') as { types: string; default: string }[]
-    expect(entries.length).toBe(ENTRIES.length)
-    for (const { types, default: file } of entries) expect(shipped(/^dist\//)).toEqual(expect.arrayContaining([types.slice(2), file.slice(2)]))
+    expect(shipped(/^dist\/(?!.*\.(c?js|js\.map|wasm|d\.c?ts)$)/)).toEqual([])
+    const targets = (value: unknown): string[] => (typeof value === 'string' ? [value] : Object.values(value as object).flatMap(targets))
+    for (const entry of ENTRIES) {
+      const conditions = manifest.exports[entry === 'index' ? '.' : `./${entry}`]
+      expect(new Set(targets(conditions))).toEqual(
+        new Set(['.d.ts', '.js', '.d.cts', '.cjs'].map((end) => `./dist/${{ '.js': '', '.cjs': 'cjs/' }[end] ?? 'types/'}${entry}${end}`)),
+      )
+      expect(shipped(/^dist\//)).toEqual(expect.arrayContaining(targets(conditions).map((path) => path.slice(2))))
+    }
   })
 
   it('ships text that people can read and no charset can spoil', () => {
-    const paths = shipped(/\.(js|d\.ts)$/)
+    const paths = shipped(/\.(c?js|d\.c?ts)$/)
     expect(paths.length).toBeGreaterThan(10)
     for (const path of paths) {
       const text = textOf(path)
@@ -158,8 +163,7 @@ describe('the package', { timeout: 120_000 }, () => {
     const { problems = [] } = (await checkPackage(createPackageFromTarballData(readFileSync(tarball)))) as {
       problems?: { kind: string; resolutionKind?: string }[]
     }
-    // ESM alone: CommonJS sees it through require(esm).
-    expect(problems.filter(({ kind }) => kind !== 'CJSResolvesToESM')).toEqual([])
+    expect(problems).toEqual([])
   })
 
   it('works in plain Node', () => {
@@ -177,21 +181,43 @@ describe('the package', { timeout: 120_000 }, () => {
     expect(run(script).trim()).toBe('4321 2,4,6,8 true')
   })
 
-  it('works by require where Node allows that for ES modules', ({ skip }) => {
-    skip(!(process.features as { require_module?: boolean }).require_module, 'this Node has no require(esm)')
-    const script = `const { createEngine, relu } = require('filterbank')
+  it('works by require, where Node allows that for ES modules with the same classes as by import', () => {
+    const script = `const { createEngine, relu, Tensor } = require('filterbank')
       const { Linear } = require('filterbank/nn')
-      createEngine({ threads: 1 }).then((engine) => console.log(relu(engine.tensor([-1, 2], [2])).toArray().join(), typeof Linear))`
-    expect(run('--input-type=commonjs', '-e', script).trim()).toBe('0,2 function')
+      createEngine({ threads: 2 }).then(async (engine) => {
+        const x = new Linear(engine, { inFeatures: 2, outFeatures: 1 }).forward(engine.zeros([1, 2]))
+        console.log(relu(engine.tensor([-1, 2], [2])).toArray().join(), engine.threads, String(x), (await import('filterbank')).Tensor === Tensor)
+        engine.dispose()
+      })`
+    const same = (process.features as { require_module?: boolean }).require_module === true
+    expect(run('--input-type=commonjs', '-e', script).trim()).toBe(`0,2 2 Tensor [1, 1] ${same}`)
+  })
+
+  it('works as CommonJS, as Jest takes it', () => {
+    const script = `const { resolve } = require('node:path')
+      const from = (entry) => require(resolve('node_modules/filterbank/dist/cjs', entry))
+      const { createEngine, relu, Tensor } = from('index.cjs')
+      const { Linear } = from('nn.cjs')
+      const { writeModel, loadModel } = from('onnx.cjs')
+      createEngine({ threads: 2, simd: process.argv[1] }).then(async (engine) => {
+        const x = new Linear(engine, { inFeatures: 2, outFeatures: 1 }).forward(engine.zeros([1, 2]))
+        console.log(relu(engine.tensor([-1, 2], [2])).toArray().join(), engine.simd, engine.threads, x instanceof Tensor, typeof loadModel, typeof writeModel)
+        engine.dispose()
+      })`
+    for (const build of ['simd128', 'relaxed']) {
+      const out = run('--experimental-wasm-relaxed-simd', '--input-type=commonjs', '-e', script, build)
+      expect(out.trim()).toBe(`0,2 ${build} 2 true function function`)
+    }
   })
 
   it('stands where tools look that read no `exports`', () => {
     const home = join(folder.path, 'node_modules/filterbank')
     for (const entry of ENTRIES) {
       const place = entry === 'index' ? home : join(home, entry)
-      const { main, types } = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8'))
-      expect(join(place, main)).toBe(join(home, `dist/${entry}.js`))
-      expect(existsSync(join(place, main)) && existsSync(join(place, types))).toBe(true)
+      const { main, module, types } = JSON.parse(readFileSync(join(place, 'package.json'), 'utf8'))
+      expect(join(place, main)).toBe(join(home, `dist/cjs/${entry}.cjs`))
+      expect(join(place, module)).toBe(join(home, `dist/${entry}.js`))
+      for (const path of [main, module, types]) expect(existsSync(join(place, path)), path).toBe(true)
     }
   })
 
@@ -247,6 +273,10 @@ describe('the package', { timeout: 120_000 }, () => {
        using short = await createEngine({ signal: AbortSignal.timeout(1000) })
        using part = short.zeros([1])
        console.log(part.size)`
+    const byRequire = `import filterbank = require('filterbank')
+       import { Linear } from 'filterbank/nn'
+       const use = (engine: filterbank.Engine): filterbank.Tensor => new Linear(engine, { inFeatures: 1, outFeatures: 1 }).forward(engine.zeros([1, 1]))
+       export = use`
     const node16 = { module: 'nodenext' }
     const legacy = { module: 'esnext', moduleResolution: 'node10' }
 
@@ -255,11 +285,12 @@ describe('the package', { timeout: 120_000 }, () => {
       ['with the library of ES2022 and the DOM', program, { ...node16, lib: ['es2022', 'dom'] }],
       ['without the DOM', program, { ...node16, lib: ['es2022'] }],
       ['with the types of Node', withUsing, { ...node16, lib: ['es2022'], types: ['node'], typeRoots: [join(root, 'node_modules/@types')] }],
+      ['in CommonJS', byRequire, { ...node16, lib: ['es2022', 'dom'] }, 'main.cts'],
       ['for resolution without `exports`', program, { ...legacy, lib: ['es2022', 'dom'] }],
-    ])('for a strict program %s, and for no more than it exports', (name, text, options) => {
+    ])('for a strict program %s, and for no more than it exports', (name, text, options, file = 'main.ts') => {
       const place = join(folder.path, `types-${name.replaceAll(/\W+/g, '-')}`)
       mkdirSync(place)
-      writeFileSync(join(place, 'main.ts'), text)
+      writeFileSync(join(place, file), text)
       const compilerOptions = { target: 'es2022', types: [], strict: true, noEmit: true, skipLibCheck: false, ...options }
       writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
       const { stdout } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/lib/tsc.js'), '-p', place], { encoding: 'utf8' })

@@ -22,6 +22,7 @@ const LIBRARY = { index: 'src/index.ts', image: 'src/image/index.ts', nn: 'src/n
 const NODE = { node: 'src/node/index.ts' }
 const COMMANDS = { cli: 'src/cli/index.ts' }
 const ENTRIES = { ...LIBRARY, ...NODE }
+const BINARIES = { simd128: 'src/wasm/simd128.ts', relaxed: 'src/wasm/relaxed.ts' }
 
 /** Which entry a source file belongs to: that of its folder, else the core. */
 function entryOf(path) {
@@ -76,20 +77,20 @@ async function makeWorker() {
   writeFileSync('src/wasm/workerSource.ts', textModule(outputFiles[0].text, 'src/wasm/worker.ts, bundled'))
 }
 
-/** Imports what stands in dist/ by itself already: the entries of the library, for what is built on them, and the binary. */
-const standing = (names) => ({
+/** Imports what stands in dist/ by itself already: the entries of the library, for what is built on them, and the binaries. */
+const standing = (modules) => ({
   name: 'standing',
   setup({ onResolve }) {
     onResolve({ filter: /^\..*\.js$/ }, ({ path, resolveDir }) => {
       const source = relative('.', join(resolveDir, path)).replaceAll(sep, '/').replace(/\.js$/, '.ts')
-      const name = Object.keys(names).find((key) => names[key] === source)
-      return name && { path: `./${name}.js`, external: true }
+      const found = modules.find((module) => module.source === source)
+      return found && { path: `./${found.name}.js`, external: true }
     })
   },
 })
 
-/** Bundles entries into dist/; gives the names that each exports. */
-async function bundle(entryPoints, standingAlready, options) {
+/** Bundles entries into dist/. Gives the name of each module that came of one, its source and what it exports. */
+async function bundle(entryPoints, modules, options) {
   const { metafile } = await build({
     ...shared,
     entryPoints,
@@ -98,15 +99,37 @@ async function bundle(entryPoints, standingAlready, options) {
     splitting: true,
     sourcemap: true,
     external: ['node:*', 'pngjs', 'jpeg-js'],
-    plugins: [standing(standingAlready)],
+    plugins: [standing(modules)],
     metafile: true,
     ...options,
   })
   const outputs = Object.entries(metafile.outputs)
   for (const [file, { bytes }] of outputs) if (file.endsWith('.js')) say(`${file}: ${bytes} bytes`)
-  return Object.fromEntries(
-    outputs.filter(([, { entryPoint }]) => entryPoint).map(([file, { exports }]) => [file.slice('dist/'.length, -'.js'.length), exports]),
-  )
+  return outputs
+    .filter(([, { entryPoint }]) => entryPoint)
+    .map(([file, { entryPoint, exports }]) => ({ name: file.slice('dist/'.length, -'.js'.length), source: entryPoint, exports }))
+}
+
+/** The library's modules again, each as CommonJS beside its like: for Jest, and for tools that know no ES modules. */
+async function makeCommonJs() {
+  const asCommonJs = {
+    name: 'as CommonJS',
+    setup({ onResolve }) {
+      onResolve({ filter: /^\.\// }, ({ path, kind }) => (kind === 'entry-point' ? null : { path: path.replace(/\.js$/, '.cjs'), external: true }))
+    },
+  }
+  await build({
+    ...shared,
+    entryPoints: readdirSync('dist')
+      .filter((name) => name.endsWith('.js') && name !== 'cli.js')
+      .map((name) => `./dist/${name}`),
+    outdir: 'dist/cjs',
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+    supported: { 'dynamic-import': false },
+    external: ['node:*', 'pngjs', 'jpeg-js'],
+    plugins: [asCommonJs],
+  })
 }
 
 /** For tools that do not read `exports`: a folder for each entry, whose package.json points into dist/. */
@@ -114,7 +137,7 @@ function makeFolders() {
   for (const entry of Object.keys(ENTRIES)) {
     if (entry === 'index') continue
     mkdirSync(entry, { recursive: true })
-    const pointers = { type: 'module', main: `../dist/${entry}.js`, types: `../dist/types/${entry}.d.ts` }
+    const pointers = { main: `../dist/cjs/${entry}.cjs`, module: `../dist/${entry}.js`, types: `../dist/types/${entry}.d.ts` }
     writeFileSync(`${entry}/package.json`, `${JSON.stringify(pointers, null, 2)}\n`)
   }
 }
@@ -123,12 +146,14 @@ rmSync('dist', { recursive: true, force: true })
 mkdirSync('dist')
 await makeBinaries()
 await makeWorker()
-// Which is no module to debug, so it has no map; the relaxed build is imported dynamically, and thereby a module of its own.
-const BINARY = { simd128: 'src/wasm/simd128.ts' }
-await bundle(BINARY, {}, { sourcemap: false })
-const exports = { ...(await bundle(LIBRARY, BINARY)), ...(await bundle({ ...NODE, ...COMMANDS }, LIBRARY)) }
+// Modules of their own, without source maps: nobody debugs them.
+const binaries = await bundle(BINARIES, [], { entryNames: '[name]-[hash]', sourcemap: false })
+const library = await bundle(LIBRARY, binaries)
+const node = await bundle({ ...NODE, ...COMMANDS }, library)
+const exports = Object.fromEntries([...library, ...node].map((module) => [module.name, module.exports]))
 await unlessMade('build/types', [...sourcesOf('src'), ...sourcesOf('tools'), 'assembly/calls.ts', 'package-lock.json'], () =>
   writeDeclarations({ entries: ENTRIES, entryOf, exports, folder: 'build/types', tsconfig: 'src/tsconfig.json' }),
 )
 cpSync('build/types', 'dist/types', { recursive: true })
+await makeCommonJs()
 makeFolders()

@@ -9,7 +9,7 @@ import ts from 'typescript'
 const REFERENCES = '/// <reference lib="esnext.disposable" />\n/// <reference path="./hosts.d.ts" />\n'
 
 /**
- * Writes `[entry].d.ts` into a folder. What belongs to another entry is imported from there, not copied: a class with private members is the same type
+ * Writes `[entry].d.ts` into a folder, and `[entry].d.cts` for CommonJS. What belongs to another entry is imported from there, not copied: a class with private members is the same type
  * only as itself.
  *
  * @param {object} job
@@ -33,10 +33,13 @@ export async function writeDeclarations({ entries, entryOf, exports, folder, tsc
   const finish = { name: 'finish', renderChunk: (code, { name }) => REFERENCES + withOwnExports(code, exports[name]) }
   rmSync(folder, { recursive: true, force: true })
   const bundle = await rollup({ input: entries, plugins: [shared, dts({ tsconfig }), finish], external: /^node:/ })
-  const { output } = await bundle.write({ dir: folder, entryFileNames: '[name].d.ts', format: 'es' })
+  for (const kind of ['ts', 'cts']) {
+    const paths = kind === 'cts' ? (id) => id.replace(/\.js$/, '.cjs') : {}
+    const { output } = await bundle.write({ dir: folder, entryFileNames: `[name].d.${kind}`, format: 'es', paths })
+    const extra = output.filter(({ isEntry }) => !isEntry)
+    if (extra.length) throw new Error(`${extra.map(({ fileName }) => fileName)} belong to no entry`)
+  }
   await bundle.close()
-  const extra = output.filter(({ isEntry }) => !isEntry)
-  if (extra.length) throw new Error(`${extra.map(({ fileName }) => fileName)} belong to no entry`)
   cpSync('src/hosts.d.ts', join(folder, 'hosts.d.ts'))
 }
 

@@ -5,7 +5,7 @@ import { arrayName, isArrayBuffer, isModule, isResponse, isSharedBuffer, isUrl }
 import { encodeUtf8 } from '../utf8.js'
 import { type Compiler, compilerOf } from './host.js'
 import { unpack } from './inlined.js'
-import simd128 from './simd128.js'
+import { binary as simd128 } from './simd128.js'
 
 /** `'simd128'` runs wherever WebAssembly has vectors; `'relaxed'` adds fused multiply-add. */
 export type Build = 'simd128' | 'relaxed'
@@ -83,7 +83,7 @@ export function loadModule(build: Build, shared: boolean): Promise<WebAssembly.M
 async function bytesOf(build: Build): Promise<Uint8Array<ArrayBuffer>> {
   if (build === 'simd128') return unpack(simd128)
   try {
-    return unpack((await import('./relaxed.js')).default)
+    return unpack((await import('./relaxed.js')).binary)
   } catch (cause) {
     throw new FilterbankError(
       {
