@@ -1,7 +1,7 @@
 /** What `run` and `inspect` have in common: models and their inputs, as the command line names them. */
 import { basename } from 'node:path'
 import { type Engine, FilterbankError } from '../index.js'
-import { loadModel, type Model, type Port, type Progress } from '../onnx/index.js'
+import { type FilePort, loadModel, type Model, type Port, type Progress } from '../onnx/index.js'
 import { hostArray, toUser } from '../onnx/types.js'
 import { Failure, reasonOf, wrongUsage } from './failure.js'
 import { progress } from './progress.js'
@@ -26,7 +26,7 @@ export function parseDimensions(text: string | undefined): Record<string, number
 }
 
 /** Throws where a name is none of those that the inputs leave open. */
-export function checkDimensions(dimensions: Record<string, number>, ports: readonly Port[]): void {
+export function checkDimensions(dimensions: Record<string, number>, ports: readonly FilePort[]): void {
   const open = [...new Set(ports.flatMap(({ shape = [] }) => shape.filter((length) => typeof length === 'string')))]
   for (const name of Object.keys(dimensions)) {
     if (!open.includes(name)) throw wrongUsage(`the model leaves ${open.length ? open.join(', ') : 'no length'} open, got --dimensions '${name}'`)
@@ -69,7 +69,7 @@ export const openModel = (engine: Engine, path: string, dimensions: Record<strin
   reading(path, (onProgress) => loadModel(engine, path, { onProgress, dimensions }))
 
 /** 'float32 [batch, 3, 224, 224]' */
-export const printPort = ({ type, shape }: Port): string => `${type} ${printLengths(shape)}`
+export const printPort = ({ type, shape }: FilePort): string => `${type} ${printLengths(shape)}`
 
 export const printLengths = (shape: Port['shape']): string => (shape ? `[${shape.map((length) => length ?? '?').join(', ')}]` : 'of any shape')
 

@@ -1,10 +1,11 @@
 import type { Engine } from '../engine.js'
 import { type Complaint, FilterbankError, show } from '../errors.js'
+import { copy } from '../ops/copy.js'
 import { type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { AttributeValue, Graph, Node } from './graph.js'
 import { type ElementType, type HostArray, type HostTensor, hostArray } from './types.js'
-import { type Layout, type Run, Value } from './value.js'
+import { type Layout, lastShape, type Run, Value } from './value.js'
 
 /** What a node does: from its inputs to its outputs. One function for each operator of the standard, whatever the version. */
 export type Operator = (call: Call) => Value | (Value | undefined)[]
@@ -123,12 +124,12 @@ export class Call {
 
   /** Numbers worked out from attributes and these values. Of constants they are kept with the model, since a replay of the run uploads nothing. */
   tables(use: string, shape: Shape, from: readonly Value[], make: () => readonly Iterable<number>[]): readonly Value[] {
-    const key = `${this.node.outputs[0]} ${use}`
     const fixed = from.every(({ constant }) => constant)
-    let values = this.run.tables.get(key)
-    if (!values || !fixed) {
+    const { tables } = this.run.kept
+    let values = fixed ? tables.get(this.node)?.get(use) : undefined
+    if (!values) {
       values = make().map((data) => Value.onHost(this.run, 'float32', shape, Float32Array.from(data), fixed))
-      if (fixed) this.run.tables.set(key, values)
+      if (fixed) tables.set(this.node, (tables.get(this.node) ?? new Map()).set(use, values))
     }
     if (fixed) this.used.push(...values)
     return values
@@ -137,12 +138,21 @@ export class Call {
   /** How the operator did it, where it has a choice: for `model.summary`. */
   algorithm: string | undefined
 
-  /** Tables that this call used. */
+  /** Values beside the inputs that this call used and that outlive it: tables, and what graphs inside of it read. */
   readonly used: Value[] = []
 
   /** `tensor`, a form of `x`, if a result of this shape may be written over it: nobody reads x after this call, and nobody else its memory. */
   over(x: Value, tensor: Tensor | number, shape: Shape): Tensor | undefined {
     return typeof tensor !== 'number' && this.spare.has(x) && tensor.storage.references === 1 && sameShape(tensor.shape, shape) ? tensor : undefined
+  }
+
+  /** Zeros in the engine, of the file's shape as they stand in `layout`: what sums over nothing are. */
+  zeros(type: ElementType, shape: Shape, layout: Layout = 'plain'): Value {
+    const { engine } = this
+    const tensor = engine.make(layout === 'plain' ? shape : lastShape(shape), ({ pointer, size }) => {
+      if (size) copy(engine, { value: 0 }, pointer, [{ length: size, from: 0, to: 1 }])
+    })
+    return Value.inEngine(this.run, type, shape, tensor, layout)
   }
 
   /** A value that takes over a tensor of the file's shape, or in layout `'last'` of [n, ...spatial, c]. */

@@ -18,6 +18,10 @@ export interface Setting {
   opset: number
   /** Values that no input changes, found so far; they are kept from run to run. */
   constants: Map<string, Value>
+  /** The same of the graphs inside of nodes. */
+  inner: Map<Graph, Map<string, Value>>
+  /** Told what a graph inside of a node reads. */
+  touched?: Set<Value>
   /** Names of values to keep. */
   keep: ReadonlySet<string>
   /** Told after each node of the outermost graph that was run. */
@@ -46,15 +50,25 @@ function lastUsesOf(graph: Graph): string[][] {
 
 /** One node: its outputs go into the scope by their names. */
 function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<Value | undefined>): Note {
-  const { run, opset, constants } = setting
+  const { run, opset, constants, inner: found } = setting
   const inputs = node.inputs.map((name) => (name ? find(name, scope) : undefined))
   const runGraph = (graph: Graph): Value[] => {
-    const inner: Scope = { values: constantsOf(graph, run), outer: scope }
-    for (const _ of stepsOf(graph, inner, { run, opset, constants: new Map(), keep: new Set() }));
+    const { constants: kept } = run.kept
+    if (!kept.has(graph)) kept.set(graph, constantsOf(graph, run))
+    if (!found.has(graph)) found.set(graph, new Map())
+    const inner: Scope = { values: new Map(kept.get(graph)), outer: scope }
+    const touched = new Set<Value>()
+    for (const _ of stepsOf(graph, inner, { run, opset, constants: found.get(graph)!, inner: found, touched, keep: new Set() }));
+    call.used.push(...touched)
+    const given = new Set<Value>()
     return graph.outputs.map(({ name }) => {
       const value = find(name, inner)!
-      // What belongs to the graphs around has a life there.
-      return inner.values.has(name) ? value : value.again()
+      // What belongs to the graphs around, is kept or goes out twice has a life elsewhere.
+      const own = inner.values.has(name) && !value.constant && !given.has(value)
+      const result = own ? value : value.again()
+      given.add(result)
+      if (value.constant && node.inputs.every((_, i) => inputs[i]?.constant ?? true)) call.ofShapes.add(result)
+      return result
     })
   }
   let outputs: readonly (Value | undefined)[] = []
@@ -63,7 +77,7 @@ function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<
   run.engine.scope(() => {
     call = new Call(node, inputs, opset, run, runGraph, spare)
     const result = operators[node.op]!(call)
-    outputs = result instanceof Value ? [result] : result
+    outputs = result instanceof Value ? [ofRank(result, node.rank)] : result
     return [...inputs, ...outputs, ...call.used].map((value) => value?.tensors ?? [])
   })
   const milliseconds = now() - start
@@ -73,15 +87,19 @@ function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<
     inputs.map((value) => value?.shape),
     shape,
   )
+  for (const value of [...inputs, ...call.used]) if (value) setting.touched?.add(value)
   for (const input of spare) for (const output of outputs) if (input && output && input !== output) input.cede(output)
   const plain = node.attributes.size === plainAttributes(node)
   const allConstant = node.inputs.every((_, i) => inputs[i]?.constant ?? true)
   node.outputs.forEach((name, i) => {
     const value = outputs[i]
     if (!name || !value) return
-    scope.values.set(name, value)
-    value.constant = plain && (allConstant || call.ofShapes.has(value))
-    if (value.constant) constants.set(name, value)
+    value.constant = (plain && allConstant) || call.ofShapes.has(value)
+    const known = value.constant ? constants.get(name) : undefined
+    // Of a node that has other outputs too, an earlier run may have left it.
+    if (known && known !== value) value.dispose()
+    scope.values.set(name, known ?? value)
+    if (value.constant && !known) constants.set(name, value)
   })
   // An output that the node does not name has no reader.
   outputs.forEach((value, i) => {
@@ -89,6 +107,10 @@ function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<
   })
   return { shape, multiplyAdds, algorithm: call.algorithm, milliseconds }
 }
+
+/** Ones in front, up to as many axes. */
+const ofRank = (value: Value, rank = 0): Value =>
+  value.shape.length < rank ? value.reshaped([...Array(rank - value.shape.length).fill(1), ...value.shape]) : value
 
 /** How many attributes are no graphs: what these make may depend on values that are no inputs of the node. */
 const plainAttributes = (node: Node): number => [...node.attributes.values()].filter((value) => !(typeof value === 'object' && 'nodes' in value)).length

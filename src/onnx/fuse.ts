@@ -6,14 +6,14 @@
  */
 import type { Activation } from '../ops/activation.js'
 import { sizeOf } from '../shape.js'
-import { type AttributeValue, type Graph, graphsOf, type Node, readsOf } from './graph.js'
+import { type AttributeValue, type FilePort, type Graph, graphsOf, type Node, readsOf } from './graph.js'
 import { type HostTensor, isFloat } from './types.js'
 
 /** Known constants by name. */
 type Constants = (name: string) => HostTensor | undefined
 
 /** @returns a graph of the same inputs and outputs, with the constants that are new in it; the given one stays as it is */
-export function fuse(graph: Graph, constants: Constants, keep: ReadonlySet<string> = new Set()): Graph {
+export function fuse<P extends FilePort>(graph: Graph<P>, constants: Constants, keep: ReadonlySet<string> = new Set()): Graph<P> {
   const fusion = new Fusion(graph, constants, keep)
   fusion.passOn()
   fusion.each(nameActivation)
@@ -35,7 +35,7 @@ class Fusion {
   private readonly held: Set<string>
 
   constructor(
-    graph: Graph,
+    graph: Graph<FilePort>,
     private readonly known: Constants,
     keep: ReadonlySet<string>,
   ) {
@@ -94,7 +94,7 @@ class Fusion {
     for (const old of [node, ...joined]) this.leave(old)
     for (const old of joined) this.gone.add(old)
     const parts = [...joined, node].flatMap(partsOf)
-    for (const key of ['activation', 'parts'] as const) delete node[key]
+    for (const key of ['activation', 'parts', 'rank'] as const) delete node[key]
     Object.assign(node, { attributes: new Map(), ...by, outputs: [node.outputs[0]!], parts })
     this.enter(node)
   }
@@ -182,7 +182,7 @@ function addBias(add: Node, fusion: Fusion): void {
     const bias = fusion.constant(add.inputs[1 - i])
     const maker = fusion.sole(name, 'Conv', 'ConvTranspose', 'MatMul')
     const weight = fusion.constant(maker?.inputs[1])
-    if (!bias || !maker || !weight || maker.inputs[2] || maker.activation || !isFloat(weight.type)) continue
+    if (!bias || !maker || !weight || maker.inputs[2] || maker.activation || !isFloat(weight.type) || sizeOf(weight.shape) === 0) continue
     const matrix = maker.op === 'MatMul'
     const rank = weight.shape.length
     if (matrix ? rank !== 2 : rank > 4) continue
@@ -256,7 +256,9 @@ function activate(node: Node, fusion: Fusion): void {
 function computesInEngine(node: Node, fusion: Fusion): boolean {
   if (node.op === 'Add') return node.inputs.some((name) => fusion.maker(name) !== undefined && ['Conv', 'ConvTranspose', 'Gemm'].includes(fusion.maker(name)!.op) && computesInEngine(fusion.maker(name)!, fusion)) // biome-ignore format: one line
   const weight = fusion.constant(node.inputs[1])
-  return weight !== undefined && isFloat(weight.type) && weight.shape.length <= 4 && sizeOf(weight.shape) > 0
+  // Products of several matrices take none.
+  const most = node.op === 'MatMul' ? 2 : 4
+  return weight !== undefined && isFloat(weight.type) && weight.shape.length <= most && sizeOf(weight.shape) > 0
 }
 
 const near = (a: number | undefined, b: number): boolean => a !== undefined && Math.abs(a - b) <= 1e-3 * Math.abs(b)
@@ -293,7 +295,10 @@ function nameActivation(root: Node, fusion: Fusion): void {
   const found = spelled(product, a, b, fusion) ?? spelled(product, b, a, fusion)
   if (!found) return
   const { op, x, nodes, attributes = {} } = found
-  fusion.replace(root, [...product.nodes.slice(0, -1), ...nodes], { op, inputs: [x], attributes: new Map(Object.entries(attributes)) })
+  const joined = [...product.nodes.slice(0, -1), ...nodes]
+  // A constant of more axes than x has gives its axes to the result.
+  const rank = Math.max(...[root, ...joined].flatMap(({ inputs, rank = 0 }) => [rank, ...inputs.map((name) => fusion.constant(name)?.shape.length ?? 0)]))
+  fusion.replace(root, joined, { op, inputs: [x], attributes: new Map(Object.entries(attributes)), ...(rank > 0 && { rank }) })
 }
 
 /** An activation of x that is computed by these nodes and a product. */

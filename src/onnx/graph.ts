@@ -1,5 +1,5 @@
 /** A model's graph, checked and sorted: nodes with decoded attributes, constants, inputs, outputs. */
-import { check, FilterbankError, show } from '../errors.js'
+import { type Complaint, check, FilterbankError, show } from '../errors.js'
 import type { Activation } from '../ops/activation.js'
 import { decodeUtf8 } from '../utf8.js'
 import type { AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto } from './schema.js'
@@ -19,6 +19,8 @@ export interface Node {
   /** What is done to its output, and the operators of the file that it does the work of: where nodes were joined (`fuse`). */
   activation?: Activation
   parts?: readonly string[]
+  /** Axes that its output has at least: those of the constants that it was joined with. */
+  rank?: number
 }
 
 /** What goes in or comes out: of an axis whose length is open, the name (or null where it has none). Without a shape the rank is open too. */
@@ -28,33 +30,46 @@ export interface Port {
   shape?: readonly (number | string | null)[]
 }
 
-export interface Graph {
+/** The same as a file has it, be it a tensor of one of our types or not: 'sequence', 'map', 'optional', 'sparse tensor', 'type 14'. */
+export interface FilePort extends Omit<Port, 'type'> {
+  type: string
+}
+
+export interface Graph<P extends FilePort = Port> {
   nodes: Node[]
   constants: Map<string, HostTensor>
-  inputs: Port[]
-  outputs: Port[]
+  inputs: P[]
+  outputs: P[]
+}
+
+/** What a graph is read with: its data files, and what is found in it that cannot be run, once it is known which operators are missing. */
+interface Reading {
+  external: External
+  problems: Complaint[]
 }
 
 /** Bytes of an external data file. */
 export type External = (location: string, offset: number, length: number | undefined) => Uint8Array
 
 /** Kinds of attributes in the standard's numbering. */
-function attributeValue(attribute: AttributeProto, external: External): AttributeValue {
+function attributeValue(attribute: AttributeProto, reading: Reading): AttributeValue | undefined {
+  const { external } = reading
   const { type } = attribute
   if (type === 1) return attribute.f
   if (type === 2) return attribute.i
   if (type === 3) return decodeUtf8(attribute.s ?? new Uint8Array())
   if (type === 4 && attribute.t) return constant(attribute.t, external)
-  if (type === 5 && attribute.g) return graphOf(attribute.g, external)
+  if (type === 5 && attribute.g) return graphOf(attribute.g, reading) as Graph
   if (type === 6) return floatsOf(attribute.floats)
   if (type === 7) return attribute.ints
   if (type === 8) return attribute.strings.map((bytes) => decodeUtf8(bytes))
-  throw new FilterbankError({
+  reading.problems.push({
     op: 'loadModel',
     argument: `attribute ${show(attribute.name)}`,
     expected: 'numbers, strings, a tensor or a graph',
     got: `type ${type}`,
   })
+  return undefined
 }
 
 function constant(proto: TensorProto, external: External): HostTensor {
@@ -65,52 +80,58 @@ function constant(proto: TensorProto, external: External): HostTensor {
   return decodeTensor(proto, external(location, Number(offset), length === undefined ? undefined : Number(length)))
 }
 
-function portOf({ name, type }: ValueInfoProto): Port {
-  const tensor = type?.tensorType
-  check(!type || tensor !== undefined, () => ({
-    op: 'loadModel',
-    argument: `value ${show(name)}`,
-    expected: 'a tensor',
-    got: 'a sequence, map or optional value',
-  }))
-  // A graph inside of a node need not say.
-  const element = typeOf(tensor?.elemType || 1)
-  check(element !== undefined, () => ({
-    op: 'loadModel',
-    argument: `value ${show(name)}`,
-    expected: 'a type that filterbank knows',
-    got: `type ${tensor?.elemType} of the ONNX standard`,
-  }))
+/** What a value may be beside a tensor, by the field of the file that says so. */
+const kinds = { sequenceType: 'sequence', mapType: 'map', sparseTensorType: 'sparse tensor', optionalType: 'optional' } as const
+
+function portOf({ name, type }: ValueInfoProto, { problems }: Reading): FilePort {
+  const kind = Object.entries(kinds).find(([field]) => type?.[field as keyof typeof kinds])?.[1]
+  // A value inside of the graph, or of a graph inside of a node, need not say.
+  const code = type?.tensorType?.elemType || 1
+  const element = kind ?? typeOf(code)
+  if (kind || !element) {
+    const [expected, got] = kind ? ['a tensor', `a ${kind}`] : ['a type that filterbank knows', `type ${code} of the ONNX standard`]
+    problems.push({ op: 'loadModel', argument: `value ${show(name)}`, expected: expected!, got: got! })
+  }
   const shape = lengthsOf(type)
-  return { name, type: element, ...(shape && { shape }) }
+  return { name, type: element ?? `type ${code}`, ...(shape && { shape }) }
 }
 
 /** The shape that the file gives for a value. */
 export const lengthsOf = (type: ValueInfoProto['type']): Port['shape'] =>
   type?.tensorType?.shape?.dim.map(({ dimValue, dimParam }) => dimValue ?? (dimParam || null))
 
-function graphOf(proto: GraphProto, external: External): Graph {
-  const unknown = { expected: 'dense constants', got: `${proto.sparseInitializer.length} sparse ones` }
-  check(proto.sparseInitializer.length === 0, () => ({ op: 'loadModel', argument: 'model', ...unknown }))
+function graphOf(proto: GraphProto, reading: Reading): Graph<FilePort> {
+  const { external, problems } = reading
+  const sparse = proto.sparseInitializer.length
+  if (sparse) problems.push({ op: 'loadModel', argument: 'model', expected: 'dense constants', got: `${sparse} sparse ones` })
   const constants = new Map(proto.initializer.map((tensor) => [tensor.name, constant(tensor, external)]))
   const nodes = proto.node.map(({ opType, domain, name, input, output, attribute }) => ({
     op: domain && domain !== 'ai.onnx' ? `${domain}.${opType}` : opType,
     name: name || output.find((out) => out) || opType,
     inputs: input,
     outputs: output,
-    attributes: new Map(attribute.map((item) => [item.name, attributeValue(item, external)])),
+    attributes: new Map(
+      attribute.flatMap((item) => {
+        const value = attributeValue(item, reading)
+        return value === undefined ? [] : [[item.name, value] as const]
+      }),
+    ),
   }))
   // Before version 4 of the file format constants are inputs too: defaults, which nobody here may replace.
-  const inputs = proto.input.filter(({ name }) => !constants.has(name)).map(portOf)
-  return { nodes, constants, inputs, outputs: proto.output.map(portOf) }
+  const inputs = proto.input.filter(({ name }) => !constants.has(name)).map((port) => portOf(port, reading))
+  return { nodes, constants, inputs, outputs: proto.output.map((port) => portOf(port, reading)) }
 }
 
-/** The graph of a model, and the version of the operators that it is written for. */
-export function openGraph(model: ModelProto & { graph: GraphProto }, external: External): { graph: Graph; opset: number } {
-  const graph = graphOf(model.graph, external)
+/** The graph of a model, the version of the operators that it is written for, and what keeps it from running beside operators that are missing. */
+export function openGraph(
+  model: ModelProto & { graph: GraphProto },
+  external: External,
+): { graph: Graph<FilePort>; opset: number; problems: readonly Complaint[] } {
+  const problems: Complaint[] = []
+  const graph = graphOf(model.graph, { external, problems })
   const opset = model.opsetImport.find(({ domain }) => !domain || domain === 'ai.onnx')?.version ?? 1
   sort(graph, new Set())
-  return { graph, opset }
+  return { graph, opset, problems }
 }
 
 /** Names that a node reads: its inputs, and what the graphs inside it take from outside. */
@@ -124,20 +145,32 @@ export function readsOf(node: Node): string[] {
 
 export const graphsOf = (node: Node): Graph[] => [...node.attributes.values()].filter((value): value is Graph => typeof value === 'object' && 'nodes' in value)
 
-/** Puts every node after those that it reads from, and checks that there is such an order: nothing dangles, nothing goes in circles, no name is given twice. */
-function sort(graph: Graph, outer: ReadonlySet<string>): void {
+/**
+ * Puts every node after those that it reads from, and checks that there is such an order: nothing dangles, nothing goes in circles, no name is given twice.
+ * A graph inside of a node may use names of the graphs around for values of its own, as ONNX Runtime lets it where they are made later.
+ */
+function sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): void {
   const fail = (argument: string, expected: string, got: string): never => {
     throw new FilterbankError({ op: 'loadModel', argument, expected, got })
   }
   const makers = new Map<string, Node>()
-  const given = new Set([...outer, ...graph.constants.keys(), ...graph.inputs.map(({ name }) => name)])
+  const own = new Set(graph.constants.keys())
+  for (const { name } of graph.inputs) {
+    if (own.has(name)) fail(`input ${show(name)}`, 'named once', 'two of this name')
+    own.add(name)
+  }
+  const read = new Set<string>()
   for (const node of graph.nodes) {
+    for (const name of readsOf(node)) read.add(name)
     for (const name of node.outputs) {
       if (!name) continue
-      if (makers.has(name) || given.has(name)) fail(`value ${show(name)}`, 'made once', `a second time by node ${show(node.name)}`)
+      if (makers.has(name) || own.has(name)) fail(`value ${show(name)}`, 'made once', `a second time by node ${show(node.name)}`)
+      // Of two values that stand under it nobody could say which is meant.
+      if (outer.has(name) && read.has(name)) fail(`value ${show(name)}`, 'made once', `once around the graph that reads it and then makes it again by node ${show(node.name)}`) // biome-ignore format: one line
       makers.set(name, node)
     }
   }
+  const given = new Set([...outer, ...own])
   const sorted: Node[] = []
   const state = new Map<Node, 'open' | 'done'>()
   // A stack of its own, since graphs may be thousands of nodes deep.

@@ -1,12 +1,12 @@
 /** `filterbank/onnx`: loads ONNX models and runs them. */
 import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
-import { openGraph } from './graph.js'
+import { type Graph, openGraph } from './graph.js'
 import { fetchModel, type ModelSource, type Progress } from './load.js'
 import { checkOperators, foldConstants, Model } from './model.js'
 import { operators } from './operators/index.js'
 import { readModel } from './schema.js'
-import type { Run } from './value.js'
+import { newRun } from './value.js'
 
 export interface LoadOptions {
   /** Told as the bytes come in. */
@@ -39,8 +39,10 @@ export async function loadModel(engine: Engine, source: ModelSource, options: Lo
   }
   const { bytes, external } = await fetchModel(source, options)
   signal?.throwIfAborted()
-  const { graph, opset } = openGraph(readModel(bytes), external)
-  checkOperators(graph, opset, (op) => Object.hasOwn(operators, op))
+  const { graph: found, opset, problems } = openGraph(readModel(bytes), external)
+  checkOperators(found, opset, (op) => Object.hasOwn(operators, op))
+  check(problems.length === 0, () => problems[0]!)
+  const graph = found as Graph
   const symbols = new Set(graph.inputs.flatMap(({ shape }) => shape ?? []))
   for (const name of Object.keys(dimensions)) {
     const known = [...symbols].filter((symbol) => typeof symbol === 'string')
@@ -54,11 +56,12 @@ export async function loadModel(engine: Engine, source: ModelSource, options: Lo
   for (const port of graph.inputs) {
     if (port.shape) port.shape = port.shape.map((length) => (typeof length === 'string' ? (dimensions[length] ?? length) : length))
   }
-  const run: Run = { engine, hostReads: false, tables: new Map() }
+  const run = newRun(engine)
   const constants = engine.apart(() => foldConstants(graph, opset, run))
   return new Model(engine, graph, opset, run, constants)
 }
 
+export type { FilePort } from './graph.js'
 export { inspectModel, type ModelFacts } from './inspect.js'
 export type { ModelSource, Progress } from './load.js'
 export type { Model, ModelInput, ModelOutput, ModelOutputs, Port, RunAsyncOptions, RunOptions } from './model.js'

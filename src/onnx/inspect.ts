@@ -1,4 +1,4 @@
-import { lengthsOf, openGraph, type Port } from './graph.js'
+import { type FilePort, lengthsOf, openGraph, type Port } from './graph.js'
 import { fetchModel, type ModelSource, type Progress } from './load.js'
 import { missingOperators } from './model.js'
 import { operators } from './operators/index.js'
@@ -11,8 +11,8 @@ export interface ModelFacts {
   opset: number
   /** The program that wrote the file. */
   producer: string
-  inputs: readonly Port[]
-  outputs: readonly Port[]
+  inputs: readonly FilePort[]
+  outputs: readonly FilePort[]
   /** Operators that filterbank lacks, and the names of their nodes; none where the model can be loaded. */
   unsupported: { op: string; nodes: string[] }[]
   /** A line for each node, as of `model.summary()` without what only a run tells. */

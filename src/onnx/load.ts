@@ -98,14 +98,24 @@ function besides(path: string): External {
     const { dirname, isAbsolute, normalize, resolve } = paths()!
     const inside = !isAbsolute(location) && !normalize(location).startsWith('..')
     check(inside, () => ({ op, argument: 'location', expected: "a file in the model's folder", got: show(location) }))
-    const { existsSync, openSync, readSync, closeSync, fstatSync } = files()!
+    const { openSync, readSync, closeSync, fstatSync, statSync } = files()!
     const place = resolve(dirname(path), location)
-    check(existsSync(place), () => ({ op, argument: 'location', expected: "a file in the model's folder", got: `none ${show(location)}` }))
+    const found = statSync(place, { throwIfNoEntry: false })
+    check(found?.isFile() === true, () => ({
+      op,
+      argument: 'location',
+      expected: "a file in the model's folder",
+      got: `${found ? 'a folder' : 'none'} ${show(location)}`,
+    }))
     const file = openSync(place, 'r')
     try {
-      const bytes = new Uint8Array(length ?? fstatSync(file).size - offset)
-      const read = readSync(file, bytes, 0, bytes.length, offset)
-      check(read === bytes.length, () => ({ op, argument: `data file ${show(location)}`, expected: `${bytes.length} bytes from ${offset} on`, got: `${read}` }))
+      const { size } = fstatSync(file)
+      const wanted = length ?? size - offset
+      const isPart = [offset, wanted].every((n) => Number.isSafeInteger(n) && n >= 0) && offset + wanted <= size
+      const cut = () => ({ op, argument: `data file ${show(location)}`, expected: `${wanted} bytes from ${offset} on`, got: `${Math.max(0, size - offset)}` })
+      check(isPart, cut)
+      const bytes = new Uint8Array(wanted)
+      check(readSync(file, bytes, 0, wanted, offset) === wanted, cut)
       return bytes
     } finally {
       closeSync(file)

@@ -11,7 +11,7 @@ import { fuse } from './fuse.js'
 import type { Graph, Node, Port } from './graph.js'
 import { describe, type LayerSummary, type Note } from './summary.js'
 import { type ElementType, fitsEngine, type HostArray, isFloat, isHalf, isUserArray, toHost, toUser, type UserArray, userArrayName } from './types.js'
-import { type Run, Value } from './value.js'
+import { dropKept, dropTables, type Run, Value } from './value.js'
 
 /** What an input takes: a tensor of the engine, the array of the input's type where the file fixes the shape, or both named. */
 export type ModelInput = Tensor | UserArray | readonly number[] | { data: UserArray | readonly number[]; shape: Shape }
@@ -60,6 +60,8 @@ export type { Port }
 interface Plan {
   /** Values that only the shapes decide. */
   constants: Map<string, Value>
+  /** The same of the graphs inside of nodes. */
+  inner: Setting['inner']
   /** Whether a run came to its end: then all that outlives a recording is there. */
   ran: boolean
   /** Whether the host had to look at numbers: then every run goes node by node. */
@@ -79,6 +81,7 @@ export class Model {
   readonly inputs: readonly Port[]
   readonly outputs: readonly Port[]
   private readonly graph: Graph
+  private tapped: { key: string; graph: Graph } | undefined
   private readonly plans = new Map<string, Plan>()
   private readonly execution: Run
   private readonly constants: Map<string, Value>
@@ -108,6 +111,16 @@ export class Model {
     const graph = fuse(this.file, (name) => this.constants.get(name), keep)
     for (const [name, value] of constantsOf(graph, this.execution)) this.constants.set(name, value)
     return graph
+  }
+
+  /** The graph for runs with these taps. The last one is kept: taps are mostly the same from run to run. */
+  private tappedAt(taps: readonly string[]): Graph {
+    const key = JSON.stringify(taps)
+    if (this.tapped?.key !== key) {
+      dropTables(this.execution, this.tapped?.graph.nodes ?? [])
+      this.tapped = { key, graph: this.fused(new Set(taps)) }
+    }
+    return this.tapped.graph
   }
 
   get disposed(): boolean {
@@ -184,9 +197,9 @@ export class Model {
     if (this.engine.disposed) return
     for (const plan of this.plans.values()) dropPlan(plan, this.constants)
     this.plans.clear()
-    for (const value of [...this.constants.values(), ...[...this.execution.tables.values()].flat()]) value.dispose()
+    for (const value of this.constants.values()) value.dispose()
     this.constants.clear()
-    this.execution.tables.clear()
+    dropKept(this.execution)
   }
 
   [disposal](): void {
@@ -211,7 +224,7 @@ export class Model {
       if (!plan) {
         // Long numbers and texts are the host's, also where they only pass through.
         const hostReads = this.inputs.some(({ type }) => !fitsEngine(type))
-        plan = { constants: new Map(this.constants), ran: false, hostReads, notes: new Map() }
+        plan = { constants: new Map(this.constants), inner: new Map(), ran: false, hostReads, notes: new Map() }
         for (const [oldest, old] of this.plans) {
           if (this.plans.size < PLANS || apart) break
           dropPlan(old, this.constants)
@@ -241,7 +254,7 @@ export class Model {
   private *nodeByNode(plan: Plan, feeds: Map<string, Feed>, taps: readonly string[]): Generator<Node, ModelOutputs> {
     const computed = new Set(this.graph.nodes.flatMap(({ outputs }) => outputs))
     // Names inside of what was joined are computed in a graph that leaves those nodes as they are.
-    const graph = taps.every((name) => computed.has(name)) ? this.graph : this.fused(new Set(taps))
+    const graph = taps.every((name) => computed.has(name)) ? this.graph : this.tappedAt(taps)
     const scope: Scope = { values: new Map([...this.constants, ...plan.constants]) }
     const setting = this.setting(plan, new Set(taps))
     let hostReads = false
@@ -292,7 +305,8 @@ export class Model {
   }
 
   private setting(plan: Plan, keep: Set<string>): Setting {
-    return { run: this.execution, opset: this.opset, constants: plan.constants, keep: new Set([...keep, ...this.inputs.map(({ name }) => name)]) }
+    const { constants, inner } = plan
+    return { run: this.execution, opset: this.opset, constants, inner, keep: new Set([...keep, ...this.inputs.map(({ name }) => name)]) }
   }
 
   private collect(values: [string, Value | undefined][]): ModelOutputs {
@@ -392,8 +406,9 @@ function fromNumbers(type: ElementType, numbers: readonly number[]): HostArray {
 /** What goes into the engine, as float32. */
 const numbersOf = ({ data }: Feed): Float32Array => (data instanceof Tensor ? data.toArray() : (data as Float32Array))
 
-function dropPlan({ constants, recorded }: Plan, shared: Map<string, Value>): void {
+function dropPlan({ constants, inner, recorded }: Plan, shared: Map<string, Value>): void {
   for (const [name, value] of constants) if (shared.get(name) !== value) value.dispose()
+  for (const found of inner.values()) for (const value of found.values()) value.dispose()
   recorded?.program.dispose()
   if (recorded) for (const value of [...recorded.inputs.values(), ...recorded.outputs]) value.dispose()
 }
@@ -410,7 +425,7 @@ export function foldConstants(graph: Graph, opset: number, run: Run): Map<string
   const part: Graph = { nodes: foldable, constants: new Map(), inputs: [], outputs: [] }
   const names = new Set(foldable.flatMap(({ outputs }) => outputs))
   try {
-    for (const _ of stepsOf(part, scope, { run, opset, constants, keep: names }));
+    for (const _ of stepsOf(part, scope, { run, opset, constants, inner: new Map(), keep: names }));
   } catch (error) {
     for (const value of constants.values()) value.dispose()
     throw error
@@ -423,10 +438,12 @@ export function foldConstants(graph: Graph, opset: number, run: Run): Map<string
 /** What is not the same every time. */
 const NEVER_FOLDED = new Set(['RandomNormal', 'RandomUniform', 'RandomNormalLike', 'RandomUniformLike', 'Bernoulli', 'Multinomial'])
 
+type Nodes = Pick<Graph, 'nodes'>
+
 /** The operators of a graph that filterbank lacks, each with the names of its nodes. */
-export function missingOperators(graph: Graph, known: (op: string) => boolean): Map<string, string[]> {
+export function missingOperators(graph: Nodes, known: (op: string) => boolean): Map<string, string[]> {
   const missing = new Map<string, string[]>()
-  const visit = ({ nodes }: Graph) => {
+  const visit = ({ nodes }: Nodes) => {
     for (const node of nodes) {
       if (!known(node.op)) missing.set(node.op, [...(missing.get(node.op) ?? []), node.name])
       for (const value of node.attributes.values()) if (typeof value === 'object' && 'nodes' in value) visit(value)
@@ -437,7 +454,7 @@ export function missingOperators(graph: Graph, known: (op: string) => boolean): 
 }
 
 /** Throws unless filterbank has all operators of a graph: all that it lacks at once. */
-export function checkOperators(graph: Graph, opset: number, known: (op: string) => boolean): void {
+export function checkOperators(graph: Nodes, opset: number, known: (op: string) => boolean): void {
   const missing = missingOperators(graph, known)
   check(missing.size === 0, () => ({
     op: 'loadModel',

@@ -3,9 +3,10 @@
  * Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Fields that nobody here reads are skipped.
  */
 import { PbfReader } from 'pbf'
-import { check, FilterbankError } from '../errors.js'
+import { type Complaint, check, FilterbankError } from '../errors.js'
 import { isArrayBuffer } from '../realm.js'
 import { decodeUtf8 } from '../utf8.js'
+import { foreignIn } from './foreign.js'
 
 export interface TensorProto {
   dims: number[]
@@ -47,7 +48,13 @@ export interface NodeProto {
 
 export interface ValueInfoProto {
   name: string
-  type?: { tensorType?: { elemType: number; shape?: { dim: { dimValue?: number; dimParam?: string }[] } }; sequenceType?: object; optionalType?: object }
+  type?: {
+    tensorType?: { elemType: number; shape?: { dim: { dimValue?: number; dimParam?: string }[] } }
+    sequenceType?: object
+    mapType?: object
+    sparseTensorType?: object
+    optionalType?: object
+  }
 }
 
 export interface GraphProto {
@@ -91,7 +98,10 @@ const tensor: Message = {
 }
 const dimension: Message = { 1: ['dimValue', 'int'], 2: ['dimParam', 'string'] }
 const tensorType: Message = { 1: ['elemType', 'int'], 2: ['shape', { 1: ['dim', [dimension]] }] }
-const value: Message = { 1: ['name', 'string'], 2: ['type', { 1: ['tensorType', tensorType], 4: ['sequenceType', {}], 9: ['optionalType', {}] }] }
+const value: Message = {
+  1: ['name', 'string'],
+  2: ['type', { 1: ['tensorType', tensorType], 4: ['sequenceType', {}], 5: ['mapType', {}], 8: ['sparseTensorType', {}], 9: ['optionalType', {}] }],
+}
 const graph: Message = {}
 const attribute: Message = {
   1: ['name', 'string'],
@@ -197,8 +207,15 @@ function readAll<T>(message: Message, bytes: Uint8Array, op: string, expected: s
     const own = isArrayBuffer(bytes.buffer) ? bytes : new Uint8Array(bytes)
     return read(message, new PbfReader(own), own.length, 0) as T
   } catch (error) {
-    throw new FilterbankError({ op, argument: 'bytes', expected, got: `${bytes.length} bytes that are not: ${(error as Error).message}` }, { cause: error })
+    throw new FilterbankError({ op, argument: 'bytes', expected, ...described(bytes, `that are not: ${(error as Error).message}`) }, { cause: error })
   }
+}
+
+/** What came instead of the right bytes: what it looks like, or else what is wrong with it. */
+function described(bytes: Uint8Array, otherwise: string): Pick<Complaint, 'got' | 'hint'> {
+  const foreign = foreignIn(bytes)
+  if (!foreign) return { got: `${bytes.length} bytes ${otherwise}` }
+  return { got: `${foreign.name} (${bytes.length} bytes)`, hint: foreign.hint }
 }
 
 /** The model in the bytes of a file. Tensors are views of the bytes. */
@@ -210,7 +227,7 @@ export function readModel(bytes: Uint8Array, op = 'loadModel'): ModelProto & { g
     op,
     argument: 'bytes',
     expected,
-    got: `${bytes.length} bytes without ${found ? 'a version of the operators' : 'a graph'}`,
+    ...described(bytes, `without ${found ? 'a version of the operators' : 'a graph'}`),
   }))
   return { ...result, graph: found }
 }

@@ -3,6 +3,7 @@ import { check } from '../errors.js'
 import { copy } from '../ops/copy.js'
 import { type Shape, sizeOf, stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
+import type { Graph, Node } from './graph.js'
 import type { ElementType, HostArray, HostTensor } from './types.js'
 import { hostArray, isFloat } from './types.js'
 
@@ -14,8 +15,32 @@ export interface Run {
   readonly engine: Engine
   /** Set by whoever reads such numbers: what was run cannot be replayed by kernels alone. */
   hostReads: boolean
-  /** Numbers that operators worked out from attributes and constants, by node and use: kept as long as the model, since a replay uploads nothing. */
-  readonly tables: Map<string, readonly Value[]>
+  /** What is kept as long as the model, since a replay uploads nothing. By node or graph, not by name: graphs inside of nodes may use equal ones. */
+  readonly kept: Kept
+}
+
+interface Kept {
+  /** Numbers that operators worked out from attributes and constants, by their use. */
+  readonly tables: Map<Node, Map<string, readonly Value[]>>
+  /** Constants of the graphs inside of nodes. */
+  readonly constants: Map<Graph, ReadonlyMap<string, Value>>
+}
+
+export const newRun = (engine: Engine): Run => ({ engine, hostReads: false, kept: { tables: new Map(), constants: new Map() } })
+
+/** Gives back the tables of these nodes. */
+export function dropTables({ kept }: Run, nodes: Iterable<Node>): void {
+  for (const node of nodes) {
+    for (const value of [...(kept.tables.get(node)?.values() ?? [])].flat()) value.dispose()
+    kept.tables.delete(node)
+  }
+}
+
+/** Gives back all that is kept. */
+export function dropKept(run: Run): void {
+  dropTables(run, run.kept.tables.keys())
+  for (const constants of run.kept.constants.values()) for (const value of constants.values()) value.dispose()
+  run.kept.constants.clear()
 }
 
 /** Distance in elements between neighbours along each of the file's axes. */

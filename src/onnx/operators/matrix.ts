@@ -1,7 +1,7 @@
 /** Matrix products: MatMul, Gemm, Einsum. */
 import { add, mul } from '../../ops/arithmetic.js'
 import { linear, matmul } from '../../ops/matmul.js'
-import { broadcastShapes, broadcastStrides, sizeOf, stridesOf } from '../../shape.js'
+import { broadcastShapes, broadcastStrides, type Shape, sizeOf, stridesOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf, permuted } from '../move.js'
@@ -9,15 +9,25 @@ import { isFloat } from '../types.js'
 import type { Value } from '../value.js'
 import { commonShape } from './elementwise.js'
 
+/** [...batch, m, n] of a product of [...batch, m, k] and [...batch, k, n]. */
+function productShape(call: Call, a: Value, b: Value): Shape {
+  const batch =
+    broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)) ?? call.fail('inputs', 'of axes before the last two that broadcast', [a.shape, b.shape])
+  const [m, k] = a.shape.slice(-2) as [number, number]
+  const [depth, n] = b.shape.slice(-2) as [number, number]
+  if (k !== depth) call.fail('inputs', 'of one inner length', [a.shape, b.shape])
+  return [...batch, m, n]
+}
+
 /** Sums of products on the host, for long whole numbers and float64. */
 function matmulOnHost(call: Call, a: Value, b: Value): Value {
-  const [m, k] = a.shape.slice(-2) as [number, number]
-  const n = b.shape.at(-1)!
-  const [batchA, batchB] = [a.shape.slice(0, -2), b.shape.slice(0, -2)]
-  const batch = broadcastShapes(batchA, batchB) ?? call.fail('inputs', 'of axes before the last two that broadcast', [a.shape, b.shape])
+  const shape = productShape(call, a, b)
+  const [batchA, batchB, batch] = [a.shape.slice(0, -2), b.shape.slice(0, -2), shape.slice(0, -2)]
+  const [m, n] = shape.slice(-2) as [number, number]
+  const k = a.shape.at(-1)!
   const [strideA, strideB] = [broadcastStrides(batchA, batch), broadcastStrides(batchB, batch)]
   const [p, q] = [a.data as Float64Array, b.data as Float64Array]
-  return call.host(a.type, [...batch, m, n], (y) => {
+  return call.host(a.type, shape, (y) => {
     let i = 0
     for (const index of indexesOf(batch)) {
       const [firstA, firstB] = [offsetOf(index, strideA) * m * k, offsetOf(index, strideB) * k * n]
@@ -39,6 +49,7 @@ export function product(call: Call, a: Value, b: Value, bias?: Value): Value {
   const [p, q] = [rowA ? a.reshaped([1, a.size]) : a, columnB ? b.reshaped([b.size, 1]) : b]
   const whole = () => {
     if (!isFloat(a.type) || (a.isHost && b.isHost && !bias && !activation)) return matmulOnHost(call, p, q)
+    if (p.size === 0 || q.size === 0) return call.zeros(a.type, productShape(call, p, q))
     // A constant matrix is packed once; `tensor` of a reshaped value would be packed in each run.
     if (q.shape.length === 2 && b.constant && q.size > 0)
       return call.tensor(
@@ -77,12 +88,14 @@ const gemm: Operator = (call) => {
   }
   // [in, out], turned and packed once where it is a constant.
   const columns = b.shape[transB ? 0 : 1]!
-  const bias = c && alpha === 1 && beta === 1 && c.size === columns && (c.shape.at(-1) === columns || columns === 1) ? c : undefined
+  const empty = a.size === 0 || b.size === 0
+  const bias = c && !empty && alpha === 1 && beta === 1 && c.size === columns && (c.shape.at(-1) === columns || columns === 1) ? c : undefined
   const adds = c && !bias
   const scales = alpha !== 1
   const product = (weight: Tensor) => linear(a.tensor(), weight, { bias: bias?.tensor().reshape([columns]), ...(!adds && !scales && { activation }) })
   const rows = b.shape[transB ? 1 : 0]!
-  let y = b.packed([rows, columns], transB ? [1, rows] : [columns, 1], product)
+  if (a.shape[1] !== rows) call.fail('inputs', 'of one inner length', [givenA.shape, b.shape])
+  let y = empty ? call.zeros(a.type, [a.shape[0]!, columns]).tensor() : b.packed([rows, columns], transB ? [1, rows] : [columns, 1], product)
   if (scales) y = mul(y, alpha, { out: y, ...(!adds && { activation }) })
   if (adds) y = add(y, beta === 1 ? c.tensor() : mul(c.tensor(), beta), { activation })
   return call.tensor(givenA.type, y)
@@ -105,9 +118,9 @@ const einsum: Operator = (call) => {
     if (term.length !== values[i]!.shape.length) call.fail('equation', `a letter for each axis of input ${i}`, call.text('equation'))
     ;[...term].forEach((letter, axis) => {
       const length = values[i]!.shape[axis]!
-      const known = lengths.get(letter) ?? 1
+      const known = lengths.get(letter) ?? length
       if (known !== 1 && length !== 1 && known !== length) call.fail('inputs', `of one length for ${letter}`, [known, length])
-      lengths.set(letter, Math.max(known, length))
+      lengths.set(letter, known === 1 ? length : known)
     })
   })
   const summed = all.filter((letter) => !result.includes(letter))
@@ -117,12 +130,14 @@ const einsum: Operator = (call) => {
     values.length === 2 &&
     isFloat(a.type) &&
     !(a.isHost && b.isHost) &&
+    a.size * b.size > 0 &&
     summed.every((letter) => p.includes(letter) && q.includes(letter)) &&
     named.every((term, i) => new Set(term).size === term.length && [...term].every((letter, axis) => values[i]!.shape[axis] === lengths.get(letter)))
   if (isProduct) {
     const batch = result.filter((letter) => p.includes(letter) && q.includes(letter))
     const [rows, columns] = [p.filter((letter) => !q.includes(letter)), q.filter((letter) => !p.includes(letter))]
-    const equation = `einsum ${call.text('equation')}`
+    // With the letters that dots stand for, which the other operand's rank decides.
+    const equation = `einsum ${named.join()} to ${result.join('')}`
     const matrices =
       (value: Value, term: string[], ...sides: string[][]) =>
       () =>

@@ -5,7 +5,7 @@ import { groupNorm, instanceNorm } from '../../ops/groupNorm.js'
 import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
 import { avgPool2d } from '../../ops/pool.js'
 import { mean, sum } from '../../ops/reduce.js'
-import { type Shape, sameShape } from '../../shape.js'
+import { type Shape, sameShape, sizeOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { moveBox } from '../move.js'
@@ -24,13 +24,18 @@ function normalized(x: Tensor, axes: number[], epsilon: number, centred = true):
 
 const batchNormalization: Operator = (call) => {
   const [x, ...tables] = [0, 1, 2, 3, 4].map((i) => call.input(i)) as [Value, Value, Value, Value, Value]
+  const wanted = x.shape[1] ?? 1
+  const fits = tables.every(({ shape }) => (shape.length > 1 ? sizeOf(shape) === sizeOf(x.shape.slice(1)) : sizeOf(shape) === wanted))
+  if (!fits) call.fail('scale, B, mean and variance', `of ${wanted} channels`, tables.map(({ shape }) => shape)) // biome-ignore format: one line
   const [scale, offset, average, variance] = tables.map((table) => table.tensor()) as [Tensor, Tensor, Tensor, Tensor]
   const epsilon = call.number('epsilon', 1e-5)
   if (call.number('training_mode', 0)) return batchStatistics(call, x, scale, offset, average, variance, epsilon)
   // Up to opset 8 each place may have numbers of its own.
   const places = average.shape.length > 1
   const layout = places || x.shape.length < 3 ? 'plain' : 'last'
-  const flat = (tensor: Tensor, shape: Shape = [tensor.size]) => (places ? tensor.reshape(shape) : tensor)
+  // Of a single axis each number is an image of one channel.
+  const flattened = places || x.shape.length === 1
+  const flat = (tensor: Tensor, shape: Shape = [tensor.size]) => (flattened ? tensor.reshape(shape) : tensor)
   const rows = flat(x.tensor(layout), [x.shape[0]!, average.size])
   const y = batchNorm(rows, { mean: flat(average), variance: flat(variance), scale: flat(scale), offset: flat(offset), epsilon })
   return call.tensor(x.type, flat(y, x.shape), layout)
@@ -39,14 +44,15 @@ const batchNormalization: Operator = (call) => {
 /** By the mean and variance of the batch itself, and the running ones that follow: old * momentum + the batch's * (1 - momentum). */
 function batchStatistics(call: Call, x: Value, scale: Tensor, offset: Tensor, average: Tensor, variance: Tensor, epsilon: number): Value[] {
   const momentum = call.number('momentum', 0.9)
-  const pixels = x.tensor('last')
-  const channels = pixels.reshape([pixels.size / x.shape[1]!, x.shape[1]!])
+  const pixels = x.tensor(x.shape.length > 1 ? 'last' : 'plain')
+  const c = x.shape[1] ?? 1
+  const channels = pixels.reshape([pixels.size / c, c])
   const now = mean(channels, { axes: 0 })
   const centred = sub(channels, now)
   const spread = mean(mul(centred, centred), { axes: 0 })
   const running = (old: Tensor, next: Tensor) => call.tensor(x.type, add(mul(old, momentum), mul(next, 1 - momentum)))
-  const y = batchNorm(pixels, { mean: now, variance: spread, scale, offset, epsilon })
-  return [call.tensor(x.type, y, 'last'), running(average, now), running(variance, spread)]
+  const y = batchNorm(x.shape.length > 1 ? pixels : channels, { mean: now, variance: spread, scale, offset, epsilon })
+  return [call.tensor(x.type, x.shape.length > 1 ? y : y.reshape(x.shape), x.shape.length > 1 ? 'last' : 'plain'), running(average, now), running(variance, spread)] // biome-ignore format: one line
 }
 
 /** Over the places of each image and channel. */
@@ -64,7 +70,7 @@ const groupNormalization: Operator = (call) => {
   const each = (value: Value) => {
     if (value.size === c) return value.tensor()
     const axes = [{ length: groups, axis: 0 }, { length: c / groups }]
-    return value.form('channels', () => moveBox(call, value, axes).tensor().reshape([c]))
+    return value.form(`${c} channels`, () => moveBox(call, value, axes).tensor().reshape([c]))
   }
   const y = groupNorm(x.tensor('last'), { groups, scale: each(scale), offset: each(offset), epsilon: call.number('epsilon', 1e-5) })
   return call.tensor(x.type, y, 'last')

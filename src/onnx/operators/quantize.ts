@@ -6,24 +6,15 @@ import { sizeOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
 import type { Call, Operator } from '../call.js'
 import { move, whole } from '../move.js'
-import { type ElementType, isSmallFloat, limit, roundedTo, roundToEven, typeOf } from '../types.js'
+import { type ElementType, fitsEngine, isSmallFloat, limit, rangeOf, roundedTo, roundToEven, typeOf } from '../types.js'
 import type { Value } from '../value.js'
 import { drop, mapInEngine, round, zipInEngine, zipOnHost } from './elementwise.js'
 import { product } from './matrix.js'
 import { convolution } from './window.js'
 
-const bounds: Partial<Record<ElementType, [number, number]>> = {
-  int2: [-2, 1],
-  uint2: [0, 3],
-  int4: [-8, 7],
-  uint4: [0, 15],
-  int8: [-128, 127],
-  uint8: [0, 255],
-  int16: [-32768, 32767],
-  uint16: [0, 65535],
-}
-
-const boundsOf = (call: Call, type: ElementType): [number, number] => bounds[type] ?? call.fail('zero point', `of type ${Object.keys(bounds).join(', ')}`, type)
+/** Up to 16 bits, whose numbers the engine has. */
+const boundsOf = (call: Call, type: ElementType): [number, number] =>
+  (fitsEngine(type) ? rangeOf(type) : undefined) ?? call.fail('zero point', 'of whole numbers of at most 16 bits', type)
 
 /** The nearest whole number within a type; ties to even. */
 function saturate(call: Call, v: number, type: ElementType): number {

@@ -9,20 +9,30 @@ import type { Call, Operator } from '../call.js'
 import type { Value } from '../value.js'
 import { keep, less, softsign } from './elementwise.js'
 
-type Activation = (x: Tensor, alpha?: number, beta?: number) => Tensor
+/** Each with the numbers that it takes, `alpha` and `beta`, and what they are where the node gives none. */
+const activations: Record<string, { f: (x: Tensor, alpha: number, beta: number) => Tensor; alpha?: number; beta?: number }> = {
+  sigmoid: { f: (x) => sigmoid(x) },
+  tanh: { f: (x) => tanh(x) },
+  relu: { f: (x) => relu(x) },
+  leakyrelu: { f: (x, alpha) => leakyRelu(x, { alpha }), alpha: 0.01 },
+  thresholdedrelu: { f: (x, alpha) => keep(x, less(alpha, x)), alpha: 1 },
+  scaledtanh: { f: (x, alpha, beta) => mul(tanh(mul(x, beta)), alpha), alpha: 1, beta: 1 },
+  hardsigmoid: { f: (x, alpha, beta) => hardSigmoid(x, { alpha, beta }), alpha: 0.2, beta: 0.5 },
+  elu: { f: (x, alpha) => elu(x, { alpha }), alpha: 1 },
+  softsign: { f: softsign },
+  softplus: { f: (x) => softplus(x) },
+  affine: { f: (x, alpha, beta) => add(mul(x, alpha), beta), alpha: 1, beta: 0 },
+}
 
-const activations: Record<string, Activation> = {
-  sigmoid: (x) => sigmoid(x),
-  tanh: (x) => tanh(x),
-  relu: (x) => relu(x),
-  leakyrelu: (x, alpha = 0.01) => leakyRelu(x, { alpha }),
-  thresholdedrelu: (x, alpha = 1) => keep(x, less(alpha, x)),
-  scaledtanh: (x, alpha = 1, beta = 1) => mul(tanh(mul(x, beta)), alpha),
-  hardsigmoid: (x, alpha = 0.2, beta = 0.5) => hardSigmoid(x, { alpha, beta }),
-  elu: (x, alpha = 1) => elu(x, { alpha }),
-  softsign,
-  softplus: (x) => softplus(x),
-  affine: (x, alpha = 1, beta = 0) => add(mul(x, alpha), beta),
+/** Those that a node names. Each takes the next of the given numbers where it takes one, as ONNX Runtime reads the lists. */
+function activationsOf(call: Call, names: readonly string[]): ((x: Tensor) => Tensor)[] {
+  const [alphas, betas] = [[...call.numbers('activation_alpha', [])], [...call.numbers('activation_beta', [])]]
+  const next = (list: number[], otherwise: number | undefined) => (otherwise === undefined ? 0 : (list.shift() ?? otherwise))
+  return names.map((name) => {
+    const known = activations[name.toLowerCase()] ?? call.fail('activations', `of ${Object.keys(activations).join(', ')}`, name)
+    const [alpha, beta] = [next(alphas, known.alpha), next(betas, known.beta)]
+    return (x) => known.f(x, alpha, beta)
+  })
 }
 
 /** What one step of one direction works with. */
@@ -74,11 +84,7 @@ function recurrent(step: Step, gates: number, defaults: string[]): Operator {
     const hidden = call.number('hidden_size', r.shape[2]!)
     const limit = call.number('clip', 0)
     const names = call.texts('activations') ?? Array(directions).fill(defaults).flat()
-    const [alphas, betas] = [call.numbers('activation_alpha', []), call.numbers('activation_beta', [])]
-    const named = names.map((name, i) => {
-      const f = activations[name.toLowerCase()] ?? call.fail('activations', 'known', name)
-      return (sum: Tensor) => f(sum, alphas[i], betas[i])
-    })
+    const named = activationsOf(call, names)
     // Of each direction and gate a matrix [depth, hidden], or a vector [hidden].
     const tables = (use: string, value: Value | undefined, ...shape: number[]): readonly Value[] =>
       value

@@ -3,8 +3,9 @@ import { resize as resizeImage } from '../../ops/resize.js'
 import { type Shape, sizeOf, stridesOf } from '../../shape.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, moveBox, offsetOf } from '../move.js'
-import { isFloat, limit, roundToEven } from '../types.js'
+import { isFloat, limit, roundFromZero, roundToEven, saturating } from '../types.js'
 import { Value } from '../value.js'
+import { taken } from './shape.js'
 
 /** Which elements of an axis make one of the result, and how much of each. */
 interface Taps {
@@ -22,32 +23,40 @@ interface Coordinates {
   region: [number, number]
 }
 
-/** Where in the input the centre of output element `o` stands. (ONNX Resize, coordinate_transformation_mode.) */
+const f = Math.fround
+
+/**
+ * Where in the input the centre of output element `o` stands. (ONNX Resize, coordinate_transformation_mode.) Each step is rounded to float32, as ONNX Runtime
+ * reckons: so the same positions are whole, or halfway between two elements.
+ */
 function positionOf(o: number, { scale, input, output, mode, region: [start, end] }: Coordinates): number {
   // The length that the scale asks for, before it is cut to whole elements.
-  const length = Math.fround(input * scale)
+  const length = f(input * scale)
   const exact = output === Math.floor(length) ? length : output
+  const halfway = f(f(o + 0.5) / scale)
+  if (scale === 1 && mode !== 'tf_crop_and_resize') return o
   switch (mode) {
     case 'align_corners':
-      return exact === 1 ? 0 : (o * (input - 1)) / (exact - 1)
+      return exact === 1 ? 0 : f(f(o * (input - 1)) / f(exact - 1))
     case 'asymmetric':
-      return o / scale
+      return f(o / scale)
     case 'tf_half_pixel_for_nn':
-      return (o + 0.5) / scale
+      return halfway
     case 'pytorch_half_pixel':
-      return exact > 1 ? (o + 0.5) / scale - 0.5 : 0
+      return exact > 1 ? f(halfway - 0.5) : 0
     case 'half_pixel_symmetric':
-      return (input / 2) * (1 - output / (scale * input)) + (o + 0.5) / scale - 0.5
+      return f(f(f((input / 2) * f(1 - f(output / length))) + halfway) - 0.5)
     case 'tf_crop_and_resize':
-      return output > 1 ? start * (input - 1) + (o * (end - start) * (input - 1)) / (output - 1) : 0.5 * (start + end) * (input - 1)
+      if (output <= 1) return f(0.5 * f(start + end) * (input - 1))
+      return f(f(start * (input - 1)) + f(f(f(o * f(end - start)) * (input - 1)) / (output - 1)))
     default:
-      return (o + 0.5) / scale - 0.5
+      return f(halfway - 0.5)
   }
 }
 
 const rounding: Record<string, (x: number) => number> = {
   round_prefer_floor: (x) => Math.ceil(x - 0.5),
-  round_prefer_ceil: (x) => Math.floor(x + 0.5),
+  round_prefer_ceil: (x) => Math.floor(f(x + 0.5)),
   floor: Math.floor,
   ceil: Math.ceil,
 }
@@ -83,8 +92,8 @@ function tapsOf(coordinates: Coordinates, filter: (x: number) => number, reach: 
   })
 }
 
-/** Each axis by itself: a sum of elements along it. */
-function alongAxes(x: Value, axes: { axis: number; taps: Taps[] }[]): Float64Array {
+/** Each axis by itself: a sum of elements along it, which `round` makes a number of the type. */
+function alongAxes(x: Value, axes: { axis: number; taps: Taps[] }[], round?: (v: number) => number): Float64Array {
   let data = Float64Array.from(x.data as Float64Array)
   let shape = [...x.shape]
   for (const { axis, taps } of axes) {
@@ -101,7 +110,7 @@ function alongAxes(x: Value, axes: { axis: number; taps: Taps[] }[]): Float64Arr
         }
       }
     }
-    data = next
+    data = round ? next.map(round) : next
     shape = shape.with(axis, taps.length)
   }
   return data
@@ -124,12 +133,14 @@ const resize: Operator = (call) => {
   const common = policy === 'not_larger' ? Math.min(...(wanted ?? [1])) : policy === 'not_smaller' ? Math.max(...(wanted ?? [1])) : undefined
   axes.forEach((axis, i) => {
     const length = x.shape[axis]!
-    scale[axis] = common ?? wanted?.[i] ?? scales![i]!
+    scale[axis] = f(common ?? wanted?.[i] ?? scales![i]!)
     output[axis] = common === undefined ? (sizes?.[i] ?? Math.floor(Math.fround(length * scale[axis]!))) : Math.floor(length * common + 0.5)
   })
   const mode = call.text('mode', 'nearest')
   const transform = isOld ? 'asymmetric' : call.text('coordinate_transformation_mode', 'half_pixel')
-  const nearest = isOld ? 'floor' : call.text('nearest_mode', 'round_prefer_floor')
+  const mayNearest = call.text('nearest_mode', 'round_prefer_floor')
+  // Before opset 11 nothing said which is nearest: ONNX Runtime's rule, by whether an axis grows.
+  const nearestOf = (axis: number) => (isOld ? (scale[axis]! < 1 ? 'ceil' : 'floor') : mayNearest)
   const region = given<number[]>(1)
   const coordinates = x.shape.map((input, axis): Coordinates => {
     const i = axes.indexOf(axis)
@@ -141,20 +152,16 @@ const resize: Operator = (call) => {
   const inEngine = isFloat(x.type) && !x.isHost && rank === 4 && output[0] === x.shape[0] && output[1] === x.shape[1] && sizeOf(output) > 0
 
   if (mode === 'nearest') {
-    const whole = axes.every((axis) => Number.isInteger(output[axis]! / x.shape[axis]!) && scale[axis] === output[axis]! / x.shape[axis]!)
-    // Every element repeated: an axis of copies beside each axis.
-    if (!x.isHost && whole && ((transform === 'asymmetric' && nearest === 'floor') || (transform === 'half_pixel' && nearest.startsWith('round')))) {
-      return repeatedInEngine(call, x, output)
+    const at = coordinates.map((c, axis) => Array.from({ length: c.output }, (_, o) => limit(rounding[nearestOf(axis)]!(positionOf(o, c)), 0, c.input - 1)))
+    if (!x.isHost && sizeOf(output) > 0 && transform !== 'tf_crop_and_resize') {
+      const shows = (index: (o: number, input: number, output: number) => number) =>
+        coordinates.every(({ input, output: n }, axis) => at[axis]!.every((i, o) => i === index(o, input, n)))
+      // Every element repeated: an axis of copies beside each axis.
+      if (output.every((n, axis) => n % x.shape[axis]! === 0) && shows((o, input, n) => Math.floor((o * input) / n))) return repeatedInEngine(call, x, output)
+      if (inEngine && shows((o, input, n) => Math.floor(((2 * o + 1) * input - 1) / (2 * n)))) return bySize(call, x, output, 'nearest', false)
+      const changed = axes.filter((axis) => output[axis] !== x.shape[axis] || at[axis]!.some((i, o) => i !== o))
+      return changed.length ? changed.reduce((y, axis) => taken(call, y, axis, at[axis]!), x) : x.again()
     }
-    if (inEngine && exact && transform === 'half_pixel' && nearest === 'round_prefer_floor' && !call.number('antialias', 0))
-      return bySize(call, x, output, 'nearest', false)
-    const at = coordinates.map((axis) =>
-      Array.from({ length: axis.output }, (_, o) => {
-        // In float32, where what should be a tie is one.
-        const position = Math.fround(positionOf(o, axis))
-        return limit(rounding[nearest]!(position), 0, axis.input - 1)
-      }),
-    )
     const strides = stridesOf(x.shape)
     const from = x.data as Float64Array
     return call.host(x.type, output, (to) => {
@@ -181,7 +188,9 @@ const resize: Operator = (call) => {
     if (c.output === length && c.scale === 1 && transform !== 'tf_crop_and_resize') return []
     return [{ axis, taps: mode === 'cubic' ? tapsOf(c, (v) => cubic(v, a), 2, antialias, excludeOutside) : tapsOf(c, triangle, 1, antialias, false) }]
   })
-  const data = alongAxes(x, changed)
+  // Of whole numbers ONNX Runtime rounds and cuts to the type after each axis, the last one first, but between two neighbours takes off what is behind the point.
+  const round = isFloat(x.type) ? undefined : saturating(x.type, antialias || mode === 'cubic' ? roundFromZero : Math.trunc)
+  const data = antialias || !round ? alongAxes(x, changed.reverse(), round) : alongAxes(x, changed).map(round)
   extrapolate(call, data, x.shape, axes, coordinates)
   return call.host(x.type, output, (to) => to.set(data))
 }

@@ -142,7 +142,7 @@ function runs(indexes: readonly number[]): { to: number; from: number; length: n
   indexes.forEach((from, to) => {
     const last = result.at(-1)
     if (from < 0) return
-    if (last && last.to + last.length === to && (last.length === 1 ? Math.abs(from - last.from) <= 1 : last.from + last.length * last.step === from)) {
+    if (last && last.to + last.length === to && (last.length === 1 || last.from + last.length * last.step === from)) {
       if (last.length === 1) last.step = from - last.from
       last.length++
     } else result.push({ to, from, length: 1, step: 1 })
@@ -224,7 +224,7 @@ function pick(call: Call, x: Value, shape: Shape, at: (index: readonly number[])
 }
 
 /** What a list of indexes names along an axis. */
-function taken(call: Call, x: Value, axis: number, indexes: readonly number[]): Value {
+export function taken(call: Call, x: Value, axis: number, indexes: readonly number[]): Value {
   const parts = runs(indexes).map((run) => ({ source: x, axes: whole(x.shape).with(axis, { ...run, axis }) }))
   return move(call, x.shape.with(axis, indexes.length), parts)
 }

@@ -1,6 +1,7 @@
 /** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
 import type { Engine } from '../../engine.js'
+import { add, mul } from '../../ops/arithmetic.js'
 import { type ConvAlgorithm, conv2d, planConv2d } from '../../ops/conv2d.js'
 import { convTranspose2d } from '../../ops/convTranspose2d.js'
 import { copy } from '../../ops/copy.js'
@@ -121,11 +122,20 @@ function fromPlanes(call: Call, x: Value, y: Tensor, od: number): Value {
   return call.tensor(x.type, y.reshape([all / od, od, ...rest]), 'last')
 }
 
+/** A convolution of no channels to some, or of some to none: sums over nothing, and the bias. */
+function withoutTaps(call: Call, x: Value, shape: Shape, b: Value | undefined): Value {
+  const zeros = call.zeros(x.type, shape, 'last')
+  const y = zeros.tensor('last')
+  const { activation } = call.node
+  return b || activation ? call.tensor(x.type, add(y, b?.tensor() ?? 0, { out: y, activation }), 'last') : zeros
+}
+
 /** Of floats, or of whole numbers, whose sums are to be `exact`. */
 export function convolution(call: Call, x: Value, w: Value, b?: Value, exact = false): Value {
   if (x.shape.length !== w.shape.length) call.fail('filter', `of rank ${x.shape.length}, as x`, `rank ${w.shape.length}`)
   const sides = sidesOf(call, x.shape.slice(2), w.shape.slice(2))
   const groups = call.number('group', 1)
+  if (w.size === 0) return withoutTaps(call, x, [x.shape[0]!, w.shape[0]!, ...pooledLengths(sides, x.shape.slice(2), false)], b)
   const convolved = (pixels: Tensor, filter: Tensor, window: Sides) => {
     const options = { ...optionsOf(window), groups }
     const planned = (algorithm: ConvAlgorithm) => planConv2d(pixels.shape, filter.shape, { ...options, algorithm, simd: call.engine.simd }).algorithm
@@ -146,7 +156,7 @@ export function convolution(call: Call, x: Value, w: Value, b?: Value, exact = f
   const [stride, dilation, before] = [sides.stride[0]!, sides.dilation[0]!, sides.before[0]!]
   const od = pooledLengths(sides, x.shape.slice(2), false)[0]!
   const stacked = stackedPlanes(call, x, od, kd, groups, (o, t) => o * stride - before + t * dilation)
-  const filter = w.form('planes', () => turnedFilter(call.engine, w.reshaped([oc, ic, kd, kh * kw]), [3, 2, 1, 0], [kh, kw, kd * ic, oc]))
+  const filter = w.form('planes of Conv', () => turnedFilter(call.engine, w.reshaped([oc, ic, kd, kh * kw]), [3, 2, 1, 0], [kh, kw, kd * ic, oc]))
   return fromPlanes(call, x, convolved(stacked, filter, plane(sides)), od)
 }
 
@@ -175,6 +185,10 @@ const convTranspose: Operator = (call) => {
   }
   const sides: Sides = { size: [...size], stride, dilation, before: pads.slice(0, rank), after: pads.slice(rank) }
   const options = { groups: call.number('group', 1), bias: b?.tensor('plain'), activation: call.node.activation }
+  if (w.size === 0) {
+    const lengths = spatial.map((length, i) => (length - 1) * stride[i]! + extra[i]! + dilation[i]! * (size[i]! - 1) + 1 - pads[i]! - pads[rank + i]!)
+    return withoutTaps(call, x, [x.shape[0]!, w.shape[1]! * options.groups, ...lengths], b)
+  }
   if (rank !== 3) {
     const window = { ...optionsOf(sides), outputPadding: two(extra, 0), ...options }
     const y = withFilter(w, [0, 1], (filter) => convTranspose2d(image(call, x), filter, window))
@@ -185,7 +199,7 @@ const convTranspose: Operator = (call) => {
   const [step, reach, before] = [stride[0]!, dilation[0]!, sides.before[0]!]
   const od = (spatial[0]! - 1) * step + extra[0]! + reach * (kd - 1) + 1 - before - sides.after[0]!
   const stacked = stackedPlanes(call, x, od, kd, groups, (o, t) => (o + before - t * reach) / step)
-  const filter = w.form('planes', () => {
+  const filter = w.form(`planes of ConvTranspose in ${groups}`, () => {
     const split = w.reshaped([groups, ic / groups, oc, kd, kh * kw])
     return turnedFilter(call.engine, split, [4, 0, 3, 1, 2], [kh, kw, kd * ic, oc])
   })
@@ -256,12 +270,16 @@ function pooled(call: Call, x: Value, sides: Sides, pool: (x: Tensor, options: M
   return call.tensor(x.type, y.reshape([n, y.shape[1]!, oh, ow, c]), 'last')
 }
 
+/** Whether the window finds room, so that there is a first output. */
+const reaches = (x: Value, { size, dilation, before, after }: Sides): boolean =>
+  size.every((taps, i) => x.shape[i + 2]! > 0 && x.shape[i + 2]! + before[i]! + after[i]! > dilation[i]! * (taps - 1))
+
 const isImage = (x: Value): boolean => !x.isHost && x.shape.length > 2 && x.shape.length < 6
 
 const maxPool: Operator = (call) => {
   const x = call.input(0)
   const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
-  if (!call.node.outputs[1] && isImage(x)) return pooled(call, x, sides, maxPool2d)
+  if (!call.node.outputs[1] && isImage(x) && reaches(x, sides)) return pooled(call, x, sides, maxPool2d)
   const [values, places] = poolOnHost(call, x, sides, (under) =>
     under.reduce((best, next) => (next.value > best.value || Number.isNaN(next.value) ? next : best), { value: Number.NEGATIVE_INFINITY, at: 0 }),
   )
@@ -276,7 +294,7 @@ const averagePool: Operator = (call) => {
   const x = call.input(0)
   const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
   const countIncludePad = call.flag('count_include_pad')
-  if (isImage(x) && sides.dilation.every((step) => step === 1))
+  if (isImage(x) && reaches(x, sides) && sides.dilation.every((step) => step === 1))
     return pooled(call, x, sides, (pixels, options) => avgPool2d(pixels, { ...options, dilation: 1, countIncludePad }))
   const mean = (under: { value: number }[], counted: number) => ({
     value: under.reduce((sum, { value }) => sum + value, 0) / (countIncludePad ? counted : under.length || 1),
