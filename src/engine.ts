@@ -1,4 +1,5 @@
 import { check, FilterbankError, show } from './errors.js'
+import { checkInteger, checkOptions, MOST, type Names } from './options.js'
 import { Program } from './program.js'
 import { isShape, printShape, type Shape } from './shape.js'
 import type { Tape } from './tape.js'
@@ -21,6 +22,9 @@ export interface EngineOptions {
   /** Stops the loading. */
   signal?: AbortSignal
 }
+
+/** @internal */
+export const ENGINE: Names<EngineOptions> = { simd: true, threads: true, maximumBytes: true, wasm: true, signal: true }
 
 export interface MemoryUse {
   /** Bytes taken by tensors, packed filters and scratch. */
@@ -47,13 +51,9 @@ const CALL_BYTES = 8192
  * @example const engine = await createEngine()
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  checkOptions('createEngine', options, ENGINE)
   const { maximumBytes = MOST_BYTES, signal, wasm } = options
-  check(Number.isInteger(maximumBytes) && maximumBytes >= 4 * PAGE && maximumBytes <= MOST_BYTES, () => ({
-    op: 'createEngine',
-    argument: 'maximumBytes',
-    expected: `an integer from ${4 * PAGE} to ${MOST_BYTES}`,
-    got: show(maximumBytes),
-  }))
+  checkInteger(maximumBytes, 'maximumBytes', 4 * PAGE, MOST_BYTES, { op: 'createEngine' })
   signal?.throwIfAborted()
   const { threads, reason } = chooseThreads(wasm instanceof WebAssembly.Module ? 1 : undefined, options.threads)
   const { build, reason: simdReason } = await chooseBuild(options.simd ?? (wasm ? 'simd128' : undefined))
@@ -340,7 +340,7 @@ export class Engine {
 
   private checkShape(op: string, shape: Shape): void {
     this.checkAlive()
-    check(isShape(shape), () => ({ op, argument: 'shape', expected: 'an array of integers of at least 0', got: show(shape) }))
+    check(isShape(shape), () => ({ op, argument: 'shape', expected: `an array of integers from 0 to ${MOST}`, got: show(shape) }))
   }
 }
 

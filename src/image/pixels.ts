@@ -2,6 +2,7 @@
 import { FromBytes, ToBytes } from '../../assembly/calls.js'
 import { Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, isInteger, type Names } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 
@@ -31,6 +32,8 @@ export interface FromImageDataOptions {
   std?: number | readonly number[]
 }
 
+const FROM_IMAGE_DATA: Names<FromImageDataOptions> = { channels: true, mean: true, std: true }
+
 /** Coefficients of red, green and blue in luma. (Rec. ITU-R BT.601) */
 const LUMA = [0.299, 0.587, 0.114]
 
@@ -45,8 +48,13 @@ export function checkPixels(image: unknown, argument: string, { op, shapes }: Co
     got: data ? `data ${show(data)}` : show(image),
     shapes,
   }))
-  const isLength = (v: unknown) => Number.isInteger(v) && (v as number) >= 0
-  check(isLength(width) && isLength(height), () => ({ op, argument, expected: 'of integer width and height', got: `${show(width)} x ${show(height)}`, shapes }))
+  check(isInteger(width, 0) && isInteger(height, 0), () => ({
+    op,
+    argument,
+    expected: 'of integer width and height',
+    got: `${show(width)} x ${show(height)}`,
+    shapes,
+  }))
   const pixels = width! * height!
   check(
     channels.some((c) => data.length === pixels * c),
@@ -79,6 +87,7 @@ export function checkEngine(engine: unknown, { op, shapes }: Context): asserts e
  * @example const x = fromImageData(engine, context.getImageData(0, 0, 224, 224), { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] })
  */
 export function fromImageData(engine: Engine, image: Pixels, options: FromImageDataOptions = {}): Tensor {
+  checkOptions('fromImageData', options, FROM_IMAGE_DATA)
   const { channels = 'rgb', mean = 0, std = 1 } = options
   const context: Context = { op: 'fromImageData', shapes: {} }
   checkEngine(engine, context)

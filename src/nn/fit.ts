@@ -1,12 +1,13 @@
 /** Training and measuring. */
 import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../options.js'
 import { Tensor } from '../tensor.js'
 import { type Augment, type Batch, batchOf, checkData, isData, type Pick, picksOf, type Source } from './data.js'
 import { valueAndGradients } from './gradients.js'
 import { type Layer, Residual, Sequential } from './layers.js'
 import { checkLabels, crossEntropy } from './losses.js'
-import { clipByGlobalNorm, type Optimizer } from './optimizers.js'
+import { clipByGlobalNorm, Optimizer } from './optimizers.js'
 import { Random } from './random.js'
 
 /** Milliseconds after which others have their turn: events, timers, a signal. */
@@ -68,6 +69,22 @@ export interface FitOptions extends EvaluateOptions {
   onBatch?: (report: BatchReport) => unknown
   /** Called after every epoch; training waits for a promise. */
   onEpoch?: (report: EpochReport) => unknown
+}
+
+const EVALUATE: Names<EvaluateOptions> = { batchSize: true, loss: true, metrics: true }
+const FIT: Names<FitOptions> = {
+  batchSize: true,
+  loss: true,
+  metrics: true,
+  optimizer: true,
+  epochs: true,
+  seed: true,
+  augment: true,
+  clipNorm: true,
+  validation: true,
+  signal: true,
+  onBatch: true,
+  onEpoch: true,
 }
 
 /**
@@ -161,9 +178,7 @@ function unrecorded<T>(engine: Engine, fn: () => T): T {
 }
 
 function checkSizes(op: string, model: Layer, sizes: Record<string, number>): Engine {
-  for (const [argument, value] of Object.entries(sizes)) {
-    check(Number.isInteger(value) && value > 0, () => ({ op, argument, expected: 'a positive integer', got: show(value) }))
-  }
+  for (const [argument, value] of Object.entries(sizes)) checkInteger(value, argument, 1, MOST, { op })
   check(model?.parameters?.length > 0, () => ({ op, argument: 'model', expected: 'a layer with parameters', got: show(model) }))
   return model.parameters[0]!.engine
 }
@@ -184,6 +199,7 @@ function checkSizes(op: string, model: Layer, sizes: Record<string, number>): En
  */
 export async function fit(model: Layer, data: Source, options: FitOptions): Promise<EpochReport[]> {
   const op = 'fit'
+  checkOptions(op, options, FIT)
   const {
     optimizer,
     epochs = 1,
@@ -199,8 +215,9 @@ export async function fit(model: Layer, data: Source, options: FitOptions): Prom
     onEpoch,
   } = options
   const engine = checkSizes(op, model, { epochs, batchSize })
-  check(optimizer !== undefined, () => ({ op, argument: 'optimizer', expected: 'one made by sgd, rmsProp, adam or adamW', got: show(optimizer) }))
-  check(Number.isFinite(seed), () => ({ op, argument: 'seed', expected: 'a number', got: show(seed) }))
+  check(optimizer instanceof Optimizer, () => ({ op, argument: 'optimizer', expected: 'one made by sgd, rmsProp, adam or adamW', got: show(optimizer) }))
+  check(Number.isSafeInteger(seed), () => ({ op, argument: 'seed', expected: 'an integer', got: show(seed) }))
+  if (clipNorm !== undefined) checkNumber(clipNorm, 'clipNorm', (v) => v > 0, 'a positive number', { op })
   const samples = isData(data) ? checkData(op, 'data', data) : undefined
   check(samples === undefined || options.batchSize === undefined || batchSize <= samples, () => ({ op, argument: 'batchSize', expected: `at most ${samples}, the number of samples`, got: show(batchSize) })) // biome-ignore format: one line
   if (validation && isData(validation)) checkData(op, 'validation', validation)
@@ -264,6 +281,7 @@ export async function fit(model: Layer, data: Source, options: FitOptions): Prom
  */
 export async function evaluate(model: Layer, data: Source, options: EvaluateOptions = {}): Promise<Measured> {
   const op = 'evaluate'
+  checkOptions(op, options, EVALUATE)
   const { batchSize = 32, loss = crossEntropy, metrics } = options
   const engine = checkSizes(op, model, { batchSize })
   const labels = new LabelCheck(op, loss)

@@ -5,6 +5,7 @@ import { clamp, relu, softplus } from '../ops/activation.js'
 import { add, mul, sub } from '../ops/arithmetic.js'
 import { mean, sum } from '../ops/reduce.js'
 import { logSoftmax } from '../ops/softmax.js'
+import { checkNumber, checkOptions, type Names } from '../options.js'
 import { sameShape } from '../shape.js'
 import { Tensor } from '../tensor.js'
 
@@ -15,6 +16,8 @@ export interface CrossEntropyOptions {
   /** How much of the probability is spread evenly over all classes, 0 to 1. Default 0. */
   labelSmoothing?: number
 }
+
+const CROSS_ENTROPY: Names<CrossEntropyOptions> = { labelSmoothing: true }
 
 /**
  * -log of the probability that softmax(logits) gives to the label: the mean over the batch of -sum of label * logSoftmax(logits).
@@ -28,6 +31,7 @@ export interface CrossEntropyOptions {
  */
 export function crossEntropy(logits: Tensor, labels: Labels, options: CrossEntropyOptions = {}): Tensor {
   const op = 'crossEntropy'
+  checkOptions(op, options, CROSS_ENTROPY)
   const soft = labels instanceof Tensor ? labels : undefined
   const engine = engineOf(op, { logits }, { labels: soft })
   const { labelSmoothing = 0 } = options
@@ -35,7 +39,7 @@ export function crossEntropy(logits: Tensor, labels: Labels, options: CrossEntro
   const fail = (argument: string, expected: string, got: string) => () => ({ op, argument, expected, got, shapes })
   check(logits.shape.length === 2 && logits.size > 0, fail('logits', '[n, classes], none of them 0', show(logits.shape)))
   const [n, classes] = logits.shape as [number, number]
-  check(labelSmoothing >= 0 && labelSmoothing <= 1, fail('labelSmoothing', 'a number from 0 to 1', show(labelSmoothing)))
+  checkNumber(labelSmoothing, 'labelSmoothing', (v) => v >= 0 && v <= 1, 'a number from 0 to 1', { op, shapes })
   check(!soft || sameShape(soft.shape, logits.shape), fail('labels', show(logits.shape), show(soft?.shape)))
   if (!soft) checkLabels(op, labels as ArrayLike<number>, n, classes)
   return engine.scope(() => {
@@ -106,6 +110,10 @@ export function meanAbsoluteError(prediction: Tensor, target: Tensor): Tensor {
   })
 }
 
+type HuberOptions = { delta?: number }
+
+const HUBER: Names<HuberOptions> = { delta: true }
+
 /**
  * Squared where small, absolute where large: the mean of d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2), d = prediction - target.
  * Definition: Huber, "Robust estimation of a location parameter", 1964; PyTorch HuberLoss.
@@ -113,10 +121,11 @@ export function meanAbsoluteError(prediction: Tensor, target: Tensor): Tensor {
  * @param options delta 1
  * @example const loss = huber(prediction, target, { delta: 0.5 })
  */
-export function huber(prediction: Tensor, target: Tensor, options: { delta?: number } = {}): Tensor {
+export function huber(prediction: Tensor, target: Tensor, options: HuberOptions = {}): Tensor {
+  checkOptions('huber', options, HUBER)
   const { delta = 1 } = options
   const engine = checkPair('huber', prediction, target)
-  check(typeof delta === 'number' && delta > 0, () => ({ op: 'huber', argument: 'delta', expected: 'a positive number', got: show(delta) }))
+  checkNumber(delta, 'delta', (v) => v > 0, 'a positive number', { op: 'huber' })
   return engine.scope(() => {
     // With c = clamp(d, -delta, delta) it is c (d - c / 2).
     const d = sub(prediction, target)

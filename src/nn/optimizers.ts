@@ -4,6 +4,7 @@ import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { mul } from '../ops/arithmetic.js'
 import { sum } from '../ops/reduce.js'
+import { checkNumber, checkOptions, type Names } from '../options.js'
 import { sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Schedule } from './schedules.js'
@@ -36,6 +37,13 @@ export interface AdamOptions extends CommonOptions {
   epsilon?: number
 }
 
+const SGD: Names<SgdOptions> = { learningRate: true, weightDecay: true, momentum: true, nesterov: true }
+const RMS_PROP: Names<RmsPropOptions> = { learningRate: true, weightDecay: true, decay: true, epsilon: true }
+const ADAM: Names<AdamOptions> = { learningRate: true, weightDecay: true, beta1: true, beta2: true, epsilon: true }
+
+const AT_LEAST_0 = 'a number of at least 0'
+const atLeast0 = (v: number): boolean => v >= 0
+
 /** What one step needs beside the gradients. */
 interface Rule {
   op: UpdateOp
@@ -48,6 +56,16 @@ interface Rule {
   /** Whether it keeps a mean of gradients, and of their squares. */
   means: boolean
   squares: boolean
+}
+
+/** Throws where a learning rate is neither a finite number nor a schedule. */
+function checkRate(op: string, rate: unknown): void {
+  check(typeof rate === 'function' || Number.isFinite(rate), () => ({
+    op,
+    argument: 'learningRate',
+    expected: 'a number, or a function from step to number',
+    got: show(rate),
+  }))
 }
 
 /** Rows that fit an argument block. */
@@ -75,9 +93,9 @@ export class Optimizer {
       got: show(parameters),
     }))
     this.engine = engineOf(name, Object.fromEntries(parameters.map((parameter, i) => [`parameters[${i}]`, parameter])))
-    for (const [option, value] of Object.entries(rule)) {
-      if (typeof value === 'number') check(value >= 0, () => ({ op: name, argument: option, expected: 'a number of at least 0', got: show(value) }))
-    }
+    checkRate(name, learningRate)
+    checkNumber(rule.epsilon, 'epsilon', atLeast0, AT_LEAST_0, { op: name })
+    checkNumber(rule.weightDecay, 'weightDecay', atLeast0, AT_LEAST_0, { op: name })
     try {
       for (const { shape } of parameters) {
         for (const kept of [rule.means, rule.squares]) if (kept) this.state.push(this.engine.zeros(shape))
@@ -103,8 +121,9 @@ export class Optimizer {
     gradients.forEach(({ shape }, i) => {
       check(sameShape(shape, parameters[i]!.shape), () => ({ op, argument: `gradients[${i}]`, expected: show(parameters[i]!.shape), got: show(shape) }))
     })
+    checkRate(op, this.learningRate)
     const rate = typeof this.learningRate === 'number' ? this.learningRate : this.learningRate(this.steps)
-    check(Number.isFinite(rate), () => ({ op, argument: 'learningRate', expected: 'a number', got: show(rate) }))
+    checkNumber(rate, 'learningRate', Number.isFinite, 'a number', { op })
     for (const { storage } of parameters) storage.write(op)
     this.steps++
     const isAdam = rule.op === UpdateOp.adam
@@ -162,7 +181,9 @@ export class Optimizer {
  * @example const optimizer = sgd(model.parameters, { learningRate: 0.1, momentum: 0.9 })
  */
 export function sgd(parameters: readonly Tensor[], options: SgdOptions = {}): Optimizer {
+  checkOptions('sgd', options, SGD)
   const { learningRate = 0.01, momentum = 0, nesterov = false, weightDecay = 0 } = options
+  checkNumber(momentum, 'momentum', atLeast0, AT_LEAST_0, { op: 'sgd' })
   check(!nesterov || momentum > 0, () => ({ op: 'sgd', argument: 'momentum', expected: 'above 0 with nesterov', got: show(momentum) }))
   const op = nesterov ? UpdateOp.nesterov : UpdateOp.sgd
   return new Optimizer('sgd', parameters, learningRate, {
@@ -185,15 +206,18 @@ export function sgd(parameters: readonly Tensor[], options: SgdOptions = {}): Op
  * @example const optimizer = rmsProp(model.parameters)
  */
 export function rmsProp(parameters: readonly Tensor[], options: RmsPropOptions = {}): Optimizer {
+  checkOptions('rmsProp', options, RMS_PROP)
   const { learningRate = 0.01, decay = 0.99, epsilon = 1e-8, weightDecay = 0 } = options
+  checkNumber(decay, 'decay', atLeast0, AT_LEAST_0, { op: 'rmsProp' })
   const rule: Rule = { op: UpdateOp.rmsProp, a: 0, b: decay, epsilon, weightDecay, decoupled: false, means: false, squares: true }
   return new Optimizer('rmsProp', parameters, learningRate, rule)
 }
 
 function adamLike(name: string, parameters: readonly Tensor[], options: AdamOptions, decoupled: boolean, defaultDecay: number): Optimizer {
+  checkOptions(name, options, ADAM)
   const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = defaultDecay } = options
   for (const [argument, value] of Object.entries({ beta1, beta2 })) {
-    check(value >= 0 && value < 1, () => ({ op: name, argument, expected: 'a number from 0 to less than 1', got: show(value) }))
+    checkNumber(value, argument, (v) => v >= 0 && v < 1, 'a number from 0 to less than 1', { op: name })
   }
   return new Optimizer(name, parameters, learningRate, { op: UpdateOp.adam, a: beta1, b: beta2, epsilon, weightDecay, decoupled, means: true, squares: true })
 }
@@ -228,7 +252,7 @@ export function adamW(parameters: readonly Tensor[], options: AdamOptions = {}):
  */
 export function clipByGlobalNorm(gradients: readonly Tensor[], maximum: number): number {
   const op = 'clipByGlobalNorm'
-  check(maximum > 0, () => ({ op, argument: 'maximum', expected: 'a positive number', got: show(maximum) }))
+  checkNumber(maximum, 'maximum', (v) => v > 0, 'a positive number', { op })
   const engine = engineOf(op, Object.fromEntries(gradients.map((gradient, i) => [`gradients[${i}]`, gradient])))
   const norm = Math.sqrt(gradients.reduce((total, gradient) => total + engine.scope(() => sum(mul(gradient, gradient)).toArray()[0]!), 0))
   if (norm > maximum) for (const gradient of gradients) mul(gradient, maximum / norm, { out: gradient })

@@ -1,4 +1,5 @@
 import type { Engine } from '../engine.js'
+import { check, show } from '../errors.js'
 
 /** Numbers that look random, and follow from the seed alone. */
 export class Random {
@@ -6,6 +7,7 @@ export class Random {
   state: number
 
   constructor(seed: number) {
+    checkSeed(seed, 'Random')
     this.state = seed >>> 0
   }
 
@@ -43,6 +45,11 @@ export class Random {
 
 /** Where random numbers come from: a seed, or a generator that goes on from where it stands. */
 export type Seed = number | Random
+
+/** Throws where there is no seed. Of an integer 32 bits count; a fraction would be cut off, and every Math.random() be the same seed. */
+export function checkSeed(seed: unknown, op: string): asserts seed is Seed {
+  check(seed instanceof Random || Number.isSafeInteger(seed), () => ({ op, argument: 'seed', expected: 'an integer or a Random', got: show(seed) }))
+}
 
 const ofEngine = new WeakMap<Engine, Random>()
 

@@ -4,6 +4,7 @@
  */
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, type Names } from '../options.js'
 import { isShape, type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Layer } from './layers.js'
@@ -22,6 +23,8 @@ export interface SaveOptions {
   /** The optimiser whose state and steps belong to the model, for training to go on. */
   optimizer?: Optimizer
 }
+
+const SAVE: Names<SaveOptions> = { optimizer: true }
 
 /** Every tensor by the name that it has in the file. */
 function named(op: string, model: Layer, optimizer?: Optimizer): Map<string, Tensor> {
@@ -50,7 +53,9 @@ function named(op: string, model: Layer, optimizer?: Optimizer): Map<string, Ten
  * @throws FilterbankError where two tensors have the same name
  * @example writeFileSync('digits.safetensors', save(model, { optimizer }))
  */
-export function save(model: Layer, { optimizer }: SaveOptions = {}): Uint8Array<ArrayBuffer> {
+export function save(model: Layer, options: SaveOptions = {}): Uint8Array<ArrayBuffer> {
+  checkOptions('save', options, SAVE)
+  const { optimizer } = options
   const tensors = named('save', model, optimizer)
   const metadata: Record<string, string> = { format: 'filterbank' }
   if (model.generators.length > 0) metadata['generators'] = JSON.stringify(model.generators.map(({ state }) => state))
@@ -131,8 +136,10 @@ function generatorsIn(text: string | undefined, count: number): number[] | undef
  * Nothing has changed then
  * @example load(readFileSync('digits.safetensors'), model, { optimizer })
  */
-export function load(bytes: Uint8Array, model: Layer, { optimizer }: SaveOptions = {}): void {
+export function load(bytes: Uint8Array, model: Layer, options: SaveOptions = {}): void {
   const op = 'load'
+  checkOptions(op, options, SAVE)
+  const { optimizer } = options
   const { metadata, entries, start } = parse(bytes)
   const tensors = named(op, model, optimizer)
   const list = (names: string[]) => names.slice(0, 8).join(', ') + (names.length > 8 ? ` and ${names.length - 8} more` : '')

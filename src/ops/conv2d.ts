@@ -1,5 +1,6 @@
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkInteger, checkOptions, MOST, type Names } from '../options.js'
 import { type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Axis, type Context, opposite, type Padding, slidingWindow, type Window, type WindowOptions } from '../window.js'
@@ -27,6 +28,17 @@ export interface Conv2dOptions extends WindowOptions {
   out?: Tensor
 }
 
+const CONV2D: Names<Conv2dOptions> = {
+  stride: true,
+  padding: true,
+  dilation: true,
+  bias: true,
+  groups: true,
+  activation: true,
+  algorithm: true,
+  out: true,
+}
+
 /**
  * Correlates an image with a bank of filters (no flip, as all neural networks do):
  *
@@ -43,6 +55,7 @@ export interface Conv2dOptions extends WindowOptions {
  * @example const edges = conv2d(photo, filters, { padding: 'same', activation: 'relu' })
  */
 export function conv2d(x: Tensor, filter: Tensor, options: Conv2dOptions = {}): Tensor {
+  checkOptions('conv2d', options, CONV2D)
   const { bias, out } = options
   engineOf('conv2d', { x, filter }, { bias, out })
   return convolve(x, filter, options, { op: 'conv2d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape, out: out?.shape } })
@@ -65,6 +78,7 @@ export interface Conv1dOptions extends Omit<Conv2dOptions, 'stride' | 'dilation'
  * @example const features = conv1d(samples, filters, { stride: 2, padding: 'same' })
  */
 export function conv1d(x: Tensor, filter: Tensor, options: Conv1dOptions = {}): Tensor {
+  checkOptions('conv1d', options, CONV2D)
   const { bias, out, stride = 1, dilation = 1, padding = 'valid' } = options
   const engine = engineOf('conv1d', { x, filter }, { bias, out })
   const context: Context = { op: 'conv1d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape, out: out?.shape } }
@@ -105,6 +119,10 @@ export interface ConvPlan {
   units: number
 }
 
+type PlanOptions = Omit<Conv2dOptions, 'bias' | 'activation' | 'out'> & { simd?: 'simd128' | 'relaxed' }
+
+const PLAN: Names<PlanOptions> = { stride: true, padding: true, dilation: true, groups: true, algorithm: true, simd: true }
+
 /**
  * Tells what `conv2d` would do with tensors of these shapes: the algorithm and why, its cost and its memory.
  *
@@ -114,11 +132,8 @@ export interface ConvPlan {
  * @throws FilterbankError as `conv2d` does
  * @example planConv2d([1, 56, 56, 64], [3, 3, 64, 64], { padding: 1 }).algorithm // 'winograd'
  */
-export function planConv2d(
-  xShape: Shape,
-  filterShape: Shape,
-  options: Omit<Conv2dOptions, 'bias' | 'activation' | 'out'> & { simd?: 'simd128' | 'relaxed' } = {},
-): ConvPlan {
+export function planConv2d(xShape: Shape, filterShape: Shape, options: PlanOptions = {}): ConvPlan {
+  checkOptions('planConv2d', options, PLAN)
   const { groups, window, algorithm, reason, shape } = layerOf(xShape, filterShape, options, { op: 'planConv2d', shapes: { x: xShape, filter: filterShape } })
   const rows = options.simd === 'relaxed' ? 6 : 5
   const [n, , , ic] = xShape as [number, number, number, number]
@@ -163,7 +178,7 @@ function layerOf(xShape: Shape, filterShape: Shape, options: Conv2dOptions, cont
   const [n, ih, iw, ic] = xShape as [number, number, number, number]
   const [kh, kw, groupIn, oc] = filterShape as [number, number, number, number]
   check(kh > 0 && kw > 0 && groupIn > 0 && oc > 0, () => fail('filter', 'without a zero length', show(filterShape)))
-  check(Number.isInteger(groups) && groups > 0, () => fail('groups', 'a positive integer', show(groups)))
+  checkInteger(groups, 'groups', 1, MOST, context)
   check(ic % groups === 0 && oc % groups === 0, () => fail('groups', `a divisor of ${ic} input and ${oc} output channels`, `${groups}`))
   check(ic === groupIn * groups, () => fail('filter', `one of ${ic / groups} input channels${groups > 1 ? ` (${ic} in ${groups} groups)` : ''}`, `${groupIn}`))
   const window = slidingWindow([ih, iw], [kh, kw], options, context)
