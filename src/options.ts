@@ -178,6 +178,10 @@ export function only<Options extends object>(options: Options, names: Names<NoIn
   return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(names, name))) as Partial<Options>
 }
 
+/** Whether `value` is a string that a table has. */
+export const isName = <Table extends object>(value: unknown, table: Table): value is keyof Table & string =>
+  typeof value === 'string' && Object.hasOwn(table, value)
+
 /** Whether `value` is an integer from `least` to `most`. */
 export const isInteger = (value: unknown, least: number, most = MOST): value is number =>
   Number.isInteger(value) && (value as number) >= least && (value as number) <= most

@@ -2,7 +2,7 @@
 import { FromBytes, ToBytes } from '../../assembly/calls.js'
 import { Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
-import { checkOptions, isInteger, type Names } from '../options.js'
+import { checkOptions, isInteger, isName, type Names } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 
@@ -92,7 +92,7 @@ export function fromImageData(engine: Engine, image: Pixels, options: FromImageD
   const context: Context = { op: 'fromImageData', shapes: {} }
   checkEngine(engine, context)
   checkPixels(image, 'image', context)
-  check(Object.hasOwn(channelCounts, channels), () => ({
+  check(isName(channels, channelCounts), () => ({
     ...context,
     argument: 'channels',
     expected: `one of ${Object.keys(channelCounts).join(', ')}`,

@@ -14,7 +14,7 @@ import { AVG_POOL, type AvgPool2dOptions, avgPool2d, globalAvgPool2d, MAX_POOL, 
 import { type ResizeOptions, resize } from '../ops/resize.js'
 import { checkInteger, checkNumber, checkOptions, MOST, type Names, only } from '../options.js'
 import { type Shape, sizeOf } from '../shape.js'
-import type { Tensor } from '../tensor.js'
+import { checkNumbers, type Tensor } from '../tensor.js'
 import { type Pair, pair } from '../window.js'
 import { type Initial, initializerOf } from './initializers.js'
 import type { OnnxGraph, OnnxValue } from './onnx.js'
@@ -167,8 +167,14 @@ function weights(
 ): Tensor[] {
   const { initial = 'he', seed } = options
   if (seed !== undefined) checkSeed(seed, op)
-  const data = initializerOf(initial, op)(randomOf(seed, engine), shape, fanIn, fanOut)
-  const weight = engine.tensor(data, shape)
+  const initialize = initializerOf(initial, op)
+  const random = randomOf(seed, engine)
+  // The memory first: what does not fit is not to be drawn.
+  const weight = engine.upload(shape, (pointer) => {
+    const data = initialize(random, shape, fanIn, fanOut)
+    checkNumbers(data, shape, op)
+    engine.f32.set(data, pointer / 4)
+  })
   weight.name = name
   if (!bias) return [weight]
   try {
@@ -359,7 +365,7 @@ export class Linear extends Layer {
 function vectors(engine: Engine, shape: Shape, values: Record<string, number>): Tensor[] {
   return engine.scope(() =>
     Object.entries(values).map(([name, value]) => {
-      const tensor = engine.tensor(new Float32Array(sizeOf(shape)).fill(value), shape)
+      const tensor = engine.upload(shape, (pointer) => void engine.f32.fill(value, pointer / 4, pointer / 4 + sizeOf(shape)))
       tensor.name = name
       return tensor
     }),

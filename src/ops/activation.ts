@@ -2,7 +2,7 @@
 import { BinaryOp, UnaryOp } from '../../assembly/calls.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
-import { checkNumber, checkOptions, type Names } from '../options.js'
+import { checkNumber, checkOptions, isName, type Names } from '../options.js'
 import { broadcastShapes, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
@@ -45,9 +45,9 @@ function formulaOf(activation: Activation): Formula {
 /** The bounds that a tile's store clamps to: those of the activation where it is a clamp, else none. Throws for what is no activation. */
 export function fusedClamp(activation: Activation | undefined, context: Context): readonly [number, number] {
   if (activation === undefined) return NO_CLAMP
-  const isName = typeof activation === 'string' && Object.hasOwn(formulas, activation)
+  const named = isName(activation, formulas)
   const isRange = Array.isArray(activation) && activation.length === 2 && activation.every((v) => typeof v === 'number') && activation[0] <= activation[1]
-  check(isName || isRange, () => ({
+  check(named || isRange, () => ({
     ...context,
     argument: 'activation',
     expected: `one of ${Object.keys(formulas).join(', ')} or [low, high]`,

@@ -1,11 +1,11 @@
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
-import { checkInteger, checkOptions, MOST, type Names } from '../options.js'
-import { type Shape, sameShape, sizeOf } from '../shape.js'
+import { checkInteger, checkOptions, isName, MOST, type Names } from '../options.js'
+import { isShape, type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Axis, type Context, opposite, type Padding, slidingWindow, type Window, type WindowOptions } from '../window.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
-import { blockGrouped, depthwiseFilter, groupedPanels, runDepthwiseInput, runGrouped } from './depthwise.js'
+import { blockGrouped, depthwiseFilter, groupedPanels, isNear, runDepthwiseInput, runGrouped } from './depthwise.js'
 import { checkNoTape } from './elementwise.js'
 import { runFilterGradient } from './filterGradient.js'
 import { blockProduct, filterPanels, type Product, packed, packedFloats, runProduct, slide, turned } from './igemm.js'
@@ -134,6 +134,9 @@ const PLAN: Names<PlanOptions> = { stride: true, padding: true, dilation: true, 
  */
 export function planConv2d(xShape: Shape, filterShape: Shape, options: PlanOptions = {}): ConvPlan {
   checkOptions('planConv2d', options, PLAN)
+  for (const [argument, shape] of Object.entries({ xShape, filterShape })) {
+    check(isShape(shape), () => ({ op: 'planConv2d', argument, expected: `an array of integers from 0 to ${MOST}`, got: show(shape) }))
+  }
   const { groups, window, algorithm, reason, shape } = layerOf(xShape, filterShape, options, { op: 'planConv2d', shapes: { x: xShape, filter: filterShape } })
   const rows = options.simd === 'relaxed' ? 6 : 5
   const [n, , , ic] = xShape as [number, number, number, number]
@@ -223,9 +226,10 @@ function choose(
   wanted: ConvAlgorithm,
   [kh, kw, groupIn, oc]: Shape,
   groups: number,
-  { h, w }: Window,
+  window: Window,
   context: Context,
 ): { algorithm: Algorithm; reason: string } {
+  const { h, w } = window
   const groupOut = oc! / groups
   const isPoint = kh === 1 && kw === 1 && h.before + h.after + w.before + w.after === 0
   // Of more than one group, whole panels and whole vectors.
@@ -239,16 +243,17 @@ function choose(
     depthwise: groupIn === 1 && groupOut === 1,
     grouped: groupIn! <= 16 && groupOut <= 16,
   }
-  check(wanted in fits, () => ({ ...context, argument: 'algorithm', expected: `one of ${Object.keys(fits).join(', ')}`, got: show(wanted) }))
+  check(isName(wanted, fits), () => ({ ...context, argument: 'algorithm', expected: `one of ${Object.keys(fits).join(', ')}`, got: show(wanted) }))
   check(fits[wanted], () => ({ ...context, argument: 'algorithm', expected: 'one that fits this layer', got: show(wanted) }))
   if (wanted !== 'auto') return { algorithm: wanted, reason: 'as asked for' }
-  if (groupIn === 1 && groupOut === 1 && groups > 1) return { algorithm: 'depthwise', reason: 'one filter per channel' }
+  const near = isNear(window)
+  if (groupIn === 1 && groupOut === 1 && groups > 1 && near) return { algorithm: 'depthwise', reason: 'one filter per channel' }
   if (isPoint) return { algorithm: 'gemm', reason: 'a 1x1 window is a matrix product' }
   if (isWinograd && groupIn! >= 8 && groupOut >= 4) return { algorithm: 'winograd', reason: '3x3 at stride 1, and channels enough to pay for the transforms' }
   const fewOut = groupOut <= 4 || (groupOut <= 8 && groupIn! <= 4)
   const fewIn = groups === 1 && groupIn! <= 2
   const byLanes = groups === 1 && groupIn! % 4 === 0 && groupOut <= 3
-  if (fits.grouped && (fewOut || fewIn) && !byLanes) return { algorithm: 'grouped', reason: 'too few channels in a group to fill panels of 8' }
+  if (fits.grouped && near && (fewOut || fewIn) && !byLanes) return { algorithm: 'grouped', reason: 'too few channels in a group to fill panels of 8' }
   return { algorithm: 'igemm', reason: 'any window' }
 }
 
