@@ -1,5 +1,6 @@
 import { relaxedSimd, simd } from 'wasm-feature-detect'
-import { createEngine, type EngineOptions } from './engine.js'
+import { createEngine, ENGINE, type EngineOptions } from './engine.js'
+import { checkOptions } from './options.js'
 import { version } from './version.js'
 import { compilerOf, coresOf, reachBuiltins } from './wasm/host.js'
 import { type Build, preferred } from './wasm/load.js'
@@ -37,6 +38,7 @@ export interface Diagnosis {
  * @example console.table(await diagnose())
  */
 export async function diagnose(options: EngineOptions = {}): Promise<Diagnosis> {
+  checkOptions('diagnose', options, ENGINE)
   const { process, navigator, crossOriginIsolated } = globalThis as Partial<typeof globalThis>
   // Deno and Bun give themselves out as a Node, and name themselves where browsers do.
   const { node, v8, deno, bun } = process?.versions ?? ({} as Partial<NodeJS.ProcessVersions>)

@@ -1,4 +1,5 @@
 import { check, FilterbankError, messageOf, show } from './errors.js'
+import { checkInteger, checkOptions, MOST, type Names } from './options.js'
 import { Program } from './program.js'
 import { disposal, isMap, isModule, isSet, isThenable } from './realm.js'
 import { isShape, printShape, type Shape } from './shape.js'
@@ -34,6 +35,9 @@ export interface EngineOptions {
   signal?: AbortSignal
 }
 
+/** @internal */
+export const ENGINE: Names<EngineOptions> = { simd: true, threads: true, maximumBytes: true, wasm: true, signal: true }
+
 /** What an engine's memory holds, as `engine.memory()` tells it. */
 export interface MemoryUse {
   /** Bytes taken by tensors, packed filters and scratch. */
@@ -61,14 +65,9 @@ const CALL_BYTES = 8192
  * @example const engine = await createEngine()
  */
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  check(typeof options === 'object' && options !== null, () => ({ op: 'createEngine', argument: 'options', expected: 'an object', got: show(options) }))
+  checkOptions('createEngine', options, ENGINE)
   const { maximumBytes = MOST_BYTES, signal, wasm } = options
-  check(Number.isInteger(maximumBytes) && maximumBytes >= 4 * PAGE && maximumBytes <= MOST_BYTES, () => ({
-    op: 'createEngine',
-    argument: 'maximumBytes',
-    expected: `an integer from ${4 * PAGE} to ${MOST_BYTES}`,
-    got: show(maximumBytes),
-  }))
+  checkInteger(maximumBytes, 'maximumBytes', 4 * PAGE, MOST_BYTES, { op: 'createEngine' })
   check(signal === undefined || signal === null || typeof signal.throwIfAborted === 'function', () => ({
     op: 'createEngine',
     argument: 'signal',
@@ -434,7 +433,7 @@ export class Engine {
 
   private checkShape(op: string, shape: Shape): void {
     this.checkAlive()
-    check(isShape(shape), () => ({ op, argument: 'shape', expected: 'an array of integers of at least 0', got: show(shape) }))
+    check(isShape(shape), () => ({ op, argument: 'shape', expected: `an array of integers from 0 to ${MOST}`, got: show(shape) }))
   }
 }
 

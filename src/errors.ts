@@ -49,25 +49,50 @@ export function check(condition: boolean, complaint: () => Complaint): asserts c
   if (!condition) throw new FilterbankError(complaint())
 }
 
-/** A value as an error shows it: strings quoted, arrays in brackets, long ones cut. */
+/** Items of an array, fields of an object and letters of a string that an error shows, and how deep. */
+const MOST_ITEMS = 8
+const MOST_FIELDS = 4
+const MOST_LETTERS = 80
+const MOST_DEPTH = 2
+
+/** A value as an error shows it, in one line: strings quoted, arrays in brackets, small objects with their fields, long ones cut. Never throws. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value)
-  if (Array.isArray(value)) return showList(value, 4)
-  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${'length' in value ? `length ${value.length}` : `${value.byteLength} bytes`}`
-  if (typeof value === 'bigint') return `${value}n`
-  if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object' && value !== null) return `an object (${nameOf(value)})`
-  return String(value)
+  try {
+    return shown(value, 0)
+  } catch {
+    // Whatever a getter or a proxy does: an error about it is not to be another.
+    return 'an object that cannot be shown'
+  }
 }
 
-/** Lists in lists, but not for ever: one may contain itself. */
-function showList(list: readonly unknown[], depth: number): string {
-  const item = (value: unknown): string => (!Array.isArray(value) ? show(value) : depth > 1 ? showList(value, depth - 1) : '[...]')
-  return `[${list.slice(0, 8).map(item).join(', ')}${list.length > 8 ? ', ...' : ''}]`
+function shown(value: unknown, depth: number): string {
+  if (typeof value === 'string') return quoted(value)
+  if (typeof value === 'bigint') return `${cut(String(value))}n`
+  if (typeof value === 'symbol') return cut(String(value))
+  if (typeof value === 'function') return 'a function'
+  if (typeof value !== 'object' || value === null) return Object.is(value, -0) ? '-0' : String(value)
+  if (Array.isArray(value)) {
+    if (depth === MOST_DEPTH) return `an array of length ${value.length}`
+    const items = Array.from({ length: Math.min(value.length, MOST_ITEMS) }, (_, i) => shown(value[i], depth + 1))
+    return `[${items.join(', ')}${value.length > MOST_ITEMS ? `, ... ${value.length} in all` : ''}]`
+  }
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${'length' in value ? `length ${value.length}` : `${value.byteLength} bytes`}`
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (depth < MOST_DEPTH && (prototype === Object.prototype || prototype === null) && !(Symbol.toStringTag in value)) {
+    const fields = Object.entries(value)
+    const few = fields.slice(0, MOST_FIELDS).map(([name, field]) => `${/^[\w$]+$/.test(name) ? cut(name) : quoted(name)}: ${shown(field, depth + 1)}`)
+    return few.length ? `{ ${few.join(', ')}${fields.length > MOST_FIELDS ? ', ...' : ''} }` : '{}'
+  }
+  return `an object (${cut(nameOf(value))})`
 }
+
+const cut = (text: string): string => (text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)}...` : text)
+
+const quoted = (text: string): string =>
+  text.length > MOST_LETTERS ? `${JSON.stringify(text.slice(0, MOST_LETTERS))}... (${text.length} characters)` : JSON.stringify(text)
 
 /** What someone else's error says. */
 export const messageOf = (error: unknown): string => (error as Error | undefined)?.message || String(error)
 
 /** What kind of object it is. Our own classes say so by a tag, which a minifier leaves alone. */
-const nameOf = (value: object): string => (Symbol.toStringTag in value ? String(value[Symbol.toStringTag]) : (value.constructor?.name ?? 'no prototype'))
+const nameOf = (value: object): string => (Symbol.toStringTag in value ? String(value[Symbol.toStringTag]) : value.constructor?.name || 'no name')

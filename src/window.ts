@@ -10,6 +10,7 @@
  *   output = (input - 1) * stride + reach + outputPadding - before - after
  */
 import { check, show } from './errors.js'
+import { isInteger, MOST } from './options.js'
 import type { Shape } from './shape.js'
 
 /** One number for both axes, or [height, width]. */
@@ -52,14 +53,16 @@ export interface Context {
   shapes: Record<string, Shape | undefined>
 }
 
+/** The bound that every integer has, where one of these breaks it. */
+const upTo = (...values: unknown[]): string => (values.some((value) => isInteger(value, MOST + 1, Number.POSITIVE_INFINITY)) ? `, at most ${MOST}` : '')
+
 /** `value` as [height, width], each an integer of at least `least`. */
 export function pair(value: unknown, argument: string, least: 0 | 1, { op, shapes }: Context): [number, number] {
   const [h, w] = Array.isArray(value) && value.length === 2 ? value : [value, value]
-  const fits = (v: unknown) => Number.isInteger(v) && (v as number) >= least
-  check(fits(h) && fits(w), () => ({
+  check(isInteger(h, least) && isInteger(w, least), () => ({
     op,
     argument,
-    expected: `${least ? 'a positive integer' : 'an integer of at least 0'} or [height, width] of such`,
+    expected: `${least ? 'a positive integer' : 'an integer of at least 0'} or [height, width] of such${upTo(h, w)}`,
     got: show(value),
     shapes,
   }))
@@ -72,16 +75,27 @@ function sides(padding: Padding, { op, shapes }: Context): 'same' | [[number, nu
   if (padding === 'valid') return [[0, 0], [0, 0]] // biome-ignore format: a matrix
   const [h, w] = Array.isArray(padding) && padding.length === 2 ? padding : [padding, padding]
   const both = (side: unknown): [number, number] => (Array.isArray(side) && side.length === 2 ? [side[0], side[1]] : [side as number, side as number])
-  const fits = ([before, after]: [number, number]) => Number.isInteger(before) && Number.isInteger(after) && before >= 0 && after >= 0
+  const fits = ([before, after]: [number, number]) => isInteger(before, 0) && isInteger(after, 0)
   const result: [[number, number], [number, number]] = [both(h), both(w)]
   check(fits(result[0]) && fits(result[1]), () => ({
     op,
     argument: 'padding',
-    expected: "'same', 'valid', an integer of at least 0, [height, width] or [[top, bottom], [left, right]]",
+    expected: `'same', 'valid', an integer of at least 0, [height, width] or [[top, bottom], [left, right]]${upTo(...result.flat())}`,
     got: show(padding),
     shapes,
   }))
   return result
+}
+
+/** Throws where a window stands so far from its input that a kernel could not count the elements between. */
+function checkExtent({ input, output, size, stride, dilation, before, after }: Axis, context: Context): void {
+  const extent = Math.abs(before) + Math.max(input, output) + Math.abs(after) + dilation * (size - 1) + 1 + stride
+  check(extent <= MOST, () => ({
+    ...context,
+    argument: 'window',
+    expected: `within ${MOST} elements, with its stride and padding`,
+    got: `size ${size}, stride ${stride}, dilation ${dilation}, padding ${before} before and ${after} after`,
+  }))
 }
 
 /** A window that slides over an input of [height, width]: convolution and pooling. `ceilMode` rounds the output up, but a window must start inside the input or its left padding. */
@@ -115,7 +129,9 @@ export function slidingWindow(
       expected: `enough for a window that reaches over ${reach} to fit the input's ${i ? 'width' : 'height'} ${input[i]}`,
       got: `${padding === 'same' ? "'same'" : `${before} before and ${after} after`}, which leaves no output`,
     }))
-    return { input: input[i], output, size: size[i], stride: stride[i], dilation: dilation[i], before, after }
+    const settled = { input: input[i], output, size: size[i], stride: stride[i], dilation: dilation[i], before, after }
+    checkExtent(settled, context)
+    return settled
   }
   return { h: axis(0), w: axis(1) }
 }
@@ -159,7 +175,9 @@ export function transposedWindow(
       expected: `less than the ${full} elements of the output's ${i ? 'width' : 'height'}`,
       got: `${before} before and ${after} after`,
     }))
-    return { input: input[i], output, size: size[i], stride: stride[i], dilation: dilation[i], before, after }
+    const settled = { input: input[i], output, size: size[i], stride: stride[i], dilation: dilation[i], before, after }
+    checkExtent(settled, context)
+    return settled
   }
   return { h: axis(0), w: axis(1) }
 }

@@ -1,4 +1,5 @@
 import { check, show } from '../errors.js'
+import { isName } from '../options.js'
 import type { Context } from '../window.js'
 
 const modulo = (i: number, period: number): number => ((i % period) + period) % period
@@ -26,6 +27,6 @@ const rules: Record<Border, (i: number, size: number) => number> = {
 
 /** The rule of a border: (position, size) -> element, or -1 for a zero. @internal */
 export function borderRule(border: Border, context: Context): (i: number, size: number) => number {
-  check(Object.hasOwn(rules, border), () => ({ ...context, argument: 'border', expected: `one of ${Object.keys(rules).join(', ')}`, got: show(border) }))
+  check(isName(border, rules), () => ({ ...context, argument: 'border', expected: `one of ${Object.keys(rules).join(', ')}`, got: show(border) }))
   return rules[border]
 }

@@ -6,6 +6,7 @@
 import { Filter } from '../../assembly/calls.js'
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import type { Names } from '../options.js'
 import { arrayName } from '../realm.js'
 import type { Shape } from '../shape.js'
 import { Tensor } from '../tensor.js'
@@ -24,6 +25,9 @@ export interface FilterOptions {
   /** Where the result goes, for `{ data, width, height }`: as long as `data`, and not its memory. By default a new array, which costs as much as a small filter. */
   out?: Uint8ClampedArray<ArrayBuffer>
 }
+
+/** @internal */
+export const FILTER: Names<FilterOptions> = { border: true, engine: true, out: true }
 
 /** A filter gives the kind of image that it takes. */
 export type Filtered<Image> = Image extends Tensor ? Tensor : OwnPixels
@@ -113,9 +117,9 @@ function withWork<T>(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, rule: Rul
   const [kh, kw] = plan.size
   const { weights = [], across = [] } = plan
   const words = { rows: n * (h + kh - 1), sides: kw - 1, weights: weights.length, across: across.length, zeros: w * c + 4 }
-  engine.scratch(4 * (plan.planes * ((w + kw - 1) * c + 8) + plan.taps))
   const start = engine.allocate(4 * Object.values(words).reduce((a, b) => a + b) + restBytes)
   try {
+    engine.scratch(4 * (plan.planes * ((w + kw - 1) * c + 8) + plan.taps))
     let end = start
     const place = (count: number): number => {
       end += count * 4
@@ -176,18 +180,18 @@ function filterTensor(engine: Engine, x: Tensor, plan: Plan, rule: Rule): Tensor
   const [n, h, w, c] = shape
   const kh = plan.size[0]
   const top = anchorOf(kh)
-  return withWork(engine, plan, shape, rule, 0, (work) => {
-    const y = engine.empty(shape)
-    const { i32 } = engine
-    let entry = work.rows / 4
-    for (let image = 0; h && image < n; image++) {
-      for (let r = 0; r < h + kh - 1; r++) {
-        const row = rule(r - top, h)
-        i32[entry++] = row < 0 ? work.zeros : x.pointer + (image * h + row) * w * c * 4
+  return engine.make(shape, (y) => {
+    withWork(engine, plan, shape, rule, 0, (work) => {
+      const { i32 } = engine
+      let entry = work.rows / 4
+      for (let image = 0; h && image < n; image++) {
+        for (let r = 0; r < h + kh - 1; r++) {
+          const row = rule(r - top, h)
+          i32[entry++] = row < 0 ? work.zeros : x.pointer + (image * h + row) * w * c * 4
+        }
       }
-    }
-    runFilter(engine, plan, shape, work, y.pointer)
-    return y
+      runFilter(engine, plan, shape, work, y.pointer)
+    })
   })
 }
 

@@ -1,8 +1,9 @@
 /** Filters that weigh the pixels of a window. Each correlates: the window is not flipped. Channels do not mix. */
 import { check, show } from '../errors.js'
+import { checkNumber, checkOptions, isInteger, type Names } from '../options.js'
 import { Tensor } from '../tensor.js'
 import { type Context, pair } from '../window.js'
-import { about, applyFilter, type Filtered, type FilterOptions, type Plan } from './filter.js'
+import { about, applyFilter, FILTER, type Filtered, type FilterOptions, type Plan } from './filter.js'
 import type { Pixels } from './pixels.js'
 
 /** The longest side of a separable window: a standard deviation of 1365 reaches so far. */
@@ -23,16 +24,11 @@ const separablePlan = (weights: number[], across: number[], blend?: Plan['blend'
   blend,
 })
 
-/** A number that passes, or a complaint. */
-function checkNumber(value: unknown, argument: string, fits: (v: number) => boolean, expected: string, context: Context): asserts value is number {
-  check(typeof value === 'number' && Number.isFinite(value) && fits(value), () => ({ ...context, argument, expected, got: show(value) }))
-}
-
 /** exp(-i^2 / (2 sigma^2)) for i from -radius to radius, divided by their sum. */
 function gaussian(sigma: number, size: number | undefined, context: Context): number[] {
   checkNumber(sigma, 'sigma', (v) => v > 0 && 6 * v < LONGEST - 1, `a number above 0 and below ${(LONGEST - 1) / 6}`, context)
   const taps = size ?? 2 * Math.ceil(3 * sigma) + 1
-  checkNumber(taps, 'size', (v) => Number.isInteger(v) && v > 0 && v % 2 === 1 && v <= LONGEST, `an odd integer from 1 to ${LONGEST}`, context)
+  checkNumber(taps, 'size', (v) => isInteger(v, 1, LONGEST) && v % 2 === 1, `an odd integer from 1 to ${LONGEST}`, context)
   const weights = Array.from({ length: taps }, (_, i) => Math.exp(-(((i - (taps >> 1)) / sigma) ** 2) / 2))
   const sum = weights.reduce((a, b) => a + b)
   return weights.map((weight) => weight / sum)
@@ -56,6 +52,7 @@ export function filter2d<Image extends Tensor | Pixels>(
   kernel: readonly (readonly number[])[] | Tensor,
   options: FilterOptions = {},
 ): Filtered<Image> {
+  checkOptions('filter2d', options, FILTER)
   const context = about('filter2d', image, kernel)
   return applyFilter(image, options, windowPlan(kernelRows(image, kernel, options, context)), context)
 }
@@ -84,8 +81,9 @@ function kernelRows(image: unknown, kernel: unknown, { engine }: FilterOptions, 
     lengths.every((length) => length === lengths[0]),
     fail(`rows of lengths ${lengths.join(', ')}`),
   )
-  const odd = (rows as unknown[][]).flat().find((value) => typeof value !== 'number')
-  check(odd === undefined, fail(show(odd)))
+  const all = (rows as unknown[][]).flat()
+  const odd = all.findIndex((value) => typeof value !== 'number')
+  check(odd < 0, fail(show(all[odd])))
   return rows as number[][]
 }
 
@@ -95,12 +93,15 @@ export interface GaussianBlurOptions extends FilterOptions {
   size?: number
 }
 
+const GAUSSIAN: Names<GaussianBlurOptions> = { border: true, engine: true, out: true, size: true }
+
 /**
  * Blurs by a Gaussian of standard deviation `sigma` pixels, cut off at ceil(3 * sigma) and normalised: its weights sum to 1. Separable.
  * Images and errors as in `filter2d`; `sigma` must be positive and finite.
  * @example const soft = gaussianBlur(photo, 2)
  */
 export function gaussianBlur<Image extends Tensor | Pixels>(image: Image, sigma: number, options: GaussianBlurOptions = {}): Filtered<Image> {
+  checkOptions('gaussianBlur', options, GAUSSIAN)
   const context = about('gaussianBlur', image)
   const weights = gaussian(sigma, options.size, context)
   return applyFilter(image, options, separablePlan(weights, weights), context)
@@ -116,6 +117,7 @@ const BOX_TO = 256
  * @example const soft = boxBlur(photo, 5)
  */
 export function boxBlur<Image extends Tensor | Pixels>(image: Image, size: number | readonly [number, number], options: FilterOptions = {}): Filtered<Image> {
+  checkOptions('boxBlur', options, FILTER)
   const context = about('boxBlur', image)
   const [kh, kw] = pair(size, 'size', 1, context)
   check(Math.max(kh, kw) <= LONGEST, () => ({ ...context, argument: 'size', expected: `at most ${LONGEST}`, got: show(size) }))
@@ -133,12 +135,15 @@ export interface PassOptions extends FilterOptions {
   sigma?: number
 }
 
+const PASS: Names<PassOptions> = { border: true, engine: true, out: true, sigma: true }
+
 /**
  * Coarse structure: the image blurred by a Gaussian. Images and errors as in `filter2d`.
  * @param options sigma 2, border 'reflect101'
  * @example const coarse = lowPass(photo, { sigma: 4 })
  */
 export function lowPass<Image extends Tensor | Pixels>(image: Image, options: PassOptions = {}): Filtered<Image> {
+  checkOptions('lowPass', options, PASS)
   const context = about('lowPass', image)
   const weights = gaussian(options.sigma ?? 2, undefined, context)
   return applyFilter(image, options, separablePlan(weights, weights), context)
@@ -150,6 +155,7 @@ export function lowPass<Image extends Tensor | Pixels>(image: Image, options: Pa
  * @example const fine = highPass(photo, { sigma: 4 })
  */
 export function highPass<Image extends Tensor | Pixels>(image: Image, options: PassOptions = {}): Filtered<Image> {
+  checkOptions('highPass', options, PASS)
   const context = about('highPass', image)
   const weights = gaussian(options.sigma ?? 2, undefined, context)
   return applyFilter(image, options, separablePlan(weights, weights, { keep: 1, gain: -1, threshold: 0 }), context)
@@ -161,14 +167,17 @@ export interface SharpenOptions extends FilterOptions {
   amount?: number
 }
 
+const SHARPEN: Names<SharpenOptions> = { border: true, engine: true, out: true, amount: true }
+
 /**
  * The image less `amount` times its Laplacian: [[0, -1, 0], [-1, 5, -1], [0, -1, 0]] for 1. Images and errors as in `filter2d`.
  * @example const crisp = sharpen(photo, { amount: 0.5 })
  */
 export function sharpen<Image extends Tensor | Pixels>(image: Image, options: SharpenOptions = {}): Filtered<Image> {
+  checkOptions('sharpen', options, SHARPEN)
   const { amount = 1 } = options
   const context = about('sharpen', image)
-  checkNumber(amount, 'amount', () => true, 'a finite number', context)
+  checkNumber(amount, 'amount', Number.isFinite, 'a finite number', context)
   const kernel = [
     [0, -amount, 0],
     [-amount, 1 + 4 * amount, -amount],
@@ -185,6 +194,8 @@ export interface UnsharpMaskOptions extends PassOptions {
   threshold?: number
 }
 
+const UNSHARP: Names<UnsharpMaskOptions> = { border: true, engine: true, out: true, sigma: true, amount: true, threshold: true }
+
 /**
  * Sharpens by adding `amount` times the difference between the image and its Gaussian blur, where that difference is at least `threshold`.
  * Images and errors as in `filter2d`.
@@ -192,11 +203,12 @@ export interface UnsharpMaskOptions extends PassOptions {
  * @example const crisp = unsharpMask(photo, { sigma: 1.5, amount: 0.8, threshold: 0.01 })
  */
 export function unsharpMask<Image extends Tensor | Pixels>(image: Image, options: UnsharpMaskOptions = {}): Filtered<Image> {
+  checkOptions('unsharpMask', options, UNSHARP)
   const { sigma = 2, amount = 1, threshold = 0 } = options
   const context = about('unsharpMask', image)
   const weights = gaussian(sigma, undefined, context)
-  checkNumber(amount, 'amount', () => true, 'a finite number', context)
-  checkNumber(threshold, 'threshold', (v) => v >= 0, 'a number of at least 0', context)
+  checkNumber(amount, 'amount', Number.isFinite, 'a finite number', context)
+  checkNumber(threshold, 'threshold', (v) => v >= 0 && v < Number.POSITIVE_INFINITY, 'a number of at least 0', context)
   return applyFilter(image, options, separablePlan(weights, weights, { keep: 1 + amount, gain: -amount, threshold }), context)
 }
 
@@ -205,6 +217,7 @@ export function unsharpMask<Image extends Tensor | Pixels>(image: Image, options
  * @example const relief = emboss(photo)
  */
 export function emboss<Image extends Tensor | Pixels>(image: Image, options: FilterOptions = {}): Filtered<Image> {
+  checkOptions('emboss', options, FILTER)
   const kernel = [
     [-2, -1, 0],
     [-1, 1, 1],
@@ -218,6 +231,7 @@ export function emboss<Image extends Tensor | Pixels>(image: Image, options: Fil
  * @example const spots = laplacian(photo)
  */
 export function laplacian<Image extends Tensor | Pixels>(image: Image, options: FilterOptions = {}): Filtered<Image> {
+  checkOptions('laplacian', options, FILTER)
   const kernel = [
     [0, 1, 0],
     [1, -4, 1],
@@ -231,6 +245,8 @@ export interface GradientOptions extends FilterOptions {
   /** `'x'`: change from left to right alone; `'y'`: from top to bottom. By default sqrt(x^2 + y^2). */
   direction?: 'x' | 'y'
 }
+
+const GRADIENT: Names<GradientOptions> = { border: true, engine: true, out: true, direction: true }
 
 /**
  * How fast brightness changes, by Sobel's windows: x [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], y its transpose; not divided by their weight, as in OpenCV.
@@ -250,6 +266,7 @@ export function scharr<Image extends Tensor | Pixels>(image: Image, options: Gra
 }
 
 function gradient<Image extends Tensor | Pixels>(op: string, image: Image, side: number, centre: number, options: GradientOptions): Filtered<Image> {
+  checkOptions(op, options, GRADIENT)
   const { direction } = options
   const context = about(op, image)
   check(direction === undefined || direction === 'x' || direction === 'y', () => ({

@@ -1,6 +1,7 @@
 import { check, show } from '../errors.js'
+import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
-import { about, applyFilter, type Filtered, type FilterOptions } from './filter.js'
+import { about, applyFilter, FILTER, type Filtered, type FilterOptions } from './filter.js'
 import type { Pixels } from './pixels.js'
 
 /**
@@ -10,6 +11,7 @@ import type { Pixels } from './pixels.js'
  * @example const clean = median(photo)
  */
 export function median<Image extends Tensor | Pixels>(image: Image, size: 3 | 5 = 3, options: FilterOptions = {}): Filtered<Image> {
+  checkOptions('median', options, FILTER)
   const context = about('median', image)
   check(size === 3 || size === 5, () => ({ ...context, argument: 'size', expected: '3 or 5', got: show(size) }))
   return applyFilter(image, options, { kernel: 'median', size: [size, size], planes: size, taps: 0 }, context)

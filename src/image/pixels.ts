@@ -2,6 +2,7 @@
 import { FromBytes, ToBytes } from '../../assembly/calls.js'
 import { Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, isInteger, isName, type Names } from '../options.js'
 import { arrayName } from '../realm.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
@@ -31,6 +32,7 @@ export interface FromImageDataOptions {
   std?: number | readonly number[]
 }
 
+const FROM_IMAGE_DATA: Names<FromImageDataOptions> = { channels: true, mean: true, std: true }
 const channelCounts = { gray: 1, rgb: 3, rgba: 4 } satisfies Record<NonNullable<FromImageDataOptions['channels']>, number>
 
 /** Coefficients of red, green and blue in luma. (Rec. ITU-R BT.601) */
@@ -50,8 +52,13 @@ export function checkPixels(image: unknown, argument: string, { op, shapes }: Co
     got: data ? `data ${show(data)}` : show(image),
     shapes,
   }))
-  const isLength = (v: unknown) => Number.isInteger(v) && (v as number) >= 0
-  check(isLength(width) && isLength(height), () => ({ op, argument, expected: 'of integer width and height', got: `${show(width)} x ${show(height)}`, shapes }))
+  check(isInteger(width, 0) && isInteger(height, 0), () => ({
+    op,
+    argument,
+    expected: 'of integer width and height',
+    got: `${show(width)} x ${show(height)}`,
+    shapes,
+  }))
   const pixels = width! * height!
   check(
     channels.some((c) => data.length === pixels * c),
@@ -84,11 +91,12 @@ export function checkEngine(engine: unknown, { op, shapes }: Context): asserts e
  * @example const x = fromImageData(engine, context.getImageData(0, 0, 224, 224), { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] })
  */
 export function fromImageData(engine: Engine, image: Pixels, options: FromImageDataOptions = {}): Tensor {
+  checkOptions('fromImageData', options, FROM_IMAGE_DATA)
   const { channels = 'rgb', mean = 0, std = 1 } = options
   const context: Context = { op: 'fromImageData', shapes: {} }
   checkEngine(engine, context)
   checkPixels(image, 'image', context)
-  check(Object.hasOwn(channelCounts, channels), () => ({
+  check(isName(channels, channelCounts), () => ({
     ...context,
     argument: 'channels',
     expected: `one of ${Object.keys(channelCounts).join(', ')}`,

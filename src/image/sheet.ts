@@ -1,6 +1,7 @@
 /** Contact sheets: the channels of a layer, or the filters of a bank, as one picture of cells in a grid. */
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 
@@ -44,11 +45,32 @@ export interface FilterSheetOptions extends SheetOptions {
   limit?: number
 }
 
+const FEATURE_MAPS: Names<FeatureMapsOptions> = {
+  colors: true,
+  image: true,
+  normalize: true,
+  clip: true,
+  scale: true,
+  gap: true,
+  columns: true,
+}
+const FILTER_SHEET: Names<FilterSheetOptions> = {
+  colors: true,
+  limit: true,
+  normalize: true,
+  clip: true,
+  scale: true,
+  gap: true,
+  columns: true,
+}
+
 /** Length in pixels that a cell has at least, by default. */
 const CELL = 64
 /** Width over height that a sheet is given where it can be. */
 const ASPECT = 1.5
 const BACKGROUND = [44, 48, 56] as const
+/** Of a sheet: what canvases and PNG files still take, and memory with them. */
+const MOST_PIXELS = 2 ** 28
 /** NaN has a colour that no map of colours has. */
 const NAN = [255, 0, 255] as const
 
@@ -90,18 +112,14 @@ const diverging: Colormap = (position) => {
  * @example const { data, width, height } = featureMaps(relu(layer), { normalize: 'all' })
  */
 export function featureMaps(x: Tensor, options: FeatureMapsOptions = {}): Sheet {
+  checkOptions('featureMaps', options, FEATURE_MAPS)
   engineOf('featureMaps', { x })
   const context: Context = { op: 'featureMaps', shapes: { x: x.shape } }
   const { colors = 'gray', normalize = 'each', clip = 0, image } = options
   check(x.shape.length === 4 && x.size > 0, () => ({ ...context, argument: 'x', expected: '[n, height, width, channels], none of them 0', got: show(x.shape) }))
   const [n, h, w, channels] = x.shape as [number, number, number, number]
   oneOf(colors, 'colors', ['gray', 'diverging'], context)
-  check(image === undefined || (Number.isInteger(image) && image >= 0 && image < n), () => ({
-    ...context,
-    argument: 'image',
-    expected: `an integer from 0 to ${n - 1}`,
-    got: show(image),
-  }))
+  if (image !== undefined) checkInteger(image, 'image', 0, n - 1, context)
   const layout = grid(options, h, w, image === undefined ? n : 1, channels, context)
 
   const values = x.toArray()
@@ -132,6 +150,7 @@ export function featureMaps(x: Tensor, options: FeatureMapsOptions = {}): Sheet 
  * @example const sheet = filterSheet(model.parameters[0])
  */
 export function filterSheet(filter: Tensor, options: FilterSheetOptions = {}): Sheet {
+  checkOptions('filterSheet', options, FILTER_SHEET)
   engineOf('filterSheet', { filter })
   const context: Context = { op: 'filterSheet', shapes: { filter: filter.shape } }
   const fits = filter.shape.length === 4 && filter.size > 0
@@ -139,7 +158,7 @@ export function filterSheet(filter: Tensor, options: FilterSheetOptions = {}): S
   const [h, w, inChannels, outChannels] = filter.shape as [number, number, number, number]
   const { colors = inChannels === 3 ? 'rgb' : 'diverging', normalize = 'each', clip = 0, limit = 64 } = options
   oneOf(colors, 'colors', inChannels === 3 ? ['rgb', 'gray', 'diverging'] : ['gray', 'diverging'], context)
-  positive(limit, 'limit', context)
+  checkInteger(limit, 'limit', 1, MOST, context)
   const filters = Math.min(outChannels, limit)
   const rows = colors === 'rgb' ? 1 : Math.min(inChannels, limit)
   const layout = grid(rows > 1 ? { ...options, columns: filters } : options, h, w, rows, filters, context)
@@ -202,13 +221,27 @@ interface Grid {
 function grid(options: SheetOptions, h: number, w: number, groups: number, cells: number, context: Context): Grid {
   const { normalize = 'each', clip = 0, gap = 4, scale = Math.max(1, Math.ceil(CELL / Math.max(h, w))) } = options
   oneOf(normalize, 'normalize', ['each', 'all'], context)
-  positive(scale, 'scale', context)
-  check(clip >= 0 && clip < 0.5, () => ({ ...context, argument: 'clip', expected: 'a number of at least 0 and below 0.5', got: show(clip) }))
-  check(Number.isInteger(gap) && gap >= 0, () => ({ ...context, argument: 'gap', expected: 'an integer of at least 0', got: show(gap) }))
+  checkInteger(scale, 'scale', 1, MOST, context)
+  checkNumber(clip, 'clip', (v) => v >= 0 && v < 0.5, 'a number of at least 0 and below 0.5', context)
+  checkInteger(gap, 'gap', 0, MOST, context)
   const columns = options.columns ?? tidyColumns(h, w, groups, cells)
-  positive(columns, 'columns', context)
-  return { h, w, groups, cells, columns: Math.min(columns, cells), scale, gap }
+  checkInteger(columns, 'columns', 1, MOST, context)
+  const sheet = { h, w, groups, cells, columns: Math.min(columns, cells), scale, gap }
+  const [width, height] = sizeOf(sheet)
+  check(width * height <= MOST_PIXELS, () => ({
+    ...context,
+    argument: 'scale',
+    expected: `such that the sheet has at most ${MOST_PIXELS} pixels`,
+    got: `scale ${scale} and gap ${gap}, which make ${width} x ${height}`,
+  }))
+  return sheet
 }
+
+/** Width and height in pixels. */
+const sizeOf = ({ h, w, groups, cells, columns, scale, gap }: Grid): [width: number, height: number] => [
+  gap + columns * (w * scale + gap),
+  gap + groups * Math.ceil(cells / columns) * (h * scale + gap),
+]
 
 /** The number of columns whose sheet is nearest to ASPECT, where a share of empty cells counts as much as being off by that power of e. */
 function tidyColumns(h: number, w: number, groups: number, cells: number): number {
@@ -223,10 +256,10 @@ function tidyColumns(h: number, w: number, groups: number, cells: number): numbe
 }
 
 /** Paints every cell: `open(cell)` gives the colour of each of its h * w values. */
-function draw({ h, w, groups, cells, columns, scale, gap }: Grid, open: (cell: number) => (i: number) => Color): Sheet {
+function draw(sheet: Grid, open: (cell: number) => (i: number) => Color): Sheet {
+  const { h, w, groups, cells, columns, scale, gap } = sheet
   const rows = Math.ceil(cells / columns)
-  const width = gap + columns * (w * scale + gap)
-  const height = gap + groups * rows * (h * scale + gap)
+  const [width, height] = sizeOf(sheet)
   const data = new Uint8ClampedArray(width * height * 4)
   data.set([...BACKGROUND, 255])
   for (let done = 4; done < data.length; done *= 2) data.copyWithin(done, 0, done)
@@ -253,8 +286,4 @@ function draw({ h, w, groups, cells, columns, scale, gap }: Grid, open: (cell: n
 
 function oneOf(value: string, argument: string, choices: readonly string[], context: Context): void {
   check(choices.includes(value), () => ({ ...context, argument, expected: choices.map((choice) => `'${choice}'`).join(' or '), got: show(value) }))
-}
-
-function positive(value: number, argument: string, context: Context): void {
-  check(Number.isInteger(value) && value > 0, () => ({ ...context, argument, expected: 'a positive integer', got: show(value) }))
 }

@@ -1,6 +1,7 @@
 /** What a model learns from: samples that lie in arrays, or batches that come from elsewhere. */
 import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../options.js'
 import { isBytes } from '../realm.js'
 import { isShape, type Shape, sizeOf } from '../shape.js'
 import { checkNumbers, type Numbers, type Tensor } from '../tensor.js'
@@ -272,13 +273,21 @@ function moved(sample: Float32Array, [h, w, channels]: Shape, from: (y: number, 
   return result
 }
 
+type FlipOptions = { horizontal?: boolean; vertical?: boolean }
+type ShiftOptions = { pixels: number; fill?: number }
+
+const FLIP: Names<FlipOptions> = { horizontal: true, vertical: true }
+const SHIFT: Names<ShiftOptions> = { pixels: true, fill: true }
+
 /**
  * Mirrors every other image of [height, width, channels], at random.
  *
  * @param options horizontal true (left becomes right), vertical false
  * @example await fit(model, photos, { optimizer, augment: [flip(), shift({ pixels: 4 })] })
  */
-export function flip({ horizontal = true, vertical = false }: { horizontal?: boolean; vertical?: boolean } = {}): Augment {
+export function flip(options: FlipOptions = {}): Augment {
+  checkOptions('flip', options, FLIP)
+  const { horizontal = true, vertical = false } = options
   return (sample, shape, random) => {
     const [h, w] = shape as [number, number]
     const across = horizontal && random.next() < 0.5
@@ -293,8 +302,11 @@ export function flip({ horizontal = true, vertical = false }: { horizontal?: boo
  * @param options pixels: the most in each direction; fill 0: what comes in at the edge
  * @example shift({ pixels: 2 })
  */
-export function shift({ pixels, fill = 0 }: { pixels: number; fill?: number }): Augment {
-  check(Number.isInteger(pixels) && pixels >= 0, () => ({ op: 'shift', argument: 'pixels', expected: 'an integer of at least 0', got: show(pixels) }))
+export function shift(options: ShiftOptions): Augment {
+  checkOptions('shift', options, SHIFT)
+  const { pixels, fill = 0 } = options
+  checkInteger(pixels, 'pixels', 0, MOST, { op: 'shift' })
+  checkNumber(fill, 'fill', () => true, 'a number', { op: 'shift' })
   return (sample, shape, random) => {
     const [h, w] = shape as [number, number]
     const [down, right] = [0, 0].map(() => Math.floor(random.next() * (2 * pixels + 1)) - pixels) as [number, number]

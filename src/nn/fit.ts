@@ -2,6 +2,7 @@
 import type { Engine } from '../engine.js'
 import { check, FilterbankError, show } from '../errors.js'
 import { slice } from '../ops/slice.js'
+import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../options.js'
 import { sameShape } from '../shape.js'
 import { type Storage, Tensor } from '../tensor.js'
 import { giveTurn } from '../yielding.js'
@@ -11,7 +12,7 @@ import { valueAndGradients } from './gradients.js'
 import { type AnyLayer, type Layer, Mode, type Tensors } from './layer.js'
 import { Sequential } from './layers.js'
 import { binaryCrossEntropy, checkLabels, crossEntropy, huber, type LossWeights, meanAbsoluteError, meanSquaredError } from './losses.js'
-import { clipByGlobalNorm, isFiniteTensor, type Optimizer, type UnfinishedEpoch } from './optimizers.js'
+import { clipByGlobalNorm, isFiniteTensor, Optimizer, type UnfinishedEpoch } from './optimizers.js'
 import { Random, unseeded } from './random.js'
 
 /** Milliseconds after which others have their turn: events, timers, a signal. */
@@ -123,6 +124,34 @@ export interface FitOptions<Output extends Tensors = Tensor> extends MeasureOpti
   onBatch?: (report: BatchReport) => unknown
   /** Called after every epoch; training waits for a promise. `false` ends training. */
   onEpoch?: (report: EpochReport) => unknown
+}
+
+const MEASURE = { loss: true, classWeights: true, metrics: true } as const
+const EVALUATE: Names<EvaluateOptions> = { ...MEASURE, batchSize: true, signal: true, onProgress: true }
+const PREDICT: Names<ProgressOptions> = { batchSize: true, signal: true, onProgress: true }
+const FIT: Names<FitOptions> = {
+  ...MEASURE,
+  optimizer: true,
+  epochs: true,
+  batchSize: true,
+  dropLast: true,
+  stepsPerEpoch: true,
+  seed: true,
+  augment: true,
+  clipNorm: true,
+  allowUnused: true,
+  validation: true,
+  earlyStopping: true,
+  signal: true,
+  onBatch: true,
+  onEpoch: true,
+}
+const EARLY_STOPPING: Names<EarlyStopping> = {
+  patience: true,
+  metric: true,
+  better: true,
+  minDelta: true,
+  restoreBest: true,
 }
 
 /**
@@ -332,7 +361,7 @@ function unrecorded<T>(engine: Engine, fn: () => T): T {
 
 function checkSizes(op: string, model: AnyLayer, sizes: Record<string, number | undefined>): Engine {
   for (const [argument, value] of Object.entries(sizes)) {
-    check(value === undefined || (Number.isInteger(value) && value > 0), () => ({ op, argument, expected: 'a positive integer', got: show(value) }))
+    if (value !== undefined) checkInteger(value, argument, 1, MOST, { op })
   }
   const [first] = model?.parameters ?? []
   check(first !== undefined, () => ({ op, argument: 'model', expected: 'a layer with parameters', got: show(model) }))
@@ -366,6 +395,7 @@ class Best {
 
   static of(op: string, model: AnyLayer, options: EarlyStopping | boolean | undefined, metrics: object | undefined): Best | undefined {
     if (!options) return undefined
+    if (options !== true) checkOptions(`${op}: earlyStopping`, options, EARLY_STOPPING)
     const { patience = 3, metric = 'loss', better = metric === 'loss' ? 'lower' : 'higher', minDelta = 0, restoreBest = true } = options === true ? {} : options
     const argument = (name: string) => `earlyStopping.${name}`
     check(Number.isInteger(patience) && patience > 0, () => ({ op, argument: argument('patience'), expected: 'a positive integer', got: show(patience) }))
@@ -424,10 +454,12 @@ const Streams = { order: 0, augment: 1, layers: 2 }
  */
 export async function fit<X, Output extends Tensors>(model: Layer<X, Output>, data: Source, options: FitOptions<Output>): Promise<EpochReport[]> {
   const op = 'fit'
+  checkOptions(op, options, FIT)
   const { optimizer, epochs = 1, batchSize = 32, dropLast = false, stepsPerEpoch, metrics, seed = 0, augment = [], clipNorm, allowUnused, validation, earlyStopping, signal, onBatch, onEpoch } = options // biome-ignore format: one line
   const engine = checkSizes(op, model, { epochs, batchSize, stepsPerEpoch })
-  check(optimizer !== undefined, () => ({ op, argument: 'optimizer', expected: 'one made by sgd, rmsProp, adam or adamW', got: show(optimizer) }))
-  check(Number.isFinite(seed), () => ({ op, argument: 'seed', expected: 'a number', got: show(seed) }))
+  check(optimizer instanceof Optimizer, () => ({ op, argument: 'optimizer', expected: 'one made by sgd, rmsProp, adam or adamW', got: show(optimizer) }))
+  check(Number.isSafeInteger(seed), () => ({ op, argument: 'seed', expected: 'an integer', got: show(seed) }))
+  if (clipNorm !== undefined) checkNumber(clipNorm, 'clipNorm', (v) => v > 0, 'a positive number', { op })
   const samples = isData(data) ? checkData(op, 'data', data) : undefined
   const explicit = options.batchSize !== undefined
   check(samples === undefined || !explicit || batchSize <= samples, () => ({ op, argument: 'batchSize', expected: `at most ${samples}, the number of samples`, got: show(batchSize) })) // biome-ignore format: one line
@@ -540,6 +572,7 @@ export async function fit<X, Output extends Tensors>(model: Layer<X, Output>, da
  */
 export async function evaluate<X, Output extends Tensors>(model: Layer<X, Output>, data: Source, options: EvaluateOptions<Output> = {}): Promise<Measured> {
   const op = 'evaluate'
+  checkOptions(op, options, EVALUATE)
   const { batchSize = 32, metrics, signal, onProgress } = options
   const engine = checkSizes(op, model, { batchSize })
   const loss = new Loss(op, options)
@@ -580,6 +613,7 @@ export async function evaluate<X, Output extends Tensors>(model: Layer<X, Output
  */
 export async function predict<X, Output extends Tensors>(model: Layer<X, Output>, inputs: Tensors | Inputs, options: ProgressOptions = {}): Promise<Output> {
   const op = 'predict'
+  checkOptions(op, options, PREDICT)
   const { batchSize = 32, signal, onProgress } = options
   checkSizes(op, model, { batchSize })
   const { total, engine, several, take } = samplesIn(op, inputs, model)

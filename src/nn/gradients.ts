@@ -7,6 +7,7 @@ import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { add } from '../ops/arithmetic.js'
 import { slice } from '../ops/slice.js'
+import { checkOptions, type Names } from '../options.js'
 import { type Shape, sameShape } from '../shape.js'
 import type { Tape } from '../tape.js'
 import { type Storage, Tensor } from '../tensor.js'
@@ -131,6 +132,8 @@ export interface GradientOptions {
   allowUnused?: boolean
 }
 
+const GRADIENTS: Names<GradientOptions> = { allowUnused: true }
+
 /**
  * Runs `fn`, which computes a loss from tensors, and gives the loss and its derivatives with respect to `parameters`.
  *
@@ -144,12 +147,10 @@ export interface GradientOptions {
  * @throws FilterbankError where the loss is not one number, or does not depend on a parameter (which is named); everything made is freed then
  * @example const { value, gradients } = valueAndGradients(() => crossEntropy(model.forward(x), labels), model.parameters)
  */
-export function valueAndGradients(
-  fn: () => Tensor,
-  parameters: readonly Tensor[],
-  { allowUnused = false }: GradientOptions = {},
-): { value: number; gradients: Tensor[] } {
+export function valueAndGradients(fn: () => Tensor, parameters: readonly Tensor[], options: GradientOptions = {}): { value: number; gradients: Tensor[] } {
   const op = 'valueAndGradients'
+  checkOptions(op, options, GRADIENTS)
+  const { allowUnused = false } = options
   check(Array.isArray(parameters) && parameters.length > 0, () => ({ op, argument: 'parameters', expected: 'tensors, one at least', got: show(parameters) }))
   const engine = engineOf(op, Object.fromEntries(parameters.map((parameter, i) => [nameOf(parameter, i), parameter])))
   const twice = parameters.findIndex((parameter, i) => parameters.findIndex(({ storage }) => storage === parameter.storage) < i)

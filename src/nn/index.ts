@@ -46,6 +46,7 @@ export {
   binaryCrossEntropy,
   type CrossEntropyOptions,
   crossEntropy,
+  type HuberOptions,
   huber,
   type Labels,
   type LossWeights,

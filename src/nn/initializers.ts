@@ -1,5 +1,6 @@
 /** What weights are before they have learned. */
 import { check, show } from '../errors.js'
+import { isName } from '../options.js'
 import { type Shape, sizeOf } from '../shape.js'
 import type { Random } from './random.js'
 
@@ -88,7 +89,7 @@ const named: Record<Extract<Initial, string>, Initializer> = { he, glorot, unifo
 
 export function initializerOf(initial: Initial, op: string): Initializer {
   if (typeof initial === 'function') return initial
-  check(Object.hasOwn(named, initial), () => ({
+  check(isName(initial, named), () => ({
     op,
     argument: 'initial',
     expected: `one of ${Object.keys(named).join(', ')} or a function`,

@@ -11,14 +11,15 @@ import { gather } from '../ops/gather.js'
 import { groupNorm } from '../ops/groupNorm.js'
 import { layerNorm } from '../ops/layerNorm.js'
 import { linear } from '../ops/matmul.js'
-import { type AvgPool2dOptions, avgPool2d, globalAvgPool2d, type MaxPool2dOptions, maxPool2d } from '../ops/pool.js'
+import { AVG_POOL, type AvgPool2dOptions, avgPool2d, globalAvgPool2d, MAX_POOL, type MaxPool2dOptions, maxPool2d } from '../ops/pool.js'
 import { type ResizeOptions, resize } from '../ops/resize.js'
+import { checkInteger, checkNumber, checkOptions, MOST, type Names, only } from '../options.js'
 import { type Shape, sameShape, sizeOf } from '../shape.js'
-import type { Tensor } from '../tensor.js'
+import { checkNumbers, type Tensor } from '../tensor.js'
 import { type Pair, pair } from '../window.js'
 import { type Initial, initializerOf } from './initializers.js'
 import { type AnyLayer, Layer } from './layer.js'
-import { ownRandom, type Random, randomOf, type Seed, settle } from './random.js'
+import { checkSeed, ownRandom, type Random, randomOf, type Seed, settle } from './random.js'
 
 /**
  * Layers one after the other. Names of parameters start with the index of their layer: `0.filter`. A layer that stands in several places counts once.
@@ -87,9 +88,11 @@ export interface ConvOptions extends WeightOptions {
 }
 
 function positive(op: string, numbers: Record<string, unknown>): void {
-  for (const [argument, value] of Object.entries(numbers)) {
-    check(Number.isInteger(value) && (value as number) > 0, () => ({ op, argument, expected: 'a positive integer', got: show(value) }))
-  }
+  for (const [argument, value] of Object.entries(numbers)) checkInteger(value, argument, 1, MOST, { op })
+}
+
+function checkEpsilon(op: string, epsilon: unknown): void {
+  if (epsilon !== undefined) checkNumber(epsilon, 'epsilon', (v) => v >= 0, 'a number of at least 0', { op })
 }
 
 /** Weights of a name and a shape, and zeros for the bias. */
@@ -105,8 +108,15 @@ function weights(
   options: WeightOptions,
 ): Tensor[] {
   const { initial = 'he', seed } = options
-  const data = initializerOf(initial, op)(randomOf(seed, engine), shape, fanIn, fanOut)
-  const weight = engine.tensor(data, shape)
+  if (seed !== undefined) checkSeed(seed, op)
+  const initialize = initializerOf(initial, op)
+  const random = randomOf(seed, engine)
+  // The memory first: what does not fit is not to be drawn.
+  const weight = engine.upload(shape, (pointer) => {
+    const data = initialize(random, shape, fanIn, fanOut)
+    checkNumbers(data, shape, op)
+    engine.f32.set(data, pointer / 4)
+  })
   weight.name = name
   if (!bias) return [weight]
   try {
@@ -119,6 +129,32 @@ function weights(
   }
 }
 
+type Conv2dLayerOptions = ConvOptions & Omit<Conv2dOptions, 'bias' | 'out'>
+
+/** What `conv2d` is given of them. */
+const OF_CONV2D: Names<Omit<Conv2dOptions, 'bias' | 'out'>> = {
+  stride: true,
+  padding: true,
+  dilation: true,
+  groups: true,
+  activation: true,
+  algorithm: true,
+}
+const CONV2D: Names<Conv2dLayerOptions> = {
+  inChannels: true,
+  outChannels: true,
+  size: true,
+  bias: true,
+  initial: true,
+  seed: true,
+  stride: true,
+  padding: true,
+  dilation: true,
+  groups: true,
+  activation: true,
+  algorithm: true,
+}
+
 /**
  * `conv2d` with a filter of its own. Options: inChannels, outChannels, size, those of `conv2d`, bias true, initial 'he', seed.
  * @example new Conv2d(engine, { inChannels: 3, outChannels: 16, size: 3, padding: 'same', activation: 'relu' })
@@ -126,8 +162,9 @@ function weights(
 export class Conv2d extends Layer {
   constructor(
     engine: Engine,
-    readonly options: ConvOptions & Omit<Conv2dOptions, 'bias' | 'out'>,
+    readonly options: Conv2dLayerOptions,
   ) {
+    checkOptions('Conv2d', options, CONV2D)
     const { inChannels, outChannels, size, groups = 1, bias = true } = options
     positive('Conv2d', { inChannels, outChannels, groups })
     check(inChannels % groups === 0 && outChannels % groups === 0, () => ({ op: 'Conv2d', argument: 'groups', expected: `a divisor of ${inChannels} and ${outChannels} channels`, got: show(groups) })) // biome-ignore format: one line
@@ -138,8 +175,23 @@ export class Conv2d extends Layer {
 
   forward(x: Tensor): Tensor {
     const [filter, bias] = this.parameters
-    return conv2d(x, filter!, { ...this.options, bias })
+    return conv2d(x, filter!, { ...only(this.options, OF_CONV2D), bias })
   }
+}
+
+type DepthwiseOptions = { channels: number } & Omit<Conv2dLayerOptions, 'inChannels' | 'outChannels' | 'groups'>
+
+const DEPTHWISE: Names<DepthwiseOptions> = {
+  channels: true,
+  size: true,
+  bias: true,
+  initial: true,
+  seed: true,
+  stride: true,
+  padding: true,
+  dilation: true,
+  activation: true,
+  algorithm: true,
 }
 
 /**
@@ -147,14 +199,38 @@ export class Conv2d extends Layer {
  * @example new DepthwiseConv2d(engine, { channels: 32, size: 3, padding: 'same' })
  */
 export class DepthwiseConv2d extends Conv2d {
-  constructor(
-    engine: Engine,
-    options: { channels: number } & Omit<ConvOptions & Conv2dOptions, 'bias' | 'out' | 'inChannels' | 'outChannels' | 'groups'> & { bias?: boolean },
-  ) {
-    const { channels } = options
+  constructor(engine: Engine, options: DepthwiseOptions) {
+    checkOptions('DepthwiseConv2d', options, DEPTHWISE)
+    const { channels, ...rest } = options
     positive('DepthwiseConv2d', { channels })
-    super(engine, { ...options, inChannels: channels, outChannels: channels, groups: channels })
+    super(engine, { ...rest, inChannels: channels, outChannels: channels, groups: channels })
   }
+}
+
+type ConvTranspose2dLayerOptions = ConvOptions & Omit<ConvTranspose2dOptions, 'bias'>
+
+/** What `convTranspose2d` is given of them. */
+const OF_CONV_TRANSPOSE: Names<Omit<ConvTranspose2dOptions, 'bias'>> = {
+  stride: true,
+  padding: true,
+  dilation: true,
+  outputPadding: true,
+  groups: true,
+  activation: true,
+}
+const CONV_TRANSPOSE: Names<ConvTranspose2dLayerOptions> = {
+  inChannels: true,
+  outChannels: true,
+  size: true,
+  bias: true,
+  initial: true,
+  seed: true,
+  stride: true,
+  padding: true,
+  dilation: true,
+  outputPadding: true,
+  groups: true,
+  activation: true,
 }
 
 /**
@@ -164,8 +240,9 @@ export class DepthwiseConv2d extends Conv2d {
 export class ConvTranspose2d extends Layer {
   constructor(
     engine: Engine,
-    readonly options: ConvOptions & Omit<ConvTranspose2dOptions, 'bias'>,
+    readonly options: ConvTranspose2dLayerOptions,
   ) {
+    checkOptions('ConvTranspose2d', options, CONV_TRANSPOSE)
     const { inChannels, outChannels, size, groups = 1, bias = true } = options
     positive('ConvTranspose2d', { inChannels, outChannels, groups })
     check(inChannels % groups === 0 && outChannels % groups === 0, () => ({ op: 'ConvTranspose2d', argument: 'groups', expected: `a divisor of ${inChannels} and ${outChannels} channels`, got: show(groups) })) // biome-ignore format: one line
@@ -190,8 +267,19 @@ export class ConvTranspose2d extends Layer {
 
   forward(x: Tensor): Tensor {
     const [filter, bias] = this.parameters
-    return convTranspose2d(x, filter!, { ...this.options, bias })
+    return convTranspose2d(x, filter!, { ...only(this.options, OF_CONV_TRANSPOSE), bias })
   }
+}
+
+type LinearLayerOptions = WeightOptions & { inFeatures: number; outFeatures: number; bias?: boolean; activation?: ActivationKind }
+
+const LINEAR: Names<LinearLayerOptions> = {
+  inFeatures: true,
+  outFeatures: true,
+  bias: true,
+  activation: true,
+  initial: true,
+  seed: true,
 }
 
 /**
@@ -201,8 +289,9 @@ export class ConvTranspose2d extends Layer {
 export class Linear extends Layer {
   constructor(
     engine: Engine,
-    readonly options: WeightOptions & { inFeatures: number; outFeatures: number; bias?: boolean; activation?: ActivationKind },
+    readonly options: LinearLayerOptions,
   ) {
+    checkOptions('Linear', options, LINEAR)
     const { inFeatures, outFeatures, bias = true } = options
     positive('Linear', { inFeatures, outFeatures })
     super(weights(engine, 'Linear', 'weight', [inFeatures, outFeatures], outFeatures, inFeatures, outFeatures, bias, options))
@@ -218,7 +307,7 @@ export class Linear extends Layer {
 function vectors(engine: Engine, shape: Shape, values: Record<string, number>): Tensor[] {
   return engine.scope(() =>
     Object.entries(values).map(([name, value]) => {
-      const tensor = engine.tensor(new Float32Array(sizeOf(shape)).fill(value), shape)
+      const tensor = engine.upload(shape, (pointer) => void engine.f32.fill(value, pointer / 4, pointer / 4 + sizeOf(shape)))
       tensor.name = name
       return tensor
     }),
@@ -235,6 +324,8 @@ export interface BatchNorm2dOptions {
   activation?: ActivationKind
 }
 
+const BATCH_NORM: Names<BatchNorm2dOptions> = { channels: true, epsilon: true, momentum: true, activation: true }
+
 /**
  * Batch normalisation over the last axis, with a scale (1 at first) and an offset (0) to learn. In training by the statistics of the batch, which the running
  * ones follow (its variance over n - 1, as in PyTorch); else by the running ones. One number for each channel has no variance: such a batch (the last sample of
@@ -246,9 +337,11 @@ export class BatchNorm2d extends Layer {
     engine: Engine,
     readonly options: BatchNorm2dOptions,
   ) {
-    const { channels, momentum = 0.1 } = options
+    checkOptions('BatchNorm2d', options, BATCH_NORM)
+    const { channels, epsilon, momentum = 0.1 } = options
     positive('BatchNorm2d', { channels })
-    check(momentum >= 0 && momentum <= 1, () => ({ op: 'BatchNorm2d', argument: 'momentum', expected: 'a number from 0 to 1', got: show(momentum) }))
+    checkEpsilon('BatchNorm2d', epsilon)
+    checkNumber(momentum, 'momentum', (v) => v >= 0 && v <= 1, 'a number from 0 to 1', { op: 'BatchNorm2d' })
     const named = vectors(engine, [channels], { scale: 1, offset: 0, mean: 0, variance: 1 })
     super(named.slice(0, 2), named.slice(2))
   }
@@ -269,6 +362,10 @@ export class BatchNorm2d extends Layer {
   }
 }
 
+type LayerNormLayerOptions = { features: number | Shape; epsilon?: number }
+
+const LAYER_NORM: Names<LayerNormLayerOptions> = { features: true, epsilon: true }
+
 /**
  * `layerNorm` with a scale (1 at first) and an offset (0) to learn, over the last axis or, where `features` is a shape, over as many.
  * @example new LayerNorm(engine, { features: 64 })
@@ -276,8 +373,10 @@ export class BatchNorm2d extends Layer {
 export class LayerNorm extends Layer {
   constructor(
     engine: Engine,
-    readonly options: { features: number | Shape; epsilon?: number },
+    readonly options: LayerNormLayerOptions,
   ) {
+    checkOptions('LayerNorm', options, LAYER_NORM)
+    checkEpsilon('LayerNorm', options.epsilon)
     const shape = [options.features].flat()
     for (const features of shape) positive('LayerNorm', { features })
     super(vectors(engine, shape, { scale: 1, offset: 0 }))
@@ -289,6 +388,12 @@ export class LayerNorm extends Layer {
   }
 }
 
+type GroupNormLayerOptions = { channels: number; groups: number; epsilon?: number; activation?: ActivationKind }
+type InstanceNormLayerOptions = Omit<GroupNormLayerOptions, 'groups'>
+
+const GROUP_NORM: Names<GroupNormLayerOptions> = { channels: true, groups: true, epsilon: true, activation: true }
+const INSTANCE_NORM: Names<InstanceNormLayerOptions> = { channels: true, epsilon: true, activation: true }
+
 /**
  * `groupNorm` with a scale (1 at first) and an offset (0) to learn.
  * @example new GroupNorm(engine, { channels: 64, groups: 8, activation: 'relu' })
@@ -296,9 +401,11 @@ export class LayerNorm extends Layer {
 export class GroupNorm extends Layer {
   constructor(
     engine: Engine,
-    readonly options: { channels: number; groups: number; epsilon?: number; activation?: ActivationKind },
+    readonly options: GroupNormLayerOptions,
   ) {
-    const { channels, groups } = options
+    checkOptions('GroupNorm', options, GROUP_NORM)
+    const { channels, groups, epsilon } = options
+    checkEpsilon('GroupNorm', epsilon)
     positive('GroupNorm', { channels, groups })
     check(channels % groups === 0, () => ({ op: 'GroupNorm', argument: 'groups', expected: `a divisor of ${channels} channels`, got: show(groups) }))
     super(vectors(engine, [channels], { scale: 1, offset: 0 }))
@@ -306,7 +413,8 @@ export class GroupNorm extends Layer {
 
   forward(x: Tensor): Tensor {
     const [scale, offset] = this.parameters
-    return groupNorm(x, { ...this.options, scale, offset })
+    const { groups, epsilon, activation } = this.options
+    return groupNorm(x, { groups, epsilon, activation, scale, offset })
   }
 }
 
@@ -315,17 +423,23 @@ export class GroupNorm extends Layer {
  * @example new InstanceNorm2d(engine, { channels: 64 })
  */
 export class InstanceNorm2d extends GroupNorm {
-  constructor(engine: Engine, options: { channels: number; epsilon?: number; activation?: ActivationKind }) {
+  constructor(engine: Engine, options: InstanceNormLayerOptions) {
+    checkOptions('InstanceNorm2d', options, INSTANCE_NORM)
     super(engine, { ...options, groups: options.channels })
   }
 }
+
+type EmbeddingOptions = WeightOptions & { count: number; features: number }
+
+const EMBEDDING: Names<EmbeddingOptions> = { count: true, features: true, initial: true, seed: true }
 
 /**
  * A vector to learn for each of `count` things: x of their indices -> [...shape of x, features]. Options: count, features, initial 'he', seed.
  * @example new Embedding(engine, { count: 1000, features: 32 })
  */
 export class Embedding extends Layer {
-  constructor(engine: Engine, options: WeightOptions & { count: number; features: number }) {
+  constructor(engine: Engine, options: EmbeddingOptions) {
+    checkOptions('Embedding', options, EMBEDDING)
     const { count, features } = options
     positive('Embedding', { count, features })
     super(weights(engine, 'Embedding', 'table', [count, features], features, features, features, false, options))
@@ -339,6 +453,7 @@ export class Embedding extends Layer {
 /** @example new MaxPool2d({ size: 2 }) */
 export class MaxPool2d extends Layer {
   constructor(readonly options: MaxPool2dOptions) {
+    checkOptions('MaxPool2d', options, MAX_POOL)
     super()
   }
 
@@ -350,6 +465,7 @@ export class MaxPool2d extends Layer {
 /** @example new AvgPool2d({ size: 2 }) */
 export class AvgPool2d extends Layer {
   constructor(readonly options: AvgPool2dOptions) {
+    checkOptions('AvgPool2d', options, AVG_POOL)
     super()
   }
 
@@ -365,15 +481,19 @@ export class GlobalAvgPool2d extends Layer {
   }
 }
 
+type UpsampleOptions = { scale: number; method?: ResizeOptions['method'] }
+
+const UPSAMPLE: Names<UpsampleOptions> = { scale: true, method: true }
+
 /**
  * Images larger by a whole or broken factor; nearest by default.
  * @example new Upsample({ scale: 2, method: 'bilinear' })
  */
 export class Upsample extends Layer {
-  constructor(readonly options: { scale: number; method?: ResizeOptions['method'] }) {
+  constructor(readonly options: UpsampleOptions) {
+    checkOptions('Upsample', options, UPSAMPLE)
     super()
-    const { scale } = options
-    check(scale > 0 && Number.isFinite(scale), () => ({ op: 'Upsample', argument: 'scale', expected: 'a positive number', got: show(scale) }))
+    checkNumber(options.scale, 'scale', (v) => v > 0 && v < Number.POSITIVE_INFINITY, 'a positive number', { op: 'Upsample' })
   }
 
   forward(x: Tensor): Tensor {
@@ -401,6 +521,10 @@ export class Activation extends Layer {
   }
 }
 
+type DropoutOptions = { rate: number; seed?: Seed }
+
+const DROPOUT: Names<DropoutOptions> = { rate: true, seed: true }
+
 /**
  * In training, each element is 0 with probability `rate`, and the others are divided by 1 - rate; else nothing happens. (Srivastava et al., 2014)
  *
@@ -411,9 +535,11 @@ export class Activation extends Layer {
 export class Dropout extends Layer {
   private readonly random: Random
 
-  constructor(readonly options: { rate: number; seed?: Seed }) {
+  constructor(readonly options: DropoutOptions) {
+    checkOptions('Dropout', options, DROPOUT)
     const { rate, seed } = options
-    check(rate >= 0 && rate < 1, () => ({ op: 'Dropout', argument: 'rate', expected: 'a number from 0 to less than 1', got: show(rate) }))
+    checkNumber(rate, 'rate', (v) => v >= 0 && v < 1, 'a number from 0 to less than 1', { op: 'Dropout' })
+    if (seed !== undefined) checkSeed(seed, 'Dropout')
     const random = ownRandom(seed)
     super([], [], [random])
     this.random = random

@@ -7,6 +7,7 @@ import { add, mul, sub } from '../ops/arithmetic.js'
 import { runBinary } from '../ops/elementwise.js'
 import { mean, sum } from '../ops/reduce.js'
 import { logSoftmax } from '../ops/softmax.js'
+import { checkNumber, checkOptions, type Names } from '../options.js'
 import { type Shape, sameShape, sizeOf } from '../shape.js'
 import { Tensor } from '../tensor.js'
 
@@ -31,6 +32,10 @@ export interface CrossEntropyOptions extends LossWeights {
   labelSmoothing?: number
 }
 
+const SAMPLE_WEIGHTS: Names<SampleWeights> = { sampleWeights: true }
+const LOSS_WEIGHTS: Names<LossWeights> = { ...SAMPLE_WEIGHTS, classWeights: true }
+const CROSS_ENTROPY: Names<CrossEntropyOptions> = { ...LOSS_WEIGHTS, labelSmoothing: true }
+
 /**
  * -log of the probability that softmax(logits) gives to the label: the mean over the batch of -sum of label * logSoftmax(logits). A class that is
  * masked by a logit of -Infinity counts for nothing where its label is 0; where it is the label, the loss is Infinity.
@@ -45,6 +50,7 @@ export interface CrossEntropyOptions extends LossWeights {
  */
 export function crossEntropy(logits: Tensor, labels: Labels, options: CrossEntropyOptions = {}): Tensor {
   const op = 'crossEntropy'
+  checkOptions(op, options, CROSS_ENTROPY)
   const soft = labels instanceof Tensor ? labels : undefined
   const engine = engineOf(op, { logits }, { labels: soft })
   const { labelSmoothing = 0 } = options
@@ -54,7 +60,7 @@ export function crossEntropy(logits: Tensor, labels: Labels, options: CrossEntro
   check(logits.shape.length >= 2 && logits.size > 0, fail('logits', places, show(logits.shape)))
   const classes = logits.shape.at(-1)!
   const n = logits.size / classes
-  check(labelSmoothing >= 0 && labelSmoothing <= 1, fail('labelSmoothing', 'a number from 0 to 1', show(labelSmoothing)))
+  checkNumber(labelSmoothing, 'labelSmoothing', (v) => v >= 0 && v <= 1, 'a number from 0 to 1', { op, shapes })
   check(!soft || sameShape(soft.shape, logits.shape), fail('labels', show(logits.shape), show(soft?.shape)))
   if (!soft) checkLabels(op, labels as ArrayLike<number>, n, classes)
   const factors = [weightsOf(engine, op, 'classWeights', options.classWeights, [classes]), sampleFactors(op, logits, options)]
@@ -142,6 +148,7 @@ function checkPair(op: string, prediction: Tensor, target: Tensor): Engine {
  */
 export function binaryCrossEntropy(logits: Tensor, target: Labels, options: SampleWeights = {}): Tensor {
   const op = 'binaryCrossEntropy'
+  checkOptions(op, options, SAMPLE_WEIGHTS)
   if (!(target instanceof Tensor)) {
     const engine = engineOf(op, { logits })
     checkLabels(op, target, logits.size, 2)
@@ -162,6 +169,7 @@ export function binaryCrossEntropy(logits: Tensor, target: Labels, options: Samp
  */
 export function meanSquaredError(prediction: Tensor, target: Tensor, options: SampleWeights = {}): Tensor {
   const op = 'meanSquaredError'
+  checkOptions(op, options, SAMPLE_WEIGHTS)
   checkPair(op, prediction, target)
   return meanOf(op, prediction, options, () => {
     const difference = sub(prediction, target)
@@ -175,12 +183,21 @@ export function meanSquaredError(prediction: Tensor, target: Tensor, options: Sa
  */
 export function meanAbsoluteError(prediction: Tensor, target: Tensor, options: SampleWeights = {}): Tensor {
   const op = 'meanAbsoluteError'
+  checkOptions(op, options, SAMPLE_WEIGHTS)
   checkPair(op, prediction, target)
   return meanOf(op, prediction, options, () => {
     const difference = sub(prediction, target)
     return add(relu(difference), relu(mul(difference, -1)))
   })
 }
+
+/** What `huber` takes beside what is compared. */
+export interface HuberOptions extends SampleWeights {
+  /** Up to which difference the loss is a square. Default 1. */
+  delta?: number
+}
+
+const HUBER: Names<HuberOptions> = { ...SAMPLE_WEIGHTS, delta: true }
 
 /**
  * Squared where small, absolute where large: the mean of d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2), d = prediction - target.
@@ -189,11 +206,12 @@ export function meanAbsoluteError(prediction: Tensor, target: Tensor, options: S
  * @param options delta 1, no sampleWeights
  * @example const loss = huber(prediction, target, { delta: 0.5 })
  */
-export function huber(prediction: Tensor, target: Tensor, options: { delta?: number } & SampleWeights = {}): Tensor {
+export function huber(prediction: Tensor, target: Tensor, options: HuberOptions = {}): Tensor {
   const op = 'huber'
+  checkOptions(op, options, HUBER)
   const { delta = 1 } = options
   checkPair(op, prediction, target)
-  check(typeof delta === 'number' && delta > 0, () => ({ op, argument: 'delta', expected: 'a positive number', got: show(delta) }))
+  checkNumber(delta, 'delta', (v) => v > 0, 'a positive number', { op })
   return meanOf(op, prediction, options, () => {
     // With c = clamp(d, -delta, delta) it is c (d - c / 2).
     const d = sub(prediction, target)

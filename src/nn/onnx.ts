@@ -7,6 +7,7 @@ import { check, show } from '../errors.js'
 import { type AttributeParts, type NodeParts, type TensorParts, writeModel } from '../onnx/write.js'
 import type { Activation as ActivationKind } from '../ops/activation.js'
 import { transpose } from '../ops/transpose.js'
+import { checkOptions, type Names } from '../options.js'
 import { isShape, type Shape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Axis, type Context, pair, slidingWindow, transposedWindow, type Window } from '../window.js'
@@ -338,6 +339,10 @@ const foldable = new Set<Layer['forward']>([Conv2d.prototype.forward, ConvTransp
 /** Lengths of a shape here, as the graph has them. */
 const ported = ([, ...rest]: Shape): (number | string)[] => ['batch', ...(rest.length === 3 ? [rest[2]!, rest[0]!, rest[1]!] : rest)]
 
+type SaveOnnxOptions = { foldBatchNorm?: boolean }
+
+const SAVE_ONNX: Names<SaveOnnxOptions> = { foldBatchNorm: true }
+
 /**
  * Writes what a model computes outside of training as an ONNX file (opset 20) with one input, `input`, and one output, `output`, of any batch. Images are
  * [batch, channels, height, width] there, values of other ranks as here.
@@ -347,8 +352,10 @@ const ported = ([, ...rest]: Shape): (number | string)[] => ['batch', ...(rest.l
  * @throws FilterbankError for a layer of one's own that has no `toOnnx` (its place is named), and for an input that the model does not take
  * @example writeFileSync('digits.onnx', saveOnnx(model, [28, 28, 1]))
  */
-export function saveOnnx(model: Layer, inputShape: Shape, { foldBatchNorm = true }: { foldBatchNorm?: boolean } = {}): Uint8Array {
+export function saveOnnx(model: Layer, inputShape: Shape, options: SaveOnnxOptions = {}): Uint8Array {
   const op = 'saveOnnx'
+  checkOptions(op, options, SAVE_ONNX)
+  const { foldBatchNorm = true } = options
   check(model?.parameters?.length > 0, () => ({ op, argument: 'model', expected: 'a layer with parameters', got: show(model) }))
   check(isShape(inputShape) && inputShape.length > 0 && sizeOf(inputShape) > 0, () => ({ op, argument: 'inputShape', expected: 'that of one sample: lengths of at least 1', got: show(inputShape) })) // biome-ignore format: one line
   const { engine } = model.parameters[0]!

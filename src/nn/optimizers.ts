@@ -4,6 +4,7 @@ import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { mul } from '../ops/arithmetic.js'
 import { max, min, sum } from '../ops/reduce.js'
+import { checkNumber, checkOptions, type Names } from '../options.js'
 import { disposal } from '../realm.js'
 import { sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -63,6 +64,13 @@ export interface UnfinishedEpoch {
   samples?: number
 }
 
+const SGD: Names<SgdOptions> = { learningRate: true, weightDecay: true, momentum: true, nesterov: true }
+const RMS_PROP: Names<RmsPropOptions> = { learningRate: true, weightDecay: true, decay: true, epsilon: true }
+const ADAM: Names<AdamOptions> = { learningRate: true, weightDecay: true, beta1: true, beta2: true, epsilon: true }
+
+const AT_LEAST_0 = 'a number of at least 0'
+const atLeast0 = (v: number): boolean => v >= 0
+
 /** What one step needs beside the gradients. */
 interface Rule {
   op: UpdateOp
@@ -75,6 +83,16 @@ interface Rule {
   /** Whether it keeps a mean of gradients, and of their squares. */
   means: boolean
   squares: boolean
+}
+
+/** Throws where a learning rate is neither a finite number nor a schedule. */
+function checkRate(op: string, rate: unknown): void {
+  check(typeof rate === 'function' || Number.isFinite(rate), () => ({
+    op,
+    argument: 'learningRate',
+    expected: 'a number, or a function from step to number',
+    got: show(rate),
+  }))
 }
 
 /** Rows that fit an argument block. */
@@ -109,8 +127,6 @@ function groupsOf(op: string, given: ParametersOrGroups): ParameterGroup[] {
   return groups
 }
 
-const checkRate = (op: string, rate: unknown) => check(typeof rate === 'number' || typeof rate === 'function', () => ({ op, argument: 'learningRate', expected: 'a number, or a function that gives it for every step', got: show(rate) })) // biome-ignore format: one line
-
 /** Moves parameters against their gradients. Made by `sgd`, `rmsProp`, `adam` and `adamW`; its state is freed by `dispose`. */
 export class Optimizer {
   /** Steps taken. */
@@ -138,9 +154,9 @@ export class Optimizer {
     this.parameters = parameters
     checkRate(name, learningRate)
     this.engine = engineOf(name, Object.fromEntries(parameters.map((parameter, i) => [`parameters[${i}]`, parameter])))
-    for (const [option, value] of Object.entries(rule)) {
-      if (typeof value === 'number') check(value >= 0, () => ({ op: name, argument: option, expected: 'a number of at least 0', got: show(value) }))
-    }
+    checkRate(name, learningRate)
+    checkNumber(rule.epsilon, 'epsilon', atLeast0, AT_LEAST_0, { op: name })
+    checkNumber(rule.weightDecay, 'weightDecay', atLeast0, AT_LEAST_0, { op: name })
     try {
       for (const { shape } of parameters) {
         for (const kept of [rule.means, rule.squares]) if (kept) this.state.push(this.engine.zeros(shape))
@@ -286,7 +302,9 @@ export class Optimizer {
  * @example const optimizer = sgd(model.parameters, { learningRate: 0.1, momentum: 0.9 })
  */
 export function sgd(parameters: ParametersOrGroups, options: SgdOptions = {}): Optimizer {
+  checkOptions('sgd', options, SGD)
   const { learningRate = 0.01, momentum = 0, nesterov = false, weightDecay = 0 } = options
+  checkNumber(momentum, 'momentum', atLeast0, AT_LEAST_0, { op: 'sgd' })
   check(!nesterov || momentum > 0, () => ({ op: 'sgd', argument: 'momentum', expected: 'above 0 with nesterov', got: show(momentum) }))
   const op = nesterov ? UpdateOp.nesterov : UpdateOp.sgd
   return new Optimizer('sgd', parameters, learningRate, {
@@ -309,15 +327,18 @@ export function sgd(parameters: ParametersOrGroups, options: SgdOptions = {}): O
  * @example const optimizer = rmsProp(model.parameters)
  */
 export function rmsProp(parameters: ParametersOrGroups, options: RmsPropOptions = {}): Optimizer {
+  checkOptions('rmsProp', options, RMS_PROP)
   const { learningRate = 0.01, decay = 0.99, epsilon = 1e-8, weightDecay = 0 } = options
+  checkNumber(decay, 'decay', atLeast0, AT_LEAST_0, { op: 'rmsProp' })
   const rule: Rule = { op: UpdateOp.rmsProp, a: 0, b: decay, epsilon, weightDecay, decoupled: false, means: false, squares: true }
   return new Optimizer('rmsProp', parameters, learningRate, rule)
 }
 
 function adamLike(name: string, parameters: ParametersOrGroups, options: AdamOptions, decoupled: boolean, defaultDecay: number): Optimizer {
+  checkOptions(name, options, ADAM)
   const { learningRate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = defaultDecay } = options
   for (const [argument, value] of Object.entries({ beta1, beta2 })) {
-    check(value >= 0 && value < 1, () => ({ op: name, argument, expected: 'a number from 0 to less than 1', got: show(value) }))
+    checkNumber(value, argument, (v) => v >= 0 && v < 1, 'a number from 0 to less than 1', { op: name })
   }
   return new Optimizer(name, parameters, learningRate, { op: UpdateOp.adam, a: beta1, b: beta2, epsilon, weightDecay, decoupled, means: true, squares: true })
 }
@@ -356,7 +377,7 @@ const MOST_SQUARES = 2 ** 126
  */
 export function clipByGlobalNorm(gradients: readonly Tensor[], maximum: number): number {
   const op = 'clipByGlobalNorm'
-  check(maximum > 0, () => ({ op, argument: 'maximum', expected: 'a positive number', got: show(maximum) }))
+  checkNumber(maximum, 'maximum', (v) => v > 0, 'a positive number', { op })
   const engine = engineOf(op, Object.fromEntries(gradients.map((gradient, i) => [`gradients[${i}]`, gradient])))
   const squares = (scale: number) => gradients.reduce((total, gradient) => total + engine.scope(() => sumOfSquares(gradient, scale).toArray()[0]!), 0)
   let total = squares(1)

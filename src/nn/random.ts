@@ -8,8 +8,7 @@ export class Random {
 
   /** @throws FilterbankError where the seed is no number */
   constructor(seed: number) {
-    const op = 'Random'
-    check(Number.isFinite(seed), () => ({ op, argument: 'seed', expected: 'a number', got: show(seed) }))
+    checkSeed(seed, 'Random')
     this.state = seed >>> 0
   }
 
@@ -54,6 +53,11 @@ export class Random {
 
 /** Where random numbers come from: a seed, or a generator that goes on from where it stands. */
 export type Seed = number | Random
+
+/** Throws where there is no seed. Of an integer 32 bits count; a fraction would be cut off, and every Math.random() be the same seed. */
+export function checkSeed(seed: unknown, op: string): asserts seed is Seed {
+  check(seed instanceof Random || Number.isSafeInteger(seed), () => ({ op, argument: 'seed', expected: 'an integer or a Random', got: show(seed) }))
+}
 
 const ofEngine = new WeakMap<Engine, Random>()
 

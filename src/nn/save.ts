@@ -4,6 +4,7 @@
  */
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, type Names } from '../options.js'
 import { isBytes } from '../realm.js'
 import { isShape, type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
@@ -26,6 +27,8 @@ export interface SaveOptions {
   /** The optimiser whose state and steps belong to the model, for training to go on. */
   optimizer?: Optimizer
 }
+
+const SAVE: Names<SaveOptions> = { optimizer: true }
 
 /** Every tensor by the name that it has in the file. */
 function named(op: string, model: AnyLayer, optimizer?: Optimizer): Map<string, Tensor> {
@@ -55,7 +58,9 @@ function named(op: string, model: AnyLayer, optimizer?: Optimizer): Map<string, 
  * @throws FilterbankError where two tensors have the same name
  * @example writeFileSync('digits.safetensors', save(model, { optimizer }))
  */
-export function save(model: AnyLayer, { optimizer }: SaveOptions = {}): Uint8Array<ArrayBuffer> {
+export function save(model: AnyLayer, options: SaveOptions = {}): Uint8Array<ArrayBuffer> {
+  checkOptions('save', options, SAVE)
+  const { optimizer } = options
   const tensors = named('save', model, optimizer)
   const metadata: Record<string, string> = { format: 'filterbank' }
   const { generators } = model
@@ -154,8 +159,10 @@ function epochIn(text: string | undefined, steps: number): UnfinishedEpoch | und
  * Nothing has changed then
  * @example load(readFileSync('digits.safetensors'), model, { optimizer })
  */
-export function load(bytes: Uint8Array, model: AnyLayer, { optimizer }: SaveOptions = {}): void {
+export function load(bytes: Uint8Array, model: AnyLayer, options: SaveOptions = {}): void {
   const op = 'load'
+  checkOptions(op, options, SAVE)
+  const { optimizer } = options
   const { metadata, entries, start } = parse(bytes)
   const tensors = named(op, model, optimizer)
   const list = (names: string[]) => names.slice(0, 8).join(', ') + (names.length > 8 ? ` and ${names.length - 8} more` : '')

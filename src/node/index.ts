@@ -5,12 +5,15 @@ import { readPicture } from '../cli/picture.js'
 import { show } from '../errors.js'
 import { type FromImageDataOptions, fromImageData } from '../image/index.js'
 import { type Engine, FilterbankError } from '../index.js'
+import { checkOptions, isInteger, type Names } from '../options.js'
 
 /** What `readImages` takes beside the folder. */
 export interface ReadImagesOptions extends FromImageDataOptions {
   /** [height, width] that every picture is scaled to: each pixel is the mean of what it covers. By default they have to be of one size. */
   size?: readonly [height: number, width: number]
 }
+
+const READ_IMAGES: Names<ReadImagesOptions> = { size: true, channels: true, mean: true, std: true }
 
 /** Pictures of a folder, as `fit` and `evaluate` take them. */
 export interface Images {
@@ -70,8 +73,9 @@ function scaled(data: Float32Array, outer: number, from: number, to: number, inn
  * @example const photos = readImages(engine, 'photos', { size: [64, 64] }) // photos/cat/1.jpg, photos/dog/1.jpg, ...
  */
 export function readImages(engine: Engine, folder: string, options: ReadImagesOptions = {}): Images {
-  const { size } = options
-  const fits = size === undefined || (size.length === 2 && size.every((length) => Number.isInteger(length) && length > 0))
+  checkOptions(op, options, READ_IMAGES)
+  const { size, ...conversion } = options
+  const fits = size === undefined || (Array.isArray(size) && size.length === 2 && size.every((length) => isInteger(length, 1)))
   if (!fits) throw new FilterbankError({ op, argument: 'size', expected: '[height, width], positive integers', got: show(size) })
   const classes = entriesOf(folder).filter((entry) => entry.isDirectory()).map(({ name }) => name) // biome-ignore format: one line
   const found = classes.flatMap((name, label) =>
@@ -86,7 +90,7 @@ export function readImages(engine: Engine, folder: string, options: ReadImagesOp
   found.forEach(({ path }, i) => {
     const picture = read(path)
     const [data, [, height, width, c]] = engine.scope(() => {
-      const x = fromImageData(engine, picture, options)
+      const x = fromImageData(engine, picture, conversion)
       return [x.toArray(), x.shape as [1, number, number, number]]
     })
     const [h, w] = size ?? [height, width]

@@ -1,6 +1,7 @@
 /** `filterbank/onnx`: loads ONNX models and runs them. */
 import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkInteger, checkOptions, MOST, type Names } from '../options.js'
 import { type Graph, openGraph } from './graph.js'
 import { fetchModel, type ModelSource, type Progress } from './load.js'
 import { checkOperators, foldConstants, Model } from './model.js'
@@ -17,6 +18,8 @@ export interface LoadOptions {
   dimensions?: Record<string, number>
 }
 
+const LOAD: Names<LoadOptions> = { onProgress: true, signal: true, dimensions: true }
+
 /**
  * Reads an ONNX model (opset 6 and later) and gets it ready: what needs no input is computed.
  *
@@ -27,15 +30,11 @@ export interface LoadOptions {
  * @example using model = await loadModel(engine, new URL('squeezenet.onnx', import.meta.url))
  */
 export async function loadModel(engine: Engine, source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+  checkOptions('loadModel', options, LOAD)
   const { dimensions = {}, signal } = options
   check(!engine.disposed, () => ({ op: 'loadModel', argument: 'engine', expected: 'alive', got: 'a disposed one' }))
   for (const [name, length] of Object.entries(dimensions)) {
-    check(Number.isInteger(length) && length >= 0, () => ({
-      op: 'loadModel',
-      argument: `dimensions.${name}`,
-      expected: 'an integer of at least 0',
-      got: show(length),
-    }))
+    checkInteger(length, `dimensions.${name}`, 0, MOST, { op: 'loadModel' })
   }
   const { bytes, external } = await fetchModel(source, options)
   signal?.throwIfAborted()

@@ -1,3 +1,4 @@
+import { checkOptions, type Names } from '../options.js'
 import { type FilePort, lengthsOf, openGraph, type Port } from './graph.js'
 import { fetchModel, type ModelSource, type Progress } from './load.js'
 import { missingOperators } from './model.js'
@@ -19,6 +20,15 @@ export interface ModelFacts {
   layers: (Pick<LayerSummary, 'op' | 'name' | 'outputs' | 'parameters' | 'multiplyAdds'> & { shape: Port['shape'] })[]
 }
 
+interface InspectOptions {
+  /** Told as the bytes come in. */
+  onProgress?: (progress: Progress) => void
+  /** Stops the loading. */
+  signal?: AbortSignal
+}
+
+const INSPECT: Names<InspectOptions> = { onProgress: true, signal: true }
+
 /**
  * Reads an ONNX model without an engine, also one that cannot be run.
  *
@@ -26,10 +36,8 @@ export interface ModelFacts {
  * @throws FilterbankError where there is no such file, or its bytes are no ONNX model
  * @example const { unsupported } = await inspectModel('model.onnx')
  */
-export async function inspectModel(
-  source: ModelSource,
-  options: { onProgress?: (progress: Progress) => void; signal?: AbortSignal } = {},
-): Promise<ModelFacts> {
+export async function inspectModel(source: ModelSource, options: InspectOptions = {}): Promise<ModelFacts> {
+  checkOptions('inspectModel', options, INSPECT)
   const { bytes, external } = await fetchModel(source, options)
   const proto = readModel(bytes)
   const { graph, opset } = openGraph(proto, external)

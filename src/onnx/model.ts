@@ -1,6 +1,7 @@
 /** A loaded model: checks what goes in, runs it, and copies what comes out. */
 import type { Engine } from '../engine.js'
 import { check, FilterbankError, show } from '../errors.js'
+import { checkOptions, type Names } from '../options.js'
 import type { Program } from '../program.js'
 import { disposal } from '../realm.js'
 import { isShape, printShape, type Shape, sizeOf } from '../shape.js'
@@ -29,6 +30,9 @@ export interface RunAsyncOptions extends RunOptions {
   /** Stops the run between two nodes. */
   signal?: AbortSignal
 }
+
+const RUN: Names<RunOptions> = { taps: true }
+const RUN_ASYNC: Names<RunAsyncOptions> = { taps: true, onProgress: true, signal: true }
 
 /** What came out, copied out of the engine: row-major, in the shape and layout of the file. */
 export class ModelOutput {
@@ -137,6 +141,7 @@ export class Model {
    * @example const { logits } = model.run({ image: new Float32Array(3 * 224 * 224) })
    */
   run(inputs: Record<string, ModelInput>, options: RunOptions = {}): ModelOutputs {
+    checkOptions('model.run', options, RUN)
     const steps = this.steps(this.accept(inputs), options, this.waiting > 0)
     for (;;) {
       const { done, value } = this.engine.apart(() => steps.next())
@@ -151,6 +156,7 @@ export class Model {
    * @example const outputs = await model.runAsync({ image }, { onProgress: ({ done, total }) => bar(done / total), signal })
    */
   async runAsync(inputs: Record<string, ModelInput>, options: RunAsyncOptions = {}): Promise<ModelOutputs> {
+    checkOptions('model.runAsync', options, RUN_ASYNC)
     const feeds = this.accept(inputs)
     for (const feed of feeds.values()) feed.data = numbersOf(feed).slice()
     this.waiting++

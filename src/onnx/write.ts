@@ -1,6 +1,7 @@
 /** Writes ONNX models: the same tables of fields that `schema` reads, the other way round. */
 import { PbfWriter } from 'pbf'
 import { check, show } from '../errors.js'
+import { checkInteger, checkOptions, MOST, type Names } from '../options.js'
 import { type Shape, sizeOf } from '../shape.js'
 import { encodeUtf8 } from '../utf8.js'
 import { type AttributeProto, type Message, type ModelProto, model, type NodeProto, type TensorProto, type ValueInfoProto } from './schema.js'
@@ -58,6 +59,11 @@ export interface ModelParts extends GraphParts {
   opset?: number
 }
 
+const MODEL: Names<ModelParts> = { name: true, nodes: true, inputs: true, outputs: true, initializers: true, opset: true }
+const NODE: Names<NodeParts> = { op: true, inputs: true, outputs: true, name: true, attributes: true }
+const PORT: Names<PortParts> = { name: true, type: true, shape: true }
+const TENSOR: Names<TensorParts & { name: string }> = { name: true, type: true, shape: true, data: true }
+
 /** The version of the file format that came with opset 15: old enough for every reader, new enough for all that is written here. */
 const IR_VERSION = 8
 
@@ -75,7 +81,10 @@ const IR_VERSION = 8
  *   nodes: [{ op: 'Conv', inputs: ['x', 'w'], outputs: ['y'], attributes: { pads: [1, 1, 1, 1] } }],
  * })
  */
-export function writeModel({ opset = 20, ...graph }: ModelParts): Uint8Array {
+export function writeModel(parts: ModelParts): Uint8Array {
+  checkOptions('writeModel', parts, MODEL)
+  const { opset = 20, ...graph } = parts
+  checkInteger(opset, 'opset', 1, MOST, { op: 'writeModel' })
   const proto: Given<ModelProto> = { irVersion: IR_VERSION, producerName: 'filterbank', graph: graphProto(graph), opsetImport: [{ version: opset }] }
   const writer = new PbfWriter()
   write(model, proto, writer)
@@ -88,28 +97,39 @@ type Given<T> = T extends Uint8Array ? T : T extends (infer Item)[] ? Given<Item
 const graphProto = ({ name = 'graph', nodes, inputs, outputs, initializers = [] }: GraphParts): Given<ModelProto['graph']> => ({
   node: nodes.map(nodeProto),
   name,
-  initializer: initializers.map((tensor) => tensorProto(tensor, tensor.name)),
+  initializer: initializers.map((tensor) => {
+    checkOptions('writeModel', tensor, TENSOR)
+    return tensorProto(tensor, tensor.name)
+  }),
   input: inputs.map(portProto),
   output: outputs.map(portProto),
 })
 
-const nodeProto = ({ op, inputs, outputs, name, attributes = {} }: NodeParts): Given<NodeProto> => ({
-  input: [...inputs],
-  output: [...outputs],
-  ...(name && { name }),
-  opType: op,
-  attribute: Object.entries(attributes).flatMap(([key, value]) => (value === undefined ? [] : [attributeProto(key, value)])),
-})
+function nodeProto(node: NodeParts): Given<NodeProto> {
+  checkOptions('writeModel', node, NODE)
+  const { op, inputs, outputs, name, attributes = {} } = node
+  return {
+    input: [...inputs],
+    output: [...outputs],
+    ...(name && { name }),
+    opType: op,
+    attribute: Object.entries(attributes).flatMap(([key, value]) => (value === undefined ? [] : [attributeProto(key, value)])),
+  }
+}
 
-const portProto = ({ name, type = 'float32', shape }: PortParts): Given<ValueInfoProto> => ({
-  name,
-  type: {
-    tensorType: {
-      elemType: codeOf(type),
-      ...(shape && { shape: { dim: shape.map((length) => (typeof length === 'number' ? { dimValue: length } : length ? { dimParam: length } : {})) } }),
+function portProto(port: PortParts): Given<ValueInfoProto> {
+  checkOptions('writeModel', port, PORT)
+  const { name, type = 'float32', shape } = port
+  return {
+    name,
+    type: {
+      tensorType: {
+        elemType: codeOf(type),
+        ...(shape && { shape: { dim: shape.map((length) => (typeof length === 'number' ? { dimValue: length } : length ? { dimParam: length } : {})) } }),
+      },
     },
-  },
-})
+  }
+}
 
 /** The value stands in the field of its kind; `type` numbers the kinds. */
 function attributeProto(name: string, value: AttributeParts): Given<AttributeProto> {

@@ -2,11 +2,12 @@
 import { BinaryOp, UnaryOp } from '../../assembly/calls.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkNumber, checkOptions, isName, type Names } from '../options.js'
 import { broadcastShapes, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 import { add, mul, sub } from './arithmetic.js'
-import { type OutOptions, produce, runBinary, runUnary, unaryBackward } from './elementwise.js'
+import { OUT, type OutOptions, produce, runBinary, runUnary, unaryBackward } from './elementwise.js'
 import { sumTo } from './reduce.js'
 
 /** An operation of the kernel with its two numbers. */
@@ -58,9 +59,9 @@ function formulaOf(activation: Activation): Formula {
 /** The bounds that a tile's store clamps to: those of the activation where it is a clamp, else none. Throws for what is no activation. */
 export function fusedClamp(activation: Activation | undefined, context: Context): readonly [number, number] {
   if (activation === undefined) return NO_CLAMP
-  const isName = typeof activation === 'string' && Object.hasOwn(formulas, activation)
+  const named = isName(activation, formulas)
   const isRange = Array.isArray(activation) && activation.length === 2 && activation.every((v) => typeof v === 'number') && activation[0] <= activation[1]
-  check(isName || isRange, () => ({
+  check(named || isRange, () => ({
     ...context,
     argument: 'activation',
     expected: `one of ${Object.keys(formulas).join(', ')} or [low, high]`,
@@ -125,9 +126,19 @@ function activate(op: string, x: Tensor, [code, a, b]: Formula, { out }: OutOpti
 function checkNumbers(op: string, x: Tensor, numbers: Record<string, unknown>): void {
   engineOf(op, { x })
   for (const [argument, value] of Object.entries(numbers)) {
-    check(typeof value === 'number', () => ({ op, argument, expected: 'a number', got: show(value), shapes: { x: x.shape } }))
+    checkNumber(value, argument, () => true, 'a number', { op, shapes: { x: x.shape } })
   }
 }
+
+type AlphaOptions = OutOptions & { alpha?: number }
+type GeluOptions = OutOptions & { approximate?: 'none' | 'tanh' }
+type HardSigmoidOptions = OutOptions & { alpha?: number; beta?: number }
+type ClampOptions = OutOptions & { low?: number; high?: number }
+
+const ALPHA: Names<AlphaOptions> = { alpha: true, out: true }
+const GELU: Names<GeluOptions> = { approximate: true, out: true }
+const HARD_SIGMOID: Names<HardSigmoidOptions> = { alpha: true, beta: true, out: true }
+const CLAMP: Names<ClampOptions> = { low: true, high: true, out: true }
 
 /**
  * max(x, 0). Definition: ONNX Relu.
@@ -139,6 +150,7 @@ function checkNumbers(op: string, x: Tensor, numbers: Record<string, unknown>): 
  * @example const y = relu(x)
  */
 export function relu(x: Tensor, options: OutOptions = {}): Tensor {
+  checkOptions('relu', options, OUT)
   return activate('relu', x, formulas.relu, options)
 }
 
@@ -147,6 +159,7 @@ export function relu(x: Tensor, options: OutOptions = {}): Tensor {
  * @example const y = relu6(x)
  */
 export function relu6(x: Tensor, options: OutOptions = {}): Tensor {
+  checkOptions('relu6', options, OUT)
   return activate('relu6', x, formulas.relu6, options)
 }
 
@@ -155,7 +168,8 @@ export function relu6(x: Tensor, options: OutOptions = {}): Tensor {
  * @param options alpha 0.01
  * @example const y = leakyRelu(x, { alpha: 0.2 })
  */
-export function leakyRelu(x: Tensor, options: OutOptions & { alpha?: number } = {}): Tensor {
+export function leakyRelu(x: Tensor, options: AlphaOptions = {}): Tensor {
+  checkOptions('leakyRelu', options, ALPHA)
   const { alpha = 0.01 } = options
   checkNumbers('leakyRelu', x, { alpha })
   return activate('leakyRelu', x, [UnaryOp.leakyRelu, alpha, 0], options)
@@ -169,6 +183,7 @@ export function leakyRelu(x: Tensor, options: OutOptions & { alpha?: number } = 
  * @example const y = prelu(x, engine.tensor([0.1, 0.2, 0.3], [3]))
  */
 export function prelu(x: Tensor, slope: Tensor, options: OutOptions = {}): Tensor {
+  checkOptions('prelu', options, OUT)
   const { out } = options
   const engine = engineOf('prelu', { x, slope }, { out })
   const context: Context = { op: 'prelu', shapes: { x: x.shape, slope: slope.shape, out: out?.shape } }
@@ -196,7 +211,8 @@ export function prelu(x: Tensor, slope: Tensor, options: OutOptions = {}): Tenso
  * @param options alpha 1
  * @example const y = elu(x)
  */
-export function elu(x: Tensor, options: OutOptions & { alpha?: number } = {}): Tensor {
+export function elu(x: Tensor, options: AlphaOptions = {}): Tensor {
+  checkOptions('elu', options, ALPHA)
   const { alpha = 1 } = options
   checkNumbers('elu', x, { alpha })
   return activate('elu', x, [UnaryOp.elu, alpha, 1], options)
@@ -207,6 +223,7 @@ export function elu(x: Tensor, options: OutOptions & { alpha?: number } = {}): T
  * @example const y = selu(x)
  */
 export function selu(x: Tensor, options: OutOptions = {}): Tensor {
+  checkOptions('selu', options, OUT)
   return activate('selu', x, formulas.selu, options)
 }
 
@@ -215,7 +232,8 @@ export function selu(x: Tensor, options: OutOptions = {}): Tensor {
  * @param options approximate 'none'; 'tanh': x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2
  * @example const y = gelu(x, { approximate: 'tanh' })
  */
-export function gelu(x: Tensor, options: OutOptions & { approximate?: 'none' | 'tanh' } = {}): Tensor {
+export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
+  checkOptions('gelu', options, GELU)
   const { approximate = 'none' } = options
   check(approximate === 'none' || approximate === 'tanh', () => ({
     op: 'gelu',
@@ -232,6 +250,7 @@ export function gelu(x: Tensor, options: OutOptions & { approximate?: 'none' | '
  * @example const y = sigmoid(x)
  */
 export function sigmoid(x: Tensor, options: OutOptions = {}): Tensor {
+  checkOptions('sigmoid', options, OUT)
   return activate('sigmoid', x, formulas.sigmoid, options)
 }
 
@@ -241,7 +260,8 @@ export function sigmoid(x: Tensor, options: OutOptions = {}): Tensor {
  * @param options alpha 1/6, beta 0.5
  * @example const y = hardSigmoid(x, { alpha: 0.2 })
  */
-export function hardSigmoid(x: Tensor, options: OutOptions & { alpha?: number; beta?: number } = {}): Tensor {
+export function hardSigmoid(x: Tensor, options: HardSigmoidOptions = {}): Tensor {
+  checkOptions('hardSigmoid', options, HARD_SIGMOID)
   const { alpha = 1 / 6, beta = 0.5 } = options
   checkNumbers('hardSigmoid', x, { alpha, beta })
   return activate('hardSigmoid', x, [UnaryOp.hardSigmoid, alpha, beta], options)
@@ -252,6 +272,7 @@ export function hardSigmoid(x: Tensor, options: OutOptions & { alpha?: number; b
  * @example const y = tanh(x)
  */
 export function tanh(x: Tensor, options: OutOptions = {}): Tensor {
+  checkOptions('tanh', options, OUT)
   return activate('tanh', x, formulas.tanh, options)
 }
 
@@ -260,6 +281,7 @@ export function tanh(x: Tensor, options: OutOptions = {}): Tensor {
  * @example const y = silu(x)
  */
 export function silu(x: Tensor, options: OutOptions = {}): Tensor {
+  checkOptions('silu', options, OUT)
   return activate('silu', x, formulas.silu, options)
 }
 
@@ -268,6 +290,7 @@ export function silu(x: Tensor, options: OutOptions = {}): Tensor {
  * @example const y = hardSwish(x)
  */
 export function hardSwish(x: Tensor, options: OutOptions = {}): Tensor {
+  checkOptions('hardSwish', options, OUT)
   return activate('hardSwish', x, formulas.hardSwish, options)
 }
 
@@ -276,6 +299,7 @@ export function hardSwish(x: Tensor, options: OutOptions = {}): Tensor {
  * @example const y = mish(x)
  */
 export function mish(x: Tensor, options: OutOptions = {}): Tensor {
+  checkOptions('mish', options, OUT)
   return activate('mish', x, formulas.mish, options)
 }
 
@@ -284,6 +308,7 @@ export function mish(x: Tensor, options: OutOptions = {}): Tensor {
  * @example const y = softplus(x)
  */
 export function softplus(x: Tensor, options: OutOptions = {}): Tensor {
+  checkOptions('softplus', options, OUT)
   return activate('softplus', x, formulas.softplus, options)
 }
 
@@ -293,7 +318,8 @@ export function softplus(x: Tensor, options: OutOptions = {}): Tensor {
  * @throws FilterbankError where low is above high
  * @example const y = clamp(x, { low: 0, high: 255 })
  */
-export function clamp(x: Tensor, options: OutOptions & { low?: number; high?: number } = {}): Tensor {
+export function clamp(x: Tensor, options: ClampOptions = {}): Tensor {
+  checkOptions('clamp', options, CLAMP)
   const { low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY } = options
   checkNumbers('clamp', x, { low, high })
   check(low <= high, () => ({ op: 'clamp', argument: 'low', expected: `at most high ${high}`, got: show(low), shapes: { x: x.shape } }))

@@ -2,6 +2,7 @@
 import { BinaryOp } from '../../assembly/calls.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, type Names } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
@@ -14,7 +15,11 @@ export interface ArithmeticOptions extends OutOptions {
   activation?: Activation
 }
 
-function arithmetic(op: string, code: BinaryOp, a: Tensor | number, b: Tensor | number, { activation, out }: ArithmeticOptions): Tensor {
+const ARITHMETIC: Names<ArithmeticOptions> = { activation: true, out: true }
+
+function arithmetic(op: string, code: BinaryOp, a: Tensor | number, b: Tensor | number, options: ArithmeticOptions): Tensor {
+  checkOptions(op, options, ARITHMETIC)
+  const { activation, out } = options
   const tensors = { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) }
   check(Object.keys(tensors).length > 0, () => ({ op, argument: 'a', expected: 'a tensor where b is none', got: show(a) }))
   const engine = engineOf(op, tensors, { out })

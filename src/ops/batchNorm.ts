@@ -1,5 +1,6 @@
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, type Names } from '../options.js'
 import { sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
@@ -24,6 +25,16 @@ export interface BatchNormOptions extends OutOptions {
   activation?: Activation
 }
 
+const BATCH_NORM: Names<BatchNormOptions> = {
+  mean: true,
+  variance: true,
+  scale: true,
+  offset: true,
+  epsilon: true,
+  activation: true,
+  out: true,
+}
+
 /**
  * Batch normalisation with known statistics, over the last axis:
  *
@@ -38,6 +49,7 @@ export interface BatchNormOptions extends OutOptions {
  * @example const y = batchNorm(x, { mean, variance, scale, offset, activation: 'relu' })
  */
 export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
+  checkOptions('batchNorm', options, BATCH_NORM)
   const { mean, variance, scale, offset, epsilon = 1e-5, activation, out } = options
   const statistics = { mean, variance, scale, offset }
   const engine = engineOf('batchNorm', { x, mean, variance }, { scale, offset, out })

@@ -1,5 +1,6 @@
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, type Names } from '../options.js'
 import { stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { axisOf } from './axis.js'
@@ -12,6 +13,8 @@ export interface ConcatOptions {
   axis?: number
 }
 
+const CONCAT: Names<ConcatOptions> = { axis: true }
+
 /**
  * Tensors one after the other along an axis. Definition: ONNX Concat.
  *
@@ -21,6 +24,7 @@ export interface ConcatOptions {
  * @example const skip = concat([encoder, decoder], { axis: -1 })
  */
 export function concat(tensors: readonly Tensor[], options: ConcatOptions = {}): Tensor {
+  checkOptions('concat', options, CONCAT)
   const isList = (value: unknown): boolean => Array.isArray(value) && value.length > 0
   check(isList(tensors), () => ({ op: 'concat', argument: 'tensors', expected: 'an array of at least one tensor', got: show(tensors) }))
   const named = Object.fromEntries(tensors.map((tensor, i) => [`tensors[${i}]`, tensor]))

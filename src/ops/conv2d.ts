@@ -1,10 +1,11 @@
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
-import { type Shape, sameShape, sizeOf } from '../shape.js'
+import { checkInteger, checkOptions, isName, MOST, type Names } from '../options.js'
+import { isShape, type Shape, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Axis, type Context, opposite, type Padding, slidingWindow, type Window, type WindowOptions } from '../window.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
-import { blockGrouped, depthwiseFilter, groupedPanels, runDepthwiseInput, runGrouped } from './depthwise.js'
+import { blockGrouped, depthwiseFilter, groupedPanels, isNear, runDepthwiseInput, runGrouped } from './depthwise.js'
 import { checkNoTape } from './elementwise.js'
 import { runFilterGradient } from './filterGradient.js'
 import { blockProduct, filterPanels, type Product, packed, packedFloats, runProduct, slide, turned } from './igemm.js'
@@ -28,6 +29,17 @@ export interface Conv2dOptions extends WindowOptions {
   out?: Tensor
 }
 
+const CONV2D: Names<Conv2dOptions> = {
+  stride: true,
+  padding: true,
+  dilation: true,
+  bias: true,
+  groups: true,
+  activation: true,
+  algorithm: true,
+  out: true,
+}
+
 /**
  * Correlates an image with a bank of filters (no flip, as all neural networks do):
  *
@@ -44,6 +56,7 @@ export interface Conv2dOptions extends WindowOptions {
  * @example const edges = conv2d(photo, filters, { padding: 'same', activation: 'relu' })
  */
 export function conv2d(x: Tensor, filter: Tensor, options: Conv2dOptions = {}): Tensor {
+  checkOptions('conv2d', options, CONV2D)
   const { bias, out } = options
   engineOf('conv2d', { x, filter }, { bias, out })
   return convolve(x, filter, options, { op: 'conv2d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape, out: out?.shape } })
@@ -67,6 +80,7 @@ export interface Conv1dOptions extends Omit<Conv2dOptions, 'stride' | 'dilation'
  * @example const features = conv1d(samples, filters, { stride: 2, padding: 'same' })
  */
 export function conv1d(x: Tensor, filter: Tensor, options: Conv1dOptions = {}): Tensor {
+  checkOptions('conv1d', options, CONV2D)
   const { bias, out, stride = 1, dilation = 1, padding = 'valid' } = options
   const engine = engineOf('conv1d', { x, filter }, { bias, out })
   const context: Context = { op: 'conv1d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape, out: out?.shape } }
@@ -107,6 +121,10 @@ export interface ConvPlan {
   units: number
 }
 
+type PlanOptions = Omit<Conv2dOptions, 'bias' | 'activation' | 'out'> & { simd?: 'simd128' | 'relaxed' }
+
+const PLAN: Names<PlanOptions> = { stride: true, padding: true, dilation: true, groups: true, algorithm: true, simd: true }
+
 /**
  * Tells what `conv2d` would do with tensors of these shapes: the algorithm and why, its cost and its memory.
  *
@@ -116,11 +134,11 @@ export interface ConvPlan {
  * @throws FilterbankError as `conv2d` does
  * @example planConv2d([1, 56, 56, 64], [3, 3, 64, 64], { padding: 1 }).algorithm // 'winograd'
  */
-export function planConv2d(
-  xShape: Shape,
-  filterShape: Shape,
-  options: Omit<Conv2dOptions, 'bias' | 'activation' | 'out'> & { simd?: 'simd128' | 'relaxed' } = {},
-): ConvPlan {
+export function planConv2d(xShape: Shape, filterShape: Shape, options: PlanOptions = {}): ConvPlan {
+  checkOptions('planConv2d', options, PLAN)
+  for (const [argument, shape] of Object.entries({ xShape, filterShape })) {
+    check(isShape(shape), () => ({ op: 'planConv2d', argument, expected: `an array of integers from 0 to ${MOST}`, got: show(shape) }))
+  }
   const { groups, window, algorithm, reason, shape } = layerOf(xShape, filterShape, options, { op: 'planConv2d', shapes: { x: xShape, filter: filterShape } })
   const rows = options.simd === 'relaxed' ? 6 : 5
   const [n, , , ic] = xShape as [number, number, number, number]
@@ -165,7 +183,7 @@ function layerOf(xShape: Shape, filterShape: Shape, options: Conv2dOptions, cont
   const [n, ih, iw, ic] = xShape as [number, number, number, number]
   const [kh, kw, groupIn, oc] = filterShape as [number, number, number, number]
   check(kh > 0 && kw > 0 && groupIn > 0 && oc > 0, () => fail('filter', 'without a zero length', show(filterShape)))
-  check(Number.isInteger(groups) && groups > 0, () => fail('groups', 'a positive integer', show(groups)))
+  checkInteger(groups, 'groups', 1, MOST, context)
   check(ic % groups === 0 && oc % groups === 0, () => fail('groups', `a divisor of ${ic} input and ${oc} output channels`, `${groups}`))
   check(ic === groupIn * groups, () => fail('filter', `one of ${ic / groups} input channels${groups > 1 ? ` (${ic} in ${groups} groups)` : ''}`, `${groupIn}`))
   const window = slidingWindow([ih, iw], [kh, kw], options, context)
@@ -210,9 +228,10 @@ function choose(
   wanted: ConvAlgorithm,
   [kh, kw, groupIn, oc]: Shape,
   groups: number,
-  { h, w }: Window,
+  window: Window,
   context: Context,
 ): { algorithm: Algorithm; reason: string } {
+  const { h, w } = window
   const groupOut = oc! / groups
   const isPoint = kh === 1 && kw === 1 && h.before + h.after + w.before + w.after === 0
   // Of more than one group, whole panels and whole vectors.
@@ -226,16 +245,17 @@ function choose(
     depthwise: groupIn === 1 && groupOut === 1,
     grouped: groupIn! <= 16 && groupOut <= 16,
   }
-  check(wanted in fits, () => ({ ...context, argument: 'algorithm', expected: `one of ${Object.keys(fits).join(', ')}`, got: show(wanted) }))
+  check(isName(wanted, fits), () => ({ ...context, argument: 'algorithm', expected: `one of ${Object.keys(fits).join(', ')}`, got: show(wanted) }))
   check(fits[wanted], () => ({ ...context, argument: 'algorithm', expected: 'one that fits this layer', got: show(wanted) }))
   if (wanted !== 'auto') return { algorithm: wanted, reason: 'as asked for' }
-  if (groupIn === 1 && groupOut === 1 && groups > 1) return { algorithm: 'depthwise', reason: 'one filter per channel' }
+  const near = isNear(window)
+  if (groupIn === 1 && groupOut === 1 && groups > 1 && near) return { algorithm: 'depthwise', reason: 'one filter per channel' }
   if (isPoint) return { algorithm: 'gemm', reason: 'a 1x1 window is a matrix product' }
   if (isWinograd && groupIn! >= 8 && groupOut >= 4) return { algorithm: 'winograd', reason: '3x3 at stride 1, and channels enough to pay for the transforms' }
   const fewOut = groupOut <= 4 || (groupOut <= 8 && groupIn! <= 4)
   const fewIn = groups === 1 && groupIn! <= 2
   const byLanes = groups === 1 && groupIn! % 4 === 0 && groupOut <= 3
-  if (fits.grouped && (fewOut || fewIn) && !byLanes) return { algorithm: 'grouped', reason: 'too few channels in a group to fill panels of 8' }
+  if (fits.grouped && near && (fewOut || fewIn) && !byLanes) return { algorithm: 'grouped', reason: 'too few channels in a group to fill panels of 8' }
   return { algorithm: 'igemm', reason: 'any window' }
 }
 

@@ -1,5 +1,6 @@
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkInteger, checkOptions, MOST, type Names } from '../options.js'
 import { type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { type Axis, type Context, type Pair, transposedWindow, type WindowOptions } from '../window.js'
@@ -18,6 +19,16 @@ export interface ConvTranspose2dOptions extends WindowOptions {
   /** Input and output channels fall into this many groups of neighbours that do not see each other. Default 1. */
   groups?: number
   activation?: Activation
+}
+
+const CONV_TRANSPOSE: Names<ConvTranspose2dOptions> = {
+  stride: true,
+  padding: true,
+  dilation: true,
+  bias: true,
+  outputPadding: true,
+  groups: true,
+  activation: true,
 }
 
 /**
@@ -39,6 +50,7 @@ export interface ConvTranspose2dOptions extends WindowOptions {
  * @example const larger = convTranspose2d(x, filter, { stride: 2, padding: 1 })
  */
 export function convTranspose2d(x: Tensor, filter: Tensor, options: ConvTranspose2dOptions = {}): Tensor {
+  checkOptions('convTranspose2d', options, CONV_TRANSPOSE)
   const { bias, groups = 1, activation } = options
   const engine = engineOf('convTranspose2d', { x, filter }, { bias })
   const context: Context = { op: 'convTranspose2d', shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape } }
@@ -48,7 +60,7 @@ export function convTranspose2d(x: Tensor, filter: Tensor, options: ConvTranspos
   const [n, ih, iw, ic] = x.shape as [number, number, number, number]
   const [kh, kw, filterIn, groupOut] = filter.shape as [number, number, number, number]
   check(kh > 0 && kw > 0 && filterIn > 0 && groupOut > 0, () => fail('filter', 'without a zero length', show(filter.shape)))
-  check(Number.isInteger(groups) && groups > 0, () => fail('groups', 'a positive integer', show(groups)))
+  checkInteger(groups, 'groups', 1, MOST, context)
   check(filterIn === ic, () => fail('filter', `one of ${ic} input channels`, `${filterIn}`))
   check(ic % groups === 0, () => fail('groups', `a divisor of ${ic} input channels`, `${groups}`))
   const oc = groupOut * groups

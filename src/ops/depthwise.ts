@@ -3,7 +3,7 @@ import { Depthwise, DepthwiseGradient } from '../../assembly/calls.js'
 import type { Engine } from '../engine.js'
 import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { opposite, type Window } from '../window.js'
+import { type Axis, opposite, type Window } from '../window.js'
 import { NO_CLAMP } from './activation.js'
 import { type Blocking, filterPanels, type Panels, packed } from './igemm.js'
 import { sum } from './reduce.js'
@@ -22,9 +22,15 @@ interface GroupedBlocking extends Blocking {
 
 type GroupedKernel = 'depthwise' | 'grouped'
 
+/** Columns of the table that a row of outputs sees. */
+const columnsOf = ({ output, size, stride, dilation }: Axis): number => (Math.max(output, 7) - 1) * stride + dilation * (size - 1) + 1
+
+/** Whether tables and copied rows keep in proportion to the image: they hold the padding between taps that stand far apart, too. */
+export const isNear = ({ h, w }: Window): boolean => columnsOf(w) <= 2 * w.input + 2 ** 16 && (h.size - 1) * h.dilation <= 2 * h.input + 64
+
 export function blockGrouped(n: number, ic: number, oc: number, { h, w }: Window): GroupedBlocking {
   const rows = Math.max(1, Math.floor(h.output / Math.ceil(UNITS / Math.max(1, n))))
-  const columns = (Math.max(w.output, 7) - 1) * w.stride + w.dilation * (w.size - 1) + 1
+  const columns = columnsOf(w)
   const skewed = ic % CROWDED === 0
   const ring = skewed ? ((h.size - 1) * h.dilation + 1) * (1 + w.input * (ic + 16)) : 0
   const table = h.size * (3 * w.size + columns) + 4

@@ -2,6 +2,7 @@
 import { BINARY_BLOCKS, Binary, type BinaryOp, OperandKind, UNARY_BLOCK, Unary, UnaryBackward, UnaryOp } from '../../assembly/calls.js'
 import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
+import type { Names } from '../options.js'
 import { broadcastShapes, broadcastStrides, type Shape, sameShape } from '../shape.js'
 import { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
@@ -11,6 +12,8 @@ export interface OutOptions {
   /** A tensor of the result's shape to write into, instead of a new one. It may be an input. */
   out?: Tensor
 }
+
+export const OUT: Names<OutOptions> = { out: true }
 
 /** An op that is recorded makes a new tensor: what `out` held before may be needed on the way back. */
 export function checkNoTape(engine: Engine, out: Tensor | undefined, context: Context): void {

@@ -1,5 +1,6 @@
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, type Names } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import type { Activation } from './activation.js'
 import { checkAffine, normalised, rowsNormalised } from './normalise.js'
@@ -21,6 +22,9 @@ export interface GroupNormOptions extends InstanceNormOptions {
   groups: number
 }
 
+const INSTANCE_NORM: Names<InstanceNormOptions> = { scale: true, offset: true, epsilon: true, activation: true }
+const GROUP_NORM: Names<GroupNormOptions> = { groups: true, scale: true, offset: true, epsilon: true, activation: true }
+
 /**
  * Group normalisation: each group of channels of each image, by its own mean and variance over all its pixels:
  *
@@ -36,6 +40,7 @@ export interface GroupNormOptions extends InstanceNormOptions {
  * @example const y = groupNorm(features, { groups: 8, scale, offset, activation: 'relu' })
  */
 export function groupNorm(x: Tensor, options: GroupNormOptions): Tensor {
+  checkOptions('groupNorm', options, GROUP_NORM)
   const { groups } = options
   return normaliseGroups('groupNorm', x, groups, options)
 }
@@ -46,6 +51,7 @@ export function groupNorm(x: Tensor, options: GroupNormOptions): Tensor {
  * @example const y = instanceNorm(features, { scale, offset })
  */
 export function instanceNorm(x: Tensor, options: InstanceNormOptions = {}): Tensor {
+  checkOptions('instanceNorm', options, INSTANCE_NORM)
   return normaliseGroups('instanceNorm', x, undefined, options)
 }
 

@@ -1,4 +1,5 @@
 import { engineOf } from '../engine.js'
+import { checkOptions, type Names } from '../options.js'
 import { sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { axisOf } from './axis.js'
@@ -20,6 +21,9 @@ export interface LayerNormOptions extends RmsNormOptions {
   offset?: Tensor
 }
 
+const RMS_NORM: Names<RmsNormOptions> = { axis: true, scale: true, epsilon: true }
+const LAYER_NORM: Names<LayerNormOptions> = { axis: true, scale: true, offset: true, epsilon: true }
+
 /**
  * Layer normalisation: each vector along the last axis (or the last ones), by its own mean and variance:
  *
@@ -34,6 +38,7 @@ export interface LayerNormOptions extends RmsNormOptions {
  * @example const y = layerNorm(tokens, { scale, offset })
  */
 export function layerNorm(x: Tensor, options: LayerNormOptions = {}): Tensor {
+  checkOptions('layerNorm', options, LAYER_NORM)
   return normaliseRows('layerNorm', x, options, true)
 }
 
@@ -43,8 +48,8 @@ export function layerNorm(x: Tensor, options: LayerNormOptions = {}): Tensor {
  * @example const y = rmsNorm(tokens, { scale })
  */
 export function rmsNorm(x: Tensor, options: RmsNormOptions = {}): Tensor {
-  const { axis, scale, epsilon } = options
-  return normaliseRows('rmsNorm', x, { axis, scale, epsilon }, false)
+  checkOptions('rmsNorm', options, RMS_NORM)
+  return normaliseRows('rmsNorm', x, options, false)
 }
 
 function normaliseRows(op: string, x: Tensor, { axis = -1, scale, offset, epsilon = 1e-5 }: LayerNormOptions, centre: boolean): Tensor {

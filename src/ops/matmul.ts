@@ -1,6 +1,7 @@
 /** Matrix products: the 1x1 case of the dense product, with pixels for rows. */
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, type Names } from '../options.js'
 import { broadcastShapes, sameShape, sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
@@ -15,6 +16,8 @@ export interface LinearOptions {
   bias?: Tensor
   activation?: Activation
 }
+
+const LINEAR: Names<LinearOptions> = { bias: true, activation: true }
 
 const onePoint: Walk = { count: 1, outFirst: 0, outStep: 1, inStep: 1, taps: 1, first: 0, step: 1 }
 
@@ -61,6 +64,7 @@ function product(engine: Engine, x: number, w: number, b: number, y: number, row
  * @example const logits = linear(features, weight, { bias })
  */
 export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): Tensor {
+  checkOptions('linear', options, LINEAR)
   const { bias, activation } = options
   const engine = engineOf('linear', { x, weight }, { bias })
   const context: Context = { op: 'linear', shapes: { x: x.shape, weight: weight.shape, bias: bias?.shape } }

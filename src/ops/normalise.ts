@@ -2,6 +2,7 @@
 import { Normalise, NormaliseGradient, NormalRows, NormalSums, ScaleShift } from '../../assembly/calls.js'
 import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkNumber } from '../options.js'
 import { printShape, type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
@@ -36,7 +37,7 @@ export function checkAffine({ scale, offset, epsilon }: Affine, shape: Shape, co
 }
 
 export function checkEpsilon(epsilon: number, context: Context): void {
-  check(typeof epsilon === 'number' && epsilon >= 0, () => ({ ...context, argument: 'epsilon', expected: 'a number of at least 0', got: show(epsilon) }))
+  checkNumber(epsilon, 'epsilon', (v) => v >= 0, 'a number of at least 0', context)
 }
 
 /** Floats in one unit, about, and at least in one run of the loop: few channels are repeated until they fill whole vectors and a run worth its loop. */

@@ -1,5 +1,6 @@
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, isInteger, type Names } from '../options.js'
 import { stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { copy } from './copy.js'
@@ -13,6 +14,8 @@ export interface PadOptions {
   value?: number
 }
 
+const PAD: Names<PadOptions> = { padding: true, value: true }
+
 /**
  * A tensor with a border of one value. Definition: ONNX Pad, mode constant.
  *
@@ -23,11 +26,12 @@ export interface PadOptions {
  * @example const framed = pad(photo, { padding: [[0, 0], [8, 8], [8, 8], [0, 0]], value: 1 })
  */
 export function pad(x: Tensor, options: PadOptions): Tensor {
+  checkOptions('pad', options, PAD)
   const engine = engineOf('pad', { x })
   const { padding, value = 0 } = options
   const { shape } = x
   const fail = (argument: string, expected: string, got: unknown) => () => ({ op: 'pad', argument, expected, got: show(got), shapes: { x: shape } })
-  const isPair = (sides: unknown) => Array.isArray(sides) && sides.length === 2 && sides.every((side) => Number.isInteger(side) && side >= 0)
+  const isPair = (sides: unknown) => Array.isArray(sides) && sides.length === 2 && sides.every((side) => isInteger(side, 0))
   check(
     Array.isArray(padding) && padding.length === shape.length && padding.every(isPair),
     fail('padding', `${shape.length} pairs [before, after] of integers of at least 0, one per axis of x`, padding),

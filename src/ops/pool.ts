@@ -2,6 +2,7 @@
 import { POOL_BLOCK, Pool, PoolGradient } from '../../assembly/calls.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, MOST, type Names } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { type Context, type Pair, pair, slidingWindow, type Window, type WindowOptions } from '../window.js'
 
@@ -23,6 +24,11 @@ export interface AvgPool2dOptions extends MaxPool2dOptions {
   countIncludePad?: boolean
 }
 
+/** @internal */
+export const MAX_POOL: Names<MaxPool2dOptions> = { size: true, stride: true, padding: true, dilation: true, ceilMode: true }
+/** @internal */
+export const AVG_POOL: Names<AvgPool2dOptions> = { size: true, stride: true, padding: true, dilation: true, ceilMode: true, countIncludePad: true }
+
 /**
  * The largest value under a window, each channel by itself:
  *
@@ -38,6 +44,7 @@ export interface AvgPool2dOptions extends MaxPool2dOptions {
  * @example const halved = maxPool2d(x, { size: 2 })
  */
 export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
+  checkOptions('maxPool2d', options, MAX_POOL)
   const context = contextOf('maxPool2d', x)
   return pool('maxPool2d', 'maxPool', x, windowOf(x, options, context), false)
 }
@@ -55,6 +62,7 @@ export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
  * @example const smooth = avgPool2d(x, { size: 3, stride: 1, padding: 'same' })
  */
 export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
+  checkOptions('avgPool2d', options, AVG_POOL)
   const context = contextOf('avgPool2d', x)
   const window = windowOf(x, options, context)
   check(window.h.dilation === 1 && window.w.dilation === 1, () => ({ ...context, argument: 'dilation', expected: '1', got: show(options.dilation) }))
@@ -96,6 +104,7 @@ const imageSize = (x: Tensor): [number, number] => [x.shape[1]!, x.shape[2]!]
 
 function windowOf(x: Tensor, options: MaxPool2dOptions, context: Context): Window {
   const size = pair(options.size, 'size', 1, context)
+  check(size[0] * size[1] <= MOST, () => ({ ...context, argument: 'size', expected: `a window of at most ${MOST} elements`, got: show(options.size) }))
   return slidingWindow(imageSize(x), size, { ...options, stride: options.stride ?? size }, context)
 }
 
@@ -118,11 +127,13 @@ function pool(op: string, kernel: 'maxPool' | 'avgPool', x: Tensor, window: Wind
   const slices = rows < 16 && outputs < 2 ? 16 / rows : 1
   const channels = Math.max(1, Math.ceil(c / slices / 16)) * 16
   const columns = Math.min(iw, outputs * w.stride + (w.size - 1) * w.dilation + 1) * c
-  engine.scratch(4 * (Math.max(columns, 2 * channels) + 4))
-  const y = engine.empty([n, h.output, w.output, c])
-  const call = writePool(x, y, window, countPadding, channels, Pool.length)
-  engine.i32[call + Pool.outputs] = outputs
-  engine.run(kernel, call, rows * Math.ceil(c / channels), y.size * h.size * w.size)
+  const y = engine.make([n, h.output, w.output, c], (y) => {
+    if (y.size === 0) return
+    engine.scratch(4 * (Math.max(columns, 2 * channels) + 4))
+    const call = writePool(x, y, window, countPadding, channels, Pool.length)
+    engine.i32[call + Pool.outputs] = outputs
+    engine.run(kernel, call, rows * Math.ceil(c / channels), y.size * h.size * w.size)
+  })
   const kept = { x, y }
   engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) => ({ x: () => poolBackward(kernel, dy, x, y, window, countPadding) }))
   return y

@@ -2,6 +2,7 @@
 import { Reduce, ReduceOp, UnaryOp } from '../../assembly/calls.js'
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, isInteger, type Names } from '../options.js'
 import { type Shape, sameShape, sizeOf, stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
@@ -23,6 +24,9 @@ export interface ArgmaxOptions extends ReduceOptions {
   axis?: number
 }
 
+const REDUCE: Names<ReduceOptions> = { axes: true, keepDims: true }
+const ARGMAX: Names<ArgmaxOptions> = { axis: true, axes: true, keepDims: true }
+
 /**
  * The sum over axes. Kept in float64 along neighbouring axes, and rounded to float32 between those that are not neighbours. Over no elements it is 0.
  * Definition: ONNX ReduceSum.
@@ -34,6 +38,7 @@ export interface ArgmaxOptions extends ReduceOptions {
  * @example const total = sum(x)
  */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkOptions('sum', options, REDUCE)
   return reduce('sum', ReduceOp.sum, x, options.axes, options)
 }
 
@@ -42,6 +47,7 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
  * @example const brightness = mean(photo, { axes: [1, 2] })
  */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkOptions('mean', options, REDUCE)
   return reduce('mean', ReduceOp.mean, x, options.axes, options)
 }
 
@@ -50,6 +56,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
  * @example const peak = max(x)
  */
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkOptions('max', options, REDUCE)
   return reduce('max', ReduceOp.max, x, options.axes, options)
 }
 
@@ -58,6 +65,7 @@ export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
  * @example const darkest = min(photo, { axes: [1, 2], keepDims: true })
  */
 export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkOptions('min', options, REDUCE)
   return reduce('min', ReduceOp.min, x, options.axes, options)
 }
 
@@ -72,6 +80,7 @@ export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
  * @example const labels = argmax(logits, { axis: -1 })
  */
 export function argmax(x: Tensor, options: ArgmaxOptions = {}): Tensor {
+  checkOptions('argmax', options, ARGMAX)
   return reduce('argmax', ReduceOp.argmax, x, options.axis ?? options.axes, options)
 }
 
@@ -89,13 +98,13 @@ export function sumTo(dy: Tensor, shape: Shape): Tensor {
 /** Axes as indices from the start; throws for any that x lacks, and for repeats. Shared with softmax. */
 export function axesOf(axes: number | readonly number[], { length: rank }: Shape, argument: string, context: Context): number[] {
   const list = Array.isArray(axes) ? axes : [axes]
-  const settled = list.map((axis) => (axis < 0 ? axis + rank : axis))
-  check(settled.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < rank), () => ({
+  check(list.every((axis) => isInteger(axis, -rank, rank - 1)), () => ({
     ...context,
     argument,
     expected: rank ? `integers from ${-rank} to ${rank - 1}` : 'none, for a scalar',
     got: show(axes),
   })) // biome-ignore format: one check
+  const settled = list.map((axis) => (axis < 0 ? axis + rank : axis))
   check(new Set(settled).size === settled.length, () => ({ ...context, argument, expected: 'each axis once', got: show(axes) }))
   return settled
 }

@@ -1,6 +1,7 @@
 import { Resize, ResizeGradient } from '../../assembly/calls.js'
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkOptions, type Names } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import { pair } from '../window.js'
 
@@ -13,6 +14,8 @@ export interface ResizeOptions {
   /** Pixels as points, with the corners of both images on each other, rather than as squares that fill the same area. Default false. */
   alignCorners?: boolean
 }
+
+const RESIZE: Names<ResizeOptions> = { size: true, method: true, alignCorners: true }
 
 /**
  * Images of another size. Output pixel o stands at input position
@@ -30,6 +33,7 @@ export interface ResizeOptions {
  * @example const input = resize(photo, { size: [224, 224] })
  */
 export function resize(x: Tensor, options: ResizeOptions): Tensor {
+  checkOptions('resize', options, RESIZE)
   const engine = engineOf('resize', { x })
   const context = { op: 'resize', shapes: { x: x.shape } }
   const { method = 'bilinear', alignCorners = false } = options
@@ -39,16 +43,18 @@ export function resize(x: Tensor, options: ResizeOptions): Tensor {
   const [oh, ow] = pair(options.size, 'size', 1, context)
   check(method === 'nearest' || method === 'bilinear', () => ({ ...context, argument: 'method', expected: "'nearest' or 'bilinear'", got: show(method) }))
 
-  engine.scratch((ow + 1) * 12)
-  const y = engine.empty([n, oh, ow, c])
   const h = walk(ih, oh, method, alignCorners)
   const w = walk(iw, ow, method, alignCorners)
   // 64 units are enough for every core; each fills a table of the width first.
   const rows = Math.max(1, Math.ceil((n * oh) / 64))
 
   const plan = { n, ih, iw, c, oh, ow, h, w, rows }
-  const call = writeResize(engine, x.pointer, y.pointer, plan, Resize.length)
-  engine.run(method === 'nearest' ? 'resizeNearest' : 'resizeBilinear', call, Math.ceil((n * oh) / rows))
+  const y = engine.make([n, oh, ow, c], (y) => {
+    if (y.size === 0) return
+    engine.scratch((ow + 1) * 12)
+    const call = writeResize(engine, x.pointer, y.pointer, plan, Resize.length)
+    engine.run(method === 'nearest' ? 'resizeNearest' : 'resizeBilinear', call, Math.ceil((n * oh) / rows))
+  })
   engine.tape?.record('resize', y, { x }, {}, (dy) => ({ x: () => resizeBackward(dy, plan, method) }))
   return y
 }

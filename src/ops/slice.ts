@@ -1,5 +1,6 @@
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { checkInteger, checkOptions, MOST, type Names } from '../options.js'
 import { type Shape, stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { copy } from './copy.js'
@@ -14,6 +15,8 @@ export interface SliceOptions {
   step?: readonly number[]
 }
 
+const SLICE: Names<SliceOptions> = { begin: true, end: true, step: true }
+
 /**
  * A box cut out of a tensor: along each axis the indexes begin, begin + step, ... below end. A negative index counts from the end, as in Python:
  * -1 is the last element. Definition: ONNX Slice, with indexes outside of x refused.
@@ -25,6 +28,7 @@ export interface SliceOptions {
  * @example const border = slice(x, { begin: [0, 0, -1, 0] }) // the last column of each image
  */
 export function slice(x: Tensor, options: SliceOptions = {}): Tensor {
+  checkOptions('slice', options, SLICE)
   const engine = engineOf('slice', { x })
   const { shape } = x
   const { begin = shape.map(() => 0), end = shape, step = shape.map(() => 1) } = options
@@ -42,7 +46,7 @@ export function slice(x: Tensor, options: SliceOptions = {}): Tensor {
     const last = index('end', end[i]!)
     const stride = step[i]!
     check(first <= last, fail(`end[${i}]`, `at or after begin[${i}] = ${begin[i]}`, end[i]))
-    check(Number.isInteger(stride) && stride > 0, fail(`step[${i}]`, 'a positive integer', stride))
+    checkInteger(stride, `step[${i}]`, 1, MOST, { op: 'slice', shapes: { x: shape } })
     return { first, length: Math.ceil((last - first) / stride), from: from[i]! * stride }
   })
 

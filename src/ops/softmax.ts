@@ -1,6 +1,7 @@
 /** Softmax and its logarithm along one axis: the plan of assembly/reduce.ts. */
 import { SOFTMAX_CHUNK, Softmax, UnaryOp } from '../../assembly/calls.js'
 import { engineOf } from '../engine.js'
+import { checkOptions, type Names } from '../options.js'
 import { sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
@@ -13,6 +14,8 @@ export interface SoftmaxOptions extends OutOptions {
   /** The axis to go along; a negative one counts from the end. Default -1. */
   axis?: number
 }
+
+const SOFTMAX: Names<SoftmaxOptions> = { axis: true, out: true }
 
 /**
  * exp(x) / sum of exp(x) along an axis, taken from the largest so that nothing overflows: exp(x - m) / sum of exp(x - m), m = max(x). A few numbers at
@@ -36,7 +39,9 @@ export function logSoftmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
   return run('logSoftmax', x, options, true)
 }
 
-function run(op: string, x: Tensor, { axis = -1, out }: SoftmaxOptions, logarithm: boolean): Tensor {
+function run(op: string, x: Tensor, options: SoftmaxOptions, logarithm: boolean): Tensor {
+  checkOptions(op, options, SOFTMAX)
+  const { axis = -1, out } = options
   const engine = engineOf(op, { x }, { out })
   const context: Context = { op, shapes: { x: x.shape, out: out?.shape } }
   const [along] = axesOf([axis], x.shape, 'axis', context) as [number]

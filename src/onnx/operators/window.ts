@@ -1,7 +1,7 @@
 /** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
 import type { Engine } from '../../engine.js'
-import { add, mul } from '../../ops/arithmetic.js'
+import { add } from '../../ops/arithmetic.js'
 import { type ConvAlgorithm, conv2d, planConv2d } from '../../ops/conv2d.js'
 import { convTranspose2d } from '../../ops/convTranspose2d.js'
 import { copy } from '../../ops/copy.js'
