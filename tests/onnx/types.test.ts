@@ -8,7 +8,8 @@ describe('floats of 16 bits', () => {
     const numbers = toHost('float16', every) as Float32Array
     for (const half of every) {
       const [sign, exponent, fraction] = [half & 0x8000 ? -1 : 1, (half >> 10) & 31, half & 1023]
-      const size = exponent === 31 ? (fraction ? Number.NaN : Number.POSITIVE_INFINITY) : exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24
+      const size =
+        exponent === 31 ? (fraction ? Number.NaN : Number.POSITIVE_INFINITY) : exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24
       const want = sign * size
       if (!Object.is(numbers[half], want) || !Object.is(fromHalf(half), want)) expect.fail(`${half}: ${numbers[half]} and ${fromHalf(half)} for ${want}`)
     }
