@@ -60,14 +60,18 @@ describe('modes of layers', () => {
   inEveryBuild((engine) => {
     const within = (name: string, test: () => Promise<void>) =>
       it(name, async () => {
-        const before = new Set<Tensor>()
+        const made = new Set<Tensor>()
         const { track } = engine() as unknown as { track: (tensor: Tensor) => void }
-        Object.assign(engine(), { track: (tensor: Tensor) => (before.add(tensor), track.call(engine(), tensor)) })
+        const noted = (tensor: Tensor) => {
+          made.add(tensor)
+          track.call(engine(), tensor)
+        }
+        Object.assign(engine(), { track: noted })
         try {
           await test()
         } finally {
           delete (engine() as unknown as { track?: unknown }).track
-          for (const tensor of before) tensor.dispose()
+          for (const tensor of made) tensor.dispose()
         }
       })
 
