@@ -100,10 +100,12 @@ function partsOf(op: string, at: string, name: 'inputs' | 'targets', shapeName: 
 const isList = (labels: unknown): labels is ArrayLike<number> =>
   Array.isArray(labels) || (ArrayBuffer.isView(labels) && 'length' in labels && !(labels instanceof BigInt64Array || labels instanceof BigUint64Array))
 
-/** The labels of each output. */
-function labelsOf({ labels }: SeveralData): ArrayLike<number>[] {
+/** The labels of each output: arrays in an array are such where they are as long as there are samples. */
+function labelsOf(data: SeveralData): ArrayLike<number>[] {
+  const { labels } = data
   if (labels === undefined) return []
-  const several = Array.isArray(labels) && labels.length > 0 && labels.every(isList)
+  const fits = (list: unknown) => isList(list) && list.length > 0 && list.length % countOf(data) === 0
+  const several = Array.isArray(labels) && labels.length > 0 && labels.every(fits)
   return several ? (labels as ArrayLike<number>[]) : [labels as ArrayLike<number>]
 }
 
@@ -119,7 +121,7 @@ export function checkInputs(op: string, argument: string, { inputs, shape }: Inp
 function placesOf({ inputs, shape, targets, targetShape }: SeveralData, labels: number): number {
   const [numbers, first] = isSeveral(shape) ? [(inputs as Numbers[])[0], shape[0] as Shape] : [inputs as Numbers, shape as Shape]
   if (targetShape && !targets) return sizeOf(isSeveral(targetShape) ? (targetShape[0] as Shape) : (targetShape as Shape))
-  const pixels = sizeOf(first.slice(0, -1))
+  const pixels = first.length > 2 ? sizeOf(first.slice(0, -1)) : 1
   return labels * sizeOf(first) === (numbers?.length ?? 0) * pixels ? pixels : 1
 }
 
@@ -139,6 +141,9 @@ export function checkData(op: string, argument: string, data: SeveralData): numb
     expected: `integers, one per sample (or ${argument}.targets, ${size} numbers per sample)`,
     got: show(targets ?? labels),
   }))
+  const count = countOf(data)
+  const hint = targetShape === shape ? 'targetShape, the shape of one sample of them, is that of the inputs by default' : undefined
+  check(wanted.length === 0 || samples === count || !Number.isInteger(count), () => ({ op, argument: `${argument}.targets`, expected: `${count * size} numbers, ${size} for each of ${count} samples`, got: show(targets), hint })) // biome-ignore format: one line
   lists.forEach((list, i) => {
     const name = `${argument}.labels${lists.length > 1 ? `[${i}]` : ''}`
     check(isList(list) && list.length > 0 && list.length % samples === 0, () => ({
@@ -161,7 +166,7 @@ interface PickOptions {
   batchSize: number
   /** Samples in arrays come in random order where there is one. */
   random?: Random
-  /** Batches that are left out, as if they had been. */
+  /** Batches of samples in arrays that are left out, as if they had been. */
   skip?: number
   /** Whether samples in arrays that are too few for a batch are left out. */
   dropLast?: boolean
@@ -192,7 +197,7 @@ export async function* picksOf(op: string, argument: string, source: Source, opt
   let number = 0
   for await (const data of batches) {
     number++
-    if (number > skip) yield { data, samples: upTo(0, checkData(op, `${argument} (batch ${number})`, data)) }
+    yield { data, samples: upTo(0, checkData(op, `${argument} (batch ${number})`, data)) }
   }
   check(number > 0, () => ({ op, argument, expected: 'batches anew for every epoch', got: 'none', hint: 'Give a function that returns them' }))
 }
@@ -228,10 +233,10 @@ function expectedOf(engine: Engine, op: string, { data, samples }: Picked): Batc
   return oneOrAll(lists, lists.length > 1)
 }
 
-/** How many samples there are in data that was checked before. */
+/** How many samples the inputs are: a whole number once they are checked. */
 function countOf({ inputs, shape }: SeveralData): number {
   const [first, size] = isSeveral(shape) ? [(inputs as Numbers[])[0]!, sizeOf(shape[0] as Shape)] : [inputs as Numbers, sizeOf(shape as Shape)]
-  return first.length / size
+  return (first?.length ?? 0) / size
 }
 
 /** A picked batch in the engine, each of its samples changed by `augment`. */

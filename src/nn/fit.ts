@@ -100,7 +100,7 @@ export interface FitOptions<Output extends Tensors = Tensor> extends MeasureOpti
   optimizer: Optimizer
   /** How often all samples are gone through. Default 1. */
   epochs?: number
-  /** Samples of one step; what is left over at the end of an epoch is a smaller batch. Default 32. */
+  /** Samples of one step; what is left over at the end of an epoch, or all where there are fewer, is a smaller batch. Default 32. */
   batchSize?: number
   /** Whether what is left over is left out. Default false. */
   dropLast?: boolean
@@ -429,9 +429,11 @@ class Best {
 /** Parameters that a `fit` is moving. */
 const moving = new WeakSet<Storage>()
 
-/** Whether an epoch that was left goes on with the same data in the same order. */
-const sameEpoch = (a: UnfinishedEpoch | undefined, b: Omit<UnfinishedEpoch, 'first'>): a is UnfinishedEpoch =>
-  a !== undefined && a.seed === b.seed && a.batchSize === b.batchSize && a.samples === b.samples
+/** Whether an epoch that was left goes on: the same data in the same order, and not yet all of it. */
+function goesOn({ unfinished, steps }: Optimizer, epoch: Omit<UnfinishedEpoch, 'first'>): boolean {
+  const same = unfinished && (['seed', 'batchSize', 'samples', 'batches'] as const).every((name) => unfinished[name] === epoch[name])
+  return same === true && steps > unfinished.first && steps - unfinished.first < epoch.batches
+}
 
 /** What a seed of `fit` is asked for, each another stream of numbers. */
 const Streams = { order: 0, augment: 1, layers: 2 }
@@ -440,7 +442,8 @@ const Streams = { order: 0, augment: 1, layers: 2 }
  * Trains a model: goes through the samples in random order, a batch at a time, and moves the parameters of `optimizer` against the gradient of the loss.
  * The model is in training mode within each step, and only there; layers none of whose parameters the optimiser moves, and frozen ones, stay as they are. The
  * same seed, model and data give the same bytes on any number of threads, and so does training that goes on from what `save` kept: an epoch that was left in
- * its middle (by a signal, or saved in `onBatch`) is gone through to its end first, with the same data, seed and batchSize, and counts as one of `epochs`.
+ * its middle (by a signal, or saved in `onBatch`) is gone through to its end first, where samples lie in arrays and seed and batchSize are the same, and counts
+ * as one of `epochs`; batches that come from elsewhere are taken as they come.
  *
  * @param model parameters and `forward`
  * @param data inputs, the shape of one sample, and labels or targets; or batches of that, from anything that can be iterated (an async generator too): then
@@ -461,8 +464,6 @@ export async function fit<X, Output extends Tensors>(model: Layer<X, Output>, da
   check(Number.isSafeInteger(seed), () => ({ op, argument: 'seed', expected: 'an integer', got: show(seed) }))
   if (clipNorm !== undefined) checkNumber(clipNorm, 'clipNorm', (v) => v > 0, 'a positive number', { op })
   const samples = isData(data) ? checkData(op, 'data', data) : undefined
-  const explicit = options.batchSize !== undefined
-  check(samples === undefined || !explicit || batchSize <= samples, () => ({ op, argument: 'batchSize', expected: `at most ${samples}, the number of samples`, got: show(batchSize) })) // biome-ignore format: one line
   const whole = samples && batchesOf(samples, batchSize, dropLast)
   check(whole !== 0, () => ({ op, argument: 'dropLast', expected: `false for ${samples} samples, fewer than batchSize ${batchSize}`, got: 'true' }))
   const batches = stepsPerEpoch && whole ? Math.min(whole, stepsPerEpoch) : (stepsPerEpoch ?? whole)
@@ -523,10 +524,10 @@ export async function fit<X, Output extends Tensors>(model: Layer<X, Output>, da
   for (const { storage } of learning) moving.add(storage)
   try {
     for (let epoch = 1; epoch <= epochs; epoch++) {
-      const source = { seed, batchSize, samples }
-      const { first } = sameEpoch(optimizer.unfinished, source) ? optimizer.unfinished : { first: optimizer.steps }
+      const place = samples && batches ? { seed, batchSize, samples, batches } : undefined
+      const first = place && goesOn(optimizer, place) ? optimizer.unfinished!.first : optimizer.steps
       const skip = optimizer.steps - first
-      optimizer.unfinished = { ...source, first }
+      optimizer.unfinished = place && { ...place, first }
       const tally = new Tally(op, loss.of, metrics)
       let batch = skip
       const random = Random.at(seed, first, Streams.order)
@@ -541,18 +542,13 @@ export async function fit<X, Output extends Tensors>(model: Layer<X, Output>, da
         if (batch === batches) break
       }
       optimizer.unfinished = undefined
-      // All of an epoch of unknown length was gone through before.
-      if (skip > 0 && batch === skip) {
-        epoch--
-        continue
-      }
       const report: EpochReport = { epoch, ...tally.total }
       if (validation) report.validation = await evaluate(model, validation, { batchSize, loss: options.loss, classWeights: options.classWeights, metrics, signal }) // biome-ignore format: one line
       history.push(report)
       const ends = best?.ends(report)
       const before = signal?.aborted
-      const goesOn = await onEpoch?.(report)
-      if (ends || goesOn === false || (!before && signal?.aborted)) break
+      const answer = await onEpoch?.(report)
+      if (ends || answer === false || (!before && signal?.aborted)) break
     }
   } finally {
     for (const { storage } of learning) moving.delete(storage)

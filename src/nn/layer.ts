@@ -42,7 +42,7 @@ function findLayers(value: unknown, path: string, found: [string, AnyLayer][], s
             : []
   if (seen.has(value)) return
   seen.add(value)
-  for (const [key, inner] of entries) findLayers(inner, path ? `${path}.${key}` : `${key}`, found, seen)
+  for (const [key, inner] of entries) if (typeof inner === 'object') findLayers(inner, `${path}.${key}`, found, seen)
 }
 
 /**
@@ -92,7 +92,10 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
   inside(): [name: string, layer: AnyLayer][] {
     const found: [string, AnyLayer][] = []
     const seen = new Set<unknown>()
-    for (const name of Object.keys(this)) findLayers(this[name as keyof this], name, found, seen)
+    for (const name of Object.keys(this)) {
+      const value = this[name as keyof this]
+      if (typeof value === 'object') findLayers(value, name, found, seen)
+    }
     return found
   }
 

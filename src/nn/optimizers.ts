@@ -60,8 +60,8 @@ export interface UnfinishedEpoch {
   first: number
   seed: number
   batchSize: number
-  /** Undefined for batches that come from elsewhere. */
-  samples?: number
+  samples: number
+  batches: number
 }
 
 const SGD: Names<SgdOptions> = { learningRate: true, weightDecay: true, momentum: true, nesterov: true }
@@ -114,14 +114,13 @@ function groupsOf(op: string, given: ParametersOrGroups): ParameterGroup[] {
   const isGroup = (each: Tensor | ParameterGroup): each is ParameterGroup => Array.isArray((each as ParameterGroup)?.parameters)
   const some = Array.isArray(given) && given.length > 0
   const groups = some && given.every(isGroup) ? [...given] : [{ parameters: given as readonly Tensor[] }]
-  for (const { parameters, learningRate, weightDecay = 0 } of groups) {
+  for (const { parameters, weightDecay = 0 } of groups) {
     check(some && Array.isArray(parameters) && parameters.length > 0, () => ({
       op,
       argument: 'parameters',
       expected: 'tensors, one at least, or groups of them',
       got: show(parameters),
     }))
-    if (learningRate !== undefined) checkRate(op, learningRate)
     check(weightDecay >= 0, () => ({ op, argument: 'weightDecay', expected: 'a number of at least 0', got: show(weightDecay) }))
   }
   return groups
@@ -152,7 +151,6 @@ export class Optimizer {
     this.groups = groupsOf(name, given)
     const parameters = this.groups.flatMap((group) => group.parameters)
     this.parameters = parameters
-    checkRate(name, learningRate)
     this.engine = engineOf(name, Object.fromEntries(parameters.map((parameter, i) => [`parameters[${i}]`, parameter])))
     checkRate(name, learningRate)
     checkNumber(rule.epsilon, 'epsilon', atLeast0, AT_LEAST_0, { op: name })

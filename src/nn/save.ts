@@ -143,10 +143,10 @@ function epochIn(text: string | undefined, steps: number): UnfinishedEpoch | und
   try {
     epoch = JSON.parse(text)
   } catch {}
-  const { first, seed, batchSize, samples } = epoch ?? {}
+  const { first, seed, batchSize, samples, batches } = epoch ?? {}
   const isCount = (value: unknown) => Number.isInteger(value) && (value as number) >= 0
-  const fits = isCount(first) && first! <= steps && isCount(batchSize) && Number.isFinite(seed) && (samples === undefined || isCount(samples))
-  check(fits, () => ({ op: 'load', argument: 'epoch', expected: 'first, seed, batchSize and samples', got: text }))
+  const fits = [first, batchSize, samples, batches].every(isCount) && first! <= steps && Number.isFinite(seed)
+  check(fits, () => ({ op: 'load', argument: 'epoch', expected: 'numbers of first, seed, batchSize, samples and batches', got: text }))
   return epoch
 }
 
