@@ -216,6 +216,15 @@ export function checkNumbers(data: unknown, shape: Shape, op: string): asserts d
     (ArrayBuffer.isView(data) && !(data instanceof DataView) && !(data instanceof BigInt64Array) && !(data instanceof BigUint64Array)) || Array.isArray(data)
   check(numeric, () => ({ op, argument: 'data', expected: 'an array or typed array of numbers', got: show(data), shapes: { shape } }))
   const { length } = data as ArrayLike<number>
+  const [first] = Array.isArray(data) ? data : []
+  check(!Array.isArray(first) && !ArrayBuffer.isView(first), () => ({
+    op,
+    argument: 'data[0]',
+    expected: 'a number',
+    got: show(first),
+    shapes: { shape },
+    hint: 'Rows are not taken: give all numbers in one array, such as rows.flat(Infinity)',
+  }))
   check(length === sizeOf(shape), () => ({ op, argument: 'data', expected: `${sizeOf(shape)} numbers for its shape`, got: `${length}`, shapes: { shape } }))
   if (Array.isArray(data)) {
     const odd = data.findIndex((value) => typeof value !== 'number')

@@ -1,7 +1,7 @@
 /** What a model learns from: samples that lie in arrays, or batches that come from elsewhere. */
 import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
-import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../options.js'
+import { checkInteger, checkNumber, checkOptions, isInteger, MOST, type Names } from '../options.js'
 import { isShape, type Shape, sizeOf } from '../shape.js'
 import { checkNumbers, type Numbers, type Tensor } from '../tensor.js'
 import type { Random } from './random.js'
@@ -58,6 +58,16 @@ export function checkData(op: string, argument: string, data: Data): number {
     expected: `integers, one per sample (or ${argument}.targets, ${sizeOf(targetShape)} numbers per sample)`,
     got: show(targets ?? labels),
   }))
+  check(labels !== undefined || inputs?.length === samples * sizeOf(shape), () => ({
+    op,
+    argument: `${argument}.targets`,
+    expected: `${sizeOf(targetShape)} numbers (targetShape ${show(targetShape)}) for each of ${inputs?.length / sizeOf(shape)} samples`,
+    got: `${targets?.length}`,
+  }))
+  if (labels) {
+    const odd = Array.prototype.findIndex.call(labels, (label) => !isInteger(label, 0))
+    check(odd < 0, () => ({ op, argument: `${argument}.labels[${odd}]`, expected: 'an integer of at least 0', got: show(labels[odd]) }))
+  }
   checkNumbers(inputs, [samples, ...shape], op)
   if (targets) checkNumbers(targets, [samples, ...targetShape], op)
   return samples
