@@ -216,7 +216,7 @@ export class Tensor {
 }
 
 function lengthHint(data: unknown): string | undefined {
-  if (Array.isArray(data)) return Array.isArray(data[0]) ? 'Lists in lists have to be flat: data.flat(Infinity)' : undefined
+  if (Array.isArray(data)) return undefined
   const { length, buffer } = data as Float32Array
   return length === 0 && buffer.byteLength === 0 ? 'A view of a tensor is empty once the memory has grown: take it anew, or toArray()' : undefined
 }
@@ -227,6 +227,15 @@ export function checkNumbers(data: unknown, shape: Shape, op: string): asserts d
   const numeric = kind ? !kind.startsWith('Big') : Array.isArray(data)
   check(numeric, () => ({ op, argument: 'data', expected: 'an array or typed array of numbers', got: show(data), shapes: { shape } }))
   const { length } = data as ArrayLike<number>
+  const [first] = Array.isArray(data) ? data : []
+  check(!Array.isArray(first) && !ArrayBuffer.isView(first), () => ({
+    op,
+    argument: 'data[0]',
+    expected: 'a number',
+    got: show(first),
+    shapes: { shape },
+    hint: 'Rows are not taken: give all numbers in one array, such as rows.flat(Infinity)',
+  }))
   check(length === sizeOf(shape), () => ({
     op,
     argument: 'data',

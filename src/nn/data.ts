@@ -1,7 +1,7 @@
 /** What a model learns from: samples that lie in arrays, or batches that come from elsewhere. */
 import type { Engine } from '../engine.js'
 import { check, show } from '../errors.js'
-import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../options.js'
+import { checkInteger, checkNumber, checkOptions, isInteger, MOST, type Names } from '../options.js'
 import { isBytes } from '../realm.js'
 import { isShape, type Shape, sizeOf } from '../shape.js'
 import { checkNumbers, type Numbers, type Tensor } from '../tensor.js'
@@ -152,8 +152,8 @@ export function checkData(op: string, argument: string, data: SeveralData): numb
       expected: `integers, one per sample: ${samples}`,
       got: show(list),
     }))
-    const odd = Array.prototype.findIndex.call(list, (label) => !Number.isInteger(label))
-    check(odd < 0, () => ({ op, argument: `${name}[${odd}]`, expected: 'an integer', got: show(list[odd]) }))
+    const odd = Array.prototype.findIndex.call(list, (label) => !isInteger(label, 0))
+    check(odd < 0, () => ({ op, argument: `${name}[${odd}]`, expected: 'an integer of at least 0', got: show(list[odd]) }))
   })
   for (const part of [...inputs, ...wanted]) checkNumbers(part.data, [samples, ...part.shape], op)
   if (sampleWeights) checkNumbers(sampleWeights, [samples], op)

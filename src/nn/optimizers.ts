@@ -152,7 +152,6 @@ export class Optimizer {
     const parameters = this.groups.flatMap((group) => group.parameters)
     this.parameters = parameters
     this.engine = engineOf(name, Object.fromEntries(parameters.map((parameter, i) => [`parameters[${i}]`, parameter])))
-    checkRate(name, learningRate)
     checkNumber(rule.epsilon, 'epsilon', atLeast0, AT_LEAST_0, { op: name })
     checkNumber(rule.weightDecay, 'weightDecay', atLeast0, AT_LEAST_0, { op: name })
     try {

@@ -23,7 +23,7 @@ export function gather(table: Tensor, indices: Indices): Tensor {
   const shapes = { table: table.shape, indices: given?.shape }
   check(table.shape.length > 0, () => ({ op, argument: 'table', expected: '[rows, ...]', got: '[]', shapes }))
   const list = given?.toArray() ?? (indices as ArrayLike<number>)
-  check(Array.isArray(list) || ArrayBuffer.isView(list), () => ({
+  check(Array.isArray(list) || (ArrayBuffer.isView(list) && 'length' in list), () => ({
     op,
     argument: 'indices',
     expected: 'integers, or a tensor of them',

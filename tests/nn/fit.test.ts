@@ -222,6 +222,10 @@ describe('fit', () => {
       await wrong(data, {}, 'got NaN in step 1. The first output that is not finite is that of layer 0.1')
       expect(optimizer.steps).toBe(0)
       await wrong(data, { seed: Number.NaN }, 'seed must be an integer, got NaN')
+      await wrong(data, { seed: 0.7 }, 'seed must be an integer, got 0.7')
+      await wrong({ ...data, labels: BigInt64Array.of(0n, 1n) }, {}, 'labels[0] must be an integer of at least 0, got 0n')
+      await wrong({ ...data, labels: ['cat', 'dog'] }, {}, 'labels[0] must be an integer of at least 0, got "cat"')
+      await wrong({ ...data, labels: [[1, 0], [0, 1]] }, {}, 'labels[0] must be an integer of at least 0, got [1, 0]') // biome-ignore format: one line
       await wrong(undefined, {}, 'fit: data must be { inputs, shape, labels }, or batches of that')
       await wrong([], {}, 'batches anew for every epoch, got none')
       await wrong([{ ...data, shape: [10, 10, 2] }], {}, 'fit: data must be 8000 numbers for its shape, got 4000')
