@@ -1,7 +1,6 @@
 /**
- * Which build a host should get: how many times faster the relaxed build is than simd128, layer by layer, both in one process and in turns. Node, Deno and
- * Bun run this file as it is (Node 20 with --experimental-wasm-relaxed-simd); `npm run bench -- builds --chromium` runs it in a page. The answers stand in
- * doc/hosts.md.
+ * Which build a host should get: how many times faster the relaxed build is than simd128, layer by layer, both in one process and in turns. Node (20 with
+ * --experimental-wasm-relaxed-simd), Deno and Bun run this file as it is; it prints a line of the table in doc/hosts.md.
  */
 import { compare } from './compare.mjs'
 import { geometricMean } from './measure.mjs'
@@ -17,7 +16,7 @@ n1 i56x56x144 o144 k3 s1 p1 g144              # depthwise
 linear n1 i2048 o1000                         # linear`
 
 /** Times of simd128 by those of relaxed: above 1 the relaxed build is faster. @returns {Promise<{ ratios: Record<string, number>, mean: number, chosen: string }>} */
-export async function compareBuilds(library) {
+async function compareBuilds(library) {
   const contenders = []
   for (const simd of ['simd128', 'relaxed']) contenders.push({ ...(await filterbank(library, { simd, threads: 1 })), name: simd })
   const ratios = {}
@@ -29,12 +28,16 @@ export async function compareBuilds(library) {
   return { ratios, mean: geometricMean(Object.values(ratios)), chosen }
 }
 
-/** A row of the table in doc/hosts.md. */
-export function rowOf(host, { ratios, mean, chosen }) {
+function rowOf(host, { ratios, mean, chosen }) {
   const numbers = [...Object.values(ratios), mean].map((ratio) => ratio.toFixed(2))
   return `| ${[host, ...numbers, chosen].join(' | ')} |`
 }
 
-export const head = `| host | ${parseLayers(LAYERS)
+const head = `| host | ${parseLayers(LAYERS)
   .map(({ names }) => names[0])
   .join(' | ')} | mean | chosen |`
+
+const { node, deno, bun, v8 } = process.versions
+const host = bun ? `Bun ${bun}` : `${deno ? `Deno ${deno}` : `Node ${node}`}, V8 ${v8}`
+console.log(`${head}\n${rowOf(host, await compareBuilds(await import('../dist/index.js')))}`)
+process.exit()

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { conv2d, createEngine, type Engine, type EngineOptions, FilterbankError, type Tensor } from '../src/index.js'
+import { compilerOf } from '../src/wasm/host.js'
+import { preferred } from '../src/wasm/load.js'
 import { expectComplaint, inEveryBuild } from './support/check.js'
 
 const binary = (build: string) => readFileSync(new URL(`../dist/${build}.wasm`, import.meta.url))
@@ -12,6 +14,8 @@ async function make(options: EngineOptions = {}): Promise<Engine> {
   return engine
 }
 afterEach(() => {
+  vi.restoreAllMocks()
+  vi.unstubAllGlobals()
   for (const engine of engines.splice(0)) engine.dispose()
 })
 
@@ -21,8 +25,7 @@ const six = (engine: Engine): number => engine.scope(() => conv2d(engine.tensor(
 describe('createEngine', () => {
   it('picks a build by itself and tells why', async () => {
     const engine = await make()
-    const node = Number(process.versions.node.split('.')[0])
-    expect(engine.simd).toBe(node < 24 ? 'simd128' : 'relaxed')
+    expect(engine.simd).toBe(preferred(compilerOf()).build)
     expect(engine.simdReason).not.toBe('')
     expect((await make({ simd: 'relaxed' })).simd).toBe('relaxed')
   })
@@ -56,7 +59,66 @@ describe('createEngine', () => {
     )
   })
 
+  it('knows which build a binary is, and that it is of this version', async () => {
+    const fromBinary = await make({ wasm: binary('relaxed') })
+    expect([fromBinary.simd, fromBinary.simdReason]).toEqual(['relaxed', 'the binary given is of this build'])
+    for (const [build, other] of [
+      ['simd128', 'relaxed'],
+      ['relaxed', 'simd128'],
+    ] as const) {
+      const wrong = `createEngine: simd must be '${build}' for this binary, got '${other}'`
+      await expect(make({ wasm: binary(build), simd: other })).rejects.toThrow(wrong)
+      await expect(make({ wasm: new WebAssembly.Module(binary(build)), simd: other })).rejects.toThrow(wrong)
+    }
+    const empty = new Uint8Array([...[0, 0x61, 0x73, 0x6d], 1, 0, 0, 0])
+    await expect(make({ wasm: empty })).rejects.toThrow("createEngine: wasm must be filterbank's binary of this version, got a module without")
+    await expect(make({ wasm: new WebAssembly.Module(empty) })).rejects.toThrow('got a module without')
+    // A module that imports a function.
+    const foreign = new Uint8Array([...empty, 1, 4, 1, 0x60, 0, 0, 2, 7, 1, 1, 0x61, 1, 0x62, 0, 0])
+    await expect(make({ wasm: new WebAssembly.Module(foreign) })).rejects.toThrow('got a module that does not start')
+  })
+
+  it('wraps what the host says where a binary cannot be had', async () => {
+    vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('fetch failed'))
+    const expected = 'createEngine: wasm must be a WebAssembly.Module, its bytes, a URL or a Response, got'
+    await expect(make({ wasm: 'https://host.invalid/x.wasm' })).rejects.toThrow(`${expected} "https://host.invalid/x.wasm": fetch failed`)
+    await expect(make({ wasm: Promise.reject(new TypeError('no network')) })).rejects.toThrow(`${expected} an object (Promise): no network`)
+    const used = new Response(binary('simd128'))
+    await used.arrayBuffer()
+    await expect(make({ wasm: used })).rejects.toMatchObject({ name: 'FilterbankError', cause: { name: 'TypeError' } })
+  })
+
+  it('takes a binary out of shared memory', async () => {
+    const bytes = binary('simd128')
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
+    shared.set(bytes)
+    for (const wasm of [shared, shared.buffer]) expect(six(await make({ wasm: wasm as never }))).toBe(6)
+  })
+
+  it('asks for as much shared memory as maximumBytes says, and does with one thread where that is refused', async () => {
+    const { Memory } = WebAssembly
+    const asked: WebAssembly.MemoryDescriptor[] = []
+    let refuses = (descriptor: WebAssembly.MemoryDescriptor) => descriptor.shared && descriptor.maximum! > 1000
+    const construct = (target: typeof Memory, [descriptor]: [WebAssembly.MemoryDescriptor]) => {
+      asked.push(descriptor)
+      if (refuses(descriptor)) throw new RangeError('could not allocate memory')
+      return new target(descriptor)
+    }
+    vi.stubGlobal('WebAssembly', Object.create(WebAssembly, { Memory: { value: new Proxy(Memory, { construct }) } }))
+    const small = await make({ threads: 2, maximumBytes: 500 * 65536 })
+    expect([small.threads, six(small)]).toEqual([2, 6])
+    expect(asked).toEqual([{ initial: 4, maximum: 500, shared: true }])
+    expectComplaint(small, () => small.zeros([500 * 65536]), 'engine: memory must be within 32768000 bytes')
+    const refused = await make({ threads: 2 })
+    expect([refused.threads, six(refused)]).toEqual([1, 6])
+    expect(refused.threadsReason).toContain('shared memory (could not allocate memory)')
+    refuses = () => true
+    await expect(make()).rejects.toThrow('createEngine: host must be one that gives an engine its first memory, got a refusal: could not allocate memory')
+  })
+
   it('says what is wrong with an option', async () => {
+    await expect(createEngine(null as never)).rejects.toThrow('createEngine: options must be an object, got null')
+    await expect(make({ signal: 5 as never })).rejects.toThrow('createEngine: signal must be an AbortSignal, got 5')
     await expect(make({ simd: 'avx' as never })).rejects.toThrow("createEngine: simd must be 'simd128' or 'relaxed', got \"avx\"")
     for (const maximumBytes of [0, -1, 1.5, Number.NaN, 2 ** 33, '1' as never])
       await expect(make({ maximumBytes })).rejects.toThrow('createEngine: maximumBytes must be an integer from')
@@ -126,6 +188,56 @@ describe('scope', () => {
       })
       expect(engine().memory().tensors).toBe(3)
       for (const tensor of [kept.a, ...(kept.list as [Tensor, { c: Tensor }]).map((v) => ('c' in v ? v.c : v))]) (tensor as Tensor).dispose()
+    })
+
+    it('keeps what maps, sets and objects of any class hold, and what contains itself', () => {
+      class Pair {
+        constructor(
+          readonly x: Tensor,
+          readonly other: unknown,
+        ) {}
+      }
+      const shapes: Record<string, (x: Tensor) => unknown> = {
+        map: (x) => new Map([['x', x]]),
+        key: (x) => new Map([[x, 'x']]),
+        set: (x) => new Set([x]),
+        class: (x) => new Pair(x, [1]),
+        'null prototype': (x) => Object.assign(Object.create(null), { x }),
+        circle: (x) => {
+          const circle: unknown[] = [x]
+          circle.push({ circle })
+          return circle
+        },
+        deep: (x) => {
+          let list: unknown = x
+          for (let depth = 0; depth < 100_000; depth++) list = [list]
+          return list
+        },
+      }
+      for (const [name, wrap] of Object.entries(shapes)) {
+        let x!: Tensor
+        let y!: Tensor
+        engine().scope(() => {
+          x = engine().zeros([1])
+          y = engine().zeros([1])
+          return wrap(x)
+        })
+        expect([name, x.disposed, y.disposed]).toEqual([name, false, true])
+        x.dispose()
+      }
+    })
+
+    it('ends at what belongs to a page, which leads everywhere', () => {
+      const element = { addEventListener() {}, tensor: undefined as Tensor | undefined }
+      engine().scope(() => {
+        element.tensor = engine().zeros([1])
+        return { element }
+      })
+      expect(element.tensor!.disposed).toBe(true)
+    })
+
+    it('refuses what is no function', () => {
+      expectComplaint(engine(), () => engine().scope(5 as never), 'engine.scope: fn must be a function, got 5')
     })
 
     it('nests: what an inner scope returns belongs to the outer one', () => {

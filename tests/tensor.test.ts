@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { conv2d, type Numbers, type Shape } from '../src/index.js'
+import { fromImageData } from '../src/image/index.js'
+import { conv2d, createEngine, type Numbers, type Shape } from '../src/index.js'
 import { expectComplaint, inEveryBuild } from './support/check.js'
 
 describe('tensors', () => {
@@ -47,6 +48,42 @@ describe('tensors', () => {
       using x = engine().zeros([2])
       expectComplaint(engine(), () => x.set([1]), 'tensor.set: data must be 2 numbers')
       expectComplaint(engine(), () => x.set('ab' as never), 'tensor.set: data must be an array')
+    })
+
+    it('point out lists in lists, which may contain themselves, and views that the memory has outgrown', async () => {
+      const nested: unknown[] = [
+        [1, 2],
+        [3, 4],
+      ]
+      const make = (data: unknown, shape: Shape) => () => engine().tensor(data as Numbers, shape)
+      expectComplaint(
+        engine(),
+        make(nested, [2, 2]),
+        'engine.tensor: data must be 4 numbers for its shape, got 2 (shape [2, 2]). Lists in lists have to be flat',
+      )
+      nested[0] = nested
+      expectComplaint(engine(), make(nested, [2]), 'engine.tensor: data[0] must be a number, got [[[[[...], [...]], ')
+      // Of one thread: shared memory never cuts views off.
+      using alone = await createEngine({ threads: 1 })
+      const { view } = alone.zeros([4])
+      alone.zeros([1 << 20])
+      expect(view.length).toBe(0)
+      expect(() => alone.tensor(view, [4])).toThrow(
+        'data must be 4 numbers for its shape, got 0 (shape [4]). A view of a tensor is empty once the memory has grown',
+      )
+    })
+
+    it('may be the view of another tensor, however the memory grows', async () => {
+      for (const length of [4, 1000, 1_000_000]) {
+        using alone = await createEngine({ threads: 1 })
+        const x = alone.tensor(new Float32Array(length).fill(2), [length])
+        const y = alone.tensor(x.view, [length])
+        expect(alone.zeros([length]).set(y.view).toArray()).toEqual(new Float32Array(length).fill(2))
+        const pixels = new Uint8Array(x.view.buffer, x.view.byteOffset, 4 * length)
+        const wanted = [...pixels.slice(0, 3)].map((byte) => Math.fround(byte / 255))
+        const image = fromImageData(alone, { data: pixels, width: length, height: 1 })
+        for (let c = 0; c < 3; c++) expect(image.toArray()[c]).toBeCloseTo(wanted[c]!, 6)
+      }
     })
 
     it('may be empty, or a scalar', () => {

@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { conv2d, convTranspose2d, createEngine, type Engine, maxPool2d } from '../src/index.js'
 import { Control } from '../src/wasm/job.js'
+import { chooseThreads } from '../src/wasm/workers.js'
 import { Random } from './support/random.js'
 
 const engines: Engine[] = []
@@ -20,6 +21,7 @@ async function engineOf(options: Parameters<typeof createEngine>[0]): Promise<En
 afterEach(() => {
   for (const engine of engines.splice(0)) engine.dispose()
   vi.restoreAllMocks()
+  vi.unstubAllGlobals()
 })
 
 /** What a handful of ops answer, as one list of numbers. */
@@ -86,6 +88,36 @@ describe('threads', () => {
     expect(() => answers(engine)).toThrow(/worker did not finish its share/)
     expect(engine.threads).toBe(1)
     expect(answers(engine)).toEqual(answers(await engineOf({ threads: 1 })))
+  })
+
+  it('by default are counted once they have started, and started settles then', async () => {
+    const os = process.getBuiltinModule('node:os')
+    vi.spyOn(os, 'availableParallelism').mockReturnValue(3)
+    vi.stubGlobal('navigator', undefined)
+    const engine = await engineOf({})
+    expect(engine.threads).toBe(1)
+    expect(engine.threadsReason).toBe('this host has 3 cores; of 2 more threads 0 have started')
+    await engine.started
+    expect([engine.threads, engine.threadsReason]).toEqual([3, 'this host has 3 cores'])
+    const gone = await engineOf({})
+    gone.dispose()
+    await gone.started
+    expect(gone.threads).toBe(1)
+  })
+
+  it('say what a host lacks for them', () => {
+    const reason = () => chooseThreads(undefined, undefined).reason
+    vi.stubGlobal('crossOriginIsolated', false)
+    expect(reason()).toContain('this page is not cross-origin isolated')
+    vi.stubGlobal('SharedArrayBuffer', undefined)
+    expect(reason()).toContain('this page is not cross-origin isolated')
+    vi.stubGlobal('crossOriginIsolated', true)
+    expect(reason()).toBe('this page is cross-origin isolated, but its browser has no SharedArrayBuffer')
+    expect(() => chooseThreads(undefined, 2)).toThrow(
+      'createEngine: threads must be 1 on this host, got 2. Threads share memory, but this page is cross-origin isolated',
+    )
+    vi.stubGlobal('crossOriginIsolated', undefined)
+    expect(reason()).toBe('this host has no SharedArrayBuffer')
   })
 
   it('refuses what makes no sense', async () => {

@@ -128,6 +128,98 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(`in ${chromiumPath ?? 'no br
     await page.close()
   })
 
+  it('starts and runs models in a module service worker and in an AudioWorklet, which refuse import()', async () => {
+    const bytes = writeModel({ nodes: [{ op: 'Relu', inputs: ['größe'], outputs: ['y'] }], inputs: [{ name: 'größe', shape: [2] }], outputs: [{ name: 'y' }] })
+    const work = `
+      import { createEngine, relu } from '/dist/index.js'
+      import { loadModel } from '/dist/onnx.js'
+      import '/dist/nn.js'
+      const work = async () => {
+        try {
+          const engine = await createEngine()
+          const model = await loadModel(engine, Uint8Array.from(${JSON.stringify([...bytes])}))
+          let outputs
+          for (let run = 0; run < 3; run++) outputs = await model.runAsync({ größe: [-1, 2] })
+          return { relu: [...relu(engine.tensor([-1, 2], [2])).toArray()], model: [...outputs.y.toArray()], build: engine.simd, reason: engine.simdReason, threads: engine.threads }
+        } catch (error) {
+          return String(error)
+        }
+      }`
+    const pages = {
+      '/index.html': html(''),
+      '/worker.js': `${work}
+        self.addEventListener('install', () => self.skipWaiting())
+        self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()))
+        self.addEventListener('message', async ({ source }) => source.postMessage(await work()))`,
+      '/worklet.js': `${work}
+        registerProcessor('filterbank', class extends AudioWorkletProcessor {
+          constructor() { super(); work().then((answer) => this.port.postMessage(answer)) }
+          process() { return true }
+        })`,
+    }
+    const { page, complaints } = await open(browser!, await site(pages, { '/dist/': join(root, 'dist') }))
+    const inWorker = await page.evaluate(`(async () => {
+      await navigator.serviceWorker.register('/worker.js', { type: 'module' })
+      const { active } = await navigator.serviceWorker.ready
+      return new Promise((resolve) => { navigator.serviceWorker.onmessage = ({ data }) => resolve(data); active.postMessage('go') })
+    })()`)
+    const inWorklet = await page.evaluate(`(async () => {
+      const audio = new OfflineAudioContext(1, 48000, 48000)
+      await audio.audioWorklet.addModule('/worklet.js')
+      const node = new AudioWorkletNode(audio, 'filterbank')
+      node.connect(audio.destination)
+      audio.startRendering()
+      return new Promise((resolve) => { node.port.onmessage = ({ data }) => resolve(data) })
+    })()`)
+    for (const answer of [inWorker, inWorklet]) {
+      expect(answer).toEqual({
+        relu: [0, 2],
+        model: [0, 2],
+        build: 'simd128',
+        reason: expect.stringMatching(/^the relaxed build could not be loaded: .*import\(\)/),
+        threads: 1,
+      })
+    }
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
+  it('takes the arrays of an iframe, and lets frames through a loop of short runs', async () => {
+    const script = `
+      import { createEngine, relu } from '/dist/index.js'
+      import { loadModel } from '/dist/onnx.js'
+      const { Float32Array: Theirs, ImageData: Image } = document.body.appendChild(document.createElement('iframe')).contentWindow
+      const engine = await createEngine({ threads: 1 })
+      const { fromImageData } = await import('/dist/image.js')
+      const model = await loadModel(engine, '/model.onnx')
+      let frames = 0, timers = 0, on = true
+      const frame = () => { frames++; if (on) requestAnimationFrame(frame) }
+      const timer = () => { timers++; if (on) setTimeout(timer) }
+      requestAnimationFrame(frame)
+      setTimeout(timer)
+      const start = performance.now()
+      let runs = 0
+      while (performance.now() - start < 600) { await model.runAsync({ x: Theirs.of(-1, 2) }); runs++ }
+      on = false
+      globalThis.report = {
+        numbers: [...relu(engine.tensor(Theirs.of(-1, 2), [2])).toArray()],
+        pixels: fromImageData(engine, new Image(2, 2)).shape,
+        frames, timers, runs,
+      }`
+    const bytes = writeModel({ nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['y'] }], inputs: [{ name: 'x', shape: [2] }], outputs: [{ name: 'y' }] })
+    writeFileSync(join(folder.path, 'model.onnx'), bytes)
+    const pages = { '/index.html': html('<body></body><script type="module" src="/frame.js"></script>'), '/frame.js': script }
+    const { page, complaints } = await open(browser!, await site(pages, { '/dist/': join(root, 'dist'), '/': folder.path }))
+    await page.waitForFunction('globalThis.report')
+    const report = (await page.evaluate('globalThis.report')) as { numbers: number[]; pixels: number[]; frames: number; timers: number; runs: number }
+    expect(report).toMatchObject({ numbers: [0, 2], pixels: [1, 2, 2, 3] })
+    expect(report.runs).toBeGreaterThan(report.timers)
+    expect(report.timers).toBeGreaterThan(5)
+    expect(report.frames).toBeGreaterThan(5)
+    expect(complaints).toEqual([])
+    await page.close()
+  })
+
   it('loads a model from a URL and from a response, and answers as Node does: alone, and with threads where the page is isolated', async () => {
     const random = new Random(11)
     const conv = (x: string, y: string) => ({ op: 'Conv', inputs: [x, 'w', 'b'], outputs: [y], attributes: { pads: [1, 1, 1, 1] } })
