@@ -55,7 +55,11 @@ describe('graphs inside of nodes', () => {
     }
   }
 
-  it.each([['RNN', 1], ['GRU', 3], ['LSTM', 4]] as const)('keeps the weights of two %s apart that leave out their first output', async (op, gates) => {
+  it.each([
+    ['RNN', 1],
+    ['GRU', 3],
+    ['LSTM', 4],
+  ] as const)('keeps the weights of two %s apart that leave out their first output', async (op, gates) => {
     const weights = ['w1', 'r1', 'w2', 'r2'].map((name) => constant(name, 1, gates * 2, 2))
     const layer = (i: number) => node(op, ['x', `w${i}`, `r${i}`], ['', `h${i}`], { hidden_size: 2 })
     const nodes = [layer(1), layer(2), node('Concat', ['h1', 'h2'], ['y'], { axis: 2 })]
