@@ -89,7 +89,9 @@ function portOf({ name, type }: ValueInfoProto, { problems }: Reading): FilePort
   const code = type?.tensorType?.elemType || 1
   const element = kind ?? typeOf(code)
   if (kind || !element) {
-    const [expected, got] = kind ? ['a tensor', `a ${kind}`] : ['a type that filterbank knows', `type ${code} of the ONNX standard`]
+    const [expected, got] = kind
+      ? ['a tensor', kind === 'optional' ? 'an optional value' : `a ${kind}`]
+      : ['a type that filterbank knows', `type ${code} of the ONNX standard`]
     problems.push({ op: 'loadModel', argument: `value ${show(name)}`, expected: expected!, got: got! })
   }
   const shape = lengthsOf(type)

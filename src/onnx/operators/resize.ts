@@ -54,9 +54,12 @@ function positionOf(o: number, { scale, input, output, mode, region: [start, end
   }
 }
 
+/** ONNX Runtime takes what is so near to the middle for the middle. */
+const TIE = 1e-6
+
 const rounding: Record<string, (x: number) => number> = {
-  round_prefer_floor: (x) => Math.ceil(x - 0.5),
-  round_prefer_ceil: (x) => Math.floor(f(x + 0.5)),
+  round_prefer_floor: (x) => Math.ceil(x - 0.5 - TIE),
+  round_prefer_ceil: (x) => Math.floor(x + 0.5 + TIE),
   floor: Math.floor,
   ceil: Math.ceil,
 }
