@@ -5,7 +5,7 @@ import { slice } from '../ops/slice.js'
 import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../options.js'
 import { sameShape } from '../shape.js'
 import { type Storage, Tensor } from '../tensor.js'
-import { giveTurn } from '../yielding.js'
+import { shareTurns } from '../turns.js'
 import { type Augment, type Batch, batchesOf, batchOf, checkData, checkInputs, type Inputs, inputsOf, isData, type Picked, picksOf, type Source } from './data.js' // biome-ignore format: one line
 import { frozen } from './frozen.js'
 import { valueAndGradients } from './gradients.js'
@@ -538,7 +538,7 @@ export async function fit<X, Output extends Tensors>(model: Layer<X, Output>, da
         batch++
         if (batch === batches) optimizer.unfinished = undefined
         await onBatch?.({ epoch, batch, batches, loss: measured['loss']! })
-        await giveTurn(TURN)
+        await shareTurns(TURN)
         if (batch === batches) break
       }
       optimizer.unfinished = undefined
@@ -590,7 +590,7 @@ export async function evaluate<X, Output extends Tensors>(model: Layer<X, Output
     tally.add(pick.samples.length, measured)
     done += pick.samples.length
     onProgress?.({ done, total })
-    await giveTurn(TURN)
+    await shareTurns(TURN)
     signal?.throwIfAborted()
   }
   return tally.total
@@ -639,7 +639,7 @@ export async function predict<X, Output extends Tensors>(model: Layer<X, Output>
         ),
       )
       onProgress?.({ done: first + count, total })
-      await giveTurn(TURN)
+      await shareTurns(TURN)
       signal?.throwIfAborted()
     }
     return (isOne ? whole[0] : whole) as Output
