@@ -6,8 +6,8 @@ import { check, show } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
-import { checkSameType } from './concat.js'
 import { commonShape, type OutOptions, produce, runBinary, writeBinary } from './elementwise.js'
+import { checkSameType } from './operands.js'
 import { sumTo } from './reduce.js'
 
 /** What arithmetic is done in. */

@@ -7,8 +7,8 @@ import type { AnyTensor, Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 import { NO_CLAMP } from './activation.js'
 import { cast } from './cast.js'
-import { checkSameQuantization, checkSameType } from './concat.js'
 import { commonShape, writeBinary } from './elementwise.js'
+import { checkSameQuantization, checkSameType } from './operands.js'
 
 type Operand<D extends DType> = Tensor<D> | number
 

@@ -1,11 +1,12 @@
 import { ANY, type DType } from '../dtype.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
-import { type Quantization, sameQuantization, showQuantization } from '../quantization.js'
+import type { Quantization } from '../quantization.js'
 import { stridesOf } from '../shape.js'
 import type { AnyTensor, Tensor } from '../tensor.js'
 import { axisOf } from './axis.js'
 import { bytesTo, copy } from './copy.js'
+import { checkSameQuantization, checkSameType } from './operands.js'
 import { slice } from './slice.js'
 
 export interface ConcatOptions {
@@ -58,23 +59,6 @@ export function concat<D extends DType>(tensors: readonly Tensor<D>[], options: 
     )
   })
   return y
-}
-
-/** Throws unless a tensor is of the type that those before it are of. */
-export function checkSameType(op: string, argument: string, tensor: AnyTensor, dtype: DType): void {
-  const hint = 'cast(x, dtype) gives another type'
-  check(tensor.dtype === dtype, () => ({ op, argument, expected: `of ${dtype}, as those before it`, got: `a tensor of ${tensor.dtype}`, hint }))
-}
-
-/** Throws unless elements of both tensors stand for the same numbers. */
-export function checkSameQuantization(op: string, argument: string, { quantization, shape }: AnyTensor, wanted: Quantization | undefined): void {
-  check(sameQuantization(quantization, wanted), () => ({
-    op,
-    argument,
-    expected: `of the quantization of those before it, ${showQuantization(wanted)}`,
-    got: showQuantization(quantization),
-    shapes: { [argument]: shape },
-  }))
 }
 
 /** The quantization of all: the same one, or where it follows the axis of the concat, one after the other. */

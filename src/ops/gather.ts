@@ -8,8 +8,8 @@ import { type Shape, sameShape, sizeOf } from '../shape.js'
 import { type AnyTensor, Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 import { axisOf } from './axis.js'
-import { checkSameQuantization, checkSameType } from './concat.js'
 import { copy } from './copy.js'
+import { checkSameQuantization, checkSameType } from './operands.js'
 
 /** Which rows: integers from 0 in a list, or in a tensor of any shape; of int32 nothing is copied. */
 export type Indices = Int32Array | Uint8Array | readonly number[] | AnyTensor

@@ -5,7 +5,8 @@ import { check, show } from '../errors.js'
 import { type Shape, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { axisOf } from './axis.js'
-import { checkSameQuantization, checkSameType, concat } from './concat.js'
+import { concat } from './concat.js'
+import { checkSameQuantization, checkSameType } from './operands.js'
 import { slice } from './slice.js'
 
 export interface StackOptions {

@@ -7,8 +7,8 @@ import type { Quantization } from '../quantization.js'
 import { broadcastShapes, broadcastStrides, type Shape, sameShape, stridesOf } from '../shape.js'
 import { type AnyTensor, Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
-import { checkSameQuantization, checkSameType } from './concat.js'
 import { copy } from './copy.js'
+import { checkSameQuantization, checkSameType } from './operands.js'
 import { sumTo } from './reduce.js'
 
 /**

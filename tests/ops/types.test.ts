@@ -86,7 +86,9 @@ describe('ops of any type', () => {
       for (const from of dtypes) {
         for (const to of dtypes) {
           for (const size of [0, 1, 15, 16, 17, 4096, 4099]) {
-            const data = Array.from({ length: size }, (_, i) => (from === 'float32' && i % 2 ? random.pick(odd) : random.integer(...ranges[from])))
+            const data = Array.from({ length: size }, (_, i) =>
+              from === 'float32' && i % 2 ? random.pick(odd) : random.integer(...(ranges[from] as [number, number])),
+            )
             engine().scope(() => {
               const x = engine().tensor(data, [size], { dtype: from })
               const y = fb.cast(x, to)
@@ -104,6 +106,8 @@ describe('ops of any type', () => {
 
     it('comparisons give bytes, of every type and broadcast', () => {
       const random = new Random(20261131)
+      const { equal, notEqual, less, lessEqual, greater, greaterEqual } = fb
+      const comparisons = { equal, notEqual, less, lessEqual, greater, greaterEqual }
       const all = {
         equal: (a: number, b: number) => a === b,
         notEqual: (a: number, b: number) => a !== b,
@@ -113,7 +117,7 @@ describe('ops of any type', () => {
         greaterEqual: (a: number, b: number) => a >= b,
       }
       for (const [name, truth] of Object.entries(all)) {
-        const op = fb[name as keyof typeof all]
+        const op = comparisons[name as keyof typeof all]
         for (const dtype of dtypes) {
           for (const size of [1, 7, 16, 37, 5000]) {
             engine().scope(() => {
