@@ -266,6 +266,17 @@ export class Engine {
     }
   }
 
+  /** Runs `fn` without telling the tape: for an op that tells it by itself what `fn` computes. @internal */
+  untaped<T>(fn: () => T): T {
+    const { tape } = this
+    this.tape = undefined
+    try {
+      return fn()
+    } finally {
+      this.tape = tape
+    }
+  }
+
   /** A new tensor that `write` fills, of the type of another where one is given; given back where that fails. @internal */
   make<D extends DType = 'float32'>(shape: Shape, write: (tensor: Tensor<D>) => void, type?: TensorOptions<D>): Tensor<D> {
     const tensor = this.empty(shape, type)

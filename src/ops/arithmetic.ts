@@ -1,7 +1,7 @@
 /** Arithmetic of two tensors, or of a tensor and a number. */
 import { BinaryOp } from '../../assembly/calls.js'
 import { checkElement, NUMBERS } from '../dtype.js'
-import { type Engine, engineOf } from '../engine.js'
+import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
@@ -11,9 +11,9 @@ import { checkSameType } from './operands.js'
 import { sumTo } from './reduce.js'
 
 /** What arithmetic is done in. */
-type Numeric = 'float32' | 'int32'
+export type Numeric = 'float32' | 'int32'
 
-type Operand<D extends Numeric> = Tensor<D> | number
+export type Operand<D extends Numeric = 'float32'> = Tensor<D> | number
 
 export interface ArithmeticOptions<D extends Numeric = 'float32'> extends OutOptions<D> {
   /** Of the result; of float32 alone. */
@@ -31,59 +31,51 @@ const integerCodes: Partial<Record<BinaryOp, BinaryOp>> = {
   [BinaryOp.mod]: BinaryOp.modInt,
 }
 
-function arithmetic<D extends Numeric>(op: string, code: BinaryOp, a: Operand<D>, b: Operand<D>, { activation, out }: ArithmeticOptions<D>): Tensor<D> {
+/** The derivatives with respect to a and b, from that of the result. */
+export type OperandsBackward = (dy: Tensor, a: Operand, b: Operand) => { a: () => Tensor; b: () => Tensor }
+
+/** A function of two operands; `backward` of what is none of the four kinds of arithmetic. */
+export function arithmetic<D extends Numeric>(
+  op: string,
+  code: BinaryOp,
+  a: Operand<D>,
+  b: Operand<D>,
+  { activation, out }: ArithmeticOptions<D>,
+  backward: OperandsBackward = (dy, a, b) => arithmeticBackward(code, dy, a, b),
+): Tensor<D> {
   const tensors = { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) }
   const first = tensors.a ?? tensors.b
   check(first !== undefined, () => ({ op, argument: 'a', expected: 'a tensor where b is none', got: show(a) }))
   const engine = engineOf(op, tensors, { out }, NUMBERS)
   const context: Context = { op, shapes: { a: tensors.a?.shape, b: tensors.b?.shape, out: out?.shape } }
   if (tensors.b) checkSameType(op, 'b', tensors.b, first.dtype)
-  if (first.dtype === 'int32') return integers(op, code, engine, a as Operand<'int32'>, b as Operand<'int32'>, activation, out as Tensor<'int32'> | undefined, context) as Tensor<Numeric> as Tensor<D> // biome-ignore format: one line
-  return floats(op, code, engine, a as Operand<'float32'>, b as Operand<'float32'>, activation, out as Tensor | undefined, context) as Tensor<Numeric> as Tensor<D> // biome-ignore format: one line
-}
-
-function integers(
-  op: string,
-  code: BinaryOp,
-  engine: Engine,
-  a: Operand<'int32'>,
-  b: Operand<'int32'>,
-  activation: Activation | undefined,
-  out: Tensor<'int32'> | undefined,
-  context: Context,
-): Tensor<'int32'> {
-  check(activation === undefined, () => ({ ...context, argument: 'activation', expected: 'left out for int32', got: show(activation) }))
-  for (const [argument, value] of Object.entries({ a, b })) if (typeof value === 'number') checkElement(op, argument, value, 'int32', context.shapes)
-  const y = produce(engine, commonShape(a, b, context), out, context, (y) => writeBinary(integerCodes[code]!, a, b, y, NO_CLAMP), 'int32')
-  // Integers have no derivative: one that is wanted through them is an error.
-  engine.tape?.record(op, y, { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) }, {}, () => ({}))
-  return y
-}
-
-function floats(
-  op: string,
-  code: BinaryOp,
-  engine: Engine,
-  a: Operand<'float32'>,
-  b: Operand<'float32'>,
-  activation: Activation | undefined,
-  out: Tensor | undefined,
-  context: Context,
-): Tensor {
-  const tensors = { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) }
+  if (first.dtype === 'int32') {
+    check(activation === undefined, () => ({ ...context, argument: 'activation', expected: 'left out for int32', got: show(activation) }))
+    if (typeof a === 'number') checkElement(op, 'a', a, 'int32', context.shapes)
+    if (typeof b === 'number') checkElement(op, 'b', b, 'int32', context.shapes)
+    const y = produce<D>(engine, commonShape(a, b, context), out, context, (y) => writeBinary(integerCodes[code]!, a, b, y, NO_CLAMP), 'int32' as D)
+    // Integers have no derivative: one that is wanted through them is an error.
+    engine.tape?.record(op, y, tensors, {}, () => ({}))
+    return y
+  }
   const clamp = fusedClamp(activation, context)
-  const y = runBinary(code, engine, a, b, out, clamp, context)
+  const y = runBinary(code, engine, a as Operand, b as Operand, out as Tensor | undefined, clamp, context)
   const keeps = code !== BinaryOp.add && code !== BinaryOp.sub
-  engine.tape?.record(op, y, tensors, { ...(keeps ? tensors : {}), y: clamp === NO_CLAMP ? undefined : y }, (dy, kept: Record<string, Tensor | undefined>) =>
-    arithmeticBackward(code, kept.y ? clampBackward(dy, kept.y, clamp) : dy, kept.a ?? a, kept.b ?? b),
+  const kept = { ...(keeps ? tensors : {}), y: clamp === NO_CLAMP ? undefined : y } as Record<string, Tensor | undefined>
+  engine.tape?.record(op, y, tensors, kept, (dy, kept) =>
+    backward(kept['y'] ? clampBackward(dy, kept['y'], clamp) : dy, kept['a'] ?? (a as Operand), kept['b'] ?? (b as Operand)),
   )
-  return finishActivation(activation, y)
+  return finishActivation(activation, y) as Tensor<Numeric> as Tensor<D>
 }
 
-/** da and db: summed over the axes along which a or b was broadcast. */
-function arithmeticBackward(code: BinaryOp, dy: Tensor, a: Tensor | number, b: Tensor | number): { a: () => Tensor; b: () => Tensor } {
-  const back = (operand: Tensor | number, derivative: () => Tensor) => () => dy.engine.scope(() => sumTo(derivative(), (operand as Tensor).shape))
-  const both = (da: () => Tensor, db: () => Tensor) => ({ a: back(a, da), b: back(b, db) })
+/** Both derivatives: summed over the axes along which a or b was broadcast. */
+export function operandsBackward(dy: Tensor, a: Operand, b: Operand, da: () => Tensor, db: () => Tensor): { a: () => Tensor; b: () => Tensor } {
+  const back = (operand: Operand, derivative: () => Tensor) => () => dy.engine.scope(() => sumTo(derivative(), (operand as Tensor).shape))
+  return { a: back(a, da), b: back(b, db) }
+}
+
+function arithmeticBackward(code: BinaryOp, dy: Tensor, a: Operand, b: Operand): { a: () => Tensor; b: () => Tensor } {
+  const both = (da: () => Tensor, db: () => Tensor) => operandsBackward(dy, a, b, da, db)
   if (code === BinaryOp.add) return both(() => dy, () => dy) // biome-ignore format: one line
   if (code === BinaryOp.sub) return both(() => dy, () => mul(dy, -1)) // biome-ignore format: one line
   if (code === BinaryOp.mul) return both(() => mul(dy, b), () => mul(dy, a)) // biome-ignore format: one line

@@ -106,7 +106,8 @@ export function axesOf(axes: number | readonly number[], { length: rank }: Shape
   return settled
 }
 
-function reduce<D extends DType = 'float32'>(
+/** Shared with norms.ts, whose ops tell the tape themselves. */
+export function reduce<D extends DType = 'float32'>(
   op: string,
   code: ReduceOp,
   x: Tensor,
@@ -118,7 +119,8 @@ function reduce<D extends DType = 'float32'>(
   const context: Context = { op, shapes: { x: x.shape } }
   const axes = new Set(wanted === undefined ? x.shape.keys() : axesOf(wanted, x.shape, 'axes', context))
   const count = sizeOf(x.shape.filter((_, axis) => axes.has(axis)))
-  check(count > 0 || code === ReduceOp.sum, () => ({ ...context, argument: 'x', expected: 'of at least one element along the axes', got: 'none' }))
+  const fromNothing = code === ReduceOp.sum || code === ReduceOp.prod || code === ReduceOp.norm
+  check(count > 0 || fromNothing, () => ({ ...context, argument: 'x', expected: 'of at least one element along the axes', got: 'none' }))
   const shape = x.shape.flatMap((length, axis) => (axes.has(axis) ? (keepDims ? [1] : []) : [length]))
 
   const runs = runsOf(x.shape, axes)
@@ -141,7 +143,7 @@ function reduce<D extends DType = 'float32'>(
     }
     return reduced as Tensor<D>
   })
-  if (isIndex) return y
+  if (isIndex || code === ReduceOp.prod || code === ReduceOp.norm) return y
   if (code === ReduceOp.sum || code === ReduceOp.mean) {
     const factor = code === ReduceOp.mean ? 1 / count : 1
     engine.tape?.record(op, y, { x }, {}, (dy) => ({ x: () => sumBackward(dy, x.shape, axes, factor) }))

@@ -215,6 +215,41 @@ describe('gradients', () => {
       }
     })
 
+    it('functions of one and two tensors, running sums, products and norms', () => {
+      const random = new Random(20261133)
+      const one: Record<string, (x: Tensor) => Tensor> = {
+        abs: fb.abs, neg: fb.neg, exp: fb.exp, log: (x) => fb.log(fb.abs(x)), log1p: (x) => fb.log1p(fb.abs(x)), expm1: fb.expm1,
+        sqrt: (x) => fb.sqrt(fb.abs(x)), rsqrt: (x) => fb.rsqrt(fb.add(fb.abs(x), 1)), square: fb.square, reciprocal: (x) => fb.reciprocal(fb.add(fb.abs(x), 1)),
+        sign: (x) => fb.mul(fb.sign(x), x), floor: (x) => fb.mul(fb.floor(x), x), ceil: (x) => fb.add(fb.ceil(x), x), round: (x) => fb.add(fb.round(x), x),
+        sin: fb.sin, cos: fb.cos, erf: fb.erf,
+        cumsum: (x) => fb.cumsum(x), 'cumsum, other ways': (x) => fb.cumsum(x, { axis: 0, exclusive: true, reverse: true }),
+        prod: (x) => fb.prod(fb.mul(x, 0.5), { axes: 1 }), 'prod, all': (x) => fb.prod(fb.slice(fb.mul(x, 0.5), { end: [2, 2, 1] }), { keepDims: true }),
+        norm: (x) => fb.norm(x, { axes: [0, 2], keepDims: true }), 'norm, all': (x) => fb.norm(x),
+        variance: (x) => fb.variance(x, { axes: -1 }), logSumExp: (x) => fb.logSumExp(x, { axes: [0, 1] }),
+      } // biome-ignore format: pairs
+      for (const [about, op] of Object.entries(one)) {
+        engine().scope(() => {
+          const inputs = [make(offKinks(random, 24).map((v) => v * 0.5), [4, 3, 2])] // biome-ignore format: one line
+          expectGradients(engine(), random, inputs, (x) => op(x!), { about, tolerance: 1e-2 })
+        })
+      }
+      const two: Record<string, (x: Tensor, y: Tensor) => Tensor> = {
+        maximum: fb.maximum, minimum: fb.minimum, mod: (x, y) => fb.mod(x, fb.add(fb.mul(y, 0.01), 5)), pow: (x, y) => fb.pow(fb.add(fb.abs(x), 0.5), y),
+        'pow, a number': (x, y) => fb.add(fb.pow(x, 3), y), 'a number, pow': (x, y) => fb.add(fb.pow(1.5, x), y), 'maximum, a number': (x, y) => fb.add(fb.maximum(0, x), y),
+      } // biome-ignore format: pairs
+      for (const [about, op] of Object.entries(two)) {
+        engine().scope(() => {
+          const inputs = [make(offKinks(random, 24).map((v) => v * 0.5), [4, 3, 2]), make(offKinks(random, 6).map((v) => v * 0.4), [3, 2])] // biome-ignore format: one line
+          expectGradients(engine(), random, inputs, (x, y) => op(x!, y!), { about, tolerance: 1e-2 })
+        })
+      }
+      engine().scope(() => {
+        const x = make(Float32Array.of(0, 2, 0, 3, 0, 4), [2, 3])
+        const { gradients } = nn.valueAndGradients(() => fb.add(fb.sum(fb.prod(x, { axes: 1 })), fb.norm(fb.mul(x, 0))), [x])
+        expect([...gradients[0]!.toArray()]).toEqual([0, 0, 0, 0, 12, 0])
+      })
+    })
+
     it('no derivative through integers: a clear error; a mask is a constant', () => {
       engine().scope(() => {
         const x = make(Float32Array.of(-1.5, 2.5, 3), [3])

@@ -198,6 +198,49 @@ describe('ops of any type', () => {
       })
     })
 
+    it('functions of one and two tensors, running sums, products and norms have the right values', () => {
+      engine().scope(() => {
+        const values = [-2.5, -1, -0, 0.5, 1.5, 3, 100, Number.NaN]
+        const x = engine().tensor(values, [8])
+        const near = (y: fb.Tensor, wanted: number[]) =>
+          expect([...y.toArray()]).toEqual(wanted.map((v) => (Number.isFinite(v) ? expect.closeTo(v, Math.abs(v) > 1e3 ? -30 : 5) : v)))
+        near(fb.abs(x), values.map(Math.abs))
+        near(fb.log1p(x), values.map(Math.log1p))
+        near(fb.sin(x), values.map(Math.sin))
+        near(fb.cos(x), values.map(Math.cos))
+        near(fb.sign(x), values.map(Math.sign))
+        expect([...fb.round(x).toArray()]).toEqual([-2, -1, -0, 0, 2, 3, 100, Number.NaN])
+        expect([...fb.mod(x, 2).toArray()]).toEqual([1.5, 1, 0, 0.5, 1.5, 1, 0, Number.NaN])
+        expect([...fb.mod(x, -2).toArray()]).toEqual([-0.5, -1, -0, -1.5, -0.5, -1, -0, Number.NaN])
+        near(fb.pow(x, 3), values.map((v) => v ** 3)) // biome-ignore format: one line
+        near(fb.pow(2, x), values.map((v) => 2 ** v)) // biome-ignore format: one line
+        expect([...fb.maximum(x, 1).toArray()]).toEqual([1, 1, 1, 1, 1.5, 3, 100, Number.NaN])
+        const small = engine().tensor([1e-6, -1e-6], [2])
+        expect([...fb.expm1(small).toArray()].map((v) => v / 1e-6)).toEqual([expect.closeTo(1, 5), expect.closeTo(-1, 5)])
+        expect([...fb.log1p(small).toArray()].map((v) => v / 1e-6)).toEqual([expect.closeTo(1, 5), expect.closeTo(-1, 5)])
+        const ints = engine().tensor([7, -7, 0, -(2 ** 31)], [4], { dtype: 'int32' })
+        expect([...fb.abs(ints).toArray()]).toEqual([7, 7, 0, -(2 ** 31)])
+        expect([...fb.mod(ints, 3).toArray()]).toEqual([1, 2, 0, 1])
+        expect([...fb.mod(ints, -3).toArray()]).toEqual([-2, -1, 0, -2])
+        expect([...fb.mod(ints, 0).toArray()]).toEqual([0, 0, 0, 0])
+        const table = engine().tensor([1, 2, 3, 4, 5, 6], [2, 3])
+        expect([...fb.cumsum(table).toArray()]).toEqual([1, 3, 6, 4, 9, 15])
+        expect([...fb.cumsum(table, { axis: 0, reverse: true }).toArray()]).toEqual([5, 7, 9, 4, 5, 6])
+        expect([...fb.cumsum(table, { exclusive: true }).toArray()]).toEqual([0, 1, 3, 0, 4, 9])
+        expect([...fb.cumsum(fb.cast(table, 'int32'), { exclusive: true, reverse: true }).toArray()]).toEqual([5, 3, 0, 11, 6, 0])
+        expect([...fb.prod(table, { axes: 0 }).toArray(), ...fb.prod(table).toArray(), ...fb.prod(engine().zeros([0])).toArray()]).toEqual([4, 10, 18, 720, 1])
+        expect(fb.norm(engine().tensor([3e30, 4e30], [2])).toArray()[0]).toBe(Math.fround(5e30))
+        expect(fb.variance(table, { axes: 1 }).toArray()[0]).toBeCloseTo(2 / 3, 6)
+        expect([
+          ...fb.logSumExp(engine().tensor([1000, 1000, -1e9, Number.NEGATIVE_INFINITY, 5, Number.NEGATIVE_INFINITY], [3, 2]), { axes: 1 }).toArray(),
+        ]).toEqual([expect.closeTo(1000.6931, 3), -1e9, 5])
+        complaint(() => fb.exp(ints as never), 'exp: x must be of float32, got a tensor of int32')
+        complaint(() => fb.pow(ints as never, 2), 'pow: a must be of float32')
+        complaint(() => fb.cumsum(table, { axis: 2 }), 'cumsum: axis must be an axis of x')
+        complaint(() => fb.norm(table, { axes: 2 }), 'norm: axes must be integers from -2 to 1')
+      })
+    })
+
     it('oneHot, scatter, stack, split, tile and flip say what is wrong', () => {
       engine().scope(() => {
         const x = engine().zeros([3, 4])

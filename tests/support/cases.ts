@@ -223,6 +223,16 @@ export const cases: Record<string, Case> = {
     const [p, q] = [fb.cast(fb.mul(x!, 1e5), 'int32'), fb.cast(fb.mul(v!, 3), 'int32')]
     return fb.sub(fb.mul(p, q), fb.div(p, q))
   }),
+  'functions of one tensor': photo((x) => fb.add(fb.expm1(fb.abs(x!)), fb.add(fb.log1p(fb.square(x!)), fb.sign(fb.neg(x!))))),
+  'functions of two tensors': perChannel((x, v) => fb.add(fb.pow(fb.abs(x!), v!), fb.add(fb.mod(x!, v!), fb.maximum(fb.minimum(x!, v!), 0.1)))),
+  'functions of integers': perChannel((x, v) => {
+    const [p, q] = [fb.cast(fb.mul(x!, 1e5), 'int32'), fb.cast(fb.mul(v!, 30), 'int32')]
+    return fb.add(fb.maximum(fb.mod(p, q), fb.neg(q)), fb.minimum(fb.abs(p), q))
+  }),
+  'cumsum, rows': photo((x) => fb.cumsum(x!)),
+  'cumsum, columns': photo((x) => fb.cumsum(x!, { axis: 1, exclusive: true, reverse: true })),
+  'cumsum of integers': photo((x) => fb.cumsum(fb.cast(fb.mul(x!, 100), 'int32'), { axis: 2 })),
+  'prod, norm, variance, logSumExp': photo((x) => fb.stack([fb.prod(x!, { axes: [0, 3] }), fb.norm(x!, { axes: [0, 3] }), fb.variance(x!, { axes: [0, 3] }), fb.logSumExp(x!, { axes: [0, 3] })])), // biome-ignore format: one line
   'argmax, columns, as integers': photo((x) => fb.argmax(x!, { axis: 1, dtype: 'int32' })),
   'sum, rows': photo((x) => fb.sum(x!, { axes: -1 })),
   'sum, columns': photo((x) => fb.sum(x!, { axes: [0, 1, 2] })),
