@@ -75,7 +75,9 @@ export const enum Copy {
   unitRows,
   /** How many axes there are outside the rows, and from word `axes` on (length, xStride, yStride) of each. */
   rank,
-  /** What is copied where x is 0: one value everywhere. */
+  /** Bytes of an element: 1 or 4. */
+  bytes,
+  /** What is copied where x is 0: one value everywhere, in the first bytes of the word. */
   value,
   axes,
 }
@@ -172,7 +174,9 @@ export const UNARY_BLOCK = 4096
 
 export const enum UnaryOp {
   clamp, leakyRelu, elu, gelu, geluTanh, sigmoid, hardSigmoid, tanh, silu, hardSwish, mish, softplus, exp, log, erf, sqrt, floor, ceil, round, trunc,
-  sine,
+  sine, neg, abs, sign, expm1, log1p,
+  /** Of 32-bit integers; no others are. */
+  negInt, absInt,
 }
 
 /** dx = dy * f'(v, a, b): see gradient.ts. v is x, of a clamp y. */
@@ -210,7 +214,14 @@ export const enum Binary {
 export const BINARY_BLOCKS = 4
 
 /** keep: a where b is not 0, else 0; drop: a where b is 0. less, atMost: 1 where a < b, a <= b, else 0. */
-export const enum BinaryOp { add, sub, mul, div, prelu, maximum, minimum, keep, drop, less, atMost }
+export const enum BinaryOp {
+  add, sub, mul, div, prelu, maximum, minimum, keep, drop, less, atMost, pow, mod,
+  /** Of 32-bit integers. */
+  addInt, subInt, mulInt, divInt, maximumInt, minimumInt, modInt,
+  /** Those from here on give bytes: 1 where it is so, else 0. */
+  isEqual, isNotEqual, isLess, isLessEqual,
+  isEqualInt, isNotEqualInt, isLessInt, isLessEqualInt,
+}
 
 export const enum OperandKind {
   /** Of the output's shape. */
@@ -282,11 +293,52 @@ export const enum NormalRows {
   length,
 }
 
-/** y[i] = table[indices[i]], row by row: see layout.ts. Backwards y is dy, and the table, of `rows` rows, what it adds up to. */
+/** Rows by index, table [outer, rows, inner] and y [outer, count, inner]: see layout.ts. */
 export const enum Gather {
-  table, indices, y, columns, count, rows,
+  table, indices, y, count, rows, inner,
+  /** Bytes of an element; 4 where rows are added. */
+  bytes,
+  /** Where rows are added: whether the table starts from zeros, and whether it holds 32-bit integers. */
+  clear, integers,
   length,
 }
+
+/** y = mask ? a : b, or logic on bytes, each element by itself: see select.ts. */
+export const enum Select {
+  op, mask, a, b, y, size,
+  /** Bytes of an element of a, b and y. */
+  bytes,
+  /** 1: the operand is one element for all; where its address is 0, that in the first bytes of its word. */
+  aOne, bOne, aValue, bValue,
+  length,
+}
+
+/** Elements in one unit of `select` and of `cast`; a multiple of 16. */
+export const SELECT_BLOCK = 4096
+
+/** and, or, xor: of the mask and b, in bytes. */
+export const enum SelectOp { where, and, or, xor }
+
+/** Elements of one type as those of another: see cast.ts. */
+export const enum Cast {
+  x, y, size, from, to,
+  length,
+}
+
+/** What `cast` knows. */
+export const enum Element { float32, int32, int8, uint8 }
+
+/** Running sums and products along n of x [outer, n, inner]: see reduce.ts. */
+export const enum Scan {
+  op, x, y, n, inner,
+  /** outer * inner, and how many of them are one unit. */
+  vectors, unit,
+  /** 1: without the element itself; 1: from the end. */
+  exclusive, reverse,
+  length,
+}
+
+export const enum ScanOp { sum, prod, sumInt }
 
 /** x [outer, n, inner] -> y [outer, inner]: see reduce.ts. */
 export const enum Reduce {
@@ -296,7 +348,8 @@ export const enum Reduce {
   length,
 }
 
-export const enum ReduceOp { sum, mean, max, min, argmax }
+/** argmaxInt: as a 32-bit integer. norm: the root of the sum of squares. */
+export const enum ReduceOp { sum, mean, max, min, argmax, argmaxInt, prod, norm }
 
 /** Over the n of x [outer, n, inner]: see reduce.ts. */
 export const enum Softmax {

@@ -7,7 +7,7 @@
  */
 import { address, scratch, splat, word } from './arguments'
 import { BINARY_BLOCKS, Binary, BinaryOp, Dropout, OperandKind, UNARY_BLOCK, Unary, UnaryOp } from './calls'
-import { erf, exp, expFalling, expm1Falling, log, normalTail, sigmoid, sine, softplus, tanh, tanhSoftplus } from './math'
+import { erf, exp, expFalling, expm1, expm1Falling, log, log1p, normalTail, sigmoid, sine, softplus, tanh, tanhSoftplus } from './math'
 import { clamp, loadLanes, loadPart, madd, storeLanes, storePart } from './simd'
 
 /**
@@ -63,7 +63,30 @@ function positive(x: v128): v128 {
 // @ts-ignore: decorator
 @final class Trunc { @inline apply(x: v128, a: v128, b: v128): v128 { return f32x4.trunc(x) } }
 // @ts-ignore: decorator
+@final class Neg { @inline apply(x: v128, a: v128, b: v128): v128 { return v128.xor(x, i32x4.splat(0x80000000)) } }
+// @ts-ignore: decorator
+@final class Abs { @inline apply(x: v128, a: v128, b: v128): v128 { return v128.and(x, i32x4.splat(0x7fffffff)) } }
+// @ts-ignore: decorator
+@final class Expm1 { @inline apply(x: v128, a: v128, b: v128): v128 { return expm1(x) } }
+// @ts-ignore: decorator
+@final class Log1p { @inline apply(x: v128, a: v128, b: v128): v128 { return log1p(x) } }
+// @ts-ignore: decorator
+@final class NegInt { @inline apply(x: v128, a: v128, b: v128): v128 { return i32x4.neg(x) } }
+// @ts-ignore: decorator
+@final class AbsInt { @inline apply(x: v128, a: v128, b: v128): v128 { return i32x4.abs(x) } }
+// @ts-ignore: decorator
 @final class Sine { @inline apply(x: v128, a: v128, b: v128): v128 { return sine(x, a) } }
+
+/** 1 or -1 with the sign of x; zeros and NaN are themselves. */
+@final
+class Sign {
+  // @ts-ignore: decorator
+  @inline
+  apply(x: v128, a: v128, b: v128): v128 {
+    const one = v128.or(v128.and(x, i32x4.splat(0x80000000)), f32x4.splat(1))
+    return v128.bitselect(one, x, v128.or(f32x4.lt(x, f32x4.splat(0)), f32x4.gt(x, f32x4.splat(0))))
+  }
+}
 
 @final
 class HardSwish {
@@ -185,6 +208,13 @@ export function unary(call: usize, begin: i32, end: i32): void {
     case UnaryOp.round: return mapUnits<Round>(call, begin, end)
     case UnaryOp.trunc: return mapUnits<Trunc>(call, begin, end)
     case UnaryOp.sine: return mapUnits<Sine>(call, begin, end)
+    case UnaryOp.neg: return mapUnits<Neg>(call, begin, end)
+    case UnaryOp.abs: return mapUnits<Abs>(call, begin, end)
+    case UnaryOp.sign: return mapUnits<Sign>(call, begin, end)
+    case UnaryOp.expm1: return mapUnits<Expm1>(call, begin, end)
+    case UnaryOp.log1p: return mapUnits<Log1p>(call, begin, end)
+    case UnaryOp.negInt: return mapUnits<NegInt>(call, begin, end)
+    case UnaryOp.absInt: return mapUnits<AbsInt>(call, begin, end)
   }
 }
 
@@ -239,6 +269,153 @@ export function dropout(call: usize, begin: i32, end: i32): void {
 // @ts-ignore: decorator
 @final class AtMost { @inline apply(a: v128, b: v128): v128 { return v128.and(f32x4.splat(1), f32x4.le(a, b)) } }
 
+// @ts-ignore: decorator
+@final class AddInt { @inline apply(a: v128, b: v128): v128 { return i32x4.add(a, b) } }
+// @ts-ignore: decorator
+@final class SubInt { @inline apply(a: v128, b: v128): v128 { return i32x4.sub(a, b) } }
+// @ts-ignore: decorator
+@final class MulInt { @inline apply(a: v128, b: v128): v128 { return i32x4.mul(a, b) } }
+// @ts-ignore: decorator
+@final class MaximumInt { @inline apply(a: v128, b: v128): v128 { return i32x4.max_s(a, b) } }
+// @ts-ignore: decorator
+@final class MinimumInt { @inline apply(a: v128, b: v128): v128 { return i32x4.min_s(a, b) } }
+// @ts-ignore: decorator
+@final class DivInt { @inline apply(a: v128, b: v128): v128 { return divideInts(a, b) } }
+
+/** In float64, which holds every quotient of 32-bit integers exactly enough: cut, and at the ends of the range where there is no quotient (0 / 0 is 0). */
+// @ts-ignore: decorator
+@inline
+function divideInts(a: v128, b: v128): v128 {
+  const low = f64x2.div(f64x2.convert_low_i32x4_s(a), f64x2.convert_low_i32x4_s(b))
+  const high = f64x2.div(f64x2.convert_low_i32x4_s(upper(a)), f64x2.convert_low_i32x4_s(upper(b)))
+  return v128.shuffle<i32>(i32x4.trunc_sat_f64x2_s_zero(low), i32x4.trunc_sat_f64x2_s_zero(high), 0, 1, 4, 5)
+}
+
+// @ts-ignore: decorator
+@inline
+function upper(v: v128): v128 {
+  return v128.shuffle<i32>(v, v, 2, 3, 2, 3)
+}
+
+/** What is left of a, with the sign of b: a - floor(a / b) b. Where b is 0 it is 0. */
+@final
+class ModInt {
+  // @ts-ignore: decorator
+  @inline
+  apply(a: v128, b: v128): v128 {
+    const zero = i32x4.splat(0)
+    const left = i32x4.sub(a, i32x4.mul(divideInts(a, b), b))
+    const other = v128.and(i32x4.ne(left, zero), i32x4.lt_s(v128.xor(left, b), zero))
+    return v128.and(i32x4.add(left, v128.and(b, other)), i32x4.ne(b, zero))
+  }
+}
+
+/** A function of two floats that has no vector form, lane by lane. */
+// @ts-ignore: decorator
+@inline
+function lanes(y0: f32, y1: f32, y2: f32, y3: f32): v128 {
+  return f32x4.replace_lane(f32x4.replace_lane(f32x4.replace_lane(f32x4.splat(y0), 1, y1), 2, y2), 3, y3)
+}
+
+/** In the standard library's float64 (musl, powf): correctly rounded but for 0.55 u. */
+@final
+class Pow {
+  // @ts-ignore: decorator
+  @inline
+  apply(a: v128, b: v128): v128 {
+    return lanes(
+      power(f32x4.extract_lane(a, 0), f32x4.extract_lane(b, 0)), power(f32x4.extract_lane(a, 1), f32x4.extract_lane(b, 1)),
+      power(f32x4.extract_lane(a, 2), f32x4.extract_lane(b, 2)), power(f32x4.extract_lane(a, 3), f32x4.extract_lane(b, 3)))
+  }
+}
+
+function power(a: f32, b: f32): f32 {
+  return Mathf.pow(a, b)
+}
+
+/** What is left of a, with the sign of b, exactly but for one rounding: NumPy's mod. */
+@final
+class Mod {
+  // @ts-ignore: decorator
+  @inline
+  apply(a: v128, b: v128): v128 {
+    return lanes(
+      modulo(f32x4.extract_lane(a, 0), f32x4.extract_lane(b, 0)), modulo(f32x4.extract_lane(a, 1), f32x4.extract_lane(b, 1)),
+      modulo(f32x4.extract_lane(a, 2), f32x4.extract_lane(b, 2)), modulo(f32x4.extract_lane(a, 3), f32x4.extract_lane(b, 3)))
+  }
+}
+
+function modulo(a: f32, b: f32): f32 {
+  const left = Mathf.mod(a, b)
+  if (left == 0) return copysign<f32>(0, b)
+  return left < 0 != b < 0 ? left + b : left
+}
+
+// @ts-ignore: decorator
+@final class IsEqual { @inline apply(a: v128, b: v128): v128 { return f32x4.eq(a, b) } }
+// @ts-ignore: decorator
+@final class IsNotEqual { @inline apply(a: v128, b: v128): v128 { return f32x4.ne(a, b) } }
+// @ts-ignore: decorator
+@final class IsLess { @inline apply(a: v128, b: v128): v128 { return f32x4.lt(a, b) } }
+// @ts-ignore: decorator
+@final class IsLessEqual { @inline apply(a: v128, b: v128): v128 { return f32x4.le(a, b) } }
+// @ts-ignore: decorator
+@final class IsEqualInt { @inline apply(a: v128, b: v128): v128 { return i32x4.eq(a, b) } }
+// @ts-ignore: decorator
+@final class IsNotEqualInt { @inline apply(a: v128, b: v128): v128 { return i32x4.ne(a, b) } }
+// @ts-ignore: decorator
+@final class IsLessInt { @inline apply(a: v128, b: v128): v128 { return i32x4.lt_s(a, b) } }
+// @ts-ignore: decorator
+@final class IsLessEqualInt { @inline apply(a: v128, b: v128): v128 { return i32x4.le_s(a, b) } }
+
+/** `count` results as bytes, a multiple of 16. */
+function compare<F>(a: usize, b: usize, y: usize, count: i32): void {
+  for (; count > 0; count -= 16) {
+    const y0 = changetype<F>(0).apply(v128.load(a), v128.load(b)), y1 = changetype<F>(0).apply(v128.load(a, 16), v128.load(b, 16))
+    const y2 = changetype<F>(0).apply(v128.load(a, 32), v128.load(b, 32)), y3 = changetype<F>(0).apply(v128.load(a, 48), v128.load(b, 48))
+    v128.store(y, v128.and(i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(y0, y1), i16x8.narrow_i32x4_s(y2, y3)), i8x16.splat(1)))
+    a += 64
+    b += 64
+    y += 16
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function compareBlock<F>(a: usize, b: usize, y: usize, count: i32, tail: usize): void {
+  const whole = count & -16, left = <usize>(count & 15)
+  compare<F>(a, b, y, whole)
+  if (left) {
+    memory.copy(tail, a + (<usize>whole << 2), left << 2)
+    memory.copy(tail + 64, b + (<usize>whole << 2), left << 2)
+    compare<F>(tail, tail + 64, tail + 128, 16)
+    memory.copy(y + whole, tail + 128, left)
+  }
+}
+
+/** `count` words, a multiple of 4. */
+function zipInts<F>(a: usize, b: usize, y: usize, count: i32): void {
+  for (; count > 0; count -= 4) {
+    v128.store(y, changetype<F>(0).apply(v128.load(a), v128.load(b)))
+    a += 16
+    b += 16
+    y += 16
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function zipIntsBlock<F>(a: usize, b: usize, y: usize, count: i32, tail: usize): void {
+  zipInts<F>(a, b, y, count & -4)
+  if (count & 3) {
+    const offset = <usize>(count & -4) << 2
+    v128.store(tail, loadPart(a + offset, count & 3))
+    v128.store(tail, loadPart(b + offset, count & 3), 16)
+    zipInts<F>(tail, tail + 16, tail, 4)
+    storePart(y + offset, v128.load(tail), count & 3)
+  }
+}
+
 /** `count` floats, a multiple of 4. */
 function zip<F>(a: usize, b: usize, y: usize, count: i32, low: v128, high: v128): void {
   for (; count >= 8; count -= 8) {
@@ -267,20 +444,20 @@ function zipBlock<F>(a: usize, b: usize, y: usize, count: i32, tail: usize, low:
 /**
  * Unit: BINARY_BLOCKS blocks of `block` outputs. An operand that is broadcast is spread out into scratch, so that every operation has one loop.
  *
- * scratch: tails [8] | a [block] | b [block]
+ * scratch: tails [48] | a [block] | b [block]
  */
 export function binary(call: usize, begin: i32, end: i32): void {
   const block = word(call, Binary.block), op = word(call, Binary.op)
   const aKind = word(call, Binary.aKind), bKind = word(call, Binary.bKind)
   const low = splat(call, Binary.low), high = splat(call, Binary.high)
-  const tail = scratch(), aRoom = tail + 32, bRoom = aRoom + (<usize>block << 2)
+  const tail = scratch(), aRoom = tail + 192, bRoom = aRoom + (<usize>block << 2)
   const last = min(word(call, Binary.size), end * BINARY_BLOCKS * block)
   let a = aRoom, b = bRoom
   if (aKind == OperandKind.repeated) a = spread(call, 0, 0, min(block, last), aRoom)
   if (bKind == OperandKind.repeated) b = spread(call, 1, 0, min(block, last), bRoom)
   for (let first = begin * BINARY_BLOCKS * block; first < last; first += block) {
     const count = min(block, last - first)
-    const offset = <usize>first << 2, y = address(call, Binary.y) + offset
+    const offset = <usize>first << 2, y = address(call, Binary.y) + (op >= BinaryOp.isEqual ? first : offset)
     if (aKind == OperandKind.flat) a = address(call, Binary.a) + offset
     else if (aKind == OperandKind.spread) a = spread(call, 0, first, count, aRoom)
     if (bKind == OperandKind.flat) b = address(call, Binary.b) + offset
@@ -297,6 +474,23 @@ export function binary(call: usize, begin: i32, end: i32): void {
       case BinaryOp.drop: zipBlock<Drop>(a, b, y, count, tail, low, high); break
       case BinaryOp.less: zipBlock<Less>(a, b, y, count, tail, low, high); break
       case BinaryOp.atMost: zipBlock<AtMost>(a, b, y, count, tail, low, high); break
+      case BinaryOp.pow: zipBlock<Pow>(a, b, y, count, tail, low, high); break
+      case BinaryOp.mod: zipBlock<Mod>(a, b, y, count, tail, low, high); break
+      case BinaryOp.addInt: zipIntsBlock<AddInt>(a, b, y, count, tail); break
+      case BinaryOp.subInt: zipIntsBlock<SubInt>(a, b, y, count, tail); break
+      case BinaryOp.mulInt: zipIntsBlock<MulInt>(a, b, y, count, tail); break
+      case BinaryOp.divInt: zipIntsBlock<DivInt>(a, b, y, count, tail); break
+      case BinaryOp.maximumInt: zipIntsBlock<MaximumInt>(a, b, y, count, tail); break
+      case BinaryOp.minimumInt: zipIntsBlock<MinimumInt>(a, b, y, count, tail); break
+      case BinaryOp.modInt: zipIntsBlock<ModInt>(a, b, y, count, tail); break
+      case BinaryOp.isEqual: compareBlock<IsEqual>(a, b, y, count, tail); break
+      case BinaryOp.isNotEqual: compareBlock<IsNotEqual>(a, b, y, count, tail); break
+      case BinaryOp.isLess: compareBlock<IsLess>(a, b, y, count, tail); break
+      case BinaryOp.isLessEqual: compareBlock<IsLessEqual>(a, b, y, count, tail); break
+      case BinaryOp.isEqualInt: compareBlock<IsEqualInt>(a, b, y, count, tail); break
+      case BinaryOp.isNotEqualInt: compareBlock<IsNotEqualInt>(a, b, y, count, tail); break
+      case BinaryOp.isLessInt: compareBlock<IsLessInt>(a, b, y, count, tail); break
+      case BinaryOp.isLessEqualInt: compareBlock<IsLessEqualInt>(a, b, y, count, tail); break
     }
   }
 }
@@ -332,7 +526,7 @@ function spread(call: usize, which: i32, first: i32, count: i32, room: usize): u
       if (step) {
         if (run == count && to == room) return from + (<usize>i << 2)
         copyRun(to, from + (<usize>i << 2), bytes)
-      } else fillRun(to, load<f32>(from), bytes)
+      } else fillRun(to, v128.load32_splat(from), bytes)
       to += bytes
       count -= run
       if (count == 0) return room
@@ -347,13 +541,13 @@ function spread(call: usize, which: i32, first: i32, count: i32, room: usize): u
 @inline
 function copyRun(to: usize, from: usize, bytes: usize): void {
   if (bytes > 64) memory.copy(to, from, bytes)
-  else for (let i: usize = 0; i < bytes; i += 4) store<f32>(to + i, load<f32>(from + i))
+  else for (let i: usize = 0; i < bytes; i += 4) store<u32>(to + i, load<u32>(from + i))
 }
 
 // @ts-ignore: decorator
 @inline
-function fillRun(to: usize, value: f32, bytes: usize): void {
+function fillRun(to: usize, value: v128, bytes: usize): void {
   let i: usize = 0
-  for (; i + 16 <= bytes; i += 16) v128.store(to + i, f32x4.splat(value))
-  for (; i < bytes; i += 4) store<f32>(to + i, value)
+  for (; i + 16 <= bytes; i += 16) v128.store(to + i, value)
+  for (; i < bytes; i += 4) v128.store32_lane(to + i, value, 0)
 }

@@ -324,6 +324,26 @@ export function sine(x: v128, a: v128): v128 {
   return v128.xor(y, v128.and(i32x4.shl(quarters, 30), i32x4.splat(0x80000000)))
 }
 
+/** exp(x) - 1: near 0 without the cancellation, else from exp. Error < 2.5 u. */
+// @ts-ignore: decorator
+@inline
+export function expm1(x: v128): v128 {
+  const near = expm1Within(clamp(x, f32x4.splat(-25), f32x4.splat(25)))
+  const y = v128.bitselect(f32x4.sub(exp(x), f32x4.splat(1)), near, f32x4.gt(x, f32x4.splat(25)))
+  return v128.bitselect(x, y, f32x4.eq(x, f32x4.splat(0)))
+}
+
+/** log(1 + x) = log(u) x / (u - 1), u = 1 + x rounded (W. Kahan; HP-15C Advanced Functions Handbook): what rounding took from u cancels. Error < 3.5 u. */
+// @ts-ignore: decorator
+@inline
+export function log1p(x: v128): v128 {
+  const one = f32x4.splat(1)
+  const u = f32x4.add(x, one), d = f32x4.sub(u, one)
+  const y = f32x4.mul(log(u), f32x4.div(x, d))
+  // u = 1: x itself; infinity: itself.
+  return v128.bitselect(x, y, v128.or(f32x4.eq(d, f32x4.splat(0)), f32x4.eq(x, f32x4.splat(Infinity))))
+}
+
 /** |v| with the sign of x. */
 // @ts-ignore: decorator
 @inline

@@ -5,7 +5,7 @@
  * Rows (inner = 1) are contiguous; columns (inner > 1) are taken side by side.
  */
 import { address, scratch, word } from './arguments'
-import { Reduce, ReduceOp, SOFTMAX_CHUNK, Softmax } from './calls'
+import { Reduce, ReduceOp, SOFTMAX_CHUNK, Scan, ScanOp, Softmax } from './calls'
 import { expRun } from './elementwise'
 import { expFalling, log } from './math'
 import { highHalf, loadPart, lowHalf, madd, storePart } from './simd'
@@ -25,11 +25,14 @@ export function reduce(call: usize, begin: i32, end: i32): void {
     const width = min(min(inner - column, last - o), STRIP)
     const x = address(call, Reduce.x) + (<usize>(outer * n * inner + column) << 2)
     const y = address(call, Reduce.y) + (<usize>o << 2)
-    if (inner == 1) {
-      if (op == ReduceOp.argmax) store<f32>(y, <f32>argmaxRow(x, n))
+    if (op == ReduceOp.prod) fold<Product>(x, n, stride, width, inner == 1, y)
+    else if (op == ReduceOp.norm) fold<Norm>(x, n, stride, width, inner == 1, y)
+    else if (inner == 1) {
+      if (op == ReduceOp.argmaxInt) store<i32>(y, argmaxRow(x, n))
+      else if (op == ReduceOp.argmax) store<f32>(y, <f32>argmaxRow(x, n))
       else if (op <= ReduceOp.mean) store<f32>(y, <f32>(sumRow(x, n) / divisor))
       else storePart(y, v128.xor(f32x4.splat(maxRow(x, n, flip)), flip), 1)
-    } else if (op == ReduceOp.argmax) argmaxColumns(x, n, stride, width, y)
+    } else if (op == ReduceOp.argmax || op == ReduceOp.argmaxInt) argmaxColumns(x, n, stride, width, y, op == ReduceOp.argmaxInt)
     else if (op <= ReduceOp.mean) sumColumns(x, n, stride, width, f64x2.splat(divisor), y)
     else maxColumns(x, n, stride, width, flip, y)
     o += width
@@ -176,18 +179,120 @@ function argmaxRow(x: usize, n: i32): i32 {
   return i
 }
 
-function argmaxColumns(x: usize, n: i32, stride: usize, width: usize, y: usize): void {
+function argmaxColumns(x: usize, n: i32, stride: usize, width: usize, y: usize, integers: bool): void {
   for (let c: usize = 0; c < width; c += 4) {
     let p = x + (c << 2)
-    let best = loadSome(p, width - c), index = f32x4.splat(0)
+    let best = loadSome(p, width - c), index = i32x4.splat(0)
     for (let k = 1; k < n; k++) {
       p += stride
       const v = loadSome(p, width - c)
       const better = v128.or(f32x4.gt(v, best), v128.and(f32x4.ne(v, v), f32x4.eq(best, best)))
       best = v128.bitselect(v, best, better)
-      index = v128.bitselect(f32x4.splat(<f32>k), index, better)
+      index = v128.bitselect(i32x4.splat(k), index, better)
     }
-    storeSome(y + (c << 2), index, width - c)
+    storeSome(y + (c << 2), integers ? index : f32x4.convert_i32x4_s(index), width - c)
+  }
+}
+
+/** What folds elements into one number, in float64: `neutral` changes nothing, `fold` takes the next, `join` makes one of two, `end` the result. */
+@final
+class Product {
+  // @ts-ignore: decorator
+  @inline neutral(): f64 { return 1 }
+  // @ts-ignore: decorator
+  @inline fold(sum: v128, v: v128): v128 { return f64x2.mul(sum, v) }
+  // @ts-ignore: decorator
+  @inline join(a: v128, b: v128): v128 { return f64x2.mul(a, b) }
+  // @ts-ignore: decorator
+  @inline end(v: v128): v128 { return v }
+}
+
+@final
+class Norm {
+  // @ts-ignore: decorator
+  @inline neutral(): f64 { return 0 }
+  // @ts-ignore: decorator
+  @inline fold(sum: v128, v: v128): v128 { return f64x2.add(sum, f64x2.mul(v, v)) }
+  // @ts-ignore: decorator
+  @inline join(a: v128, b: v128): v128 { return f64x2.add(a, b) }
+  // @ts-ignore: decorator
+  @inline end(v: v128): v128 { return f64x2.sqrt(v) }
+}
+
+/** One row of n, or `width` columns side by side. */
+function fold<F>(x: usize, n: i32, stride: usize, width: usize, row: bool, y: usize): void {
+  const f = changetype<F>(0)
+  const neutral = f64x2.splat(f.neutral())
+  if (row) {
+    let low = neutral, high = neutral
+    for (; n >= 4; n -= 4) {
+      const v = v128.load(x)
+      low = f.fold(low, lowHalf(v))
+      high = f.fold(high, highHalf(v))
+      x += 16
+    }
+    low = f.join(low, high)
+    low = f.join(low, v128.shuffle<i64>(low, low, 1, 0))
+    for (; n > 0; n--) {
+      low = f.fold(low, f64x2.splat(load<f32>(x)))
+      x += 4
+    }
+    store<f32>(y, <f32>f64x2.extract_lane(f.end(low), 0))
+    return
+  }
+  for (let c: usize = 0; c < width; c += 4) {
+    let low = neutral, high = neutral
+    let p = x + (c << 2)
+    for (let k = n; k; k--) {
+      const v = loadSome(p, width - c)
+      low = f.fold(low, lowHalf(v))
+      high = f.fold(high, highHalf(v))
+      p += stride
+    }
+    storeSome(y + (c << 2), narrow(f.end(low), f.end(high)), width - c)
+  }
+}
+
+/** Unit: `unit` vectors along n. y[k] = the sum (or product) of x[0] to x[k], kept in float64; `exclusive` without x[k], `reverse` from the end. y may be x. */
+export function scan(call: usize, begin: i32, end: i32): void {
+  const op = word(call, Scan.op), n = word(call, Scan.n), inner = word(call, Scan.inner), unit = word(call, Scan.unit)
+  const exclusive = word(call, Scan.exclusive), reverse = word(call, Scan.reverse)
+  const stride = <usize>inner << 2
+  const last = min(word(call, Scan.vectors), end * unit)
+  for (let o = begin * unit; o < last; ) {
+    const outer = o / inner, column = o - outer * inner
+    const width = min(min(inner - column, last - o), 4)
+    const first = (<usize>(outer * n * inner + column) << 2) + (reverse ? <usize>(n - 1) * stride : 0)
+    const x = address(call, Scan.x) + first, y = address(call, Scan.y) + first
+    const step = reverse ? -stride : stride
+    if (op == ScanOp.sumInt) scanInts(x, y, n, width, step, exclusive)
+    else scanFloats(x, y, n, width, step, exclusive, op == ScanOp.prod)
+    o += width
+  }
+}
+
+function scanFloats(x: usize, y: usize, n: i32, width: usize, step: usize, exclusive: i32, product: bool): void {
+  let low = f64x2.splat(product ? 1 : 0), high = low
+  for (; n; n--) {
+    const v = loadSome(x, width)
+    if (exclusive) storeSome(y, narrow(low, high), width)
+    low = product ? f64x2.mul(low, lowHalf(v)) : f64x2.add(low, lowHalf(v))
+    high = product ? f64x2.mul(high, highHalf(v)) : f64x2.add(high, highHalf(v))
+    if (!exclusive) storeSome(y, narrow(low, high), width)
+    x += step
+    y += step
+  }
+}
+
+function scanInts(x: usize, y: usize, n: i32, width: usize, step: usize, exclusive: i32): void {
+  let sum = i32x4.splat(0)
+  for (; n; n--) {
+    const v = loadSome(x, width)
+    if (exclusive) storeSome(y, sum, width)
+    sum = i32x4.add(sum, v)
+    if (!exclusive) storeSome(y, sum, width)
+    x += step
+    y += step
   }
 }
 

@@ -81,3 +81,26 @@ export function storeLanes(p: usize, v: v128, count: usize): void {
   if (count == 4) v128.store(p, v)
   else storePart(p, v, count)
 }
+
+/** Writes the first `count` (0 to 15) bytes of v at p, and no byte beyond them. */
+// @ts-ignore: decorator
+@inline
+export function storeBytes(p: usize, v: v128, count: usize): void {
+  let bytes = i64x2.extract_lane(v, 0)
+  if (count & 8) {
+    store<i64>(p, bytes)
+    bytes = i64x2.extract_lane(v, 1)
+    p += 8
+  }
+  if (count & 4) {
+    store<i32>(p, <i32>bytes)
+    bytes >>= 32
+    p += 4
+  }
+  if (count & 2) {
+    store<i16>(p, <i16>bytes)
+    bytes >>= 16
+    p += 2
+  }
+  if (count & 1) store<i8>(p, <i8>bytes)
+}

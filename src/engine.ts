@@ -1,10 +1,12 @@
+import { ANY, arrayAt, checkDtype, checkElements, type DType, FLOATS, listOf } from './dtype.js'
 import { check, FilterbankError, messageOf, show } from './errors.js'
 import { checkInteger, checkOptions, MOST, type Names } from './options.js'
 import { Program } from './program.js'
+import { checkTensorOptions, settleQuantization, type TensorOptions } from './quantization.js'
 import { disposal, isMap, isModule, isSet, isThenable } from './realm.js'
 import { isShape, printShape, type Shape } from './shape.js'
 import type { Tape } from './tape.js'
-import { checkNumbers, type Numbers, Tensor } from './tensor.js'
+import { type AnyTensor, checkNumbers, type Numbers, Tensor } from './tensor.js'
 import { reachBuiltins } from './wasm/host.js'
 import { Control, controlWords } from './wasm/job.js'
 import { type Exports, type Kernel, kernelNames } from './wasm/kernels.js'
@@ -164,7 +166,7 @@ export class Engine {
   private dry = false
   /** Words of the argument blocks handed out while recording. */
   private readonly callLengths = new Map<number, number>()
-  private scopes: Set<Tensor>[] = []
+  private scopes: Set<AnyTensor>[] = []
 
   /** @internal */
   constructor(
@@ -206,13 +208,23 @@ export class Engine {
 
   /**
    * `data` copied into the engine's memory; it may be the `view` of another tensor.
-   * @throws FilterbankError when `data` is not numeric or has another length than `shape` says
+   *
+   * @param data as many numbers as the shape says, row-major
+   * @param options dtype: what they become, by default float32 whatever array they come in; quantization: what 8-bit integers stand for
+   * @throws FilterbankError when `data` is not numeric or has another length than `shape` says; where an integer type is asked for, for a number that is
+   * none of its integers (which and where is told); for a quantization that is none for this type and shape
+   * @example const labels = engine.tensor([3, 1, 4], [3], { dtype: 'int32' })
    */
-  tensor(data: Numbers, shape: Shape): Tensor {
-    this.checkShape('engine.tensor', shape)
-    checkNumbers(data, shape, 'engine.tensor')
+  tensor(data: Numbers, shape: Shape, options?: { dtype?: undefined }): Tensor
+  tensor<D extends DType>(data: Numbers, shape: Shape, options: TensorOptions<D> & { dtype: D }): Tensor<D>
+  tensor<D extends DType>(data: Numbers, shape: Shape, options: TensorOptions<D> = {}): Tensor<D> {
+    const op = 'engine.tensor'
+    this.checkShape(op, shape)
+    checkNumbers(data, shape, op)
+    const type = settleType(op, shape, options)
+    checkElements(op, data, type.dtype!, shape)
     const numbers = this.steady(data)
-    return this.upload(shape, (pointer) => this.f32.set(numbers, pointer / 4))
+    return this.upload(shape, (pointer) => arrayAt(type.dtype!, this.u8.buffer, pointer, numbers.length).set(numbers), type)
   }
 
   /** `data`, or a copy where it stands in this engine's memory: growing would cut it off. @internal */
@@ -220,16 +232,25 @@ export class Engine {
     return ArrayBuffer.isView(data) && data.buffer === this.memoryObject?.buffer ? ((data as unknown as Float32Array).slice() as T) : data
   }
 
-  zeros(shape: Shape): Tensor {
-    const tensor = this.empty(shape)
-    this.f32.fill(0, tensor.pointer / 4, tensor.pointer / 4 + tensor.size)
+  /** Zeros: of float32, or of the `dtype` asked for, which may have a quantization. */
+  zeros(shape: Shape, options?: { dtype?: undefined }): Tensor
+  zeros<D extends DType>(shape: Shape, options: TensorOptions<D> & { dtype: D }): Tensor<D>
+  zeros<D extends DType>(shape: Shape, options: TensorOptions<D> = {}): Tensor<D> {
+    this.checkShape('engine.zeros', shape)
+    return this.cleared(shape, settleType('engine.zeros', shape, options))
+  }
+
+  /** A tensor of zeros, of a type that is known to be right. @internal */
+  cleared<D extends DType = 'float32'>(shape: Shape, type?: TensorOptions<D>): Tensor<D> {
+    const tensor = this.empty(shape, type)
+    this.u8.fill(0, tensor.pointer, tensor.pointer + tensor.storage.bytes)
     return tensor
   }
 
-  /** A tensor whose numbers are undefined until someone writes them. @internal */
-  empty(shape: Shape): Tensor {
+  /** A tensor whose numbers are undefined until someone writes them; of the type of another where one is given. @internal */
+  empty<D extends DType = 'float32'>(shape: Shape, type?: TensorOptions<D>): Tensor<D> {
     this.checkShape('engine.zeros', shape)
-    return new Tensor(this, shape)
+    return new Tensor<D>(this, shape, undefined, type)
   }
 
   /**
@@ -239,7 +260,7 @@ export class Engine {
    */
   scope<T>(fn: () => T): T {
     check(typeof fn === 'function', () => ({ op: 'engine.scope', argument: 'fn', expected: 'a function', got: show(fn) }))
-    const made = new Set<Tensor>()
+    const made = new Set<AnyTensor>()
     this.scopes.push(made)
     let result: T
     let kept: ReadonlySet<unknown> = new Set()
@@ -335,9 +356,20 @@ export class Engine {
     }
   }
 
-  /** A new tensor that `write` fills; given back where that fails. @internal */
-  make(shape: Shape, write: (tensor: Tensor) => void): Tensor {
-    const tensor = this.empty(shape)
+  /** Runs `fn` without telling the tape: for an op that tells it by itself what `fn` computes. @internal */
+  untaped<T>(fn: () => T): T {
+    const { tape } = this
+    this.tape = undefined
+    try {
+      return fn()
+    } finally {
+      this.tape = tape
+    }
+  }
+
+  /** A new tensor that `write` fills, of the type of another where one is given; given back where that fails. @internal */
+  make<D extends DType = 'float32'>(shape: Shape, write: (tensor: Tensor<D>) => void, type?: TensorOptions<D>): Tensor<D> {
+    const tensor = this.empty(shape, type)
     try {
       write(tensor)
     } catch (error) {
@@ -348,14 +380,14 @@ export class Engine {
   }
 
   /** A new tensor whose numbers the host writes. @internal */
-  upload(shape: Shape, write: (pointer: number) => void): Tensor {
+  upload<D extends DType = 'float32'>(shape: Shape, write: (pointer: number) => void, type?: TensorOptions<D>): Tensor<D> {
     check(!this.recording, () => ({
       op: 'engine.tensor',
       argument: 'data',
       expected: 'uploaded before a recording',
       got: 'an upload that no replay would repeat',
     }))
-    return this.make(shape, ({ pointer }) => write(pointer))
+    return this.make(shape, ({ pointer }) => write(pointer), type)
   }
 
   /** @internal */
@@ -416,13 +448,13 @@ export class Engine {
   }
 
   /** @internal */
-  track(tensor: Tensor): void {
+  track(tensor: AnyTensor): void {
     this.tensors++
     this.scopes.at(-1)?.add(tensor)
   }
 
   /** @internal */
-  untrack(tensor: Tensor): void {
+  untrack(tensor: AnyTensor): void {
     this.tensors--
     for (const scope of this.scopes) scope.delete(tensor)
   }
@@ -458,20 +490,50 @@ function reachedFrom(value: unknown): ReadonlySet<unknown> {
   return reached
 }
 
+/** A type that was asked for, checked and whole. */
+function settleType<D extends DType>(op: string, shape: Shape, options: TensorOptions<D>): TensorOptions<D> {
+  checkTensorOptions(op, options)
+  const { dtype = 'float32' as D, quantization } = options
+  checkDtype(op, dtype)
+  return { dtype, quantization: settleQuantization(op, quantization, dtype, shape) }
+}
+
 /**
- * The engine that all these tensors live in; throws when one is disposed, not a tensor, or lives elsewhere. The optional ones may be undefined.
+ * The engine that all these tensors live in; throws when one is disposed, not a tensor, lives elsewhere, or is of a type that the op does not take: by
+ * default all but float32. The optional ones may be undefined.
  * @internal
  */
-export function engineOf(op: string, tensors: Record<string, Tensor>, optional: Record<string, Tensor | undefined> = {}): Engine {
+export function engineOf(
+  op: string,
+  tensors: Record<string, AnyTensor>,
+  optional: Record<string, AnyTensor | undefined> = {},
+  dtypes: readonly DType[] = FLOATS,
+): Engine {
   let engine: Engine | undefined
-  const meet = (argument: string, tensor: Tensor) => {
+  const meet = (argument: string, tensor: AnyTensor) => {
     check(tensor instanceof Tensor, () => ({ op, argument, expected: 'a tensor', got: show(tensor) }))
     check(!tensor.disposed, () => ({ op, argument, expected: 'alive', got: `a disposed tensor ${printShape(tensor.shape)}` }))
     engine ??= tensor.engine
     check(tensor.engine === engine, () => ({ op, argument, expected: 'a tensor of the same engine', got: `one of another, ${printShape(tensor.shape)}` }))
+    checkType(op, argument, tensor, dtypes)
   }
   // Entries of a copy of both would cost more than all the rest of a small op.
   for (const argument in tensors) meet(argument, tensors[argument]!)
   for (const argument in optional) if (optional[argument] !== undefined) meet(argument, optional[argument])
   return engine!
+}
+
+/** Throws where a tensor is of a type that the op does not take. @internal */
+export function checkType(op: string, argument: string, tensor: AnyTensor, dtypes: readonly DType[]): void {
+  // Nearly every op takes float32 alone, and small ones are called often.
+  if (dtypes === FLOATS ? tensor.dtype !== 'float32' : !dtypes.includes(tensor.dtype)) {
+    throw new FilterbankError({
+      op,
+      argument,
+      expected: `of ${listOf(dtypes)}`,
+      got: `a tensor of ${tensor.dtype}`,
+      shapes: { [argument]: tensor.shape },
+      hint: dtypes.length < ANY.length ? 'cast(x, dtype) gives another type' : undefined,
+    })
+  }
 }

@@ -1,6 +1,7 @@
-import type { Storage, Tensor } from './tensor.js'
+import type { Storage } from './storage.js'
+import type { AnyTensor, Tensor } from './tensor.js'
 
-type Tensors = Record<string, Tensor | undefined>
+type Tensors = Record<string, AnyTensor | undefined>
 
 /**
  * Who listens to the ops while derivatives are wanted (src/nn/gradients.ts). A value is known by its storage: `reshape` changes nothing, and a tensor may be
@@ -14,7 +15,7 @@ export interface Tape {
    */
   record<Inputs extends Tensors, Kept extends Tensors>(
     op: string,
-    output: Tensor,
+    output: AnyTensor,
     inputs: Inputs,
     kept: Kept,
     backward: (dy: Tensor, kept: Kept) => { [name in keyof Inputs]?: () => Tensor },

@@ -1,9 +1,12 @@
+import { type ArrayOf, arrayAt, checkElements, type DType, newArray } from './dtype.js'
 import type { Engine } from './engine.js'
 import { check, FilterbankError, show } from './errors.js'
+import { type Quantization, reshapedQuantization, type TensorOptions } from './quantization.js'
 import { arrayName, disposal } from './realm.js'
 import { isShape, printShape, type Shape, sizeOf } from './shape.js'
+import { Storage } from './storage.js'
 
-/** Any numbers that a tensor can be filled with: they become float32. */
+/** Any numbers that a tensor can be filled with: they become its type. */
 export type Numbers =
   | readonly number[]
   | Float32Array
@@ -16,83 +19,19 @@ export type Numbers =
   | Int32Array
   | Uint32Array
 
-/**
- * The bytes behind one tensor and all its reshapes, with what was computed from them.
- * @internal
- */
-export class Storage {
-  references = 0
-  /** Raised by every write, so that packed copies know when they are stale. */
-  version = 0
-  private at: number
-  private again: (() => Tensor) | undefined
-  private readonly derived = new Map<string, { version: number; pointer: number }>()
-
-  constructor(
-    readonly engine: Engine,
-    readonly floats: number,
-  ) {
-    this.at = engine.allocate(floats * 4)
-  }
-
-  /** Byte address of the numbers. */
-  get pointer(): number {
-    if (this.again) {
-      const made = this.again()
-      this.at = this.engine.allocate(this.floats * 4)
-      this.engine.f32.copyWithin(this.at / 4, made.pointer / 4, made.pointer / 4 + this.floats)
-      this.again = undefined
-      made.dispose()
-    }
-    return this.at
-  }
-
-  /** Gives the bytes of the numbers back, where what was derived from them is enough; `again` makes them once more if they are asked for. */
-  shed(again: () => Tensor): void {
-    if (this.again || this.derived.size === 0) return
-    this.engine.free(this.at)
-    this.again = again
-  }
-
-  /** The address of `floats` numbers that `make` computes from this storage: computed once, and again only after a write. */
-  derive(key: string, floats: number, make: (pointer: number) => void): number {
-    let entry = this.derived.get(key)
-    if (entry?.version === this.version) return entry.pointer
-    if (!entry) {
-      entry = { version: -1, pointer: this.engine.allocate(floats * 4) }
-      this.derived.set(key, entry)
-    }
-    make(entry.pointer)
-    entry.version = this.version
-    return entry.pointer
-  }
-
-  /** Notes that `op` writes: what was computed from the old numbers is stale. Throws while derivatives depend on them. */
-  write(op: string): void {
-    check(!this.engine.tape?.holds(this), () => ({
-      op,
-      argument: 'tensor',
-      expected: 'left as it is inside valueAndGradients, whose loss depends on its numbers',
-      got: 'a write',
-      hint: 'Compute a new tensor instead; to read the numbers, use toArray()',
-    }))
-    this.version++
-  }
-
-  release(): void {
-    if (--this.references > 0) return
-    if (!this.again) this.engine.free(this.at)
-    for (const { pointer } of this.derived.values()) this.engine.free(pointer)
-    this.derived.clear()
-  }
-}
+/** A tensor of any type. */
+export type AnyTensor = Tensor<DType>
 
 /**
- * Float32 numbers with a shape, in the engine's memory. Made by `engine.tensor`, `engine.zeros` and every op; given back by `dispose()`,
- * `using` or `engine.scope`.
+ * Numbers of one type with a shape, in the engine's memory: float32 unless its type says other. Made by `engine.tensor`, `engine.zeros` and every op; given
+ * back by `dispose()`, `using` or `engine.scope`.
  */
-export class Tensor {
+export class Tensor<D extends DType = 'float32'> {
   readonly shape: Shape
+  /** The type of its elements. */
+  readonly dtype: D
+  /** What 8-bit elements stand for; undefined: themselves. */
+  readonly quantization: Quantization | undefined
   /** Number of elements. */
   readonly size: number
   /** What errors and files call it. */
@@ -106,10 +45,13 @@ export class Tensor {
     readonly engine: Engine,
     shape: Shape,
     storage?: Storage,
+    { dtype = 'float32' as D, quantization }: TensorOptions<D> = {},
   ) {
     this.shape = Object.freeze([...shape])
     this.size = sizeOf(shape)
-    this.held = storage ?? new Storage(engine, this.size)
+    this.dtype = storage ? (storage.dtype as D) : dtype
+    this.quantization = quantization
+    this.held = storage ?? new Storage(engine, this.size, dtype)
     this.held.references++
     engine.track(this)
   }
@@ -142,30 +84,33 @@ export class Tensor {
    * The numbers themselves, row-major, without a copy. Valid until the engine's memory grows: any op may do that, so take it anew.
    * Reading this property counts as a write; after writing through a view taken earlier call `changed()`.
    */
-  get view(): Float32Array {
-    const { storage } = this
-    storage.write('tensor.view')
-    const start = storage.pointer / 4
-    return this.engine.f32.subarray(start, start + this.size)
+  get view(): ArrayOf<D> {
+    this.storage.write('tensor.view')
+    return this.elements
+  }
+
+  /** The same for reading alone. @internal */
+  get elements(): ArrayOf<D> {
+    const { pointer } = this
+    return arrayAt(this.dtype, this.engine.u8.buffer, pointer, this.size)
   }
 
   /** A copy of the numbers, row-major. */
-  toArray(): Float32Array {
-    const start = this.pointer / 4
-    const copy = new Float32Array(this.size)
-    copy.set(this.engine.f32.subarray(start, start + this.size))
+  toArray(): ArrayOf<D> {
+    const { elements } = this
+    const copy = newArray(this.dtype, this.size)
+    copy.set(elements)
     return copy
   }
 
-  /** Replaces all numbers. Throws when `data` has another length than `size` or is not numeric. */
+  /** Replaces all numbers. Throws when `data` has another length than `size`, is not numeric, or has a number that the type does not hold. */
   set(data: Numbers): this {
     const { storage } = this
     checkNumbers(data, this.shape, 'tensor.set')
+    checkElements('tensor.set', data, this.dtype, this.shape)
     storage.write('tensor.set')
     const numbers = this.engine.steady(data)
-    // The address may have to be allocated anew, which may replace f32.
-    const { pointer } = storage
-    this.engine.f32.set(numbers, pointer / 4)
+    this.elements.set(numbers)
     return this
   }
 
@@ -179,7 +124,7 @@ export class Tensor {
    * The same numbers under another shape; both tensors share them, and each is disposed by itself. One length may be -1: it follows from the rest.
    * @example x.reshape([x.shape[0], -1])
    */
-  reshape(shape: Shape): Tensor {
+  reshape(shape: Shape): Tensor<D> {
     const known = Array.isArray(shape) ? shape.filter((length) => length !== -1) : shape
     const open = Array.isArray(shape) ? shape.length - known.length : 0
     const fits = isShape(known) && (open === 0 ? sizeOf(known) === this.size : open === 1 && sizeOf(known) > 0 && this.size % sizeOf(known) === 0)
@@ -190,7 +135,9 @@ export class Tensor {
       got: show(shape),
       shapes: { x: this.shape },
     }))
-    return new Tensor(this.engine, shape.map((length) => (length === -1 ? this.size / sizeOf(known) : length)), this.storage) // biome-ignore format: one line
+    const lengths = open === 0 ? shape : shape.map((length) => (length === -1 ? this.size / sizeOf(known) : length))
+    const quantization = reshapedQuantization(this.quantization, this.shape, lengths)
+    return new Tensor<D>(this.engine, lengths, this.storage, { quantization })
   }
 
   /** Gives the memory back, once the last tensor that shares it does. A second call does nothing. */
@@ -211,7 +158,7 @@ export class Tensor {
   }
 
   toString(): string {
-    return `Tensor ${printShape(this.shape)}${this.disposed ? ' (disposed)' : ''}`
+    return `Tensor ${this.dtype === 'float32' ? '' : `${this.dtype} `}${printShape(this.shape)}${this.disposed ? ' (disposed)' : ''}`
   }
 }
 

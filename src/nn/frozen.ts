@@ -1,4 +1,4 @@
-import type { Storage } from '../tensor.js'
+import type { Storage } from '../storage.js'
 
 /** Parameters that optimisers leave as they are, until they are taken out again: `layer.freeze()` enters them. */
 export const frozen = new WeakSet<Storage>()

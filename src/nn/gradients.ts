@@ -9,10 +9,11 @@ import { add } from '../ops/arithmetic.js'
 import { slice } from '../ops/slice.js'
 import { checkOptions, type Names } from '../options.js'
 import { type Shape, sameShape } from '../shape.js'
+import type { Storage } from '../storage.js'
 import type { Tape } from '../tape.js'
-import { type Storage, Tensor } from '../tensor.js'
+import { type AnyTensor, Tensor } from '../tensor.js'
 
-type Tensors = Record<string, Tensor | undefined>
+type Tensors = Record<string, AnyTensor | undefined>
 
 /** A tensor's storage and shape: a name that no scope knows of. */
 interface Name {
@@ -43,7 +44,7 @@ class Recorder implements Tape {
 
   record<Inputs extends Tensors, Kept extends Tensors>(
     op: string,
-    output: Tensor,
+    output: AnyTensor,
     inputs: Inputs,
     kept: Kept,
     backward: (dy: Tensor, kept: Kept) => { [name in keyof Inputs]?: () => Tensor },

@@ -1,6 +1,7 @@
 /** What a layer is, what stands in it, and in which mode it computes. */
 import { disposal } from '../realm.js'
-import { type Storage, Tensor } from '../tensor.js'
+import type { Storage } from '../storage.js'
+import { Tensor } from '../tensor.js'
 import { frozen } from './frozen.js'
 import type { OnnxGraph, OnnxValue } from './onnx.js'
 import type { Random } from './random.js'

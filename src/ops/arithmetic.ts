@@ -1,42 +1,86 @@
 /** Arithmetic of two tensors, or of a tensor and a number. */
 import { BinaryOp } from '../../assembly/calls.js'
+import { checkElement, NUMBERS } from '../dtype.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { checkOptions, type Names } from '../options.js'
 import type { Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
-import { type OutOptions, runBinary } from './elementwise.js'
+import { commonShape, type OutOptions, produce, runBinary, writeBinary } from './elementwise.js'
+import { checkSameType } from './operands.js'
 import { sumTo } from './reduce.js'
 
-/** What `add`, `sub`, `mul` and `div` take beside their tensors. */
-export interface ArithmeticOptions extends OutOptions {
-  /** Of the result. */
+/** What arithmetic is done in. */
+export type Numeric = 'float32' | 'int32'
+
+export type Operand<D extends Numeric = 'float32'> = Tensor<D> | number
+
+export interface ArithmeticOptions<D extends Numeric = 'float32'> extends OutOptions<D> {
+  /** Of the result; of float32 alone. */
   activation?: Activation
 }
 
 const ARITHMETIC: Names<ArithmeticOptions> = { activation: true, out: true }
 
-function arithmetic(op: string, code: BinaryOp, a: Tensor | number, b: Tensor | number, options: ArithmeticOptions): Tensor {
-  checkOptions(op, options, ARITHMETIC)
-  const { activation, out } = options
-  const tensors = { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) }
-  check(Object.keys(tensors).length > 0, () => ({ op, argument: 'a', expected: 'a tensor where b is none', got: show(a) }))
-  const engine = engineOf(op, tensors, { out })
-  const context: Context = { op, shapes: { a: tensors.a?.shape, b: tensors.b?.shape, out: out?.shape } }
-  const clamp = fusedClamp(activation, context)
-  const y = runBinary(code, engine, a, b, out, clamp, context)
-  const scales = code === BinaryOp.mul || code === BinaryOp.div
-  engine.tape?.record(op, y, tensors, { ...(scales ? tensors : {}), y: clamp === NO_CLAMP ? undefined : y }, (dy, kept: Record<string, Tensor | undefined>) =>
-    arithmeticBackward(code, kept.y ? clampBackward(dy, kept.y, clamp) : dy, kept.a ?? a, kept.b ?? b),
-  )
-  return finishActivation(activation, y)
+/** The same of 32-bit integers. */
+const integerCodes: Partial<Record<BinaryOp, BinaryOp>> = {
+  [BinaryOp.add]: BinaryOp.addInt,
+  [BinaryOp.sub]: BinaryOp.subInt,
+  [BinaryOp.mul]: BinaryOp.mulInt,
+  [BinaryOp.div]: BinaryOp.divInt,
+  [BinaryOp.maximum]: BinaryOp.maximumInt,
+  [BinaryOp.minimum]: BinaryOp.minimumInt,
+  [BinaryOp.mod]: BinaryOp.modInt,
 }
 
-/** da and db: summed over the axes along which a or b was broadcast. */
-function arithmeticBackward(code: BinaryOp, dy: Tensor, a: Tensor | number, b: Tensor | number): { a: () => Tensor; b: () => Tensor } {
-  const back = (operand: Tensor | number, derivative: () => Tensor) => () => dy.engine.scope(() => sumTo(derivative(), (operand as Tensor).shape))
-  const both = (da: () => Tensor, db: () => Tensor) => ({ a: back(a, da), b: back(b, db) })
+/** The derivatives with respect to a and b, from that of the result. */
+export type OperandsBackward = (dy: Tensor, a: Operand, b: Operand) => { a: () => Tensor; b: () => Tensor }
+
+/** A function of two operands; `backward` of what is none of the four kinds of arithmetic. */
+export function arithmetic<D extends Numeric>(
+  op: string,
+  code: BinaryOp,
+  a: Operand<D>,
+  b: Operand<D>,
+  options: ArithmeticOptions<D>,
+  backward: OperandsBackward = (dy, a, b) => arithmeticBackward(code, dy, a, b),
+): Tensor<D> {
+  checkOptions<ArithmeticOptions<D>>(op, options, ARITHMETIC)
+  const { activation, out } = options
+  const tensors = { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) }
+  const first = tensors.a ?? tensors.b
+  check(first !== undefined, () => ({ op, argument: 'a', expected: 'a tensor where b is none', got: show(a) }))
+  const engine = engineOf(op, tensors, { out }, NUMBERS)
+  const context: Context = { op, shapes: { a: tensors.a?.shape, b: tensors.b?.shape, out: out?.shape } }
+  if (tensors.b) checkSameType(op, 'b', tensors.b, first.dtype)
+  if (first.dtype === 'int32') {
+    check(activation === undefined, () => ({ ...context, argument: 'activation', expected: 'left out for int32', got: show(activation) }))
+    if (typeof a === 'number') checkElement(op, 'a', a, 'int32', context.shapes)
+    if (typeof b === 'number') checkElement(op, 'b', b, 'int32', context.shapes)
+    const y = produce<D>(engine, commonShape(a, b, context), out, context, (y) => writeBinary(integerCodes[code]!, a, b, y, NO_CLAMP), 'int32' as D)
+    // Integers have no derivative: one that is wanted through them is an error.
+    engine.tape?.record(op, y, tensors, {}, () => ({}))
+    return y
+  }
+  const clamp = fusedClamp(activation, context)
+  const y = runBinary(code, engine, a as Operand, b as Operand, out as Tensor | undefined, clamp, context)
+  const keeps = code !== BinaryOp.add && code !== BinaryOp.sub
+  const kept = { ...(keeps ? tensors : {}), y: clamp === NO_CLAMP ? undefined : y } as Record<string, Tensor | undefined>
+  engine.tape?.record(op, y, tensors, kept, (dy, kept) =>
+    backward(kept['y'] ? clampBackward(dy, kept['y'], clamp) : dy, kept['a'] ?? (a as Operand), kept['b'] ?? (b as Operand)),
+  )
+  return finishActivation(activation, y) as Tensor<Numeric> as Tensor<D>
+}
+
+/** Both derivatives: summed over the axes along which a or b was broadcast. */
+export function operandsBackward(dy: Tensor, a: Operand, b: Operand, da: () => Tensor, db: () => Tensor): { a: () => Tensor; b: () => Tensor } {
+  const back = (operand: Operand, derivative: () => Tensor) => () => dy.engine.scope(() => sumTo(derivative(), (operand as Tensor).shape))
+  return { a: back(a, da), b: back(b, db) }
+}
+
+function arithmeticBackward(code: BinaryOp, dy: Tensor, a: Operand, b: Operand): { a: () => Tensor; b: () => Tensor } {
+  const both = (da: () => Tensor, db: () => Tensor) => operandsBackward(dy, a, b, da, db)
   if (code === BinaryOp.add) return both(() => dy, () => dy) // biome-ignore format: one line
   if (code === BinaryOp.sub) return both(() => dy, () => mul(dy, -1)) // biome-ignore format: one line
   if (code === BinaryOp.mul) return both(() => mul(dy, b), () => mul(dy, a)) // biome-ignore format: one line
@@ -46,14 +90,14 @@ function arithmeticBackward(code: BinaryOp, dy: Tensor, a: Tensor | number, b: T
 /**
  * a + b, with NumPy's broadcasting: shapes are aligned at their last axis, and a length of 1 (or none) is repeated.
  *
- * @param a a tensor or a number
- * @param b a tensor or a number; one of the two is a tensor
+ * @param a a tensor of float32 or int32, or a number. Sums, differences and products of int32 wrap, as the processor's do
+ * @param b of a's type, or a number; one of the two is a tensor
  * @param options no activation; out: a tensor of the result's shape to write into, which may be a or b
  * @returns the common shape
- * @throws FilterbankError for shapes that do not broadcast, an unknown activation, or an `out` of another shape; nothing is allocated then
+ * @throws FilterbankError for different types, shapes that do not broadcast, an unknown activation, or an `out` of another shape; nothing is allocated then
  * @example const y = add(x, shortcut, { activation: 'relu' })
  */
-export function add(a: Tensor | number, b: Tensor | number, options: ArithmeticOptions = {}): Tensor {
+export function add<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>, options: ArithmeticOptions<D> = {}): Tensor<D> {
   return arithmetic('add', BinaryOp.add, a, b, options)
 }
 
@@ -61,7 +105,7 @@ export function add(a: Tensor | number, b: Tensor | number, options: ArithmeticO
  * a - b; broadcasting, options and errors as of `add`.
  * @example const centred = sub(x, mean(x, { axes: -1, keepDims: true }))
  */
-export function sub(a: Tensor | number, b: Tensor | number, options: ArithmeticOptions = {}): Tensor {
+export function sub<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>, options: ArithmeticOptions<D> = {}): Tensor<D> {
   return arithmetic('sub', BinaryOp.sub, a, b, options)
 }
 
@@ -69,14 +113,15 @@ export function sub(a: Tensor | number, b: Tensor | number, options: ArithmeticO
  * a * b, element by element; broadcasting, options and errors as of `add`.
  * @example const gated = mul(x, sigmoid(gate))
  */
-export function mul(a: Tensor | number, b: Tensor | number, options: ArithmeticOptions = {}): Tensor {
+export function mul<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>, options: ArithmeticOptions<D> = {}): Tensor<D> {
   return arithmetic('mul', BinaryOp.mul, a, b, options)
 }
 
 /**
- * a / b, element by element, as IEEE 754 divides; broadcasting, options and errors as of `add`.
+ * a / b, element by element, as IEEE 754 divides; broadcasting, options and errors as of `add`. Of int32 the quotient is cut toward zero; by 0 it is the end of
+ * the range on a's side, and 0 / 0 is 0.
  * @example const scaled = div(x, 255)
  */
-export function div(a: Tensor | number, b: Tensor | number, options: ArithmeticOptions = {}): Tensor {
+export function div<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>, options: ArithmeticOptions<D> = {}): Tensor<D> {
   return arithmetic('div', BinaryOp.div, a, b, options)
 }

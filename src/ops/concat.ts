@@ -1,10 +1,13 @@
+import { ANY, type DType } from '../dtype.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { checkOptions, type Names } from '../options.js'
+import type { Quantization } from '../quantization.js'
 import { stridesOf } from '../shape.js'
-import type { Tensor } from '../tensor.js'
+import type { AnyTensor, Tensor } from '../tensor.js'
 import { axisOf } from './axis.js'
-import { copy } from './copy.js'
+import { bytesTo, copy } from './copy.js'
+import { checkSameQuantization, checkSameType } from './operands.js'
 import { slice } from './slice.js'
 
 /** What `concat` takes beside its tensors. */
@@ -18,35 +21,37 @@ const CONCAT: Names<ConcatOptions> = { axis: true }
 /**
  * Tensors one after the other along an axis. Definition: ONNX Concat.
  *
- * @param tensors at least one, alike in every length but that of the axis
+ * @param tensors at least one, of one type and quantization, alike in every length but that of the axis
  * @returns their shape, with the lengths along the axis added up
- * @throws FilterbankError where ranks or other lengths differ, or there is no such axis
+ * @throws FilterbankError where types, quantizations, ranks or other lengths differ, or there is no such axis
  * @example const skip = concat([encoder, decoder], { axis: -1 })
  */
-export function concat(tensors: readonly Tensor[], options: ConcatOptions = {}): Tensor {
+export function concat<D extends DType>(tensors: readonly Tensor<D>[], options: ConcatOptions = {}): Tensor<D> {
   checkOptions('concat', options, CONCAT)
   const isList = (value: unknown): boolean => Array.isArray(value) && value.length > 0
   check(isList(tensors), () => ({ op: 'concat', argument: 'tensors', expected: 'an array of at least one tensor', got: show(tensors) }))
   const named = Object.fromEntries(tensors.map((tensor, i) => [`tensors[${i}]`, tensor]))
-  const engine = engineOf('concat', named)
+  const engine = engineOf('concat', named, {}, ANY)
   const context = { op: 'concat', shapes: Object.fromEntries(Object.entries(named).map(([name, tensor]) => [name, tensor.shape])) }
-  const first = tensors[0]!.shape
+  const { dtype, shape: first } = tensors[0]!
   check(first.length > 0, () => ({ ...context, argument: 'tensors[0]', expected: 'of rank 1 or more', got: 'a scalar' }))
   const axis = axisOf(options.axis ?? -1, first.length, context)
   tensors.forEach(({ shape }, i) => {
     const fits = shape.length === first.length && shape.every((length, j) => j === axis || length === first[j])
     const expected = `[${first.map((length, j) => (j === axis ? 'any' : length)).join(', ')}]`
     check(fits, () => ({ ...context, argument: `tensors[${i}]`, expected, got: show(shape) }))
+    checkSameType('concat', `tensors[${i}]`, tensors[i]!, dtype)
   })
+  const quantization = joinedQuantization(tensors, axis)
 
   const length = tensors.reduce((sum, { shape }) => sum + shape[axis]!, 0)
-  const y = engine.empty(first.map((other, j) => (j === axis ? length : other)))
+  const y = engine.empty(first.map((other, j) => (j === axis ? length : other)), { dtype, quantization }) // biome-ignore format: one line
   const to = stridesOf(y.shape)
   let start = y.pointer
   for (const x of tensors) {
     const from = stridesOf(x.shape)
-    copy(engine, x.pointer, start, x.shape.map((length, j) => ({ length, from: from[j]!, to: to[j]! }))) // biome-ignore format: one line
-    start += x.shape[axis]! * to[axis]! * 4
+    copy(engine, x.pointer, start, x.shape.map((length, j) => ({ length, from: from[j]!, to: to[j]! })), dtype) // biome-ignore format: one line
+    start += bytesTo(dtype, x.shape[axis]! * to[axis]!)
   }
   engine.tape?.record('concat', y, named, {}, (dy) => {
     let first = 0
@@ -59,4 +64,15 @@ export function concat(tensors: readonly Tensor[], options: ConcatOptions = {}):
     )
   })
   return y
+}
+
+/** The quantization of all: the same one, or where it follows the axis of the concat, one after the other. */
+function joinedQuantization(tensors: readonly AnyTensor[], axis: number): Quantization | undefined {
+  const { quantization } = tensors[0]!
+  if (quantization?.axis !== axis || tensors.some((tensor) => tensor.quantization?.axis !== axis)) {
+    for (const [i, tensor] of tensors.entries()) checkSameQuantization('concat', `tensors[${i}]`, tensor, quantization)
+    return quantization
+  }
+  const joined = (part: 'scale' | 'zeroPoint') => tensors.flatMap((tensor) => tensor.quantization![part] as readonly number[])
+  return { scale: joined('scale'), zeroPoint: joined('zeroPoint'), axis }
 }

@@ -1,5 +1,6 @@
 /** The plan of a copy between layouts (assembly/layout.ts). Shared by concat, pad, slice and transpose. */
 import { Copy } from '../../assembly/calls.js'
+import { bytesPerElement, type DType } from '../dtype.js'
 import type { Engine } from '../engine.js'
 import { sizeOf } from '../shape.js'
 
@@ -15,38 +16,48 @@ interface Fill {
   value: number
 }
 
-const FLOAT = 4
+/** Bytes of a cache line: what is transposed goes by squares of them. */
+const LINE = 64
 /** Elements of a unit: enough to hide what it costs to begin one. */
 const UNIT = 16384
 
 /** Copies a box between two layouts; `x` and `y` are the addresses of its first element. With a value for x, where all `from` are 0, fills it. */
-export function copy(engine: Engine, x: number | Fill, y: number, box: readonly CopyAxis[]): void {
+export function copy(engine: Engine, x: number | Fill, y: number, box: readonly CopyAxis[], dtype: DType = 'float32'): void {
   if (box.some(({ length }) => length === 0)) return
-  const outer = merged(box)
+  let outer = merged(box)
+  let bytes: number = bytesPerElement(dtype)
+  const words = bytes === 1 && typeof x === 'number' && x % 4 === 0 && y % 4 === 0 ? inWords(outer) : undefined
+  if (words) {
+    outer = words
+    bytes = 4
+  }
   const columns = outer.splice(Math.max(0, neighbours(outer, 'to')), 1)[0] ?? ONE
   const inRows = columns.from > 1 ? neighbours(outer, 'from') : -1
   const longest = outer.findIndex(({ length }) => length === Math.max(...outer.map((axis) => axis.length)))
   const rows = outer.splice(inRows >= 0 ? inRows : Math.max(0, longest), 1)[0] ?? ONE
-  const unitRows = Math.ceil(Math.min(rows.length, UNIT / columns.length) / 16) * 16
+  const unitRows = Math.ceil((Math.min(rows.length, UNIT / columns.length) * bytes) / LINE) * (LINE / bytes)
 
   const { i32, f32 } = engine
   const call = engine.call(Copy.axes + outer.length * 3)
   if (typeof x === 'number') i32[call + Copy.x] = x
   else {
     i32[call + Copy.x] = 0
-    f32[call + Copy.value] = x.value
+    // The low byte of a word is its first.
+    if (dtype === 'float32') f32[call + Copy.value] = x.value
+    else i32[call + Copy.value] = x.value
   }
   i32[call + Copy.y] = y
   i32[call + Copy.rows] = rows.length
   i32[call + Copy.columns] = columns.length
-  i32[call + Copy.xRowStride] = rows.from * FLOAT
-  i32[call + Copy.yRowStride] = rows.to * FLOAT
-  i32[call + Copy.xColumnStride] = columns.from * FLOAT
-  i32[call + Copy.yColumnStride] = columns.to * FLOAT
+  i32[call + Copy.xRowStride] = rows.from * bytes
+  i32[call + Copy.yRowStride] = rows.to * bytes
+  i32[call + Copy.xColumnStride] = columns.from * bytes
+  i32[call + Copy.yColumnStride] = columns.to * bytes
   i32[call + Copy.unitRows] = unitRows
   i32[call + Copy.rank] = outer.length
+  i32[call + Copy.bytes] = bytes
   i32.set(
-    outer.flatMap(({ length, from, to }) => [length, from * FLOAT, to * FLOAT]),
+    outer.flatMap(({ length, from, to }) => [length, from * bytes, to * bytes]),
     call + Copy.axes,
   )
   const units = outer.reduce((product, { length }) => product * length, Math.ceil(rows.length / unitRows))
@@ -70,3 +81,15 @@ function merged(box: readonly CopyAxis[]): CopyAxis[] {
   }
   return axes
 }
+
+/** A box of bytes as one of four bytes at a time, where its innermost axis and all distances allow that. */
+function inWords(axes: readonly CopyAxis[]): CopyAxis[] | undefined {
+  const last = axes.at(-1)
+  if (last?.from !== 1 || last.to !== 1 || last.length % 4 !== 0) return undefined
+  const others = axes.slice(0, -1)
+  if (others.some(({ from, to }) => from % 4 !== 0 || to % 4 !== 0)) return undefined
+  return [...others.map(({ length, from, to }) => ({ length, from: from / 4, to: to / 4 })), { length: last.length / 4, from: 1, to: 1 }]
+}
+
+/** How an element at an address stands in a box of its own type: the distance in bytes to the element `index` elements on. */
+export const bytesTo = (dtype: DType, index: number): number => index * bytesPerElement(dtype)

@@ -2,7 +2,8 @@
 import { Igemm, Pack } from '../../assembly/calls.js'
 import type { Engine } from '../engine.js'
 import { stridesOf } from '../shape.js'
-import type { Storage, Tensor } from '../tensor.js'
+import type { Storage } from '../storage.js'
+import type { Tensor } from '../tensor.js'
 import type { Axis } from '../window.js'
 
 /** How taps and output pixels walk along one axis: pixel g of `count` stands at outFirst + g * outStep and reads, under tap t, g * inStep + first + t * step. */

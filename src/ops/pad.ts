@@ -1,16 +1,18 @@
+import { ANY, checkElement, type DType } from '../dtype.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { checkOptions, isInteger, type Names } from '../options.js'
+import type { Quantization } from '../quantization.js'
 import { stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { copy } from './copy.js'
+import { bytesTo, copy } from './copy.js'
 import { slice } from './slice.js'
 
 /** What `pad` takes beside x. */
 export interface PadOptions {
   /** Elements added along each axis of x: [[before, after], ...]. */
   padding: readonly (readonly [number, number])[]
-  /** What they are. Default 0. */
+  /** What they are, an element of x's type. Default 0; of a quantised x its zero point, which stands for 0. */
   value?: number
 }
 
@@ -19,16 +21,16 @@ const PAD: Names<PadOptions> = { padding: true, value: true }
 /**
  * A tensor with a border of one value. Definition: ONNX Pad, mode constant.
  *
- * @param x of any shape
+ * @param x of any shape and type
  * @param options padding, one pair per axis; value 0
  * @returns of the rank of x, before + length + after along each axis
- * @throws FilterbankError for another number of pairs, or a length that is not an integer of at least 0
+ * @throws FilterbankError for another number of pairs, a length that is not an integer of at least 0, or a value that x's type does not hold
  * @example const framed = pad(photo, { padding: [[0, 0], [8, 8], [8, 8], [0, 0]], value: 1 })
  */
-export function pad(x: Tensor, options: PadOptions): Tensor {
+export function pad<D extends DType>(x: Tensor<D>, options: PadOptions): Tensor<D> {
   checkOptions('pad', options, PAD)
-  const engine = engineOf('pad', { x })
-  const { padding, value = 0 } = options
+  const engine = engineOf('pad', { x }, {}, ANY)
+  const { padding } = options
   const { shape } = x
   const fail = (argument: string, expected: string, got: unknown) => () => ({ op: 'pad', argument, expected, got: show(got), shapes: { x: shape } })
   const isPair = (sides: unknown) => Array.isArray(sides) && sides.length === 2 && sides.every((side) => isInteger(side, 0))
@@ -36,9 +38,17 @@ export function pad(x: Tensor, options: PadOptions): Tensor {
     Array.isArray(padding) && padding.length === shape.length && padding.every(isPair),
     fail('padding', `${shape.length} pairs [before, after] of integers of at least 0, one per axis of x`, padding),
   )
-  check(typeof value === 'number', fail('value', 'a number', value))
+  const { quantization } = x
+  const along = quantization?.axis
+  check(
+    along === undefined || (padding[along]![0] === 0 && padding[along]![1] === 0),
+    fail(`padding[${along}]`, '[0, 0] along the axis of the quantization', padding),
+  )
+  const value = options.value ?? zeroOf(quantization)
+  check(value !== undefined, fail('value', 'given where the zero points of x differ', options.value))
+  checkElement('pad', 'value', value, x.dtype, { x: shape })
 
-  const y = engine.empty(shape.map((length, i) => padding[i]![0] + length + padding[i]![1]))
+  const y = engine.empty(shape.map((length, i) => padding[i]![0] + length + padding[i]![1]), x) // biome-ignore format: one line
   const to = stridesOf(y.shape)
   const from = stridesOf(shape)
   // The border is a box before and one after along each axis: inside x along the axes before this one, over all of y along those behind it.
@@ -47,16 +57,24 @@ export function pad(x: Tensor, options: PadOptions): Tensor {
     const [before, after] = padding[i]!
     const fill = (index: number, thickness: number) => {
       const box = y.shape.map((whole, j) => ({ length: j < i ? shape[j]! : j > i ? whole : thickness, from: 0, to: to[j]! }))
-      copy(engine, { value }, start + index * to[i]! * 4, box)
+      copy(engine, { value }, start + bytesTo(x.dtype, index * to[i]!), box, x.dtype)
     }
     fill(0, before)
     fill(before + length, after)
-    start += before * to[i]! * 4
+    start += bytesTo(x.dtype, before * to[i]!)
   })
-  copy(engine, x.pointer, start, shape.map((length, i) => ({ length, from: from[i]!, to: to[i]! }))) // biome-ignore format: one line
+  copy(engine, x.pointer, start, shape.map((length, i) => ({ length, from: from[i]!, to: to[i]! })), x.dtype) // biome-ignore format: one line
   engine.tape?.record('pad', y, { x }, {}, (dy) => {
     const begin = padding.map(([before]) => before)
     return { x: () => slice(dy, { begin, end: shape.map((length, i) => begin[i]! + length) }) }
   })
   return y
+}
+
+/** The element that stands for 0; undefined where it differs from channel to channel. */
+function zeroOf(quantization: Quantization | undefined): number | undefined {
+  if (!quantization) return 0
+  const { zeroPoint } = quantization
+  if (typeof zeroPoint === 'number') return zeroPoint
+  return zeroPoint.every((value) => value === zeroPoint[0]) ? (zeroPoint[0] ?? 0) : undefined
 }

@@ -1,10 +1,11 @@
 /** Reductions over any axes: the plan of assembly/reduce.ts. */
 import { Reduce, ReduceOp, UnaryOp } from '../../assembly/calls.js'
+import { type DType, listOf, NUMBERS } from '../dtype.js'
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { checkOptions, isInteger, type Names } from '../options.js'
 import { type Shape, sameShape, sizeOf, stridesOf } from '../shape.js'
-import type { Tensor } from '../tensor.js'
+import type { AnyTensor, Tensor } from '../tensor.js'
 import type { Context } from '../window.js'
 import { div, mul, sub } from './arithmetic.js'
 import { copy } from './copy.js'
@@ -19,13 +20,15 @@ export interface ReduceOptions {
 }
 
 /** What `argmax` takes beside x. */
-export interface ArgmaxOptions extends ReduceOptions {
+export interface ArgmaxOptions<D extends 'float32' | 'int32' = 'float32' | 'int32'> extends ReduceOptions {
   /** The axis to go over; the same as `axes`. Default: all axes. */
   axis?: number
+  /** What the indexes are given in. Default float32, so that arithmetic with other tensors takes them; int32 is what `gather` takes as it is. */
+  dtype?: D
 }
 
-const REDUCE: Names<ReduceOptions> = { axes: true, keepDims: true }
-const ARGMAX: Names<ArgmaxOptions> = { axis: true, axes: true, keepDims: true }
+export const REDUCE: Names<ReduceOptions> = { axes: true, keepDims: true }
+const ARGMAX: Names<ArgmaxOptions> = { axis: true, axes: true, keepDims: true, dtype: true }
 
 /**
  * The sum over axes. Kept in float64 along neighbouring axes, and rounded to float32 between those that are not neighbours. Over no elements it is 0.
@@ -70,18 +73,23 @@ export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * Where the largest element stands: its index along the axis, in float32; the first of equals, and the first NaN where there is one (as NumPy). Over several
+ * Where the largest element stands: its index along the axis, in float32 or int32; the first of equals, and the first NaN where there is one (as NumPy). Over several
  * neighbouring axes it is the row-major index in them. Definition: NumPy argmax.
  *
  * @param x any shape
- * @param options axis (or axes): all; keepDims false
+ * @param options axis (or axes): all; keepDims false; dtype float32
  * @returns x's shape without the axis, or with length 1 there
- * @throws FilterbankError as `sum`, for axes that are not neighbours, and for no elements or more than 2^24, whose indices float32 does not hold
+ * @throws FilterbankError as `sum`, for axes that are not neighbours, and for no elements; in float32 for more than 2^24, whose indices it does not hold
  * @example const labels = argmax(logits, { axis: -1 })
  */
-export function argmax(x: Tensor, options: ArgmaxOptions = {}): Tensor {
+export function argmax(x: Tensor, options?: ArgmaxOptions & { dtype?: undefined }): Tensor
+export function argmax<D extends 'float32' | 'int32'>(x: Tensor, options: ArgmaxOptions<D> & { dtype: D }): Tensor<D>
+export function argmax<D extends 'float32' | 'int32'>(x: Tensor, options: ArgmaxOptions<D> = {}): Tensor<D> {
   checkOptions('argmax', options, ARGMAX)
-  return reduce('argmax', ReduceOp.argmax, x, options.axis ?? options.axes, options)
+  const { dtype = 'float32' as D } = options
+  check(NUMBERS.includes(dtype), () => ({ op: 'argmax', argument: 'dtype', expected: listOf(NUMBERS), got: show(dtype) }))
+  const code = dtype === 'int32' ? ReduceOp.argmaxInt : ReduceOp.argmax
+  return reduce('argmax', code, x, options.axis ?? options.axes, options, dtype)
 }
 
 /** Sums over all axes but the last: what comes back to a bias. */
@@ -109,32 +117,48 @@ export function axesOf(axes: number | readonly number[], { length: rank }: Shape
   return settled
 }
 
-function reduce(op: string, code: ReduceOp, x: Tensor, wanted: number | readonly number[] | undefined, { keepDims = false }: ReduceOptions): Tensor {
+/** Shared with norms.ts, whose ops tell the tape themselves. */
+export function reduce<D extends DType = 'float32'>(
+  op: string,
+  code: ReduceOp,
+  x: Tensor,
+  wanted: number | readonly number[] | undefined,
+  { keepDims = false }: ReduceOptions,
+  dtype = 'float32' as D,
+): Tensor<D> {
   const engine = engineOf(op, { x })
   const context: Context = { op, shapes: { x: x.shape } }
   const axes = new Set(wanted === undefined ? x.shape.keys() : axesOf(wanted, x.shape, 'axes', context))
   const count = sizeOf(x.shape.filter((_, axis) => axes.has(axis)))
-  check(count > 0 || code === ReduceOp.sum, () => ({ ...context, argument: 'x', expected: 'of at least one element along the axes', got: 'none' }))
+  const fromNothing = code === ReduceOp.sum || code === ReduceOp.prod || code === ReduceOp.norm
+  check(count > 0 || fromNothing, () => ({ ...context, argument: 'x', expected: 'of at least one element along the axes', got: 'none' }))
   const shape = x.shape.flatMap((length, axis) => (axes.has(axis) ? (keepDims ? [1] : []) : [length]))
 
   const runs = runsOf(x.shape, axes)
-  if (code === ReduceOp.argmax) {
+  const isIndex = code === ReduceOp.argmax || code === ReduceOp.argmaxInt
+  if (isIndex) {
     check(runs.length <= 1, () => ({ ...context, argument: 'axes', expected: 'one axis, or axes that are neighbours', got: show(wanted) }))
-    check(count <= 2 ** 24, () => ({ ...context, argument: 'x', expected: 'of at most 16777216 elements along the axes', got: `${count}` }))
+    check(count <= 2 ** 24 || code === ReduceOp.argmaxInt, () => ({
+      ...context,
+      argument: 'x',
+      expected: 'of at most 16777216 elements along the axes',
+      got: `${count}`,
+    }))
   }
   const y = engine.scope(() => {
-    let reduced = x
+    let reduced: AnyTensor = x
     for (const run of runs) {
-      const next = engine.empty(run === runs.at(-1) ? shape : [run.outer, run.inner])
+      const next: AnyTensor = run === runs.at(-1) ? engine.empty(shape, { dtype }) : engine.empty([run.outer, run.inner])
       runReduce(engine, code, reduced, next, run)
       reduced = next
     }
-    return reduced
+    return reduced as Tensor<D>
   })
+  if (isIndex || code === ReduceOp.prod || code === ReduceOp.norm) return y
   if (code === ReduceOp.sum || code === ReduceOp.mean) {
     const factor = code === ReduceOp.mean ? 1 / count : 1
     engine.tape?.record(op, y, { x }, {}, (dy) => ({ x: () => sumBackward(dy, x.shape, axes, factor) }))
-  } else if (code !== ReduceOp.argmax) engine.tape?.record(op, y, { x }, { x, y }, (dy, kept) => ({ x: () => extremeBackward(dy, kept.x, kept.y, axes) }))
+  } else engine.tape?.record(op, y, { x }, { x, y: y as Tensor }, (dy, kept) => ({ x: () => extremeBackward(dy, kept.x, kept.y, axes) }))
   return y
 }
 
@@ -197,7 +221,7 @@ export function outputsPerUnit(n: number, inner: number): number {
   return inner === 1 ? outputs : Math.ceil(outputs / 16) * 16
 }
 
-function runReduce(engine: Engine, op: ReduceOp, x: Tensor, y: Tensor, { outer, n, inner }: Run): void {
+function runReduce(engine: Engine, op: ReduceOp, x: AnyTensor, y: AnyTensor, { outer, n, inner }: Run): void {
   const outputs = outer * inner
   const unit = outputsPerUnit(n, inner)
   const { i32 } = engine

@@ -1,9 +1,11 @@
+import { ANY, type DType } from '../dtype.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { checkInteger, checkOptions, MOST, type Names } from '../options.js'
+import { alongAxis } from '../quantization.js'
 import { type Shape, stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
-import { copy } from './copy.js'
+import { bytesTo, copy } from './copy.js'
 
 /** What `slice` takes beside x. */
 export interface SliceOptions {
@@ -21,15 +23,15 @@ const SLICE: Names<SliceOptions> = { begin: true, end: true, step: true }
  * A box cut out of a tensor: along each axis the indexes begin, begin + step, ... below end. A negative index counts from the end, as in Python:
  * -1 is the last element. Definition: ONNX Slice, with indexes outside of x refused.
  *
- * @param x of any shape
+ * @param x of any shape and type
  * @param options one number per axis in each of begin, end and step
  * @returns of the rank of x, ceil((end - begin) / step) along each axis
  * @throws FilterbankError for an index outside of x, or an end before its begin
  * @example const border = slice(x, { begin: [0, 0, -1, 0] }) // the last column of each image
  */
-export function slice(x: Tensor, options: SliceOptions = {}): Tensor {
+export function slice<D extends DType>(x: Tensor<D>, options: SliceOptions = {}): Tensor<D> {
   checkOptions('slice', options, SLICE)
-  const engine = engineOf('slice', { x })
+  const engine = engineOf('slice', { x }, {}, ANY)
   const { shape } = x
   const { begin = shape.map(() => 0), end = shape, step = shape.map(() => 1) } = options
   const fail = (argument: string, expected: string, got: unknown) => () => ({ op: 'slice', argument, expected, got: show(got), shapes: { x: shape } })
@@ -47,13 +49,18 @@ export function slice(x: Tensor, options: SliceOptions = {}): Tensor {
     const stride = step[i]!
     check(first <= last, fail(`end[${i}]`, `at or after begin[${i}] = ${begin[i]}`, end[i]))
     checkInteger(stride, `step[${i}]`, 1, MOST, { op: 'slice', shapes: { x: shape } })
-    return { first, length: Math.ceil((last - first) / stride), from: from[i]! * stride }
+    return { first, step: stride, length: Math.ceil((last - first) / stride), from: from[i]! * stride }
   })
 
-  const y = engine.empty(axes.map(({ length }) => length))
+  const quantization = axes.reduce(
+    (moved, { first, step, length }, i) => alongAxis(moved, i, (values) => Array.from({ length }, (_, k) => values[first + k * step]!)),
+    x.quantization,
+  )
+  const y = engine.empty(axes.map(({ length }) => length), { dtype: x.dtype, quantization }) // biome-ignore format: one line
   const to = stridesOf(y.shape)
   const start = axes.reduce((sum, { first }, i) => sum + first * from[i]!, 0)
-  copy(engine, x.pointer + start * 4, y.pointer, axes.map((axis, i) => ({ ...axis, to: to[i]! }))) // biome-ignore format: one line
+  const box = axes.map(({ length, from }, i) => ({ length, from, to: to[i]! }))
+  copy(engine, x.pointer + bytesTo(x.dtype, start), y.pointer, box, x.dtype)
   engine.tape?.record('slice', y, { x }, {}, (dy) => ({ x: () => sliceBackward(dy, shape, start, axes) }))
   return y
 }

@@ -1,5 +1,7 @@
+import { ANY, type DType } from '../dtype.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
+import { onAxis } from '../quantization.js'
 import { type Shape, stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
 import { axisOf } from './axis.js'
@@ -8,13 +10,13 @@ import { copy } from './copy.js'
 /**
  * The axes in another order: axis i of the result is axis axes[i] of x. Definition: ONNX Transpose, NumPy transpose.
  *
- * @param x of any shape
+ * @param x of any shape and type
  * @param axes each axis of x once, negative ones counted from the last; default: from the last to the first
  * @throws FilterbankError where an axis is missing, there twice, or none of x
  * @example const nchw = transpose(nhwc, [0, 3, 1, 2])
  */
-export function transpose(x: Tensor, axes: readonly number[] = x.shape.map((_, i) => i).reverse()): Tensor {
-  const engine = engineOf('transpose', { x })
+export function transpose<D extends DType>(x: Tensor<D>, axes: readonly number[] = x.shape.map((_, i) => i).reverse()): Tensor<D> {
+  const engine = engineOf('transpose', { x }, {}, ANY)
   const { shape } = x
   const context = { op: 'transpose', shapes: { x: shape } }
   const fail = () => ({ ...context, argument: 'axes', expected: `the ${shape.length} axes of x in some order`, got: show(axes) })
@@ -22,10 +24,11 @@ export function transpose(x: Tensor, axes: readonly number[] = x.shape.map((_, i
   const order = axes.map((axis, i) => axisOf(axis, shape.length, context, `axes[${i}]`))
   check(new Set(order).size === shape.length, fail)
 
-  const y = engine.empty(order.map((axis) => shape[axis]!))
+  const quantization = x.quantization?.axis === undefined ? x.quantization : onAxis(x.quantization, order.indexOf(x.quantization.axis))
+  const y = engine.empty(order.map((axis) => shape[axis]!), { dtype: x.dtype, quantization }) // biome-ignore format: one line
   const from = stridesOf(shape)
   const to = stridesOf(y.shape)
-  copy(engine, x.pointer, y.pointer, order.map((axis, i) => ({ length: shape[axis]!, from: from[axis]!, to: to[i]! }))) // biome-ignore format: one line
+  copy(engine, x.pointer, y.pointer, order.map((axis, i) => ({ length: shape[axis]!, from: from[axis]!, to: to[i]! })), x.dtype) // biome-ignore format: one line
   engine.tape?.record('transpose', y, { x }, {}, (dy) => ({ x: () => transpose(dy, order.map((_, axis) => order.indexOf(axis))) })) // biome-ignore format: one line
   return y
 }
@@ -33,12 +36,12 @@ export function transpose(x: Tensor, axes: readonly number[] = x.shape.map((_, i
 /**
  * The same numbers, row-major, under another shape: nothing is copied, both tensors share them, and each is disposed by itself.
  *
- * @param x of any shape
+ * @param x of any shape and type
  * @param shape as many elements in all; one length may be -1: it follows from the rest
  * @throws FilterbankError where the sizes differ
  * @example const rows = reshape(x, [x.shape[0], -1])
  */
-export function reshape(x: Tensor, shape: Shape): Tensor {
-  engineOf('reshape', { x })
+export function reshape<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
+  engineOf('reshape', { x }, {}, ANY)
   return x.reshape(shape)
 }

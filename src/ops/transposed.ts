@@ -1,5 +1,5 @@
 /** The plan of a dense product whose window spreads what it reads: transposed convolution, and the way back through a convolution. */
-import type { Storage } from '../tensor.js'
+import type { Storage } from '../storage.js'
 import { type Axis, gcd } from '../window.js'
 import { type Panels, type Product, packed, runProduct, type Walk } from './igemm.js'
 

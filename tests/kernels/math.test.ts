@@ -45,6 +45,8 @@ const cases: Record<string, Case> = {
   exp: { op: UnaryOp.exp, wanted: Math.exp, units: 1.5 },
   log: { op: UnaryOp.log, wanted: Math.log, units: 1.1 },
   'expm1 (elu)': { op: UnaryOp.elu, wanted: elu, units: 1.8, parameters: [1, 1] },
+  expm1: { op: UnaryOp.expm1, wanted: Math.expm1, units: 2.5 },
+  log1p: { op: UnaryOp.log1p, wanted: Math.log1p, units: 3.5 },
   sigmoid: { op: UnaryOp.sigmoid, wanted: sigmoid, units: 3.6 },
   tanh: { op: UnaryOp.tanh, wanted: Math.tanh, units: 3.6 },
   erf: { op: UnaryOp.erf, wanted: erf, units: 2.4 },

@@ -18,7 +18,7 @@ describe('kernels: the same bytes at every split and order of their units, and n
           for (let round = 0; round < ROUNDS; round++) {
             const random = new Random(20261121 + round)
             const inputs = shapes(random).map((shape) => ({ shape, data: random.floats(shape.reduce((a, b) => a * b, 1)) }))
-            const bytes = (numbers: Float32Array) => Buffer.from(numbers.buffer)
+            const bytes = (numbers: ArrayBufferView) => Buffer.from(numbers.buffer as ArrayBuffer)
             const solve = (): Buffer => {
               const tensors = inputs.map(({ data, shape }) => engine().tensor(data, shape))
               const result = op(...tensors)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Tensor } from '../../src/index.js'
 import * as fb from '../../src/index.js'
 import * as nn from '../../src/nn/index.js'
-import { inEveryBuild } from '../support/check.js'
+import { expectComplaint, inEveryBuild } from '../support/check.js'
 import { expectGradients } from '../support/gradients.js'
 import { Random } from '../support/random.js'
 
@@ -200,6 +200,88 @@ describe('gradients', () => {
           }
         }
       }
+    })
+
+    it('moving elements: flip, tile, stack, split, where, gather and scatter along any axis', () => {
+      const random = new Random(20261128)
+      const shape = [3, 4, 5]
+      const moves: Record<string, (x: Tensor, y: Tensor) => Tensor> = {
+        'flip, all': (x) => fb.flip(x),
+        'flip, two axes': (x) => fb.flip(x, { axes: [0, -1] }),
+        tile: (x) => fb.tile(x, [2, 1, 3]),
+        'tile, none': (x, y) => fb.concat([fb.tile(x, [0, 1, 1]), y], { axis: 0 }),
+        'stack, first': (x, y) => fb.stack([x, y, x]),
+        'stack, last': (x, y) => fb.stack([x, y], { axis: -1 }),
+        'split, sizes': (x, y) => fb.mul(fb.split(x, { axis: 1, sizes: [1, 3] })[1]!, fb.split(y, { axis: 1, sizes: [3, 1] })[0]!),
+        'split, parts': (x) => fb.split(x, { axis: 0, parts: 3 })[1]!,
+        where: (x, y) => fb.where(fb.less(fb.mul(x, 0), 1), fb.mul(x, y), y),
+        'where, by values': (x, y) => fb.where(fb.greater(x, 0), fb.mul(x, 3), y),
+        'where, broadcast': (x, y) => fb.where(fb.greater(fb.slice(x, { end: [1, 4, 5] }), 0), fb.mean(x, { axes: 0, keepDims: true }), y),
+        'where, numbers': (x) => fb.where(fb.greater(x, 0), x, 0),
+        'gather, axis 1': (x) => fb.gather(x, [3, 0, 3], { axis: 1 }),
+        'gather, last axis, int32': (x) => fb.gather(x, engine().tensor([4, 1, 1, 0], [2, 2], { dtype: 'int32' }), { axis: -1 }),
+        scatter: (x, y) => fb.scatter(x, [3, 1], fb.slice(y, { end: [3, 2, 5] }), { axis: 1 }),
+        'scatter, added': (x, y) =>
+          fb.scatter(x, engine().tensor([3, 1, 3], [3], { dtype: 'int32' }), fb.slice(y, { end: [3, 3, 5] }), { axis: 1, reduction: 'add' }),
+        'cast to the same type': (x) => fb.cast(x, 'float32'),
+      }
+      for (const [about, op] of Object.entries(moves)) {
+        engine().scope(() => {
+          const both = (x: Tensor, y: Tensor) => fb.concat([op(x, y).reshape([-1]), fb.mul(x, y).reshape([-1])])
+          const inputs = [make(offKinks(random, 60), shape), make(offKinks(random, 60), shape)]
+          expectGradients(engine(), random, inputs, (x, y) => both(x!, y!), { about, tolerance: 5e-3 })
+        })
+      }
+    })
+
+    it('functions of one and two tensors, running sums, products and norms', () => {
+      const random = new Random(20261133)
+      const one: Record<string, (x: Tensor) => Tensor> = {
+        abs: fb.abs, neg: fb.neg, exp: fb.exp, log: (x) => fb.log(fb.abs(x)), log1p: (x) => fb.log1p(fb.abs(x)), expm1: fb.expm1,
+        sqrt: (x) => fb.sqrt(fb.abs(x)), rsqrt: (x) => fb.rsqrt(fb.add(fb.abs(x), 1)), square: fb.square, reciprocal: (x) => fb.reciprocal(fb.add(fb.abs(x), 1)),
+        sign: (x) => fb.mul(fb.sign(x), x), floor: (x) => fb.mul(fb.floor(x), x), ceil: (x) => fb.add(fb.ceil(x), x), round: (x) => fb.add(fb.round(x), x),
+        sin: fb.sin, cos: fb.cos, erf: fb.erf,
+        cumsum: (x) => fb.cumsum(x), 'cumsum, other ways': (x) => fb.cumsum(x, { axis: 0, exclusive: true, reverse: true }),
+        prod: (x) => fb.prod(fb.mul(x, 0.5), { axes: 1 }), 'prod, all': (x) => fb.prod(fb.slice(fb.mul(x, 0.5), { end: [2, 2, 1] }), { keepDims: true }),
+        norm: (x) => fb.norm(x, { axes: [0, 2], keepDims: true }), 'norm, all': (x) => fb.norm(x),
+        variance: (x) => fb.variance(x, { axes: -1 }), logSumExp: (x) => fb.logSumExp(x, { axes: [0, 1] }),
+      } // biome-ignore format: pairs
+      for (const [about, op] of Object.entries(one)) {
+        engine().scope(() => {
+          const inputs = [make(offKinks(random, 24).map((v) => v * 0.5), [4, 3, 2])] // biome-ignore format: one line
+          expectGradients(engine(), random, inputs, (x) => op(x!), { about, tolerance: 1e-2 })
+        })
+      }
+      const two: Record<string, (x: Tensor, y: Tensor) => Tensor> = {
+        maximum: fb.maximum, minimum: fb.minimum, mod: (x, y) => fb.mod(x, fb.add(fb.mul(y, 0.01), 5)), pow: (x, y) => fb.pow(fb.add(fb.abs(x), 0.5), y),
+        'pow, a number': (x, y) => fb.add(fb.pow(x, 3), y), 'a number, pow': (x, y) => fb.add(fb.pow(1.5, x), y), 'maximum, a number': (x, y) => fb.add(fb.maximum(0, x), y),
+      } // biome-ignore format: pairs
+      for (const [about, op] of Object.entries(two)) {
+        engine().scope(() => {
+          const inputs = [make(offKinks(random, 24).map((v) => v * 0.5), [4, 3, 2]), make(offKinks(random, 6).map((v) => v * 0.4), [3, 2])] // biome-ignore format: one line
+          expectGradients(engine(), random, inputs, (x, y) => op(x!, y!), { about, tolerance: 1e-2 })
+        })
+      }
+      engine().scope(() => {
+        const x = make(Float32Array.of(0, 2, 0, 3, 0, 4), [2, 3])
+        const { gradients } = nn.valueAndGradients(() => fb.add(fb.sum(fb.prod(x, { axes: 1 })), fb.norm(fb.mul(x, 0))), [x])
+        expect([...gradients[0]!.toArray()]).toEqual([0, 0, 0, 0, 12, 0])
+      })
+    })
+
+    it('no derivative through integers: a clear error; a mask is a constant', () => {
+      engine().scope(() => {
+        const x = make(Float32Array.of(-1.5, 2.5, 3), [3])
+        const slope = (op: () => Tensor) => nn.valueAndGradients(() => fb.sum(op()), [x]).gradients[0]!.toArray()
+        const complains = (op: () => Tensor, ...parts: string[]) => expectComplaint(engine(), () => slope(op), ...parts)
+        expect([...slope(() => fb.mul(x, fb.cast(fb.greater(x, 0), 'float32')))]).toEqual([0, 1, 1])
+        complains(() => fb.mul(fb.cast(fb.cast(x, 'int32'), 'float32'), x), 'cast: x must be something that no derivative is wanted of')
+        complains(() => fb.mul(fb.cast(fb.add(fb.cast(x, 'int32'), 1), 'float32'), x), 'cast: x must be something')
+        complains(() => fb.cast(fb.less(x, 0), 'float32'), 'loss must be one that depends on every parameter')
+        expect([...slope(() => fb.where(fb.cast(x, 'uint8'), fb.mul(x, 2), x))]).toEqual([1, 2, 2])
+        const ints = fb.cast(x, 'int32') as never
+        expectComplaint(engine(), () => nn.valueAndGradients(() => fb.sum(x), [ints]), 'parameters[0] must be of float32, got a tensor of int32')
+      })
     })
 
     it('max and min over any axes, shared among equals', () => {

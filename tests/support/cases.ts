@@ -7,7 +7,7 @@ import * as fb from '../../src/index.js'
 import * as nn from '../../src/nn/index.js'
 import type { Random } from './random.js'
 
-type Op = (...inputs: fb.Tensor[]) => fb.Tensor | { data: Uint8ClampedArray }
+type Op = (...inputs: fb.Tensor[]) => fb.AnyTensor | { data: Uint8ClampedArray }
 
 export interface Case {
   /** Shapes of the inputs, other ones at every call. */
@@ -196,6 +196,44 @@ export const cases: Record<string, Case> = {
   'groupNorm, many splits': { shapes: () => [[2, 40, 40, 12]], op: (x) => fb.groupNorm(x!, { groups: 3, activation: 'silu' }) },
   'groupNorm, single pixels': { shapes: () => [[9, 12]], op: (x) => fb.groupNorm(x!, { groups: 3 }) },
   gather: photo((x) => fb.gather(x!, [x!.shape[0]! - 1, 0, 0])),
+  'gather, channels': photo((x) => fb.gather(x!, x!.engine.tensor([0, x!.shape[3]! - 1], [2, 1], { dtype: 'int32' }), { axis: -1 })),
+  'gather, bytes': photo((x) => fb.gather(fb.cast(x!, 'uint8'), [1, 0, 1], { axis: 1 })),
+  scatter: photo((x) => fb.scatter(x!, [2, 0], fb.gather(x!, [1, 1], { axis: 1 }), { axis: 1 })),
+  'scatter, added': photo((x) => fb.scatter(x!, [2, 0, 2], fb.gather(x!, [1, 1, 0], { axis: 2 }), { axis: 2, reduction: 'add' })),
+  'cast to int32': photo((x) => fb.cast(fb.mul(x!, 1e5), 'int32')),
+  'cast to int8 and uint8': photo((x) => fb.concat([fb.cast(fb.cast(fb.mul(x!, 300), 'int8'), 'uint8'), fb.cast(fb.mul(x!, 300), 'uint8')])),
+  'cast to float32': photo((x) => fb.cast(fb.cast(fb.mul(x!, 100), 'int8'), 'float32')),
+  'transpose, bytes': photo((x) => fb.transpose(fb.cast(fb.mul(x!, 100), 'int8'))),
+  'transpose, bytes, channels first': photo((x) => fb.transpose(fb.cast(fb.mul(x!, 100), 'int8'), [0, 3, 1, 2])),
+  'pad and slice, bytes': photo((x) => fb.slice(fb.pad(fb.cast(fb.mul(x!, 100), 'int8'), { padding: [[0, 1], [2, 0], [0, 3], [1, 1]], value: -7 }), { begin: [0, 1, 0, 1] })), // biome-ignore format: one line
+  flip: photo((x) => fb.flip(x!, { axes: [1, -1] })),
+  'flip, bytes': photo((x) => fb.flip(fb.cast(fb.mul(x!, 100), 'int8'))),
+  tile: photo((x) => fb.tile(fb.cast(x!, 'int32'), [1, 2, 3, 2])),
+  stack: photo((x) => fb.stack([x!, fb.mul(x!, 2)], { axis: -1 })),
+  split: photo((x) => fb.split(x!, { sizes: [1, x!.shape[1]! - 1], axis: 1 })[1]!),
+  where: perChannel((x, v) => fb.where(fb.less(x!, 0), v!, x!)),
+  'where, a number': photo((x) => fb.where(fb.greater(x!, 0.1), x!, -1)),
+  'where, bytes': photo((x) => fb.where(fb.less(fb.mean(x!, { axes: -1, keepDims: true }), 0), fb.cast(fb.mul(x!, 100), 'int8'), 3)),
+  comparisons: perChannel((x, v) => fb.or(fb.xor(fb.less(x!, v!), fb.greaterEqual(0.3, x!)), fb.and(fb.lessEqual(v!, x!), fb.not(fb.notEqual(x!, v!))))),
+  'comparisons of integers': perChannel((x, v) => {
+    const [p, q] = [fb.cast(fb.mul(x!, 3), 'int32'), fb.cast(fb.mul(v!, 3), 'int32')]
+    return fb.add(fb.cast(fb.concat([fb.equal(p, q), fb.greater(p, q), fb.less(p, 1)]), 'int32'), 1)
+  }),
+  'arithmetic of integers': perChannel((x, v) => {
+    const [p, q] = [fb.cast(fb.mul(x!, 1e5), 'int32'), fb.cast(fb.mul(v!, 3), 'int32')]
+    return fb.sub(fb.mul(p, q), fb.div(p, q))
+  }),
+  'functions of one tensor': photo((x) => fb.add(fb.expm1(fb.abs(x!)), fb.add(fb.log1p(fb.square(x!)), fb.sign(fb.neg(x!))))),
+  'functions of two tensors': perChannel((x, v) => fb.add(fb.pow(fb.abs(x!), v!), fb.add(fb.mod(x!, v!), fb.maximum(fb.minimum(x!, v!), 0.1)))),
+  'functions of integers': perChannel((x, v) => {
+    const [p, q] = [fb.cast(fb.mul(x!, 1e5), 'int32'), fb.cast(fb.mul(v!, 30), 'int32')]
+    return fb.add(fb.maximum(fb.mod(p, q), fb.neg(q)), fb.minimum(fb.abs(p), q))
+  }),
+  'cumsum, rows': photo((x) => fb.cumsum(x!)),
+  'cumsum, columns': photo((x) => fb.cumsum(x!, { axis: 1, exclusive: true, reverse: true })),
+  'cumsum of integers': photo((x) => fb.cumsum(fb.cast(fb.mul(x!, 100), 'int32'), { axis: 2 })),
+  'prod, norm, variance, logSumExp': photo((x) => fb.stack([fb.prod(x!, { axes: [0, 3] }), fb.norm(x!, { axes: [0, 3] }), fb.variance(x!, { axes: [0, 3] }), fb.logSumExp(x!, { axes: [0, 3] })])), // biome-ignore format: one line
+  'argmax, columns, as integers': photo((x) => fb.argmax(x!, { axis: 1, dtype: 'int32' })),
   'sum, rows': photo((x) => fb.sum(x!, { axes: -1 })),
   'sum, columns': photo((x) => fb.sum(x!, { axes: [0, 1, 2] })),
   'max, apart': photo((x) => fb.max(x!, { axes: [0, 2] })),
@@ -225,6 +263,9 @@ export const cases: Record<string, Case> = {
     op: (x, v) => fb.groupNorm(x!, { groups: 3, scale: fb.mul(fb.mean(x!, { axes: [0, 1, 2] }), v!), activation: [-1, 1] }),
   }),
   'gradients of gather': backwards(photo((x) => fb.gather(fb.transpose(x!), [0, 0, 0]))),
+  'gradients of gather and scatter along axes': backwards(photo((x) => fb.scatter(fb.gather(x!, [1, 0, 1], { axis: 2 }), [2, 0], fb.gather(x!, [0, 0], { axis: 2 }), { axis: 2 }))), // biome-ignore format: one line
+  'gradients of flip, tile, stack and split': backwards(photo((x) => fb.split(fb.tile(fb.stack([x!, fb.flip(x!)]), [1, 2, 1, 1, 1]), { axis: 0, parts: 2 })[1]!)), // biome-ignore format: one line
+  'gradients of where': backwards(perChannel((x, v) => fb.where(fb.less(x!, v!), v!, x!))),
   'gradients of gelu and softmax': backwards(photo((x) => fb.softmax(fb.gelu(x!)))),
   'gradients of prelu and logSoftmax': backwards(perChannel((x, v) => fb.logSoftmax(fb.prelu(x!, v!), { axis: 1 }))),
   'gradients of concat, pad and slice': backwards(photo((x) => fb.slice(fb.pad(fb.concat([x!, x!]), { padding: [[0, 0], [1, 2], [0, 1], [3, 0]] }), { begin: [0, 1, 0, 2] }))), // biome-ignore format: one line

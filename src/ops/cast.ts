@@ -1,0 +1,44 @@
+/** Elements of another type: the plan of assembly/cast.ts. */
+import { Cast, Element, SELECT_BLOCK } from '../../assembly/calls.js'
+import { ANY, checkDtype, type DType } from '../dtype.js'
+import { engineOf } from '../engine.js'
+import type { AnyTensor, Tensor } from '../tensor.js'
+import { slice } from './slice.js'
+
+const elements: Record<DType, Element> = { float32: Element.float32, int32: Element.int32, int8: Element.int8, uint8: Element.uint8 }
+
+/**
+ * The same numbers in another type. A fraction is cut off toward zero; what lies outside of the type's range becomes the nearest end of it; NaN becomes 0.
+ * int32 becomes the nearest float32, ties to even. It is the elements that are cast: a quantization is left behind, but where the type stays the same.
+ *
+ * @param x any shape and type
+ * @param dtype of the result
+ * @returns x's shape; never x itself, nor its memory
+ * @throws FilterbankError for an unknown dtype. From float32 to float32 the derivative is that of a copy; through any other cast there is none, which is an
+ * error where one is wanted
+ * @example const pixels = cast(mul(photo, 255), 'uint8')
+ */
+export function cast<D extends DType>(x: AnyTensor, dtype: D): Tensor<D> {
+  const op = 'cast'
+  const engine = engineOf(op, { x }, {}, ANY)
+  checkDtype(op, dtype)
+  // The copy tells the tape about itself.
+  if (x.dtype === dtype) return slice(x) as unknown as Tensor<D>
+  const y = engine.make(x.shape, (to) => runCast(x, to), { dtype })
+  engine.tape?.record(op, y, { x }, {}, () => ({}))
+  return y
+}
+
+/** y = x as y's type, which is another one. */
+export function runCast(x: AnyTensor, y: AnyTensor): void {
+  const { engine } = x
+  engine.scratch(128)
+  const { i32 } = engine
+  const call = engine.call(Cast.length)
+  i32[call + Cast.x] = x.pointer
+  i32[call + Cast.y] = y.pointer
+  i32[call + Cast.size] = x.size
+  i32[call + Cast.from] = elements[x.dtype]
+  i32[call + Cast.to] = elements[y.dtype]
+  engine.run('cast', call, Math.ceil(x.size / SELECT_BLOCK), x.size)
+}

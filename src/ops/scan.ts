@@ -1,0 +1,68 @@
+/** Running sums and products along an axis: the plan of assembly/reduce.ts. */
+
+import { Scan, ScanOp } from '../../assembly/calls.js'
+import { NUMBERS } from '../dtype.js'
+import { engineOf } from '../engine.js'
+import { checkOptions, type Names } from '../options.js'
+import { sizeOf } from '../shape.js'
+import type { AnyTensor, Tensor } from '../tensor.js'
+import { axisOf } from './axis.js'
+import { outputsPerUnit } from './reduce.js'
+
+export interface CumsumOptions {
+  /** The axis to go along; negative counts from the last. Default -1. */
+  axis?: number
+  /** Without the element itself: the first sum is 0. Default false. */
+  exclusive?: boolean
+  /** From the end of the axis. Default false. */
+  reverse?: boolean
+}
+
+const CUMSUM: Names<CumsumOptions> = { axis: true, exclusive: true, reverse: true }
+
+/**
+ * Running sums: y[i] = x[0] + ... + x[i] along an axis, kept in float64. Of int32 they wrap. Definition: ONNX CumSum.
+ *
+ * @param x float32 or int32, of rank 1 or more
+ * @param options axis -1; exclusive false; reverse false
+ * @returns x's shape
+ * @throws FilterbankError for an axis that x does not have, or another type; nothing is allocated then
+ * @example const distribution = cumsum(probabilities)
+ */
+export function cumsum<D extends 'float32' | 'int32'>(x: Tensor<D>, options: CumsumOptions = {}): Tensor<D> {
+  checkOptions('cumsum', options, CUMSUM)
+  const op = 'cumsum'
+  const engine = engineOf(op, { x }, {}, NUMBERS)
+  const { exclusive = false, reverse = false } = options
+  const axis = axisOf(options.axis ?? -1, x.shape.length, { op, shapes: { x: x.shape } })
+  const whole = x.dtype === 'int32'
+  const y = engine.make<D>(x.shape, (y) => runScan(whole ? ScanOp.sumInt : ScanOp.sum, x, y, axis, exclusive, reverse), x)
+  engine.tape?.record(op, y, { x }, {}, (dy) => (whole ? {} : { x: () => cumsum(dy, { axis, exclusive, reverse: !reverse }) }))
+  return y
+}
+
+/** Running products along an axis, of which the backward of `prod` is made. */
+export function cumprod(x: Tensor, axis: number, exclusive: boolean, reverse: boolean): Tensor {
+  return x.engine.make(x.shape, (y) => runScan(ScanOp.prod, x, y, axis, exclusive, reverse))
+}
+
+function runScan(op: ScanOp, x: AnyTensor, y: AnyTensor, axis: number, exclusive: boolean, reverse: boolean): void {
+  const { engine, shape } = x
+  if (x.size === 0) return
+  const n = shape[axis]!
+  const inner = sizeOf(shape.slice(axis + 1))
+  const vectors = x.size / n
+  const unit = outputsPerUnit(n, inner)
+  const { i32 } = engine
+  const call = engine.call(Scan.length)
+  i32[call + Scan.op] = op
+  i32[call + Scan.x] = x.pointer
+  i32[call + Scan.y] = y.pointer
+  i32[call + Scan.n] = n
+  i32[call + Scan.inner] = inner
+  i32[call + Scan.vectors] = vectors
+  i32[call + Scan.unit] = unit
+  i32[call + Scan.exclusive] = Number(exclusive)
+  i32[call + Scan.reverse] = Number(reverse)
+  engine.run('scan', call, Math.ceil(vectors / unit), x.size)
+}
