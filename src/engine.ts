@@ -133,6 +133,7 @@ export class Engine {
     return this.upload(shape, (pointer) => this.f32.set(data, pointer / 4))
   }
 
+  /** A tensor of zeros. */
   zeros(shape: Shape): Tensor {
     const tensor = this.empty(shape)
     this.f32.fill(0, tensor.pointer / 4, tensor.pointer / 4 + tensor.size)
@@ -172,6 +173,7 @@ export class Engine {
     return result
   }
 
+  /** What the memory holds now. */
   memory(): MemoryUse {
     if (this.disposed) return { live: 0, peak: this.allocator.peak, reserved: 0, tensors: 0 }
     const { live, peak, reserved } = this.allocator
@@ -188,6 +190,7 @@ export class Engine {
     this.exports = {} as Exports
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }

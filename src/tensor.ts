@@ -197,6 +197,7 @@ export class Tensor {
     held.release()
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }
@@ -205,6 +206,7 @@ export class Tensor {
     return 'Tensor'
   }
 
+  /** Its shape, in words: `Tensor [1, 28, 28, 8]`. */
   toString(): string {
     return `Tensor ${printShape(this.shape)}${this.disposed ? ' (disposed)' : ''}`
   }

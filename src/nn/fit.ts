@@ -45,11 +45,14 @@ export interface EvaluateOptions {
   /** How far off answers are: one number, the mean over the batch. Given labels where the data has them, else a tensor of targets. Default: crossEntropy. */
   loss?(output: Tensor, expected: Int32Array | Tensor): Tensor
   /** More to measure, by name: each gives a number for a batch. */
-  metrics?: { [name: string]: Metric }
+  metrics?: Record<string, Metric>
 }
 
 /** Measures a batch. The type of a method, which lets what takes labels alone stand here. */
-export type Metric = { measure(output: Tensor, expected: Int32Array | Tensor): number }['measure']
+export type Metric = {
+  /** A number for a batch. */
+  measure(output: Tensor, expected: Int32Array | Tensor): number
+}['measure']
 
 /** What `fit` takes beside the model and the data. */
 export interface FitOptions extends EvaluateOptions {

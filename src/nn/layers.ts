@@ -59,6 +59,7 @@ export abstract class Layer {
     for (const tensor of [...this.parameters, ...this.state]) tensor.dispose()
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }

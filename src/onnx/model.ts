@@ -190,6 +190,7 @@ export class Model {
     this.execution.tables.clear()
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose()
   }
