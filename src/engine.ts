@@ -284,6 +284,7 @@ export class Engine {
     return result
   }
 
+  /** What the memory holds now. */
   memory(): MemoryUse {
     if (this.disposed) return { live: 0, peak: this.allocator.peak, reserved: 0, tensors: 0 }
     const { live, peak, reserved } = this.allocator
@@ -300,6 +301,7 @@ export class Engine {
     this.exports = {} as Exports
   }
 
+  /** `dispose`, for `using`. */
   [disposal](): void {
     this.dispose()
   }

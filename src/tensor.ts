@@ -149,6 +149,7 @@ export class Tensor<D extends DType = 'float32'> {
     held.release()
   }
 
+  /** `dispose`, for `using`. */
   [disposal](): void {
     this.dispose()
   }
@@ -157,6 +158,7 @@ export class Tensor<D extends DType = 'float32'> {
     return 'Tensor'
   }
 
+  /** Its shape, in words: `Tensor [1, 28, 28, 8]`. */
   toString(): string {
     return `Tensor ${this.dtype === 'float32' ? '' : `${this.dtype} `}${printShape(this.shape)}${this.disposed ? ' (disposed)' : ''}`
   }

@@ -86,7 +86,7 @@ export function checkEngine(engine: unknown, { op, shapes }: Context): asserts e
 /**
  * Pixels as a tensor, ready for a network: (byte / 255 - mean) / std, in one pass.
  *
- * @returns [1, height, width, channels]: 1, 3 or 4 channels for 'gray', 'rgb' (the default; alpha is left out), 'rgba'
+ * @returns [1, height, width, channels], with 1, 3 or 4 channels for 'gray', 'rgb' (the default; alpha is left out), 'rgba'
  * @throws FilterbankError where data is not width * height * 4 bytes, or mean and std do not fit the channels
  * @example const x = fromImageData(engine, context.getImageData(0, 0, 224, 224), { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] })
  */

@@ -71,7 +71,7 @@ export interface MeasureOptions<Output extends Tensors> {
   /** How much samples of each class count in the loss: one number for each. Default 1. */
   classWeights?: readonly number[] | Float32Array
   /** More to measure, by name: each gives a number for a batch, or a tensor of one. */
-  metrics?: { [name: string]: Metric<Output> }
+  metrics?: Record<string, Metric<Output>>
 }
 
 /** What `evaluate` takes beside the model and the data. */
@@ -79,6 +79,7 @@ export interface EvaluateOptions<Output extends Tensors = Tensor> extends Measur
 
 /** Measures a batch. The type of a method, which lets what takes labels alone stand here. */
 export type Metric<Output extends Tensors = Tensor> = {
+  /** A number for a batch, or a tensor of one. */
   measure(output: Output, expected: ExpectedOf<Output>): number | Tensor
 }['measure']
 

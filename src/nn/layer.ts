@@ -167,6 +167,7 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
     for (const tensor of this.names.keys()) tensor.dispose()
   }
 
+  /** `dispose`, for `using`. */
   [disposal](): void {
     this.dispose()
   }

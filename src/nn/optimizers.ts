@@ -276,10 +276,12 @@ export class Optimizer {
     return this.state.map((tensor, i) => ({ of: this.parameters[Math.floor(i / kinds.length)]!, kind: kinds[i % kinds.length]!, tensor }))
   }
 
+  /** Gives back what it keeps for each parameter. The parameters stay. */
   dispose(): void {
     for (const tensor of this.state) tensor.dispose()
   }
 
+  /** `dispose`, for `using`. */
   [disposal](): void {
     this.dispose()
   }

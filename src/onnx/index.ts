@@ -9,6 +9,7 @@ import { operators } from './operators/index.js'
 import { readModel } from './schema.js'
 import { newRun } from './value.js'
 
+/** What `loadModel` takes beside the source. */
 export interface LoadOptions {
   /** Told as the bytes come in. */
   onProgress?: (progress: Progress) => void

@@ -208,6 +208,7 @@ export class Model {
     dropKept(this.execution)
   }
 
+  /** `dispose`, for `using`. */
   [disposal](): void {
     this.dispose()
   }
