@@ -1,28 +1,4 @@
-/** Reading an argument block (its layout is calls.ts), and this thread's scratch memory. */
-
-// @ts-ignore: decorator
-@inline
-export function word(call: usize, index: i32): i32 {
-  return load<i32>(call + (<usize>index << 2))
-}
-
-// @ts-ignore: decorator
-@inline
-export function address(call: usize, index: i32): usize {
-  return load<u32>(call + (<usize>index << 2))
-}
-
-// @ts-ignore: decorator
-@inline
-export function float(call: usize, index: i32): f32 {
-  return load<f32>(call + (<usize>index << 2))
-}
-
-// @ts-ignore: decorator
-@inline
-export function splat(call: usize, index: i32): v128 {
-  return v128.load32_splat(call + (<usize>index << 2))
-}
+/** This thread's scratch memory, and where the engine's own memory starts. */
 
 // Globals belong to an instance, and every thread has its own.
 let control: usize = 0

@@ -1,6 +1,6 @@
 /** Elements of one type as those of another: toward zero where they lose a fraction, to the nearest end of the range beyond it, and NaN to 0. */
-import { address, scratch, word } from './arguments'
-import { Cast, Element, SELECT_BLOCK } from './calls'
+import { scratch } from './arguments'
+import { Cast, Element, SELECT_BLOCK } from './abi'
 
 /** Four elements as four 32-bit integers, or as floats where S is. `at`: which four of sixteen. */
 // @ts-ignore: decorator
@@ -40,10 +40,11 @@ function castRun<S, D>(x: usize, y: usize, count: i32): void {
 // @ts-ignore: decorator
 @inline
 function castUnits<S, D>(call: usize, begin: i32, end: i32): void {
-  const size = word(call, Cast.size), room = scratch()
+  const args = changetype<Cast>(call)
+  const size = args.size, room = scratch()
   for (let u = begin; u < end; u++) {
     const first = u * SELECT_BLOCK, count = min(SELECT_BLOCK, size - first), whole = count & -16
-    const x = address(call, Cast.x) + <usize>first * sizeof<S>(), y = address(call, Cast.y) + <usize>first * sizeof<D>()
+    const x = args.x + <usize>first * sizeof<S>(), y = args.y + <usize>first * sizeof<D>()
     castRun<S, D>(x, y, whole)
     const left = <usize>(count - whole)
     if (left) {
@@ -57,7 +58,8 @@ function castUnits<S, D>(call: usize, begin: i32, end: i32): void {
 // @ts-ignore: decorator
 @inline
 function castTo<D>(call: usize, begin: i32, end: i32): void {
-  switch (word(call, Cast.from)) {
+  const args = changetype<Cast>(call)
+  switch (args.from) {
     case Element.float32: if (!isFloat<D>()) castUnits<f32, D>(call, begin, end); return
     case Element.int32: return castUnits<i32, D>(call, begin, end)
     case Element.int8: return castUnits<i8, D>(call, begin, end)
@@ -67,7 +69,8 @@ function castTo<D>(call: usize, begin: i32, end: i32): void {
 
 /** Unit: SELECT_BLOCK elements. scratch: the last up to 15 of x [64 bytes] | of y [64 bytes] */
 export function cast(call: usize, begin: i32, end: i32): void {
-  switch (word(call, Cast.to)) {
+  const args = changetype<Cast>(call)
+  switch (args.to) {
     case Element.float32: return castTo<f32>(call, begin, end)
     case Element.int32: return castTo<i32>(call, begin, end)
     case Element.int8: return castTo<i8>(call, begin, end)

@@ -14,8 +14,8 @@
  *
  * scratch: zeros [max(ic, oc) + 4] | sums [7][4] | table [kh][columns] | gap [4] | rows that the ring holds [reach(kh)] | ring [reach(kh)][iw][ic + 16]
  */
-import { address, scratch, splat, word } from './arguments'
-import { Depthwise } from './calls'
+import { scratch } from './arguments'
+import { Depthwise } from './abi'
 import { clamp, madd, storeLanes } from './simd'
 
 /** What a tile is made for: whether it takes one input channel at a time, the taps of its runs (1: each by itself), the stride. */
@@ -58,34 +58,35 @@ export function grouped(call: usize, begin: i32, end: i32): void {
 // @ts-ignore: decorator
 @inline
 function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
-  const ih = word(call, Depthwise.ih), iw = word(call, Depthwise.iw), oh = word(call, Depthwise.oh), ow = word(call, Depthwise.ow)
-  const ic = word(call, Depthwise.ic), oc = word(call, Depthwise.oc), kh = word(call, Depthwise.kh), kw = word(call, Depthwise.kw)
-  const dilationH = word(call, Depthwise.dilationH), dilationW = word(call, Depthwise.dilationW), strideW = word(call, Depthwise.strideW)
-  const groupIn = planar ? word(call, Depthwise.groupIn) : 1, groupOut = planar ? word(call, Depthwise.groupOut) : oc
-  const rows = word(call, Depthwise.rows), bands = (oh + rows - 1) / rows
-  const low = splat(call, Depthwise.low), high = splat(call, Depthwise.high)
+  const args = changetype<Depthwise>(call)
+  const ih = args.ih, iw = args.iw, oh = args.oh, ow = args.ow
+  const ic = args.ic, oc = args.oc, kh = args.kh, kw = args.kw
+  const dilationH = args.dilationH, dilationW = args.dilationW, strideW = args.strideW
+  const groupIn = planar ? args.groupIn : 1, groupOut = planar ? args.groupOut : oc
+  const rows = args.rows, bands = (oh + rows - 1) / rows
+  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
   const zeros = scratch()
   const zeroBytes = (max(ic, oc) + 4) * 4
   memory.fill(zeros, 0, zeroBytes)
   const sums = zeros + zeroBytes, table = sums + TILE * 16
   const rowBytes: usize = ((max(ow, TILE) - 1) * strideW + (kw - 1) * dilationW + 1) * 4
-  const skewed = word(call, Depthwise.skewed), reach = (kh - 1) * dilationH + 1
+  const skewed = args.skewed, reach = (kh - 1) * dilationH + 1
   const held = table + kh * rowBytes + 16, ring = held + reach * 4
   const pixelStride: usize = ic * 4 + (skewed ? 64 : 0), inputRow: usize = iw * ic * 4
   if (skewed) memory.fill(held, 255, reach * 4)
-  const w = address(call, Depthwise.w), b = address(call, Depthwise.b), bias = b ? b : zeros
+  const w = args.w, b = args.b, bias = b ? b : zeros
   const wTap: usize = groupIn * 16, wRow = kw * wTap, wVector = kh * wRow, wGroup = ((groupOut + 3) >> 2) * wVector
 
   for (let u = begin; u < end; u++) {
     const n = u / bands, firstRow = (u % bands) * rows
     for (let oy = firstRow; oy < min(oh, firstRow + rows); oy++) {
       // Rows of the window in the padding are left out.
-      const iy = oy * word(call, Depthwise.strideH) - word(call, Depthwise.beforeH)
+      const iy = oy * args.strideH - args.beforeH
       const ky0 = iy < 0 ? (dilationH - 1 - iy) / dilationH : 0
       const ky1 = iy < ih ? min(kh, (ih - iy + dilationH - 1) / dilationH) : 0
       for (let ky = ky0; ky < ky1; ky++) {
         const inputIndex = n * ih + iy + ky * dilationH, slot = inputIndex % reach
-        let from = address(call, Depthwise.x) + inputIndex * inputRow
+        let from = args.x + inputIndex * inputRow
         if (skewed) {
           const copy = ring + slot * iw * pixelStride
           if (load<i32>(held + slot * 4) != inputIndex) {
@@ -94,16 +95,16 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
           }
           from = copy
         }
-        pointRow(call, table + (ky - ky0) * rowBytes, rowBytes, zeros, from, pixelStride)
+        pointRow(args, table + (ky - ky0) * rowBytes, rowBytes, zeros, from, pixelStride)
       }
       for (let left = ow; left > 0; left -= TILE) {
         // The last tile of a row starts early, so that it ends with the row.
         const ox = max(0, min(ow - left, ow - TILE))
-        const y = address(call, Depthwise.y) + ((n * oh + oy) * ow + ox) * oc * 4
+        const y = args.y + ((n * oh + oy) * ow + ox) * oc * 4
         for (let kx = 0, taps = 0; kx < kw; kx += taps) {
           // Where neighbouring taps do not see neighbouring pixels, or too many of them in the padding, each tap goes by itself.
           taps = runOf(planar, strideW, kw - kx)
-          const first = ox * strideW + kx - word(call, Depthwise.beforeW)
+          const first = ox * strideW + kx - args.beforeW
           const runs = taps >= 3 && ow >= TILE && dilationW == 1 && strideW <= 2
             && first + before(taps) >= 0 && first + taps + (TILE - 1) * strideW - after(taps) <= iw
           if (!runs) taps = kw - kx
@@ -157,8 +158,8 @@ function after(taps: i32): i32 {
 }
 
 /** Writes the addresses of the pixels of an input row from the left end of its padding on, `rowBytes` of them. */
-function pointRow(call: usize, to: usize, rowBytes: usize, zeros: usize, from: usize, pixelStride: usize): void {
-  const iw = word(call, Depthwise.iw), beforeW = word(call, Depthwise.beforeW)
+function pointRow(args: Depthwise, to: usize, rowBytes: usize, zeros: usize, from: usize, pixelStride: usize): void {
+  const iw = args.iw, beforeW = args.beforeW
   const end = to + rowBytes
   for (const inside = min(end, to + beforeW * 4); to < inside; to += 4) store<usize>(to, zeros)
   // Four at a time: what is too many is overwritten, or lies in the gap behind the table.

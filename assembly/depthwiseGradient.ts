@@ -6,8 +6,7 @@
  *
  * One tap of one row at a time, over the columns where it lies inside x, 16 channels (a cache line) side by side.
  */
-import { address, word } from './arguments'
-import { DepthwiseGradient } from './calls'
+import { DepthwiseGradient } from './abi'
 import { loadLanes, madd, storeLanes } from './simd'
 
 const WIDTH: i32 = 16
@@ -28,26 +27,27 @@ function endColumn(first: i32, stride: i32, iw: i32, ow: i32): i32 {
 
 /** Unit: `rows` output rows x 16 channels; units of the same rows are neighbours. */
 export function depthwiseFilterGradient(call: usize, begin: i32, end: i32): void {
-  const ih = word(call, DepthwiseGradient.ih), iw = word(call, DepthwiseGradient.iw), c = word(call, DepthwiseGradient.c)
-  const oh = word(call, DepthwiseGradient.oh), ow = word(call, DepthwiseGradient.ow)
-  const kh = word(call, DepthwiseGradient.kh), kw = word(call, DepthwiseGradient.kw)
-  const strideH = word(call, DepthwiseGradient.strideH), strideW = word(call, DepthwiseGradient.strideW)
-  const rows = word(call, DepthwiseGradient.rows), allRows = word(call, DepthwiseGradient.n) * oh
+  const args = changetype<DepthwiseGradient>(call)
+  const ih = args.ih, iw = args.iw, c = args.c
+  const oh = args.oh, ow = args.ow
+  const kh = args.kh, kw = args.kw
+  const strideH = args.strideH, strideW = args.strideW
+  const rows = args.rows, allRows = args.n * oh
   const slices = (c + WIDTH - 1) / WIDTH
   const pixel: usize = c * 4
   for (let u = begin; u < end; u++) {
     const split = u / slices, channel = (u % slices) * WIDTH, channels = min(WIDTH, c - channel)
-    const sums = address(call, DepthwiseGradient.to) + split * kh * kw * pixel + channel * 4
+    const sums = args.to + split * kh * kw * pixel + channel * 4
     for (let t = 0; t < kh * kw; t++) memory.fill(sums + t * pixel, 0, channels * 4)
     for (let row = split * rows; row < min(allRows, (split + 1) * rows); row++) {
       const n = row / oh, oy = row % oh
-      const dyRow = address(call, DepthwiseGradient.dy) + row * ow * pixel + channel * 4
+      const dyRow = args.dy + row * ow * pixel + channel * 4
       for (let ky = 0; ky < kh; ky++) {
-        const iy = oy * strideH + ky * word(call, DepthwiseGradient.dilationH) - word(call, DepthwiseGradient.beforeH)
+        const iy = oy * strideH + ky * args.dilationH - args.beforeH
         if (<u32>iy >= <u32>ih) continue
-        const xRow = address(call, DepthwiseGradient.x) + (n * ih + iy) * iw * pixel + channel * 4
+        const xRow = args.x + (n * ih + iy) * iw * pixel + channel * 4
         for (let kx = 0; kx < kw; kx++) {
-          const first = kx * word(call, DepthwiseGradient.dilationW) - word(call, DepthwiseGradient.beforeW)
+          const first = kx * args.dilationW - args.beforeW
           const ox = firstColumn(first, strideW), count = endColumn(first, strideW, iw, ow) - ox
           if (count > 0) sumProducts(xRow + (ox * strideW + first) * pixel, strideW * pixel, dyRow + ox * pixel, pixel, count, channels, sums + (ky * kw + kx) * pixel)
         }
@@ -89,26 +89,27 @@ function sumProducts(x: usize, xStride: usize, dy: usize, dyStride: usize, count
 
 /** Unit: one input row. */
 export function depthwiseInputGradient(call: usize, begin: i32, end: i32): void {
-  const ih = word(call, DepthwiseGradient.ih), iw = word(call, DepthwiseGradient.iw), c = word(call, DepthwiseGradient.c)
-  const oh = word(call, DepthwiseGradient.oh), ow = word(call, DepthwiseGradient.ow)
-  const kh = word(call, DepthwiseGradient.kh), kw = word(call, DepthwiseGradient.kw)
-  const strideH = word(call, DepthwiseGradient.strideH), strideW = word(call, DepthwiseGradient.strideW)
+  const args = changetype<DepthwiseGradient>(call)
+  const ih = args.ih, iw = args.iw, c = args.c
+  const oh = args.oh, ow = args.ow
+  const kh = args.kh, kw = args.kw
+  const strideH = args.strideH, strideW = args.strideW
   const pixel: usize = c * 4
   for (let row = begin; row < end; row++) {
     const n = row / ih, iy = row % ih
-    const dxRow = address(call, DepthwiseGradient.to) + row * iw * pixel
+    const dxRow = args.to + row * iw * pixel
     memory.fill(dxRow, 0, iw * pixel)
     for (let channel = 0; channel < c; channel += WIDTH) {
       const channels = min(WIDTH, c - channel)
       for (let ky = 0; ky < kh; ky++) {
-        const distance = iy + word(call, DepthwiseGradient.beforeH) - ky * word(call, DepthwiseGradient.dilationH)
+        const distance = iy + args.beforeH - ky * args.dilationH
         const oy = distance / strideH
         if (distance < 0 || oy >= oh || oy * strideH != distance) continue
-        const dyRow = address(call, DepthwiseGradient.dy) + (n * oh + oy) * ow * pixel + channel * 4
+        const dyRow = args.dy + (n * oh + oy) * ow * pixel + channel * 4
         for (let kx = 0; kx < kw; kx++) {
-          const first = kx * word(call, DepthwiseGradient.dilationW) - word(call, DepthwiseGradient.beforeW)
+          const first = kx * args.dilationW - args.beforeW
           const ox = firstColumn(first, strideW), count = endColumn(first, strideW, iw, ow) - ox
-          const w = address(call, DepthwiseGradient.w) + (ky * kw + kx) * pixel + channel * 4
+          const w = args.w + (ky * kw + kx) * pixel + channel * 4
           if (count > 0) addProducts(dyRow + ox * pixel, pixel, w, dxRow + (ox * strideW + first) * pixel + channel * 4, strideW * pixel, count, channels)
         }
       }

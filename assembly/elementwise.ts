@@ -5,8 +5,8 @@
  * A functor is one operation; its loop is a function of its own, so that V8 replaces its quick first code early (the second call, for the last 1 to 15
  * floats, keeps Binaryen from inlining them all into one).
  */
-import { address, scratch, splat, word } from './arguments'
-import { BINARY_BLOCKS, Binary, BinaryOp, Dropout, OperandKind, UNARY_BLOCK, Unary, UnaryOp } from './calls'
+import { scratch } from './arguments'
+import { BINARY_BLOCKS, Binary, BinaryAxis, BinaryOp, Dropout, OperandKind, UNARY_BLOCK, Unary, UnaryOp } from './abi'
 import { erf, exp, expFalling, expm1, expm1Falling, log, log1p, normalTail, sigmoid, sine, softplus, tanh, tanhSoftplus } from './math'
 import { clamp, loadLanes, loadPart, madd, storeLanes, storePart } from './simd'
 
@@ -176,17 +176,19 @@ export function expRun(x: usize, y: usize, count: i32, tail: usize): void {
 // @ts-ignore: decorator
 @inline
 function mapUnits<F>(call: usize, begin: i32, end: i32, four: bool = false): void {
-  const size = word(call, Unary.size)
-  const a = splat(call, Unary.a), b = splat(call, Unary.b)
+  const args = changetype<Unary>(call)
+  const size = args.size
+  const a = f32x4.splat(args.a), b = f32x4.splat(args.b)
   for (let u = begin; u < end; u++) {
     const first = u * UNARY_BLOCK, offset = <usize>first << 2
-    mapRun<F>(four, address(call, Unary.x) + offset, address(call, Unary.y) + offset, min(UNARY_BLOCK, size - first), a, b, scratch())
+    mapRun<F>(four, args.x + offset, args.y + offset, min(UNARY_BLOCK, size - first), a, b, scratch())
   }
 }
 
 /** Unit: UNARY_BLOCK floats. scratch: tail [16] */
 export function unary(call: usize, begin: i32, end: i32): void {
-  switch (word(call, Unary.op)) {
+  const args = changetype<Unary>(call)
+  switch (args.op) {
     case UnaryOp.clamp: return mapUnits<Clamp>(call, begin, end)
     case UnaryOp.leakyRelu: return mapUnits<LeakyRelu>(call, begin, end)
     case UnaryOp.elu: return mapUnits<Elu>(call, begin, end, true)
@@ -232,10 +234,11 @@ function mixed(v: v128): v128 {
  * after the first mixing keeps masks of two draws from being one mask at a distance.
  */
 export function dropout(call: usize, begin: i32, end: i32): void {
-  const last = min(word(call, Dropout.size), end * UNARY_BLOCK)
-  const x = address(call, Dropout.x), y = address(call, Dropout.y)
-  const keyA = splat(call, Dropout.keyA), keyB = splat(call, Dropout.keyB)
-  const threshold = splat(call, Dropout.threshold), scale = splat(call, Dropout.scale)
+  const args = changetype<Dropout>(call)
+  const last = min(args.size, end * UNARY_BLOCK)
+  const x = args.x, y = args.y
+  const keyA = i32x4.splat(args.keyA), keyB = i32x4.splat(args.keyB)
+  const threshold = i32x4.splat(args.threshold), scale = f32x4.splat(args.scale)
   const start = begin * UNARY_BLOCK
   let places = i32x4.add(i32x4.splat(start), i32x4(0, 1, 2, 3))
   for (let i = start; i < last; i += 4) {
@@ -447,21 +450,22 @@ function zipBlock<F>(a: usize, b: usize, y: usize, count: i32, tail: usize, low:
  * scratch: tails [48] | a [block] | b [block]
  */
 export function binary(call: usize, begin: i32, end: i32): void {
-  const block = word(call, Binary.block), op = word(call, Binary.op)
-  const aKind = word(call, Binary.aKind), bKind = word(call, Binary.bKind)
-  const low = splat(call, Binary.low), high = splat(call, Binary.high)
+  const args = changetype<Binary>(call)
+  const block = args.block, op = args.op
+  const aKind = args.aKind, bKind = args.bKind
+  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
   const tail = scratch(), aRoom = tail + 192, bRoom = aRoom + (<usize>block << 2)
-  const last = min(word(call, Binary.size), end * BINARY_BLOCKS * block)
+  const last = min(args.size, end * BINARY_BLOCKS * block)
   let a = aRoom, b = bRoom
-  if (aKind == OperandKind.repeated) a = spread(call, 0, 0, min(block, last), aRoom)
-  if (bKind == OperandKind.repeated) b = spread(call, 1, 0, min(block, last), bRoom)
+  if (aKind == OperandKind.repeated) a = spread(args, 0, 0, min(block, last), aRoom)
+  if (bKind == OperandKind.repeated) b = spread(args, 1, 0, min(block, last), bRoom)
   for (let first = begin * BINARY_BLOCKS * block; first < last; first += block) {
     const count = min(block, last - first)
-    const offset = <usize>first << 2, y = address(call, Binary.y) + (op >= BinaryOp.isEqual ? first : offset)
-    if (aKind == OperandKind.flat) a = address(call, Binary.a) + offset
-    else if (aKind == OperandKind.spread) a = spread(call, 0, first, count, aRoom)
-    if (bKind == OperandKind.flat) b = address(call, Binary.b) + offset
-    else if (bKind == OperandKind.spread) b = spread(call, 1, first, count, bRoom)
+    const offset = <usize>first << 2, y = args.y + (op >= BinaryOp.isEqual ? first : offset)
+    if (aKind == OperandKind.flat) a = args.a + offset
+    else if (aKind == OperandKind.spread) a = spread(args, 0, first, count, aRoom)
+    if (bKind == OperandKind.flat) b = args.b + offset
+    else if (bKind == OperandKind.spread) b = spread(args, 1, first, count, bRoom)
     switch (op) {
       case BinaryOp.add: zipBlock<Add>(a, b, y, count, tail, low, high); break
       case BinaryOp.sub: zipBlock<Sub>(a, b, y, count, tail, low, high); break
@@ -495,29 +499,36 @@ export function binary(call: usize, begin: i32, end: i32): void {
   }
 }
 
+// @ts-ignore: decorator
+@inline
+function stepOf(axis: usize, which: i32): i32 {
+  return which ? changetype<BinaryAxis>(axis).bStep : changetype<BinaryAxis>(axis).aStep
+}
+
 /** The address of what operand `which` (0: a, 1: b) has under outputs [first, first + count): in place where it has them in one run, else in `room`. */
-function spread(call: usize, which: i32, first: i32, count: i32, room: usize): usize {
-  const operand = address(call, which ? Binary.b : Binary.a)
-  const base = operand ? operand : call + (Binary.number << 2)
-  const innermost = Binary.axes + 3 * (word(call, Binary.rank) - 1)
-  const inner = word(call, innermost), step = word(call, innermost + 1 + which)
+function spread(args: Binary, which: i32, first: i32, count: i32, room: usize): usize {
+  const operand = which ? args.b : args.a
+  const base = operand ? operand : changetype<usize>(args) + offsetof<Binary>('number')
+  const axes = changetype<usize>(args) + offsetof<Binary>()
+  const innermost = axes + (args.rank - 1) * offsetof<BinaryAxis>()
+  const inner = changetype<BinaryAxis>(innermost).length, step = stepOf(innermost, which)
   let row = first / inner
   let i = first - row * inner
   let to = room
   while (true) {
     let from = base, rest = row
-    for (let axis = innermost - 3; axis >= Binary.axes; axis -= 3) {
-      const length = word(call, axis), outer = rest / length
-      from += <usize>((rest - outer * length) * word(call, axis + 1 + which)) << 2
+    for (let axis = innermost - offsetof<BinaryAxis>(); axis >= axes; axis -= offsetof<BinaryAxis>()) {
+      const length = changetype<BinaryAxis>(axis).length, outer = rest / length
+      from += <usize>((rest - outer * length) * stepOf(axis, which)) << 2
       rest = outer
     }
     // Rows of the axis next to the innermost follow each other at one distance.
     let rows = 1
     let distance: usize = 0
-    if (innermost > Binary.axes) {
-      const length = word(call, innermost - 3)
-      rows = length - row % length
-      distance = <usize>word(call, innermost - 2 + which) << 2
+    if (innermost > axes) {
+      const next = innermost - offsetof<BinaryAxis>()
+      rows = changetype<BinaryAxis>(next).length - row % changetype<BinaryAxis>(next).length
+      distance = <usize>stepOf(next, which) << 2
     }
     row += rows
     for (; rows > 0; rows--) {

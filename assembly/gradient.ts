@@ -9,8 +9,8 @@
  * Pixels fall into splits that are summed apart, block by block; the number of splits follows from the shapes alone, so that any number of threads gives
  * the same bytes.
  */
-import { address, scratch, splat, word } from './arguments'
-import { FilterGradient, Igemm, Pool, PoolGradient, UNARY_BLOCK, UnaryBackward, UnaryOp, Unpack } from './calls'
+import { scratch } from './arguments'
+import { FilterGradient, PoolGradient, UNARY_BLOCK, UnaryBackward, UnaryOp, Unpack } from './abi'
 import { pointPixels } from './igemm'
 import { exp, normalTail, sigmoid, tanhSoftplus } from './math'
 import { endTap, firstTap } from './pool'
@@ -28,16 +28,17 @@ const ROWS: i32 = 8
  * as in igemm, ROWS pixels at a time; depth rounded up to 4, stride = pixels + 16
  */
 export function filterGradient(call: usize, begin: i32, end: i32): void {
-  const ic = word(call, Igemm.ic), oc = word(call, Igemm.oc), groups = word(call, Igemm.groups)
-  const runs = word(call, Igemm.runs), depth = word(call, Igemm.depth)
+  const args = changetype<FilterGradient>(call)
+  const ic = args.ic, oc = args.oc, groups = args.groups
+  const runs = args.runs, depth = args.depth
   const groupIn = ic / groups, groupOut = oc / groups
   const panelStride: usize = runs * depth * 32
   const groupPanels = (groupOut + 7) / 8
-  const unitPanels = word(call, Igemm.panels)
+  const unitPanels = args.panels
   const groupSlices = (groupPanels + unitPanels - 1) / unitPanels
   const slices = groups * groupSlices
-  const pixels = word(call, Igemm.pixels), splitPixels = word(call, FilterGradient.blocks) * pixels
-  const allPixels = word(call, Igemm.n) * word(call, Igemm.gridH) * word(call, Igemm.gridW)
+  const pixels = args.pixels, splitPixels = args.blocks * pixels
+  const allPixels = args.n * args.gridH * args.gridW
   const low = f32x4.splat(-Infinity), high = f32x4.splat(Infinity)
 
   const zeros = scratch()
@@ -65,13 +66,13 @@ export function filterGradient(call: usize, begin: i32, end: i32): void {
     const group = slice / groupSlices
     const panel0 = (slice % groupSlices) * unitPanels
     const panel1 = min(panel0 + unitPanels, groupPanels)
-    const sums = address(call, Igemm.w) + ((split * groups + group) * groupPanels + panel0) * panelStride
+    const sums = args.w + ((split * groups + group) * groupPanels + panel0) * panelStride
     memory.fill(sums, 0, (panel1 - panel0) * panelStride)
     const last = min(allPixels, (split + 1) * splitPixels)
     for (let first = split * splitPixels; first < last; first += pixels) {
       const count = min(pixels, last - first)
       if (first != pointed) {
-        pointPixels(call, table, positions, zeros, first, count, ROWS)
+        pointPixels(args, table, positions, zeros, first, count, ROWS)
         pointed = first
       }
       for (let panel = panel0; panel < panel1; panel++) {
@@ -156,18 +157,19 @@ function addTo(sums: usize, product: usize, rows: i32): void {
 
 /** Unit: one panel. y[group][tap][row][column] = sum over splits, in their order, of panels[split][group][column / 8][tap][row][8]. */
 export function unpack(call: usize, begin: i32, end: i32): void {
-  const splits = word(call, Unpack.splits), columns = word(call, Unpack.columns), taps = word(call, Unpack.taps), depth = word(call, Unpack.depth)
-  const rowStride = word(call, Unpack.rowStride), columnStride = word(call, Unpack.columnStride)
+  const args = changetype<Unpack>(call)
+  const splits = args.splits, columns = args.columns, taps = args.taps, depth = args.depth
+  const rowStride = args.rowStride, columnStride = args.columnStride
   const groupPanels = (columns + 7) / 8
   const panelStride: usize = taps * depth * 32
-  const splitStride: usize = word(call, Unpack.groups) * groupPanels * panelStride
+  const splitStride: usize = args.groups * groupPanels * panelStride
   for (let u = begin; u < end; u++) {
     const group = u / groupPanels, column = (u % groupPanels) * 8
     const used = min(8, columns - column)
-    let from = address(call, Unpack.panels) + u * panelStride
-    const y = address(call, Unpack.y) + group * word(call, Unpack.groupStride) + column * columnStride
+    let from = args.panels + u * panelStride
+    const y = args.y + group * args.groupStride + column * columnStride
     for (let t = 0; t < taps; t++) {
-      let to = y + t * word(call, Unpack.tapStride)
+      let to = y + t * args.tapStride
       for (let row = 0; row < depth; row++) {
         let low = v128.load(from), high = v128.load(from, 16)
         let next = from
@@ -206,13 +208,14 @@ export function avgPoolGradient(call: usize, begin: i32, end: i32): void {
 // @ts-ignore: decorator
 @inline
 function poolGradient<F>(call: usize, begin: i32, end: i32): void {
-  const ih = word(call, Pool.ih), iw = word(call, Pool.iw), c = word(call, Pool.c), oh = word(call, Pool.oh), ow = word(call, Pool.ow)
-  const tapsH = word(call, Pool.tapsH), tapsW = word(call, Pool.tapsW)
-  const stepH = word(call, Pool.stepH), stepW = word(call, Pool.stepW), firstH = word(call, Pool.firstH), firstW = word(call, Pool.firstW)
-  const tapStepH = word(call, Pool.tapStepH), tapStepW = word(call, Pool.tapStepW)
-  const lastH = ih + word(call, Pool.afterH), lastW = iw + word(call, Pool.afterW)
-  const countPadding = word(call, Pool.countPadding)
-  const unitChannels = word(call, Pool.channels)
+  const args = changetype<PoolGradient>(call)
+  const ih = args.ih, iw = args.iw, c = args.c, oh = args.oh, ow = args.ow
+  const tapsH = args.tapsH, tapsW = args.tapsW
+  const stepH = args.stepH, stepW = args.stepW, firstH = args.firstH, firstW = args.firstW
+  const tapStepH = args.tapStepH, tapStepW = args.tapStepW
+  const lastH = ih + args.afterH, lastW = iw + args.afterW
+  const countPadding = args.countPadding
+  const unitChannels = args.channels
   const slices = (c + unitChannels - 1) / unitChannels
   const pixel: usize = c * 4, rowStride: usize = tapStepH * iw * c * 4, tapStride: usize = tapStepW * c * 4
 
@@ -220,7 +223,7 @@ function poolGradient<F>(call: usize, begin: i32, end: i32): void {
     const n = u / slices, channel = (u % slices) * unitChannels
     const channels = min(unitChannels, c - channel)
     const inOffset: usize = (n * ih * iw * c + channel) * 4
-    const x = address(call, Pool.x) + inOffset, dx = address(call, PoolGradient.dx) + inOffset
+    const x = args.x + inOffset, dx = args.dx + inOffset
     for (let p = 0; p < ih * iw; p++) memory.fill(dx + p * pixel, 0, channels * 4)
     let offset: usize = (n * oh * ow * c + channel) * 4
     for (let oy = 0, iy = firstH; oy < oh; oy++, iy += stepH) {
@@ -231,7 +234,7 @@ function poolGradient<F>(call: usize, begin: i32, end: i32): void {
         const at: usize = ((iy + ky * tapStepH) * iw + ix + kx * tapStepW) * c * 4
         for (let i = 0; i < channels; i += 4) {
           const lanes = min(4, channels - i)
-          const y = loadLanes(address(call, Pool.y) + offset + i * 4, lanes), dy = loadLanes(address(call, PoolGradient.dy) + offset + i * 4, lanes)
+          const y = loadLanes(args.y + offset + i * 4, lanes), dy = loadLanes(args.dy + offset + i * 4, lanes)
           changetype<F>(0).spread(x + at + i * 4, dx + at + i * 4, y, dy, rows, columns, rowStride, tapStride, counted, lanes)
         }
         offset += pixel
@@ -416,10 +419,11 @@ function slopesOf(op: i32): Slopes {
 
 /** Unit: UNARY_BLOCK floats. dx = dy * f'(v). */
 export function unaryBackward(call: usize, begin: i32, end: i32): void {
-  const size = word(call, UnaryBackward.size), fn = slopesOf(word(call, UnaryBackward.op))
-  const a = splat(call, UnaryBackward.a), b = splat(call, UnaryBackward.b)
+  const args = changetype<UnaryBackward>(call)
+  const size = args.size, fn = slopesOf(args.op)
+  const a = f32x4.splat(args.a), b = f32x4.splat(args.b)
   for (let u = begin; u < end; u++) {
     const first = u * UNARY_BLOCK, offset = <usize>first << 2
-    fn(address(call, UnaryBackward.dy) + offset, address(call, UnaryBackward.v) + offset, address(call, UnaryBackward.dx) + offset, min(UNARY_BLOCK, size - first), a, b)
+    fn(args.dy + offset, args.v + offset, args.dx + offset, min(UNARY_BLOCK, size - first), a, b)
   }
 }

@@ -12,26 +12,27 @@
  *
  * scratch: zeros [max(ic, oc) + 8] | positions (address [8], iy [8], ix [8]) | table [pixels][1 + runs] | gap [8] | copies
  */
-import { address, scratch, splat, word } from './arguments'
-import { Igemm } from './calls'
+import { scratch } from './arguments'
+import { Igemm } from './abi'
 import { TILE_ROWS } from './simd'
 import { LANE_ROWS, laneTiles, pixelByPanels, runTiles } from './tile'
 
 /** Unit: `pixels` output pixels x `panels` panels of 8 output channels of one group; units of the same pixels are neighbours. */
 export function igemm(call: usize, begin: i32, end: i32): void {
-  const ic = word(call, Igemm.ic), oc = word(call, Igemm.oc), groups = word(call, Igemm.groups)
-  const taps = word(call, Igemm.runs), depth = word(call, Igemm.depth)
+  const args = changetype<Igemm>(call)
+  const ic = args.ic, oc = args.oc, groups = args.groups
+  const taps = args.runs, depth = args.depth
   const groupIn = ic / groups, groupOut = oc / groups
-  const byLanes = word(call, Igemm.byLanes)
+  const byLanes = args.byLanes
   const panelStride: usize = byLanes ? (taps * depth * groupOut + 8) * 4 : taps * depth * 32
   const groupPanels = (groupOut + 7) / 8
-  const unitPanels = word(call, Igemm.panels)
+  const unitPanels = args.panels
   const groupSlices = (groupPanels + unitPanels - 1) / unitPanels
   const slices = groups * groupSlices
-  const pixels = word(call, Igemm.pixels)
-  const allPixels = word(call, Igemm.n) * word(call, Igemm.gridH) * word(call, Igemm.gridW)
-  const w = address(call, Igemm.w), b = address(call, Igemm.b)
-  const low = splat(call, Igemm.low), high = splat(call, Igemm.high)
+  const pixels = args.pixels
+  const allPixels = args.n * args.gridH * args.gridW
+  const w = args.w, b = args.b
+  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
 
   const zeros = scratch()
   const zeroBytes: usize = (max(ic, oc) + 8) * 4
@@ -45,7 +46,7 @@ export function igemm(call: usize, begin: i32, end: i32): void {
     const block = u / slices
     if (block != pointed) {
       count = min(pixels, allPixels - block * pixels)
-      pointPixels(call, table, positions, zeros, block * pixels, count, byLanes ? LANE_ROWS : TILE_ROWS)
+      pointPixels(args, table, positions, zeros, block * pixels, count, byLanes ? LANE_ROWS : TILE_ROWS)
       pointed = block
     }
     const slice = u % slices
@@ -68,18 +69,18 @@ export function igemm(call: usize, begin: i32, end: i32): void {
 }
 
 /** Fills the table for pixels [first, first + count), `tileRows` of them at a time: output addresses, then the input addresses of each tap. */
-export function pointPixels(call: usize, table: usize, positions: usize, zeros: usize, first: i32, count: i32, tileRows: i32): void {
-  const x = address(call, Igemm.x), y = address(call, Igemm.y)
-  const ih = word(call, Igemm.ih), iw = word(call, Igemm.iw), oh = word(call, Igemm.oh), ow = word(call, Igemm.ow)
-  const gridH = word(call, Igemm.gridH), gridW = word(call, Igemm.gridW)
-  const outFirstH = word(call, Igemm.outFirstH), outStepH = word(call, Igemm.outStepH)
-  const outFirstW = word(call, Igemm.outFirstW), outStepW = word(call, Igemm.outStepW)
-  const inStepH = word(call, Igemm.inStepH), inStepW = word(call, Igemm.inStepW)
-  const tapsH = word(call, Igemm.tapsH), tapsW = word(call, Igemm.tapsW)
-  const tapFirstH = word(call, Igemm.tapFirstH), tapStepH = word(call, Igemm.tapStepH)
-  const tapFirstW = word(call, Igemm.tapFirstW), tapStepW = word(call, Igemm.tapStepW)
-  const runCount = word(call, Igemm.runs)
-  const xPixelStride = word(call, Igemm.ic) * 4, yPixelStride = word(call, Igemm.oc) * 4
+export function pointPixels(args: Igemm, table: usize, positions: usize, zeros: usize, first: i32, count: i32, tileRows: i32): void {
+  const x = args.x, y = args.y
+  const ih = args.ih, iw = args.iw, oh = args.oh, ow = args.ow
+  const gridH = args.gridH, gridW = args.gridW
+  const outFirstH = args.outFirstH, outStepH = args.outStepH
+  const outFirstW = args.outFirstW, outStepW = args.outStepW
+  const inStepH = args.inStepH, inStepW = args.inStepW
+  const tapsH = args.tapsH, tapsW = args.tapsW
+  const tapFirstH = args.tapFirstH, tapStepH = args.tapStepH
+  const tapFirstW = args.tapFirstW, tapStepW = args.tapStepW
+  const runCount = args.runs
+  const xPixelStride = args.ic * 4, yPixelStride = args.oc * 4
   const xRowStride = iw * xPixelStride
   const tapLastH = (tapsH - 1) * tapStepH, tapLastW = (tapsW - 1) * tapStepW
   // Windows whose first column is in [leftmost, rightmost) lie inside.

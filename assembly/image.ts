@@ -13,8 +13,8 @@
  * Vectors at the end of a row read up to 12 bytes beyond it; what those lanes give is never stored in a tensor.
  * Letters: n h w c image, kh kw window.
  */
-import { address, scratch, splat, word } from './arguments'
-import { Filter, FromBytes, ToBytes } from './calls'
+import { scratch } from './arguments'
+import { Filter, FromBytes, ToBytes } from './abi'
 import { madd, storePart } from './simd'
 
 /** Writes v, or its first lanes where fewer than four are left. */
@@ -27,12 +27,14 @@ function put(to: usize, v: v128, left: i32): void {
 
 /** Unit: one row of w pixels. RGBA bytes -> 1 (gray), 3 or 4 floats of each pixel: byte * scale + shift. Packed: a byte for each float. */
 export function fromBytes(call: usize, begin: i32, end: i32): void {
-  const c = word(call, FromBytes.c), packed = word(call, FromBytes.packed)
-  const first = begin * word(call, FromBytes.w), pixels = end * word(call, FromBytes.w) - first
-  let from = address(call, FromBytes.bytes) + first * (packed ? c : 4)
-  let to = address(call, FromBytes.y) + first * c * 4
+  const args = changetype<FromBytes>(call)
+  const c = args.c, packed = args.packed
+  const first = begin * args.w, pixels = end * args.w - first
+  let from = args.bytes + first * (packed ? c : 4)
+  let to = args.y + first * c * 4
   if (c == 1 && !packed) {
-    const shift = splat(call, FromBytes.shift), red = splat(call, FromBytes.scale), green = splat(call, FromBytes.scale + 1), blue = splat(call, FromBytes.scale + 2)
+    const shift = f32x4.splat(args.shiftR)
+    const red = f32x4.splat(args.scaleR), green = f32x4.splat(args.scaleG), blue = f32x4.splat(args.scaleB)
     const byte = i32x4.splat(255)
     for (let left = pixels; left > 0; left -= 4) {
       const four = v128.load(from)
@@ -45,7 +47,7 @@ export function fromBytes(call: usize, begin: i32, end: i32): void {
     }
     return
   }
-  const scale = v128.load(call + (FromBytes.scale << 2)), shift = v128.load(call + (FromBytes.shift << 2))
+  const scale = v128.load(call, offsetof<FromBytes>('scaleR')), shift = v128.load(call, offsetof<FromBytes>('shiftR'))
   const step = packed ? 4 : c
   let left = pixels * c
   if (packed) {
@@ -86,10 +88,11 @@ function bytesOf(from: usize, pixel: usize): v128 {
 
 /** Unit: one row of w pixels. 1 (gray), 3 or 4 floats of each pixel -> RGBA bytes: round(x * 255) within 0 to 255. Packed: a byte for each float. */
 export function toBytes(call: usize, begin: i32, end: i32): void {
-  const c = word(call, ToBytes.c), packed = word(call, ToBytes.packed)
-  const first = begin * word(call, ToBytes.w), pixels = end * word(call, ToBytes.w) - first
-  let from = address(call, ToBytes.x) + first * c * 4
-  let to = address(call, ToBytes.bytes) + first * (packed ? c : 4)
+  const args = changetype<ToBytes>(call)
+  const c = args.c, packed = args.packed
+  const first = begin * args.w, pixels = end * args.w - first
+  let from = args.x + first * c * 4
+  let to = args.bytes + first * (packed ? c : 4)
   if (c == 1 && !packed) {
     const repeat = i32x4.splat(0x010101), opaque = i32x4.splat(0xff000000)
     for (let left = pixels; left > 0; left -= 4) {
@@ -99,7 +102,7 @@ export function toBytes(call: usize, begin: i32, end: i32): void {
     }
     return
   }
-  let alpha = address(call, ToBytes.alpha)
+  let alpha = args.alpha
   if (alpha) alpha += first * 4
   const pixel: usize = packed ? 16 : c * 4
   const colours = i32x4.splat(pixel == 16 ? -1 : 0xffffff)
@@ -123,21 +126,21 @@ export function toBytes(call: usize, begin: i32, end: i32): void {
 /** Bytes from one plane to the next. */
 // @ts-ignore: decorator
 @inline
-function planeStride(call: usize): usize {
-  return ((word(call, Filter.w) + word(call, Filter.kw) - 1) * word(call, Filter.c) + 8) * 4
+function planeStride(args: Filter): usize {
+  return ((args.w + args.kw - 1) * args.c + 8) * 4
 }
 
 /** The first row, by its place in the table, that unit u sees. */
 // @ts-ignore: decorator
 @inline
-function firstRow(call: usize, u: i32): i32 {
-  return u + u / word(call, Filter.h) * (word(call, Filter.kh) - 1)
+function firstRow(args: Filter, u: i32): i32 {
+  return u + u / args.h * (args.kh - 1)
 }
 
 /** Fills a plane's columns to the left and right of the image from those within. */
-function extend(call: usize, plane: usize, pixel: usize): void {
-  const sides = address(call, Filter.sides)
-  const left = word(call, Filter.left), count = word(call, Filter.kw) - 1, w = word(call, Filter.w)
+function extend(args: Filter, plane: usize, pixel: usize): void {
+  const sides = args.sides
+  const left = args.left, count = args.kw - 1, w = args.w
   for (let i = 0; i < count; i++) {
     const column = load<i32>(sides + i * 4)
     const from = plane + (left + column) * pixel, to = plane + (i < left ? i : i + w) * pixel
@@ -252,26 +255,27 @@ function weighTwo<T>(y: usize, z: usize, count: i32, taps: usize, weights: usize
  * scratch: kh + 1 planes, taking turns, so that a row is copied once for all that see it, or two of what came of columns | addresses of the taps
  */
 export function filterWindow(call: usize, begin: i32, end: i32): void {
-  const h = word(call, Filter.h), kh = word(call, Filter.kh), kw = word(call, Filter.kw)
-  const pixel: usize = word(call, Filter.c) * 4
-  const count = word(call, Filter.w) * word(call, Filter.c)
-  const left = word(call, Filter.left) * pixel
-  const stride = planeStride(call)
-  const rows = address(call, Filter.rows), weights = address(call, Filter.weights), across = address(call, Filter.across)
+  const args = changetype<Filter>(call)
+  const h = args.h, kh = args.kh, kw = args.kw
+  const pixel: usize = args.c * 4
+  const count = args.w * args.c
+  const left = args.left * pixel
+  const stride = planeStride(args)
+  const rows = args.rows, weights = args.weights, across = args.across
   const turns = across ? 2 : kh + 1, wide = across ? 1 : kw
   const planes = scratch(), inside = planes + left, taps = planes + turns * stride
-  let y = address(call, Filter.y) + begin * count * 4
+  let y = args.y + begin * count * 4
   let copied = 0
   for (let u = begin; u < end; u++) {
     const two = u + 1 < end && (u + 1) % h != 0
-    const first = firstRow(call, u)
+    const first = firstRow(args, u)
     let seen = rows + first * 4
-    const middle = seen + word(call, Filter.top) * 4
+    const middle = seen + args.top * 4
     if (!across) {
       for (copied = max(copied, first); copied < first + kh + i32(two); copied++) {
         const plane = planes + copied % turns * stride
         memory.copy(plane + left, load<usize>(rows + copied * 4), count * 4)
-        extend(call, plane, pixel)
+        extend(args, plane, pixel)
       }
       seen = taps
       let tap = taps
@@ -283,10 +287,10 @@ export function filterWindow(call: usize, begin: i32, end: i32): void {
     for (let i = 0; i <= i32(two); i++) {
       if (across) {
         const plane = planes + i * stride
-        extend(call, plane, pixel)
+        extend(args, plane, pixel)
         windowTaps(taps, plane, kw, pixel)
         weigh<Floats>(y, 0, count, taps, across, kw)
-        if (word(call, Filter.blend)) blend(call, load<usize>(middle + i * 4), y, count)
+        if (args.blend) blend(args, load<usize>(middle + i * 4), y, count)
       }
       y += count * 4
     }
@@ -305,8 +309,8 @@ function windowTaps(taps: usize, row: usize, count: i32, step: usize): usize {
 }
 
 /** y = keep * x + gain * y; x itself where |x - y| < threshold. */
-function blend(call: usize, x: usize, y: usize, count: i32): void {
-  const keep = splat(call, Filter.keep), gain = splat(call, Filter.gain), threshold = splat(call, Filter.threshold)
+function blend(args: Filter, x: usize, y: usize, count: i32): void {
+  const keep = f32x4.splat(args.keep), gain = f32x4.splat(args.gain), threshold = f32x4.splat(args.threshold)
   for (; count > 0; count -= 4) {
     const from = v128.load(x), filtered = v128.load(y)
     const mixed = madd(from, keep, f32x4.mul(filtered, gain))
@@ -370,22 +374,23 @@ function storeBytes(y: usize, sums: usize, alpha: usize, count: i32, shift: i32)
  * scratch: kh / 2 + 1 planes of pairs, taking turns | two planes of sums | addresses of the taps
  */
 export function filterBytes(call: usize, begin: i32, end: i32): void {
-  const kh = word(call, Filter.kh), kw = word(call, Filter.kw), c = word(call, Filter.c)
+  const args = changetype<Filter>(call)
+  const kh = args.kh, kw = args.kw, c = args.c
   const pixel: usize = c * 4
-  const count = word(call, Filter.w) * c
-  const stride = planeStride(call)
+  const count = args.w * c
+  const stride = planeStride(args)
   const turns = (kh >> 1) + 1
   const planes = scratch(), sums = planes + turns * stride, taps = sums + 2 * stride
-  const rows = address(call, Filter.rows), weights = address(call, Filter.weights), across = address(call, Filter.across)
-  const left = word(call, Filter.left) * pixel, lastRow = word(call, Filter.h) + kh - 2
+  const rows = args.rows, weights = args.weights, across = args.across
+  const left = args.left * pixel, lastRow = args.h + kh - 2
   const wide = across ? 1 : kw, length = turns * wide, pairs = (kw + 1) >> 1
-  let y = address(call, Filter.y) + begin * count
+  let y = args.y + begin * count
   let paired = begin
   for (let u = begin; u < end; u += 2) {
     for (; paired < u + 2 * turns; paired += 2) {
       const plane = planes + (paired >> 1) % turns * stride
       pairRows(across ? plane : plane + left, load<usize>(rows + min(paired, lastRow) * 4), load<usize>(rows + min(paired + 1, lastRow) * 4), count)
-      if (!across) extend(call, plane, pixel)
+      if (!across) extend(args, plane, pixel)
     }
     let tap = taps
     for (let pair = paired - 2 * turns; pair < paired; pair += 2) tap = windowTaps(tap, planes + (pair >> 1) % turns * stride, wide, pixel)
@@ -394,12 +399,12 @@ export function filterBytes(call: usize, begin: i32, end: i32): void {
     for (let i = 0; i < min(2, end - u); i++) {
       const sum = sums + i * stride
       if (across) {
-        extend(call, sum, pixel)
-        pairColumns(sum, pixel, count + (kw - 1) * c, word(call, Filter.shift))
+        extend(args, sum, pixel)
+        pairColumns(sum, pixel, count + (kw - 1) * c, args.shift)
         windowTaps(taps, sum, pairs, 2 * pixel)
         weigh<Pairs>(sum, 0, count, taps, across, pairs)
       }
-      storeBytes(y, sum, c == 4 ? load<usize>(rows + (u + i + word(call, Filter.top)) * 4) : 0, count, word(call, across ? Filter.shiftAcross : Filter.shift))
+      storeBytes(y, sum, c == 4 ? load<usize>(rows + (u + i + args.top) * 4) : 0, count, across ? args.shiftAcross : args.shift)
       y += count
     }
   }
@@ -505,17 +510,18 @@ function sumAlong(x: usize, ends: usize, count: i32, kw: usize, step: usize): vo
  * scratch: kh + 3 planes, the sums to a block's end | the sum from the next one's start | zeros | of both, four | sums of pixels, four | addresses of four rows
  */
 export function filterBox(call: usize, begin: i32, end: i32): void {
-  const h = word(call, Filter.h), kh = word(call, Filter.kh), kw = word(call, Filter.kw), c = word(call, Filter.c)
-  const w = word(call, Filter.w), count = w * c
+  const args = changetype<Filter>(call)
+  const h = args.h, kh = args.kh, kw = args.kw, c = args.c
+  const w = args.w, count = w * c
   const pixel: usize = c * 16
-  const stride = planeStride(call)
+  const stride = planeStride(args)
   const ends = scratch(), start = ends + (kh + 3) * stride, zeros = start + stride, plane = zeros + stride, sums = plane + 4 * stride, four = sums + 4 * stride
-  const rows = address(call, Filter.rows)
+  const rows = args.rows
   memory.fill(zeros, 0, count * 4)
-  let y = address(call, Filter.y) + begin * count * 4
+  let y = args.y + begin * count * 4
   let block = -1, next = 0
   for (let u = begin; u < end; ) {
-    const first = firstRow(call, u), place = first % kh
+    const first = firstRow(args, u), place = first % kh
     if (first / kh != block) {
       block = first / kh
       next = first - place + kh
@@ -531,8 +537,8 @@ export function filterBox(call: usize, begin: i32, end: i32): void {
     // Rows of one block, one image.
     const group = min(min(4, end - u), min(kh - place, h - u % h))
     for (let i = 0; i < 4; i++) store<usize>(four + i * 4, i >= group || next == first + i + kh ? zeros : load<usize>(rows + next++ * 4))
-    slide(plane + word(call, Filter.left) * pixel, start, four, ends + place * stride, count, stride, splat(call, Filter.gain))
-    extend(call, plane, pixel)
+    slide(plane + args.left * pixel, start, four, ends + place * stride, count, stride, f32x4.splat(args.gain))
+    extend(args, plane, pixel)
     for (let k = 0; k < c; k++) sumAlong(plane + k * 16, sums, w, kw, pixel)
     toRows(y, count * 4, plane, count, group - 1)
     u += group
@@ -544,16 +550,17 @@ export function filterBox(call: usize, begin: i32, end: i32): void {
 // @ts-ignore: decorator
 @inline
 function downAcross<F>(call: usize, begin: i32, end: i32): void {
-  const pixel: usize = word(call, Filter.c) * 4
-  const count = word(call, Filter.w) * word(call, Filter.c)
-  const left = word(call, Filter.left) * pixel
-  const stride = planeStride(call)
+  const args = changetype<Filter>(call)
+  const pixel: usize = args.c * 4
+  const count = args.w * args.c
+  const left = args.left * pixel
+  const stride = planeStride(args)
   const plane = scratch()
   for (let u = begin; u < end; u++) {
-    const rows = address(call, Filter.rows) + firstRow(call, u) * 4
-    changetype<F>(0).down(call, rows, plane + left, stride, count)
-    for (let p = 0; p < changetype<F>(0).planes(); p++) extend(call, plane + p * stride, pixel)
-    changetype<F>(0).across(call, plane, stride, pixel, address(call, Filter.y) + u * count * 4, count)
+    const rows = args.rows + firstRow(args, u) * 4
+    changetype<F>(0).down(args, rows, plane + left, stride, count)
+    for (let p = 0; p < changetype<F>(0).planes(); p++) extend(args, plane + p * stride, pixel)
+    changetype<F>(0).across(args, plane, stride, pixel, args.y + u * count * 4, count)
   }
 }
 
@@ -564,8 +571,8 @@ class Magnitude {
     return 2
   }
 
-  @inline down(call: usize, rows: usize, plane: usize, stride: usize, count: i32): void {
-    const side = splat(call, Filter.side), centre = splat(call, Filter.centre)
+  @inline down(args: Filter, rows: usize, plane: usize, stride: usize, count: i32): void {
+    const side = f32x4.splat(args.side), centre = f32x4.splat(args.centre)
     let above = load<usize>(rows), here = load<usize>(rows, 4), below = load<usize>(rows, 8)
     for (; count > 0; count -= 4) {
       const a = v128.load(above), b = v128.load(below)
@@ -578,8 +585,8 @@ class Magnitude {
     }
   }
 
-  @inline across(call: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
-    const side = splat(call, Filter.side), centre = splat(call, Filter.centre)
+  @inline across(args: Filter, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
+    const side = f32x4.splat(args.side), centre = f32x4.splat(args.centre)
     let smooth = plane, change = plane + stride
     for (; count > 0; count -= 4) {
       const gx = f32x4.sub(v128.load(smooth + 2 * pixel), v128.load(smooth))
@@ -626,7 +633,7 @@ class Median3 {
     return 3
   }
 
-  @inline down(call: usize, rows: usize, plane: usize, stride: usize, count: i32): void {
+  @inline down(args: Filter, rows: usize, plane: usize, stride: usize, count: i32): void {
     let r0 = load<usize>(rows), r1 = load<usize>(rows, 4), r2 = load<usize>(rows, 8)
     for (; count > 0; count -= 4) {
       const a = v128.load(r0), b = v128.load(r1), c = v128.load(r2)
@@ -641,7 +648,7 @@ class Median3 {
     }
   }
 
-  @inline across(call: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
+  @inline across(args: Filter, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
     let a = plane, b = plane + stride, c = plane + 2 * stride
     for (; count > 0; count -= 4) {
       const most = high(high(v128.load(a), v128.load(a + pixel)), v128.load(a + 2 * pixel))
@@ -667,7 +674,7 @@ class Median5 {
     return 5
   }
 
-  @inline down(call: usize, rows: usize, plane: usize, stride: usize, count: i32): void {
+  @inline down(args: Filter, rows: usize, plane: usize, stride: usize, count: i32): void {
     let at: usize = 0
     const r0 = load<usize>(rows), r1 = load<usize>(rows, 4), r2 = load<usize>(rows, 8), r3 = load<usize>(rows, 12), r4 = load<usize>(rows, 16)
     for (; count > 0; count -= 4) {
@@ -690,7 +697,7 @@ class Median5 {
     }
   }
 
-  @inline across(call: usize, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
+  @inline across(args: Filter, plane: usize, stride: usize, pixel: usize, y: usize, count: i32): void {
     let a = plane, b = plane + stride, c = plane + 2 * stride, d = plane + 3 * stride, e = plane + 4 * stride
     let t: v128
     for (; count > 0; count -= 4) {
@@ -768,6 +775,7 @@ class Median5 {
 
 /** Unit: one output row. The median of a 3x3 or 5x5 window. What NaN gives is not defined. */
 export function median(call: usize, begin: i32, end: i32): void {
-  if (word(call, Filter.kh) == 3) downAcross<Median3>(call, begin, end)
+  const args = changetype<Filter>(call)
+  if (args.kh == 3) downAcross<Median3>(call, begin, end)
   else downAcross<Median5>(call, begin, end)
 }

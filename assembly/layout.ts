@@ -1,6 +1,5 @@
 /** Moving values without changing them: packing weights, copying boxes between layouts. */
-import { address, word } from './arguments'
-import { Copy, Gather, Pack } from './calls'
+import { Copy, CopyAxis, Gather, Pack } from './abi'
 import { storeBytes, storeLanes, storePart } from './simd'
 
 /**
@@ -9,18 +8,19 @@ import { storeBytes, storeLanes, storePart } from './simd'
  *   source[group][tapH][tapW][row][column]  ->  panels[group][column / width][tapH][tapW][row][width]
  */
 export function pack(call: usize, begin: i32, end: i32): void {
-  const columns = word(call, Pack.columns), depth = word(call, Pack.depth)
-  const tapsH = word(call, Pack.tapsH), tapsW = word(call, Pack.tapsW)
-  const tapHStride = word(call, Pack.tapHStride), tapWStride = word(call, Pack.tapWStride)
-  const rowStride = word(call, Pack.rowStride), columnStride = word(call, Pack.columnStride)
-  const width = word(call, Pack.width)
+  const args = changetype<Pack>(call)
+  const columns = args.columns, depth = args.depth
+  const tapsH = args.tapsH, tapsW = args.tapsW
+  const tapHStride = args.tapHStride, tapWStride = args.tapWStride
+  const rowStride = args.rowStride, columnStride = args.columnStride
+  const width = args.width
   const groupPanels = (columns + width - 1) / width
   const tapBytes = depth * width * 4
-  let to = address(call, Pack.panels) + begin * tapsH * tapsW * tapBytes
+  let to = args.panels + begin * tapsH * tapsW * tapBytes
   for (let u = begin; u < end; u++) {
     const group = u / groupPanels, column = (u % groupPanels) * width
     const used = min(width, columns - column)
-    const panel = address(call, Pack.source) + group * word(call, Pack.groupStride) + column * columnStride
+    const panel = args.source + group * args.groupStride + column * columnStride
     if (used < width) memory.fill(to, 0, tapsH * tapsW * tapBytes)
     for (let ty = 0; ty < tapsH; ty++) {
       for (let tx = 0; tx < tapsW; tx++) {
@@ -39,22 +39,23 @@ export function pack(call: usize, begin: i32, end: i32): void {
  * Elements are of 1 or 4 bytes. A stride of 0 repeats x. Fast where the columns are neighbours in y, and in x either they are too, or the rows are, or all are one value.
  */
 export function copy(call: usize, begin: i32, end: i32): void {
-  const rows = word(call, Copy.rows), columns = word(call, Copy.columns), unitRows = word(call, Copy.unitRows)
-  const xRowStride = word(call, Copy.xRowStride), yRowStride = word(call, Copy.yRowStride)
-  const xColumnStride = word(call, Copy.xColumnStride), yColumnStride = word(call, Copy.yColumnStride)
+  const args = changetype<Copy>(call)
+  const rows = args.rows, columns = args.columns, unitRows = args.unitRows
+  const xRowStride = args.xRowStride, yRowStride = args.yRowStride
+  const xColumnStride = args.xColumnStride, yColumnStride = args.yColumnStride
   const blocks = (rows + unitRows - 1) / unitRows
-  const bytes = word(call, Copy.bytes)
-  const from = address(call, Copy.x)
-  const source = from ? from : call + Copy.value * 4
+  const bytes = args.bytes
+  const from = args.x
+  const source = from ? from : call + offsetof<Copy>('value')
   for (let u = begin; u < end; u++) {
     const row = (u % blocks) * unitRows, count = min(unitRows, rows - row)
-    let x = source + row * xRowStride, y = address(call, Copy.y) + row * yRowStride
+    let x = source + row * xRowStride, y = args.y + row * yRowStride
     let index = u / blocks
-    for (let i = word(call, Copy.rank) - 1; i >= 0; i--) {
-      const axis = Copy.axes + i * 3
-      const length = word(call, axis)
-      x += (index % length) * word(call, axis + 1)
-      y += (index % length) * word(call, axis + 2)
+    for (let i = args.rank - 1; i >= 0; i--) {
+      const axis = changetype<CopyAxis>(call + offsetof<Copy>() + i * offsetof<CopyAxis>())
+      const length = axis.length
+      x += (index % length) * axis.xStride
+      y += (index % length) * axis.yStride
       index /= length
     }
     if (bytes == 1) copyPlane<u8>(x, y, count, columns, xRowStride, yRowStride, xColumnStride, yColumnStride)
@@ -243,12 +244,13 @@ export function scatter(call: usize, begin: i32, end: i32): void {
 // @ts-ignore: decorator
 @inline
 function moveRows(call: usize, begin: i32, end: i32, back: bool): void {
-  const count = word(call, Gather.count), rows = word(call, Gather.rows)
-  const bytes = word(call, Gather.inner) * word(call, Gather.bytes)
+  const args = changetype<Gather>(call)
+  const count = args.count, rows = args.rows
+  const bytes = args.inner * args.bytes
   for (let u = begin; u < end; u++) {
     const outer = u / count
-    const row = outer * rows + word(address(call, Gather.indices), u - outer * count)
-    const table = address(call, Gather.table) + <usize>row * bytes, y = address(call, Gather.y) + <usize>u * bytes
+    const row = outer * rows + load<i32>(args.indices + (<usize>(u - outer * count) << 2))
+    const table = args.table + <usize>row * bytes, y = args.y + <usize>u * bytes
     if (back) copyBytes(y, table, bytes)
     else copyBytes(table, y, bytes)
   }
@@ -256,18 +258,19 @@ function moveRows(call: usize, begin: i32, end: i32, back: bool): void {
 
 /** Unit: 16 columns of one outer. table[outer][indices[i]] += y[outer][i], in the order of i; the table is cleared before where that is asked for. */
 export function scatterAdd(call: usize, begin: i32, end: i32): void {
-  const inner = word(call, Gather.inner), rows = word(call, Gather.rows), count = word(call, Gather.count)
-  const clear = word(call, Gather.clear), integers = word(call, Gather.integers)
+  const args = changetype<Gather>(call)
+  const inner = args.inner, rows = args.rows, count = args.count
+  const clear = args.clear, integers = args.integers
   const stride = <usize>inner << 2
   const strips = (inner + 15) / 16
   for (let u = begin; u < end; u++) {
     const outer = u / strips, first = (u - outer * strips) * 16
     const width = min(16, inner - first)
-    const table = address(call, Gather.table) + (<usize>(outer * rows * inner + first) << 2)
-    let y = address(call, Gather.y) + (<usize>(outer * count * inner + first) << 2)
+    const table = args.table + (<usize>(outer * rows * inner + first) << 2)
+    let y = args.y + (<usize>(outer * count * inner + first) << 2)
     if (clear) for (let row = 0; row < rows; row++) memory.fill(table + row * stride, 0, width * 4)
     for (let i = 0; i < count; i++) {
-      const to = table + word(address(call, Gather.indices), i) * stride
+      const to = table + load<i32>(args.indices + (<usize>i << 2)) * stride
       for (let c = 0; c < width; c += 4) {
         const at: usize = c * 4
         const a = v128.load(to + at), b = v128.load(y + at)

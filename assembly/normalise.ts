@@ -11,8 +11,8 @@
  * for computing the sample variance", 1983.) For the same reason x - m is not multiplied out, and m is kept as two floats: m rounded, and the rest. Where
  * numbers differ by so much that x - m could leave float32's range it is: their mean is not far from 0 then, by their own measure.
  */
-import { address, float, scratch, splat, word } from './arguments'
-import { NormalRows, NormalSums, Normalise, NormaliseGradient, ScaleShift } from './calls'
+import { scratch } from './arguments'
+import { NormalRows, NormalSums, Normalise, NormaliseGradient, ScaleShift } from './abi'
 import { clamp, highHalf, lowHalf, madd, storeLanes } from './simd'
 
 // @ts-ignore: decorator
@@ -37,15 +37,16 @@ function numberAt(p: usize, i: i32, value: f64): f64 {
  * or dy where there is one.
  */
 export function normalSums(call: usize, begin: i32, end: i32): void {
-  const c = word(call, NormalSums.c), pixels = word(call, NormalSums.pixels), splits = word(call, NormalSums.splits), rows = word(call, NormalSums.rows)
-  const dy = address(call, NormalSums.dy)
+  const args = changetype<NormalSums>(call)
+  const c = args.c, pixels = args.pixels, splits = args.splits, rows = args.rows
+  const dy = args.dy
   const stride: usize = c * 4, wide = (c + 3) & ~3
   for (let u = begin; u < end; u++) {
     const outer = u / splits, first = (u % splits) * rows
     const count = min(rows, pixels - first)
-    const centre = address(call, NormalSums.x) + outer * pixels * stride
+    const centre = args.x + outer * pixels * stride
     const offset = first * stride
-    let sums = address(call, NormalSums.sums) + u * wide * 16
+    let sums = args.sums + u * wide * 16
     for (let i = 0; i < c; i += 4) {
       const at: usize = i * 4
       sumStrip(centre + offset + at, dy ? dy + outer * pixels * stride + offset + at : 0, centre + at, stride, count, sums, wide * 8)
@@ -106,10 +107,11 @@ function writeColumn(to: usize, copies: i32, stride: usize, centre: f32, factor:
  * last as 0. From them the table of scaleShift.
  */
 export function normalise(call: usize, begin: i32, end: i32): void {
-  const c = word(call, Normalise.c), groups = word(call, Normalise.groups), splits = word(call, Normalise.splits), copies = word(call, Normalise.copies)
-  const sums = address(call, Normalise.sums), mean = address(call, Normalise.mean), variance = address(call, Normalise.variance)
-  const rest = address(call, Normalise.rest), scale = address(call, Normalise.scale), offset = address(call, Normalise.offset)
-  const pixels: f64 = word(call, Normalise.pixels)
+  const args = changetype<Normalise>(call)
+  const c = args.c, groups = args.groups, splits = args.splits, copies = args.copies
+  const sums = args.sums, mean = args.mean, variance = args.variance
+  const rest = args.rest, scale = args.scale, offset = args.offset
+  const pixels: f64 = args.pixels
   const size = c / groups, count: f64 = size
   const wide = (c + 3) & ~3, splitStride: usize = wide * 16
   for (let u = begin; u < end; u++) {
@@ -117,7 +119,7 @@ export function normalise(call: usize, begin: i32, end: i32): void {
     const at = <usize>u << 2
     let spread = <f64>load<f32>(variance + at), off: f64 = 0
     if (sums) {
-      const x = address(call, Normalise.x) + ((<usize>outer * word(call, Normalise.pixels) * c + first) << 2)
+      const x = args.x + ((<usize>outer * args.pixels * c + first) << 2)
       const own = sums + outer * splits * splitStride + first * 8
       let middle: f64 = 0
       for (let i = 0; i < size; i++) middle += numberAt(x, i, 0) + totalOf(own + i * 8, splits, splitStride) / pixels
@@ -134,12 +136,12 @@ export function normalise(call: usize, begin: i32, end: i32): void {
       store<f32>(variance + at, <f32>spread)
       store<f32>(rest + at, <f32>off)
     }
-    const rate = 1 / sqrt(spread + float(call, Normalise.epsilon))
+    const rate = 1 / sqrt(spread + args.epsilon)
     const centre: f32 = rate < LEAST_RATE ? 0 : load<f32>(mean + at)
     if (rate < LEAST_RATE) off = <f64>load<f32>(mean + at) + off
     for (let i = first; i < first + size; i++) {
       const factor = numberAt(scale, i, 1) * rate
-      const to = address(call, Normalise.table) + (<usize>(outer * 4 * copies * c + i) << 2)
+      const to = args.table + (<usize>(outer * 4 * copies * c + i) << 2)
       writeColumn(to, copies, c * 4, centre, factor, numberAt(offset, i, 0) - off * factor, 0)
     }
   }
@@ -151,11 +153,12 @@ export function normalise(call: usize, begin: i32, end: i32): void {
  * scratch: dscale [c / groups] | doffset [c / groups] of float64
  */
 export function normaliseGradient(call: usize, begin: i32, end: i32): void {
-  const outers = word(call, NormaliseGradient.outers), c = word(call, Normalise.c), groups = word(call, Normalise.groups)
-  const splits = word(call, Normalise.splits), copies = word(call, Normalise.copies)
-  const mean = address(call, Normalise.mean), variance = address(call, Normalise.variance), rest = address(call, Normalise.rest)
-  const scale = address(call, Normalise.scale), dscale = address(call, NormaliseGradient.dscale), doffset = address(call, Normalise.offset)
-  const size = c / groups, elements = <f64>word(call, Normalise.pixels) * <f64>size
+  const args = changetype<NormaliseGradient>(call)
+  const outers = args.outers, c = args.c, groups = args.groups
+  const splits = args.splits, copies = args.copies
+  const mean = args.mean, variance = args.variance, rest = args.rest
+  const scale = args.scale, dscale = args.dscale, doffset = args.offset
+  const size = c / groups, elements = <f64>args.pixels * <f64>size
   const wide = (c + 3) & ~3, splitStride: usize = wide * 16
   const scales = scratch(), offsets = scales + size * 8
   for (let group = begin; group < end; group++) {
@@ -163,10 +166,10 @@ export function normaliseGradient(call: usize, begin: i32, end: i32): void {
     memory.fill(scales, 0, size * 16)
     for (let outer = 0; outer < outers; outer++) {
       const at = <usize>(outer * groups + group) << 2
-      const x = address(call, Normalise.x) + ((<usize>outer * word(call, Normalise.pixels) * c + first) << 2)
-      const own = address(call, Normalise.sums) + outer * splits * splitStride + first * 8
+      const x = args.x + ((<usize>outer * args.pixels * c + first) << 2)
+      const own = args.sums + outer * splits * splitStride + first * 8
       const off: f64 = load<f32>(rest + at), middle = <f64>load<f32>(mean + at) + off
-      const rate = 1 / sqrt(<f64>load<f32>(variance + at) + float(call, Normalise.epsilon))
+      const rate = 1 / sqrt(<f64>load<f32>(variance + at) + args.epsilon)
       // The means of g and of g * h.
       let meanG: f64 = 0, meanGh: f64 = 0
       for (let i = 0; i < size; i++) {
@@ -184,7 +187,7 @@ export function normaliseGradient(call: usize, begin: i32, end: i32): void {
       const slope = -rate * rate * meanGh
       const shift = -rate * meanG - off * slope
       for (let i = first; i < first + size; i++) {
-        const to = address(call, Normalise.table) + (<usize>(outer * 4 * copies * c + i) << 2)
+        const to = args.table + (<usize>(outer * 4 * copies * c + i) << 2)
         writeColumn(to, copies, c * 4, load<f32>(mean + at), slope, shift, numberAt(scale, i, 1) * rate)
       }
     }
@@ -201,18 +204,19 @@ export function normaliseGradient(call: usize, begin: i32, end: i32): void {
  * rows of `period` floats of a table, one for each outer.
  */
 export function scaleShift(call: usize, begin: i32, end: i32): void {
-  const period = word(call, ScaleShift.period), size = word(call, ScaleShift.size)
-  const unit = word(call, ScaleShift.periods) * period
+  const args = changetype<ScaleShift>(call)
+  const period = args.period, size = args.size
+  const unit = args.periods * period
   const units = (size + unit - 1) / unit
-  const low = splat(call, ScaleShift.low), high = splat(call, ScaleShift.high)
-  const dy = address(call, ScaleShift.dy)
+  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
+  const dy = args.dy
   for (let u = begin; u < end; u++) {
     const outer = u / units, start = (u - outer * units) * unit
-    const table = address(call, ScaleShift.table) + outer * period * 16
+    const table = args.table + outer * period * 16
     const last = min(size, start + unit)
     for (let first = start; first < last; first += period) {
       const offset = (<usize>outer * size + first) << 2
-      const x = address(call, ScaleShift.x) + offset, y = address(call, ScaleShift.y) + offset
+      const x = args.x + offset, y = args.y + offset
       scaleShiftRun(x, dy ? dy + offset : 0, y, table, period * 4, min(period, last - first), low, high)
     }
   }
@@ -233,13 +237,14 @@ function scaleShiftRun(x: usize, dy: usize, y: usize, table: usize, row: usize, 
  * the variance that around 0 where `centre` is 0.
  */
 export function normalRows(call: usize, begin: i32, end: i32): void {
-  const n = word(call, NormalRows.n), groups = word(call, NormalRows.groups), unit = word(call, NormalRows.unit)
-  const scale = address(call, NormalRows.scale), offset = address(call, NormalRows.offset), dy = address(call, NormalRows.dy)
-  const last = min(word(call, NormalRows.rows), end * unit)
+  const args = changetype<NormalRows>(call)
+  const n = args.n, groups = args.groups, unit = args.unit
+  const scale = args.scale, offset = args.offset, dy = args.dy
+  const last = min(args.rows, end * unit)
   for (let row = begin * unit; row < last; row++) {
     const at = (<usize>row * n) << 2, own = (<usize>(row % groups) * n) << 2
-    const x = address(call, NormalRows.x) + at, y = address(call, NormalRows.y) + at
-    normalRow(x, dy ? dy + at : 0, y, n, scale ? scale + own : 0, offset ? offset + own : 0, word(call, NormalRows.centre), float(call, NormalRows.epsilon))
+    const x = args.x + at, y = args.y + at
+    normalRow(x, dy ? dy + at : 0, y, n, scale ? scale + own : 0, offset ? offset + own : 0, args.centre, args.epsilon)
   }
 }
 

@@ -8,49 +8,52 @@
  *
  * as PyTorch defines them; sgd without state where a is 0. (Kingma & Ba, "Adam", 2015; Loshchilov & Hutter, "Decoupled weight decay", 2019.)
  */
-import { address, splat, word } from './arguments'
-import { UPDATE_BLOCK, Update, UpdateOp } from './calls'
+import { UPDATE_BLOCK, Update, UpdateOp, UpdateParameter } from './abi'
 import { loadLanes, madd, storeLanes } from './simd'
 
 /** The same units, of which the gradients alone are looked at. */
 function probe(call: usize, begin: i32, end: i32): void {
-  const limit = splat(call, Update.limit)
-  let row = call + (Update.rows << 2), first = 0
+  const args = changetype<Update>(call)
+  const limit = f32x4.splat(args.limit)
+  let row = call + offsetof<Update>(), first = 0
   for (let u = begin; u < end; u++) {
-    while (load<i32>(row, 20) <= u) {
-      first = load<i32>(row, 20)
-      row += 24
+    while (changetype<UpdateParameter>(row).endUnit <= u) {
+      first = changetype<UpdateParameter>(row).endUnit
+      row += offsetof<UpdateParameter>()
     }
+    const parameter = changetype<UpdateParameter>(row)
     const start = (u - first) * UPDATE_BLOCK
-    const gradient = load<usize>(row, 4) + (<usize>start << 2)
-    const count = min(UPDATE_BLOCK, load<i32>(row, 16) - start)
+    const gradient = parameter.gradient + (<usize>start << 2)
+    const count = min(UPDATE_BLOCK, parameter.size - start)
     let fine = i32x4.splat(-1)
     for (let i = 0; i < count; i += 4) {
       const g = loadLanes(gradient + (<usize>i << 2), min(4, count - i))
       fine = v128.and(fine, f32x4.le(f32x4.abs(g), limit))
     }
     // Whichever thread writes it, it is the same word.
-    if (!i32x4.all_true(fine)) store<i32>(address(call, Update.found), 1)
+    if (!i32x4.all_true(fine)) store<i32>(args.found, 1)
   }
 }
 
 /** Unit: UPDATE_BLOCK floats of one parameter. */
 export function update(call: usize, begin: i32, end: i32): void {
-  const op = word(call, Update.op)
+  const args = changetype<Update>(call)
+  const op = args.op
   if (op == UpdateOp.probe) return probe(call, begin, end)
-  const minusRate = f32x4.neg(splat(call, Update.rate)), decay = splat(call, Update.decay), keep = splat(call, Update.keep)
-  const a = splat(call, Update.a), b = splat(call, Update.b), correction = splat(call, Update.correction), epsilon = splat(call, Update.epsilon)
+  const minusRate = f32x4.neg(f32x4.splat(args.rate)), decay = f32x4.splat(args.decay), keep = f32x4.splat(args.keep)
+  const a = f32x4.splat(args.a), b = f32x4.splat(args.b), correction = f32x4.splat(args.correction), epsilon = f32x4.splat(args.epsilon)
   const fresh = f32x4.sub(f32x4.splat(1), op == UpdateOp.adam ? a : f32x4.splat(0)), freshSquare = f32x4.sub(f32x4.splat(1), b)
-  let row = call + (Update.rows << 2), first = 0
+  let row = call + offsetof<Update>(), first = 0
   for (let u = begin; u < end; u++) {
-    while (load<i32>(row, 20) <= u) {
-      first = load<i32>(row, 20)
-      row += 24
+    while (changetype<UpdateParameter>(row).endUnit <= u) {
+      first = changetype<UpdateParameter>(row).endUnit
+      row += offsetof<UpdateParameter>()
     }
+    const parameter = changetype<UpdateParameter>(row)
     const start = (u - first) * UPDATE_BLOCK, offset = <usize>start << 2
-    const w = load<usize>(row) + offset, gradient = load<usize>(row, 4) + offset
-    const means = load<usize>(row, 8), squares = load<usize>(row, 12)
-    const count = min(UPDATE_BLOCK, load<i32>(row, 16) - start)
+    const w = parameter.w + offset, gradient = parameter.gradient + offset
+    const means = parameter.means, squares = parameter.squares
+    const count = min(UPDATE_BLOCK, parameter.size - start)
     for (let i = 0; i < count; i += 4) {
       const lanes = min(4, count - i), at = <usize>i << 2
       const old = loadLanes(w + at, lanes)

@@ -8,8 +8,8 @@
  *
  * scratch: columns under `outputs` windows [columns][channels], and room for a vector; or totals [channels] (f64)
  */
-import { address, scratch, word } from './arguments'
-import { POOL_BLOCK, Pool } from './calls'
+import { scratch } from './arguments'
+import { POOL_BLOCK, Pool } from './abi'
 import { storeLanes } from './simd'
 
 /** Unit: one output row, `channels` channels of it; units of the same row are neighbours. NaN wins; nothing but padding gives -infinity. */
@@ -25,14 +25,15 @@ export function avgPool(call: usize, begin: i32, end: i32): void {
 // @ts-ignore: decorator
 @inline
 function pool<F>(call: usize, begin: i32, end: i32): void {
+  const args = changetype<Pool>(call)
   const mean = changetype<F>(0).mean
-  const ih = word(call, Pool.ih), iw = word(call, Pool.iw), c = word(call, Pool.c), oh = word(call, Pool.oh), ow = word(call, Pool.ow)
-  const tapsH = word(call, Pool.tapsH), tapsW = word(call, Pool.tapsW)
-  const stepH = word(call, Pool.stepH), stepW = word(call, Pool.stepW), firstH = word(call, Pool.firstH), firstW = word(call, Pool.firstW)
-  const tapStepH = word(call, Pool.tapStepH), tapStepW = word(call, Pool.tapStepW)
-  const unitChannels = word(call, Pool.channels), outputs = word(call, Pool.outputs)
+  const ih = args.ih, iw = args.iw, c = args.c, oh = args.oh, ow = args.ow
+  const tapsH = args.tapsH, tapsW = args.tapsW
+  const stepH = args.stepH, stepW = args.stepW, firstH = args.firstH, firstW = args.firstW
+  const tapStepH = args.tapStepH, tapStepW = args.tapStepW
+  const unitChannels = args.channels, outputs = args.outputs
   const slices = (c + unitChannels - 1) / unitChannels
-  const x = address(call, Pool.x), y = address(call, Pool.y)
+  const x = args.x, y = args.y
   const pixelStride: usize = c * 4, rowStride: usize = tapStepH * iw * pixelStride
   const columns = scratch()
 
@@ -65,8 +66,8 @@ function pool<F>(call: usize, begin: i32, end: i32): void {
         else if (mean && rowsLeft * taps > POOL_BLOCK) sumBlocks(window, rowsLeft, taps, rowStride, tapStepW * pixelStride, to, channels, columns)
         else fold<F>(window, rowsLeft, taps, rowStride, tapStepW * pixelStride, to, channels)
         if (mean) {
-          const lastH = ih + word(call, Pool.afterH), lastW = iw + word(call, Pool.afterW)
-          divide(to, channels, word(call, Pool.countPadding) ? (min(iy + tapsH, lastH) - iy) * (min(ix + tapsW, lastW) - ix) : max(1, count))
+          const lastH = ih + args.afterH, lastW = iw + args.afterW
+          divide(to, channels, args.countPadding ? (min(iy + tapsH, lastH) - iy) * (min(ix + tapsW, lastW) - ix) : max(1, count))
         }
         to += pixelStride
         ix += stepW

@@ -4,8 +4,8 @@
  *
  * Rows (inner = 1) are contiguous; columns (inner > 1) are taken side by side.
  */
-import { address, scratch, word } from './arguments'
-import { Reduce, ReduceOp, SOFTMAX_CHUNK, Scan, ScanOp, Softmax } from './calls'
+import { scratch } from './arguments'
+import { Reduce, ReduceOp, SOFTMAX_CHUNK, Scan, ScanOp, Softmax } from './abi'
 import { expRun } from './elementwise'
 import { expFalling, log } from './math'
 import { highHalf, loadPart, lowHalf, madd, storePart } from './simd'
@@ -15,16 +15,17 @@ const STRIP = 16
 
 /** Unit: `unit` outputs. max and min are NaN where an element is; argmax is the first of the largest, where there is a NaN the first of these. */
 export function reduce(call: usize, begin: i32, end: i32): void {
-  const op = word(call, Reduce.op), n = word(call, Reduce.n), inner = word(call, Reduce.inner), unit = word(call, Reduce.unit)
+  const args = changetype<Reduce>(call)
+  const op = args.op, n = args.n, inner = args.inner, unit = args.unit
   const divisor: f64 = op == ReduceOp.mean ? n : 1
   const flip = i32x4.splat(op == ReduceOp.min ? 0x80000000 : 0)
   const stride = <usize>inner << 2
-  const last = min(word(call, Reduce.outputs), end * unit)
+  const last = min(args.outputs, end * unit)
   for (let o = begin * unit; o < last; ) {
     const outer = o / inner, column = o - outer * inner
     const width = min(min(inner - column, last - o), STRIP)
-    const x = address(call, Reduce.x) + (<usize>(outer * n * inner + column) << 2)
-    const y = address(call, Reduce.y) + (<usize>o << 2)
+    const x = args.x + (<usize>(outer * n * inner + column) << 2)
+    const y = args.y + (<usize>o << 2)
     if (op == ReduceOp.prod) fold<Product>(x, n, stride, width, inner == 1, y)
     else if (op == ReduceOp.norm) fold<Norm>(x, n, stride, width, inner == 1, y)
     else if (inner == 1) {
@@ -255,15 +256,16 @@ function fold<F>(x: usize, n: i32, stride: usize, width: usize, row: bool, y: us
 
 /** Unit: `unit` vectors along n. y[k] = the sum (or product) of x[0] to x[k], kept in float64; `exclusive` without x[k], `reverse` from the end. y may be x. */
 export function scan(call: usize, begin: i32, end: i32): void {
-  const op = word(call, Scan.op), n = word(call, Scan.n), inner = word(call, Scan.inner), unit = word(call, Scan.unit)
-  const exclusive = word(call, Scan.exclusive), reverse = word(call, Scan.reverse)
+  const args = changetype<Scan>(call)
+  const op = args.op, n = args.n, inner = args.inner, unit = args.unit
+  const exclusive = args.exclusive, reverse = args.reverse
   const stride = <usize>inner << 2
-  const last = min(word(call, Scan.vectors), end * unit)
+  const last = min(args.vectors, end * unit)
   for (let o = begin * unit; o < last; ) {
     const outer = o / inner, column = o - outer * inner
     const width = min(min(inner - column, last - o), 4)
     const first = (<usize>(outer * n * inner + column) << 2) + (reverse ? <usize>(n - 1) * stride : 0)
-    const x = address(call, Scan.x) + first, y = address(call, Scan.y) + first
+    const x = args.x + first, y = args.y + first
     const step = reverse ? -stride : stride
     if (op == ScanOp.sumInt) scanInts(x, y, n, width, step, exclusive)
     else scanFloats(x, y, n, width, step, exclusive, op == ScanOp.prod)
@@ -302,14 +304,15 @@ function scanInts(x: usize, y: usize, n: i32, width: usize, step: usize, exclusi
  * scratch: tail [16] | exponentials of as many rows as SOFTMAX_CHUNK holds, at least one
  */
 export function softmax(call: usize, begin: i32, end: i32): void {
-  const n = word(call, Softmax.n), inner = word(call, Softmax.inner), unit = word(call, Softmax.unit), logarithm = word(call, Softmax.log)
+  const args = changetype<Softmax>(call)
+  const n = args.n, inner = args.inner, unit = args.unit, logarithm = args.log
   const stride = <usize>inner << 2
-  const last = min(word(call, Softmax.vectors), end * unit)
+  const last = min(args.vectors, end * unit)
   for (let o = begin * unit; o < last; ) {
     const outer = o / inner, column = o - outer * inner
     const width = inner == 1 ? min(last - o, max(1, SOFTMAX_CHUNK / n)) : min(min(inner - column, last - o), 4)
     const offset = <usize>(outer * n * inner + column) << 2
-    const x = address(call, Softmax.x) + offset, y = address(call, Softmax.y) + offset
+    const x = args.x + offset, y = args.y + offset
     if (inner == 1) softmaxRows(x, n, width, y, logarithm)
     else softmaxColumns(x, n, stride, width, y, logarithm)
     o += width

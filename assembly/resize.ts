@@ -6,8 +6,8 @@
  *
  * scratch: table [ow] of (byte offset of the pixel at or before the position, that of the next, fraction between them)
  */
-import { address, scratch, word } from './arguments'
-import { Resize, ResizeGradient } from './calls'
+import { scratch } from './arguments'
+import { Resize, ResizeGradient } from './abi'
 import { loadPart, madd, storePart } from './simd'
 
 /** Unit: `rows` output rows. The pixel at floor(position). */
@@ -23,19 +23,20 @@ export function resizeBilinear(call: usize, begin: i32, end: i32): void {
 // @ts-ignore: decorator
 @inline
 function resize<F>(call: usize, begin: i32, end: i32): void {
-  const ih = word(call, Resize.ih), oh = word(call, Resize.oh), unitRows = word(call, Resize.rows)
-  const xPixelStride = word(call, Resize.c) * 4
-  const xRowStride = word(call, Resize.iw) * xPixelStride, yRowStride = word(call, Resize.ow) * xPixelStride
-  const table = scratch(), tableEnd = table + word(call, Resize.ow) * 12
+  const args = changetype<Resize>(call)
+  const ih = args.ih, oh = args.oh, unitRows = args.rows
+  const xPixelStride = args.c * 4
+  const xRowStride = args.iw * xPixelStride, yRowStride = args.ow * xPixelStride
+  const table = scratch(), tableEnd = table + args.ow * 12
   for (let entry = table, o = 0; entry < tableEnd; entry += 12, o++) {
-    point(entry, o, word(call, Resize.stepW), word(call, Resize.firstW), word(call, Resize.unitsW), word(call, Resize.iw), xPixelStride)
+    point(entry, o, args.stepW, args.firstW, args.unitsW, args.iw, xPixelStride)
   }
   const row = tableEnd
-  const last = min(end * unitRows, word(call, Resize.n) * oh)
+  const last = min(end * unitRows, args.n * oh)
   for (let r = begin * unitRows; r < last; r++) {
-    point(row, r % oh, word(call, Resize.stepH), word(call, Resize.firstH), word(call, Resize.unitsH), ih, xRowStride)
-    const image = address(call, Resize.x) + (r / oh) * ih * xRowStride
-    const y = address(call, Resize.y) + r * yRowStride
+    point(row, r % oh, args.stepH, args.firstH, args.unitsH, ih, xRowStride)
+    const image = args.x + (r / oh) * ih * xRowStride
+    const y = args.y + r * yRowStride
     changetype<F>(0).row(image + load<u32>(row), image + load<u32>(row, 4), load<f32>(row, 8), table, tableEnd, y, xPixelStride)
   }
 }
@@ -95,19 +96,20 @@ function storeWithin(p: usize, v: v128, end: usize): void {
 
 /** Unit: one image. The way back: dy goes to the pixels that the output read, by their weights. x is dx here, y is dy; `bilinear` 0: to the nearest alone. */
 export function resizeGradient(call: usize, begin: i32, end: i32): void {
-  const ih = word(call, Resize.ih), oh = word(call, Resize.oh), bilinear = word(call, ResizeGradient.bilinear)
-  const xPixelStride = word(call, Resize.c) * 4
-  const xRowStride = word(call, Resize.iw) * xPixelStride
-  const table = scratch(), tableEnd = table + word(call, Resize.ow) * 12, row = tableEnd
+  const args = changetype<ResizeGradient>(call)
+  const ih = args.ih, oh = args.oh, bilinear = args.bilinear
+  const xPixelStride = args.c * 4
+  const xRowStride = args.iw * xPixelStride
+  const table = scratch(), tableEnd = table + args.ow * 12, row = tableEnd
   for (let entry = table, o = 0; entry < tableEnd; entry += 12, o++) {
-    point(entry, o, word(call, Resize.stepW), word(call, Resize.firstW), word(call, Resize.unitsW), word(call, Resize.iw), xPixelStride)
+    point(entry, o, args.stepW, args.firstW, args.unitsW, args.iw, xPixelStride)
   }
   for (let n = begin; n < end; n++) {
-    const dx = address(call, Resize.x) + n * ih * xRowStride
+    const dx = args.x + n * ih * xRowStride
     memory.fill(dx, 0, ih * xRowStride)
-    let dy = address(call, Resize.y) + n * oh * word(call, Resize.ow) * xPixelStride
+    let dy = args.y + n * oh * args.ow * xPixelStride
     for (let oy = 0; oy < oh; oy++) {
-      point(row, oy, word(call, Resize.stepH), word(call, Resize.firstH), word(call, Resize.unitsH), ih, xRowStride)
+      point(row, oy, args.stepH, args.firstH, args.unitsH, ih, xRowStride)
       const upper = dx + load<u32>(row), lower = dx + load<u32>(row, 4), down = load<f32>(row, 8)
       for (let entry = table; entry < tableEnd; entry += 12) {
         const left: usize = load<u32>(entry), right: usize = load<u32>(entry, 4), across = load<f32>(entry, 8)

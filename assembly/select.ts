@@ -1,6 +1,6 @@
 /** One of two elements by a mask of bytes, and logic on bytes: 0 is false, all else true. */
-import { address, scratch, word } from './arguments'
-import { SELECT_BLOCK, Select, SelectOp } from './calls'
+import { scratch } from './arguments'
+import { SELECT_BLOCK, Select, SelectOp } from './abi'
 
 /** Each sees 16 bytes at once: `unset` is -1 where the mask is 0, a and b are what they are. */
 // @ts-ignore: decorator
@@ -73,24 +73,25 @@ function fill16(operand: usize, bytes: i32, room: usize): void {
  * scratch, 64 bytes each: 16 times a | 16 times b | the last up to 15 of mask | of a | of b | of y
  */
 export function select(call: usize, begin: i32, end: i32): void {
-  const op = word(call, Select.op), size = word(call, Select.size), bytes = word(call, Select.bytes)
+  const args = changetype<Select>(call)
+  const op = args.op, size = args.size, bytes = args.bytes
   const step = <usize>bytes * 16
   const room = scratch()
-  const aStep = word(call, Select.aOne) ? 0 : step, bStep = word(call, Select.bOne) ? 0 : step
-  let aBase = address(call, Select.a), bBase = address(call, Select.b)
+  const aStep = args.aOne ? 0 : step, bStep = args.bOne ? 0 : step
+  let aBase = args.a, bBase = args.b
   if (!aStep) {
-    fill16(aBase ? aBase : call + (Select.aValue << 2), bytes, room)
+    fill16(aBase ? aBase : call + offsetof<Select>('aValue'), bytes, room)
     aBase = room
   }
   if (!bStep) {
-    fill16(bBase ? bBase : call + (Select.bValue << 2), bytes, room + 64)
+    fill16(bBase ? bBase : call + offsetof<Select>('bValue'), bytes, room + 64)
     bBase = room + 64
   }
   for (let u = begin; u < end; u++) {
     const first = u * SELECT_BLOCK, count = min(SELECT_BLOCK, size - first), whole = count & -16
-    const mask = address(call, Select.mask) + first
+    const mask = args.mask + first
     const a = aStep ? aBase + <usize>first * bytes : aBase, b = bStep ? bBase + <usize>first * bytes : bBase
-    const y = address(call, Select.y) + <usize>first * bytes
+    const y = args.y + <usize>first * bytes
     selectRun(op, bytes, mask, a, b, y, whole, aStep, bStep)
     const left = <usize>(count - whole)
     if (left) {

@@ -24,8 +24,8 @@
  * scratch: zeros [8] | grid [36][4] | sizes [6][3][4] | fates [tiles] | addresses [16][10] | patch [36][slice's ic] | table [tiles][2] |
  *          V [36][tiles][slice's ic] | M [36][tiles][8 panels] | filter [9][ic of a group][8]
  */
-import { address, scratch, splat, word } from './arguments'
-import { FILTER_CHANNELS, Winograd, WinogradFilter } from './calls'
+import { scratch } from './arguments'
+import { FILTER_CHANNELS, Winograd, WinogradFilter } from './abi'
 import { copyFloats } from './layout'
 import { TILE_ROWS, clamp, storeLanes } from './simd'
 import { runTiles } from './tile'
@@ -76,9 +76,10 @@ function transformFilter(g0: v128, g1: v128, g2: v128, to: usize, toStride: usiz
  * scratch: columns [18][4] | block [36][FILTER_CHANNELS][8]
  */
 export function winogradFilter(call: usize, begin: i32, end: i32): void {
-  const ic = word(call, WinogradFilter.ic), oc = word(call, WinogradFilter.oc)
-  const tapHStride: usize = word(call, WinogradFilter.tapHStride), tapWStride: usize = word(call, WinogradFilter.tapWStride)
-  const rowStride: usize = word(call, WinogradFilter.rowStride), columnStride: usize = word(call, WinogradFilter.columnStride)
+  const args = changetype<WinogradFilter>(call)
+  const ic = args.ic, oc = args.oc
+  const tapHStride: usize = args.tapHStride, tapWStride: usize = args.tapWStride
+  const rowStride: usize = args.rowStride, columnStride: usize = args.columnStride
   const positionStride = ((oc + 7) / 8) * ic * 32
   const columns = scratch(), block = columns + 18 * 16
   for (let first = begin * ic; first < end * ic; ) {
@@ -86,7 +87,7 @@ export function winogradFilter(call: usize, begin: i32, end: i32): void {
     const count = min(FILTER_CHANNELS, ic - i)
     for (let part = 0; part < 2 * count; part++) {
       const o = panel * 8 + (part & 1) * 4
-      const from = address(call, WinogradFilter.filter) + (i + (part >> 1)) * rowStride + o * columnStride
+      const from = args.filter + (i + (part >> 1)) * rowStride + o * columnStride
       const lanes = max(0, min(4, oc - o))
       for (let kx = 0; kx < 3; kx++) {
         const column = from + kx * tapWStride
@@ -100,7 +101,7 @@ export function winogradFilter(call: usize, begin: i32, end: i32): void {
         transformFilter(v128.load(g), v128.load(g, 16), v128.load(g, 32), to, FILTER_CHANNELS * 32)
       }
     }
-    const to = address(call, WinogradFilter.panels) + first * 32
+    const to = args.panels + first * 32
     for (let position = 0; position < 36; position++) copyFloats(block + position * FILTER_CHANNELS * 32, to + position * positionStride, count * 8)
     first += count
   }
@@ -119,13 +120,14 @@ function loadColumns(p: usize, lanes: i32, columnStride: usize): v128 {
 
 /** Unit: `tiles` tiles of 4x4 outputs x `panels` panels of 8 output channels; units of the same tiles are neighbours. */
 export function winograd(call: usize, begin: i32, end: i32): void {
-  const oc = word(call, Winograd.oc), groups = word(call, Winograd.groups), groupIn = word(call, Winograd.ic) / groups
-  const tilesH = (word(call, Winograd.oh) + 3) / 4, tilesW = (word(call, Winograd.ow) + 3) / 4
-  const allTiles = word(call, Winograd.n) * tilesH * tilesW
-  const tiles = word(call, Winograd.tiles), unitPanels = word(call, Winograd.panels)
+  const args = changetype<Winograd>(call)
+  const oc = args.oc, groups = args.groups, groupIn = args.ic / groups
+  const tilesH = (args.oh + 3) / 4, tilesW = (args.ow + 3) / 4
+  const allTiles = args.n * tilesH * tilesW
+  const tiles = args.tiles, unitPanels = args.panels
   const allPanels = (oc + 7) / 8, groupPanels = allPanels / groups
   const slices = (allPanels + unitPanels - 1) / unitPanels
-  const w = address(call, Winograd.w)
+  const w = args.w
   const none = f32x4.splat(-Infinity), all = f32x4.splat(Infinity)
 
   const zeros = scratch()
@@ -150,7 +152,7 @@ export function winograd(call: usize, begin: i32, end: i32): void {
     if (block != transformed || groups > 1) {
       const first = groups > 1 ? panel0 / groupPanels * groupIn : 0, last = groups > 1 ? panel1 / groupPanels * groupIn : groupIn
       for (let t = 0; t < count; t++) {
-        const fate = inputTile(call, firstTile + t, first, last, groupIn, t > 0, patch, grid, sizes, v + t * depth * 4, vStride)
+        const fate = inputTile(args, firstTile + t, first, last, groupIn, t > 0, patch, grid, sizes, v + t * depth * 4, vStride)
         store<i32>(fates + t * 4, fate)
       }
       for (let t = 0; t < count; t++) {
@@ -173,13 +175,13 @@ export function winograd(call: usize, begin: i32, end: i32): void {
     for (let t = 0; t < count; t++) {
       const fate = load<i32>(fates + t * 4), last = min(oc, panel1 * 8)
       if (fate == DIRECT) direct++
-      else outputTile(call, firstTile + t, panel0 * 8, last, grid, m + t * mTileStride, mStride)
-      if (fate > 0) biasAlone(call, firstTile + t, fate, panel0 * 8, last)
+      else outputTile(args, firstTile + t, panel0 * 8, last, grid, m + t * mTileStride, mStride)
+      if (fate > 0) biasAlone(args, firstTile + t, fate, panel0 * 8, last)
     }
     for (let panel = panel0; direct && panel < panel1; panel++) {
       filterBack(w + panel * groupIn * 32, allPanels * groupIn * 32, groupIn, filter)
       for (let t = 0; t < count; t++) {
-        if (load<i32>(fates + t * 4) == DIRECT) directTile(call, firstTile + t, panel, patch, addresses, filter, zeros)
+        if (load<i32>(fates + t * 4) == DIRECT) directTile(args, firstTile + t, panel, patch, addresses, filter, zeros)
       }
     }
   }
@@ -195,32 +197,32 @@ function apart(bytes: i32): i32 {
 /** Where the input of a tile starts. */
 // @ts-ignore: decorator
 @inline
-function tileRow(call: usize, tile: i32): i32 {
-  const tilesH = (word(call, Winograd.oh) + 3) / 4, tilesW = (word(call, Winograd.ow) + 3) / 4
+function tileRow(args: Winograd, tile: i32): i32 {
+  const tilesH = (args.oh + 3) / 4, tilesW = (args.ow + 3) / 4
   return (tile / tilesW) % tilesH * 4
 }
 
 // @ts-ignore: decorator
 @inline
-function tileColumn(call: usize, tile: i32): i32 {
-  return tile % ((word(call, Winograd.ow) + 3) / 4) * 4
+function tileColumn(args: Winograd, tile: i32): i32 {
+  return tile % ((args.ow + 3) / 4) * 4
 }
 
 /** Address of channel 0 of pixel (iy, ix) of the image that a tile belongs to, which need not lie in it. */
 // @ts-ignore: decorator
 @inline
-function pixelAt(call: usize, tile: i32, iy: i32, ix: i32): usize {
-  const tilesH = (word(call, Winograd.oh) + 3) / 4, tilesW = (word(call, Winograd.ow) + 3) / 4
-  const ih = word(call, Winograd.ih), iw = word(call, Winograd.iw)
-  return address(call, Winograd.x) + ((tile / (tilesH * tilesW) * ih + iy) * iw + ix) * word(call, Winograd.ic) * 4
+function pixelAt(args: Winograd, tile: i32, iy: i32, ix: i32): usize {
+  const tilesH = (args.oh + 3) / 4, tilesW = (args.ow + 3) / 4
+  const ih = args.ih, iw = args.iw
+  return args.x + ((tile / (tilesH * tilesW) * ih + iy) * iw + ix) * args.ic * 4
 }
 
 /** Copies the 6x6 pixels of a tile, channels [first, last), zeros where there are none. */
-function gather(call: usize, tile: i32, first: i32, last: i32, patch: usize, stride: usize): void {
-  const ih = word(call, Winograd.ih), iw = word(call, Winograd.iw)
-  const iy = tileRow(call, tile) - word(call, Winograd.beforeH), ix = tileColumn(call, tile) - word(call, Winograd.beforeW)
-  const pixelStride = word(call, Winograd.ic) * 4
-  const from = pixelAt(call, tile, iy, ix) + first * 4
+function gather(args: Winograd, tile: i32, first: i32, last: i32, patch: usize, stride: usize): void {
+  const ih = args.ih, iw = args.iw
+  const iy = tileRow(args, tile) - args.beforeH, ix = tileColumn(args, tile) - args.beforeW
+  const pixelStride = args.ic * 4
+  const from = pixelAt(args, tile, iy, ix) + first * 4
   memory.fill(patch, 0, 36 * stride)
   for (let row = max(0, -iy); row < min(6, ih - iy); row++) {
     for (let column = max(0, -ix); column < min(6, iw - ix); column++) {
@@ -230,18 +232,18 @@ function gather(call: usize, tile: i32, first: i32, last: i32, patch: usize, str
 }
 
 /** B' d B of one tile, channels [first, last): to[position][channel - first]. The answer is its fate. `next`: the tile before was transformed right before. */
-function inputTile(call: usize, tile: i32, first: i32, last: i32, groupIn: i32, next: bool, patch: usize, grid: usize, sizes: usize, to: usize, positionStride: usize): i32 {
-  const ih = word(call, Winograd.ih), iw = word(call, Winograd.iw), ic = word(call, Winograd.ic)
-  const oy = tileRow(call, tile), ox = tileColumn(call, tile)
-  const iy = oy - word(call, Winograd.beforeH), ix = ox - word(call, Winograd.beforeW)
-  const rows = min(4, word(call, Winograd.oh) - oy), columns = min(4, word(call, Winograd.ow) - ox)
+function inputTile(args: Winograd, tile: i32, first: i32, last: i32, groupIn: i32, next: bool, patch: usize, grid: usize, sizes: usize, to: usize, positionStride: usize): i32 {
+  const ih = args.ih, iw = args.iw, ic = args.ic
+  const oy = tileRow(args, tile), ox = tileColumn(args, tile)
+  const iy = oy - args.beforeH, ix = ox - args.beforeW
+  const rows = min(4, args.oh - oy), columns = min(4, args.ow - ox)
   const channels = last - first, depth = (channels + 3) & ~3
-  let from = pixelAt(call, tile, iy, ix) + first * 4
+  let from = pixelAt(args, tile, iy, ix) + first * 4
   let pixelStride = ic * 4, rowStride = iw * pixelStride
   // Pixels a multiple of 1 KB apart crowd into few sets of the cache.
   if (iy < 0 || ix < 0 || iy + 6 > ih || ix + 6 > iw || depth != channels || pixelStride % 1024 == 0) {
     const stride = apart(depth * 4)
-    gather(call, tile, first, last, patch, stride)
+    gather(args, tile, first, last, patch, stride)
     from = patch
     pixelStride = stride
     rowStride = 6 * pixelStride
@@ -360,12 +362,12 @@ function fateOf(from: usize, pixelStride: usize, rowStride: usize, depth: i32, r
 }
 
 /** y = clamp(b) of the outputs of a tile that a mask names, channels [first, last). */
-function biasAlone(call: usize, tile: i32, mask: i32, first: i32, last: i32): void {
-  const ow = word(call, Winograd.ow), oc = word(call, Winograd.oc), b = address(call, Winograd.b)
-  const low = splat(call, Winograd.low), high = splat(call, Winograd.high)
+function biasAlone(args: Winograd, tile: i32, mask: i32, first: i32, last: i32): void {
+  const ow = args.ow, oc = args.oc, b = args.b
+  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
   for (let output = 0; output < 16; output++) {
     if (mask >> output & 1) {
-      const y = outputAt(call, tile, output)
+      const y = outputAt(args, tile, output)
       for (let c = first; c < last; c += 4) storeLanes(y + c * 4, clamp(b ? v128.load(b + c * 4) : f32x4.splat(0), low, high), min(4, last - c))
     }
   }
@@ -374,11 +376,11 @@ function biasAlone(call: usize, tile: i32, mask: i32, first: i32, last: i32): vo
 /** Address of channel 0 of an output of a tile, counted row by row. */
 // @ts-ignore: decorator
 @inline
-function outputAt(call: usize, tile: i32, output: i32): usize {
-  const tilesH = (word(call, Winograd.oh) + 3) / 4, tilesW = (word(call, Winograd.ow) + 3) / 4
-  const oh = word(call, Winograd.oh), ow = word(call, Winograd.ow)
-  const row = (tile / (tilesH * tilesW)) * oh + tileRow(call, tile) + output / 4
-  return address(call, Winograd.y) + (row * ow + tileColumn(call, tile) + output % 4) * word(call, Winograd.oc) * 4
+function outputAt(args: Winograd, tile: i32, output: i32): usize {
+  const tilesH = (args.oh + 3) / 4, tilesW = (args.ow + 3) / 4
+  const oh = args.oh, ow = args.ow
+  const row = (tile / (tilesH * tilesW)) * oh + tileRow(args, tile) + output / 4
+  return args.y + (row * ow + tileColumn(args, tile) + output % 4) * args.oc * 4
 }
 
 /** A filter from its transformed panel: with m = G g its elements are 4 m0, 3 (m2 - m1) and m5, along each axis. to[9][ic][8] */
@@ -407,11 +409,11 @@ function columnBack(row: usize, positionStride: usize, kx: i32): v128 {
 }
 
 /** y = clamp(b + x w) of one tile and one panel, by definition. */
-function directTile(call: usize, tile: i32, panel: i32, patch: usize, addresses: usize, filter: usize, zeros: usize): void {
-  const oc = word(call, Winograd.oc), groups = word(call, Winograd.groups), groupIn = word(call, Winograd.ic) / groups
-  const rows = min(4, word(call, Winograd.oh) - tileRow(call, tile)), columns = min(4, word(call, Winograd.ow) - tileColumn(call, tile))
+function directTile(args: Winograd, tile: i32, panel: i32, patch: usize, addresses: usize, filter: usize, zeros: usize): void {
+  const oc = args.oc, groups = args.groups, groupIn = args.ic / groups
+  const rows = min(4, args.oh - tileRow(args, tile)), columns = min(4, args.ow - tileColumn(args, tile))
   const first = panel / ((oc + 7) / 8 / groups) * groupIn, stride = apart(groupIn * 4)
-  gather(call, tile, first, first + groupIn, patch, stride)
+  gather(args, tile, first, first + groupIn, patch, stride)
   const count = rows * columns
   let entry = addresses
   for (let begin = 0; begin < count; begin += TILE_ROWS) {
@@ -420,25 +422,25 @@ function directTile(call: usize, tile: i32, panel: i32, patch: usize, addresses:
       for (let pixel = begin; pixel < end; pixel++) {
         const row = pixel / columns, column = pixel % columns
         const corner = (row + part / 3) * 6 + column + part % 3
-        store<usize>(entry, part < 0 ? outputAt(call, tile, row * 4 + column) : patch + corner * stride)
+        store<usize>(entry, part < 0 ? outputAt(args, tile, row * 4 + column) : patch + corner * stride)
         entry += 4
       }
     }
   }
-  const b = address(call, Winograd.b), left = min(8, oc - panel * 8)
-  runTiles(count, addresses, 9, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left, splat(call, Winograd.low), splat(call, Winograd.high))
+  const b = args.b, left = min(8, oc - panel * 8)
+  runTiles(count, addresses, 9, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left, f32x4.splat(args.low), f32x4.splat(args.high))
 }
 
 /** y = clamp(b + A' m A) of one tile, channels [first, last), from[position][channel - first]. */
-function outputTile(call: usize, tile: i32, first: i32, last: i32, grid: usize, from: usize, positionStride: usize): void {
-  const oh = word(call, Winograd.oh), ow = word(call, Winograd.ow), oc = word(call, Winograd.oc)
+function outputTile(args: Winograd, tile: i32, first: i32, last: i32, grid: usize, from: usize, positionStride: usize): void {
+  const oh = args.oh, ow = args.ow, oc = args.oc
   const tilesH = (oh + 3) / 4, tilesW = (ow + 3) / 4
   const n = tile / (tilesH * tilesW), ty = (tile / tilesW) % tilesH, tx = tile % tilesW
   const rows = min(4, oh - ty * 4), columns = min(4, ow - tx * 4)
-  const low = splat(call, Winograd.low), high = splat(call, Winograd.high)
-  const b = address(call, Winograd.b)
+  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
+  const b = args.b
   const rowStride = ow * oc * 4
-  let y = address(call, Winograd.y) + (((n * oh + ty * 4) * ow + tx * 4) * oc + first) * 4
+  let y = args.y + (((n * oh + ty * 4) * ow + tx * 4) * oc + first) * 4
   for (let c = first; c < last; c += 4) {
     const lanes = min(4, last - c)
     for (let row = 0; row < 6; row++) {

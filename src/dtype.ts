@@ -73,3 +73,12 @@ export function checkElement(op: string, argument: string, value: unknown, dtype
 
 /** 'a', 'a or b', 'a, b or c' */
 export const listOf = (names: readonly string[]): string => names.join(', ').replace(/, ([^,]+)$/, ' or $1')
+
+const word = new DataView(new ArrayBuffer(4))
+
+/** The 32 bits of a word whose first bytes are this element. @internal */
+export function wordOfElement(value: number, dtype: DType): number {
+  if (dtype !== 'float32') return value
+  word.setFloat32(0, value)
+  return word.getInt32(0)
+}

@@ -7,9 +7,10 @@ import { disposal, isMap, isModule, isSet, isThenable } from './realm.js'
 import { isShape, printShape, type Shape } from './shape.js'
 import type { Tape } from './tape.js'
 import { type AnyTensor, checkNumbers, type Numbers, Tensor } from './tensor.js'
+import type { Block } from './wasm/abi.js'
 import { reachBuiltins } from './wasm/host.js'
 import { Control, controlWords } from './wasm/job.js'
-import { type Exports, type Kernel, kernelNames } from './wasm/kernels.js'
+import { blocks, type Exports, type Job, type Kernel, kernelNames } from './wasm/kernels.js'
 import { type Build, chooseBuild, compileSource, loadChosen, type WasmSource } from './wasm/load.js'
 import { Allocator } from './wasm/memory.js'
 import { chooseThreads, Workers } from './wasm/workers.js'
@@ -164,8 +165,6 @@ export class Engine {
   private tensors = 0
   private recording: Program | undefined
   private dry = false
-  /** Words of the argument blocks handed out while recording. */
-  private readonly callLengths = new Map<number, number>()
   private scopes: Set<AnyTensor>[] = []
 
   /** @internal */
@@ -411,15 +410,6 @@ export class Engine {
     if (!this.disposed) this.allocator.release(pointer)
   }
 
-  /** An argument block: the index in `i32` (and `f32`) of its first word. It is good for the next `run`. @internal */
-  call(length: number): number {
-    if (this.nextCall + length > CALL_BYTES / 4) this.nextCall = 0
-    const call = this.calls / 4 + this.nextCall
-    this.nextCall += length
-    if (this.recording) this.callLengths.set(call, length)
-    return call
-  }
-
   /** Sees to it that every thread has this much scratch memory. @internal */
   scratch(bytes: number): void {
     if (bytes <= this.scratchBytes) return
@@ -432,10 +422,16 @@ export class Engine {
     this.i32[this.control / 4 + Control.scratchStride] = stride
   }
 
-  /** Runs units [0, units) of a kernel, on all threads where `work` (about how many multiply-adds or numbers moved) is worth it. @internal */
-  run(kernel: Kernel, call: number, units: number, work = units * 4096): void {
+  /** Runs all units of a job, on all threads where its work is worth it. Its scratch and its tensors are allocated before. @internal */
+  run<K extends Kernel>({ kernel, args, units, work = units * 4096 }: Job<K>): void {
+    const block = blocks[kernel] as Block<typeof args>
+    const words = block.words(args)
+    if (this.nextCall + words > CALL_BYTES / 4) this.nextCall = 0
+    const call = this.calls / 4 + this.nextCall
+    this.nextCall += words
+    block.write(args, call, this.i32, this.f32)
     if (this.recording) {
-      this.recording.add(kernel, this.i32.slice(call, call + this.callLengths.get(call)!), units, work)
+      this.recording.add(kernel, this.i32.slice(call, call + words), units, work)
       if (this.dry) return
     }
     this.execute(kernel, call, units, work)

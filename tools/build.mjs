@@ -8,6 +8,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { createRequire } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
 import { build } from 'esbuild'
+import { generate } from './abi.mjs'
 import { writeDeclarations } from './declarations.mjs'
 import { binaryModule, textModule } from './inline.mjs'
 
@@ -59,6 +60,7 @@ async function compile(config, target) {
 }
 
 async function makeBinaries() {
+  writeFileSync('src/wasm/abi.ts', generate(readFileSync('assembly/abi.ts', 'utf8')))
   for (const target of ['simd128', 'relaxed']) {
     const file = `build/${target}.wasm`
     await compile('asconfig.json', target)
@@ -151,7 +153,7 @@ const binaries = await bundle(BINARIES, [], { entryNames: '[name]-[hash]', sourc
 const library = await bundle(LIBRARY, binaries)
 const node = await bundle({ ...NODE, ...COMMANDS }, library)
 const exports = Object.fromEntries([...library, ...node].map((module) => [module.name, module.exports]))
-await unlessMade('build/types', [...sourcesOf('src'), ...sourcesOf('tools'), 'assembly/calls.ts', 'package-lock.json'], () =>
+await unlessMade('build/types', [...sourcesOf('src'), ...sourcesOf('tools'), 'package-lock.json'], () =>
   writeDeclarations({ entries: ENTRIES, entryOf, exports, folder: 'build/types', tsconfig: 'src/tsconfig.json' }),
 )
 cpSync('build/types', 'dist/types', { recursive: true })

@@ -3,7 +3,7 @@
  *
  * The kernels (assembly/image.ts) read rows by address. A border is nothing but a list: of rows here, of columns for the sides.
  */
-import { Filter } from '../../assembly/calls.js'
+
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import type { Names } from '../options.js'
@@ -149,30 +149,33 @@ function withWork<T>(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, rule: Rul
 type Shape4 = [n: number, h: number, w: number, c: number]
 
 function runFilter(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, work: Work, y: number): void {
-  const { i32, f32 } = engine
   const [kh, kw] = plan.size
-  const call = engine.call(Filter.length)
-  i32[call + Filter.rows] = work.rows
-  i32[call + Filter.sides] = work.sides
-  i32[call + Filter.top] = anchorOf(kh)
-  i32[call + Filter.left] = anchorOf(kw)
-  i32[call + Filter.y] = y
-  i32[call + Filter.h] = h
-  i32[call + Filter.w] = w
-  i32[call + Filter.c] = c
-  i32[call + Filter.kh] = kh
-  i32[call + Filter.kw] = kw
-  i32[call + Filter.weights] = work.weights
-  i32[call + Filter.across] = plan.across ? work.across : 0
-  i32[call + Filter.shift] = plan.shifts?.[0] ?? 0
-  i32[call + Filter.shiftAcross] = plan.shifts?.[1] ?? 0
-  i32[call + Filter.blend] = Number(plan.blend !== undefined)
-  f32[call + Filter.keep] = plan.blend?.keep ?? 0
-  f32[call + Filter.gain] = plan.blend?.gain ?? 1
-  f32[call + Filter.threshold] = plan.blend?.threshold ?? 0
-  f32[call + Filter.side] = plan.smooth?.[0] ?? 0
-  f32[call + Filter.centre] = plan.smooth?.[1] ?? 0
-  engine.run(plan.kernel, call, w * c === 0 ? 0 : n * h)
+  engine.run({
+    kernel: plan.kernel,
+    args: {
+      rows: work.rows,
+      sides: work.sides,
+      top: anchorOf(kh),
+      left: anchorOf(kw),
+      y,
+      h,
+      w,
+      c,
+      kh,
+      kw,
+      weights: work.weights,
+      across: plan.across ? work.across : 0,
+      shift: plan.shifts?.[0] ?? 0,
+      shiftAcross: plan.shifts?.[1] ?? 0,
+      blend: Number(plan.blend !== undefined),
+      keep: plan.blend?.keep ?? 0,
+      gain: plan.blend?.gain ?? 1,
+      threshold: plan.blend?.threshold ?? 0,
+      side: plan.smooth?.[0] ?? 0,
+      centre: plan.smooth?.[1] ?? 0,
+    },
+    units: w * c === 0 ? 0 : n * h,
+  })
 }
 
 function filterTensor(engine: Engine, x: Tensor, plan: Plan, rule: Rule): Tensor {

@@ -1,5 +1,5 @@
 /** Bytes, as canvases and image files have them, to tensors and back. */
-import { FromBytes, ToBytes } from '../../assembly/calls.js'
+
 import { Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { checkOptions, isInteger, isName, type Names } from '../options.js'
@@ -142,18 +142,10 @@ export function runFromBytes(
   shift: readonly number[],
   packed = false,
 ): void {
-  const { i32, f32 } = engine
-  const call = engine.call(FromBytes.length)
-  i32[call + FromBytes.bytes] = bytes
-  i32[call + FromBytes.y] = y
-  i32[call + FromBytes.w] = w
-  i32[call + FromBytes.c] = c
-  for (let i = 0; i < 4; i++) {
-    f32[call + FromBytes.scale + i] = scale[i] ?? 0
-    f32[call + FromBytes.shift + i] = shift[i] ?? 0
-  }
-  i32[call + FromBytes.packed] = Number(packed)
-  engine.run('fromBytes', call, h)
+  const [scaleR = 0, scaleG = 0, scaleB = 0, scaleA = 0] = scale
+  const [shiftR = 0, shiftG = 0, shiftB = 0, shiftA = 0] = shift
+  const scales = { scaleR, scaleG, scaleB, scaleA, shiftR, shiftG, shiftB, shiftA }
+  engine.run({ kernel: 'fromBytes', args: { bytes, y, w, c, ...scales, packed: Number(packed) }, units: h })
 }
 
 /**
@@ -188,13 +180,16 @@ export function toImageData(x: Tensor): OwnPixels {
 
 /** `alpha`: address of RGBA bytes whose alpha to take, or 0. `packed`: as many bytes as floats, not RGBA. @internal */
 export function runToBytes(engine: Engine, x: number, bytes: number, h: number, w: number, c: number, alpha: number, packed = false): void {
-  const { i32 } = engine
-  const call = engine.call(ToBytes.length)
-  i32[call + ToBytes.x] = x
-  i32[call + ToBytes.bytes] = bytes
-  i32[call + ToBytes.w] = w
-  i32[call + ToBytes.c] = c
-  i32[call + ToBytes.alpha] = alpha
-  i32[call + ToBytes.packed] = Number(packed)
-  engine.run('toBytes', call, h)
+  engine.run({
+    kernel: 'toBytes',
+    args: {
+      x,
+      bytes,
+      w,
+      c,
+      alpha,
+      packed: Number(packed),
+    },
+    units: h,
+  })
 }

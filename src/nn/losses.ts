@@ -1,5 +1,5 @@
 /** Losses: one number that says how far off an answer is. All are means, of the batch or of all elements. */
-import { BinaryOp } from '../../assembly/calls.js'
+
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { clamp, NO_CLAMP, relu, softplus } from '../ops/activation.js'
@@ -10,6 +10,7 @@ import { logSoftmax } from '../ops/softmax.js'
 import { checkNumber, checkOptions, type Names } from '../options.js'
 import { type Shape, sameShape, sizeOf } from '../shape.js'
 import { Tensor } from '../tensor.js'
+import { BinaryOp } from '../wasm/abi.js'
 
 /** Which class each sample belongs to: indices from 0, or probabilities. */
 export type Labels = Int32Array | Uint8Array | readonly number[] | Tensor

@@ -1,5 +1,5 @@
 /** Optimisers: the plan of assembly/optimise.ts, which moves all parameters in one call. */
-import { UPDATE_BLOCK, Update, UpdateOp } from '../../assembly/calls.js'
+
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { mul } from '../ops/arithmetic.js'
@@ -8,6 +8,8 @@ import { checkNumber, checkOptions, type Names } from '../options.js'
 import { disposal } from '../realm.js'
 import { sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
+import { UPDATE_BLOCK, UpdateOp } from '../wasm/abi.js'
+import type { Arguments } from '../wasm/kernels.js'
 import { frozen } from './frozen.js'
 import type { Schedule } from './schedules.js'
 
@@ -99,6 +101,9 @@ function checkRate(op: string, rate: unknown): void {
 const ROWS = 256
 /** The square of a gradient up to this size is a number in float32. */
 const LARGE = 2 ** 60
+
+/** An update that moves nothing, and looks at nothing. */
+const STILL = { rate: 0, decay: 0, keep: 1, a: 0, b: 0, correction: 1, epsilon: 0, found: 0, limit: 0 }
 
 /** One row of `update`: a parameter, its gradient, and its place among the parameters. */
 interface Row {
@@ -216,12 +221,7 @@ export class Optimizer {
     const { engine } = this
     return engine.scope(() => {
       const found = engine.zeros([1])
-      this.call(rows, (call) => {
-        const { i32, f32 } = engine
-        i32[call + Update.op] = UpdateOp.probe
-        i32[call + Update.found] = found.pointer
-        f32[call + Update.limit] = LARGE
-      })
+      this.update(rows, { ...STILL, op: UpdateOp.probe, found: found.pointer, limit: LARGE })
       return engine.i32[found.pointer / 4] !== 0
     })
   }
@@ -237,36 +237,34 @@ export class Optimizer {
   }
 
   private move(rate: number, decay: number, rows: readonly Row[]): void {
-    const { engine, rule } = this
+    const { rule } = this
     const isAdam = rule.op === UpdateOp.adam
-    this.call(rows, (call) => {
-      const { i32, f32 } = engine
-      i32[call + Update.op] = rule.op
-      f32[call + Update.rate] = isAdam ? rate / (1 - rule.a ** this.steps) : rate
-      f32[call + Update.decay] = rule.decoupled ? 0 : decay
-      f32[call + Update.keep] = rule.decoupled ? 1 - rate * decay : 1
-      f32[call + Update.a] = rule.a
-      f32[call + Update.b] = rule.b
-      f32[call + Update.correction] = isAdam ? 1 / (1 - rule.b ** this.steps) : 1
-      f32[call + Update.epsilon] = rule.epsilon
+    this.update(rows, {
+      ...STILL,
+      op: rule.op,
+      rate: isAdam ? rate / (1 - rule.a ** this.steps) : rate,
+      decay: rule.decoupled ? 0 : decay,
+      keep: rule.decoupled ? 1 - rate * decay : 1,
+      a: rule.a,
+      b: rule.b,
+      correction: isAdam ? 1 / (1 - rule.b ** this.steps) : 1,
+      epsilon: rule.epsilon,
     })
   }
 
-  /** Runs `update` over rows; `write` fills in the words before them. */
-  private call(rows: readonly Row[], write: (call: number) => void): void {
-    const { engine } = this
+  /** Runs `update` over rows, as many at a time as fit an argument block. */
+  private update(rows: readonly Row[], args: Omit<Arguments<'update'>, 'parameters'>): void {
     for (let first = 0; first < rows.length; first += ROWS) {
-      const some = rows.slice(first, first + ROWS)
-      const call = engine.call(Update.rows + 6 * some.length)
-      write(call)
       let units = 0
       let work = 0
-      some.forEach(({ parameter, gradient, place }, i) => {
-        units += Math.ceil(parameter.size / UPDATE_BLOCK)
-        work += parameter.size
-        engine.i32.set([parameter.pointer, gradient.pointer, ...this.statePointers(place), parameter.size, units], call + Update.rows + 6 * i)
+      const parameters = rows.slice(first, first + ROWS).map(({ parameter, gradient, place }) => {
+        const { pointer, size } = parameter
+        const [means, squares] = this.statePointers(place)
+        units += Math.ceil(size / UPDATE_BLOCK)
+        work += size
+        return { w: pointer, gradient: gradient.pointer, means, squares, size, endUnit: units }
       })
-      engine.run('update', call, units, work * 4)
+      this.engine.run({ kernel: 'update', args: { ...args, parameters }, units, work: work * 4 })
     }
   }
 

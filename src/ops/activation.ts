@@ -1,10 +1,11 @@
 /** Activations: each element by itself. Functions and error bounds: assembly/math.ts. NaN gives NaN everywhere. */
-import { BinaryOp, UnaryOp } from '../../assembly/calls.js'
+
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { checkNumber, checkOptions, isName, type Names } from '../options.js'
 import { broadcastShapes, sameShape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
+import { BinaryOp, UnaryOp } from '../wasm/abi.js'
 import type { Context } from '../window.js'
 import { add, mul, sub } from './arithmetic.js'
 import { OUT, type OutOptions, produce, runBinary, runUnary, unaryBackward } from './elementwise.js'

@@ -1,10 +1,11 @@
 /** Arithmetic of two tensors, or of a tensor and a number. */
-import { BinaryOp } from '../../assembly/calls.js'
+
 import { checkElement, NUMBERS } from '../dtype.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { checkOptions, type Names } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { BinaryOp } from '../wasm/abi.js'
 import type { Context } from '../window.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
 import { commonShape, type OutOptions, produce, runBinary, writeBinary } from './elementwise.js'

@@ -1,7 +1,8 @@
 /** Functions of two tensors beyond the four kinds of arithmetic. */
-import { BinaryOp } from '../../assembly/calls.js'
+
 import { engineOf } from '../engine.js'
 import type { Tensor } from '../tensor.js'
+import { BinaryOp } from '../wasm/abi.js'
 import { arithmetic, div, mul, type Numeric, type Operand, operandsBackward, sub } from './arithmetic.js'
 import { equal, greater, less } from './compare.js'
 import type { OutOptions } from './elementwise.js'

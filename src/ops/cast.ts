@@ -1,8 +1,9 @@
 /** Elements of another type: the plan of assembly/cast.ts. */
-import { Cast, Element, SELECT_BLOCK } from '../../assembly/calls.js'
+
 import { ANY, checkDtype, type DType } from '../dtype.js'
 import { engineOf } from '../engine.js'
 import type { AnyTensor, Tensor } from '../tensor.js'
+import { Element, SELECT_BLOCK } from '../wasm/abi.js'
 import { slice } from './slice.js'
 
 const elements: Record<DType, Element> = { float32: Element.float32, int32: Element.int32, int8: Element.int8, uint8: Element.uint8 }
@@ -33,12 +34,16 @@ export function cast<D extends DType>(x: AnyTensor, dtype: D): Tensor<D> {
 export function runCast(x: AnyTensor, y: AnyTensor): void {
   const { engine } = x
   engine.scratch(128)
-  const { i32 } = engine
-  const call = engine.call(Cast.length)
-  i32[call + Cast.x] = x.pointer
-  i32[call + Cast.y] = y.pointer
-  i32[call + Cast.size] = x.size
-  i32[call + Cast.from] = elements[x.dtype]
-  i32[call + Cast.to] = elements[y.dtype]
-  engine.run('cast', call, Math.ceil(x.size / SELECT_BLOCK), x.size)
+  engine.run({
+    kernel: 'cast',
+    args: {
+      x: x.pointer,
+      y: y.pointer,
+      size: x.size,
+      from: elements[x.dtype],
+      to: elements[y.dtype],
+    },
+    units: Math.ceil(x.size / SELECT_BLOCK),
+    work: x.size,
+  })
 }

@@ -1,9 +1,10 @@
 /** Comparisons, element by element: masks of uint8, 1 where it is so, else 0. A mask is a step, whose derivative is 0: none goes through it. */
-import { BinaryOp } from '../../assembly/calls.js'
+
 import { ANY, checkElement, type DType } from '../dtype.js'
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import type { AnyTensor, Tensor } from '../tensor.js'
+import { BinaryOp } from '../wasm/abi.js'
 import type { Context } from '../window.js'
 import { NO_CLAMP } from './activation.js'
 import { cast } from './cast.js'

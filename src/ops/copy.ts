@@ -1,6 +1,6 @@
 /** The plan of a copy between layouts (assembly/layout.ts). Shared by concat, pad, slice and transpose. */
-import { Copy } from '../../assembly/calls.js'
-import { bytesPerElement, type DType } from '../dtype.js'
+
+import { bytesPerElement, type DType, wordOfElement } from '../dtype.js'
 import type { Engine } from '../engine.js'
 import { sizeOf } from '../shape.js'
 
@@ -37,31 +37,26 @@ export function copy(engine: Engine, x: number | Fill, y: number, box: readonly 
   const rows = outer.splice(inRows >= 0 ? inRows : Math.max(0, longest), 1)[0] ?? ONE
   const unitRows = Math.ceil((Math.min(rows.length, UNIT / columns.length) * bytes) / LINE) * (LINE / bytes)
 
-  const { i32, f32 } = engine
-  const call = engine.call(Copy.axes + outer.length * 3)
-  if (typeof x === 'number') i32[call + Copy.x] = x
-  else {
-    i32[call + Copy.x] = 0
-    // The low byte of a word is its first.
-    if (dtype === 'float32') f32[call + Copy.value] = x.value
-    else i32[call + Copy.value] = x.value
-  }
-  i32[call + Copy.y] = y
-  i32[call + Copy.rows] = rows.length
-  i32[call + Copy.columns] = columns.length
-  i32[call + Copy.xRowStride] = rows.from * bytes
-  i32[call + Copy.yRowStride] = rows.to * bytes
-  i32[call + Copy.xColumnStride] = columns.from * bytes
-  i32[call + Copy.yColumnStride] = columns.to * bytes
-  i32[call + Copy.unitRows] = unitRows
-  i32[call + Copy.rank] = outer.length
-  i32[call + Copy.bytes] = bytes
-  i32.set(
-    outer.flatMap(({ length, from, to }) => [length, from * bytes, to * bytes]),
-    call + Copy.axes,
-  )
-  const units = outer.reduce((product, { length }) => product * length, Math.ceil(rows.length / unitRows))
-  engine.run('copy', call, units, sizeOf(box.map(({ length }) => length)))
+  engine.run({
+    kernel: 'copy',
+    args: {
+      x: typeof x === 'number' ? x : 0,
+      value: typeof x === 'number' ? 0 : wordOfElement(x.value, dtype),
+      y,
+      rows: rows.length,
+      columns: columns.length,
+      xRowStride: rows.from * bytes,
+      yRowStride: rows.to * bytes,
+      xColumnStride: columns.from * bytes,
+      yColumnStride: columns.to * bytes,
+      unitRows,
+      bytes,
+      rank: outer.length,
+      axes: outer.map(({ length, from, to }) => ({ length, xStride: from * bytes, yStride: to * bytes })),
+    },
+    units: outer.reduce((product, { length }) => product * length, Math.ceil(rows.length / unitRows)),
+    work: sizeOf(box.map(({ length }) => length)),
+  })
 }
 
 const ONE: CopyAxis = { length: 1, from: 0, to: 0 }

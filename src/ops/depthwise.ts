@@ -1,8 +1,8 @@
 /** The plan of a convolution with one filter per channel, or with few channels in a group (assembly/depthwise.ts). */
-import { Depthwise, DepthwiseGradient } from '../../assembly/calls.js'
-import type { Engine } from '../engine.js'
+
 import type { Shape } from '../shape.js'
 import type { Tensor } from '../tensor.js'
+import type { DepthwiseGradient } from '../wasm/abi.js'
 import { type Axis, opposite, type Window } from '../window.js'
 import { NO_CLAMP } from './activation.js'
 import { type Blocking, filterPanels, type Panels, packed } from './igemm.js'
@@ -61,62 +61,64 @@ export function runGrouped(
   const block = blockGrouped(n, ic, oc, window)
   engine.scratch(4 * block.scratch)
 
-  const { i32, f32 } = engine
-  const call = engine.call(Depthwise.length)
-  i32[call + Depthwise.x] = x.pointer
-  i32[call + Depthwise.w] = weights
-  i32[call + Depthwise.b] = bias?.pointer ?? 0
-  i32[call + Depthwise.y] = y.pointer
-  i32[call + Depthwise.n] = n
-  i32[call + Depthwise.ih] = ih
-  i32[call + Depthwise.iw] = iw
-  i32[call + Depthwise.ic] = ic
-  i32[call + Depthwise.oh] = h.output
-  i32[call + Depthwise.ow] = w.output
-  i32[call + Depthwise.oc] = oc
-  i32[call + Depthwise.kh] = kh
-  i32[call + Depthwise.kw] = kw
-  i32[call + Depthwise.strideH] = h.stride
-  i32[call + Depthwise.strideW] = w.stride
-  i32[call + Depthwise.dilationH] = h.dilation
-  i32[call + Depthwise.dilationW] = w.dilation
-  i32[call + Depthwise.beforeH] = h.before
-  i32[call + Depthwise.beforeW] = w.before
-  f32[call + Depthwise.low] = clamp[0]
-  f32[call + Depthwise.high] = clamp[1]
-  i32[call + Depthwise.groupIn] = depth
-  i32[call + Depthwise.groupOut] = oc / groups
-  i32[call + Depthwise.rows] = block.rows
-  i32[call + Depthwise.skewed] = Number(block.skewed)
-  engine.run(kernel, call, block.units, y.size * kh * kw * depth)
+  engine.run({
+    kernel,
+    args: {
+      x: x.pointer,
+      w: weights,
+      b: bias?.pointer ?? 0,
+      y: y.pointer,
+      n,
+      ih,
+      iw,
+      ic,
+      oh: h.output,
+      ow: w.output,
+      oc,
+      kh,
+      kw,
+      strideH: h.stride,
+      strideW: w.stride,
+      dilationH: h.dilation,
+      dilationW: w.dilation,
+      beforeH: h.before,
+      beforeW: w.before,
+      low: clamp[0],
+      high: clamp[1],
+      groupIn: depth,
+      groupOut: oc / groups,
+      rows: block.rows,
+      skewed: Number(block.skewed),
+    },
+    units: block.units,
+    work: y.size * kh * kw * depth,
+  })
 }
 
 /** Units that a gradient falls into at least, where it has rows for them. */
 const GRADIENT_UNITS = 16
 
-function writeGradient(x: number, w: number, dy: number, to: number, n: number, c: number, { h, w: across }: Window, rows: number, engine: Engine): number {
-  const { i32 } = engine
-  const call = engine.call(DepthwiseGradient.length)
-  i32[call + DepthwiseGradient.x] = x
-  i32[call + DepthwiseGradient.w] = w
-  i32[call + DepthwiseGradient.dy] = dy
-  i32[call + DepthwiseGradient.to] = to
-  i32[call + DepthwiseGradient.n] = n
-  i32[call + DepthwiseGradient.ih] = h.input
-  i32[call + DepthwiseGradient.iw] = across.input
-  i32[call + DepthwiseGradient.c] = c
-  i32[call + DepthwiseGradient.oh] = h.output
-  i32[call + DepthwiseGradient.ow] = across.output
-  i32[call + DepthwiseGradient.kh] = h.size
-  i32[call + DepthwiseGradient.kw] = across.size
-  i32[call + DepthwiseGradient.strideH] = h.stride
-  i32[call + DepthwiseGradient.strideW] = across.stride
-  i32[call + DepthwiseGradient.dilationH] = h.dilation
-  i32[call + DepthwiseGradient.dilationW] = across.dilation
-  i32[call + DepthwiseGradient.beforeH] = h.before
-  i32[call + DepthwiseGradient.beforeW] = across.before
-  i32[call + DepthwiseGradient.rows] = rows
-  return call
+type Addresses = Pick<DepthwiseGradient, 'x' | 'w' | 'dy' | 'to'>
+
+function gradientArgs(addresses: Addresses, n: number, c: number, { h, w: across }: Window, rows: number): DepthwiseGradient {
+  return {
+    ...addresses,
+    n,
+    ih: h.input,
+    iw: across.input,
+    c,
+    oh: h.output,
+    ow: across.output,
+    kh: h.size,
+    kw: across.size,
+    strideH: h.stride,
+    strideW: across.stride,
+    dilationH: h.dilation,
+    dilationW: across.dilation,
+    beforeH: h.before,
+    beforeW: across.before,
+    rows,
+  }
 }
 
 /** dx of a convolution with one filter per channel, of as many outputs as inputs. */
@@ -136,8 +138,8 @@ export function runDepthwiseInput(dy: Tensor, filter: Tensor, dx: Tensor, window
     })
     return
   }
-  const call = writeGradient(0, filter.pointer, dy.pointer, dx.pointer, n, c, window, 0, engine)
-  engine.run('depthwiseInputGradient', call, n * ih, dy.size * h.size * w.size)
+  const args = gradientArgs({ x: 0, w: filter.pointer, dy: dy.pointer, to: dx.pointer }, n, c, window, 0)
+  engine.run({ kernel: 'depthwiseInputGradient', args, units: n * ih, work: dy.size * h.size * w.size })
 }
 
 /** Its filter's gradient: sums of splits of the rows, which follow from the shapes alone, added up in their order. */
@@ -149,8 +151,9 @@ export function depthwiseFilter(x: Tensor, dy: Tensor, shape: Shape, window: Win
   const splits = Math.ceil(all / rows)
   return engine.scope(() => {
     const sums = engine.empty([splits, ...shape])
-    const call = writeGradient(x.pointer, 0, dy.pointer, sums.pointer, n, c, window, rows, engine)
-    engine.run('depthwiseFilterGradient', call, splits * Math.ceil(c / 16), dy.size * window.h.size * window.w.size)
+    const args = gradientArgs({ x: x.pointer, w: 0, dy: dy.pointer, to: sums.pointer }, n, c, window, rows)
+    const work = dy.size * window.h.size * window.w.size
+    engine.run({ kernel: 'depthwiseFilterGradient', args, units: splits * Math.ceil(c / 16), work })
     return sum(sums, { axes: 0 })
   })
 }

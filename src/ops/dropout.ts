@@ -1,7 +1,8 @@
 /** The plan of the kernel `dropout` (assembly/elementwise.ts). */
-import { Dropout, UNARY_BLOCK } from '../../assembly/calls.js'
+
 import { engineOf } from '../engine.js'
 import type { Tensor } from '../tensor.js'
+import { UNARY_BLOCK } from '../wasm/abi.js'
 
 /** About how many multiply-adds the drawing of one number is worth. */
 const WORK = 4
@@ -12,16 +13,20 @@ export type DropoutKeys = readonly [number, number]
 function runDropout(x: Tensor, rate: number, [keyA, keyB]: DropoutKeys): Tensor {
   const { engine } = x
   return engine.make(x.shape, (y) => {
-    const { i32, f32 } = engine
-    const call = engine.call(Dropout.length)
-    i32[call + Dropout.x] = x.pointer
-    i32[call + Dropout.y] = y.pointer
-    i32[call + Dropout.size] = x.size
-    i32[call + Dropout.keyA] = keyA
-    i32[call + Dropout.keyB] = keyB
-    i32[call + Dropout.threshold] = Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1)
-    f32[call + Dropout.scale] = 1 / (1 - rate)
-    engine.run('dropout', call, Math.ceil(x.size / UNARY_BLOCK), x.size * WORK)
+    engine.run({
+      kernel: 'dropout',
+      args: {
+        x: x.pointer,
+        y: y.pointer,
+        size: x.size,
+        keyA,
+        keyB,
+        threshold: Math.min(Math.round(rate * 2 ** 32), 2 ** 32 - 1),
+        scale: 1 / (1 - rate),
+      },
+      units: Math.ceil(x.size / UNARY_BLOCK),
+      work: x.size * WORK,
+    })
   })
 }
 

@@ -1,11 +1,12 @@
 /** The plans of assembly/elementwise.ts: functions of one tensor, of two with broadcasting. Shared by activations and arithmetic. */
-import { BINARY_BLOCKS, Binary, BinaryOp, OperandKind, UNARY_BLOCK, Unary, UnaryBackward, UnaryOp } from '../../assembly/calls.js'
-import type { DType } from '../dtype.js'
+
+import { type DType, wordOfElement } from '../dtype.js'
 import { checkType, type Engine } from '../engine.js'
 import { check, show } from '../errors.js'
 import type { Names } from '../options.js'
 import { broadcastShapes, broadcastStrides, type Shape, sameShape } from '../shape.js'
 import { type AnyTensor, Tensor } from '../tensor.js'
+import { BINARY_BLOCKS, type BinaryAxis, BinaryOp, OperandKind, UNARY_BLOCK, UnaryOp } from '../wasm/abi.js'
 import type { Context } from '../window.js'
 
 /** Where an op that works element by element writes to. */
@@ -60,58 +61,64 @@ const DEAR_WORK = 16
 export function runUnary(op: UnaryOp, x: AnyTensor, y: AnyTensor, a: number, b: number): void {
   const { engine } = x
   engine.scratch(64)
-  const { i32, f32 } = engine
-  const call = engine.call(Unary.length)
-  i32[call + Unary.op] = op
-  i32[call + Unary.x] = x.pointer
-  i32[call + Unary.y] = y.pointer
-  i32[call + Unary.size] = x.size
-  f32[call + Unary.a] = a
-  f32[call + Unary.b] = b
-  engine.run('unary', call, Math.ceil(x.size / UNARY_BLOCK), x.size * (CHEAP.has(op) ? 1 : DEAR_WORK))
+  engine.run({
+    kernel: 'unary',
+    args: {
+      op,
+      x: x.pointer,
+      y: y.pointer,
+      size: x.size,
+      a,
+      b,
+    },
+    units: Math.ceil(x.size / UNARY_BLOCK),
+    work: x.size * (CHEAP.has(op) ? 1 : DEAR_WORK),
+  })
 }
 
 /** dx = dy * f'(v), each element by itself, where v is what the operation reads on the way back: its input, or for a clamp its output. */
 export function unaryBackward(op: UnaryOp, dy: Tensor, v: Tensor, a: number, b: number): Tensor {
   const { engine } = dy
   return engine.make(v.shape, (dx) => {
-    const { i32, f32 } = engine
-    const call = engine.call(UnaryBackward.length)
-    i32[call + UnaryBackward.op] = op
-    i32[call + UnaryBackward.dy] = dy.pointer
-    i32[call + UnaryBackward.v] = v.pointer
-    i32[call + UnaryBackward.dx] = dx.pointer
-    i32[call + UnaryBackward.size] = v.size
-    f32[call + UnaryBackward.a] = a
-    f32[call + UnaryBackward.b] = b
-    engine.run('unaryBackward', call, Math.ceil(v.size / UNARY_BLOCK), v.size * (CHEAP.has(op) ? 1 : DEAR_WORK))
+    engine.run({
+      kernel: 'unaryBackward',
+      args: {
+        op,
+        dy: dy.pointer,
+        v: v.pointer,
+        dx: dx.pointer,
+        size: v.size,
+        a,
+        b,
+      },
+      units: Math.ceil(v.size / UNARY_BLOCK),
+      work: v.size * (CHEAP.has(op) ? 1 : DEAR_WORK),
+    })
   })
 }
 
 /** Floats worked on at a time, so that what is spread out for them stays in the first cache. Witness: bench of add with a vector per channel. */
 const BLOCK = 1024
 
-/** One axis of a broadcast: its length, and the distance in elements between neighbours in a and in b, 0 where broadcast. */
-type BroadcastAxis = [length: number, a: number, b: number]
-
 /** The axes of a broadcast, neighbours joined wherever both operands go on in step. */
-function broadcastAxes(a: Shape, b: Shape, shape: Shape): BroadcastAxis[] {
-  const [as, bs] = [broadcastStrides(a, shape), broadcastStrides(b, shape)]
-  const axes: BroadcastAxis[] = []
+function broadcastAxes(a: Shape, b: Shape, shape: Shape): BinaryAxis[] {
+  const [aSteps, bSteps] = [broadcastStrides(a, shape), broadcastStrides(b, shape)]
+  const axes: BinaryAxis[] = []
   for (const [i, length] of shape.entries()) {
     if (length === 1) continue
     const outer = axes.at(-1)
-    const next: BroadcastAxis = [length, as[i]!, bs[i]!]
-    if (outer && outer[1] === next[1] * length && outer[2] === next[2] * length) axes[axes.length - 1] = [outer[0] * length, next[1], next[2]]
-    else axes.push(next)
+    const [aStep, bStep] = [aSteps[i]!, bSteps[i]!]
+    const joins = outer !== undefined && outer.aStep === aStep * length && outer.bStep === bStep * length
+    if (joins) axes[axes.length - 1] = { length: outer.length * length, aStep, bStep }
+    else axes.push({ length, aStep, bStep })
   }
-  return axes.length ? axes : [[1, 0, 0]]
+  return axes.length ? axes : [{ length: 1, aStep: 0, bStep: 0 }]
 }
 
-/** After how many outputs operand 1 (a) or 2 (b) begins anew. */
-function periodOf(axes: BroadcastAxis[], operand: 1 | 2): number {
+/** After how many outputs an operand begins anew. */
+function periodOf(axes: BinaryAxis[], operand: 'aStep' | 'bStep'): number {
   const first = axes.findIndex((axis) => axis[operand] !== 0)
-  return first < 0 ? 1 : axes.slice(first).reduce((period, [length]) => period * length, 1)
+  return first < 0 ? 1 : axes.slice(first).reduce((period, { length }) => period * length, 1)
 }
 
 /** y = clamp(f(a, b)) by NumPy's broadcasting; one operand may be a number. */
@@ -142,35 +149,38 @@ export function writeBinary(op: BinaryOp, a: AnyTensor | number, b: AnyTensor | 
   const { engine, shape, size } = y
   if (size === 0) return
   const axes = broadcastAxes(shapeOf(a), shapeOf(b), shape)
-  const settle = (operand: AnyTensor | number, which: 1 | 2) => {
+  const settle = (operand: AnyTensor | number, which: 'aStep' | 'bStep') => {
     if (operand instanceof Tensor && operand.size === size) return { kind: OperandKind.flat, period: 1 }
     const period = periodOf(axes, which)
     return period <= BLOCK ? { kind: OperandKind.repeated, period } : { kind: OperandKind.spread, period: 1 }
   }
-  const [planA, planB] = [settle(a, 1), settle(b, 2)]
+  const [planA, planB] = [settle(a, 'aStep'), settle(b, 'bStep')]
   // Of two periods the longer is a multiple of the shorter: both are products of the last lengths.
   const period = Math.max(planA.period, planB.period)
   const block = Math.floor(BLOCK / period) * period
   engine.scratch(4 * (48 + 2 * block))
 
-  const { i32, f32 } = engine
-  const call = engine.call(Binary.axes + 3 * axes.length)
-  i32[call + Binary.op] = op
-  i32[call + Binary.y] = y.pointer
-  i32[call + Binary.size] = size
-  i32[call + Binary.block] = block
-  i32[call + Binary.a] = a instanceof Tensor ? a.pointer : 0
-  i32[call + Binary.aKind] = planA.kind
-  i32[call + Binary.b] = b instanceof Tensor ? b.pointer : 0
-  i32[call + Binary.bKind] = planB.kind
-  f32[call + Binary.low] = low
-  f32[call + Binary.high] = high
   const number = typeof a === 'number' ? a : typeof b === 'number' ? b : 0
-  if ((a instanceof Tensor ? a : (b as AnyTensor)).dtype === 'int32') i32[call + Binary.number] = number
-  else f32[call + Binary.number] = number
-  i32[call + Binary.rank] = axes.length
-  i32.set(axes.flat(), call + Binary.axes)
-  engine.run('binary', call, Math.ceil(size / block / BINARY_BLOCKS), size * (DEAR_BINARY.has(op) ? DEAR_WORK : 1))
+  engine.run({
+    kernel: 'binary',
+    args: {
+      op,
+      y: y.pointer,
+      size,
+      block,
+      a: a instanceof Tensor ? a.pointer : 0,
+      aKind: planA.kind,
+      b: b instanceof Tensor ? b.pointer : 0,
+      bKind: planB.kind,
+      low,
+      high,
+      number: wordOfElement(number, (a instanceof Tensor ? a : (b as AnyTensor)).dtype),
+      rank: axes.length,
+      axes,
+    },
+    units: Math.ceil(size / block / BINARY_BLOCKS),
+    work: size * (DEAR_BINARY.has(op) ? DEAR_WORK : 1),
+  })
 }
 
 const DEAR_BINARY: ReadonlySet<BinaryOp> = new Set([BinaryOp.pow, BinaryOp.mod])

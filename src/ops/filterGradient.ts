@@ -1,7 +1,7 @@
 /** The plan of a filter's gradient (assembly/gradient.ts). Shared by convolution, transposed convolution and matrix products. */
-import { FilterGradient, Unpack } from '../../assembly/calls.js'
+
 import type { Engine } from '../engine.js'
-import { type Product, panelCount, runsOf, tableFloats, writeProduct } from './igemm.js'
+import { type Product, panelCount, productArgs, runsOf, tableFloats } from './igemm.js'
 
 /** Pixels of one block: their dy panels and transposed rows of x stay in the caches. */
 const BLOCK = 256
@@ -39,10 +39,9 @@ export function runFilterGradient(engine: Engine, product: Product, to: Target):
   try {
     const rows = Math.ceil(depth / 4) * 4
     engine.scratch(4 * (tableFloats(product, pixels) + 4 + slice * pixels * 8 + rows * (pixels + 16 + 8 + 2)))
-    const call = writeProduct(engine, { ...product, w: sums }, { pixels, panels: slice }, FilterGradient.length)
-    engine.i32[call + FilterGradient.splits] = splits
-    engine.i32[call + FilterGradient.blocks] = blocks
-    engine.run('filterGradient', call, splits * groups * Math.ceil(panels / slice), all * oc * runs * depth)
+    const args = { ...productArgs({ ...product, w: sums }, { pixels, panels: slice }), splits, blocks }
+    const units = splits * groups * Math.ceil(panels / slice)
+    engine.run({ kernel: 'filterGradient', args, units, work: all * oc * runs * depth })
     // The taps of a joined run follow each other as they do in the filter.
     const taps = h.taps * w.taps
     unpack(engine, sums, splits, groups, oc / groups, taps, (runs * depth) / Math.max(1, taps), to)
@@ -52,18 +51,22 @@ export function runFilterGradient(engine: Engine, product: Product, to: Target):
 }
 
 function unpack(engine: Engine, panels: number, splits: number, groups: number, columns: number, taps: number, depth: number, to: Target): void {
-  const { i32 } = engine
-  const call = engine.call(Unpack.length)
-  i32[call + Unpack.panels] = panels
-  i32[call + Unpack.y] = to.y
-  i32[call + Unpack.splits] = splits
-  i32[call + Unpack.groups] = groups
-  i32[call + Unpack.columns] = columns
-  i32[call + Unpack.taps] = taps
-  i32[call + Unpack.depth] = depth
-  i32[call + Unpack.groupStride] = to.groupStride * 4
-  i32[call + Unpack.tapStride] = to.tapStride * 4
-  i32[call + Unpack.rowStride] = to.rowStride * 4
-  i32[call + Unpack.columnStride] = to.columnStride * 4
-  engine.run('unpack', call, groups * panelCount(columns), splits * groups * columns * taps * depth)
+  engine.run({
+    kernel: 'unpack',
+    args: {
+      panels,
+      y: to.y,
+      splits,
+      groups,
+      columns,
+      taps,
+      depth,
+      groupStride: to.groupStride * 4,
+      tapStride: to.tapStride * 4,
+      rowStride: to.rowStride * 4,
+      columnStride: to.columnStride * 4,
+    },
+    units: groups * panelCount(columns),
+    work: splits * groups * columns * taps * depth,
+  })
 }

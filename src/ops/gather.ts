@@ -1,6 +1,5 @@
 /** Rows by index, out of a tensor and into one: the plan of assembly/layout.ts. */
 
-import { Gather } from '../../assembly/calls.js'
 import { ANY, bytesPerElement, type DType, NUMBERS } from '../dtype.js'
 import { checkType, type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
@@ -163,18 +162,22 @@ function runRows(
   const inPlace = indices instanceof Tensor && indices.dtype === 'int32' ? indices.pointer : undefined
   const room = inPlace ?? engine.allocate(count * 4)
   if (inPlace === undefined) engine.i32.set(indices instanceof Tensor ? indices.elements : indices, room / 4)
-  const { i32 } = engine
-  const call = engine.call(Gather.length)
-  i32[call + Gather.table] = table.pointer
-  i32[call + Gather.indices] = room
-  i32[call + Gather.y] = y.pointer
-  i32[call + Gather.count] = count
-  i32[call + Gather.rows] = table.shape[axis]!
-  i32[call + Gather.inner] = inner
-  i32[call + Gather.bytes] = bytesPerElement(table.dtype)
-  i32[call + Gather.clear] = Number(clear)
-  i32[call + Gather.integers] = Number(table.dtype === 'int32')
   const units = kernel === 'scatterAdd' ? outer * Math.ceil(inner / 16) : outer * count
-  engine.run(kernel, call, units, y.size + (clear ? table.size : 0))
+  engine.run({
+    kernel,
+    args: {
+      table: table.pointer,
+      indices: room,
+      y: y.pointer,
+      count,
+      rows: table.shape[axis]!,
+      inner,
+      bytes: bytesPerElement(table.dtype),
+      clear: Number(clear),
+      integers: Number(table.dtype === 'int32'),
+    },
+    units,
+    work: y.size + (clear ? table.size : 0),
+  })
   if (inPlace === undefined) engine.free(room)
 }

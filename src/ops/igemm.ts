@@ -1,9 +1,10 @@
 /** The plan of a dense product over a window (assembly/igemm.ts): filter packing, blocking, argument block. Shared by convolution, transposed convolution and matrix products. */
-import { Igemm, Pack } from '../../assembly/calls.js'
+
 import type { Engine } from '../engine.js'
 import { stridesOf } from '../shape.js'
 import type { Storage } from '../storage.js'
 import type { Tensor } from '../tensor.js'
+import type { Igemm } from '../wasm/abi.js'
 import type { Axis } from '../window.js'
 
 /** How taps and output pixels walk along one axis: pixel g of `count` stands at outFirst + g * outStep and reads, under tap t, g * inStep + first + t * step. */
@@ -97,22 +98,26 @@ export function pack(engine: Engine, source: number, to: number, panels: Panels)
 }
 
 function packPanels(engine: Engine, source: number, to: number, panels: Panels): void {
-  const { i32 } = engine
-  const call = engine.call(Pack.length)
-  i32[call + Pack.source] = source + panels.offset * 4
-  i32[call + Pack.panels] = to
-  i32[call + Pack.width] = panels.width
-  i32[call + Pack.groups] = panels.groups
-  i32[call + Pack.columns] = panels.columns
-  i32[call + Pack.tapsH] = panels.tapsH
-  i32[call + Pack.tapsW] = panels.tapsW
-  i32[call + Pack.depth] = panels.depth
-  i32[call + Pack.groupStride] = panels.groupStride * 4
-  i32[call + Pack.tapHStride] = panels.tapHStride * 4
-  i32[call + Pack.tapWStride] = panels.tapWStride * 4
-  i32[call + Pack.rowStride] = panels.rowStride * 4
-  i32[call + Pack.columnStride] = panels.columnStride * 4
-  engine.run('pack', call, panels.groups * panelCount(panels.columns, panels.width), packedFloats(panels))
+  engine.run({
+    kernel: 'pack',
+    args: {
+      source: source + panels.offset * 4,
+      panels: to,
+      width: panels.width,
+      groups: panels.groups,
+      columns: panels.columns,
+      tapsH: panels.tapsH,
+      tapsW: panels.tapsW,
+      depth: panels.depth,
+      groupStride: panels.groupStride * 4,
+      tapHStride: panels.tapHStride * 4,
+      tapWStride: panels.tapWStride * 4,
+      rowStride: panels.rowStride * 4,
+      columnStride: panels.columnStride * 4,
+    },
+    units: panels.groups * panelCount(panels.columns, panels.width),
+    work: packedFloats(panels),
+  })
 }
 
 /** The panels of a filter: packed once, and again only after it was written. */
@@ -210,8 +215,8 @@ export function runProduct(engine: Engine, product: Product): void {
   const { n, oc, walkH: h, walkW: w } = product
   const block = blockProduct(engine.tileRows, product)
   engine.scratch(4 * block.scratch)
-  const call = writeProduct(engine, product, block, Igemm.length)
-  engine.run('igemm', call, block.units, n * h.count * w.count * oc * block.runs * block.depth)
+  const work = n * h.count * w.count * oc * block.runs * block.depth
+  engine.run({ kernel: 'igemm', args: productArgs(product, block), units: block.units, work })
 }
 
 /** Images and their sizes. Where every pixel goes to its own place, all of them are one row: then no tile crosses the end of one. */
@@ -222,45 +227,43 @@ function gridOf({ n, ih, iw, oh, ow, walkH: h, walkW: w }: Product) {
   return { n, ih, iw, oh, ow, gridH: h.count, gridW: w.count }
 }
 
-/** The argument block of a product, `length` words long. */
-export function writeProduct(engine: Engine, product: Product, block: { pixels: number; panels: number }, length: number): number {
+export function productArgs(product: Product, block: { pixels: number; panels: number }): Igemm {
   const { ic, oc, walkH: h, walkW: w, groups } = product
   const { n, ih, iw, oh, ow, gridH, gridW } = gridOf(product)
-  const { i32, f32 } = engine
-  const call = engine.call(length)
-  i32[call + Igemm.x] = product.x
-  i32[call + Igemm.w] = product.w
-  i32[call + Igemm.b] = product.b
-  i32[call + Igemm.y] = product.y
-  i32[call + Igemm.n] = n
-  i32[call + Igemm.ih] = ih
-  i32[call + Igemm.iw] = iw
-  i32[call + Igemm.ic] = ic
-  i32[call + Igemm.oh] = oh
-  i32[call + Igemm.ow] = ow
-  i32[call + Igemm.oc] = oc
-  i32[call + Igemm.gridH] = gridH
-  i32[call + Igemm.gridW] = gridW
-  i32[call + Igemm.outFirstH] = h.outFirst
-  i32[call + Igemm.outStepH] = h.outStep
-  i32[call + Igemm.outFirstW] = w.outFirst
-  i32[call + Igemm.outStepW] = w.outStep
-  i32[call + Igemm.inStepH] = h.inStep
-  i32[call + Igemm.inStepW] = w.inStep
-  i32[call + Igemm.tapsH] = h.taps
-  i32[call + Igemm.tapsW] = w.taps
-  i32[call + Igemm.tapFirstH] = h.first
-  i32[call + Igemm.tapStepH] = h.step
-  i32[call + Igemm.tapFirstW] = w.first
-  i32[call + Igemm.tapStepW] = w.step
-  i32[call + Igemm.groups] = groups
-  f32[call + Igemm.low] = product.clamp[0]
-  f32[call + Igemm.high] = product.clamp[1]
   const { runs, depth } = runsOf(product)
-  i32[call + Igemm.runs] = runs
-  i32[call + Igemm.depth] = depth
-  i32[call + Igemm.pixels] = block.pixels
-  i32[call + Igemm.panels] = block.panels
-  i32[call + Igemm.byLanes] = Number(byLanes(ic / groups, oc / groups))
-  return call
+  return {
+    x: product.x,
+    w: product.w,
+    b: product.b,
+    y: product.y,
+    n,
+    ih,
+    iw,
+    ic,
+    oh,
+    ow,
+    oc,
+    gridH,
+    gridW,
+    outFirstH: h.outFirst,
+    outStepH: h.outStep,
+    outFirstW: w.outFirst,
+    outStepW: w.outStep,
+    inStepH: h.inStep,
+    inStepW: w.inStep,
+    tapsH: h.taps,
+    tapsW: w.taps,
+    tapFirstH: h.first,
+    tapStepH: h.step,
+    tapFirstW: w.first,
+    tapStepW: w.step,
+    groups,
+    low: product.clamp[0],
+    high: product.clamp[1],
+    runs,
+    depth,
+    pixels: block.pixels,
+    panels: block.panels,
+    byLanes: Number(byLanes(ic / groups, oc / groups)),
+  }
 }

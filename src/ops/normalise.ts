@@ -1,6 +1,5 @@
 /** The plan of assembly/normalise.ts, shared by batch, layer, group and instance norm. */
-import { Normalise, NormaliseGradient, NormalRows, NormalSums, ScaleShift } from '../../assembly/calls.js'
-import type { Engine } from '../engine.js'
+
 import { check, show } from '../errors.js'
 import { checkNumber } from '../options.js'
 import { printShape, type Shape, sameShape } from '../shape.js'
@@ -54,33 +53,29 @@ function sumsOf(x: Tensor, dy: Tensor | undefined, { outer, pixels, c }: Geometr
   const rows = Math.max(1, Math.ceil(UNIT / c), Math.ceil(pixels / SPLITS))
   const splits = Math.ceil(pixels / rows)
   const sums = engine.allocate(outer * splits * Math.ceil(c / 4) * 64)
-  const { i32 } = engine
-  const call = engine.call(NormalSums.length)
-  i32[call + NormalSums.x] = x.pointer
-  i32[call + NormalSums.dy] = dy?.pointer ?? 0
-  i32[call + NormalSums.sums] = sums
-  i32[call + NormalSums.c] = c
-  i32[call + NormalSums.pixels] = pixels
-  i32[call + NormalSums.splits] = splits
-  i32[call + NormalSums.rows] = rows
-  engine.run('normalSums', call, outer * splits, x.size * 2)
+  engine.run({
+    kernel: 'normalSums',
+    args: {
+      x: x.pointer,
+      dy: dy?.pointer ?? 0,
+      sums,
+      c,
+      pixels,
+      splits,
+      rows,
+    },
+    units: outer * splits,
+    work: x.size * 2,
+  })
   return { sums, splits }
 }
 
-function writeStatistics(engine: Engine, x: Tensor, { outer, pixels, c, groups }: Geometry, statistics: Statistics, length: number): number {
-  const { i32 } = engine
-  const call = engine.call(length)
-  const [mean, variance, rest] =
-    'mean' in statistics ? [statistics.mean.pointer, statistics.variance.pointer, 0] : [0, 1, 2].map((row) => statistics.pointer + row * outer * groups * 4)
-  i32[call + Normalise.x] = x.pointer
-  i32[call + Normalise.mean] = mean!
-  i32[call + Normalise.variance] = variance!
-  i32[call + Normalise.rest] = rest!
-  i32[call + Normalise.c] = c
-  i32[call + Normalise.groups] = groups
-  i32[call + Normalise.pixels] = pixels
-  i32[call + Normalise.copies] = copiesOf(c)
-  return call
+/** What a normalisation reads and where its statistics are, for a table that is to be filled. */
+function statisticsArgs(x: Tensor, { outer, pixels, c, groups }: Geometry, statistics: Statistics) {
+  const row = (i: number) => (statistics as Tensor).pointer + i * outer * groups * 4
+  const places =
+    'mean' in statistics ? { mean: statistics.mean.pointer, variance: statistics.variance.pointer, rest: 0 } : { mean: row(0), variance: row(1), rest: row(2) }
+  return { x: x.pointer, ...places, c, groups, pixels, copies: copiesOf(c) }
 }
 
 function runScaleShift(
@@ -95,18 +90,22 @@ function runScaleShift(
   const size = pixels * c
   const period = c * copiesOf(c)
   const periods = Math.max(1, Math.floor(UNIT / period))
-  const { i32, f32 } = engine
-  const call = engine.call(ScaleShift.length)
-  i32[call + ScaleShift.x] = x.pointer
-  i32[call + ScaleShift.dy] = dy?.pointer ?? 0
-  i32[call + ScaleShift.y] = y.pointer
-  i32[call + ScaleShift.table] = table
-  i32[call + ScaleShift.size] = size
-  f32[call + ScaleShift.low] = low
-  f32[call + ScaleShift.high] = high
-  i32[call + ScaleShift.period] = period
-  i32[call + ScaleShift.periods] = periods
-  engine.run('scaleShift', call, outer * Math.ceil(size / period / periods), x.size)
+  engine.run({
+    kernel: 'scaleShift',
+    args: {
+      x: x.pointer,
+      dy: dy?.pointer ?? 0,
+      y: y.pointer,
+      table,
+      size,
+      low,
+      high,
+      period,
+      periods,
+    },
+    units: outer * Math.ceil(size / period / periods),
+    work: x.size,
+  })
 }
 
 /** Writes y. Statistics given as one tensor are written too, those of x; x must have elements then. */
@@ -118,15 +117,20 @@ export function runNormalise(x: Tensor, y: Tensor, geometry: Geometry, statistic
   let table = 0
   try {
     table = engine.allocate(outer * 4 * c * copiesOf(c) * 4)
-    const call = writeStatistics(engine, x, geometry, statistics, Normalise.length)
-    const { i32, f32 } = engine
-    i32[call + Normalise.sums] = sums
-    i32[call + Normalise.splits] = splits
-    i32[call + Normalise.scale] = affine.scale?.pointer ?? 0
-    i32[call + Normalise.offset] = affine.offset?.pointer ?? 0
-    f32[call + Normalise.epsilon] = affine.epsilon
-    i32[call + Normalise.table] = table
-    engine.run('normalise', call, outer * groups, outer * c * (splits + 8))
+    engine.run({
+      kernel: 'normalise',
+      args: {
+        ...statisticsArgs(x, geometry, statistics),
+        sums,
+        splits,
+        scale: affine.scale?.pointer ?? 0,
+        offset: affine.offset?.pointer ?? 0,
+        epsilon: affine.epsilon,
+        table,
+      },
+      units: outer * groups,
+      work: outer * c * (splits + 8),
+    })
     runScaleShift(x, undefined, y, table, geometry, clamp)
   } finally {
     for (const pointer of [sums, table]) if (pointer) engine.free(pointer)
@@ -157,17 +161,22 @@ function normaliseBackward(dy: Tensor, x: Tensor, geometry: Geometry, statistics
   const { sums, splits } = sumsOf(x, dy, geometry)
   try {
     engine.scratch((c / groups) * 16)
-    const call = writeStatistics(engine, x, geometry, statistics, NormaliseGradient.length)
-    const { i32, f32 } = engine
-    i32[call + Normalise.sums] = sums
-    i32[call + Normalise.splits] = splits
-    i32[call + Normalise.scale] = scale?.pointer ?? 0
-    i32[call + Normalise.offset] = doffset.pointer
-    f32[call + Normalise.epsilon] = epsilon
-    i32[call + Normalise.table] = table.pointer
-    i32[call + NormaliseGradient.outers] = outer
-    i32[call + NormaliseGradient.dscale] = dscale.pointer
-    engine.run('normaliseGradient', call, groups, outer * c * (splits + 8))
+    engine.run({
+      kernel: 'normaliseGradient',
+      args: {
+        ...statisticsArgs(x, geometry, statistics),
+        sums,
+        splits,
+        scale: scale?.pointer ?? 0,
+        offset: doffset.pointer,
+        epsilon,
+        table: table.pointer,
+        outers: outer,
+        dscale: dscale.pointer,
+      },
+      units: groups,
+      work: outer * c * (splits + 8),
+    })
   } finally {
     engine.free(sums)
   }
@@ -187,20 +196,24 @@ function runNormalRows(x: Tensor, dy: Tensor | undefined, y: Tensor, n: number, 
   if (x.size === 0) return
   const rows = x.size / n
   const unit = Math.max(1, Math.floor(ROWS_UNIT / n))
-  const { i32, f32 } = engine
-  const call = engine.call(NormalRows.length)
-  i32[call + NormalRows.x] = x.pointer
-  i32[call + NormalRows.dy] = dy?.pointer ?? 0
-  i32[call + NormalRows.y] = y.pointer
-  i32[call + NormalRows.scale] = scale?.pointer ?? 0
-  i32[call + NormalRows.offset] = offset?.pointer ?? 0
-  i32[call + NormalRows.n] = n
-  i32[call + NormalRows.rows] = rows
-  i32[call + NormalRows.groups] = groups
-  i32[call + NormalRows.unit] = unit
-  i32[call + NormalRows.centre] = Number(centre)
-  f32[call + NormalRows.epsilon] = epsilon
-  engine.run('normalRows', call, Math.ceil(rows / unit), x.size * 3)
+  engine.run({
+    kernel: 'normalRows',
+    args: {
+      x: x.pointer,
+      dy: dy?.pointer ?? 0,
+      y: y.pointer,
+      scale: scale?.pointer ?? 0,
+      offset: offset?.pointer ?? 0,
+      n,
+      rows,
+      groups,
+      unit,
+      centre: Number(centre),
+      epsilon,
+    },
+    units: Math.ceil(rows / unit),
+    work: x.size * 3,
+  })
 }
 
 /** Rows of n elements, each by its own statistics, recorded. Scale and offset, of groups * n elements, begin anew after as many rows as there are groups. */

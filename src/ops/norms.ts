@@ -1,9 +1,9 @@
 /** Reductions beyond sums and extremes; axes and shapes as of `sum`. */
 
-import { ReduceOp } from '../../assembly/calls.js'
 import { engineOf } from '../engine.js'
 import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { ReduceOp } from '../wasm/abi.js'
 import type { Context } from '../window.js'
 import { clamp } from './activation.js'
 import { add, div, mul, sub } from './arithmetic.js'

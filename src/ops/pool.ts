@@ -1,9 +1,10 @@
 /** Pooling: the plan of assembly/pool.ts. */
-import { POOL_BLOCK, Pool, PoolGradient } from '../../assembly/calls.js'
+
 import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { checkOptions, MOST, type Names } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { POOL_BLOCK, type Pool } from '../wasm/abi.js'
 import { type Context, type Pair, pair, slidingWindow, type Window, type WindowOptions } from '../window.js'
 
 /** What `maxPool2d` takes beside x. */
@@ -130,9 +131,8 @@ function pool(op: string, kernel: 'maxPool' | 'avgPool', x: Tensor, window: Wind
   const y = engine.make([n, h.output, w.output, c], (y) => {
     if (y.size === 0) return
     engine.scratch(4 * (Math.max(columns, 2 * channels) + 4))
-    const call = writePool(x, y, window, countPadding, channels, Pool.length)
-    engine.i32[call + Pool.outputs] = outputs
-    engine.run(kernel, call, rows * Math.ceil(c / channels), y.size * h.size * w.size)
+    const args = poolArgs(x, y, window, countPadding, channels, outputs)
+    engine.run({ kernel, args, units: rows * Math.ceil(c / channels), work: y.size * h.size * w.size })
   })
   const kept = { x, y }
   engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) => ({ x: () => poolBackward(kernel, dy, x, y, window, countPadding) }))
@@ -157,39 +157,37 @@ function poolBackward(kernel: 'maxPool' | 'avgPool', dy: Tensor, x: Tensor, y: T
   // Windows may overlap, so that an image is one unit; where images are few, their channels are shared out too.
   const channels = Math.max(1, Math.ceil((c * Math.min(n, UNITS)) / UNITS / 16)) * 16
   return engine.make(x.shape, (dx) => {
-    const call = writePool(x, y, window, countPadding, channels, PoolGradient.length)
-    engine.i32[call + PoolGradient.dy] = dy.pointer
-    engine.i32[call + PoolGradient.dx] = dx.pointer
-    engine.run(`${kernel}Gradient`, call, n * Math.ceil(c / channels), x.size + y.size * window.h.size * window.w.size)
+    const args = { ...poolArgs(x, y, window, countPadding, channels, 1), dy: dy.pointer, dx: dx.pointer }
+    const work = x.size + y.size * window.h.size * window.w.size
+    engine.run({ kernel: `${kernel}Gradient`, args, units: n * Math.ceil(c / channels), work })
   })
 }
 
 /** Units that a gradient falls into at least, where it has images and channels for them. */
 const UNITS = 16
 
-function writePool(x: Tensor, y: Tensor, { h, w }: Window, countPadding: boolean, channels: number, length: number): number {
-  const { engine } = x
-  const { i32 } = engine
+function poolArgs(x: Tensor, y: Tensor, { h, w }: Window, countPadding: boolean, channels: number, outputs: number): Pool {
   const [, ih, iw, c] = x.shape as [number, number, number, number]
-  const call = engine.call(length)
-  i32[call + Pool.x] = x.pointer
-  i32[call + Pool.y] = y.pointer
-  i32[call + Pool.ih] = ih
-  i32[call + Pool.iw] = iw
-  i32[call + Pool.c] = c
-  i32[call + Pool.oh] = h.output
-  i32[call + Pool.ow] = w.output
-  i32[call + Pool.tapsH] = h.size
-  i32[call + Pool.tapsW] = w.size
-  i32[call + Pool.stepH] = h.stride
-  i32[call + Pool.stepW] = w.stride
-  i32[call + Pool.firstH] = -h.before
-  i32[call + Pool.firstW] = -w.before
-  i32[call + Pool.tapStepH] = h.dilation
-  i32[call + Pool.tapStepW] = w.dilation
-  i32[call + Pool.afterH] = h.after
-  i32[call + Pool.afterW] = w.after
-  i32[call + Pool.countPadding] = Number(countPadding)
-  i32[call + Pool.channels] = channels
-  return call
+  return {
+    x: x.pointer,
+    y: y.pointer,
+    ih,
+    iw,
+    c,
+    oh: h.output,
+    ow: w.output,
+    tapsH: h.size,
+    tapsW: w.size,
+    stepH: h.stride,
+    stepW: w.stride,
+    firstH: -h.before,
+    firstW: -w.before,
+    tapStepH: h.dilation,
+    tapStepW: w.dilation,
+    afterH: h.after,
+    afterW: w.after,
+    countPadding: Number(countPadding),
+    channels,
+    outputs,
+  }
 }

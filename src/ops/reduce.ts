@@ -1,11 +1,12 @@
 /** Reductions over any axes: the plan of assembly/reduce.ts. */
-import { Reduce, ReduceOp, UnaryOp } from '../../assembly/calls.js'
+
 import { type DType, listOf, NUMBERS } from '../dtype.js'
 import { type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { checkOptions, isInteger, type Names } from '../options.js'
 import { type Shape, sameShape, sizeOf, stridesOf } from '../shape.js'
 import type { AnyTensor, Tensor } from '../tensor.js'
+import { ReduceOp, UnaryOp } from '../wasm/abi.js'
 import type { Context } from '../window.js'
 import { div, mul, sub } from './arithmetic.js'
 import { copy } from './copy.js'
@@ -224,14 +225,18 @@ export function outputsPerUnit(n: number, inner: number): number {
 function runReduce(engine: Engine, op: ReduceOp, x: AnyTensor, y: AnyTensor, { outer, n, inner }: Run): void {
   const outputs = outer * inner
   const unit = outputsPerUnit(n, inner)
-  const { i32 } = engine
-  const call = engine.call(Reduce.length)
-  i32[call + Reduce.op] = op
-  i32[call + Reduce.x] = x.pointer
-  i32[call + Reduce.y] = y.pointer
-  i32[call + Reduce.n] = n
-  i32[call + Reduce.inner] = inner
-  i32[call + Reduce.outputs] = outputs
-  i32[call + Reduce.unit] = unit
-  engine.run('reduce', call, Math.ceil(outputs / unit), outputs * n)
+  engine.run({
+    kernel: 'reduce',
+    args: {
+      op,
+      x: x.pointer,
+      y: y.pointer,
+      n,
+      inner,
+      outputs,
+      unit,
+    },
+    units: Math.ceil(outputs / unit),
+    work: outputs * n,
+  })
 }

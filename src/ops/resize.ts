@@ -1,8 +1,8 @@
-import { Resize, ResizeGradient } from '../../assembly/calls.js'
-import { type Engine, engineOf } from '../engine.js'
+import { engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import { checkOptions, type Names } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import type { Resize } from '../wasm/abi.js'
 import { pair } from '../window.js'
 
 /** What `resize` takes beside x. */
@@ -52,8 +52,8 @@ export function resize(x: Tensor, options: ResizeOptions): Tensor {
   const y = engine.make([n, oh, ow, c], (y) => {
     if (y.size === 0) return
     engine.scratch((ow + 1) * 12)
-    const call = writeResize(engine, x.pointer, y.pointer, plan, Resize.length)
-    engine.run(method === 'nearest' ? 'resizeNearest' : 'resizeBilinear', call, Math.ceil((n * oh) / rows))
+    const kernel = method === 'nearest' ? 'resizeNearest' : 'resizeBilinear'
+    engine.run({ kernel, args: resizeArgs(x.pointer, y.pointer, plan), units: Math.ceil((n * oh) / rows) })
   })
   engine.tape?.record('resize', y, { x }, {}, (dy) => ({ x: () => resizeBackward(dy, plan, method) }))
   return y
@@ -78,31 +78,29 @@ function resizeBackward(dy: Tensor, plan: Plan, method: 'nearest' | 'bilinear'):
   const { n, ih, iw, c, ow } = plan
   return engine.make([n, ih, iw, c], (dx) => {
     engine.scratch((ow + 1) * 12)
-    const call = writeResize(engine, dx.pointer, dy.pointer, plan, ResizeGradient.length)
-    engine.i32[call + ResizeGradient.bilinear] = Number(method === 'bilinear')
-    engine.run('resizeGradient', call, n, dy.size * 4)
+    const args = { ...resizeArgs(dx.pointer, dy.pointer, plan), bilinear: Number(method === 'bilinear') }
+    engine.run({ kernel: 'resizeGradient', args, units: n, work: dy.size * 4 })
   })
 }
 
-function writeResize(engine: Engine, x: number, y: number, { n, ih, iw, c, oh, ow, h, w, rows }: Plan, length: number): number {
-  const { i32 } = engine
-  const call = engine.call(length)
-  i32[call + Resize.x] = x
-  i32[call + Resize.y] = y
-  i32[call + Resize.n] = n
-  i32[call + Resize.ih] = ih
-  i32[call + Resize.iw] = iw
-  i32[call + Resize.c] = c
-  i32[call + Resize.oh] = oh
-  i32[call + Resize.ow] = ow
-  i32[call + Resize.stepH] = h.step
-  i32[call + Resize.firstH] = h.first
-  i32[call + Resize.unitsH] = h.units
-  i32[call + Resize.stepW] = w.step
-  i32[call + Resize.firstW] = w.first
-  i32[call + Resize.unitsW] = w.units
-  i32[call + Resize.rows] = rows
-  return call
+function resizeArgs(x: number, y: number, { n, ih, iw, c, oh, ow, h, w, rows }: Plan): Resize {
+  return {
+    x,
+    y,
+    n,
+    ih,
+    iw,
+    c,
+    oh,
+    ow,
+    stepH: h.step,
+    firstH: h.first,
+    unitsH: h.units,
+    stepW: w.step,
+    firstW: w.first,
+    unitsW: w.units,
+    rows,
+  }
 }
 
 interface Walk {

@@ -1,11 +1,11 @@
 /** Running sums and products along an axis: the plan of assembly/reduce.ts. */
 
-import { Scan, ScanOp } from '../../assembly/calls.js'
 import { NUMBERS } from '../dtype.js'
 import { engineOf } from '../engine.js'
 import { checkOptions, type Names } from '../options.js'
 import { sizeOf } from '../shape.js'
 import type { AnyTensor, Tensor } from '../tensor.js'
+import { ScanOp } from '../wasm/abi.js'
 import { axisOf } from './axis.js'
 import { outputsPerUnit } from './reduce.js'
 
@@ -53,16 +53,20 @@ function runScan(op: ScanOp, x: AnyTensor, y: AnyTensor, axis: number, exclusive
   const inner = sizeOf(shape.slice(axis + 1))
   const vectors = x.size / n
   const unit = outputsPerUnit(n, inner)
-  const { i32 } = engine
-  const call = engine.call(Scan.length)
-  i32[call + Scan.op] = op
-  i32[call + Scan.x] = x.pointer
-  i32[call + Scan.y] = y.pointer
-  i32[call + Scan.n] = n
-  i32[call + Scan.inner] = inner
-  i32[call + Scan.vectors] = vectors
-  i32[call + Scan.unit] = unit
-  i32[call + Scan.exclusive] = Number(exclusive)
-  i32[call + Scan.reverse] = Number(reverse)
-  engine.run('scan', call, Math.ceil(vectors / unit), x.size)
+  engine.run({
+    kernel: 'scan',
+    args: {
+      op,
+      x: x.pointer,
+      y: y.pointer,
+      n,
+      inner,
+      vectors,
+      unit,
+      exclusive: Number(exclusive),
+      reverse: Number(reverse),
+    },
+    units: Math.ceil(vectors / unit),
+    work: x.size,
+  })
 }

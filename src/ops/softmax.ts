@@ -1,9 +1,10 @@
 /** Softmax and its logarithm along one axis: the plan of assembly/reduce.ts. */
-import { SOFTMAX_CHUNK, Softmax, UnaryOp } from '../../assembly/calls.js'
+
 import { engineOf } from '../engine.js'
 import { checkOptions, type Names } from '../options.js'
 import { sizeOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
+import { SOFTMAX_CHUNK, UnaryOp } from '../wasm/abi.js'
 import type { Context } from '../window.js'
 import { mul, sub } from './arithmetic.js'
 import { type OutOptions, produce, runUnary } from './elementwise.js'
@@ -52,16 +53,20 @@ function run(op: string, x: Tensor, options: SoftmaxOptions, logarithm: boolean)
     if (n === 0 || vectors === 0) return
     const unit = outputsPerUnit(n, inner)
     engine.scratch(4 * (16 + Math.max(n, SOFTMAX_CHUNK)))
-    const { i32 } = engine
-    const call = engine.call(Softmax.length)
-    i32[call + Softmax.x] = x.pointer
-    i32[call + Softmax.y] = y.pointer
-    i32[call + Softmax.n] = n
-    i32[call + Softmax.inner] = inner
-    i32[call + Softmax.vectors] = vectors
-    i32[call + Softmax.unit] = unit
-    i32[call + Softmax.log] = Number(logarithm)
-    engine.run('softmax', call, Math.ceil(vectors / unit), x.size * 16)
+    engine.run({
+      kernel: 'softmax',
+      args: {
+        x: x.pointer,
+        y: y.pointer,
+        n,
+        inner,
+        vectors,
+        unit,
+        log: Number(logarithm),
+      },
+      units: Math.ceil(vectors / unit),
+      work: x.size * 16,
+    })
   })
   engine.tape?.record(op, y, { x }, { y }, (dy, kept) => ({ x: () => (logarithm ? logSoftmaxBackward : softmaxBackward)(dy, kept.y, along) }))
   return y

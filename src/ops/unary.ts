@@ -1,10 +1,10 @@
 /** Functions of each element by itself. Error bounds: assembly/math.ts. NaN gives NaN. */
 
-import { UnaryOp } from '../../assembly/calls.js'
 import { FLOATS, NUMBERS } from '../dtype.js'
 import { engineOf } from '../engine.js'
 import { checkOptions } from '../options.js'
 import type { Tensor } from '../tensor.js'
+import { UnaryOp } from '../wasm/abi.js'
 import { add, div, mul } from './arithmetic.js'
 import { OUT, type OutOptions, produce, runUnary } from './elementwise.js'
 

@@ -1,11 +1,12 @@
 /** Choices by a mask, and logic on masks: the plan of assembly/select.ts. A mask is uint8: 0 is false, all else true; results are 0 and 1. */
-import { SELECT_BLOCK, Select, SelectOp } from '../../assembly/calls.js'
-import { ANY, bytesPerElement, checkElement, type DType, MASKS } from '../dtype.js'
+
+import { ANY, bytesPerElement, checkElement, type DType, MASKS, wordOfElement } from '../dtype.js'
 import { checkType, type Engine, engineOf } from '../engine.js'
 import { check, show } from '../errors.js'
 import type { Quantization } from '../quantization.js'
 import { broadcastShapes, broadcastStrides, type Shape, sameShape, stridesOf } from '../shape.js'
 import { type AnyTensor, Tensor } from '../tensor.js'
+import { SELECT_BLOCK, SelectOp } from '../wasm/abi.js'
 import type { Context } from '../window.js'
 import { copy } from './copy.js'
 import { checkSameQuantization, checkSameType } from './operands.js'
@@ -134,21 +135,24 @@ function select<D extends DType>(
       shape,
       (y) => {
         engine.scratch(384)
-        const { i32, f32 } = engine
-        const call = engine.call(Select.length)
-        i32[call + Select.op] = op
-        i32[call + Select.mask] = m.pointer
-        i32[call + Select.a] = p instanceof Tensor ? p.pointer : 0
-        i32[call + Select.b] = q instanceof Tensor ? q.pointer : 0
-        i32[call + Select.y] = y.pointer
-        i32[call + Select.size] = y.size
-        i32[call + Select.bytes] = bytesPerElement(dtype)
-        i32[call + Select.aOne] = Number(isOne(p))
-        i32[call + Select.bOne] = Number(isOne(q))
-        const words = dtype === 'float32' ? f32 : i32
-        words[call + Select.aValue] = typeof p === 'number' ? p : 0
-        words[call + Select.bValue] = typeof q === 'number' ? q : 0
-        engine.run('select', call, Math.ceil(y.size / SELECT_BLOCK), y.size)
+        engine.run({
+          kernel: 'select',
+          args: {
+            op,
+            mask: m.pointer,
+            a: p instanceof Tensor ? p.pointer : 0,
+            b: q instanceof Tensor ? q.pointer : 0,
+            y: y.pointer,
+            size: y.size,
+            bytes: bytesPerElement(dtype),
+            aOne: Number(isOne(p)),
+            bOne: Number(isOne(q)),
+            aValue: typeof p === 'number' ? wordOfElement(p, dtype) : 0,
+            bValue: typeof q === 'number' ? wordOfElement(q, dtype) : 0,
+          },
+          units: Math.ceil(y.size / SELECT_BLOCK),
+          work: y.size,
+        })
       },
       { dtype, quantization },
     )

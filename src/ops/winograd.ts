@@ -1,7 +1,8 @@
 /** The plan of a 3x3 convolution at stride 1 by Winograd's F(4x4, 3x3) (assembly/winograd.ts). */
-import { FILTER_CHANNELS, Winograd, WinogradFilter } from '../../assembly/calls.js'
+
 import { stridesOf } from '../shape.js'
 import type { Tensor } from '../tensor.js'
+import { FILTER_CHANNELS } from '../wasm/abi.js'
 import type { Window } from '../window.js'
 import type { Blocking } from './igemm.js'
 
@@ -31,18 +32,22 @@ function transformed(filter: Tensor, turned: boolean): number {
   const [ic, oc] = turned ? [filterOut, filterIn] : [filterIn, filterOut]
   return filter.storage.derive(turned ? 'winograd turned' : 'winograd', transformedFloats(ic, oc), (panels) => {
     engine.scratch(4 * POSITIONS * (8 * FILTER_CHANNELS + 2))
-    const { i32 } = engine
-    const call = engine.call(WinogradFilter.length)
     const [tapH, tapW, row, column] = (filter.strides ?? stridesOf(filter.shape)).map((stride) => stride * 4) as [number, number, number, number]
-    i32[call + WinogradFilter.filter] = filter.pointer + (turned ? 2 * (tapH + tapW) : 0)
-    i32[call + WinogradFilter.tapHStride] = turned ? -tapH : tapH
-    i32[call + WinogradFilter.tapWStride] = turned ? -tapW : tapW
-    i32[call + WinogradFilter.rowStride] = turned ? column : row
-    i32[call + WinogradFilter.columnStride] = turned ? row : column
-    i32[call + WinogradFilter.panels] = panels
-    i32[call + WinogradFilter.ic] = ic
-    i32[call + WinogradFilter.oc] = oc
-    engine.run('winogradFilter', call, Math.ceil(oc / 8), POSITIONS * ic * oc)
+    engine.run({
+      kernel: 'winogradFilter',
+      args: {
+        filter: filter.pointer + (turned ? 2 * (tapH + tapW) : 0),
+        tapHStride: turned ? -tapH : tapH,
+        tapWStride: turned ? -tapW : tapW,
+        rowStride: turned ? column : row,
+        columnStride: turned ? row : column,
+        panels,
+        ic,
+        oc,
+      },
+      units: Math.ceil(oc / 8),
+      work: POSITIONS * ic * oc,
+    })
   })
 }
 
@@ -88,25 +93,29 @@ export function runWinograd(
   const block = blockWinograd(engine.tileRows, n, ic, oc, groups, { h, w })
   engine.scratch(4 * block.scratch)
 
-  const { i32, f32 } = engine
-  const call = engine.call(Winograd.length)
-  i32[call + Winograd.x] = x.pointer
-  i32[call + Winograd.w] = panels
-  i32[call + Winograd.b] = bias?.pointer ?? 0
-  i32[call + Winograd.y] = y.pointer
-  i32[call + Winograd.n] = n
-  i32[call + Winograd.ih] = ih
-  i32[call + Winograd.iw] = iw
-  i32[call + Winograd.ic] = ic
-  i32[call + Winograd.oh] = h.output
-  i32[call + Winograd.ow] = w.output
-  i32[call + Winograd.oc] = oc
-  i32[call + Winograd.groups] = groups
-  i32[call + Winograd.beforeH] = h.before
-  i32[call + Winograd.beforeW] = w.before
-  f32[call + Winograd.low] = clamp[0]
-  f32[call + Winograd.high] = clamp[1]
-  i32[call + Winograd.tiles] = block.tiles
-  i32[call + Winograd.panels] = block.panels
-  engine.run('winograd', call, block.units, (2 * y.size * ic) / groups)
+  engine.run({
+    kernel: 'winograd',
+    args: {
+      x: x.pointer,
+      w: panels,
+      b: bias?.pointer ?? 0,
+      y: y.pointer,
+      n,
+      ih,
+      iw,
+      ic,
+      oh: h.output,
+      ow: w.output,
+      oc,
+      groups,
+      beforeH: h.before,
+      beforeW: w.before,
+      low: clamp[0],
+      high: clamp[1],
+      tiles: block.tiles,
+      panels: block.panels,
+    },
+    units: block.units,
+    work: (2 * y.size * ic) / groups,
+  })
 }

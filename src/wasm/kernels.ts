@@ -1,52 +1,68 @@
-/** What the binary exports (assembly/index.ts); tests/wasm/kernels.test.ts holds the two together. */
+/** What the binary exports (assembly/index.ts), and what each kernel takes; tests/wasm/kernels.test.ts holds the two together. */
+import * as abi from './abi.js'
+
+/** The argument block of each kernel. */
+export const blocks = {
+  avgPool: abi.Pool,
+  avgPoolGradient: abi.PoolGradient,
+  binary: abi.Binary,
+  cast: abi.Cast,
+  copy: abi.Copy,
+  depthwise: abi.Depthwise,
+  depthwiseFilterGradient: abi.DepthwiseGradient,
+  depthwiseInputGradient: abi.DepthwiseGradient,
+  dropout: abi.Dropout,
+  filterBox: abi.Filter,
+  filterBytes: abi.Filter,
+  filterGradient: abi.FilterGradient,
+  filterWindow: abi.Filter,
+  fromBytes: abi.FromBytes,
+  gather: abi.Gather,
+  gradientMagnitude: abi.Filter,
+  grouped: abi.Depthwise,
+  igemm: abi.Igemm,
+  maxPool: abi.Pool,
+  maxPoolGradient: abi.PoolGradient,
+  median: abi.Filter,
+  normalRows: abi.NormalRows,
+  normalSums: abi.NormalSums,
+  normalise: abi.Normalise,
+  normaliseGradient: abi.NormaliseGradient,
+  pack: abi.Pack,
+  reduce: abi.Reduce,
+  resizeBilinear: abi.Resize,
+  resizeGradient: abi.ResizeGradient,
+  resizeNearest: abi.Resize,
+  scaleShift: abi.ScaleShift,
+  scan: abi.Scan,
+  scatter: abi.Gather,
+  scatterAdd: abi.Gather,
+  select: abi.Select,
+  softmax: abi.Softmax,
+  toBytes: abi.ToBytes,
+  unary: abi.Unary,
+  unaryBackward: abi.UnaryBackward,
+  unpack: abi.Unpack,
+  update: abi.Update,
+  winograd: abi.Winograd,
+  winogradFilter: abi.WinogradFilter,
+} as const
 
 /** Name of a kernel: (call, begin, end) over the units of an argument block. */
-export const kernelNames = [
-  'avgPool',
-  'avgPoolGradient',
-  'binary',
-  'cast',
-  'copy',
-  'depthwise',
-  'depthwiseFilterGradient',
-  'depthwiseInputGradient',
-  'dropout',
-  'filterBox',
-  'filterBytes',
-  'filterGradient',
-  'filterWindow',
-  'fromBytes',
-  'gather',
-  'gradientMagnitude',
-  'grouped',
-  'igemm',
-  'maxPool',
-  'maxPoolGradient',
-  'median',
-  'normalRows',
-  'normalSums',
-  'normalise',
-  'normaliseGradient',
-  'pack',
-  'reduce',
-  'resizeBilinear',
-  'resizeGradient',
-  'resizeNearest',
-  'scaleShift',
-  'scan',
-  'scatter',
-  'scatterAdd',
-  'select',
-  'softmax',
-  'toBytes',
-  'unary',
-  'unaryBackward',
-  'unpack',
-  'update',
-  'winograd',
-  'winogradFilter',
-] as const
-export type Kernel = (typeof kernelNames)[number]
+export type Kernel = keyof typeof blocks
+export const kernelNames = Object.keys(blocks) as Kernel[]
+
+/** What a kernel is called with. */
+export type Arguments<K extends Kernel> = (typeof blocks)[K] extends abi.Block<infer Args> ? Args : never
+
+/** A kernel over the units of its arguments. */
+export interface Job<K extends Kernel = Kernel> {
+  kernel: K
+  args: Arguments<K>
+  units: number
+  /** About how many multiply-adds it does, or numbers it moves: whether threads are worth it. Default: 4096 for each unit. */
+  work?: number
+}
 
 export type Exports = Record<Kernel, (call: number, begin: number, end: number) => void> & {
   heapBase(): number

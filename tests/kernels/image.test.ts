@@ -1,25 +1,31 @@
 import { describe, expect, it } from 'vitest'
-import { Filter, FromBytes, ToBytes } from '../../assembly/calls.js'
 import * as image from '../../src/image/index.js'
 import type { Engine } from '../../src/index.js'
-import type { Exports, Kernel } from '../../src/wasm/kernels.js'
+import type { Arguments, Exports, Job, Kernel } from '../../src/wasm/kernels.js'
 import { inEveryBuild } from '../support/check.js'
 import { snapshot } from '../support/kernels.js'
 import { Random } from '../support/random.js'
 
-/** Where a kernel's call says that unit 0 writes, and how many bytes each unit does. */
-function outputOf({ i32 }: Engine, kernel: Kernel, call: number): { start: number; unit: number } {
-  const word = (index: number) => i32[call + index]!
-  if (kernel === 'fromBytes') return { start: word(FromBytes.y), unit: word(FromBytes.w) * word(FromBytes.c) * 4 }
-  if (kernel === 'toBytes') return { start: word(ToBytes.bytes), unit: word(ToBytes.w) * 4 }
-  return { start: word(Filter.y), unit: word(Filter.w) * word(Filter.c) * (kernel === 'filterBytes' ? 1 : 4) }
+/** Where a job's unit 0 writes, and how many bytes each unit does. */
+function outputOf({ kernel, args }: Job): { start: number; unit: number } {
+  if (kernel === 'toBytes') {
+    const { bytes, w } = args as Arguments<'toBytes'>
+    return { start: bytes, unit: w * 4 }
+  }
+  const { y, w, c } = args as Arguments<'fromBytes' | 'filterWindow'>
+  return { start: y, unit: w * c * (kernel === 'filterBytes' ? 1 : 4) }
 }
 
 /** Runs `body` with units given to the kernels in random pieces, last piece first; each may write its own units' bytes and scratch memory, nothing else. */
 function inPieces(engine: Engine, random: Random, body: () => void): void {
   const { exports, control } = engine as unknown as { exports: Exports; control: number }
-  const run = (kernel: Kernel, call: number, units: number) => {
-    const { start, unit } = outputOf(engine, kernel, call)
+  let job: Job
+  const run = (next: Job) => {
+    job = next
+    Object.getPrototypeOf(engine).run.call(engine, next)
+  }
+  const execute = (kernel: Kernel, call: number, units: number) => {
+    const { start, unit } = outputOf(job)
     const scratch = engine.i32[control / 4]!
     const scratchEnd = scratch + engine.i32[control / 4 + 1]!
     for (let end = units; end > 0; ) {
@@ -40,11 +46,12 @@ function inPieces(engine: Engine, random: Random, body: () => void): void {
       end = begin
     }
   }
-  Object.assign(engine, { run })
+  Object.assign(engine, { run, execute })
   try {
     body()
   } finally {
     delete (engine as Partial<Engine>).run
+    delete (engine as Partial<Engine>).execute
   }
 }
 

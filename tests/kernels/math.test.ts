@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { BinaryOp, UnaryOp } from '../../assembly/calls.js'
 import { createEngine, type Engine } from '../../src/index.js'
 import { NO_CLAMP } from '../../src/ops/activation.js'
 import { runBinary, runUnary } from '../../src/ops/elementwise.js'
+import { BinaryOp, UnaryOp } from '../../src/wasm/abi.js'
 import { BUILDS, inEveryBuild } from '../support/check.js'
 import { erf, errorInUnits, floatOfBits, normal, sigmoid, softplus, tanhSoftplus, unitOf } from '../support/functions.js'
 

@@ -40,7 +40,7 @@ export function expectSameInPieces(engine: Engine, random: Random, op: () => Buf
     ends.delete(pointer)
     Object.getPrototypeOf(engine).free.call(engine, pointer)
   }
-  const run = (kernel: Kernel, call: number, units: number): void => {
+  const execute = (kernel: Kernel, call: number, units: number): void => {
     seen.add(kernel)
     const before = snapshot(engine.u8)
     const [scratch, scratchBytes] = engine.i32.subarray(control / 4, control / 4 + 2) as unknown as [number, number]
@@ -56,13 +56,13 @@ export function expectSameInPieces(engine: Engine, random: Random, op: () => Buf
     }
   }
 
-  Object.assign(engine, { allocate, free, run })
+  Object.assign(engine, { allocate, free, execute })
   try {
     const inPieces = op()
     expect(inPieces.length, about).toBe(whole.length)
     if (!inPieces.equals(whole)) fail(`byte ${inPieces.findIndex((value, i) => value !== whole[i])} of ${whole.length} differs when the units run in pieces`)
   } finally {
-    for (const name of ['allocate', 'free', 'run']) delete (engine as unknown as Record<string, unknown>)[name]
+    for (const name of ['allocate', 'free', 'execute']) delete (engine as unknown as Record<string, unknown>)[name]
   }
 }
 

@@ -1,11 +1,12 @@
 /** Operators that work on each element by itself, with NumPy's broadcasting. Floats in the engine where it has a kernel, all else on the host. */
-import { BinaryOp, UnaryOp } from '../../../assembly/calls.js'
+
 import { clamp, elu, gelu, hardSigmoid, hardSwish, leakyRelu, mish, NO_CLAMP, prelu, relu, selu, sigmoid, silu, softplus, tanh } from '../../ops/activation.js'
 import { type ArithmeticOptions, add, div, mul, sub } from '../../ops/arithmetic.js'
 import { type OutOptions, runBinary, runUnary } from '../../ops/elementwise.js'
 import { max, sum } from '../../ops/reduce.js'
 import { broadcastShapes, broadcastStrides, type Shape, sameShape, sizeOf } from '../../shape.js'
 import type { Tensor } from '../../tensor.js'
+import { BinaryOp, UnaryOp } from '../../wasm/abi.js'
 import type { Call, Operator } from '../call.js'
 import { indexesOf, offsetOf } from '../move.js'
 import { type ElementType, fitsEngine, type HostArray, hostArray, isFloat, limit, roundedTo, roundToEven, typeOf } from '../types.js'

@@ -1,172 +1,180 @@
 /**
- * The argument block of every kernel: which 32-bit word holds what. AssemblyScript reads by it, TypeScript writes by it.
+ * The argument block of every kernel, as a class of 32-bit fields: AssemblyScript reads it, and TypeScript writes it through what tools/abi.mjs makes
+ * of this file. `@rows Row name` in the doc of a class says that rows of that class follow the block.
  *
  * Addresses are bytes from the start of memory; counts are elements; names ending in Stride are bytes.
  * Letters: n batch, ih iw ic input, oh ow oc output, kh kw window.
  */
 
 /** Panels of packed weights from any strided matrix: see layout.ts. */
-export const enum Pack {
-  source, panels,
+@unmanaged
+export class Pack {
+  source: usize; panels: usize
   /** Columns of one panel: 8 for a tile, 4 for depthwise. */
-  width,
-  groups, columns,
-  tapsH, tapsW, depth,
-  groupStride, tapHStride, tapWStride, rowStride, columnStride,
-  length,
+  width: i32
+  groups: i32; columns: i32
+  tapsH: i32; tapsW: i32; depth: i32
+  groupStride: i32; tapHStride: i32; tapWStride: i32; rowStride: i32; columnStride: i32
 }
 
 /** Any dense product over a window: see igemm.ts. */
-export const enum Igemm {
-  x, w, b, y,
-  n, ih, iw, ic, oh, ow, oc,
+@unmanaged
+export class Igemm {
+  x: usize; w: usize; b: usize; y: usize
+  n: i32; ih: i32; iw: i32; ic: i32; oh: i32; ow: i32; oc: i32
   /** Output pixels computed: rows outFirstH, outFirstH + outStepH, ...; the same along w. */
-  gridH, gridW, outFirstH, outStepH, outFirstW, outStepW,
+  gridH: i32; gridW: i32; outFirstH: i32; outStepH: i32; outFirstW: i32; outStepW: i32
   /** Pixel (gy, gx) of the grid reads, for tap (ty, tx), row gy * inStepH + tapFirstH + ty * tapStepH; the same along w. */
-  inStepH, inStepW, tapsH, tapsW, tapFirstH, tapStepH, tapFirstW, tapStepW,
-  groups, low, high,
+  inStepH: i32; inStepW: i32; tapsH: i32; tapsW: i32; tapFirstH: i32; tapStepH: i32; tapFirstW: i32
+  tapStepW: i32
+  groups: i32; low: f32; high: f32
   /** The window as runs of `depth` floats: its taps, its rows (tapsH runs), or all of it (1 run). */
-  runs, depth,
+  runs: i32; depth: i32
   /** Pixels and panels of one unit. */
-  pixels, panels,
+  pixels: i32; panels: i32
   /** 1: filters stand as sums over lanes want them (tile.ts). */
-  byLanes,
-  length,
+  byLanes: i32
 }
 
 /** Taps that a mean sums in float32 at a time; it adds those sums in float64. */
 export const POOL_BLOCK = 64
 
 /** A window of one channel over x: see pool.ts. */
-export const enum Pool {
-  x, y,
-  ih, iw, c, oh, ow,
+@unmanaged
+export class Pool {
+  x: usize; y: usize
+  ih: i32; iw: i32; c: i32; oh: i32; ow: i32
   /** Tap (ty, tx) of output pixel (oy, ox) is at row oy * stepH + firstH + ty * tapStepH; the same along w. */
-  tapsH, tapsW, stepH, stepW, firstH, firstW, tapStepH, tapStepW,
+  tapsH: i32; tapsW: i32; stepH: i32; stepW: i32; firstH: i32; firstW: i32; tapStepH: i32; tapStepW: i32
   /** Padding after the last row and column: a mean counts no tap beyond it. 1: it counts those in the padding. */
-  afterH, afterW, countPadding,
+  afterH: i32; afterW: i32; countPadding: i32
   /** Channels of one unit, a multiple of 16. */
-  channels,
+  channels: i32
   /** Outputs of a row whose columns are computed together; 1: each by itself, 0: a maximum of 3 x 3 at step 2. */
-  outputs,
-  length,
+  outputs: i32
 }
 
 /** One filter per channel, or few channels in a group: see depthwise.ts. */
-export const enum Depthwise {
-  x, w, b, y,
-  n, ih, iw, ic, oh, ow, oc,
-  kh, kw, strideH, strideW, dilationH, dilationW, beforeH, beforeW,
-  low, high,
+@unmanaged
+export class Depthwise {
+  x: usize; w: usize; b: usize; y: usize
+  n: i32; ih: i32; iw: i32; ic: i32; oh: i32; ow: i32; oc: i32
+  kh: i32; kw: i32; strideH: i32; strideW: i32; dilationH: i32; dilationW: i32; beforeH: i32; beforeW: i32
+  low: f32; high: f32
   /** Channels of a group; read by `grouped` alone. */
-  groupIn, groupOut,
+  groupIn: i32; groupOut: i32
   /** Output rows of one unit. */
-  rows,
+  rows: i32
   /** 1: rows are copied so that their pixels lie further apart. */
-  skewed,
-  length,
+  skewed: i32
 }
 
-/** A box of any rank from one layout to another: see layout.ts. */
-export const enum Copy {
-  x, y,
-  rows, columns, xRowStride, yRowStride, xColumnStride, yColumnStride,
+/** A box of any rank from one layout to another: see layout.ts. @rows CopyAxis axes */
+@unmanaged
+export class Copy {
+  x: usize; y: usize
+  rows: i32; columns: i32; xRowStride: i32; yRowStride: i32; xColumnStride: i32; yColumnStride: i32
   /** Rows of one unit; a multiple of 16 where rows become columns. */
-  unitRows,
-  /** How many axes there are outside the rows, and from word `axes` on (length, xStride, yStride) of each. */
-  rank,
+  unitRows: i32
+  /** Axes outside the rows. */
+  rank: i32
   /** Bytes of an element: 1 or 4. */
-  bytes,
+  bytes: i32
   /** What is copied where x is 0: one value everywhere, in the first bytes of the word. */
-  value,
-  axes,
+  value: i32
+}
+
+/** An axis outside the rows of a copy, outermost first. */
+@unmanaged
+export class CopyAxis {
+  length: i32; xStride: i32; yStride: i32
 }
 
 /** Images of another size: see resize.ts. */
-export const enum Resize {
-  x, y,
-  n, ih, iw, c, oh, ow,
+@unmanaged
+export class Resize {
+  x: usize; y: usize
+  n: i32; ih: i32; iw: i32; c: i32; oh: i32; ow: i32
   /** Output row o stands at input row (o * stepH + firstH) / unitsH; the same along w. */
-  stepH, firstH, unitsH, stepW, firstW, unitsW,
+  stepH: i32; firstH: i32; unitsH: i32; stepW: i32; firstW: i32; unitsW: i32
   /** Output rows of one unit. */
-  rows,
-  length,
+  rows: i32
 }
 
 /** Gradient of a resize: the words of Resize, and whether it reads four pixels. See resize.ts. */
-export const enum ResizeGradient {
-  bilinear = Resize.length,
-  length,
+@unmanaged
+export class ResizeGradient extends Resize {
+  bilinear: i32
 }
 
 /** RGBA bytes to floats: see image.ts. */
-export const enum FromBytes {
-  bytes, y, w, c,
+@unmanaged
+export class FromBytes {
+  bytes: usize; y: usize; w: i32; c: i32
   /** Four words each, by channel: y = byte * scale + shift. Gray sums byte * scale over red, green and blue, and adds the first shift. */
-  scale, shift = scale + 4,
+  scaleR: f32; scaleG: f32; scaleB: f32; scaleA: f32; shiftR: f32; shiftG: f32; shiftB: f32; shiftA: f32
   /** 1: w * c bytes in a row instead, one for each float: y = byte * scale. */
-  packed = shift + 4,
-  length,
+  packed: i32
 }
 
 /** Floats to RGBA bytes: see image.ts. */
-export const enum ToBytes {
-  x, bytes, w, c,
+@unmanaged
+export class ToBytes {
+  x: usize; bytes: usize; w: i32; c: i32
   /** RGBA bytes to take alpha from where x has three channels; 0: opaque. */
-  alpha,
+  alpha: usize
   /** 1: w * c bytes in a row instead, one for each float. */
-  packed,
-  length,
+  packed: i32
 }
 
 /** Filters whose output has the size of their input: see image.ts. */
-export const enum Filter {
+@unmanaged
+export class Filter {
   /** Addresses of the rows that each image's windows see, top to bottom: [n][h + kh - 1]. Output row r reads r, r + 1, ..., r + kh - 1. */
-  rows,
+  rows: usize
   /** Columns to repeat beside a row: `left` to the left, the others to the right, kw - 1 in all; -1: zeros. */
-  sides, left,
+  sides: usize; left: i32
   /** Rows of the window above the one that it gives. */
-  top,
-  y, h, w, c, kh, kw,
+  top: i32
+  y: usize; h: i32; w: i32; c: i32; kh: i32; kw: i32
   /** `weights` [kh][kw]; where there are numbers `across` [kw], [kh] down the columns. */
-  weights, across,
+  weights: usize; across: usize
   /** filterBytes: `weights` is twice [kh / 2 + 1][kw] pairs of 16-bit integers, `across`, where there is one, [(kw + 1) / 2] pairs; what sums are divided by, as powers of 2. */
-  shift, shiftAcross,
+  shift: i32; shiftAcross: i32
   /** filterBox: y = gain * sum. filterWindow, where `blend` is 1: y = keep * x + gain * filtered, but x where |x - filtered| < threshold. */
-  blend, keep, gain, threshold,
+  blend: i32; keep: f32; gain: f32; threshold: f32
   /** gradientMagnitude: smoothing by [side, centre, side]. */
-  side, centre,
-  length,
+  side: f32; centre: f32
 }
 
 /** Filters transformed for Winograd: see winograd.ts. */
-export const enum WinogradFilter {
+@unmanaged
+export class WinogradFilter {
   /** Filter element (ky, kx, i, o) is at ky * tapHStride + kx * tapWStride + i * rowStride + o * columnStride. */
-  filter, tapHStride, tapWStride, rowStride, columnStride, panels,
-  ic, oc,
-  length,
+  filter: usize; tapHStride: i32; tapWStride: i32; rowStride: i32; columnStride: i32; panels: usize
+  ic: i32; oc: i32
 }
 
 /** Input channels whose filters are transformed before they go to their 36 places: runs that fill cache lines. */
 export const FILTER_CHANNELS = 16
 
 /** 3x3 windows at stride 1 by Winograd's F(4x4, 3x3): see winograd.ts. */
-export const enum Winograd {
-  x, w, b, y,
-  n, ih, iw, ic, oh, ow, oc, groups,
-  beforeH, beforeW,
-  low, high,
+@unmanaged
+export class Winograd {
+  x: usize; w: usize; b: usize; y: usize
+  n: i32; ih: i32; iw: i32; ic: i32; oh: i32; ow: i32; oc: i32; groups: i32
+  beforeH: i32; beforeW: i32
+  low: f32; high: f32
   /** Tiles of 4x4 outputs and panels of 8 output channels of one unit; of more than one group, whole groups. */
-  tiles, panels,
-  length,
+  tiles: i32; panels: i32
 }
 
 /** y = f(x, a, b), each element by itself: see elementwise.ts. */
-export const enum Unary {
-  op, x, y, size,
+@unmanaged
+export class Unary {
+  op: i32; x: usize; y: usize; size: i32
   /** Two numbers whose meaning is the operation's. */
-  a, b,
-  length,
+  a: f32; b: f32
 }
 
 /** Floats in one unit of `unary`. */
@@ -180,34 +188,39 @@ export const enum UnaryOp {
 }
 
 /** dx = dy * f'(v, a, b): see gradient.ts. v is x, of a clamp y. */
-export const enum UnaryBackward {
-  op, dy, v, dx, size, a, b,
-  length,
+@unmanaged
+export class UnaryBackward {
+  op: i32; dy: usize; v: usize; dx: usize; size: i32; a: f32; b: f32
 }
 
 /** y = x * scale where a number that follows from the keys and the place is at least `threshold`, else 0: see elementwise.ts. */
-export const enum Dropout {
-  x, y, size,
+@unmanaged
+export class Dropout {
+  x: usize; y: usize; size: i32
   /** Any 32 bits each. */
-  keyA, keyB,
+  keyA: i32; keyB: i32
   /** Of 2^32. */
-  threshold, scale,
-  length,
+  threshold: i32; scale: f32
 }
 
-/** y = f(a, b), broadcasting: see elementwise.ts. */
-export const enum Binary {
-  op, y, size,
+/** y = f(a, b), broadcasting: see elementwise.ts. @rows BinaryAxis axes */
+@unmanaged
+export class Binary {
+  op: i32; y: usize; size: i32
   /** Floats worked on at a time; a multiple of the period of each repeated operand. */
-  block,
-  a, aKind, b, bKind,
+  block: i32
+  a: usize; aKind: i32; b: usize; bKind: i32
   /** What the result is clamped to. */
-  low, high,
-  /** The operand whose address is 0. */
-  number,
-  rank,
-  /** For each axis, outermost first: its length and the distance between neighbours in a and in b, 0 where broadcast. The last distance is 0 or 1. */
-  axes,
+  low: f32; high: f32
+  /** The operand whose address is 0: one element, in the first bytes of the word. */
+  number: i32
+  rank: i32
+}
+
+/** An axis of `binary`, outermost first: elements between neighbours in a and in b, 0 where broadcast; of the innermost 0 or 1. */
+@unmanaged
+export class BinaryAxis {
+  length: i32; aStep: i32; bStep: i32
 }
 
 /** Blocks in one unit of `binary`. */
@@ -233,84 +246,84 @@ export const enum OperandKind {
 }
 
 /** Sums over the pixels of x [outer, pixels, c], channel by channel: see normalise.ts. */
-export const enum NormalSums {
+@unmanaged
+export class NormalSums {
   /** dy: 0 for the sums of x alone. */
-  x, dy, sums, c, pixels,
+  x: usize; dy: usize; sums: usize; c: i32; pixels: i32
   /** Of each outer; and pixels of one. */
-  splits, rows,
-  length,
+  splits: i32; rows: i32
 }
 
 /** The statistics of a normalisation and what follows from them: see normalise.ts. */
-export const enum Normalise {
-  x,
+@unmanaged
+export class Normalise {
+  x: usize
   /** Those of normalSums; 0: mean and variance are given. */
-  sums, splits,
+  sums: usize; splits: i32
   /** [outer][groups] each. */
-  mean, variance, rest,
+  mean: usize; variance: usize; rest: usize
   /** [c] each; may be 0: ones, zeros. Of normaliseGradient `offset` is doffset, and 0 where no one wants it. */
-  scale, offset,
-  epsilon, c, groups, pixels,
+  scale: usize; offset: usize
+  epsilon: f32; c: i32; groups: i32; pixels: i32
   /** [outer][4][copies][c] */
-  table, copies,
-  length,
+  table: usize; copies: i32
 }
 
 /** The same backwards: the words of Normalise, and those that follow. */
-export const enum NormaliseGradient {
-  outers = Normalise.length,
+@unmanaged
+export class NormaliseGradient extends Normalise {
+  outers: i32
   /** [c]; 0 where no one wants it. */
-  dscale,
-  length,
+  dscale: usize
 }
 
 /** y = (x - centre) * scale + shift over the last axis: see normalise.ts. */
-export const enum ScaleShift {
-  x,
+@unmanaged
+export class ScaleShift {
+  x: usize
   /** May be 0. */
-  dy,
-  y, table,
+  dy: usize
+  y: usize; table: usize
   /** Floats of one outer. */
-  size,
-  low, high,
+  size: i32
+  low: f32; high: f32
   /** Floats in one row of the table. */
-  period,
+  period: i32
   /** Periods in one unit. */
-  periods,
-  length,
+  periods: i32
 }
 
 /** Normalisation of rows: see normalise.ts. */
-export const enum NormalRows {
+@unmanaged
+export class NormalRows {
   /** dy: 0 forwards. scale [groups][n] and offset may be 0: ones, zeros. */
-  x, dy, y, scale, offset,
-  n, rows, groups,
+  x: usize; dy: usize; y: usize; scale: usize; offset: usize
+  n: i32; rows: i32; groups: i32
   /** Rows of one unit. */
-  unit,
+  unit: i32
   /** Whether the mean is taken away. */
-  centre,
-  epsilon,
-  length,
+  centre: i32
+  epsilon: f32
 }
 
 /** Rows by index, table [outer, rows, inner] and y [outer, count, inner]: see layout.ts. */
-export const enum Gather {
-  table, indices, y, count, rows, inner,
+@unmanaged
+export class Gather {
+  table: usize; indices: usize; y: usize; count: i32; rows: i32; inner: i32
   /** Bytes of an element; 4 where rows are added. */
-  bytes,
+  bytes: i32
   /** Where rows are added: whether the table starts from zeros, and whether it holds 32-bit integers. */
-  clear, integers,
-  length,
+  clear: i32; integers: i32
 }
 
 /** y = mask ? a : b, or logic on bytes, each element by itself: see select.ts. */
-export const enum Select {
-  op, mask, a, b, y, size,
+@unmanaged
+export class Select {
+  op: i32; mask: usize; a: usize; b: usize; y: usize; size: i32
   /** Bytes of an element of a, b and y. */
-  bytes,
+  bytes: i32
   /** 1: the operand is one element for all; where its address is 0, that in the first bytes of its word. */
-  aOne, bOne, aValue, bValue,
-  length,
+  aOne: i32; bOne: i32; aValue: i32; bValue: i32
 }
 
 /** Elements in one unit of `select` and of `cast`; a multiple of 16. */
@@ -320,98 +333,105 @@ export const SELECT_BLOCK = 4096
 export const enum SelectOp { where, and, or, xor }
 
 /** Elements of one type as those of another: see cast.ts. */
-export const enum Cast {
-  x, y, size, from, to,
-  length,
+@unmanaged
+export class Cast {
+  x: usize; y: usize; size: i32; from: i32; to: i32
 }
 
 /** What `cast` knows. */
 export const enum Element { float32, int32, int8, uint8 }
 
 /** Running sums and products along n of x [outer, n, inner]: see reduce.ts. */
-export const enum Scan {
-  op, x, y, n, inner,
+@unmanaged
+export class Scan {
+  op: i32; x: usize; y: usize; n: i32; inner: i32
   /** outer * inner, and how many of them are one unit. */
-  vectors, unit,
+  vectors: i32; unit: i32
   /** 1: without the element itself; 1: from the end. */
-  exclusive, reverse,
-  length,
+  exclusive: i32; reverse: i32
 }
 
 export const enum ScanOp { sum, prod, sumInt }
 
 /** x [outer, n, inner] -> y [outer, inner]: see reduce.ts. */
-export const enum Reduce {
-  op, x, y, n, inner,
+@unmanaged
+export class Reduce {
+  op: i32; x: usize; y: usize; n: i32; inner: i32
   /** outer * inner, and how many of them are one unit. */
-  outputs, unit,
-  length,
+  outputs: i32; unit: i32
 }
 
 /** argmaxInt: as a 32-bit integer. norm: the root of the sum of squares. */
 export const enum ReduceOp { sum, mean, max, min, argmax, argmaxInt, prod, norm }
 
 /** Over the n of x [outer, n, inner]: see reduce.ts. */
-export const enum Softmax {
-  x, y, n, inner,
+@unmanaged
+export class Softmax {
+  x: usize; y: usize; n: i32; inner: i32
   /** outer * inner, and how many of them are one unit. */
-  vectors, unit,
+  vectors: i32; unit: i32
   /** 1: the logarithm. */
-  log,
-  length,
+  log: i32
 }
 
 /** Floats of rows that softmax takes together: x, y and scratch of them stay in the first cache. */
 export const SOFTMAX_CHUNK = 2048
 
 /** Filter gradient of any dense product over a window: see gradient.ts. The words of Igemm, where y is dy, w the sums, and pixels are those of one block. */
-export const enum FilterGradient {
-  splits = Igemm.length,
+@unmanaged
+export class FilterGradient extends Igemm {
+  splits: i32
   /** Blocks of pixels of one split. */
-  blocks,
-  length,
+  blocks: i32
 }
 
 /** Gradients of a convolution with one filter per channel: see depthwiseGradient.ts. */
-export const enum DepthwiseGradient {
-  x, w, dy,
+@unmanaged
+export class DepthwiseGradient {
+  x: usize; w: usize; dy: usize
   /** depthwiseFilterGradient: sums [splits][kh][kw][c]; depthwiseInputGradient: dx. */
-  to,
-  n, ih, iw, c, oh, ow,
-  kh, kw, strideH, strideW, dilationH, dilationW, beforeH, beforeW,
+  to: usize
+  n: i32; ih: i32; iw: i32; c: i32; oh: i32; ow: i32
+  kh: i32; kw: i32; strideH: i32; strideW: i32; dilationH: i32; dilationW: i32; beforeH: i32; beforeW: i32
   /** Output rows of one split. */
-  rows,
-  length,
+  rows: i32
 }
 
 /** Sums of panels back to a strided matrix: see gradient.ts. */
-export const enum Unpack {
-  panels, y,
-  splits, groups, columns, taps, depth,
-  groupStride, tapStride, rowStride, columnStride,
-  length,
+@unmanaged
+export class Unpack {
+  panels: usize; y: usize
+  splits: i32; groups: i32; columns: i32; taps: i32; depth: i32
+  groupStride: i32; tapStride: i32; rowStride: i32; columnStride: i32
 }
 
 /** Gradient of a pool: the words of Pool, where x and y are those of forward, and those that follow. See gradient.ts. */
-export const enum PoolGradient {
-  dy = Pool.length,
-  dx,
-  length,
+@unmanaged
+export class PoolGradient extends Pool {
+  dy: usize
+  dx: usize
 }
 
-/** One step of an optimiser: see optimise.ts. */
-export const enum Update {
-  op,
+/** One step of an optimiser: see optimise.ts. @rows UpdateParameter parameters */
+@unmanaged
+export class Update {
+  op: i32
   /** Step length; added to the gradient: decay * w; what is left of w before the step. */
-  rate, decay, keep,
+  rate: f32; decay: f32; keep: f32
   /** Momentum, or how much is kept of the mean of gradients (a) and of their squares (b). */
-  a, b,
+  a: f32; b: f32
   /** Of adam: what makes up for the zeros that its second mean started from. */
-  correction, epsilon,
+  correction: f32; epsilon: f32
   /** Of probe: the word that becomes 1 where the size of a gradient is above `limit`, or no number; others leave it alone. */
-  found, limit,
-  /** Six words for each parameter: w, gradient, first state, second state, floats, and one more than its last unit. */
-  rows,
+  found: usize; limit: f32
+}
+
+@unmanaged
+export class UpdateParameter {
+  /** The states may be 0. */
+  w: usize; gradient: usize; means: usize; squares: usize
+  /** Floats of it, and one more than its last unit. */
+  size: i32; endUnit: i32
 }
 
 /** Floats in one unit of `update`. */
