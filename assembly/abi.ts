@@ -1,12 +1,13 @@
 /**
- * The argument block of every kernel, as a class of 32-bit fields: AssemblyScript reads it, and TypeScript writes it through what tools/abi.mjs makes
- * of this file. `@rows Row name` in the doc of a class says that rows of that class follow the block.
+ * The argument block of every kernel, as a class of 32-bit fields: AssemblyScript reads it, and TypeScript
+ * writes it through what tools/abi.mjs makes of this file. `@rows Row name` in the doc of a class says that
+ * rows of that class follow the block.
  *
  * Addresses are bytes from the start of memory; counts are elements; names ending in Stride are bytes.
  * Letters: n batch, ih iw ic input, oh ow oc output, kh kw window.
  */
 
-/** Panels of packed weights from any strided matrix: see layout.ts. */
+/** Panels of packed weights from any strided matrix: see copy.ts. */
 @unmanaged
 export class Pack {
   source: usize; panels: usize
@@ -17,14 +18,17 @@ export class Pack {
   groupStride: i32; tapHStride: i32; tapWStride: i32; rowStride: i32; columnStride: i32
 }
 
-/** Any dense product over a window: see igemm.ts. */
+/** Any dense product over a window: see dense/igemm.ts. */
 @unmanaged
 export class Igemm {
   x: usize; w: usize; b: usize; y: usize
   n: i32; ih: i32; iw: i32; ic: i32; oh: i32; ow: i32; oc: i32
   /** Output pixels computed: rows outFirstH, outFirstH + outStepH, ...; the same along w. */
   gridH: i32; gridW: i32; outFirstH: i32; outStepH: i32; outFirstW: i32; outStepW: i32
-  /** Pixel (gy, gx) of the grid reads, for tap (ty, tx), row gy * inStepH + tapFirstH + ty * tapStepH; the same along w. */
+  /**
+   * Pixel (gy, gx) of the grid reads, for tap (ty, tx), row gy * inStepH + tapFirstH + ty * tapStepH; the
+   * same along w.
+   */
   inStepH: i32; inStepW: i32; tapsH: i32; tapsW: i32; tapFirstH: i32; tapStepH: i32; tapFirstW: i32
   tapStepW: i32
   groups: i32; low: f32; high: f32
@@ -32,7 +36,7 @@ export class Igemm {
   runs: i32; depth: i32
   /** Pixels and panels of one unit. */
   pixels: i32; panels: i32
-  /** 1: filters stand as sums over lanes want them (tile.ts). */
+  /** 1: filters stand as sums over lanes want them (dense/tile.ts). */
   byLanes: i32
 }
 
@@ -44,17 +48,23 @@ export const POOL_BLOCK = 64
 export class Pool {
   x: usize; y: usize
   ih: i32; iw: i32; c: i32; oh: i32; ow: i32
-  /** Tap (ty, tx) of output pixel (oy, ox) is at row oy * stepH + firstH + ty * tapStepH; the same along w. */
+  /**
+   * Tap (ty, tx) of output pixel (oy, ox) is at row oy * stepH + firstH + ty * tapStepH; the same along w.
+   */
   tapsH: i32; tapsW: i32; stepH: i32; stepW: i32; firstH: i32; firstW: i32; tapStepH: i32; tapStepW: i32
-  /** Padding after the last row and column: a mean counts no tap beyond it. 1: it counts those in the padding. */
+  /**
+   * Padding after the last row and column: a mean counts no tap beyond it. 1: it counts those in the padding.
+   */
   afterH: i32; afterW: i32; countPadding: i32
   /** Channels of one unit, a multiple of 16. */
   channels: i32
-  /** Outputs of a row whose columns are computed together; 1: each by itself, 0: a maximum of 3 x 3 at step 2. */
+  /**
+   * Outputs of a row whose columns are computed together; 1: each by itself, 0: a maximum of 3 x 3 at step 2.
+   */
   outputs: i32
 }
 
-/** One filter per channel, or few channels in a group: see depthwise.ts. */
+/** One filter per channel, or few channels in a group: see depthwise/forward.ts. */
 @unmanaged
 export class Depthwise {
   x: usize; w: usize; b: usize; y: usize
@@ -69,7 +79,7 @@ export class Depthwise {
   skewed: i32
 }
 
-/** A box of any rank from one layout to another: see layout.ts. @rows CopyAxis axes */
+/** A box of any rank from one layout to another: see copy.ts. @rows CopyAxis axes */
 @unmanaged
 export class Copy {
   x: usize; y: usize
@@ -107,17 +117,20 @@ export class ResizeGradient extends Resize {
   bilinear: i32
 }
 
-/** RGBA bytes to floats: see image.ts. */
+/** RGBA bytes to floats: see image/filter.ts. */
 @unmanaged
 export class FromBytes {
   bytes: usize; y: usize; w: i32; c: i32
-  /** Four words each, by channel: y = byte * scale + shift. Gray sums byte * scale over red, green and blue, and adds the first shift. */
+  /**
+   * Four words each, by channel: y = byte * scale + shift. Gray sums byte * scale over red, green and blue,
+   * and adds the first shift.
+   */
   scaleR: f32; scaleG: f32; scaleB: f32; scaleA: f32; shiftR: f32; shiftG: f32; shiftB: f32; shiftA: f32
   /** 1: w * c bytes in a row instead, one for each float: y = byte * scale. */
   packed: i32
 }
 
-/** Floats to RGBA bytes: see image.ts. */
+/** Floats to RGBA bytes: see image/filter.ts. */
 @unmanaged
 export class ToBytes {
   x: usize; bytes: usize; w: i32; c: i32
@@ -127,45 +140,62 @@ export class ToBytes {
   packed: i32
 }
 
-/** Filters whose output has the size of their input: see image.ts. */
+/** Filters whose output has the size of their input: see image/filter.ts. */
 @unmanaged
 export class Filter {
-  /** Addresses of the rows that each image's windows see, top to bottom: [n][h + kh - 1]. Output row r reads r, r + 1, ..., r + kh - 1. */
+  /**
+   * Addresses of the rows that each image's windows see, top to bottom: [n][h + kh - 1]. Output row r reads
+   * r, r + 1, ..., r + kh - 1.
+   */
   rows: usize
-  /** Columns to repeat beside a row: `left` to the left, the others to the right, kw - 1 in all; -1: zeros. */
+  /**
+   * Columns to repeat beside a row: `left` to the left, the others to the right, kw - 1 in all; -1: zeros.
+   */
   sides: usize; left: i32
   /** Rows of the window above the one that it gives. */
   top: i32
   y: usize; h: i32; w: i32; c: i32; kh: i32; kw: i32
   /** `weights` [kh][kw]; where there are numbers `across` [kw], [kh] down the columns. */
   weights: usize; across: usize
-  /** filterBytes: `weights` is twice [kh / 2 + 1][kw] pairs of 16-bit integers, `across`, where there is one, [(kw + 1) / 2] pairs; what sums are divided by, as powers of 2. */
+  /**
+   * filterBytes: `weights` is twice [kh / 2 + 1][kw] pairs of 16-bit integers, `across`, where there is one,
+   * [(kw + 1) / 2] pairs; what sums are divided by, as powers of 2.
+   */
   shift: i32; shiftAcross: i32
-  /** filterBox: y = gain * sum. filterWindow, where `blend` is 1: y = keep * x + gain * filtered, but x where |x - filtered| < threshold. */
+  /**
+   * filterBox: y = gain * sum. filterWindow, where `blend` is 1: y = keep * x + gain * filtered, but x where
+   * |x - filtered| < threshold.
+   */
   blend: i32; keep: f32; gain: f32; threshold: f32
   /** gradientMagnitude: smoothing by [side, centre, side]. */
   side: f32; centre: f32
 }
 
-/** Filters transformed for Winograd: see winograd.ts. */
+/** Filters transformed for Winograd: see dense/winograd.ts. */
 @unmanaged
 export class WinogradFilter {
-  /** Filter element (ky, kx, i, o) is at ky * tapHStride + kx * tapWStride + i * rowStride + o * columnStride. */
+  /**
+   * Filter element (ky, kx, i, o) is at ky * tapHStride + kx * tapWStride + i * rowStride + o * columnStride.
+   */
   filter: usize; tapHStride: i32; tapWStride: i32; rowStride: i32; columnStride: i32; panels: usize
   ic: i32; oc: i32
 }
 
-/** Input channels whose filters are transformed before they go to their 36 places: runs that fill cache lines. */
+/**
+ * Input channels whose filters are transformed before they go to their 36 places: runs that fill cache lines.
+ */
 export const FILTER_CHANNELS = 16
 
-/** 3x3 windows at stride 1 by Winograd's F(4x4, 3x3): see winograd.ts. */
+/** 3x3 windows at stride 1 by Winograd's F(4x4, 3x3): see dense/winograd.ts. */
 @unmanaged
 export class Winograd {
   x: usize; w: usize; b: usize; y: usize
   n: i32; ih: i32; iw: i32; ic: i32; oh: i32; ow: i32; oc: i32; groups: i32
   beforeH: i32; beforeW: i32
   low: f32; high: f32
-  /** Tiles of 4x4 outputs and panels of 8 output channels of one unit; of more than one group, whole groups. */
+  /**
+   * Tiles of 4x4 outputs and panels of 8 output channels of one unit; of more than one group, whole groups.
+   */
   tiles: i32; panels: i32
 }
 
@@ -187,13 +217,16 @@ export const enum UnaryOp {
   negInt, absInt,
 }
 
-/** dx = dy * f'(v, a, b): see gradient.ts. v is x, of a clamp y. */
+/** dx = dy * f'(v, a, b): see dense/filterGradient.ts. v is x, of a clamp y. */
 @unmanaged
 export class UnaryBackward {
   op: i32; dy: usize; v: usize; dx: usize; size: i32; a: f32; b: f32
 }
 
-/** y = x * scale where a number that follows from the keys and the place is at least `threshold`, else 0: see elementwise.ts. */
+/**
+ * y = x * scale where a number that follows from the keys and the place is at least `threshold`, else 0: see
+ * elementwise.ts.
+ */
 @unmanaged
 export class Dropout {
   x: usize; y: usize; size: i32
@@ -217,7 +250,10 @@ export class Binary {
   rank: i32
 }
 
-/** An axis of `binary`, outermost first: elements between neighbours in a and in b, 0 where broadcast; of the innermost 0 or 1. */
+/**
+ * An axis of `binary`, outermost first: elements between neighbours in a and in b, 0 where broadcast; of the
+ * innermost 0 or 1.
+ */
 @unmanaged
 export class BinaryAxis {
   length: i32; aStep: i32; bStep: i32
@@ -262,7 +298,9 @@ export class Normalise {
   sums: usize; splits: i32
   /** [outer][groups] each. */
   mean: usize; variance: usize; rest: usize
-  /** [c] each; may be 0: ones, zeros. Of normaliseGradient `offset` is doffset, and 0 where no one wants it. */
+  /**
+   * [c] each; may be 0: ones, zeros. Of normaliseGradient `offset` is doffset, and 0 where no one wants it.
+   */
   scale: usize; offset: usize
   epsilon: f32; c: i32; groups: i32; pixels: i32
   /** [outer][4][copies][c] */
@@ -306,7 +344,7 @@ export class NormalRows {
   epsilon: f32
 }
 
-/** Rows by index, table [outer, rows, inner] and y [outer, count, inner]: see layout.ts. */
+/** Rows by index, table [outer, rows, inner] and y [outer, count, inner]: see copy.ts. */
 @unmanaged
 export class Gather {
   table: usize; indices: usize; y: usize; count: i32; rows: i32; inner: i32
@@ -377,7 +415,10 @@ export class Softmax {
 /** Floats of rows that softmax takes together: x, y and scratch of them stay in the first cache. */
 export const SOFTMAX_CHUNK = 2048
 
-/** Filter gradient of any dense product over a window: see gradient.ts. The words of Igemm, where y is dy, w the sums, and pixels are those of one block. */
+/**
+ * Filter gradient of any dense product over a window: see dense/filterGradient.ts. The words of Igemm, where y is dy, w
+ * the sums, and pixels are those of one block.
+ */
 @unmanaged
 export class FilterGradient extends Igemm {
   splits: i32
@@ -385,7 +426,7 @@ export class FilterGradient extends Igemm {
   blocks: i32
 }
 
-/** Gradients of a convolution with one filter per channel: see depthwiseGradient.ts. */
+/** Gradients of a convolution with one filter per channel: see depthwise/backward.ts. */
 @unmanaged
 export class DepthwiseGradient {
   x: usize; w: usize; dy: usize
@@ -397,7 +438,7 @@ export class DepthwiseGradient {
   rows: i32
 }
 
-/** Sums of panels back to a strided matrix: see gradient.ts. */
+/** Sums of panels back to a strided matrix: see dense/filterGradient.ts. */
 @unmanaged
 export class Unpack {
   panels: usize; y: usize
@@ -405,7 +446,10 @@ export class Unpack {
   groupStride: i32; tapStride: i32; rowStride: i32; columnStride: i32
 }
 
-/** Gradient of a pool: the words of Pool, where x and y are those of forward, and those that follow. See gradient.ts. */
+/**
+ * Gradient of a pool: the words of Pool, where x and y are those of forward, and those that follow. See
+ * dense/filterGradient.ts.
+ */
 @unmanaged
 export class PoolGradient extends Pool {
   dy: usize
@@ -422,7 +466,10 @@ export class Update {
   a: f32; b: f32
   /** Of adam: what makes up for the zeros that its second mean started from. */
   correction: f32; epsilon: f32
-  /** Of probe: the word that becomes 1 where the size of a gradient is above `limit`, or no number; others leave it alone. */
+  /**
+   * Of probe: the word that becomes 1 where the size of a gradient is above `limit`, or no number; others
+   * leave it alone.
+   */
   found: usize; limit: f32
 }
 

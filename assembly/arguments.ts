@@ -4,13 +4,19 @@
 let control: usize = 0
 let thread: usize = 0
 
-/** Tells this instance where the engine keeps its control words (scratch address, scratch stride) and which thread it is. */
+/**
+ * Tells this instance where the engine keeps its control words (scratch address, scratch stride) and which
+ * thread it is.
+ */
 export function bind(controlWords: usize, threadIndex: usize): void {
   control = controlWords
   thread = threadIndex
 }
 
-/** This thread's scratch memory, as large as the op's plan asked for; its contents are undefined when a kernel starts. */
+/**
+ * This thread's scratch memory, as large as the op's plan asked for; its contents are undefined when a kernel
+ * starts.
+ */
 // @ts-ignore: decorator
 @inline
 export function scratch(): usize {

@@ -1,4 +1,7 @@
-/** Elements of one type as those of another: toward zero where they lose a fraction, to the nearest end of the range beyond it, and NaN to 0. */
+/**
+ * Elements of one type as those of another: toward zero where they lose a fraction, to the nearest end of the
+ * range beyond it, and NaN to 0.
+ */
 import { scratch } from './arguments'
 import { Cast, Element, SELECT_BLOCK } from './abi'
 

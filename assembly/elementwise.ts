@@ -1,9 +1,9 @@
 /**
- * What acts on each element by itself: functions of one tensor, and of two with broadcasting. Outputs may stand where an
- * input of the same shape stands.
+ * What acts on each element by itself: functions of one tensor, and of two with broadcasting. Outputs may
+ * stand where an input of the same shape stands.
  *
- * A functor is one operation; its loop is a function of its own, so that V8 replaces its quick first code early (the second call, for the last 1 to 15
- * floats, keeps Binaryen from inlining them all into one).
+ * A functor is one operation; its loop is a function of its own, so that V8 replaces its quick first code
+ * early (the second call, for the last 1 to 15 floats, keeps Binaryen from inlining them all into one).
  */
 import { scratch } from './arguments'
 import { BINARY_BLOCKS, Binary, BinaryAxis, BinaryOp, Dropout, OperandKind, UNARY_BLOCK, Unary, UnaryOp } from './abi'
@@ -11,8 +11,8 @@ import { erf, exp, expFalling, expm1, expm1Falling, log, log1p, normalTail, sigm
 import { clamp, loadLanes, loadPart, madd, storeLanes, storePart } from './simd'
 
 /**
- * A factor that need not be smaller: the other one is 0 by then. It makes x = -Infinity give the limit (-0) in products like x * sigmoid(x), where IEEE
- * would say -Infinity * 0 = NaN.
+ * A factor that need not be smaller: the other one is 0 by then. It makes x = -Infinity give the limit (-0)
+ * in products like x * sigmoid(x), where IEEE would say -Infinity * 0 = NaN.
  */
 // @ts-ignore: decorator
 @inline
@@ -120,8 +120,9 @@ class GeluTanh {
 }
 
 /**
- * `count` floats, a multiple of 16 and not 0. Two or four vectors at a time, loads first and stores last: V8 then interleaves their arithmetic. A loop that
- * tests at its end has its constants outside: V8 leaves them in one that tests at its start. Witness: bench of the activations.
+ * `count` floats, a multiple of 16 and not 0. Two or four vectors at a time, loads first and stores last: V8
+ * then interleaves their arithmetic. A loop that tests at its end has its constants outside: V8 leaves them
+ * in one that tests at its start. Witness: bench of the activations.
  */
 function map<F>(x: usize, y: usize, count: i32, a: v128, b: v128): void {
   do {
@@ -220,7 +221,10 @@ export function unary(call: usize, begin: i32, end: i32): void {
   }
 }
 
-/** Bits that each depend on all of v, and two that differ never become one. (The finaliser "lowbias32", C. Wellons, "Prospecting for hash functions") */
+/**
+ * Bits that each depend on all of v, and two that differ never become one. (The finaliser "lowbias32", C.
+ * Wellons, "Prospecting for hash functions")
+ */
 // @ts-ignore: decorator
 @inline
 function mixed(v: v128): v128 {
@@ -230,8 +234,9 @@ function mixed(v: v128): v128 {
 }
 
 /**
- * Unit: UNARY_BLOCK floats. What is kept follows from the two keys and the place of a float alone, so that the way back draws the same again. A second key
- * after the first mixing keeps masks of two draws from being one mask at a distance.
+ * Unit: UNARY_BLOCK floats. What is kept follows from the two keys and the place of a float alone, so that
+ * the way back draws the same again. A second key after the first mixing keeps masks of two draws from being
+ * one mask at a distance.
  */
 export function dropout(call: usize, begin: i32, end: i32): void {
   const args = changetype<Dropout>(call)
@@ -285,7 +290,10 @@ export function dropout(call: usize, begin: i32, end: i32): void {
 // @ts-ignore: decorator
 @final class DivInt { @inline apply(a: v128, b: v128): v128 { return divideInts(a, b) } }
 
-/** In float64, which holds every quotient of 32-bit integers exactly enough: cut, and at the ends of the range where there is no quotient (0 / 0 is 0). */
+/**
+ * In float64, which holds every quotient of 32-bit integers exactly enough: cut, and at the ends of the range
+ * where there is no quotient (0 / 0 is 0).
+ */
 // @ts-ignore: decorator
 @inline
 function divideInts(a: v128, b: v128): v128 {
@@ -445,7 +453,8 @@ function zipBlock<F>(a: usize, b: usize, y: usize, count: i32, tail: usize, low:
 }
 
 /**
- * Unit: BINARY_BLOCKS blocks of `block` outputs. An operand that is broadcast is spread out into scratch, so that every operation has one loop.
+ * Unit: BINARY_BLOCKS blocks of `block` outputs. An operand that is broadcast is spread out into scratch, so
+ * that every operation has one loop.
  *
  * scratch: tails [48] | a [block] | b [block]
  */
@@ -505,7 +514,10 @@ function stepOf(axis: usize, which: i32): i32 {
   return which ? changetype<BinaryAxis>(axis).bStep : changetype<BinaryAxis>(axis).aStep
 }
 
-/** The address of what operand `which` (0: a, 1: b) has under outputs [first, first + count): in place where it has them in one run, else in `room`. */
+/**
+ * The address of what operand `which` (0: a, 1: b) has under outputs [first, first + count): in place where
+ * it has them in one run, else in `room`.
+ */
 function spread(args: Binary, which: i32, first: i32, count: i32, room: usize): usize {
   const operand = which ? args.b : args.a
   const base = operand ? operand : changetype<usize>(args) + offsetof<Binary>('number')

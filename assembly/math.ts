@@ -1,9 +1,10 @@
 /**
- * Elementary functions of four floats at once. Every bound holds for all inputs in both builds, and tests/kernels/math.test.ts asserts it; u is the distance
- * between neighbouring floats at the result, so that a correctly rounded result is off by u / 2. NaN gives NaN.
+ * Elementary functions of four floats at once. Every bound holds for all inputs in both builds, and
+ * tests/kernels/math.test.ts asserts it; u is the distance between neighbouring floats at the result, so that
+ * a correctly rounded result is off by u / 2. NaN gives NaN.
  *
- * exp: Cody-Waite reduction as in Cephes (expf; S. Moshier, netlib.org/cephes). log: Cephes, logf. The others stand on them by the identities given above
- * each. Minimax fits are this project's own.
+ * exp: Cody-Waite reduction as in Cephes (expf; S. Moshier, netlib.org/cephes). log: Cephes, logf. The others
+ * stand on them by the identities given above each. Minimax fits are this project's own.
  */
 import { clamp, highHalf, lowHalf, madd } from './simd'
 
@@ -35,7 +36,10 @@ function rest(x: v128, n: v128): v128 {
   return f32x4.add(madd(n, f32x4.splat(-LN2_HIGH), x), f32x4.mul(n, f32x4.splat(-LN2_LOW)))
 }
 
-/** exp(r) - 1 for |r| <= ln 2 / 2: a minimax fit, summed in pairs (Estrin), which waits less than Horner's chain. */
+/**
+ * exp(r) - 1 for |r| <= ln 2 / 2: a minimax fit, summed in pairs (Estrin), which waits less than Horner's
+ * chain.
+ */
 // @ts-ignore: decorator
 @inline
 function expm1Rest(r: v128): v128 {
@@ -79,7 +83,10 @@ function expWithin(x: v128): v128 {
   return f32x4.mul(expRaised(x), f32x4.splat(LOWER))
 }
 
-/** In two factors of about 2^(n / 2), so that the last product alone rounds, into denormals or to Infinity. Error < 1.5 u. */
+/**
+ * In two factors of about 2^(n / 2), so that the last product alone rounds, into denormals or to Infinity.
+ * Error < 1.5 u.
+ */
 // @ts-ignore: decorator
 @inline
 export function exp(x: v128): v128 {
@@ -115,7 +122,10 @@ export function expm1Falling(x: v128): v128 {
   return expm1Within(f32x4.pmax(x, f32x4.splat(-25)))
 }
 
-/** x = m 2^e with m in [sqrt(1/2), sqrt(2)): log(x) = log(m) + e ln 2. log(+-0) is -Infinity, negative numbers give NaN. Error < 1.1 u. */
+/**
+ * x = m 2^e with m in [sqrt(1/2), sqrt(2)): log(x) = log(m) + e ln 2. log(+-0) is -Infinity, negative numbers
+ * give NaN. Error < 1.1 u.
+ */
 // @ts-ignore: decorator
 @inline
 export function log(x: v128): v128 {
@@ -189,8 +199,9 @@ export function tanhSoftplus(x: v128): v128 {
 }
 
 /**
- * The normal distribution's tail, erfc(t / sqrt 2) / 2 for t >= 0, as 2^(P(t) - 1): P is a minimax fit, weighted by the tail, for t up to 6.5;
- * beyond (the tail is below 4e-11) it falls too fast. Error < 1e-7, of t * tail < 7e-8.
+ * The normal distribution's tail, erfc(t / sqrt 2) / 2 for t >= 0, as 2^(P(t) - 1): P is a minimax fit,
+ * weighted by the tail, for t up to 6.5; beyond (the tail is below 4e-11) it falls too fast. Error < 1e-7, of
+ * t * tail < 7e-8.
  */
 // @ts-ignore: decorator
 @inline
@@ -221,7 +232,10 @@ export function erf(x: v128): v128 {
   return v128.bitselect(madd(p, x, x), large, f32x4.lt(size, f32x4.splat(0.92)))
 }
 
-/** Two of x less whole quarters of a turn, and their number beside it, as f64: pi / 2 = 1.5707963267341256 + 6.077100506506192e-11 and 2^-75 more. */
+/**
+ * Two of x less whole quarters of a turn, and their number beside it, as f64: pi / 2 = 1.5707963267341256 +
+ * 6.077100506506192e-11 and 2^-75 more.
+ */
 // @ts-ignore: decorator
 @inline
 function pastQuarters(x: v128, quarters: v128): v128 {
@@ -241,8 +255,9 @@ const LARGE_ANGLE: f32 = 1048576 // 2^20
 const TURNS = memory.data<u32>([0, 0x28be60db, 0x9391054a, 0x7f09d5f4, 0x7d4d3770, 0x36d8a566, 0x4f10e410, 0])
 
 /**
- * x / (2 pi) less whole turns, times 2^64, of a finite |x| >= 1, by its bits: its 24 digits times those 96 bits of 1 / (2 pi) that are not whole turns.
- * (Payne & Hanek, "Radian reduction for trigonometric functions", 1983)
+ * x / (2 pi) less whole turns, times 2^64, of a finite |x| >= 1, by its bits: its 24 digits times those 96
+ * bits of 1 / (2 pi) that are not whole turns. (Payne & Hanek, "Radian reduction for trigonometric
+ * functions", 1983)
  */
 function partOfTurn(bits: u32): u64 {
   const exponent = <i32>((bits >> 23) & 0xff) - 126
@@ -266,7 +281,8 @@ function restOfLarge(x: f32): f32 {
   const bits = reinterpret<u32>(x)
   if ((bits & 0x7f800000) == 0x7f800000) return NaN
   const part = partOfTurn(bits)
-  const rest = <f32>(<f64><i64>(part - (<u64>nearestQuarter(part) << 62)) * 3.4061215800304237e-19) // pi / 2 * 2^-62
+  // pi / 2 * 2^-62
+  const rest = <f32>(<f64><i64>(part - (<u64>nearestQuarter(part) << 62)) * 3.4061215800304237e-19)
   return x < 0 ? -rest : rest
 }
 
@@ -301,7 +317,10 @@ function quartersOfLargeLanes(x: v128, quarters: v128): v128 {
   return quarters
 }
 
-/** sin(x + a pi / 2) for whole a: Cephes, sinf and cosf, of what whole quarters of a turn leave. Error < 1.6 u and 1e-9; an infinite x gives NaN. */
+/**
+ * sin(x + a pi / 2) for whole a: Cephes, sinf and cosf, of what whole quarters of a turn leave. Error < 1.6 u
+ * and 1e-9; an infinite x gives NaN.
+ */
 // @ts-ignore: decorator
 @inline
 export function sine(x: v128, a: v128): v128 {
@@ -333,7 +352,10 @@ export function expm1(x: v128): v128 {
   return v128.bitselect(x, y, f32x4.eq(x, f32x4.splat(0)))
 }
 
-/** log(1 + x) = log(u) x / (u - 1), u = 1 + x rounded (W. Kahan; HP-15C Advanced Functions Handbook): what rounding took from u cancels. Error < 3.5 u. */
+/**
+ * log(1 + x) = log(u) x / (u - 1), u = 1 + x rounded (W. Kahan; HP-15C Advanced Functions Handbook): what
+ * rounding took from u cancels. Error < 3.5 u.
+ */
 // @ts-ignore: decorator
 @inline
 export function log1p(x: v128): v128 {

@@ -1,15 +1,18 @@
 /**
- * Normalisation of x [outer, pixels, c], whose channels fall into groups of neighbours. With the mean m and the variance v of each group of each outer,
- * r = 1 / sqrt(v + epsilon), h = (x - m) r and g = dy * scale:
+ * Normalisation of x [outer, pixels, c], whose channels fall into groups of neighbours. With the mean m and
+ * the variance v of each group of each outer, r = 1 / sqrt(v + epsilon), h = (x - m) r and g = dy * scale:
  *
  *   y = h * scale + offset
  *   doffset = sum of dy,  dscale = sum of dy * h,  dx = r (g - mean of g - h * mean of g * h), the means those of the group
  *
- * Batch norm has one outer and a group per channel, instance norm an outer per image and a group per channel. Rows (one pixel) have kernels of their own.
+ * Batch norm has one outer and a group per channel, instance norm an outer per image and a group per channel.
+ * Rows (one pixel) have kernels of their own.
  *
- * Sums are of differences from the first number of each channel, in float64, so that a mean far from 0 costs no digits. (Chan, Golub & LeVeque, "Algorithms
- * for computing the sample variance", 1983.) For the same reason x - m is not multiplied out, and m is kept as two floats: m rounded, and the rest. Where
- * numbers differ by so much that x - m could leave float32's range it is: their mean is not far from 0 then, by their own measure.
+ * Sums are of differences from the first number of each channel, in float64, so that a mean far from 0 costs
+ * no digits. (Chan, Golub & LeVeque, "Algorithms for computing the sample variance", 1983.) For the same
+ * reason x - m is not multiplied out, and m is kept as two floats: m rounded, and the rest. Where numbers
+ * differ by so much that x - m could leave float32's range it is: their mean is not far from 0 then, by their
+ * own measure.
  */
 import { scratch } from './arguments'
 import { NormalRows, NormalSums, Normalise, NormaliseGradient, ScaleShift } from './abi'
@@ -33,8 +36,8 @@ function numberAt(p: usize, i: i32, value: f64): f64 {
 }
 
 /**
- * Unit: `rows` pixels of one outer, a split of them. sums [outer][splits][2][c rounded up to 4] of float64: those of v and of v * u, where u = x - the first pixel, and v = u,
- * or dy where there is one.
+ * Unit: `rows` pixels of one outer, a split of them. sums [outer][splits][2][c rounded up to 4] of float64:
+ * those of v and of v * u, where u = x - the first pixel, and v = u, or dy where there is one.
  */
 export function normalSums(call: usize, begin: i32, end: i32): void {
   const args = changetype<NormalSums>(call)
@@ -55,7 +58,9 @@ export function normalSums(call: usize, begin: i32, end: i32): void {
   }
 }
 
-function sumStrip(x: usize, dy: usize, centre: usize, stride: usize, count: i32, sums: usize, next: usize): void {
+function sumStrip(
+  x: usize, dy: usize, centre: usize, stride: usize, count: i32, sums: usize, next: usize,
+): void {
   const shift = v128.load(centre), shift0 = lowHalf(shift), shift1 = highHalf(shift)
   let a0 = f64x2.splat(0), a1 = a0, b0 = a0, b1 = a0
   for (; count; count--) {
@@ -91,7 +96,9 @@ function totalOf(sums: usize, splits: i32, splitStride: usize): f64 {
 }
 
 /** Element c of each row of a table of scaleShift, `copies` times over; `stride` is that of the copies. */
-function writeColumn(to: usize, copies: i32, stride: usize, centre: f32, factor: f64, shift: f64, gain: f64): void {
+function writeColumn(
+  to: usize, copies: i32, stride: usize, centre: f32, factor: f64, shift: f64, gain: f64,
+): void {
   const row = copies * stride
   for (; copies; copies--) {
     store<f32>(to, centre)
@@ -103,8 +110,8 @@ function writeColumn(to: usize, copies: i32, stride: usize, centre: f32, factor:
 }
 
 /**
- * Unit: one group of one outer. From the sums of its channels its mean, variance and what the mean is off by, [3][outer][groups]; without sums these are given, the
- * last as 0. From them the table of scaleShift.
+ * Unit: one group of one outer. From the sums of its channels its mean, variance and what the mean is off by,
+ * [3][outer][groups]; without sums these are given, the last as 0. From them the table of scaleShift.
  */
 export function normalise(call: usize, begin: i32, end: i32): void {
   const args = changetype<Normalise>(call)
@@ -200,8 +207,9 @@ export function normaliseGradient(call: usize, begin: i32, end: i32): void {
 }
 
 /**
- * Unit: `periods` periods of floats of one outer. y = clamp((x - centre) * scale + shift), and dy * gain added where there is a dy; centre, scale, shift and gain are
- * rows of `period` floats of a table, one for each outer.
+ * Unit: `periods` periods of floats of one outer. y = clamp((x - centre) * scale + shift), and dy * gain
+ * added where there is a dy; centre, scale, shift and gain are rows of `period` floats of a table, one for
+ * each outer.
  */
 export function scaleShift(call: usize, begin: i32, end: i32): void {
   const args = changetype<ScaleShift>(call)
@@ -222,7 +230,9 @@ export function scaleShift(call: usize, begin: i32, end: i32): void {
   }
 }
 
-function scaleShiftRun(x: usize, dy: usize, y: usize, table: usize, row: usize, count: i32, low: v128, high: v128): void {
+function scaleShiftRun(
+  x: usize, dy: usize, y: usize, table: usize, row: usize, count: i32, low: v128, high: v128,
+): void {
   const factors = table + row, shifts = factors + row, gains = shifts + row
   const bytes = <usize>count << 2
   for (let i: usize = 0; i < bytes; i += 16) {
@@ -233,8 +243,8 @@ function scaleShiftRun(x: usize, dy: usize, y: usize, table: usize, row: usize, 
 }
 
 /**
- * Unit: `unit` rows of n floats, each a group; scale and offset begin anew after `groups` rows. y = h * scale + offset or, where there is a dy, dx. The mean is 0 and
- * the variance that around 0 where `centre` is 0.
+ * Unit: `unit` rows of n floats, each a group; scale and offset begin anew after `groups` rows. y = h * scale
+ * + offset or, where there is a dy, dx. The mean is 0 and the variance that around 0 where `centre` is 0.
  */
 export function normalRows(call: usize, begin: i32, end: i32): void {
   const args = changetype<NormalRows>(call)
@@ -248,7 +258,9 @@ export function normalRows(call: usize, begin: i32, end: i32): void {
   }
 }
 
-function normalRow(x: usize, dy: usize, y: usize, n: i32, scale: usize, offset: usize, centred: i32, epsilon: f64): void {
+function normalRow(
+  x: usize, dy: usize, y: usize, n: i32, scale: usize, offset: usize, centred: i32, epsilon: f64,
+): void {
   const bytes = <usize>n << 2, count: f64 = n
   // Of the last vector, the lanes in the row: what is read beyond counts for nothing.
   const inside = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(((n - 1) & 3) + 1)), all = i32x4.splat(-1)

@@ -6,7 +6,8 @@
  *   rmsProp                          v = b v + (1 - b) g^2           w = keep * w - rate * g / (sqrt(v) + epsilon)
  *   adam      u = a u + (1 - a) g    v = b v + (1 - b) g^2           w = keep * w - rate * u / (sqrt(correction * v) + epsilon)
  *
- * as PyTorch defines them; sgd without state where a is 0. (Kingma & Ba, "Adam", 2015; Loshchilov & Hutter, "Decoupled weight decay", 2019.)
+ * as PyTorch defines them; sgd without state where a is 0. (Kingma & Ba, "Adam", 2015; Loshchilov & Hutter,
+ * "Decoupled weight decay", 2019.)
  */
 import { UPDATE_BLOCK, Update, UpdateOp, UpdateParameter } from './abi'
 import { loadLanes, madd, storeLanes } from './simd'

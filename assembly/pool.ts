@@ -1,23 +1,31 @@
 /**
  * Pooling: the largest value or the mean under a window that slides, each channel by itself.
  *
- *   y[n][oy][ox][c] = max or mean over taps ky, kx of x[n][oy * stepH + firstH + ky * tapStepH][ox * stepW + firstW + kx * tapStepW][c]
+ *   y[n][oy][ox][c] = max or mean over taps ky, kx of x[n][oy * stepH + firstH + ky * tapStepH][ox * stepW +
+ *   firstW + kx * tapStepW][c]
  *
- * Taps outside of x are left out. Where windows overlap, the largest or the sum of each column is computed once, for a run of outputs. Loads may reach up
- * to three floats beyond a pixel; the lanes are not stored.
+ * Taps outside of x are left out. Where windows overlap, the largest or the sum of each column is computed
+ * once, for a run of outputs. Loads may reach up to three floats beyond a pixel; the lanes are not stored.
  *
- * scratch: columns under `outputs` windows [columns][channels], and room for a vector; or totals [channels] (f64)
+ * scratch: columns under `outputs` windows [columns][channels], and room for a vector; or totals [channels]
+ * (f64)
  */
 import { scratch } from './arguments'
 import { POOL_BLOCK, Pool } from './abi'
 import { storeLanes } from './simd'
 
-/** Unit: one output row, `channels` channels of it; units of the same row are neighbours. NaN wins; nothing but padding gives -infinity. */
+/**
+ * Unit: one output row, `channels` channels of it; units of the same row are neighbours. NaN wins; nothing
+ * but padding gives -infinity.
+ */
 export function maxPool(call: usize, begin: i32, end: i32): void {
   pool<Largest>(call, begin, end)
 }
 
-/** Unit: as of maxPool. Divides by the taps in x, with `countPadding` by those in x and its padding; nothing but padding gives 0. */
+/**
+ * Unit: as of maxPool. Divides by the taps in x, with `countPadding` by those in x and its padding; nothing
+ * but padding gives 0.
+ */
 export function avgPool(call: usize, begin: i32, end: i32): void {
   pool<Sum>(call, begin, end)
 }
@@ -90,7 +98,10 @@ export function endTap(i: i32, tapStep: i32, taps: i32, length: i32): i32 {
   return i + (taps - 1) * tapStep < length ? taps : max(0, (length - i + tapStep - 1) / tapStep)
 }
 
-/** Where it compares a NaN, pmax takes its first operand, so that one in a alone is lost: there all bits are set, which is a NaN. */
+/**
+ * Where it compares a NaN, pmax takes its first operand, so that one in a alone is lost: there all bits are
+ * set, which is a NaN.
+ */
 // @ts-ignore: decorator
 @inline
 function larger(a: v128, b: v128): v128 {
@@ -121,10 +132,12 @@ function column(x: usize, row1: usize, row2: usize): v128 {
 }
 
 /**
- * A window whose second column is at x. The largest of its first is in `kept`, where that of its third goes: the first of the window two columns on.
- * At the edge a row is taken twice.
+ * A window whose second column is at x. The largest of its first is in `kept`, where that of its third goes:
+ * the first of the window two columns on. At the edge a row is taken twice.
  */
-function next(kept: usize, x: usize, rows: i32, rowStride: usize, pixelStride: usize, y: usize, channels: i32): void {
+function next(
+  kept: usize, x: usize, rows: i32, rowStride: usize, pixelStride: usize, y: usize, channels: i32,
+): void {
   const row1: usize = rows > 1 ? rowStride : 0, row2: usize = rows > 2 ? 2 * rowStride : 0
   for (; channels > 0; channels -= 8) {
     const b0 = column(x, row1, row2), c0 = column(x + pixelStride, row1, row2)
@@ -139,8 +152,12 @@ function next(kept: usize, x: usize, rows: i32, rowStride: usize, pixelStride: u
   }
 }
 
-/** y[i] = largest or sum over a window's taps of x[i + ky * rowStride + kx * tapStride], of `count` floats. */
-function fold<F>(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, y: usize, count: i32): void {
+/**
+ * y[i] = largest or sum over a window's taps of x[i + ky * rowStride + kx * tapStride], of `count` floats.
+ */
+function fold<F>(
+  x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, y: usize, count: i32,
+): void {
   const back = rowStride - (columns - 1) * tapStride
   for (; count >= 16; count -= 16) {
     let m0 = v128.load(x), m1 = v128.load(x, 16), m2 = v128.load(x, 32), m3 = v128.load(x, 48)
@@ -180,8 +197,13 @@ function fold<F>(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride:
   }
 }
 
-/** y = sums of more than POOL_BLOCK taps, to POOL_BLOCK eps of the sum of magnitudes. totals: room for `count` float64. */
-function sumBlocks(x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, y: usize, count: i32, totals: usize): void {
+/**
+ * y = sums of more than POOL_BLOCK taps, to POOL_BLOCK eps of the sum of magnitudes. totals: room for `count`
+ * float64.
+ */
+function sumBlocks(
+  x: usize, rows: i32, columns: i32, rowStride: usize, tapStride: usize, y: usize, count: i32, totals: usize,
+): void {
   memory.fill(totals, 0, count * 8)
   const step = max(1, POOL_BLOCK / columns)
   for (let row = 0; row < rows; row += step) {

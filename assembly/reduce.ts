@@ -1,6 +1,7 @@
 /**
- * What goes over one axis: x [outer, n, inner], the n elements of each (outer, inner) together. Sums are kept in float64, so that their error is half a
- * unit of the float32 result (and n 2^-53 of the sum of the magnitudes), in whatever order; those of softmax, of positive numbers, are two units off at most.
+ * What goes over one axis: x [outer, n, inner], the n elements of each (outer, inner) together. Sums are kept
+ * in float64, so that their error is half a unit of the float32 result (and n 2^-53 of the sum of the
+ * magnitudes), in whatever order; those of softmax, of positive numbers, are two units off at most.
  *
  * Rows (inner = 1) are contiguous; columns (inner > 1) are taken side by side.
  */
@@ -13,7 +14,10 @@ import { highHalf, loadPart, lowHalf, madd, storePart } from './simd'
 /** Columns taken side by side: a cache line. */
 const STRIP = 16
 
-/** Unit: `unit` outputs. max and min are NaN where an element is; argmax is the first of the largest, where there is a NaN the first of these. */
+/**
+ * Unit: `unit` outputs. max and min are NaN where an element is; argmax is the first of the largest, where
+ * there is a NaN the first of these.
+ */
 export function reduce(call: usize, begin: i32, end: i32): void {
   const args = changetype<Reduce>(call)
   const op = args.op, n = args.n, inner = args.inner, unit = args.unit
@@ -195,7 +199,10 @@ function argmaxColumns(x: usize, n: i32, stride: usize, width: usize, y: usize, 
   }
 }
 
-/** What folds elements into one number, in float64: `neutral` changes nothing, `fold` takes the next, `join` makes one of two, `end` the result. */
+/**
+ * What folds elements into one number, in float64: `neutral` changes nothing, `fold` takes the next, `join`
+ * makes one of two, `end` the result.
+ */
 @final
 class Product {
   // @ts-ignore: decorator
@@ -254,7 +261,10 @@ function fold<F>(x: usize, n: i32, stride: usize, width: usize, row: bool, y: us
   }
 }
 
-/** Unit: `unit` vectors along n. y[k] = the sum (or product) of x[0] to x[k], kept in float64; `exclusive` without x[k], `reverse` from the end. y may be x. */
+/**
+ * Unit: `unit` vectors along n. y[k] = the sum (or product) of x[0] to x[k], kept in float64; `exclusive`
+ * without x[k], `reverse` from the end. y may be x.
+ */
 export function scan(call: usize, begin: i32, end: i32): void {
   const args = changetype<Scan>(call)
   const op = args.op, n = args.n, inner = args.inner, unit = args.unit
@@ -273,7 +283,9 @@ export function scan(call: usize, begin: i32, end: i32): void {
   }
 }
 
-function scanFloats(x: usize, y: usize, n: i32, width: usize, step: usize, exclusive: i32, product: bool): void {
+function scanFloats(
+  x: usize, y: usize, n: i32, width: usize, step: usize, exclusive: i32, product: bool,
+): void {
   let low = f64x2.splat(product ? 1 : 0), high = low
   for (; n; n--) {
     const v = loadSome(x, width)
@@ -299,7 +311,8 @@ function scanInts(x: usize, y: usize, n: i32, width: usize, step: usize, exclusi
 }
 
 /**
- * Unit: `unit` rows or columns. y = exp(x - m) / s or x - m - log(s), where m = max(x), s = sum of exp(x - m). y may be x.
+ * Unit: `unit` rows or columns. y = exp(x - m) / s or x - m - log(s), where m = max(x), s = sum of exp(x -
+ * m). y may be x.
  *
  * scratch: tail [16] | exponentials of as many rows as SOFTMAX_CHUNK holds, at least one
  */

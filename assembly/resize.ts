@@ -1,10 +1,12 @@
 /**
  * Images of another size, from the pixel nearest to each output pixel or from the four around it.
  *
- * Along an axis, output o stands at input position (o * step + first) / units: whole numbers, so that positions are exact and ties are ties.
- * Half-pixel centres, aligned corners and the rounding of nearest are all in these three.
+ * Along an axis, output o stands at input position (o * step + first) / units: whole numbers, so that
+ * positions are exact and ties are ties. Half-pixel centres, aligned corners and the rounding of nearest are
+ * all in these three.
  *
- * scratch: table [ow] of (byte offset of the pixel at or before the position, that of the next, fraction between them)
+ * scratch: table [ow] of (byte offset of the pixel at or before the position, that of the next, fraction
+ * between them)
  */
 import { scratch } from './arguments'
 import { Resize, ResizeGradient } from './abi'
@@ -15,7 +17,10 @@ export function resizeNearest(call: usize, begin: i32, end: i32): void {
   resize<Nearest>(call, begin, end)
 }
 
-/** Unit: `rows` output rows. The pixels at floor(position) and the next weigh 1 - fraction and fraction, first along w, then along h. */
+/**
+ * Unit: `rows` output rows. The pixels at floor(position) and the next weigh 1 - fraction and fraction, first
+ * along w, then along h.
+ */
 export function resizeBilinear(call: usize, begin: i32, end: i32): void {
   resize<Bilinear>(call, begin, end)
 }
@@ -42,8 +47,9 @@ function resize<F>(call: usize, begin: i32, end: i32): void {
 }
 
 /**
- * Writes where output o reads: the offsets of two neighbours, and how far it is from one to the other. On a pixel and beyond an edge both are
- * the same one, halfway: no weight is 0, which would make NaN of an infinity that is not asked for.
+ * Writes where output o reads: the offsets of two neighbours, and how far it is from one to the other. On a
+ * pixel and beyond an edge both are the same one, halfway: no weight is 0, which would make NaN of an
+ * infinity that is not asked for.
  */
 function point(entry: usize, o: i32, step: i32, first: i32, units: i32, length: i32, stride: usize): void {
   const position = max<i64>(0, <i64>o * step + first)
@@ -71,7 +77,9 @@ function nearestRow(x: usize, table: usize, tableEnd: usize, y: usize, pixelStri
   }
 }
 
-function bilinearRow(upper: usize, lower: usize, down: f32, table: usize, tableEnd: usize, y: usize, pixelStride: usize): void {
+function bilinearRow(
+  upper: usize, lower: usize, down: f32, table: usize, tableEnd: usize, y: usize, pixelStride: usize,
+): void {
   const rowEnd = y + (tableEnd - table) / 12 * pixelStride
   const weightLower = f32x4.splat(down), weightUpper = f32x4.splat(1 - down)
   for (let entry = table; entry < tableEnd; entry += 12) {
@@ -86,7 +94,10 @@ function bilinearRow(upper: usize, lower: usize, down: f32, table: usize, tableE
   }
 }
 
-/** Writes v, but nothing at or beyond `end`. Lanes behind the last channel land in the next pixel of the row, which is written after. */
+/**
+ * Writes v, but nothing at or beyond `end`. Lanes behind the last channel land in the next pixel of the row,
+ * which is written after.
+ */
 // @ts-ignore: decorator
 @inline
 function storeWithin(p: usize, v: v128, end: usize): void {
@@ -94,7 +105,10 @@ function storeWithin(p: usize, v: v128, end: usize): void {
   else storePart(p, v, (end - p) >> 2)
 }
 
-/** Unit: one image. The way back: dy goes to the pixels that the output read, by their weights. x is dx here, y is dy; `bilinear` 0: to the nearest alone. */
+/**
+ * Unit: one image. The way back: dy goes to the pixels that the output read, by their weights. x is dx here,
+ * y is dy; `bilinear` 0: to the nearest alone.
+ */
 export function resizeGradient(call: usize, begin: i32, end: i32): void {
   const args = changetype<ResizeGradient>(call)
   const ih = args.ih, oh = args.oh, bilinear = args.bilinear

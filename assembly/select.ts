@@ -25,7 +25,9 @@ function unset(mask: usize): v128 {
 }
 
 /** `count` elements of a byte, a multiple of 16. Steps are bytes for 16 elements, 0 where one is for all. */
-function selectBytes<F>(mask: usize, a: usize, b: usize, y: usize, count: i32, aStep: usize, bStep: usize): void {
+function selectBytes<F>(
+  mask: usize, a: usize, b: usize, y: usize, count: i32, aStep: usize, bStep: usize,
+): void {
   for (; count > 0; count -= 16) {
     v128.store(y, changetype<F>(0).apply(unset(mask), v128.load(a), v128.load(b)))
     mask += 16
@@ -36,7 +38,9 @@ function selectBytes<F>(mask: usize, a: usize, b: usize, y: usize, count: i32, a
 }
 
 /** The same of four bytes. */
-function selectWords(mask: usize, a: usize, b: usize, y: usize, count: i32, aStep: usize, bStep: usize): void {
+function selectWords(
+  mask: usize, a: usize, b: usize, y: usize, count: i32, aStep: usize, bStep: usize,
+): void {
   for (; count > 0; count -= 16) {
     const m = unset(mask)
     const low = i16x8.extend_low_i8x16_s(m), high = i16x8.extend_high_i8x16_s(m)
@@ -51,7 +55,9 @@ function selectWords(mask: usize, a: usize, b: usize, y: usize, count: i32, aSte
   }
 }
 
-function selectRun(op: i32, bytes: i32, mask: usize, a: usize, b: usize, y: usize, count: i32, aStep: usize, bStep: usize): void {
+function selectRun(
+  op: i32, bytes: i32, mask: usize, a: usize, b: usize, y: usize, count: i32, aStep: usize, bStep: usize,
+): void {
   if (bytes == 4) return selectWords(mask, a, b, y, count, aStep, bStep)
   switch (op) {
     case SelectOp.where: return selectBytes<Where>(mask, a, b, y, count, aStep, bStep)

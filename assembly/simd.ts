@@ -16,7 +16,9 @@ export function madd(a: v128, b: v128, c: v128): v128 {
   return FUSED ? f32x4.relaxed_madd(a, b, c) : f32x4.add(c, f32x4.mul(a, b))
 }
 
-/** min(high, max(low, v)); NaN stays NaN: pmin and pmax return their first operand where the comparison fails. */
+/**
+ * min(high, max(low, v)); NaN stays NaN: pmin and pmax return their first operand where the comparison fails.
+ */
 // @ts-ignore: decorator
 @inline
 export function clamp(v: v128, low: v128, high: v128): v128 {

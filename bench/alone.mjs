@@ -1,6 +1,7 @@
 /**
- * One network in one contender, in a process of its own: prints the milliseconds from nothing to a loaded model, those of the first run, and the most bytes
- * that the process took. Arguments: the name of the network, the contender (0 filterbank, 1.. the peers), the file, the build of filterbank.
+ * One network in one contender, in a process of its own: prints the milliseconds from nothing to a loaded
+ * model, those of the first run, and the most bytes that the process took. Arguments: the name of the
+ * network, the contender (0 filterbank, 1.. the peers), the file, the build of filterbank.
  */
 import { readFile } from 'node:fs/promises'
 import { photoOf } from './networks.mjs'
@@ -10,7 +11,11 @@ import { peers } from './peers/node.mjs'
 const [name, contender, file, simd] = process.argv.slice(2)
 const photo = photoOf(name)
 const start = performance.now()
-const own = async () => filterbank({ ...(await import('../dist/index.js')), ...(await import('../dist/onnx.js')) }, { simd: simd || undefined, threads: 1 })
+const own = async () =>
+  filterbank(
+    { ...(await import('../dist/index.js')), ...(await import('../dist/onnx.js')) },
+    { simd: simd || undefined, threads: 1 },
+  )
 const { network } = await [own, ...peers][Number(contender)]()
 const prepared = await network(photo, await readFile(file), photo.data)
 const load = performance.now() - start

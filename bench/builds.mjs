@@ -1,6 +1,7 @@
 /**
- * Which build a host should get: how many times faster the relaxed build is than simd128, layer by layer, both in one process and in turns. Node (20 with
- * --experimental-wasm-relaxed-simd), Deno and Bun run this file as it is; it prints a line of the table in doc/hosts.md.
+ * Which build a host should get: how many times faster the relaxed build is than simd128, layer by layer,
+ * both in one process and in turns. Node (20 with --experimental-wasm-relaxed-simd), Deno and Bun run this
+ * file as it is; it prints a line of the table in doc/hosts.md.
  */
 import { compare } from './compare.mjs'
 import { geometricMean } from './measure.mjs'
@@ -15,10 +16,14 @@ n1 i224x224x3 o64 k7 s2 p3                    # first layer
 n1 i56x56x144 o144 k3 s1 p1 g144              # depthwise
 linear n1 i2048 o1000                         # linear`
 
-/** Times of simd128 by those of relaxed: above 1 the relaxed build is faster. @returns {Promise<{ ratios: Record<string, number>, mean: number, chosen: string }>} */
+/**
+ * Times of simd128 by those of relaxed: above 1 the relaxed build is faster. @returns {Promise<{ ratios:
+ * Record<string, number>, mean: number, chosen: string }>}
+ */
 async function compareBuilds(library) {
   const contenders = []
-  for (const simd of ['simd128', 'relaxed']) contenders.push({ ...(await filterbank(library, { simd, threads: 1 })), name: simd })
+  for (const simd of ['simd128', 'relaxed'])
+    contenders.push({ ...(await filterbank(library, { simd, threads: 1 })), name: simd })
   const ratios = {}
   for await (const row of compare(parseLayers(LAYERS), contenders, { budget: 1200 })) {
     if (row.wrong) throw new Error(row.wrong)

@@ -1,4 +1,7 @@
-/** What a call costs beside its work: ops on tensors so small that the kernel hardly counts, timed call by call by tinybench. */
+/**
+ * What a call costs beside its work: ops on tensors so small that the kernel hardly counts, timed call by
+ * call by tinybench.
+ */
 import { Bench } from 'tinybench'
 import { add, conv2d, createEngine, linear, maxPool2d, relu, softmax } from '../dist/index.js'
 
@@ -49,7 +52,9 @@ export async function benchCalls() {
   console.log(`${'op on a handful of numbers'.padEnd(30)}median us   p99 us`)
   for (const { name, result } of bench.tasks) {
     const { p50, p99 } = result.latency
-    console.log(`${name.padEnd(30)}${(p50 * 1000).toFixed(2).padStart(9)}${(p99 * 1000).toFixed(2).padStart(9)}`)
+    console.log(
+      `${name.padEnd(30)}${(p50 * 1000).toFixed(2).padStart(9)}${(p99 * 1000).toFixed(2).padStart(9)}`,
+    )
   }
   engine.dispose()
 }

@@ -1,17 +1,21 @@
-/** Measures layers in every contender: same data, outputs checked against each other, then timed in turns. Runs in Node and in a page. */
+/**
+ * Measures layers in every contender: same data, outputs checked against each other, then timed in turns.
+ * Runs in Node and in a page.
+ */
 import { difference, measure, measurePeak } from './measure.mjs'
 import { filterbank } from './peers/filterbank.mjs'
 import { dataOf, operations } from './shapes.mjs'
 
 /**
- * What takes part. `prepare` gives undefined for what it cannot do. `run` leaves input and output where they are; `runWithCopies`, for those whose
- * every call copies them in and out, is such a call.
+ * What takes part. `prepare` gives undefined for what it cannot do. `run` leaves input and output where they
+ * are; `runWithCopies`, for those whose every call copies them in and out, is such a call.
  * @typedef {object} Contender
  * @property {string} name
  * @property {string} version
  * @property {boolean} [native] not WebAssembly
  * @property {number} [threads] 1
- * @property {(problem: import('./shapes.mjs').Problem, data: { x: Float32Array, filter?: Float32Array, bias?: Float32Array }) => Prepared | undefined | Promise<Prepared | undefined>} prepare
+ * @property {(problem: import('./shapes.mjs').Problem, data: { x: Float32Array, filter?: Float32Array, bias?:
+ *   Float32Array }) => Prepared | undefined | Promise<Prepared | undefined>} prepare
  *
  * @typedef {object} Prepared
  * @property {() => unknown} run
@@ -22,42 +26,63 @@ import { dataOf, operations } from './shapes.mjs'
  * @typedef {object} Row
  * @property {string} line @property {string} name @property {string} kind
  * @property {number} operations @property {number} bytes read and written, filter included
- * @property {Record<string, import('./measure.mjs').Timing & { copies?: number }>} results by contender; `copies` is the milliseconds that its copies add
+ * @property {Record<string, import('./measure.mjs').Timing & { copies?: number }>} results by contender;
+ *   `copies` is the milliseconds that its copies add
  */
 
 const ALGORITHMS = ['gemm', 'igemm', 'winograd', 'depthwise']
 
 /**
  * The whole bench: the peak, then every layer.
- * @param {{ problems: import('./shapes.mjs').Problem[], simd?: string, threads?: number, assert?: boolean, budget?: number }} wanted
- * @param {{ library: object, peak(build: string): Promise<BufferSource>, peers: (() => Promise<Contender>)[] }} host filterbank's core entry, bench/peak.ts compiled, who else there is
- * @param {(news: { start: { peak: number, contenders: { name: string, version: string, peer: boolean, native: boolean, threads: number }[] } } | { row: Row }) => unknown} report
+ * @param {{ problems: import('./shapes.mjs').Problem[], simd?: string, threads?: number, assert?: boolean,
+ *   budget?: number }} wanted
+ * @param {{ library: object, peak(build: string): Promise<BufferSource>, peers: (() => Promise<Contender>)[]
+ *   }} host filterbank's core entry, bench/peak.ts compiled, who else there is
+ * @param {(news: { start: { peak: number, contenders: { name: string, version: string, peer: boolean, native:
+ *   boolean, threads: number }[] } } | { row: Row }) => unknown} report
  */
-export async function bench({ problems, simd, threads = 1, assert, budget }, { library, peak, peers }, report) {
+export async function bench(
+  { problems, simd, threads = 1, assert, budget },
+  { library, peak, peers },
+  report,
+) {
   const own = await filterbank(library, { simd, threads: 1 })
   const variants = []
   if (threads > 1) variants.push(await filterbank(library, { simd, threads }))
-  if (assert) for (const algorithm of ALGORITHMS) variants.push(await filterbank(library, { simd, threads: 1, algorithm }))
+  if (assert)
+    for (const algorithm of ALGORITHMS)
+      variants.push(await filterbank(library, { simd, threads: 1, algorithm }))
   const contenders = [own, ...variants]
-  if (new Set(contenders.map(({ name }) => name)).size < contenders.length) throw new Error(`this engine does not take ${threads} threads`)
+  if (new Set(contenders.map(({ name }) => name)).size < contenders.length)
+    throw new Error(`this engine does not take ${threads} threads`)
   for (const open of peers) contenders.push(await open())
   await report({
     start: {
       peak: await measurePeak(await peak(own.version)),
-      contenders: contenders.map(({ name, version, native = false, threads = 1 }, i) => ({ name, version, native, threads, peer: i > variants.length })),
+      contenders: contenders.map(({ name, version, native = false, threads = 1 }, i) => ({
+        name,
+        version,
+        native,
+        threads,
+        peer: i > variants.length,
+      })),
     },
   })
   for await (const row of compare(problems, contenders, { budget })) await report({ row })
 }
 
-/** Outputs may differ by this part of the largest number: Winograd's rounding is within it, a wrong tap is not. */
+/**
+ * Outputs may differ by this part of the largest number: Winograd's rounding is within it, a wrong tap is
+ * not.
+ */
 const TOLERANCE = 1e-4
 
 /**
  * @param {import('./shapes.mjs').Problem[]} problems
  * @param {Contender[]} contenders the first is filterbank, whose output the others are checked against
  * @param {{ budget?: number }} options milliseconds of samples for one problem
- * @yields {Row | { line: string, name: string, missing: string } | { line: string, name: string, wrong: string }} missing: filterbank lacks the op; wrong: two outputs differ
+ * @yields {Row | { line: string, name: string, missing: string } | { line: string, name: string, wrong:
+ *   string }} missing: filterbank lacks the op; wrong: two outputs differ
  */
 export async function* compare(problems, contenders, options) {
   for (const problem of problems) {
@@ -116,6 +141,7 @@ async function prepare(contender, problem, data) {
 async function check(expected, [first, ...others]) {
   for (const { contender, prepared } of others) {
     const apart = difference(expected, await prepared.output())
-    if (!(apart <= TOLERANCE)) return `${contender.name} and ${first.contender.name} differ by ${apart} of the largest number`
+    if (!(apart <= TOLERANCE))
+      return `${contender.name} and ${first.contender.name} differ by ${apart} of the largest number`
   }
 }

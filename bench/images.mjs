@@ -1,33 +1,52 @@
-/** Filters on an image of 1920 x 1080, bytes in and bytes out, beside engines that filter images: same data, outputs checked, timed in turns. */
+/**
+ * Filters on an image of 1920 x 1080, bytes in and bytes out, beside engines that filter images: same data,
+ * outputs checked, timed in turns.
+ */
 import { cpus } from 'node:os'
 import { geometricMean, measure } from './measure.mjs'
 
 /**
  * @typedef {{ name: string, op: string, kernel?: number[][], sigma?: number, size?: number }} Problem
- * @typedef {{ format: string, width: number, height: number, channels: number, data: Uint8Array | Float32Array }} Image
+ * @typedef {{ format: string, width: number, height: number, channels: number, data: Uint8Array |
+ *   Float32Array }} Image
  *
- * `prepare` gives undefined for what it cannot do; `ownDefinition` says that its output is another by design and is not compared.
+ * `prepare` gives undefined for what it cannot do; `ownDefinition` says that its output is another by design
+ * and is not compared.
  * @typedef {object} ImageContender
  * @property {string} name @property {string} version @property {boolean} [native]
- * @property {(problem: Problem, image: Image) => { run(): unknown, output(): ArrayLike<number> | Promise<ArrayLike<number>>, ownDefinition?: boolean, dispose(): void } | undefined} prepare
+ * @property {(problem: Problem, image: Image) => { run(): unknown, output(): ArrayLike<number> |
+ *   Promise<ArrayLike<number>>, ownDefinition?: boolean, dispose(): void } | undefined} prepare
  */
 
 const [WIDTH, HEIGHT] = [1920, 1080]
 /** Pixels beside the edges that are not compared: borders differ. */
 const MARGIN = 32
-/** Levels (of 255) that outputs may differ by: one for rounding; libvips cuts its Gaussians off where they fall to a fifth. */
+/**
+ * Levels (of 255) that outputs may differ by: one for rounding; libvips cuts its Gaussians off where they
+ * fall to a fifth.
+ */
 const levelsApart = ({ op }, { name }) => (op === 'gaussianBlur' && name !== 'opencv.js' ? 12 : 1.01)
 
 /** Weights of both signs and no pattern, whose sum is 1. */
 function weights(side) {
-  const rows = Array.from({ length: side }, (_, i) => Array.from({ length: side }, (_, j) => ((i * 7 + j * 13) % 11) - 2))
+  const rows = Array.from({ length: side }, (_, i) =>
+    Array.from({ length: side }, (_, j) => ((i * 7 + j * 13) % 11) - 2),
+  )
   const sum = rows.flat().reduce((a, b) => a + b)
   return rows.map((row) => row.map((v) => v / sum))
 }
 
 /** @type {Problem[]} */
 const problems = [
-  { name: '3x3 sharpen', op: 'filter2d', kernel: [[0, -1, 0], [-1, 5, -1], [0, -1, 0]] }, // biome-ignore format: a matrix
+  {
+    name: '3x3 sharpen',
+    op: 'filter2d',
+    kernel: [
+      [0, -1, 0],
+      [-1, 5, -1],
+      [0, -1, 0],
+    ],
+  },
   ...[5, 7, 11].map((side) => ({ name: `${side}x${side}`, op: 'filter2d', kernel: weights(side) })),
   { name: 'gaussian 2', op: 'gaussianBlur', sigma: 2 },
   { name: 'gaussian 5', op: 'gaussianBlur', sigma: 5 },
@@ -44,9 +63,20 @@ function imageOf(format) {
     const pixel = Math.floor(i / channels)
     const [x, y] = [pixel % WIDTH, Math.floor(pixel / WIDTH)]
     seed = (seed * 1103515245 + 12345) & 0x7fffffff
-    return 110 + 40 * Math.sin(x / 40 + (i % channels)) * Math.cos(y / 60) + 40 * ((Math.floor(x / 100) + Math.floor(y / 100)) & 1) + ((seed >> 16) % 24)
+    return (
+      110 +
+      40 * Math.sin(x / 40 + (i % channels)) * Math.cos(y / 60) +
+      40 * ((Math.floor(x / 100) + Math.floor(y / 100)) & 1) +
+      ((seed >> 16) % 24)
+    )
   })
-  return { format, channels, width: WIDTH, height: HEIGHT, data: format === 'float' ? Float32Array.from(data) : data }
+  return {
+    format,
+    channels,
+    width: WIDTH,
+    height: HEIGHT,
+    data: format === 'float' ? Float32Array.from(data) : data,
+  }
 }
 
 /** @param library filterbank's core entry @param image its image entry @returns {Promise<ImageContender>} */
@@ -97,19 +127,31 @@ function apart(a, b, { width, height, channels }) {
  */
 export async function benchImages({ only = '', peers }, print) {
   const own = await filterbank(await import('../dist/index.js'), await import('../dist/image.js'))
-  const others = peers ? await Promise.all((await import('./peers/images.mjs')).imagePeers.map((open) => open())) : []
+  const others = peers
+    ? await Promise.all((await import('./peers/images.mjs')).imagePeers.map((open) => open()))
+    : []
   const contenders = [own, ...others]
   const rows = []
   let wrong = false
-  const heads = ['filter', 'image', 'ms', 'p10..p90', ...others.map(({ name }) => name), ...others.map(({ name }) => `over ${name}`)]
+  const heads = [
+    'filter',
+    'image',
+    'ms',
+    'p10..p90',
+    ...others.map(({ name }) => name),
+    ...others.map(({ name }) => `over ${name}`),
+  ]
   const line = (cells) => `| ${cells.join(' | ')} |`
   print(line(heads))
   const lines = []
   for (const format of ['gray', 'rgb', 'rgba', 'float']) {
     const image = imageOf(format)
     for (const problem of problems) {
-      if (![problem.name, format].some((word) => only.split(',').some((part) => word.includes(part)))) continue
-      const present = contenders.map((contender) => ({ contender, prepared: contender.prepare(problem, image) })).filter(({ prepared }) => prepared)
+      if (![problem.name, format].some((word) => only.split(',').some((part) => word.includes(part))))
+        continue
+      const present = contenders
+        .map((contender) => ({ contender, prepared: contender.prepare(problem, image) }))
+        .filter(({ prepared }) => prepared)
       const expected = await present[0].prepared.output()
       for (const { contender, prepared } of present.slice(1)) {
         const levels = prepared.ownDefinition ? 0 : apart(expected, await prepared.output(), image)
@@ -125,14 +167,27 @@ export async function benchImages({ only = '', peers }, print) {
       rows.push({ name: problem.name, format, results })
       const { ms, low, high } = results.filterbank
       const times = others.map(({ name }) => results[name]?.ms.toFixed(2) ?? '')
-      const ratios = others.map(({ name }) => (results[name] ? `${(results[name].ms / ms).toFixed(2)} x` : ''))
-      lines.push(line([problem.name, format, ms.toFixed(2), `${low.toFixed(2)}..${high.toFixed(2)}`, ...times, ...ratios]))
+      const ratios = others.map(({ name }) =>
+        results[name] ? `${(results[name].ms / ms).toFixed(2)} x` : '',
+      )
+      lines.push(
+        line([
+          problem.name,
+          format,
+          ms.toFixed(2),
+          `${low.toFixed(2)}..${high.toFixed(2)}`,
+          ...times,
+          ...ratios,
+        ]),
+      )
       print(lines.at(-1))
       for (const { prepared } of present) prepared.dispose()
     }
   }
   const means = others.map(({ name }) => {
-    const ratios = rows.filter(({ results }) => results[name]).map(({ results }) => results[name].ms / results.filterbank.ms)
+    const ratios = rows
+      .filter(({ results }) => results[name])
+      .map(({ results }) => results[name].ms / results.filterbank.ms)
     return `${geometricMean(ratios).toFixed(2)} x over ${name}, each at least ${Math.min(...ratios).toFixed(2)}`
   })
   const about = [

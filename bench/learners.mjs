@@ -17,17 +17,25 @@ export function lenet({ engine, nn }) {
 function branches({ library, nn }, main, shortcut, activation) {
   class Branches extends nn.Layer {
     constructor() {
-      super([...main.parameters, ...(shortcut?.parameters ?? [])], [...main.state, ...(shortcut?.state ?? [])])
+      super(
+        [...main.parameters, ...(shortcut?.parameters ?? [])],
+        [...main.state, ...(shortcut?.state ?? [])],
+      )
     }
     forward(x) {
       for (const part of [main, shortcut]) if (part) part.training = this.training
-      return x.engine.scope(() => library.add(main.forward(x), shortcut ? shortcut.forward(x) : x, { activation }))
+      return x.engine.scope(() =>
+        library.add(main.forward(x), shortcut ? shortcut.forward(x) : x, { activation }),
+      )
     }
   }
   return new Branches()
 }
 
-/** ResNet-20 for 32x32 pictures, with projections where the size changes. (He et al., "Deep residual learning", 2016) */
+/**
+ * ResNet-20 for 32x32 pictures, with projections where the size changes. (He et al., "Deep residual
+ * learning", 2016)
+ */
 export function resnet20(host) {
   const { engine, nn } = host
   const { BatchNorm2d, Conv2d, GlobalAvgPool2d, Linear, Sequential } = nn
@@ -40,8 +48,15 @@ export function resnet20(host) {
     const main = new Sequential(...unit(from, to, 3, stride, 'relu'), ...unit(to, to, 3, 1))
     return branches(host, main, stride === 2 ? new Sequential(...unit(from, to, 1, 2)) : undefined, 'relu')
   }
-  const blocks = [16, 16, 16, 32, 32, 32, 64, 64, 64].map((channels, i, all) => block(all[i - 1] ?? 16, channels))
-  return new Sequential(...unit(3, 16, 3, 1, 'relu'), ...blocks, new GlobalAvgPool2d(), new Linear(engine, { inFeatures: 64, outFeatures: 10 }))
+  const blocks = [16, 16, 16, 32, 32, 32, 64, 64, 64].map((channels, i, all) =>
+    block(all[i - 1] ?? 16, channels),
+  )
+  return new Sequential(
+    ...unit(3, 16, 3, 1, 'relu'),
+    ...blocks,
+    new GlobalAvgPool2d(),
+    new Linear(engine, { inFeatures: 64, outFeatures: 10 }),
+  )
 }
 
 /** Repeats, channels, expansion and stride of MobileNetV2's stages. (Sandler et al., 2018, table 2) */
@@ -60,8 +75,14 @@ export function mobilenetV2(host) {
   const { engine, nn } = host
   const { BatchNorm2d, Conv2d, DepthwiseConv2d, GlobalAvgPool2d, Linear, Sequential } = nn
   const norm = (channels, activation) => new BatchNorm2d(engine, { channels, activation })
-  const point = (inChannels, outChannels, activation) => [new Conv2d(engine, { inChannels, outChannels, size: 1, bias: false }), norm(outChannels, activation)]
-  const layers = [new Conv2d(engine, { inChannels: 3, outChannels: 32, size: 3, stride: 2, padding: 1, bias: false }), norm(32, 'relu6')]
+  const point = (inChannels, outChannels, activation) => [
+    new Conv2d(engine, { inChannels, outChannels, size: 1, bias: false }),
+    norm(outChannels, activation),
+  ]
+  const layers = [
+    new Conv2d(engine, { inChannels: 3, outChannels: 32, size: 3, stride: 2, padding: 1, bias: false }),
+    norm(32, 'relu6'),
+  ]
   let from = 32
   for (const [repeats, to, expansion, firstStride] of STAGES) {
     for (let i = 0; i < repeats; i++) {
@@ -77,5 +98,10 @@ export function mobilenetV2(host) {
       from = to
     }
   }
-  return new Sequential(...layers, ...point(320, 1280, 'relu6'), new GlobalAvgPool2d(), new Linear(engine, { inFeatures: 1280, outFeatures: 1000 }))
+  return new Sequential(
+    ...layers,
+    ...point(320, 1280, 'relu6'),
+    new GlobalAvgPool2d(),
+    new Linear(engine, { inFeatures: 1280, outFeatures: 1000 }),
+  )
 }

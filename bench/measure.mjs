@@ -1,7 +1,13 @@
-/** Timing that noise on the machine cannot turn: contenders take turns, round by round, in one process, each round in another order. Runs in Node and in a page. */
+/**
+ * Timing that noise on the machine cannot turn: contenders take turns, round by round, in one process, each
+ * round in another order. Runs in Node and in a page.
+ */
 
 const WARM_UP_MS = 150
-/** A sample is as many calls as fill this time, so that the clock's steps (5 us in an isolated page) do not count. */
+/**
+ * A sample is as many calls as fill this time, so that the clock's steps (5 us in an isolated page) do not
+ * count.
+ */
 const SAMPLE_MS = 2
 
 /**
@@ -14,7 +20,8 @@ const SAMPLE_MS = 2
 /**
  * Times every `run` (it may return a promise).
  * @param {(() => unknown)[]} runs
- * @param {{ budget?: number, rounds?: [number, number] }} options milliseconds for all samples together, fewest and most rounds
+ * @param {{ budget?: number, rounds?: [number, number] }} options milliseconds for all samples together,
+ *   fewest and most rounds
  * @returns {Promise<Timing[]>}
  */
 export async function measure(runs, { budget = 1000, rounds = [7, 51] } = {}) {
@@ -66,17 +73,23 @@ function timing(samples) {
   return { ms: at(0.5), low: at(0.1), high: at(0.9) }
 }
 
-/** Most GFLOP/s of the register-resident multiply-adds in bench/peak.ts, compiled. @param {BufferSource} wasm */
+/**
+ * Most GFLOP/s of the register-resident multiply-adds in bench/peak.ts, compiled. @param {BufferSource} wasm
+ */
 export async function measurePeak(wasm) {
   const { instance } = await WebAssembly.instantiate(wasm, { env: { abort() {} } })
   const { multiplyAdds, operations } = instance.exports
   const turns = 100_000
   let best = Number.POSITIVE_INFINITY
-  for (let i = 0; i < 300; i++) best = Math.min(best, await time(() => void multiplyAdds(turns, 0.75, 0.25), 1))
+  for (let i = 0; i < 300; i++)
+    best = Math.min(best, await time(() => void multiplyAdds(turns, 0.75, 0.25), 1))
   return (turns * operations.value) / best / 1e6
 }
 
-/** The largest difference between two outputs, as a part of the largest number in the first; infinite where sizes differ or a number is missing. */
+/**
+ * The largest difference between two outputs, as a part of the largest number in the first; infinite where
+ * sizes differ or a number is missing.
+ */
 export function difference(expected, actual) {
   if (expected.length !== actual.length) return Number.POSITIVE_INFINITY
   let largest = 0
@@ -89,4 +102,5 @@ export function difference(expected, actual) {
 }
 
 /** @param {number[]} values */
-export const geometricMean = (values) => Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length)
+export const geometricMean = (values) =>
+  Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length)

@@ -1,13 +1,16 @@
 /**
- * The networks of the bench: the layers of the papers as torchvision has them, with seeded weights. As files they look like what PyTorch exports for
- * inference, batch normalisation folded into the convolutions, or with nodes of its own.
+ * The networks of the bench: the layers of the papers as torchvision has them, with seeded weights. As files
+ * they look like what PyTorch exports for inference, batch normalisation folded into the convolutions, or
+ * with nodes of its own.
  */
 import { writeModel } from '../dist/nn.js'
 
 /**
- * One layer; `x` and `y` number values, 0 is the input. Filters are [out, in / groups, height, width], matrices [out, in].
+ * One layer; `x` and `y` number values, 0 is the input. Filters are [out, in / groups, height, width],
+ * matrices [out, in].
  * @typedef {{ y: number } & (
- *   | { op: 'conv', x: number, filter: Float32Array, shape: number[], bias: Float32Array, stride: number, padding: number, groups: number, norm?: Float32Array[] }
+ *   | { op: 'conv', x: number, filter: Float32Array, shape: number[], bias: Float32Array, stride: number,
+ *     padding: number, groups: number, norm?: Float32Array[] }
  *   | { op: 'linear', x: number, filter: Float32Array, shape: number[], bias: Float32Array }
  *   | { op: 'relu' | 'relu6' | 'tanh' | 'globalAvgPool' | 'flatten' | 'softmax', x: number }
  *   | { op: 'maxPool' | 'avgPool', x: number, size: number, stride: number, padding: number, ceil: boolean }
@@ -94,7 +97,10 @@ function lenet(net, x) {
 function squeezenet(net, x) {
   const fire = (x, squeeze, expand) => {
     const s = relu(net, net.conv(x, squeeze, 1, { norm: false }))
-    return net.concat(relu(net, net.conv(s, expand, 1, { norm: false })), relu(net, net.conv(s, expand, 3, { norm: false })))
+    return net.concat(
+      relu(net, net.conv(s, expand, 1, { norm: false })),
+      relu(net, net.conv(s, expand, 3, { norm: false })),
+    )
   }
   const pool = (x) => net.pool('maxPool', x, 3, 2, { ceil: true })
   x = pool(relu(net, net.conv(x, 64, 3, { stride: 2, padding: 0, norm: false })))
@@ -109,7 +115,15 @@ function squeezenet(net, x) {
 function mobilenetV2(net, x) {
   const relu6 = (x) => net.one('relu6', x)
   x = relu6(net.conv(x, 32, 3, { stride: 2 }))
-  const stages = [[1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1], [6, 160, 3, 2], [6, 320, 1, 1]] // biome-ignore format: a table
+  const stages = [
+    [1, 16, 1, 1],
+    [6, 24, 2, 2],
+    [6, 32, 3, 2],
+    [6, 64, 4, 2],
+    [6, 96, 3, 1],
+    [6, 160, 3, 2],
+    [6, 320, 1, 1],
+  ]
   for (const [expand, out, count, first] of stages) {
     for (let i = 0; i < count; i++) {
       const stride = i ? 1 : first
@@ -145,7 +159,13 @@ function resnet(net, x, blocks, bottleneck) {
 
 /** Simonyan and Zisserman 2014, configuration D. */
 function vgg16(net, x, whole) {
-  const stages = [[2, 64], [2, 128], [3, 256], [3, 512], [3, 512]] // biome-ignore format: a table
+  const stages = [
+    [2, 64],
+    [2, 128],
+    [3, 256],
+    [3, 512],
+    [3, 512],
+  ]
   for (const [count, width] of stages) {
     for (let i = 0; i < count; i++) x = relu(net, net.conv(x, width, 3, { norm: false }))
     x = net.pool('maxPool', x, 2)
@@ -168,7 +188,10 @@ const described = {
 
 export const networkNames = Object.keys(described)
 
-/** @param {string} name @param {{ batchNorm?: boolean }} options batch normalisation by itself, not folded into the convolutions @returns {Network} */
+/**
+ * @param {string} name @param {{ batchNorm?: boolean }} options batch normalisation by itself, not folded
+ * into the convolutions @returns {Network}
+ */
 export function network(name, { batchNorm = false } = {}) {
   const { input, build } = described[name]
   const net = new Builder(batchNorm)
@@ -177,7 +200,8 @@ export function network(name, { batchNorm = false } = {}) {
 }
 
 /**
- * Layers with the activation behind them taken in where they are one of `ops`, and nobody else reads what comes between.
+ * Layers with the activation behind them taken in where they are one of `ops`, and nobody else reads what
+ * comes between.
  * @param {Layer[]} layers @param {string[]} ops @returns {(Layer & { activation?: 'relu' | 'relu6' })[]}
  */
 export function joined(layers, ops) {
@@ -193,7 +217,11 @@ export function joined(layers, ops) {
 }
 
 /** Noise for a photo. @param {{ input: number[] }} network */
-export const photoFor = ({ input }) => numbers(7)(input.reduce((size, length) => size * length, 1), 1) // biome-ignore format: one line
+export const photoFor = ({ input }) =>
+  numbers(7)(
+    input.reduce((size, length) => size * length, 1),
+    1,
+  )
 
 /** The input of a network by name, without its layers. @param {string} name */
 export const photoOf = (name) => ({ input: described[name].input, data: photoFor(described[name]) })
@@ -214,28 +242,62 @@ export function toOnnx({ name, input, layers }) {
   for (const layer of layers) {
     const inputs = [layer.x].flat().map(named)
     const outputs = [named(layer.y)]
-    const node = (op, attributes = {}, more = []) => nodes.push({ op, inputs: [...inputs, ...more], outputs, attributes })
+    const node = (op, attributes = {}, more = []) =>
+      nodes.push({ op, inputs: [...inputs, ...more], outputs, attributes })
     const all = (length) => Array(4).fill(length)
     if (layer.op === 'conv') {
       const { filter, shape, bias, stride, padding, groups, norm } = layer
-      const attributes = { kernel_shape: shape.slice(2), strides: [stride, stride], pads: all(padding), dilations: [1, 1], group: groups }
+      const attributes = {
+        kernel_shape: shape.slice(2),
+        strides: [stride, stride],
+        pads: all(padding),
+        dilations: [1, 1],
+        group: groups,
+      }
       const weight = constant(`${outputs[0]}.weight`, filter, shape)
       if (norm) {
         const sum = `${outputs[0]}.conv`
         nodes.push({ op: 'Conv', inputs: [...inputs, weight], outputs: [sum], attributes })
-        const tables = ['scale', 'offset', 'mean', 'variance'].map((part, i) => constant(`${outputs[0]}.${part}`, norm[i]))
-        nodes.push({ op: 'BatchNormalization', inputs: [sum, ...tables], outputs, attributes: { epsilon: { float: EPSILON } } })
+        const tables = ['scale', 'offset', 'mean', 'variance'].map((part, i) =>
+          constant(`${outputs[0]}.${part}`, norm[i]),
+        )
+        nodes.push({
+          op: 'BatchNormalization',
+          inputs: [sum, ...tables],
+          outputs,
+          attributes: { epsilon: { float: EPSILON } },
+        })
       } else node('Conv', attributes, [weight, constant(`${outputs[0]}.bias`, bias)])
     } else if (layer.op === 'linear') {
-      node('Gemm', { transB: 1 }, [constant(`${outputs[0]}.weight`, layer.filter, layer.shape), constant(`${outputs[0]}.bias`, layer.bias)])
+      node('Gemm', { transB: 1 }, [
+        constant(`${outputs[0]}.weight`, layer.filter, layer.shape),
+        constant(`${outputs[0]}.bias`, layer.bias),
+      ])
     } else if (layer.op === 'maxPool' || layer.op === 'avgPool') {
       const { size, stride, padding, ceil } = layer
-      const attributes = { kernel_shape: [size, size], strides: [stride, stride], pads: all(padding), ceil_mode: Number(ceil) }
+      const attributes = {
+        kernel_shape: [size, size],
+        strides: [stride, stride],
+        pads: all(padding),
+        ceil_mode: Number(ceil),
+      }
       node(layer.op === 'maxPool' ? 'MaxPool' : 'AveragePool', attributes)
     } else if (layer.op === 'relu6') node('Clip', {}, ['low', 'high'])
     else if (layer.op === 'concat') node('Concat', { axis: 1 })
     else if (layer.op === 'flatten') node('Flatten', { axis: 1 })
-    else node({ relu: 'Relu', tanh: 'Tanh', add: 'Add', globalAvgPool: 'GlobalAveragePool', softmax: 'Softmax' }[layer.op])
+    else
+      node(
+        { relu: 'Relu', tanh: 'Tanh', add: 'Add', globalAvgPool: 'GlobalAveragePool', softmax: 'Softmax' }[
+          layer.op
+        ],
+      )
   }
-  return writeModel({ name, opset: 17, nodes, inputs: [{ name: 'x', shape: input }], outputs: [{ name: 'y' }], initializers })
+  return writeModel({
+    name,
+    opset: 17,
+    nodes,
+    inputs: [{ name: 'x', shape: input }],
+    outputs: [{ name: 'y' }],
+    initializers,
+  })
 }

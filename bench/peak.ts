@@ -2,16 +2,20 @@
  * How many multiply-adds this machine does at all: chains of c = c * a + b that never leave the registers.
  * AssemblyScript; build.mjs compiles it into build/.
  *
- * Twelve independent chains hide the latency of a multiply and an add (two of each a cycle, three cycles each), and with a, b and a product they fill
- * the fifteen registers that V8 gives on x86. a and b come from outside: V8 of Node 24 and later makes a constant anew before each use, a fifth of the speed. The
- * exit between two steps keeps its compiler from mixing them, as in assembly/tile.ts.
+ * Twelve independent chains hide the latency of a multiply and an add (two of each a cycle, three cycles
+ * each), and with a, b and a product they fill the fifteen registers that V8 gives on x86. a and b come from
+ * outside: V8 of Node 24 and later makes a constant anew before each use, a fifth of the speed. The exit
+ * between two steps keeps its compiler from mixing them, as in assembly/tile.ts.
  */
 import { madd } from '../assembly/simd'
 
 /** Floating-point operations of one turn. */
 export const operations: i32 = 12 * 4 * 2
 
-/** Returns a number that depends on every chain, so that none is dropped. Chains settle at shift / (1 - scale), which must be no denormal. */
+/**
+ * Returns a number that depends on every chain, so that none is dropped. Chains settle at shift / (1 -
+ * scale), which must be no denormal.
+ */
 export function multiplyAdds(turns: i32, scale: f32, shift: f32): f32 {
   const a = f32x4.splat(scale)
   const b = f32x4.splat(shift)

@@ -1,4 +1,7 @@
-/** `npm run bench`: this machine's peak, then every layer in bench/shapes; `npm run bench -- networks`: whole networks. `--help` lists the options. */
+/**
+ * `npm run bench`: this machine's peak, then every layer in bench/shapes; `npm run bench -- networks`: whole
+ * networks. `--help` lists the options.
+ */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -28,7 +31,10 @@ const HELP = `npm run bench -- [networks | train | images] [options]
 /** What a quick run of networks takes. */
 const SMALL_NETWORKS = ['LeNet-5', 'SqueezeNet 1.1', 'MobileNetV2']
 
-/** 'auto' may take this much longer than the best algorithm before --assert complains: choices closer than that change places with the noise. */
+/**
+ * 'auto' may take this much longer than the best algorithm before --assert complains: choices closer than
+ * that change places with the noise.
+ */
 const ALLOWED = 1.1
 
 const { values: options, positionals } = parseArgs({
@@ -71,7 +77,11 @@ if (positionals.includes('images')) {
 }
 if (positionals.includes('train')) {
   const { simd, threads, peers } = options
-  const { build, table } = await (await import('./train.mjs')).benchTraining({ simd, threads: threads && Number(threads), peers })
+  const { build, table } = await (await import('./train.mjs')).benchTraining({
+    simd,
+    threads: threads && Number(threads),
+    peers,
+  })
   const about = `${place({ contenders: [{ version: build }] })}\nTimes are medians in ms; one thread unless it says otherwise.`
   if (options.readme) writeBetween('train', `${about}\n\n${table}`)
   process.exit()
@@ -105,7 +115,8 @@ await host(wanted, ({ start, row }) => {
   }
 })
 console.log(`\nGeometric means\n${summary(rows, columns)}`)
-if (options.json) writeFileSync(options.json, JSON.stringify({ about: about(started), ...started, rows }, null, 1))
+if (options.json)
+  writeFileSync(options.json, JSON.stringify({ about: about(started), ...started, rows }, null, 1))
 if (options.readme) writeReadme()
 if (options.assert) assertChoices()
 // Workers and the peers' pools would keep the process.
@@ -147,8 +158,13 @@ async function runNetworks() {
     }
   })
   console.log(`\n${table.summary(rows)}`)
-  if (options.json) writeFileSync(options.json, JSON.stringify({ about: aboutNetworks(started), ...started, rows }, null, 1))
-  if (options.readme) writeBetween(options.chromium ? 'networks chromium' : 'networks node', `${aboutNetworks(started)}\n\n${table.markdown(rows)}`)
+  if (options.json)
+    writeFileSync(options.json, JSON.stringify({ about: aboutNetworks(started), ...started, rows }, null, 1))
+  if (options.readme)
+    writeBetween(
+      options.chromium ? 'networks chromium' : 'networks node',
+      `${aboutNetworks(started)}\n\n${table.markdown(rows)}`,
+    )
 }
 
 /** In a process of its own. */
@@ -158,7 +174,8 @@ async function measureAlone(name, contender, bytes) {
   writeFileSync(file, bytes)
   try {
     const args = [...process.execArgv, 'bench/alone.mjs', name, String(contender), file, options.simd ?? '']
-    if (options.simd === 'relaxed' && process.versions.node.startsWith('20.')) args.unshift('--experimental-wasm-relaxed-simd')
+    if (options.simd === 'relaxed' && process.versions.node.startsWith('20.'))
+      args.unshift('--experimental-wasm-relaxed-simd')
     return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }))
   } finally {
     unlinkSync(file)
@@ -178,13 +195,22 @@ function select() {
 /** Who else is asked, after this process was given the build that is wanted. */
 async function peersHere(wanted) {
   // Node 20 has relaxed SIMD behind this flag; later ones do not know it any more.
-  if (wanted.simd === 'relaxed' && process.versions.node.startsWith('20.')) setFlagsFromString('--experimental-wasm-relaxed-simd')
+  if (wanted.simd === 'relaxed' && process.versions.node.startsWith('20.'))
+    setFlagsFromString('--experimental-wasm-relaxed-simd')
   return wanted.peers ? (await import('./peers/node.mjs')).peers : []
 }
 
 async function benchHere(wanted, report) {
   const library = await import('../dist/index.js')
-  await bench(wanted, { library, peers: await peersHere(wanted), peak: async (build) => readFileSync(`build/peak-${build}.wasm`) }, report)
+  await bench(
+    wanted,
+    {
+      library,
+      peers: await peersHere(wanted),
+      peak: async (build) => readFileSync(`build/peak-${build}.wasm`),
+    },
+    report,
+  )
 }
 
 function installPeers() {
@@ -222,7 +248,9 @@ function about({ peak, contenders, host }) {
     place({ contenders, host }),
     `Multiply-add peak of one thread: ${peak.toFixed(1)} GFLOP/s. Times are medians in ms; one thread unless it says otherwise.`,
     ...(versions.length
-      ? [`Beside it, in the same run: ${versions.join(', ')}. "a + b": a with input and output kept inside, b what copying them in and out adds to each call.`]
+      ? [
+          `Beside it, in the same run: ${versions.join(', ')}. "a + b": a with input and output kept inside, b what copying them in and out adds to each call.`,
+        ]
       : []),
   ].join('\n')
 }
@@ -244,11 +272,16 @@ function writeBetween(place, table) {
 
 /** Slower by median and by 10th percentile, so that a noisy neighbour is not taken for a bad choice. */
 function assertChoices() {
-  const [auto, ...choices] = started.contenders.filter(({ peer, threads }) => !peer && threads === 1).map(({ name }) => name)
+  const [auto, ...choices] = started.contenders
+    .filter(({ peer, threads }) => !peer && threads === 1)
+    .map(({ name }) => name)
   for (const { name, results } of rows) {
-    const slower = (choice) => results[choice] && ['ms', 'low'].every((at) => results[auto][at] > ALLOWED * results[choice][at])
+    const slower = (choice) =>
+      results[choice] && ['ms', 'low'].every((at) => results[auto][at] > ALLOWED * results[choice][at])
     for (const choice of choices.filter(slower)) {
-      console.error(`${name}: auto takes ${results[auto].ms.toFixed(3)} ms, ${choice} ${results[choice].ms.toFixed(3)} ms`)
+      console.error(
+        `${name}: auto takes ${results[auto].ms.toFixed(3)} ms, ${choice} ${results[choice].ms.toFixed(3)} ms`,
+      )
       process.exitCode = 1
     }
   }

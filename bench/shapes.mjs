@@ -3,8 +3,9 @@
  *
  *   n1 i56x56x64 o64 k3 s1 p1  # resnet50 res2a_branch2b
  *
- * op (a function of filterbank; conv2d when absent), n batch, i input height x width x channels (of a linear layer channels alone), o output channels, k window, s stride, p padding,
- * d dilation, g groups, op output padding. A pair is height x width: k1x7. Behind #: where the layer comes from, network first.
+ * op (a function of filterbank; conv2d when absent), n batch, i input height x width x channels (of a linear
+ * layer channels alone), o output channels, k window, s stride, p padding, d dilation, g groups, op output
+ * padding. A pair is height x width: k1x7. Behind #: where the layer comes from, network first.
  */
 
 /**
@@ -15,7 +16,8 @@
  * @property {string} op
  * @property {string} kind the class it counts in
  * @property {number[]} input [n, height, width, channels]; linear: [n, channels]
- * @property {number[] | undefined} filter as `op` takes it: [kh, kw, inChannels / groups, outChannels]; transposed: [kh, kw, inChannels, outChannels / groups]; linear: [in, out]
+ * @property {number[] | undefined} filter as `op` takes it: [kh, kw, inChannels / groups, outChannels];
+ *   transposed: [kh, kw, inChannels, outChannels / groups]; linear: [in, out]
  * @property {Pair} window
  * @property {Pair} stride
  * @property {Pair} padding on both sides of each axis
@@ -74,7 +76,16 @@ function fail(text, word) {
 /** The classes of layers, in the order of the table. */
 const KINDS = [
   ...['1x1', '3x3 stride 1', 'larger window', 'strided', 'dilated', 'first layer', 'linear'],
-  ...['depthwise 3x3', 'depthwise 5x5', 'depthwise 7x7', 'grouped', 'transposed', 'pooling', 'activation', 'softmax'],
+  ...[
+    'depthwise 3x3',
+    'depthwise 5x5',
+    'depthwise 7x7',
+    'grouped',
+    'transposed',
+    'pooling',
+    'activation',
+    'softmax',
+  ],
 ]
 
 function kindOf({ op, input, groups, window, stride, dilation }) {
@@ -90,7 +101,10 @@ function kindOf({ op, input, groups, window, stride, dilation }) {
   return size(window) === 1 ? '1x1' : size(window) === 9 ? '3x3 stride 1' : 'larger window'
 }
 
-/** Distinct problems of many lines, those of the same shape joined under all their names, those of a kind together. @returns {Problem[]} */
+/**
+ * Distinct problems of many lines, those of the same shape joined under all their names, those of a kind
+ * together. @returns {Problem[]}
+ */
 export function parseLayers(text) {
   const problems = new Map()
   for (const line of text.split('\n')) {
@@ -103,7 +117,10 @@ export function parseLayers(text) {
   return [...problems.values()].sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind))
 }
 
-/** Floating-point operations that give `outputs` numbers, 2 for each multiply-add; without a filter one for each input element under a window. */
+/**
+ * Floating-point operations that give `outputs` numbers, 2 for each multiply-add; without a filter one for
+ * each input element under a window.
+ */
 export function operations({ op, filter, input, window }, outputs) {
   if (op === 'convTranspose2d') return 2 * size(input) * filter[0] * filter[1] * filter[3]
   if (filter) return 2 * outputs * size(filter.slice(0, -1))

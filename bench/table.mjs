@@ -1,4 +1,7 @@
-/** Rows of a comparison as text: a line for each layer while measuring, a summary by kind at the end, both as Markdown for the README. */
+/**
+ * Rows of a comparison as text: a line for each layer while measuring, a summary by kind at the end, both as
+ * Markdown for the README.
+ */
 import { geometricMean } from './measure.mjs'
 
 /** Kinds that wait for memory, not for multiply-adds. */
@@ -15,12 +18,16 @@ export const times = (ratio) => `${ratio.toFixed(2)} x`
  * @param {number} peak GFLOP/s
  */
 export function columnsOf([own, ...others], peak) {
-  const best = (row, candidates) => Math.min(...candidates.map(({ name }) => row.results[name]?.ms ?? Number.POSITIVE_INFINITY))
+  const best = (row, candidates) =>
+    Math.min(...candidates.map(({ name }) => row.results[name]?.ms ?? Number.POSITIVE_INFINITY))
   /** `of` gives a ratio, or undefined for a row that has none. */
   const over = (head, candidates) => ({
     head,
     present: candidates.length > 0,
-    of: (row) => (candidates.some(({ name }) => row.results[name]) ? best(row, candidates) / row.results[own.name].ms : undefined),
+    of: (row) =>
+      candidates.some(({ name }) => row.results[name])
+        ? best(row, candidates) / row.results[own.name].ms
+        : undefined,
   })
   const threaded = others.filter(({ peer, threads }) => !peer && threads > 1)
   return {
@@ -39,7 +46,10 @@ export function columnsOf([own, ...others], peak) {
       {
         head: 'by threads',
         present: threaded.length > 0,
-        of: (row) => (row.results[own.name].ms < THREADS_FROM_MS ? undefined : row.results[own.name].ms / best(row, threaded)),
+        of: (row) =>
+          row.results[own.name].ms < THREADS_FROM_MS
+            ? undefined
+            : row.results[own.name].ms / best(row, threaded),
       },
     ].filter(({ present }) => present),
   }
@@ -57,7 +67,10 @@ function cells(row, columns) {
   const { ms, low, high } = row.results[columns.own]
   const time = (result) => {
     if (!result) return ''
-    return milliseconds(result.ms) + (result.copies === undefined ? '' : ` + ${milliseconds(Math.max(0, result.copies))}`)
+    return (
+      milliseconds(result.ms) +
+      (result.copies === undefined ? '' : ` + ${milliseconds(Math.max(0, result.copies))}`)
+    )
   }
   return [
     row.name,
@@ -69,7 +82,15 @@ function cells(row, columns) {
   ]
 }
 
-const heads = ({ others, ratios }) => ['layer', 'ms', 'p10..p90', 'GFLOP/s', 'peak', ...others, ...ratios.map(({ head }) => head)]
+const heads = ({ others, ratios }) => [
+  'layer',
+  'ms',
+  'p10..p90',
+  'GFLOP/s',
+  'peak',
+  ...others,
+  ...ratios.map(({ head }) => head),
+]
 
 /** Cells of all layers of one kind: geometric means. */
 function summaryCells(rows, columns) {
@@ -94,12 +115,20 @@ function summaryRows(rows, columns) {
 
 /** Lines of text with the first column flush left, the others right. */
 export const align = (table, widths) =>
-  table.map((row) => row.map((cell, i) => (i ? cell.padStart(widths[i]) : cell.slice(0, widths[0]).padEnd(widths[0]))).join('  ')).join('\n')
+  table
+    .map((row) =>
+      row
+        .map((cell, i) => (i ? cell.padStart(widths[i]) : cell.slice(0, widths[0]).padEnd(widths[0])))
+        .join('  '),
+    )
+    .join('\n')
 
 /** A function that prints a row, and a heading before the first of each kind. */
 export function rowPrinter(columns, print) {
   const head = heads(columns)
-  const widths = head.map((text, i) => Math.max(text.length, [34, 8, 16, 9, 5][i] ?? (i < 5 + columns.others.length ? 15 : 0)))
+  const widths = head.map((text, i) =>
+    Math.max(text.length, [34, 8, 16, 9, 5][i] ?? (i < 5 + columns.others.length ? 15 : 0)),
+  )
   print(`\n${align([head], widths)}`)
   let kind
   return (row) => {

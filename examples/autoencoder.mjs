@@ -1,8 +1,22 @@
-/** A convolutional autoencoder: convolutions down to a few numbers, transposed convolutions up to a picture again. */
+/**
+ * A convolutional autoencoder: convolutions down to a few numbers, transposed convolutions up to a picture
+ * again.
+ */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { featureMaps } from 'filterbank/image'
-import { adam, BatchNorm2d, Conv2d, ConvTranspose2d, cosine, fit, meanSquaredError, Random, Sequential, saveOnnx } from 'filterbank/nn'
+import {
+  adam,
+  BatchNorm2d,
+  Conv2d,
+  ConvTranspose2d,
+  cosine,
+  fit,
+  meanSquaredError,
+  Random,
+  Sequential,
+  saveOnnx,
+} from 'filterbank/nn'
 import { asChannels, progress, someOfEach, stacked, tell, writeCurves, writeSheet } from './pictures.mjs'
 
 const BATCH = 50
@@ -27,7 +41,15 @@ function network(engine, seed) {
     norm(32),
     new ConvTranspose2d(engine, { inChannels: 32, outChannels: 16, ...half }),
     norm(16),
-    new ConvTranspose2d(engine, { inChannels: 16, outChannels: 1, size: 4, stride: 2, padding: 1, initial: 'glorot', seed: random }),
+    new ConvTranspose2d(engine, {
+      inChannels: 16,
+      outChannels: 1,
+      size: 4,
+      stride: 2,
+      padding: 1,
+      initial: 'glorot',
+      seed: random,
+    }),
   )
   return new Sequential(encoder, decoder)
 }
@@ -40,7 +62,15 @@ export async function autoencode(engine, { learn, test, classes }, { epochs, see
   const itself = ({ pictures }) => ({ inputs: pictures, shape, targets: pictures })
   const bar = progress('Learning', epochs)
   const start = performance.now()
-  const history = await fit(model, itself(learn), { optimizer, epochs, batchSize: BATCH, seed, loss: meanSquaredError, validation: itself(test), ...bar })
+  const history = await fit(model, itself(learn), {
+    optimizer,
+    epochs,
+    batchSize: BATCH,
+    seed,
+    loss: meanSquaredError,
+    validation: itself(test),
+    ...bar,
+  })
   const seconds = (performance.now() - start) / 1000
   const { validation } = history.at(-1)
   console.log(
@@ -49,8 +79,12 @@ export async function autoencode(engine, { learn, test, classes }, { epochs, see
 
   const size = shape[0] * shape[1]
   const rows = someOfEach(test.labels, classes, 3).map((chosen) => {
-    const inputs = Float32Array.from(chosen.flatMap((sample) => [...test.pictures.subarray(sample * size, (sample + 1) * size)]))
-    const again = engine.scope(() => model.forward(engine.tensor(inputs, [chosen.length, ...shape])).toArray())
+    const inputs = Float32Array.from(
+      chosen.flatMap((sample) => [...test.pictures.subarray(sample * size, (sample + 1) * size)]),
+    )
+    const again = engine.scope(() =>
+      model.forward(engine.tensor(inputs, [chosen.length, ...shape])).toArray(),
+    )
     return [inputs, again].map((pictures) =>
       engine.scope(() =>
         featureMaps(
@@ -65,7 +99,12 @@ export async function autoencode(engine, { learn, test, classes }, { epochs, see
       ),
     )
   })
-  writeSheet(out, 'reconstructions.png', stacked(...rows.flat()), 'pictures, and under each what came back from its code')
+  writeSheet(
+    out,
+    'reconstructions.png',
+    stacked(...rows.flat()),
+    'pictures, and under each what came back from its code',
+  )
   const points = history.flatMap(({ epoch, loss, validation }) => [
     { x: epoch, y: loss, of: 'learning' },
     { x: epoch, y: validation.loss, of: 'testing' },

@@ -1,4 +1,6 @@
-/** A network like LeNet, beside a linear classifier that cannot do it; and pictures of what it has learned. */
+/**
+ * A network like LeNet, beside a linear classifier that cannot do it; and pictures of what it has learned.
+ */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { mul, sum } from 'filterbank'
@@ -23,18 +25,37 @@ import {
   warmUp,
 } from 'filterbank/nn'
 import { loadModel } from 'filterbank/onnx'
-import { asChannels, progress, someOfEach, stacked, tell, writeConfusion, writeCurves, writeSheet } from './pictures.mjs'
+import {
+  asChannels,
+  progress,
+  someOfEach,
+  stacked,
+  tell,
+  writeConfusion,
+  writeCurves,
+  writeSheet,
+} from './pictures.mjs'
 
 const BATCH = 50
 
 /** Small at first: batch norm makes up for it, and what is learned soon outweighs the noise of the start. */
 const small = (...given) => he(...given).map((v) => 0.1 * v)
 
-/** LeCun et al., "Gradient-based learning applied to document recognition", 1998; with what came later: relu, batch norm, the maximum as pool. */
+/**
+ * LeCun et al., "Gradient-based learning applied to document recognition", 1998; with what came later: relu,
+ * batch norm, the maximum as pool.
+ */
 function network(engine, seed, classes) {
   const random = new Random(seed)
   return new Sequential(
-    new Conv2d(engine, { inChannels: 1, outChannels: 16, size: 7, bias: false, initial: small, seed: random }),
+    new Conv2d(engine, {
+      inChannels: 1,
+      outChannels: 16,
+      size: 7,
+      bias: false,
+      initial: small,
+      seed: random,
+    }),
     new BatchNorm2d(engine, { channels: 16, activation: 'relu' }),
     new MaxPool2d({ size: 2 }),
     new Conv2d(engine, { inChannels: 16, outChannels: 48, size: 5, bias: false, seed: random }),
@@ -51,7 +72,12 @@ const percent = (share) => `${(100 * share).toFixed(2)} %`
 async function trainLinear(engine, { learn, test, classes }, { seed }) {
   const model = new Sequential(
     new Flatten(),
-    new Linear(engine, { inFeatures: learn.inputs.length / learn.labels.length, outFeatures: classes.length, initial: 'glorot', seed }),
+    new Linear(engine, {
+      inFeatures: learn.inputs.length / learn.labels.length,
+      outFeatures: classes.length,
+      initial: 'glorot',
+      seed,
+    }),
   )
   const optimizer = adam(model.parameters)
   await fit(model, learn, { optimizer, epochs: 5, batchSize: BATCH, seed })
@@ -86,8 +112,8 @@ function confusionOf(all, labels, classes) {
 }
 
 /**
- * How the score of each picture's own class changes with each of its pixels: the mean over copies under noise, where a single gradient is mostly noise.
- * (Smilkov et al., "SmoothGrad", 2017)
+ * How the score of each picture's own class changes with each of its pixels: the mean over copies under
+ * noise, where a single gradient is mostly noise. (Smilkov et al., "SmoothGrad", 2017)
  */
 function saliency(model, { inputs, shape, labels }, chosen, classes) {
   const { engine } = model.parameters[0]
@@ -100,7 +126,10 @@ function saliency(model, { inputs, shape, labels }, chosen, classes) {
   )
   const total = new Float32Array(pictures.length)
   for (let copy = 0; copy < 50; copy++) {
-    const x = engine.tensor(pictures.map((v) => v + 0.5 * random.normal()), [chosen.length, ...shape]) // biome-ignore format: one line
+    const x = engine.tensor(
+      pictures.map((v) => v + 0.5 * random.normal()),
+      [chosen.length, ...shape],
+    )
     const [gradient] = valueAndGradients(() => sum(mul(model.forward(x), own)), [x]).gradients
     gradient.toArray().forEach((v, i) => {
       total[i] += v
@@ -109,11 +138,16 @@ function saliency(model, { inputs, shape, labels }, chosen, classes) {
   return total
 }
 
-/** The greatest difference between the model's answers and those of its file, as a share of the greatest answer. */
+/**
+ * The greatest difference between the model's answers and those of its file, as a share of the greatest
+ * answer.
+ */
 async function differenceOf(path, all, { inputs, shape, labels }, engine) {
   const model = await loadModel(engine, readFileSync(path))
   const count = Math.min(100, labels.length)
-  const { output } = model.run({ input: { data: inputs.slice(0, count * shape[0] * shape[1]), shape: [count, 1, shape[0], shape[1]] } })
+  const { output } = model.run({
+    input: { data: inputs.slice(0, count * shape[0] * shape[1]), shape: [count, 1, shape[0], shape[1]] },
+  })
   const data = output.toArray()
   model.dispose()
   const scale = data.reduce((most, v) => Math.max(most, Math.abs(v)), 0)
@@ -124,17 +158,35 @@ export async function classify(engine, { learn, test, classes, augment }, { epoc
   const { shape } = learn
   const rows = someOfEach(test.labels, classes, 6)
   const shown = (pictures, chosen) =>
-    engine.scope(() => featureMaps(asChannels(engine, pictures, shape, chosen), { normalize: 'all', columns: classes.length, scale: 3 }))
-  writeSheet(out, 'samples.png', stacked(...rows.map((chosen) => shown(test.pictures, chosen))), 'pictures of each class')
+    engine.scope(() =>
+      featureMaps(asChannels(engine, pictures, shape, chosen), {
+        normalize: 'all',
+        columns: classes.length,
+        scale: 3,
+      }),
+    )
+  writeSheet(
+    out,
+    'samples.png',
+    stacked(...rows.map((chosen) => shown(test.pictures, chosen))),
+    'pictures of each class',
+  )
 
-  console.log(`A linear classifier knows ${percent(await trainLinear(engine, { learn, test, classes }, { seed }))} of the test pictures.`)
+  console.log(
+    `A linear classifier knows ${percent(await trainLinear(engine, { learn, test, classes }, { seed }))} of the test pictures.`,
+  )
 
   const model = network(engine, seed, classes.length)
   const filters = () => filterSheet(model.parameters[0], { columns: 8, scale: 12 })
   writeSheet(out, 'filters-before.png', filters(), 'the 16 filters of the first layer: noise')
   let during = filters()
   const steps = epochs * Math.ceil(learn.labels.length / BATCH)
-  const optimizer = sgd(model.parameters, { learningRate: warmUp(cosine(0.05, { steps }), { steps: 50 }), momentum: 0.9, nesterov: true, weightDecay: 0.01 })
+  const optimizer = sgd(model.parameters, {
+    learningRate: warmUp(cosine(0.05, { steps }), { steps: 50 }),
+    momentum: 0.9,
+    nesterov: true,
+    weightDecay: 0.01,
+  })
   const bar = progress('Learning', epochs)
   const losses = []
   const curve = []
@@ -179,24 +231,59 @@ export async function classify(engine, { learn, test, classes, augment }, { epoc
   })
   const gradients = (chosen) => {
     const own = saliency(model, test, chosen, classes.length)
-    return featureMaps(asChannels(engine, own, shape, [...chosen.keys()]), { colors: 'diverging', columns: classes.length, scale: 3, clip: 0.002 })
+    return featureMaps(asChannels(engine, own, shape, [...chosen.keys()]), {
+      colors: 'diverging',
+      columns: classes.length,
+      scale: 3,
+      clip: 0.002,
+    })
   }
-  const pairs = rows.slice(0, 3).flatMap((chosen) => [shown(test.pictures, chosen), engine.scope(() => gradients(chosen))])
-  writeSheet(out, 'saliency.png', stacked(...pairs), 'pixels that speak for the class where brighter (red) or darker (blue)')
+  const pairs = rows
+    .slice(0, 3)
+    .flatMap((chosen) => [shown(test.pictures, chosen), engine.scope(() => gradients(chosen))])
+  writeSheet(
+    out,
+    'saliency.png',
+    stacked(...pairs),
+    'pixels that speak for the class where brighter (red) or darker (blue)',
+  )
   const points = (name) =>
     curve.flatMap((report) => [
       { x: report.epoch, y: report[name], of: 'learning' },
       { x: report.epoch, y: report.validation[name], of: 'testing' },
     ])
-  writeCurves(out, 'loss.svg', points('loss'), { label: 'loss', steps: losses }, 'the loss: every step, and the mean of every epoch')
-  writeCurves(out, 'accuracy.svg', points('accuracy'), { label: 'accuracy', percent: true }, 'share of pictures known, learning and testing')
-  writeConfusion(out, 'confusion.svg', confusionOf(all, test.labels, classes.length), classes, 'what was taken for what')
+  writeCurves(
+    out,
+    'loss.svg',
+    points('loss'),
+    { label: 'loss', steps: losses },
+    'the loss: every step, and the mean of every epoch',
+  )
+  writeCurves(
+    out,
+    'accuracy.svg',
+    points('accuracy'),
+    { label: 'accuracy', percent: true },
+    'share of pictures known, learning and testing',
+  )
+  writeConfusion(
+    out,
+    'confusion.svg',
+    confusionOf(all, test.labels, classes.length),
+    classes,
+    'what was taken for what',
+  )
 
   const path = join(out, 'model.onnx')
   writeFileSync(path, saveOnnx(model, shape))
   const apart = await differenceOf(path, all, test, engine)
-  if (!(apart < 1e-5)) throw new Error(`model.onnx answers otherwise, by ${apart} of the greatest answer: please report this`)
-  tell(out, 'model.onnx', `answers the same in filterbank/onnx, to ${apart.toExponential(0)} of the greatest answer`)
+  if (!(apart < 1e-5))
+    throw new Error(`model.onnx answers otherwise, by ${apart} of the greatest answer: please report this`)
+  tell(
+    out,
+    'model.onnx',
+    `answers the same in filterbank/onnx, to ${apart.toExponential(0)} of the greatest answer`,
+  )
   writeFileSync(join(out, 'model.safetensors'), save(model, { optimizer }))
   tell(out, 'model.safetensors', 'weights, and what training goes on from')
 }

@@ -3,7 +3,8 @@
  *
  *   node examples/face.mjs ultraface.onnx photo.png faces.png
  *
- * The model: version-RFB-320 of Linzaer's Ultra-Light-Fast-Generic-Face-Detector-1MB, without post-processing.
+ * The model: version-RFB-320 of Linzaer's Ultra-Light-Fast-Generic-Face-Detector-1MB, without
+ * post-processing.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createEngine, resize, transpose } from 'filterbank'
@@ -34,7 +35,9 @@ const model = await loadModel(engine, modelPath)
 const photo = PNG.sync.read(readFileSync(photoPath))
 const { scores, boxes } = engine.scope(() => {
   const x = fromImageData(engine, photo, { mean: 127 / 255, std: 128 / 255 })
-  return model.run({ input: transpose(resize(x, { size: [HEIGHT, WIDTH], method: 'bilinear' }), [0, 3, 1, 2]) })
+  return model.run({
+    input: transpose(resize(x, { size: [HEIGHT, WIDTH], method: 'bilinear' }), [0, 3, 1, 2]),
+  })
 })
 
 const faces = apart(decode(scores.data, boxes.data))
@@ -47,7 +50,10 @@ for (const { score, left, top, right, bottom } of faces) {
 writeFileSync(drawnPath, PNG.sync.write(photo))
 engine.dispose()
 
-/** Boxes in parts of the photo: each anchor moved by a tenth of what the network says in its sides, and scaled by e to a fifth. */
+/**
+ * Boxes in parts of the photo: each anchor moved by a tenth of what the network says in its sides, and scaled
+ * by e to a fifth.
+ */
 function decode(scores, boxes) {
   const found = []
   let i = 0
@@ -59,7 +65,10 @@ function decode(scores, boxes) {
           const [dx, dy, dw, dh] = boxes.subarray(4 * i, 4 * ++i)
           if (score < LEAST) continue
           const [w, h] = [side / WIDTH, side / HEIGHT]
-          const [x, y] = [((column + 0.5) * step) / WIDTH + 0.1 * dx * w, ((row + 0.5) * step) / HEIGHT + 0.1 * dy * h]
+          const [x, y] = [
+            ((column + 0.5) * step) / WIDTH + 0.1 * dx * w,
+            ((row + 0.5) * step) / HEIGHT + 0.1 * dy * h,
+          ]
           const [halfW, halfH] = [(w * Math.exp(0.2 * dw)) / 2, (h * Math.exp(0.2 * dh)) / 2]
           found.push({ score, left: x - halfW, top: y - halfH, right: x + halfW, bottom: y + halfH })
         }
@@ -72,7 +81,8 @@ function decode(scores, boxes) {
 /** The best boxes of those that are about the same: non-maximum suppression. */
 function apart(found) {
   const kept = []
-  for (const box of found.sort((a, b) => b.score - a.score)) if (kept.every((other) => shared(box, other) <= MOST_SHARED)) kept.push(box)
+  for (const box of found.sort((a, b) => b.score - a.score))
+    if (kept.every((other) => shared(box, other) <= MOST_SHARED)) kept.push(box)
   return kept
 }
 

@@ -13,7 +13,8 @@ export function writeSheet(folder, name, { data, width, height }, about) {
   tell(folder, name, about)
 }
 
-export const tell = (folder, name, about) => console.log(`  ${join(folder, name).padEnd(folder.length + 22)} ${about}`)
+export const tell = (folder, name, about) =>
+  console.log(`  ${join(folder, name).padEnd(folder.length + 22)} ${about}`)
 
 /** Sheets of one width, one under the other. */
 export function stacked(...sheets) {
@@ -26,7 +27,10 @@ export function stacked(...sheets) {
   return { data, width: sheets[0].width, height: sheets.reduce((total, sheet) => total + sheet.height, 0) }
 }
 
-/** Pictures of [count, height, width] as the channels of one image: [1, height, width, count], for `featureMaps`. */
+/**
+ * Pictures of [count, height, width] as the channels of one image: [1, height, width, count], for
+ * `featureMaps`.
+ */
 export function asChannels(engine, pictures, [h, w], chosen) {
   const count = chosen.length
   const data = new Float32Array(h * w * count)
@@ -38,13 +42,19 @@ export function asChannels(engine, pictures, [h, w], chosen) {
 
 /** The first `count` samples of each class, class by class. */
 export function someOfEach(labels, classes, count) {
-  const found = classes.map((_, label) => [...labels.keys()].filter((i) => labels[i] === label).slice(0, count))
+  const found = classes.map((_, label) =>
+    [...labels.keys()].filter((i) => labels[i] === label).slice(0, count),
+  )
   return Array.from({ length: count }, (_, row) => found.map((samples) => samples[row] ?? samples[0] ?? 0))
 }
 
 function writePlot(folder, name, options, about) {
   const { document } = new JSDOM('').window
-  const svg = Plot.plot({ document, style: { background: 'white', fontFamily: 'system-ui, sans-serif', fontSize: '12px' }, ...options })
+  const svg = Plot.plot({
+    document,
+    style: { background: 'white', fontFamily: 'system-ui, sans-serif', fontSize: '12px' },
+    ...options,
+  })
   svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
   writeFileSync(join(folder, name), svg.outerHTML)
   tell(folder, name, about)
@@ -52,12 +62,26 @@ function writePlot(folder, name, options, about) {
 
 const COLORS = { learning: '#4269d0', testing: '#ff725c' }
 
-/** A curve for each name in `of`, with a point for every epoch: rows of { x, y, of }. `steps`: what stands behind them, faint. */
+/**
+ * A curve for each name in `of`, with a point for every epoch: rows of { x, y, of }. `steps`: what stands
+ * behind them, faint.
+ */
 export function writeCurves(folder, name, rows, { label, percent = false, steps = [] }, about) {
   const epochs = Math.max(...rows.map(({ x }) => x))
   // The name beside the last point of a curve: above it for the upper of the two.
   const lasts = rows.filter(({ x }) => x === epochs).sort((a, b) => a.y - b.y)
-  const names = lasts.map((row, i) => Plot.text([row], { x: 'x', y: 'y', text: 'of', fill: 'of', textAnchor: 'start', dx: 9, dy: i ? -7 : 7, fontWeight: 600 }))
+  const names = lasts.map((row, i) =>
+    Plot.text([row], {
+      x: 'x',
+      y: 'y',
+      text: 'of',
+      fill: 'of',
+      textAnchor: 'start',
+      dx: 9,
+      dy: i ? -7 : 7,
+      fontWeight: 600,
+    }),
+  )
   writePlot(
     folder,
     name,
@@ -67,7 +91,13 @@ export function writeCurves(folder, name, rows, { label, percent = false, steps 
       marginLeft: 52,
       marginRight: 72,
       x: { label: 'epoch', domain: [0, epochs], ticks: Math.min(10, epochs), tickFormat: 'd' },
-      y: { label, grid: true, nice: true, zero: true, tickFormat: percent ? (v) => `${Math.round(100 * v)} %` : undefined },
+      y: {
+        label,
+        grid: true,
+        nice: true,
+        zero: true,
+        tickFormat: percent ? (v) => `${Math.round(100 * v)} %` : undefined,
+      },
       color: { domain: Object.keys(COLORS), range: Object.values(COLORS) },
       marks: [
         Plot.lineY(steps, { x: 'x', y: 'y', stroke: COLORS.learning, strokeOpacity: 0.3 }),
@@ -122,7 +152,11 @@ export function writeConfusion(folder, name, counts, classes, about) {
 /** A bar of all steps, where someone looks at it; else a line after every epoch. */
 export function progress(name, epochs) {
   const bar = process.stderr.isTTY
-    ? new SingleBar({ format: `${name} {bar} {percentage} %  epoch {epoch} of ${epochs}  loss {loss}  {eta_formatted} to go`, barsize: 30, hideCursor: true })
+    ? new SingleBar({
+        format: `${name} {bar} {percentage} %  epoch {epoch} of ${epochs}  loss {loss}  {eta_formatted} to go`,
+        barsize: 30,
+        hideCursor: true,
+      })
     : undefined
   return {
     onBatch({ epoch, batch, batches, loss }) {
@@ -132,7 +166,10 @@ export function progress(name, epochs) {
     },
     onEpoch({ epoch, loss, validation }) {
       if (bar && epoch === epochs) bar.stop()
-      if (!bar) console.log(`  epoch ${epoch}: loss ${loss.toFixed(4)}${validation ? `, ${validation.loss.toFixed(4)} in the test` : ''}`)
+      if (!bar)
+        console.log(
+          `  epoch ${epoch}: loss ${loss.toFixed(4)}${validation ? `, ${validation.loss.toFixed(4)} in the test` : ''}`,
+        )
     },
   }
 }

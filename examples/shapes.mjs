@@ -1,4 +1,7 @@
-/** A data set that draws itself: ten shapes, turned, scaled and moved, bright on dark or dark on bright, under noise and between scraps of lines. */
+/**
+ * A data set that draws itself: ten shapes, turned, scaled and moved, bright on dark or dark on bright, under
+ * noise and between scraps of lines.
+ */
 import { flip, Random, shift } from 'filterbank/nn'
 
 /** Pixels a side. */
@@ -9,7 +12,9 @@ const length = (x, y) => Math.sqrt(x * x + y * y)
 
 const box = (x, y, a, b) => Math.max(Math.abs(x) - a, Math.abs(y) - b)
 
-/** A regular polygon with `n` corners at distance 1, whose edges fold inwards: 1 for none, less for a star. */
+/**
+ * A regular polygon with `n` corners at distance 1, whose edges fold inwards: 1 for none, less for a star.
+ */
 function star(x, y, n, inner) {
   const wedge = Math.PI / n
   const angle = Math.abs(((Math.atan2(x, -y) + 2 * Math.PI * n + wedge) % (2 * wedge)) - wedge)
@@ -30,8 +35,13 @@ const shapes = {
   star: (x, y) => star(x, y, 5, 0.4),
   cross: (x, y) => Math.min(box(x, y, 0.9, 0.27), box(x, y, 0.27, 0.9)),
   moon: (x, y) => Math.max(length(x, y) - 0.9, 0.75 - length(x - 0.5, y)),
-  heart: (x, y) => Math.min((Math.abs(x) + Math.abs(y - 0.1) - 0.74) * Math.SQRT1_2, length(Math.abs(x) - 0.37, y + 0.27) - 0.52),
-  arrow: (x, y) => Math.min(box(x, y - 0.35, 0.17, 0.6), Math.max(Math.abs(x) - (y + 0.95) * 0.75, y + 0.1) * 0.8),
+  heart: (x, y) =>
+    Math.min(
+      (Math.abs(x) + Math.abs(y - 0.1) - 0.74) * Math.SQRT1_2,
+      length(Math.abs(x) - 0.37, y + 0.27) - 0.52,
+    ),
+  arrow: (x, y) =>
+    Math.min(box(x, y - 0.35, 0.17, 0.6), Math.max(Math.abs(x) - (y + 0.95) * 0.75, y + 0.1) * 0.8),
   bars: (x, y) => Math.max(Math.abs(((y + 3) % 0.6) - 0.3) - 0.15, box(x, y, 0.75, 0.9)),
 }
 
@@ -52,7 +62,14 @@ function draw(pixels, distance, random) {
   const [slopeX, slopeY] = [between(-0.006, 0.006), between(-0.006, 0.006)]
   const scraps = Array.from({ length: 5 }, () => {
     const turn = between(0, Math.PI)
-    return { x: between(0, SIDE), y: between(0, SIDE), dx: Math.cos(turn), dy: Math.sin(turn), reach: between(0, 4), level: between(-0.5, 0.5) }
+    return {
+      x: between(0, SIDE),
+      y: between(0, SIDE),
+      dx: Math.cos(turn),
+      dy: Math.sin(turn),
+      reach: between(0, 4),
+      level: between(-0.5, 0.5),
+    }
   })
   for (let y = 0; y < SIDE; y++) {
     for (let x = 0; x < SIDE; x++) {
@@ -65,7 +82,11 @@ function draw(pixels, distance, random) {
       const [u, v] = [x - cx, y - cy]
       const cover = clamp(0.5 - distance(u * cos + v * sin, v * cos - u * sin) * size, 0, 1)
       level += cover * (paper + contrast - level)
-      pixels[y * SIDE + x] = clamp(level + 0.1 * (random.next() + random.next() + random.next() + random.next() - 2), 0, 1)
+      pixels[y * SIDE + x] = clamp(
+        level + 0.1 * (random.next() + random.next() + random.next() + random.next() - 2),
+        0,
+        1,
+      )
     }
   }
 }
@@ -76,13 +97,17 @@ export function drawShapes(count, seed) {
   const inputs = new Float32Array(count * SIDE * SIDE)
   const labels = Int32Array.from({ length: count }, (_, i) => i % classes.length)
   const distances = Object.values(shapes)
-  for (let i = 0; i < count; i++) draw(inputs.subarray(i * SIDE * SIDE, (i + 1) * SIDE * SIDE), distances[labels[i]], random)
+  for (let i = 0; i < count; i++)
+    draw(inputs.subarray(i * SIDE * SIDE, (i + 1) * SIDE * SIDE), distances[labels[i]], random)
   return { inputs, shape: [SIDE, SIDE, 1], labels }
 }
 
 const invert = (sample, _shape, random) => (random.next() < 0.5 ? sample.map((v) => -v) : sample)
 
-/** Shapes to learn from and others to test with: `pictures` from 0 to 1, `inputs` around 0, and what leaves a shape the shape that it is. */
+/**
+ * Shapes to learn from and others to test with: `pictures` from 0 to 1, `inputs` around 0, and what leaves a
+ * shape the shape that it is.
+ */
 export function shapesData(samples, seed) {
   const part = (count, from) => {
     const { inputs: pictures, shape, labels } = drawShapes(count, from)

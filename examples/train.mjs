@@ -57,15 +57,19 @@ if (!Object.hasOwn(examples, name) || more.length > 0) fail(`there is no example
 const whole = (option, least) => {
   if (values[option] === undefined) return undefined
   const value = Number(values[option])
-  if (!Number.isInteger(value) || value < least) fail(`--${option} takes an integer of at least ${least}, got ${values[option]}`)
+  if (!Number.isInteger(value) || value < least)
+    fail(`--${option} takes an integer of at least ${least}, got ${values[option]}`)
   return value
 }
 const settings = { epochs: whole('epochs', 1), seed: whole('seed', 0), out: values.out }
 const [samples, threads] = [whole('samples', 100), whole('threads', 1)]
 
 mkdirSync(settings.out, { recursive: true })
-const data = values.mnist === undefined ? shapesData(samples ?? 12_000, settings.seed) : readMnist(values.mnist, samples)
-console.log(`${data.learn.labels.length} pictures to learn from, ${data.test.labels.length} to test with: ${data.classes.join(', ')}`)
+const data =
+  values.mnist === undefined ? shapesData(samples ?? 12_000, settings.seed) : readMnist(values.mnist, samples)
+console.log(
+  `${data.learn.labels.length} pictures to learn from, ${data.test.labels.length} to test with: ${data.classes.join(', ')}`,
+)
 const engine = await createEngine({ threads })
 await examples[name](engine, data, settings)
 engine.dispose()

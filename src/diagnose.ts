@@ -1,6 +1,6 @@
 import { relaxedSimd, simd } from 'wasm-feature-detect'
-import { createEngine, ENGINE, type EngineOptions } from './engine.js'
-import { checkOptions } from './options.js'
+import { createEngine, ENGINE, type EngineOptions } from './core/engine.js'
+import { checkOptions } from './core/options.js'
 import { version } from './version.js'
 import { compilerOf, coresOf, reachBuiltins } from './wasm/host.js'
 import { type Build, preferred } from './wasm/load.js'
@@ -33,7 +33,8 @@ export interface Diagnosis {
 }
 
 /**
- * Tells what this host offers: for bug reports, and for pages that want to know why they are slow. Never throws for what the host lacks.
+ * Tells what this host offers: for bug reports, and for pages that want to know why they are slow. Never
+ * throws for what the host lacks.
  * @param options those of `createEngine`, for the engine to try
  * @example console.table(await diagnose())
  */
@@ -47,7 +48,9 @@ export async function diagnose(options: EngineOptions = {}): Promise<Diagnosis> 
   const hasWasm = typeof WebAssembly === 'object'
   const facts = {
     filterbank: version,
-    host: isNode ? `Node ${node}, V8 ${v8}, ${process!.platform} ${process!.arch}` : (navigator?.userAgent ?? 'unknown'),
+    host: isNode
+      ? `Node ${node}, V8 ${v8}, ${process!.platform} ${process!.arch}`
+      : (navigator?.userAgent ?? 'unknown'),
     cores: coresOf(),
     simd: hasWasm && (await simd()),
     relaxedSimd: hasWasm && (await relaxedSimd()),
@@ -55,7 +58,8 @@ export async function diagnose(options: EngineOptions = {}): Promise<Diagnosis> 
     crossOriginIsolated,
   }
   const advice: string[] = []
-  if (isNode && preferred(compilerOf()).build === 'simd128') advice.push('Node 24 and later run the relaxed build, which is faster')
+  if (isNode && preferred(compilerOf()).build === 'simd128')
+    advice.push('Node 24 and later run the relaxed build, which is faster')
   try {
     const engine = await createEngine(options)
     await engine.started
@@ -63,6 +67,13 @@ export async function diagnose(options: EngineOptions = {}): Promise<Diagnosis> 
     engine.dispose()
     return { ...facts, build, reason, threads, threadsReason, advice }
   } catch (error) {
-    return { ...facts, build: undefined, reason: (error as Error).message, threads: 0, threadsReason: 'no engine starts', advice }
+    return {
+      ...facts,
+      build: undefined,
+      reason: (error as Error).message,
+      threads: 0,
+      threadsReason: 'no engine starts',
+      advice,
+    }
   }
 }

@@ -1,7 +1,11 @@
+export type { ArrayOf, DType } from './core/dtype.js'
+export { createEngine, type Engine, type EngineOptions, type MemoryUse } from './core/engine.js'
+export { type Complaint, FilterbankError } from './core/errors.js'
+export type { Quantization, TensorOptions } from './core/quantization.js'
+export type { Shape } from './core/shape.js'
+export { type AnyTensor, type Numbers, Tensor } from './core/tensor.js'
+export type { Padding, Pair, WindowOptions } from './core/window.js'
 export { type Diagnosis, diagnose } from './diagnose.js'
-export type { ArrayOf, DType } from './dtype.js'
-export { createEngine, type Engine, type EngineOptions, type MemoryUse } from './engine.js'
-export { type Complaint, FilterbankError } from './errors.js'
 export {
   type Activation,
   clamp,
@@ -26,9 +30,16 @@ export { maximum, minimum, mod, pow } from './ops/binary.js'
 export { cast } from './ops/cast.js'
 export { equal, greater, greaterEqual, less, lessEqual, notEqual } from './ops/compare.js'
 export { type ConcatOptions, concat } from './ops/concat.js'
-export { type Conv1dOptions, type Conv2dOptions, type ConvAlgorithm, type ConvPlan, conv1d, conv2d, planConv2d } from './ops/conv2d.js'
-export { type ConvTranspose2dOptions, convTranspose2d } from './ops/convTranspose2d.js'
-export type { OutOptions } from './ops/elementwise.js'
+export {
+  type Conv1dOptions,
+  type Conv2dOptions,
+  type ConvAlgorithm,
+  type ConvPlan,
+  conv1d,
+  conv2d,
+  planConv2d,
+} from './ops/conv/conv.js'
+export { type ConvTranspose2dOptions, convTranspose2d } from './ops/conv/convTranspose.js'
 export { type FlipOptions, flip } from './ops/flip.js'
 export { type GatherOptions, gather, type Indices, type ScatterOptions, scatter } from './ops/gather.js'
 export { type GroupNormOptions, groupNorm, type InstanceNormOptions, instanceNorm } from './ops/groupNorm.js'
@@ -37,7 +48,14 @@ export { type LinearOptions, linear, matmul } from './ops/matmul.js'
 export { logSumExp, norm, prod, variance } from './ops/norms.js'
 export { type OneHotOptions, oneHot } from './ops/oneHot.js'
 export { type PadOptions, pad } from './ops/pad.js'
-export { type AvgPool2dOptions, avgPool2d, globalAvgPool2d, globalMaxPool2d, type MaxPool2dOptions, maxPool2d } from './ops/pool.js'
+export {
+  type AvgPool2dOptions,
+  avgPool2d,
+  globalAvgPool2d,
+  globalMaxPool2d,
+  type MaxPool2dOptions,
+  maxPool2d,
+} from './ops/pool.js'
 export { type ArgmaxOptions, argmax, max, mean, min, type ReduceOptions, sum } from './ops/reduce.js'
 export { type ResizeOptions, resize } from './ops/resize.js'
 export { type CumsumOptions, cumsum } from './ops/scan.js'
@@ -46,10 +64,25 @@ export { logSoftmax, type SoftmaxOptions, softmax } from './ops/softmax.js'
 export { type SplitOptions, type StackOptions, split, stack } from './ops/stack.js'
 export { tile } from './ops/tile.js'
 export { reshape, transpose } from './ops/transpose.js'
-export { abs, ceil, cos, erf, exp, expm1, floor, log, log1p, neg, reciprocal, round, rsqrt, sign, sin, sqrt, square } from './ops/unary.js'
+export {
+  abs,
+  ceil,
+  cos,
+  erf,
+  exp,
+  expm1,
+  floor,
+  log,
+  log1p,
+  neg,
+  reciprocal,
+  round,
+  rsqrt,
+  sign,
+  sin,
+  sqrt,
+  square,
+} from './ops/unary.js'
 export { and, not, or, where, xor } from './ops/where.js'
-export type { Quantization, TensorOptions } from './quantization.js'
-export type { Shape } from './shape.js'
-export { type AnyTensor, type Numbers, Tensor } from './tensor.js'
+export type { OutOptions } from './plans/elementwise.js'
 export type { Build, WasmSource } from './wasm/load.js'
-export type { Padding, Pair, WindowOptions } from './window.js'

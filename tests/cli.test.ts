@@ -25,14 +25,19 @@ afterAll(() => {
 
 const filterbank = commandIn(() => folder)
 
-const expectFailure = async (code: number, args: string[], ...parts: string[]) => expectFailed(await filterbank(...args), code, ...parts)
+const expectFailure = async (code: number, args: string[], ...parts: string[]) =>
+  expectFailed(await filterbank(...args), code, ...parts)
 
 const file = (name: string) => join(folder, name)
 const read = (name: string) => PNG.sync.read(readFileSync(file(name)))
 
 function noise(width: number, height: number): Pixels {
   const random = new Random(width * 1000 + height)
-  return { data: Uint8Array.from({ length: width * height * 4 }, () => random.integer(0, 255)), width, height }
+  return {
+    data: Uint8Array.from({ length: width * height * 4 }, () => random.integer(0, 255)),
+    width,
+    height,
+  }
 }
 
 function writePng(name: string, { data, width, height }: Pixels, options = {}): void {
@@ -42,14 +47,31 @@ function writePng(name: string, { data, width, height }: Pixels, options = {}): 
 }
 
 describe('filterbank demo', () => {
-  const names = ['filters.png', 'high-pass.png', 'layer.png', 'low-pass.png', 'picture.png', 'relu-pool.png', 'sobel-x.png', 'sobel-y.png']
+  const names = [
+    'filters.png',
+    'high-pass.png',
+    'layer.png',
+    'low-pass.png',
+    'picture.png',
+    'relu-pool.png',
+    'sobel-x.png',
+    'sobel-y.png',
+  ]
 
   it('writes its test card, the filtered images and the contact sheets', async () => {
     const { code, out } = await filterbank('demo')
     expect(code).toBe(0)
     expect(readdirSync(file('feature-maps')).sort()).toEqual(names)
     for (const name of names) expect(out).toContain(join('feature-maps', name))
-    for (const part of [version, ' thread', '[1, 512, 512, 4]', '[1, 256, 256, 4]', ' ms', 'agrees with its channel']) expect(out).toContain(part)
+    for (const part of [
+      version,
+      ' thread',
+      '[1, 512, 512, 4]',
+      '[1, 256, 256, 4]',
+      ' ms',
+      'agrees with its channel',
+    ])
+      expect(out).toContain(part)
     expect(out).toMatch(/simd128|relaxed/)
     for (const name of ['picture', 'low-pass', 'high-pass', 'sobel-x', 'sobel-y']) {
       const { width, height } = read(`feature-maps/${name}.png`)
@@ -82,17 +104,36 @@ describe('filterbank filter', () => {
   const pixels = (name: string) => [...read(name).data]
 
   it('writes what the image functions give, a file for each kernel', async () => {
-    const { code, out } = await filterbank('filter', 'photo.png', '--kernel', 'sobel,gaussian:1.5', '-o', 'out', '--border', 'wrap')
+    const { code, out } = await filterbank(
+      'filter',
+      'photo.png',
+      '--kernel',
+      'sobel,gaussian:1.5',
+      '-o',
+      'out',
+      '--border',
+      'wrap',
+    )
     expect(code).toBe(0)
-    for (const name of ['photo-sobel.png', 'photo-gaussian-1.5.png']) expect(out).toContain(`${join('out', name)}  37 x 21  `)
+    for (const name of ['photo-sobel.png', 'photo-gaussian-1.5.png'])
+      expect(out).toContain(`${join('out', name)}  37 x 21  `)
     expect(pixels('out/photo-sobel.png')).toEqual([...sobel(photo, { engine, border: 'wrap' }).data])
-    expect(pixels('out/photo-gaussian-1.5.png')).toEqual([...gaussianBlur(photo, 1.5, { engine, border: 'wrap' }).data])
+    expect(pixels('out/photo-gaussian-1.5.png')).toEqual([
+      ...gaussianBlur(photo, 1.5, { engine, border: 'wrap' }).data,
+    ])
   })
 
   it('takes a kernel as numbers, as JSON and from a file', async () => {
-    const edge = [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]] // biome-ignore format: a matrix
+    const edge = [
+      [-1, 0, 1],
+      [-2, 0, 2],
+      [-1, 0, 1],
+    ]
     writeFileSync(file('edge.json'), JSON.stringify(edge))
-    const kernels = ['-1 0 1; -2 0 2; -1,0,1', JSON.stringify(edge), 'edge.json,emboss'].flatMap((kernel) => ['-k', kernel])
+    const kernels = ['-1 0 1; -2 0 2; -1,0,1', JSON.stringify(edge), 'edge.json,emboss'].flatMap((kernel) => [
+      '-k',
+      kernel,
+    ])
     expect(await filterbank('filter', 'photo.png', ...kernels)).toMatchObject({ code: 0, err: '' })
     const expected = [...filter2d(photo, edge, { engine }).data]
     for (const name of ['kernel', 'kernel-2', 'edge']) expect(pixels(`photo-${name}.png`)).toEqual(expected)
@@ -110,7 +151,13 @@ describe('filterbank filter', () => {
   })
 
   it('reads gray, RGB and 16-bit PNGs, and JPEGs whatever they are called, turned upright', async () => {
-    const flat = { data: Uint8Array.from({ length: 16 * 8 * 4 }, (_, i) => (i % 4 === 3 ? 255 : (i >> 2) % 16 < 8 ? 40 : 200)), width: 16, height: 8 }
+    const flat = {
+      data: Uint8Array.from({ length: 16 * 8 * 4 }, (_, i) =>
+        i % 4 === 3 ? 255 : (i >> 2) % 16 < 8 ? 40 : 200,
+      ),
+      width: 16,
+      height: 8,
+    }
     writePng('gray.png', flat, { colorType: 0 })
     writePng('rgb.png', flat, { colorType: 2 })
     const wide = new PNG({ width: 16, height: 8 })
@@ -118,13 +165,32 @@ describe('filterbank filter', () => {
     writeFileSync(file('deep.png'), PNG.sync.write(wide, { bitDepth: 16 }))
     const encoded = jpeg.encode({ ...flat, data: Buffer.from(flat.data) }, 100).data
     writeFileSync(file('jpeg-called.png'), encoded)
-    // Orientation 6, a quarter turn clockwise makes it upright: what is left goes up. Exif in an APP1 segment after the start marker.
+    // Orientation 6, a quarter turn clockwise makes it upright: what is left goes up. Exif in an APP1 segment
+    // after the start marker.
     const tiff = [0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1, 0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0]
     const exif = [0xff, 0xe1, 0, 8 + tiff.length, ...Buffer.from('Exif\0\0', 'latin1'), ...tiff]
-    writeFileSync(file('turned.jpg'), Buffer.concat([encoded.subarray(0, 2), Buffer.from(exif), encoded.subarray(2)]))
-    expect(await filterbank('filter', 'gray.png', 'rgb.png', 'deep.png', 'jpeg-called.png', 'turned.jpg', '-k', '1', '-o', 'same')).toMatchObject({ code: 0 })
-    for (const name of ['gray', 'rgb', 'deep']) expect(pixels(`same/${name}-kernel.png`)).toEqual([...flat.data])
-    const near = (actual: ArrayLike<number>, at: number, level: number) => expect(Math.abs(actual[at]! - level)).toBeLessThanOrEqual(3)
+    writeFileSync(
+      file('turned.jpg'),
+      Buffer.concat([encoded.subarray(0, 2), Buffer.from(exif), encoded.subarray(2)]),
+    )
+    expect(
+      await filterbank(
+        'filter',
+        'gray.png',
+        'rgb.png',
+        'deep.png',
+        'jpeg-called.png',
+        'turned.jpg',
+        '-k',
+        '1',
+        '-o',
+        'same',
+      ),
+    ).toMatchObject({ code: 0 })
+    for (const name of ['gray', 'rgb', 'deep'])
+      expect(pixels(`same/${name}-kernel.png`)).toEqual([...flat.data])
+    const near = (actual: ArrayLike<number>, at: number, level: number) =>
+      expect(Math.abs(actual[at]! - level)).toBeLessThanOrEqual(3)
     const upright = read('same/jpeg-called-kernel.png')
     near(upright.data, 0, 40)
     near(upright.data, 15 * 4, 200)
@@ -156,7 +222,8 @@ describe('filterbank filter', () => {
   it('says what is wrong with a kernel', async () => {
     writeFileSync(file('bad.json'), '{')
     writeFileSync(file('ragged.json'), '[[1, 2], [3]]')
-    const expectBad = (code: number, kernel: string, ...parts: string[]) => expectFailure(code, ['filter', 'photo.png', '-k', kernel], ...parts)
+    const expectBad = (code: number, kernel: string, ...parts: string[]) =>
+      expectFailure(code, ['filter', 'photo.png', '-k', kernel], ...parts)
     await expectBad(2, 'blur', "'blur'", 'gaussian, box, median', 'scharr-y')
     await expectBad(2, 'toString', "'toString'")
     await expectBad(2, 'gaussian:soft', 'SIGMA', "'gaussian:soft'")
@@ -184,7 +251,16 @@ describe('filterbank', () => {
   it('doctor tells the build, threads and versions', async () => {
     const { code, out } = await filterbank('doctor')
     expect(code).toBe(0)
-    for (const part of [version, process.versions.node, process.versions.v8, process.platform, 'threads', 'cores', 'relaxed SIMD', 'shared memory']) {
+    for (const part of [
+      version,
+      process.versions.node,
+      process.versions.v8,
+      process.platform,
+      'threads',
+      'cores',
+      'relaxed SIMD',
+      'shared memory',
+    ]) {
       expect(out).toContain(part)
     }
     expect(out).toMatch(/build +(simd128|relaxed) \(.+\)/)

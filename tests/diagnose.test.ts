@@ -6,7 +6,14 @@ describe('diagnose', () => {
   it('tells what an engine made here would be', async () => {
     const facts = await diagnose({ threads: 1 })
     using engine = await createEngine({ threads: 1 })
-    expect(facts).toMatchObject({ filterbank: version, build: engine.simd, reason: engine.simdReason, threads: 1, simd: true, sharedMemory: true })
+    expect(facts).toMatchObject({
+      filterbank: version,
+      build: engine.simd,
+      reason: engine.simdReason,
+      threads: 1,
+      simd: true,
+      sharedMemory: true,
+    })
     expect(facts.threadsReason).toBe(engine.threadsReason)
     expect(facts.host).toContain(process.versions.node)
     expect(facts.cores).toBeGreaterThan(0)

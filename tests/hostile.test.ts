@@ -1,19 +1,55 @@
-/** Any value in place of a number: a call works, or throws a FilterbankError and leaves memory as it was. Never a trap, a RangeError or a TypeError. */
+/**
+ * Any value in place of a number: a call works, or throws a FilterbankError and leaves memory as it was.
+ * Never a trap, a RangeError or a TypeError.
+ */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { FilterbankError, show } from '../src/errors.js'
+import { FilterbankError, show } from '../src/core/errors.js'
+import { MOST } from '../src/core/options.js'
 import * as image from '../src/image/index.js'
 import * as core from '../src/index.js'
 import * as nn from '../src/nn/index.js'
-import { MOST } from '../src/options.js'
 
 /** Memory that each engine may take: so little that what fits is done soon. */
 const MAXIMUM_BYTES = 2 ** 25
 const FLOATS = MAXIMUM_BYTES / 4
 
 const numbers = [
-  ...[Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 0, 0.5, 1.5, 5e-324, 1e-162, 1e38, 1e200, Number.MAX_VALUE],
-  ...[-1, 1, 2, 3, 255, 8191, 8193, FLOATS, FLOATS + 1, 2 ** 24, 2 ** 30, MOST - 1, MOST, MOST + 1, 2 ** 32, 2 ** 32 + 1, 2 ** 53, -(2 ** 31), -(2 ** 32)],
+  ...[
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    Number.NEGATIVE_INFINITY,
+    -0,
+    0,
+    0.5,
+    1.5,
+    5e-324,
+    1e-162,
+    1e38,
+    1e200,
+    Number.MAX_VALUE,
+  ],
+  ...[
+    -1,
+    1,
+    2,
+    3,
+    255,
+    8191,
+    8193,
+    FLOATS,
+    FLOATS + 1,
+    2 ** 24,
+    2 ** 30,
+    MOST - 1,
+    MOST,
+    MOST + 1,
+    2 ** 32,
+    2 ** 32 + 1,
+    2 ** 53,
+    -(2 ** 31),
+    -(2 ** 32),
+  ],
 ]
 const others = [
   '3',
@@ -39,7 +75,13 @@ const value = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom<unknown>(...others) },
   { weight: 1, arbitrary: fc.double() },
   { weight: 1, arbitrary: fc.integer() },
-  { weight: 2, arbitrary: fc.tuple(fc.constantFrom<unknown>(...numbers), fc.constantFrom<unknown>(...numbers, ...others)) },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(
+      fc.constantFrom<unknown>(...numbers),
+      fc.constantFrom<unknown>(...numbers, ...others),
+    ),
+  },
 )
 
 type Attempt = (v: never, engine: core.Engine) => unknown
@@ -61,16 +103,24 @@ const pixels = (): image.Pixels => ({ data: new Uint8ClampedArray(4 * 12), width
 for (const option of ['stride', 'padding', 'dilation', 'groups'] as const) {
   place(`conv2d ${option}`, (v, e) => core.conv2d(photo(e), filter(e), { [option]: v }))
   place(`conv2d ${option}, padded`, (v, e) => core.conv2d(photo(e), filter(e), { padding: 2, [option]: v }))
-  place(`conv2d ${option}, 'same'`, (v, e) => core.conv2d(photo(e), filter(e), { padding: 'same', [option]: v }))
-  place(`conv2d ${option}, depthwise`, (v, e) => core.conv2d(photo(e), depthwise(e), { padding: 2, groups: 2, [option]: v }))
+  place(`conv2d ${option}, 'same'`, (v, e) =>
+    core.conv2d(photo(e), filter(e), { padding: 'same', [option]: v }),
+  )
+  place(`conv2d ${option}, depthwise`, (v, e) =>
+    core.conv2d(photo(e), depthwise(e), { padding: 2, groups: 2, [option]: v }),
+  )
   place(`conv1d ${option}`, (v, e) => core.conv1d(e.zeros([1, 5, 2]), e.zeros([3, 2, 2]), { [option]: v }))
   place(`planConv2d ${option}`, (v) => core.planConv2d([1, 5, 4, 2], [3, 3, 2, 2], { [option]: v }))
 }
 place('planConv2d shapes', (v) => core.planConv2d([1, v, 4, 2], [3, v, 2, 2]))
 for (const option of ['stride', 'padding', 'dilation', 'groups', 'outputPadding'] as const) {
   for (const [name, x] of Object.entries({ photo, small })) {
-    place(`convTranspose2d ${option}, ${name}`, (v, e) => core.convTranspose2d(x(e), filter(e), { [option]: v }))
-    place(`convTranspose2d ${option}, ${name}, 'same'`, (v, e) => core.convTranspose2d(x(e), filter(e), { stride: 2, padding: 'same', [option]: v }))
+    place(`convTranspose2d ${option}, ${name}`, (v, e) =>
+      core.convTranspose2d(x(e), filter(e), { [option]: v }),
+    )
+    place(`convTranspose2d ${option}, ${name}, 'same'`, (v, e) =>
+      core.convTranspose2d(x(e), filter(e), { stride: 2, padding: 'same', [option]: v }),
+    )
   }
 }
 for (const option of ['size', 'stride', 'padding', 'dilation'] as const) {
@@ -82,14 +132,37 @@ for (const option of ['size', 'stride', 'padding', 'dilation'] as const) {
       { padding: [2 ** 30, 3], stride: 2 ** 28 },
       { padding: 2 ** 30 - 10, size: 2 ** 29 },
     ] as const) {
-      place(`${pool.name} ${option} ${show(more)}`, (v, e) => pool(photo(e), { size: 2, ...more, [option]: v }))
+      place(`${pool.name} ${option} ${show(more)}`, (v, e) =>
+        pool(photo(e), { size: 2, ...more, [option]: v }),
+      )
     }
   }
 }
-place('avgPool2d size, countIncludePad', (v, e) => core.avgPool2d(photo(e), { size: v, padding: 1e9, stride: 1e9, countIncludePad: true }))
-place('pad', (v, e) => core.pad(photo(e), { padding: [[0, 0], [v, 1], [0, v], [1, 1]] })) // biome-ignore format: a matrix
+place('avgPool2d size, countIncludePad', (v, e) =>
+  core.avgPool2d(photo(e), { size: v, padding: 1e9, stride: 1e9, countIncludePad: true }),
+)
+place('pad', (v, e) =>
+  core.pad(photo(e), {
+    padding: [
+      [0, 0],
+      [v, 1],
+      [0, v],
+      [1, 1],
+    ],
+  }),
+)
 place('pad padding', (v, e) => core.pad(photo(e), { padding: v }))
-place('pad value', (v, e) => core.pad(photo(e), { padding: [[0, 0], [1, 1], [0, 0], [0, 0]], value: v })) // biome-ignore format: a matrix
+place('pad value', (v, e) =>
+  core.pad(photo(e), {
+    padding: [
+      [0, 0],
+      [1, 1],
+      [0, 0],
+      [0, 0],
+    ],
+    value: v,
+  }),
+)
 for (const option of ['begin', 'end', 'step'] as const) {
   place(`slice ${option}`, (v, e) => core.slice(flat(e), { [option]: v }))
   place(`slice ${option}[1]`, (v, e) => core.slice(flat(e), { [option]: [1, v] }))
@@ -99,23 +172,32 @@ place('gather indices', (v, e) => core.gather(flat(e), v))
 place('gather indices[1]', (v, e) => core.gather(flat(e), [0, v]))
 place('gather float indices', (v, e) => core.gather(flat(e), e.tensor([0, Number(show(v))], [2])))
 for (const method of ['nearest', 'bilinear'] as const) {
-  for (const alignCorners of [false, true]) place(`resize size, ${method}, ${alignCorners}`, (v, e) => core.resize(photo(e), { size: v, method, alignCorners })) // biome-ignore format: one line
+  for (const alignCorners of [false, true])
+    place(`resize size, ${method}, ${alignCorners}`, (v, e) =>
+      core.resize(photo(e), { size: v, method, alignCorners }),
+    )
   place(`resize size[1], ${method}`, (v, e) => core.resize(photo(e), { size: [1, v], method }))
 }
-for (const reduce of [core.sum, core.mean, core.max, core.min, core.argmax]) place(`${reduce.name} axes`, (v, e) => reduce(flat(e), { axes: v }))
+for (const reduce of [core.sum, core.mean, core.max, core.min, core.argmax])
+  place(`${reduce.name} axes`, (v, e) => reduce(flat(e), { axes: v }))
 place('argmax axis', (v, e) => core.argmax(flat(e), { axis: v }))
 for (const op of [core.softmax, core.logSoftmax]) place(`${op.name} axis`, (v, e) => op(flat(e), { axis: v }))
 for (const op of [core.layerNorm, core.rmsNorm]) {
-  for (const option of ['axis', 'epsilon']) place(`${op.name} ${option}`, (v, e) => op(flat(e), { [option]: v }))
+  for (const option of ['axis', 'epsilon'])
+    place(`${op.name} ${option}`, (v, e) => op(flat(e), { [option]: v }))
 }
-for (const option of ['groups', 'epsilon']) place(`groupNorm ${option}`, (v, e) => core.groupNorm(photo(e), { groups: 1, [option]: v }))
+for (const option of ['groups', 'epsilon'])
+  place(`groupNorm ${option}`, (v, e) => core.groupNorm(photo(e), { groups: 1, [option]: v }))
 place('instanceNorm epsilon', (v, e) => core.instanceNorm(photo(e), { epsilon: v }))
-place('batchNorm epsilon', (v, e) => core.batchNorm(flat(e), { mean: e.zeros([3]), variance: e.zeros([3]), epsilon: v }))
+place('batchNorm epsilon', (v, e) =>
+  core.batchNorm(flat(e), { mean: e.zeros([3]), variance: e.zeros([3]), epsilon: v }),
+)
 place('leakyRelu alpha', (v, e) => core.leakyRelu(flat(e), { alpha: v }))
 place('elu alpha', (v, e) => core.elu(flat(e), { alpha: v }))
 place('hardSigmoid beta', (v, e) => core.hardSigmoid(flat(e), { beta: v }))
 for (const option of ['low', 'high']) place(`clamp ${option}`, (v, e) => core.clamp(flat(e), { [option]: v }))
-for (const option of ['algorithm', 'activation']) place(`conv2d ${option}`, (v, e) => core.conv2d(photo(e), filter(e), { [option]: v }))
+for (const option of ['algorithm', 'activation'])
+  place(`conv2d ${option}`, (v, e) => core.conv2d(photo(e), filter(e), { [option]: v }))
 place('linear activation', (v, e) => core.linear(flat(e), e.zeros([3, 2]), { activation: v }))
 place('add a number', (v, e) => core.add(flat(e), v))
 place('div by it', (v, e) => core.div(v, flat(e)))
@@ -141,27 +223,63 @@ place('ops on no elements', (v, e) => {
 })
 
 for (const [name, of] of Object.entries({ tensor: photo, bytes: pixels })) {
-  const on = (attempt: (photo: core.Tensor | image.Pixels, v: never, options: object) => unknown): Attempt => (v, e) => attempt(of(e), v, name === 'bytes' ? { engine: e } : {}) // biome-ignore format: one line
-  place(`boxBlur size, ${name}`, on((x, v, options) => image.boxBlur(x, v, options))) // biome-ignore format: one line
-  place(`median size, ${name}`, on((x, v, options) => image.median(x, v, options))) // biome-ignore format: one line
-  place(`gaussianBlur sigma, ${name}`, on((x, v, options) => image.gaussianBlur(x, v, options))) // biome-ignore format: one line
-  place(`gaussianBlur size, ${name}`, on((x, v, options) => image.gaussianBlur(x, 1, { ...options, size: v }))) // biome-ignore format: one line
-  place(`filter2d kernel, ${name}`, on((x, v, options) => image.filter2d(x, v, options))) // biome-ignore format: one line
-  place(`filter2d kernel[0][1], ${name}`, on((x, v, options) => image.filter2d(x, [[1, v]], options))) // biome-ignore format: one line
-  place(`lowPass sigma, ${name}`, on((x, v, options) => image.lowPass(x, { ...options, sigma: v }))) // biome-ignore format: one line
-  place(`highPass sigma, ${name}`, on((x, v, options) => image.highPass(x, { ...options, sigma: v }))) // biome-ignore format: one line
-  place(`sharpen amount, ${name}`, on((x, v, options) => image.sharpen(x, { ...options, amount: v }))) // biome-ignore format: one line
+  const on =
+    (attempt: (photo: core.Tensor | image.Pixels, v: never, options: object) => unknown): Attempt =>
+    (v, e) =>
+      attempt(of(e), v, name === 'bytes' ? { engine: e } : {})
+  place(
+    `boxBlur size, ${name}`,
+    on((x, v, options) => image.boxBlur(x, v, options)),
+  )
+  place(
+    `median size, ${name}`,
+    on((x, v, options) => image.median(x, v, options)),
+  )
+  place(
+    `gaussianBlur sigma, ${name}`,
+    on((x, v, options) => image.gaussianBlur(x, v, options)),
+  )
+  place(
+    `gaussianBlur size, ${name}`,
+    on((x, v, options) => image.gaussianBlur(x, 1, { ...options, size: v })),
+  )
+  place(
+    `filter2d kernel, ${name}`,
+    on((x, v, options) => image.filter2d(x, v, options)),
+  )
+  place(
+    `filter2d kernel[0][1], ${name}`,
+    on((x, v, options) => image.filter2d(x, [[1, v]], options)),
+  )
+  place(
+    `lowPass sigma, ${name}`,
+    on((x, v, options) => image.lowPass(x, { ...options, sigma: v })),
+  )
+  place(
+    `highPass sigma, ${name}`,
+    on((x, v, options) => image.highPass(x, { ...options, sigma: v })),
+  )
+  place(
+    `sharpen amount, ${name}`,
+    on((x, v, options) => image.sharpen(x, { ...options, amount: v })),
+  )
   for (const option of ['sigma', 'amount', 'threshold']) {
-    place(`unsharpMask ${option}, ${name}`, on((x, v, options) => image.unsharpMask(x, { ...options, [option]: v }))) // biome-ignore format: one line
+    place(
+      `unsharpMask ${option}, ${name}`,
+      on((x, v, options) => image.unsharpMask(x, { ...options, [option]: v })),
+    )
   }
 }
 for (const option of ['width', 'height']) {
   place(`pixels ${option}`, (v, e) => image.boxBlur({ ...pixels(), [option]: v }, 3, { engine: e }))
   place(`fromImageData ${option}`, (v, e) => image.fromImageData(e, { ...pixels(), [option]: v }))
 }
-for (const option of ['mean', 'std', 'channels']) place(`fromImageData ${option}`, (v, e) => image.fromImageData(e, pixels(), { [option]: v }))
-for (const option of ['clip', 'scale', 'gap', 'columns', 'image']) place(`featureMaps ${option}`, (v, e) => image.featureMaps(photo(e), { [option]: v }))
-for (const option of ['clip', 'scale', 'gap', 'columns', 'limit']) place(`filterSheet ${option}`, (v, e) => image.filterSheet(filter(e), { [option]: v }))
+for (const option of ['mean', 'std', 'channels'])
+  place(`fromImageData ${option}`, (v, e) => image.fromImageData(e, pixels(), { [option]: v }))
+for (const option of ['clip', 'scale', 'gap', 'columns', 'image'])
+  place(`featureMaps ${option}`, (v, e) => image.featureMaps(photo(e), { [option]: v }))
+for (const option of ['clip', 'scale', 'gap', 'columns', 'limit'])
+  place(`filterSheet ${option}`, (v, e) => image.filterSheet(filter(e), { [option]: v }))
 
 const made = (layer: nn.Layer) => [layer.parameters, layer.state]
 for (const option of ['inChannels', 'outChannels', 'size', 'groups', 'stride', 'seed', 'initial']) {
@@ -169,26 +287,40 @@ for (const option of ['inChannels', 'outChannels', 'size', 'groups', 'stride', '
   place(`Conv2d ${option}`, (v, e) => made(new nn.Conv2d(e, { ...some, [option]: v })))
   place(`ConvTranspose2d ${option}`, (v, e) => made(new nn.ConvTranspose2d(e, { ...some, [option]: v })))
 }
-for (const option of ['channels', 'size', 'seed']) place(`DepthwiseConv2d ${option}`, (v, e) => made(new nn.DepthwiseConv2d(e, { channels: 2, size: 3, [option]: v }))) // biome-ignore format: one line
-for (const option of ['inFeatures', 'outFeatures', 'seed']) place(`Linear ${option}`, (v, e) => made(new nn.Linear(e, { inFeatures: 2, outFeatures: 2, [option]: v }))) // biome-ignore format: one line
+for (const option of ['channels', 'size', 'seed'])
+  place(`DepthwiseConv2d ${option}`, (v, e) =>
+    made(new nn.DepthwiseConv2d(e, { channels: 2, size: 3, [option]: v })),
+  )
+for (const option of ['inFeatures', 'outFeatures', 'seed'])
+  place(`Linear ${option}`, (v, e) => made(new nn.Linear(e, { inFeatures: 2, outFeatures: 2, [option]: v })))
 place('Linear, both', (v, e) => made(new nn.Linear(e, { inFeatures: v, outFeatures: v })))
-for (const option of ['channels', 'epsilon', 'momentum']) place(`BatchNorm2d ${option}`, (v, e) => made(new nn.BatchNorm2d(e, { channels: 2, [option]: v })))
-for (const option of ['features', 'epsilon']) place(`LayerNorm ${option}`, (v, e) => made(new nn.LayerNorm(e, { features: 2, [option]: v })))
+for (const option of ['channels', 'epsilon', 'momentum'])
+  place(`BatchNorm2d ${option}`, (v, e) => made(new nn.BatchNorm2d(e, { channels: 2, [option]: v })))
+for (const option of ['features', 'epsilon'])
+  place(`LayerNorm ${option}`, (v, e) => made(new nn.LayerNorm(e, { features: 2, [option]: v })))
 for (const option of ['channels', 'groups', 'epsilon'])
   place(`GroupNorm ${option}`, (v, e) => made(new nn.GroupNorm(e, { channels: 2, groups: 1, [option]: v })))
 place('InstanceNorm2d channels', (v, e) => made(new nn.InstanceNorm2d(e, { channels: v })))
-for (const option of ['count', 'features']) place(`Embedding ${option}`, (v, e) => made(new nn.Embedding(e, { count: 2, features: 2, [option]: v })))
-for (const option of ['size', 'stride']) place(`MaxPool2d ${option}`, (v, e) => new nn.MaxPool2d({ size: 2, [option]: v }).forward(photo(e)))
+for (const option of ['count', 'features'])
+  place(`Embedding ${option}`, (v, e) => made(new nn.Embedding(e, { count: 2, features: 2, [option]: v })))
+for (const option of ['size', 'stride'])
+  place(`MaxPool2d ${option}`, (v, e) => new nn.MaxPool2d({ size: 2, [option]: v }).forward(photo(e)))
 place('Upsample scale', (v, e) => new nn.Upsample({ scale: v }).forward(photo(e)))
 for (const option of ['rate', 'seed']) {
-  place(`Dropout ${option}`, (v, e) => Object.assign(new nn.Dropout({ rate: 0.5, [option]: v }), { training: true }).forward(flat(e)))
+  place(`Dropout ${option}`, (v, e) =>
+    Object.assign(new nn.Dropout({ rate: 0.5, [option]: v }), { training: true }).forward(flat(e)),
+  )
 }
 place('Random', (v) => new nn.Random(v).next())
 for (const make of [nn.sgd, nn.rmsProp, nn.adam, nn.adamW]) {
   for (const option of [
     'learningRate',
     'weightDecay',
-    ...(make === nn.sgd ? ['momentum'] : make === nn.rmsProp ? ['decay', 'epsilon'] : ['beta1', 'beta2', 'epsilon']),
+    ...(make === nn.sgd
+      ? ['momentum']
+      : make === nn.rmsProp
+        ? ['decay', 'epsilon']
+        : ['beta1', 'beta2', 'epsilon']),
   ]) {
     place(`${make.name} ${option}`, (v, e) => {
       const optimizer = make([flat(e)], { [option]: v })
@@ -204,12 +336,17 @@ place('crossEntropy labelSmoothing', (v, e) => nn.crossEntropy(flat(e), [0, 1], 
 place('huber delta', (v, e) => nn.huber(flat(e), flat(e), { delta: v }))
 place('accuracy labels', (v, e) => nn.accuracy(flat(e), v))
 place('constant', (v) => nn.constant(v)(1))
-for (const option of ['every', 'factor']) place(`stepDecay ${option}`, (v) => nn.stepDecay(0.1, { every: 2, [option]: v })(3))
-for (const option of ['steps', 'last']) place(`cosine ${option}`, (v) => nn.cosine(0.1, { steps: 2, [option]: v })(3))
+for (const option of ['every', 'factor'])
+  place(`stepDecay ${option}`, (v) => nn.stepDecay(0.1, { every: 2, [option]: v })(3))
+for (const option of ['steps', 'last'])
+  place(`cosine ${option}`, (v) => nn.cosine(0.1, { steps: 2, [option]: v })(3))
 place('warmUp steps', (v) => nn.warmUp(nn.constant(1), { steps: v })(3))
 place('warmUp schedule', (v) => nn.warmUp(v, { steps: 2 }))
 place('boxBlur border', (v, e) => image.boxBlur(photo(e), 3, { border: v }))
-for (const option of ['pixels', 'fill']) place(`shift ${option}`, (v) => nn.shift({ pixels: 1, [option]: v })(new Float32Array(4), [2, 2, 1], new nn.Random(1)))
+for (const option of ['pixels', 'fill'])
+  place(`shift ${option}`, (v) =>
+    nn.shift({ pixels: 1, [option]: v })(new Float32Array(4), [2, 2, 1], new nn.Random(1)),
+  )
 place('saveOnnx inputShape', (v, e) => nn.saveOnnx(new nn.Linear(e, { inFeatures: 2, outFeatures: 2 }), v))
 place('writeModel opset', (v) => nn.writeModel({ nodes: [], inputs: [], outputs: [], opset: v }))
 
@@ -233,7 +370,10 @@ describe('any value in place of a number', () => {
 
   it.each(Object.keys(places))('%s', (name) => {
     for (const v of [...numbers, ...others]) attemptWith(engine, name, v)
-    fc.assert(fc.property(value, (v) => attemptWith(engine, name, v)), { numRuns: 25 }) // biome-ignore format: one line
+    fc.assert(
+      fc.property(value, (v) => attemptWith(engine, name, v)),
+      { numRuns: 25 },
+    )
   })
 
   it('createEngine makes an engine, or throws a FilterbankError', async () => {
@@ -277,11 +417,47 @@ describe('numbers far out, but within bounds', () => {
       const wide = { size: [1, FAR], padding: [0, FAR / 2], stride: [1, 1e9] } as const
       expect(numbersOf(core.maxPool2d(x, wide))).toEqual([3, 6, 9])
       expect(numbersOf(core.avgPool2d(x, wide))).toEqual([2, 5, 8])
-      expect(numbersOf(core.avgPool2d(x, { ...wide, countIncludePad: true }))).toEqual([6, 15, 24].map((v) => Math.fround(v / FAR)))
+      expect(numbersOf(core.avgPool2d(x, { ...wide, countIncludePad: true }))).toEqual(
+        [6, 15, 24].map((v) => Math.fround(v / FAR)),
+      )
       // Taps that stand FAR apart: one in the image, the others in the padding.
-      expect(numbersOf(core.maxPool2d(x, { size: 2, dilation: FAR, padding: [[0, FAR], [0, FAR]], stride: 2 }))).toEqual([1, 3, 7, 9]) // biome-ignore format: a matrix
-      expect(numbersOf(core.conv2d(x, ones, { dilation: FAR, padding: [[0, FAR], [0, FAR]], stride: 2 }))).toEqual([1, 3, 7, 9]) // biome-ignore format: a matrix
-      expect(numbersOf(core.conv2d(x, ones, { dilation: FAR, padding: [[FAR, 0], [FAR, 0]], stride: 2 }))).toEqual([1, 3, 7, 9]) // biome-ignore format: a matrix
+      expect(
+        numbersOf(
+          core.maxPool2d(x, {
+            size: 2,
+            dilation: FAR,
+            padding: [
+              [0, FAR],
+              [0, FAR],
+            ],
+            stride: 2,
+          }),
+        ),
+      ).toEqual([1, 3, 7, 9])
+      expect(
+        numbersOf(
+          core.conv2d(x, ones, {
+            dilation: FAR,
+            padding: [
+              [0, FAR],
+              [0, FAR],
+            ],
+            stride: 2,
+          }),
+        ),
+      ).toEqual([1, 3, 7, 9])
+      expect(
+        numbersOf(
+          core.conv2d(x, ones, {
+            dilation: FAR,
+            padding: [
+              [FAR, 0],
+              [FAR, 0],
+            ],
+            stride: 2,
+          }),
+        ),
+      ).toEqual([1, 3, 7, 9])
       // Outputs between those that see something are the bias.
       const bias = engine.tensor([0.5], [1])
       const spread = core.convTranspose2d(x, ones, { stride: [1000, 1], bias })
@@ -311,14 +487,24 @@ describe('numbers far out, but within bounds', () => {
       expect(complaint(() => core.maxPool2d(x, { size: 2 ** 31 }))).toMatch(
         /size must be a positive integer or \[height, width\] of such, at most 2147483647, got 2147483648/,
       )
-      expect(complaint(() => core.maxPool2d(x, { size: 2, stride: 1e200 }))).toMatch(/stride must be .* at most 2147483647, got 1e\+200/)
-      expect(complaint(() => core.maxPool2d(x, { size: 2, padding: 2 ** 31 }))).toMatch(/padding must be .* at most 2147483647, got 2147483648/)
+      expect(complaint(() => core.maxPool2d(x, { size: 2, stride: 1e200 }))).toMatch(
+        /stride must be .* at most 2147483647, got 1e\+200/,
+      )
+      expect(complaint(() => core.maxPool2d(x, { size: 2, padding: 2 ** 31 }))).toMatch(
+        /padding must be .* at most 2147483647, got 2147483648/,
+      )
       expect(complaint(() => core.maxPool2d(x, { size: 2, dilation: MOST, padding: MOST }))).toMatch(
         /window must be within 2147483647 elements, with its stride and padding, got size 2/,
       )
-      expect(complaint(() => core.avgPool2d(x, { size: 2 ** 16 }))).toMatch(/size must be a window of at most 2147483647 elements, got 65536/)
-      expect(complaint(() => core.resize(x, { size: 2 ** 20 }))).toMatch(/memory must be within \d+ bytes, got a request for 4398046511104 bytes/)
-      expect(complaint(() => engine.zeros([2 ** 31]))).toMatch(/shape must be an array of integers from 0 to 2147483647, got \[2147483648\]/)
+      expect(complaint(() => core.avgPool2d(x, { size: 2 ** 16 }))).toMatch(
+        /size must be a window of at most 2147483647 elements, got 65536/,
+      )
+      expect(complaint(() => core.resize(x, { size: 2 ** 20 }))).toMatch(
+        /memory must be within \d+ bytes, got a request for 4398046511104 bytes/,
+      )
+      expect(complaint(() => engine.zeros([2 ** 31]))).toMatch(
+        /shape must be an array of integers from 0 to 2147483647, got \[2147483648\]/,
+      )
       expect(complaint(() => image.featureMaps(x, { scale: 2 ** 20 }))).toMatch(
         /scale must be such that the sheet has at most 268435456 pixels, got scale 1048576 and gap 4/,
       )

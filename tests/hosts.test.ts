@@ -4,7 +4,7 @@ import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
-import { writeModel } from '../src/onnx/write.js'
+import { writeModel } from '../src/onnx/file/write.js'
 import { root, temporaryFolder } from './support/package.js'
 
 const folder = temporaryFolder()
@@ -13,7 +13,11 @@ afterAll(() => folder[Symbol.dispose]())
 const modelPath = join(folder.path, 'model.onnx')
 writeFileSync(
   modelPath,
-  writeModel({ nodes: [{ op: 'Relu', inputs: ['größe'], outputs: ['y'] }], inputs: [{ name: 'größe', shape: [2] }], outputs: [{ name: 'y' }] }),
+  writeModel({
+    nodes: [{ op: 'Relu', inputs: ['größe'], outputs: ['y'] }],
+    inputs: [{ name: 'größe', shape: [2] }],
+    outputs: [{ name: 'y' }],
+  }),
 )
 
 /** What a script prints as JSON with its `answer`. `dist` is a URL that ends in a slash. */
@@ -21,7 +25,9 @@ function run(body: string, { dist = join(root, 'dist'), flags = [] as string[] }
   const script = join(folder.path, 'script.mjs')
   const head = `const dist = ${JSON.stringify(`${pathToFileURL(dist).href}/`)}\nconst modelPath = ${JSON.stringify(modelPath)}\n`
   writeFileSync(script, `${head}${body}\nconsole.log(JSON.stringify(answer))\n`)
-  return JSON.parse(execFileSync(process.execPath, [...flags, script], { encoding: 'utf8', timeout: 30_000, stdio: 'pipe' }))
+  return JSON.parse(
+    execFileSync(process.execPath, [...flags, script], { encoding: 'utf8', timeout: 30_000, stdio: 'pipe' }),
+  )
 }
 
 describe('a host', () => {
@@ -84,7 +90,9 @@ describe('a host', () => {
       relu: number[]
     }
     expect(answer).toMatchObject({ ours: true, relu: [0, 2] })
-    expect(answer.message).toContain('createEngine: host must be one that compiles WebAssembly, got a refusal')
+    expect(answer.message).toContain(
+      'createEngine: host must be one that compiles WebAssembly, got a refusal',
+    )
     expect(answer.message).toContain("'wasm-unsafe-eval'")
   })
 
@@ -93,7 +101,10 @@ describe('a host', () => {
       delete globalThis.WebAssembly
       const { createEngine, diagnose } = await import(dist + 'index.js')
       const answer = [(await createEngine().catch((error) => error)).message, (await diagnose()).simd]`)
-    expect(answer).toEqual([expect.stringContaining('createEngine: host must be one with WebAssembly, got one without'), false])
+    expect(answer).toEqual([
+      expect.stringContaining('createEngine: host must be one with WebAssembly, got one without'),
+      false,
+    ])
   })
 
   it('that cannot import the relaxed build takes simd128, unless relaxed was asked for', () => {
@@ -120,7 +131,9 @@ describe('a host', () => {
       reason: expect.stringMatching(/^the relaxed build could not be loaded: Cannot find module/),
       relu: [0, 2],
       ours: true,
-      message: expect.stringContaining("createEngine: simd must be 'simd128' where the relaxed build does not load"),
+      message: expect.stringContaining(
+        "createEngine: simd must be 'simd128' where the relaxed build does not load",
+      ),
     })
   })
 })

@@ -31,7 +31,9 @@ describe('readImages', () => {
     const images = readImages(engine, folder.path)
     expect(images).toMatchObject({ shape: [2, 3, 3], classes: ['blue', 'red'] })
     expect([...images.labels]).toEqual([0, 1, 1])
-    expect(images.paths.map((path) => path.slice(folder.path.length + 1))).toEqual(['blue/1.png', 'red/a.PNG', 'red/b.png'].map((path) => join(path)))
+    expect(images.paths.map((path) => path.slice(folder.path.length + 1))).toEqual(
+      ['blue/1.png', 'red/a.PNG', 'red/b.png'].map((path) => join(path)),
+    )
     expect(images.inputs[18]).toBeCloseTo(0.8, 6)
     expect(images.inputs.slice(0, 3)).toEqual(Float32Array.of(0, 0, 1))
 
@@ -43,15 +45,34 @@ describe('readImages', () => {
     optimizer.dispose()
 
     writePng(join(folder.path, 'red', 'c.png'), 4, 4, [255, 0, 0])
-    expect(() => readImages(engine, folder.path)).toThrow('c.png must be 3 x 2 pixels, as the first, got 4 x 4. Give a size')
-    expect(readImages(engine, folder.path, { size: [5, 5], channels: 'gray' })).toMatchObject({ shape: [5, 5, 1], inputs: { length: 100 } })
+    expect(() => readImages(engine, folder.path)).toThrow(
+      'c.png must be 3 x 2 pixels, as the first, got 4 x 4. Give a size',
+    )
+    expect(readImages(engine, folder.path, { size: [5, 5], channels: 'gray' })).toMatchObject({
+      shape: [5, 5, 1],
+      inputs: { length: 100 },
+    })
     const half = readImages(engine, folder.path, { size: [1, 2] })
-    expect([...half.inputs].map((v) => Math.round(v * 1000) / 1000)).toEqual([0, 0, 1, 0, 0, 1, ...[0.8, 1, 1].flatMap((red) => [red, 0, 0, red, 0, 0])])
-    expect(() => readImages(engine, folder.path, { size: [0, 2] })).toThrow('readImages: size must be [height, width], positive integers, got [0, 2]')
+    expect([...half.inputs].map((v) => Math.round(v * 1000) / 1000)).toEqual([
+      0,
+      0,
+      1,
+      0,
+      0,
+      1,
+      ...[0.8, 1, 1].flatMap((red) => [red, 0, 0, red, 0, 0]),
+    ])
+    expect(() => readImages(engine, folder.path, { size: [0, 2] })).toThrow(
+      'readImages: size must be [height, width], positive integers, got [0, 2]',
+    )
     writeFileSync(join(folder.path, 'red', 'd.jpg'), 'no picture')
     expect(() => readImages(engine, folder.path, { size: [5, 5] })).toThrow('it is neither a PNG nor a JPEG')
-    expect(() => readImages(engine, join(folder.path, 'green'))).toThrow('readImages: folder must be a folder that can be read')
-    expect(() => readImages(engine, join(folder.path, 'red'))).toThrow('a folder of PNG or JPEG files for every class')
+    expect(() => readImages(engine, join(folder.path, 'green'))).toThrow(
+      'readImages: folder must be a folder that can be read',
+    )
+    expect(() => readImages(engine, join(folder.path, 'red'))).toThrow(
+      'a folder of PNG or JPEG files for every class',
+    )
     expect(engine.memory().tensors).toBe(0)
   })
 })

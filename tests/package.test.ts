@@ -1,4 +1,7 @@
-/** The package as its users get it: what it holds, how large it is in their bundles, and that it works in plain Node and for TypeScript. */
+/**
+ * The package as its users get it: what it holds, how large it is in their bundles, and that it works in
+ * plain Node and for TypeScript.
+ */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -11,7 +14,10 @@ import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Packed, pack, root, temporaryFolder, unpack } from './support/package.js'
 
-/** Brotli bytes in a user's bundle, minified: the core with the simd128 binary; that with ONNX; what filterbank/nn adds to the core. */
+/**
+ * Brotli bytes in a user's bundle, minified: the core with the simd128 binary; that with ONNX; what
+ * filterbank/nn adds to the core.
+ */
 const MOST_BYTES = { core: 60 * 1024, withOnnx: 110 * 1024, nn: 25 * 1024 }
 /** No file that people get to see in an error has a longer line. */
 const MOST_COLUMNS = 400
@@ -21,13 +27,17 @@ const ENTRIES = ['index', 'image', 'nn', 'onnx', 'node']
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
-/** A file of dist/ and all that it imports statically, itself first; and every name imported from elsewhere. */
+/**
+ * A file of dist/ and all that it imports statically, itself first; and every name imported from elsewhere.
+ */
 function closure(entry: string): { files: string[]; foreign: string[] } {
   const files = [entry]
   const foreign: string[] = []
   for (const file of files) {
     const text = readFileSync(join(root, 'dist', file), 'utf8')
-    for (const [, name] of text.matchAll(/(?:^|[;}\n])(?:import|export)(?:[\w*{}$,\s]+from)?\s*["']([^"']+)["']/g)) {
+    for (const [, name] of text.matchAll(
+      /(?:^|[;}\n])(?:import|export)(?:[\w*{}$,\s]+from)?\s*["']([^"']+)["']/g,
+    )) {
       if (!name!.startsWith('./')) foreign.push(name!)
       else if (!files.includes(name!.slice(2))) files.push(name!.slice(2))
     }
@@ -47,11 +57,14 @@ describe('the package', { timeout: 120_000 }, () => {
   })
   afterAll(() => folder[Symbol.dispose]())
 
-  const run = (...args: string[]) => execFileSync(process.execPath, args, { cwd: folder.path, encoding: 'utf8' })
+  const run = (...args: string[]) =>
+    execFileSync(process.execPath, args, { cwd: folder.path, encoding: 'utf8' })
 
   /** What a page loads at first that uses all of some entries, as esbuild bundles it: brotli bytes. */
   async function bundledBytes(...entries: string[]): Promise<number> {
-    const contents = entries.map((entry, i) => `import * as library${i} from '${entry}'\nconsole.log(library${i})`).join('\n')
+    const contents = entries
+      .map((entry, i) => `import * as library${i} from '${entry}'\nconsole.log(library${i})`)
+      .join('\n')
     const { outputFiles, metafile } = await build({
       stdin: { contents, resolveDir: folder.path },
       outdir: folder.path,
@@ -66,7 +79,8 @@ describe('the package', { timeout: 120_000 }, () => {
     // What is imported dynamically has an entry point too.
     const first = outputs.filter(([, { entryPoint }]) => entryPoint === '<stdin>').map(([path]) => path)
     for (const path of first) {
-      for (const { path: imported, kind } of metafile.outputs[path]!.imports) if (kind === 'import-statement' && !first.includes(imported)) first.push(imported)
+      for (const { path: imported, kind } of metafile.outputs[path]!.imports)
+        if (kind === 'import-statement' && !first.includes(imported)) first.push(imported)
     }
     const names = first.map((path) => basename(path))
     const loaded = outputFiles.filter(({ path }) => names.includes(basename(path)))
@@ -89,23 +103,36 @@ describe('the package', { timeout: 120_000 }, () => {
   it('imports no more than its dependencies and Node anywhere', () => {
     expect(closure('image.js').foreign).toEqual([])
     const allowed = new Set(Object.keys(manifest.dependencies))
-    for (const entry of ['cli.js', 'node.js']) expect(closure(entry).foreign.filter((name) => !name.startsWith('node:') && !allowed.has(name))).toEqual([])
+    for (const entry of ['cli.js', 'node.js'])
+      expect(
+        closure(entry).foreign.filter((name) => !name.startsWith('node:') && !allowed.has(name)),
+      ).toEqual([])
   })
 
-  const shipped = (pattern: RegExp) => packed.files.map(({ path }) => path).filter((path) => pattern.test(path))
+  const shipped = (pattern: RegExp) =>
+    packed.files.map(({ path }) => path).filter((path) => pattern.test(path))
   const textOf = (path: string) => readFileSync(join(folder.path, 'node_modules/filterbank', path), 'utf8')
 
   it('ships dist/, a folder for each entry and the documents, and nothing else', () => {
     const folders = ENTRIES.slice(1).map((entry) => `${entry}/package.json`)
-    expect(shipped(/^(?!dist\/)/).sort()).toEqual(['CONTRIBUTING.md', 'LICENSE', 'README.md', ...folders, 'package.json'].sort())
+    expect(shipped(/^(?!dist\/)/).sort()).toEqual(
+      ['CONTRIBUTING.md', 'LICENSE', 'README.md', ...folders, 'package.json'].sort(),
+    )
     expect(shipped(/^dist\/(?!.*\.(c?js|js\.map|wasm|d\.c?ts)$)/)).toEqual([])
-    const targets = (value: unknown): string[] => (typeof value === 'string' ? [value] : Object.values(value as object).flatMap(targets))
+    const targets = (value: unknown): string[] =>
+      typeof value === 'string' ? [value] : Object.values(value as object).flatMap(targets)
     for (const entry of ENTRIES) {
       const conditions = manifest.exports[entry === 'index' ? '.' : `./${entry}`]
       expect(new Set(targets(conditions))).toEqual(
-        new Set(['.d.ts', '.js', '.d.cts', '.cjs'].map((end) => `./dist/${{ '.js': '', '.cjs': 'cjs/' }[end] ?? 'types/'}${entry}${end}`)),
+        new Set(
+          ['.d.ts', '.js', '.d.cts', '.cjs'].map(
+            (end) => `./dist/${{ '.js': '', '.cjs': 'cjs/' }[end] ?? 'types/'}${entry}${end}`,
+          ),
+        ),
       )
-      expect(shipped(/^dist\//)).toEqual(expect.arrayContaining(targets(conditions).map((path) => path.slice(2))))
+      expect(shipped(/^dist\//)).toEqual(
+        expect.arrayContaining(targets(conditions).map((path) => path.slice(2))),
+      )
     }
   })
 
@@ -114,7 +141,10 @@ describe('the package', { timeout: 120_000 }, () => {
     expect(paths.length).toBeGreaterThan(10)
     for (const path of paths) {
       const text = textOf(path)
-      expect(Math.max(...text.split('\n').map((line) => line.length)), `longest line of ${path}`).toBeLessThanOrEqual(MOST_COLUMNS)
+      expect(
+        Math.max(...text.split('\n').map((line) => line.length)),
+        `longest line of ${path}`,
+      ).toBeLessThanOrEqual(MOST_COLUMNS)
       expect(/\P{ASCII}/u.exec(text)?.[0], path).toBeUndefined()
     }
   })
@@ -123,8 +153,13 @@ describe('the package', { timeout: 120_000 }, () => {
     const maps = shipped(/\.map$/)
     expect(maps.length).toBeGreaterThan(5)
     for (const path of maps) {
-      const { sources, sourcesContent } = JSON.parse(textOf(path)) as { sources: string[]; sourcesContent: string[] }
-      expect(sources.filter((source) => !/^\.\.\/(src|assembly|bench|node_modules)\//.test(source))).toEqual([])
+      const { sources, sourcesContent } = JSON.parse(textOf(path)) as {
+        sources: string[]
+        sourcesContent: string[]
+      }
+      expect(sources.filter((source) => !/^\.\.\/(src|assembly|bench|node_modules)\//.test(source))).toEqual(
+        [],
+      )
       expect(sourcesContent.length).toBe(sources.length)
       expect(sourcesContent.every((content) => content.length > 0)).toBe(true)
     }
@@ -136,11 +171,17 @@ describe('the package', { timeout: 120_000 }, () => {
       const file = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true)
       const exported = file.statements.filter(ts.isExportDeclaration)
       const elements = exported.flatMap(({ exportClause, isTypeOnly }) =>
-        (exportClause as ts.NamedExports).elements.map(({ name, propertyName }) => ({ name: name.text, local: (propertyName ?? name).text, isTypeOnly })),
+        (exportClause as ts.NamedExports).elements.map(({ name, propertyName }) => ({
+          name: name.text,
+          local: (propertyName ?? name).text,
+          isTypeOnly,
+        })),
       )
       const declared = file.statements.flatMap((statement): ts.NamedDeclaration[] => {
         if (ts.isVariableStatement(statement)) return [...statement.declarationList.declarations]
-        return ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement) ? [] : [statement as ts.DeclarationStatement]
+        return ts.isImportDeclaration(statement) || ts.isExportDeclaration(statement)
+          ? []
+          : [statement as ts.DeclarationStatement]
       })
       const names = elements.map(({ local }) => local)
       expect(
@@ -153,12 +194,17 @@ describe('the package', { timeout: 120_000 }, () => {
         `without a comment in ${entry}`,
       ).toEqual([])
       const values = elements.filter(({ isTypeOnly }) => !isTypeOnly).map(({ name }) => name)
-      expect(values.sort(), `values of ${entry}`).toEqual(Object.keys(await import(join(root, `dist/${entry}.js`))).sort())
+      expect(values.sort(), `values of ${entry}`).toEqual(
+        Object.keys(await import(join(root, `dist/${entry}.js`))).sort(),
+      )
     }
   })
 
   it('has nothing that publint or are-the-types-wrong complains about', async () => {
-    const { messages, pkg } = await publint({ pkgDir: join(folder.path, 'node_modules/filterbank'), pack: false })
+    const { messages, pkg } = await publint({
+      pkgDir: join(folder.path, 'node_modules/filterbank'),
+      pack: false,
+    })
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([])
     const { problems = [] } = (await checkPackage(createPackageFromTarballData(readFileSync(tarball)))) as {
       problems?: { kind: string; resolutionKind?: string }[]
@@ -225,7 +271,10 @@ describe('the package', { timeout: 120_000 }, () => {
   function uncaught(...flags: string[]): string {
     const script =
       "import { conv2d, createEngine } from 'filterbank'; const engine = await createEngine({ threads: 1 }); conv2d(engine.zeros([1, 2, 2, 1]), engine.zeros([3, 3, 1, 1]))"
-    const { stderr, status } = spawnSync(process.execPath, [...flags, '--input-type=module', '-e', script], { cwd: folder.path, encoding: 'utf8' })
+    const { stderr, status } = spawnSync(process.execPath, [...flags, '--input-type=module', '-e', script], {
+      cwd: folder.path,
+      encoding: 'utf8',
+    })
     expect(status).toBe(1)
     return stderr
   }
@@ -244,7 +293,9 @@ describe('the package', { timeout: 120_000 }, () => {
   })
 
   it('shows the lines of its sources in stacks where source maps are on', () => {
-    expect(uncaught('--enable-source-maps')).toMatch(/\n {4}at .*conv2d \(.*filterbank\/src\/ops\/\w+\.ts:\d+:\d+\)/)
+    expect(uncaught('--enable-source-maps')).toMatch(
+      /\n {4}at .*conv2d \(.*filterbank\/src\/ops\/\w+\.ts:\d+:\d+\)/,
+    )
   })
 
   describe('has types', () => {
@@ -284,22 +335,41 @@ describe('the package', { timeout: 120_000 }, () => {
       ['with `using`', withUsing, { ...node16, lib: ['es2023', 'dom', 'esnext.disposable'] }],
       ['with the library of ES2022 and the DOM', program, { ...node16, lib: ['es2022', 'dom'] }],
       ['without the DOM', program, { ...node16, lib: ['es2022'] }],
-      ['with the types of Node', withUsing, { ...node16, lib: ['es2022'], types: ['node'], typeRoots: [join(root, 'node_modules/@types')] }],
+      [
+        'with the types of Node',
+        withUsing,
+        { ...node16, lib: ['es2022'], types: ['node'], typeRoots: [join(root, 'node_modules/@types')] },
+      ],
       ['in CommonJS', byRequire, { ...node16, lib: ['es2022', 'dom'] }, 'main.cts'],
       ['for resolution without `exports`', program, { ...legacy, lib: ['es2022', 'dom'] }],
-    ])('for a strict program %s, and for no more than it exports', (name, text, options, file = 'main.ts') => {
-      const place = join(folder.path, `types-${name.replaceAll(/\W+/g, '-')}`)
-      mkdirSync(place)
-      writeFileSync(join(place, file), text)
-      const compilerOptions = { target: 'es2022', types: [], strict: true, noEmit: true, skipLibCheck: false, ...options }
-      writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
-      const { stdout } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/lib/tsc.js'), '-p', place], { encoding: 'utf8' })
-      expect(stdout).toBe('')
-    })
+    ])(
+      'for a strict program %s, and for no more than it exports',
+      (name, text, options, file = 'main.ts') => {
+        const place = join(folder.path, `types-${name.replaceAll(/\W+/g, '-')}`)
+        mkdirSync(place)
+        writeFileSync(join(place, file), text)
+        const compilerOptions = {
+          target: 'es2022',
+          types: [],
+          strict: true,
+          noEmit: true,
+          skipLibCheck: false,
+          ...options,
+        }
+        writeFileSync(join(place, 'tsconfig.json'), JSON.stringify({ compilerOptions }))
+        const { stdout } = spawnSync(
+          process.execPath,
+          [join(root, 'node_modules/typescript/lib/tsc.js'), '-p', place],
+          { encoding: 'utf8' },
+        )
+        expect(stdout).toBe('')
+      },
+    )
   })
 
   it('installs a command that runs from any folder', () => {
-    for (const name of Object.keys(manifest.dependencies)) symlinkSync(join(root, 'node_modules', name), join(folder.path, 'node_modules', name))
+    for (const name of Object.keys(manifest.dependencies))
+      symlinkSync(join(root, 'node_modules', name), join(folder.path, 'node_modules', name))
     const cli = join(folder.path, 'node_modules/filterbank', manifest.bin.filterbank)
     expect(run(cli, '--help')).toContain('Usage: filterbank COMMAND')
     expect(run(cli, 'doctor')).toMatch(/simd128|relaxed/)

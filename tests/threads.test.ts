@@ -29,7 +29,8 @@ function answers(engine: Engine): number[] {
   const random = new Random(5)
   return engine.scope(() => {
     const x = engine.tensor(random.floats(2 * 13 * 17 * 24), [2, 13, 17, 24])
-    const filter = (kh: number, kw: number, i: number, o: number) => engine.tensor(random.floats(kh * kw * i * o), [kh, kw, i, o])
+    const filter = (kh: number, kw: number, i: number, o: number) =>
+      engine.tensor(random.floats(kh * kw * i * o), [kh, kw, i, o])
     return [
       conv2d(x, filter(3, 3, 24, 40), { padding: 1 }),
       conv2d(x, filter(3, 3, 24, 40), { padding: 1, algorithm: 'igemm', stride: 2 }),
@@ -121,7 +122,9 @@ describe('threads', () => {
   })
 
   it('refuses what makes no sense', async () => {
-    await expect(createEngine({ threads: 0 })).rejects.toThrow('createEngine: threads must be an integer from 1 to 64, got 0')
+    await expect(createEngine({ threads: 0 })).rejects.toThrow(
+      'createEngine: threads must be an integer from 1 to 64, got 0',
+    )
     await expect(createEngine({ threads: 1.5 })).rejects.toThrow('threads')
   })
 
@@ -129,7 +132,10 @@ describe('threads', () => {
     const folder = mkdtempSync(join(tmpdir(), 'filterbank-'))
     const script = join(folder, 'forget.mjs')
     const entry = pathToFileURL(join(import.meta.dirname, '../dist/index.js')).href
-    writeFileSync(script, `import { createEngine } from '${entry}'\nconst engine = await createEngine({ threads: 3 })\nconsole.log(engine.threads)\n`)
+    writeFileSync(
+      script,
+      `import { createEngine } from '${entry}'\nconst engine = await createEngine({ threads: 3 })\nconsole.log(engine.threads)\n`,
+    )
     expect(execFileSync(process.execPath, [script], { encoding: 'utf8', timeout: 20_000 }).trim()).toBe('3')
     rmSync(folder, { recursive: true })
   })

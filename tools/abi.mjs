@@ -1,6 +1,7 @@
 /**
- * Writes src/wasm/abi.ts from assembly/abi.ts: for each class of fields an interface and a `Block`, which writes its fields in their order and by
- * their types into memory; enums and constants as they stand. So neither side counts words by hand.
+ * Writes src/wasm/abi.ts from assembly/abi.ts: for each class of fields an interface and a `Block`, which
+ * writes its fields in their order and by their types into memory; enums and constants as they stand. So
+ * neither side counts words by hand.
  */
 import ts from 'typescript'
 
@@ -31,7 +32,10 @@ function parseClass(node, text) {
   const base = node.heritageClauses?.[0]?.types[0].expression.getText()
   const fields = node.members.map((member) => {
     const type = member.type?.getText()
-    if (!TYPES[type]) throw new Error(`abi.ts: ${name}.${member.name?.getText()} is ${type}, not one of ${Object.keys(TYPES)}`)
+    if (!TYPES[type])
+      throw new Error(
+        `abi.ts: ${name}.${member.name?.getText()} is ${type}, not one of ${Object.keys(TYPES)}`,
+      )
     return { name: member.name.getText(), view: TYPES[type], doc: docOf(member, text) }
   })
   const [, type, rows] = /@rows (\w+) (\w+)/.exec(docOf(node, text)) ?? []
@@ -53,7 +57,8 @@ function interfaceOf({ name, base, fields, rows }, doc) {
 
 function blockOf({ name, base, fields, rows }, classes) {
   const all = [...(base ? classes.get(base).fields : []), ...fields]
-  const stores = (list, from, at) => list.map(({ name, view }, i) => `${view}[${at} + ${i}] = ${from}.${name}`)
+  const stores = (list, from, at) =>
+    list.map(({ name, view }, i) => `${view}[${at} + ${i}] = ${from}.${name}`)
   const lines = stores(all, 'args', 'at').map((store) => `    ${store}`)
   if (rows) {
     const row = classes.get(rows.type).fields
@@ -65,7 +70,9 @@ function blockOf({ name, base, fields, rows }, classes) {
       '    }',
     )
   }
-  const length = rows ? `${all.length} + ${classes.get(rows.type).fields.length} * args.${rows.name}.length` : `${all.length}`
+  const length = rows
+    ? `${all.length} + ${classes.get(rows.type).fields.length} * args.${rows.name}.length`
+    : `${all.length}`
   const lengthOf = rows ? `(args) => ${length}` : `() => ${length}`
   const views = lines.some((line) => line.includes('f32[')) ? 'i32, f32' : 'i32'
   return `export const ${name}: Block<${name}> = {\n  words: ${lengthOf},\n  write(args, at, ${views}) {\n${lines.join('\n')}\n  },\n}`

@@ -1,6 +1,7 @@
 /**
- * Fills dist/: assembly/ -> binaries, which stand as text in src/wasm/ beside the worker's source -> readable modules with source maps, and one
- * declaration file for each entry of the package. `--quiet` prints errors alone.
+ * Fills dist/: assembly/ -> binaries, which stand as text in src/wasm/ beside the worker's source -> readable
+ * modules with source maps, and one declaration file for each entry of the package. `--quiet` prints errors
+ * alone.
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -19,7 +20,12 @@ const packageRoot = (name) => dirname(createRequire(import.meta.url).resolve(`${
 process.chdir(join(import.meta.dirname, '..'))
 
 /** What users import, and the source file of each. */
-const LIBRARY = { index: 'src/index.ts', image: 'src/image/index.ts', nn: 'src/nn/index.ts', onnx: 'src/onnx/index.ts' }
+const LIBRARY = {
+  index: 'src/index.ts',
+  image: 'src/image/index.ts',
+  nn: 'src/nn/index.ts',
+  onnx: 'src/onnx/index.ts',
+}
 const NODE = { node: 'src/node/index.ts' }
 const COMMANDS = { cli: 'src/cli/index.ts' }
 const ENTRIES = { ...LIBRARY, ...NODE }
@@ -53,9 +59,15 @@ const sourcesOf = (folder) =>
 async function compile(config, target) {
   const asc = packageRoot('assemblyscript')
   const outFile = join(dirname(config), JSON.parse(readFileSync(config, 'utf8')).targets[target].outFile)
-  const sources = [config, ...sourcesOf(dirname(config) === '.' ? 'assembly' : dirname(config)), join(asc, 'package.json')]
+  const sources = [
+    config,
+    ...sourcesOf(dirname(config) === '.' ? 'assembly' : dirname(config)),
+    join(asc, 'package.json'),
+  ]
   await unlessMade(outFile, sources, () => {
-    execFileSync(process.execPath, [join(asc, 'bin/asc.js'), '--config', config, '--target', target], { stdio: 'inherit' })
+    execFileSync(process.execPath, [join(asc, 'bin/asc.js'), '--config', config, '--target', target], {
+      stdio: 'inherit',
+    })
   })
 }
 
@@ -72,14 +84,28 @@ async function makeBinaries() {
   }
 }
 
-const shared = { bundle: true, platform: 'neutral', mainFields: ['module', 'main'], target: 'es2022', logLevel: 'warning' }
+const shared = {
+  bundle: true,
+  platform: 'neutral',
+  mainFields: ['module', 'main'],
+  target: 'es2022',
+  logLevel: 'warning',
+}
 
 async function makeWorker() {
-  const { outputFiles } = await build({ ...shared, entryPoints: ['src/wasm/worker.ts'], format: 'iife', write: false })
+  const { outputFiles } = await build({
+    ...shared,
+    entryPoints: ['src/wasm/worker.ts'],
+    format: 'iife',
+    write: false,
+  })
   writeFileSync('src/wasm/workerSource.ts', textModule(outputFiles[0].text, 'src/wasm/worker.ts, bundled'))
 }
 
-/** Imports what stands in dist/ by itself already: the entries of the library, for what is built on them, and the binaries. */
+/**
+ * Imports what stands in dist/ by itself already: the entries of the library, for what is built on them, and
+ * the binaries.
+ */
 const standing = (modules) => ({
   name: 'standing',
   setup({ onResolve }) {
@@ -91,7 +117,9 @@ const standing = (modules) => ({
   },
 })
 
-/** Bundles entries into dist/. Gives the name of each module that came of one, its source and what it exports. */
+/**
+ * Bundles entries into dist/. Gives the name of each module that came of one, its source and what it exports.
+ */
 async function bundle(entryPoints, modules, options) {
   const { metafile } = await build({
     ...shared,
@@ -109,15 +137,24 @@ async function bundle(entryPoints, modules, options) {
   for (const [file, { bytes }] of outputs) if (file.endsWith('.js')) say(`${file}: ${bytes} bytes`)
   return outputs
     .filter(([, { entryPoint }]) => entryPoint)
-    .map(([file, { entryPoint, exports }]) => ({ name: file.slice('dist/'.length, -'.js'.length), source: entryPoint, exports }))
+    .map(([file, { entryPoint, exports }]) => ({
+      name: file.slice('dist/'.length, -'.js'.length),
+      source: entryPoint,
+      exports,
+    }))
 }
 
-/** The library's modules again, each as CommonJS beside its like: for Jest, and for tools that know no ES modules. */
+/**
+ * The library's modules again, each as CommonJS beside its like: for Jest, and for tools that know no ES
+ * modules.
+ */
 async function makeCommonJs() {
   const asCommonJs = {
     name: 'as CommonJS',
     setup({ onResolve }) {
-      onResolve({ filter: /^\.\// }, ({ path, kind }) => (kind === 'entry-point' ? null : { path: path.replace(/\.js$/, '.cjs'), external: true }))
+      onResolve({ filter: /^\.\// }, ({ path, kind }) =>
+        kind === 'entry-point' ? null : { path: path.replace(/\.js$/, '.cjs'), external: true },
+      )
     },
   }
   await build({
@@ -139,7 +176,11 @@ function makeFolders() {
   for (const entry of Object.keys(ENTRIES)) {
     if (entry === 'index') continue
     mkdirSync(entry, { recursive: true })
-    const pointers = { main: `../dist/cjs/${entry}.cjs`, module: `../dist/${entry}.js`, types: `../dist/types/${entry}.d.ts` }
+    const pointers = {
+      main: `../dist/cjs/${entry}.cjs`,
+      module: `../dist/${entry}.js`,
+      types: `../dist/types/${entry}.d.ts`,
+    }
     writeFileSync(`${entry}/package.json`, `${JSON.stringify(pointers, null, 2)}\n`)
   }
 }
@@ -154,7 +195,13 @@ const library = await bundle(LIBRARY, binaries)
 const node = await bundle({ ...NODE, ...COMMANDS }, library)
 const exports = Object.fromEntries([...library, ...node].map((module) => [module.name, module.exports]))
 await unlessMade('build/types', [...sourcesOf('src'), ...sourcesOf('tools'), 'package-lock.json'], () =>
-  writeDeclarations({ entries: ENTRIES, entryOf, exports, folder: 'build/types', tsconfig: 'src/tsconfig.json' }),
+  writeDeclarations({
+    entries: ENTRIES,
+    entryOf,
+    exports,
+    folder: 'build/types',
+    tsconfig: 'src/tsconfig.json',
+  }),
 )
 cpSync('build/types', 'dist/types', { recursive: true })
 await makeCommonJs()

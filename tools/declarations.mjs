@@ -9,13 +9,14 @@ import ts from 'typescript'
 const REFERENCES = '/// <reference lib="esnext.disposable" />\n/// <reference path="./hosts.d.ts" />\n'
 
 /**
- * Writes `[entry].d.ts` into a folder, and `[entry].d.cts` for CommonJS. What belongs to another entry is imported from there, not copied: a class with private members is the same type
- * only as itself.
+ * Writes `[entry].d.ts` into a folder, and `[entry].d.cts` for CommonJS. What belongs to another entry is
+ * imported from there, not copied: a class with private members is the same type only as itself.
  *
  * @param {object} job
  * @param {Record<string, string>} job.entries the source file of each
  * @param {(path: string) => string} job.entryOf the entry that a source file belongs to
- * @param {Record<string, string[]>} job.exports the names that each entry has at run time; all others are types
+ * @param {Record<string, string[]>} job.exports the names that each entry has at run time; all others are
+ *   types
  * @param {string} job.folder emptied first
  * @param {string} job.tsconfig
  */
@@ -30,12 +31,24 @@ export async function writeDeclarations({ entries, entryOf, exports, folder, tsc
       return entry === entryOf(importer) ? resolved : { id: `./${entry}.js`, external: true }
     },
   }
-  const finish = { name: 'finish', renderChunk: (code, { name }) => REFERENCES + withOwnExports(code, exports[name]) }
+  const finish = {
+    name: 'finish',
+    renderChunk: (code, { name }) => REFERENCES + withOwnExports(code, exports[name]),
+  }
   rmSync(folder, { recursive: true, force: true })
-  const bundle = await rollup({ input: entries, plugins: [shared, dts({ tsconfig }), finish], external: /^node:/ })
+  const bundle = await rollup({
+    input: entries,
+    plugins: [shared, dts({ tsconfig }), finish],
+    external: /^node:/,
+  })
   for (const kind of ['ts', 'cts']) {
     const paths = kind === 'cts' ? (id) => id.replace(/\.js$/, '.cjs') : {}
-    const { output } = await bundle.write({ dir: folder, entryFileNames: `[name].d.${kind}`, format: 'es', paths })
+    const { output } = await bundle.write({
+      dir: folder,
+      entryFileNames: `[name].d.${kind}`,
+      format: 'es',
+      paths,
+    })
     const extra = output.filter(({ isEntry }) => !isEntry)
     if (extra.length) throw new Error(`${extra.map(({ fileName }) => fileName)} belong to no entry`)
   }
@@ -43,7 +56,10 @@ export async function writeDeclarations({ entries, entryOf, exports, folder, tsc
   cpSync('src/hosts.d.ts', join(folder, 'hosts.d.ts'))
 }
 
-/** A class that an entry exports as a type alone is no value of it: rollup knows no such difference, so the lists of exports are made anew. */
+/**
+ * A class that an entry exports as a type alone is no value of it: rollup knows no such difference, so the
+ * lists of exports are made anew.
+ */
 function withOwnExports(code, values) {
   const file = ts.createSourceFile('entry.d.ts', code, ts.ScriptTarget.Latest)
   const names = { value: [], type: [] }

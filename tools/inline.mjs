@@ -1,10 +1,18 @@
-/** Modules that hold a file as text: ASCII in lines of ordinary length, so that no charset and no editor can spoil them. */
+/**
+ * Modules that hold a file as text: ASCII in lines of ordinary length, so that no charset and no editor can
+ * spoil them.
+ */
 const LINE = 100
 
-/** The module whose `binary` is `bytes` in hexadecimal digits; `unpack` in src/wasm/inlined.ts gives them back. */
+/**
+ * The module whose `binary` is `bytes` in hexadecimal digits; `unpack` in src/wasm/inlined.ts gives them
+ * back.
+ */
 export function binaryModule(bytes, origin) {
   const text = bytes.toString('hex')
-  const lines = Array.from({ length: Math.ceil(text.length / LINE) }, (_, i) => text.slice(i * LINE, (i + 1) * LINE))
+  const lines = Array.from({ length: Math.ceil(text.length / LINE) }, (_, i) =>
+    text.slice(i * LINE, (i + 1) * LINE),
+  )
   return `// Written by tools/build.mjs: ${origin}.\nexport const binary = \`\n${lines.join('\n')}\n\`\n`
 }
 

@@ -1,8 +1,13 @@
-/** filterbank itself, as one contender among others. @param library its core entry @param options of `createEngine`, and `algorithm` of conv2d */
+/**
+ * filterbank itself, as one contender among others. @param library its core entry @param options of
+ * `createEngine`, and `algorithm` of conv2d
+ */
 export async function filterbank(library, { algorithm, ...options } = {}) {
   const engine = await library.createEngine(options)
   return {
-    name: ['filterbank', algorithm, engine.threads > 1 && `${engine.threads} threads`].filter(Boolean).join(' '),
+    name: ['filterbank', algorithm, engine.threads > 1 && `${engine.threads} threads`]
+      .filter(Boolean)
+      .join(' '),
     version: engine.simd,
     threads: engine.threads,
     reads: true,
@@ -16,7 +21,11 @@ export async function filterbank(library, { algorithm, ...options } = {}) {
     prepare({ op, input, filter, window, stride, padding, dilation, outputPadding, groups }, data) {
       if (!library[op] || (algorithm && op !== 'conv2d')) return
       // What 'auto' runs is measured as that.
-      if (algorithm && library.planConv2d(input, filter, { stride, padding, dilation, groups }).algorithm === algorithm) return
+      if (
+        algorithm &&
+        library.planConv2d(input, filter, { stride, padding, dilation, groups }).algorithm === algorithm
+      )
+        return
       const x = engine.tensor(data.x, input)
       const w = filter && engine.tensor(data.filter, filter)
       const bias = w && engine.tensor(data.bias, [data.bias.length])

@@ -1,6 +1,6 @@
 /**
- * Who filters images beside filterbank: opencv.js and wasm-vips in WebAssembly, sharp (libvips) native. Each works on one thread and, where it can, on an
- * image that it has inside already.
+ * Who filters images beside filterbank: opencv.js and wasm-vips in WebAssembly, sharp (libvips) native. Each
+ * works on one thread and, where it can, on an image that it has inside already.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -19,7 +19,12 @@ async function opencv() {
     version: versionOf(name),
     prepare({ op, kernel, sigma, size }, { format, width, height, data }) {
       const type = { gray: cv.CV_8UC1, rgb: cv.CV_8UC3, rgba: cv.CV_8UC4, float: cv.CV_32FC1 }[format]
-      const [x, y, gx, gy] = [cv.matFromArray(height, width, type, data), new cv.Mat(), new cv.Mat(), new cv.Mat()]
+      const [x, y, gx, gy] = [
+        cv.matFromArray(height, width, type, data),
+        new cv.Mat(),
+        new cv.Mat(),
+        new cv.Mat(),
+      ]
       const weights = kernel && cv.matFromArray(kernel.length, kernel[0].length, cv.CV_32F, kernel.flat())
       const taps = sigma && 2 * Math.ceil(3 * sigma) + 1
       const run = {
@@ -61,7 +66,8 @@ async function vips() {
       const x = library.Image.newFromMemory(data, width, height, channels, 'uchar')
       const weights = kernel && library.Image.newFromArray(kernel)
       const filter = {
-        filter2d: () => x.conv(weights, { precision: kernel.flat().every(Number.isInteger) ? 'integer' : 'float' }),
+        filter2d: () =>
+          x.conv(weights, { precision: kernel.flat().every(Number.isInteger) ? 'integer' : 'float' }),
         gaussianBlur: () => x.gaussblur(sigma),
         sobel: () => x.sobel(),
         // Its own `median` takes another rank of the window.
@@ -97,7 +103,13 @@ async function sharp() {
       if (format === 'float' || op === 'boxBlur' || op === 'sobel') return
       const open = () => library(data, { raw: { width, height, channels } })
       const filter = {
-        filter2d: () => open().convolve({ width: kernel[0].length, height: kernel.length, kernel: kernel.flat(), scale: 1 }),
+        filter2d: () =>
+          open().convolve({
+            width: kernel[0].length,
+            height: kernel.length,
+            kernel: kernel.flat(),
+            scale: 1,
+          }),
         gaussianBlur: () => open().blur(sigma),
         median: () => open().median(size),
       }[op]

@@ -5,7 +5,20 @@ import { writeTflite } from './tflite-writer.mjs'
 // BuiltinOperator, BuiltinOptions, Padding, ActivationFunctionType of the schema.
 const OPERATOR = {
   ...{ add: 0, concat: 2, reshape: 22, transpose: 39 },
-  ...{ avgPool2d: 1, conv2d: 3, depthwise: 4, linear: 9, sigmoid: 14, maxPool2d: 17, relu: 19, relu6: 21, softmax: 25, tanh: 28, pad: 34, globalAvgPool2d: 40 },
+  ...{
+    avgPool2d: 1,
+    conv2d: 3,
+    depthwise: 4,
+    linear: 9,
+    sigmoid: 14,
+    maxPool2d: 17,
+    relu: 19,
+    relu6: 21,
+    softmax: 25,
+    tanh: 28,
+    pad: 34,
+    globalAvgPool2d: 40,
+  },
   ...{ convTranspose2d: 67, elu: 111, hardSwish: 117, gelu: 150 },
 }
 const OPTIONS = {
@@ -73,7 +86,9 @@ function modelOf(problem, data) {
   const x = { shape: input }
   const bias = filter && { shape: [data.bias.length], data: data.bias }
   const weight = filter && weightOf(problem, data.filter)
-  const layer = { linear, convTranspose2d: transposed, globalAvgPool2d: globalPool }[op] ?? (filter || op.includes('Pool') ? sliding : elementwise)
+  const layer =
+    { linear, convTranspose2d: transposed, globalAvgPool2d: globalPool }[op] ??
+    (filter || op.includes('Pool') ? sliding : elementwise)
   const operators = layer(x, problem, weight, bias)
   return operators && writeTflite(operators, x, operators.at(-1).output)
 }
@@ -85,7 +100,9 @@ function weightOf({ op, kind, filter, window, input }, data) {
   return { shape: [filter[3], ...window, filter[2]], data: transpose(data, data.length / filter[3]) }
 }
 
-/** The model of a network of networks.mjs: channels last at its entry, the order of the ONNX file at its end. */
+/**
+ * The model of a network of networks.mjs: channels last at its entry, the order of the ONNX file at its end.
+ */
 function networkOf({ input, layers }) {
   // A converter would have folded it.
   if (layers.some(({ norm }) => norm)) return
@@ -93,7 +110,10 @@ function networkOf({ input, layers }) {
   const x = { shape: [n, h, w, c] }
   const values = new Map([[0, x]])
   const operators = joined(layers, ['conv', 'linear', 'add']).flatMap((layer) => {
-    const steps = stepsOf(layer, [layer.x].flat().map((id) => values.get(id))) // biome-ignore format: one line
+    const steps = stepsOf(
+      layer,
+      [layer.x].flat().map((id) => values.get(id)),
+    )
     values.set(layer.y, steps.at(-1).output)
     return steps
   })
@@ -104,13 +124,20 @@ function networkOf({ input, layers }) {
 function stepsOf({ op, filter, shape, bias, stride, padding, groups, size, activation = 'none' }, inputs) {
   const [x] = inputs
   const pair = (length) => [length, length]
-  const window = { stride: pair(stride), padding: pair(padding), dilation: pair(1), activation: ACTIVATION[activation] }
+  const window = {
+    stride: pair(stride),
+    padding: pair(padding),
+    dilation: pair(1),
+    activation: ACTIVATION[activation],
+  }
   const offset = bias && { shape: [bias.length], data: bias }
   if (op === 'conv') {
     const [out, , ...sides] = shape
     const kind = groups > 1 ? 'depthwise' : 'dense'
     const weight =
-      kind === 'dense' ? { shape: [out, ...sides, shape[1]], data: channelsLast(filter, shape) } : { shape: [1, ...sides, out], data: transpose(filter, out) }
+      kind === 'dense'
+        ? { shape: [out, ...sides, shape[1]], data: channelsLast(filter, shape) }
+        : { shape: [1, ...sides, out], data: transpose(filter, out) }
     return sliding(x, { ...window, op, kind, window: sides }, weight, offset)
   }
   if (op === 'linear') return linear(x, window, { shape, data: filter }, offset)
@@ -119,13 +146,29 @@ function stepsOf({ op, filter, shape, bias, stride, padding, groups, size, activ
     const first = h * w > 1 ? [channelsFirst(x)] : []
     const flat = { shape: [n, h * w * c] }
     const lengths = { shape: [2], data: Int32Array.from(flat.shape) }
-    return [...first, { code: OPERATOR.reshape, inputs: [first[0]?.output ?? x, lengths], output: flat, options: { type: OPTIONS.reshape, fields: [] } }]
+    return [
+      ...first,
+      {
+        code: OPERATOR.reshape,
+        inputs: [first[0]?.output ?? x, lengths],
+        output: flat,
+        options: { type: OPTIONS.reshape, fields: [] },
+      },
+    ]
   }
   if (op === 'globalAvgPool') return globalPool(x)
   // Behind relu zeros are no more than any number: padding of the networks here.
-  if (op.endsWith('Pool')) return sliding(x, { ...window, op: `${op}2d`, window: pair(size), padsZeros: op === 'maxPool' })
+  if (op.endsWith('Pool'))
+    return sliding(x, { ...window, op: `${op}2d`, window: pair(size), padsZeros: op === 'maxPool' })
   if (op === 'add') {
-    return [{ code: OPERATOR.add, inputs, output: { shape: x.shape }, options: { type: OPTIONS.add, fields: [window.activation] } }]
+    return [
+      {
+        code: OPERATOR.add,
+        inputs,
+        output: { shape: x.shape },
+        options: { type: OPTIONS.add, fields: [window.activation] },
+      },
+    ]
   }
   if (op === 'concat') {
     const output = { shape: [...x.shape.slice(0, 3), inputs.reduce((sum, { shape }) => sum + shape[3], 0)] }
@@ -138,12 +181,24 @@ function stepsOf({ op, filter, shape, bias, stride, padding, groups, size, activ
 function channelsFirst(x) {
   const [n, h, w, c] = x.shape
   const order = { shape: [4], data: Int32Array.of(0, 3, 1, 2) }
-  return { code: OPERATOR.transpose, inputs: [x, order], output: { shape: [n, c, h, w] }, options: { type: OPTIONS.transpose, fields: [] } }
+  return {
+    code: OPERATOR.transpose,
+    inputs: [x, order],
+    output: { shape: [n, c, h, w] },
+    options: { type: OPTIONS.transpose, fields: [] },
+  }
 }
 
 function linear(x, { activation = 0 }, weight, bias) {
   const output = { shape: [x.shape[0], weight.shape[0]] }
-  return [{ code: OPERATOR.linear, inputs: [x, weight, bias], output, options: { type: OPTIONS.linear, fields: [activation] } }]
+  return [
+    {
+      code: OPERATOR.linear,
+      inputs: [x, weight, bias],
+      output,
+      options: { type: OPTIONS.linear, fields: [activation] },
+    },
+  ]
 }
 
 function elementwise(x, { op }) {
@@ -157,12 +212,21 @@ function elementwise(x, { op }) {
 function globalPool(x) {
   const [n, , , c] = x.shape
   const axes = { shape: [2], data: Int32Array.of(1, 2) }
-  return [{ code: OPERATOR.globalAvgPool2d, inputs: [x, axes], output: { shape: [n, 1, 1, c] }, options: { type: OPTIONS.reducer, fields: [1] } }]
+  return [
+    {
+      code: OPERATOR.globalAvgPool2d,
+      inputs: [x, axes],
+      output: { shape: [n, 1, 1, c] },
+      options: { type: OPTIONS.reducer, fields: [1] },
+    },
+  ]
 }
 
 function transposed(x, { filter, window, stride, padding, outputPadding, groups }, weight, bias) {
   const [n, h, w] = x.shape
-  const same = window.every((size, i) => size - stride[i] === 2 * padding[i]) && outputPadding.every((extra) => extra === 0)
+  const same =
+    window.every((size, i) => size - stride[i] === 2 * padding[i]) &&
+    outputPadding.every((extra) => extra === 0)
   if (groups > 1 || (!same && padding.some((p) => p > 0))) return
   const [oh, ow] = [h, w].map((length, i) => (length - 1) * stride[i] + window[i] - 2 * padding[i])
   const y = { shape: [n, oh, ow, filter[3]] }
@@ -171,8 +235,16 @@ function transposed(x, { filter, window, stride, padding, outputPadding, groups 
   return [{ code: OPERATOR.convTranspose2d, inputs: [shape, weight, x, bias], output: y, options }]
 }
 
-/** Convolution and pooling. Padding that is not TensorFlow's goes into an operator of its own, which XNNPACK fuses where it can. */
-function sliding(x, { op, kind, window, stride, padding, dilation, activation = 0, padsZeros = !op.includes('Pool') }, weight, bias) {
+/**
+ * Convolution and pooling. Padding that is not TensorFlow's goes into an operator of its own, which XNNPACK
+ * fuses where it can.
+ */
+function sliding(
+  x,
+  { op, kind, window, stride, padding, dilation, activation = 0, padsZeros = !op.includes('Pool') },
+  weight,
+  bias,
+) {
   const [n, h, w, c] = x.shape
   const reach = window.map((size, i) => dilation[i] * (size - 1) + 1)
   const [oh, ow] = [h, w].map((length, i) => Math.floor((length + 2 * padding[i] - reach[i]) / stride[i]) + 1)
@@ -183,9 +255,17 @@ function sliding(x, { op, kind, window, stride, padding, dilation, activation = 
   if (!unpadded && !same) {
     // Zeros are not the least of a maximum, nor left out of a mean.
     if (!padsZeros) return
-    const sides = { shape: [4, 2], data: Int32Array.from([0, 0, padding[0], padding[0], padding[1], padding[1], 0, 0]) }
+    const sides = {
+      shape: [4, 2],
+      data: Int32Array.from([0, 0, padding[0], padding[0], padding[1], padding[1], 0, 0]),
+    }
     from = { shape: [n, h + 2 * padding[0], w + 2 * padding[1], c] }
-    steps.push({ code: OPERATOR.pad, inputs: [x, sides], output: from, options: { type: OPTIONS.pad, fields: [] } })
+    steps.push({
+      code: OPERATOR.pad,
+      inputs: [x, sides],
+      output: from,
+      options: { type: OPTIONS.pad, fields: [] },
+    })
   }
   const walk = [same ? SAME : VALID, stride[1], stride[0]]
   if (!weight) {
@@ -194,9 +274,14 @@ function sliding(x, { op, kind, window, stride, padding, dilation, activation = 
   }
   const spread = [activation, dilation[1], dilation[0]]
   const depthwise = kind.startsWith('depthwise')
-  const options = depthwise ? { type: OPTIONS.depthwise, fields: [...walk, 1, ...spread] } : { type: OPTIONS.conv2d, fields: [...walk, ...spread] }
+  const options = depthwise
+    ? { type: OPTIONS.depthwise, fields: [...walk, 1, ...spread] }
+    : { type: OPTIONS.conv2d, fields: [...walk, ...spread] }
   const output = { shape: [n, oh, ow, weight.shape[depthwise ? 3 : 0]] }
-  return [...steps, { code: depthwise ? OPERATOR.depthwise : OPERATOR.conv2d, inputs: [from, weight, bias], output, options }]
+  return [
+    ...steps,
+    { code: depthwise ? OPERATOR.depthwise : OPERATOR.conv2d, inputs: [from, weight, bias], output, options },
+  ]
 }
 
 /** A matrix [rows, columns] -> [columns, rows] */

@@ -15,13 +15,20 @@ export const peers = [
   async () => {
     const tf = require('@tensorflow/tfjs-core')
     const wasm = require('@tensorflow/tfjs-backend-wasm')
-    wasm.setWasmPaths(`${join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist')}/`)
+    wasm.setWasmPaths(
+      `${join(dirname(require.resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist')}/`,
+    )
     wasm.setThreadsCount(1)
     await tf.setBackend('wasm')
     return tfjs(tf)
   },
   async () => {
     const ort = await import('onnxruntime-node')
-    return onnxruntime(ort, { name: 'onnxruntime-node', version: ort.env.versions.node, provider: 'cpu', native: true })
+    return onnxruntime(ort, {
+      name: 'onnxruntime-node',
+      version: ort.env.versions.node,
+      provider: 'cpu',
+      native: true,
+    })
   },
 ]

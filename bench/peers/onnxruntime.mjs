@@ -1,13 +1,22 @@
 /**
- * ONNX Runtime, in WebAssembly and native: the same API, a model of one layer. Every call copies inputs in and outputs out; to time the kernels by
- * themselves a second model has its input as a default that stays inside, and gives a single element of its output.
+ * ONNX Runtime, in WebAssembly and native: the same API, a model of one layer. Every call copies inputs in
+ * and outputs out; to time the kernels by themselves a second model has its input as a default that stays
+ * inside, and gives a single element of its output.
  */
 import { writeModel } from '../../dist/nn.js'
 
-/** @param ort onnxruntime-web or onnxruntime-node, set to one thread @returns {import('../compare.mjs').Contender} */
+/**
+ * @param ort onnxruntime-web or onnxruntime-node, set to one thread @returns
+ * {import('../compare.mjs').Contender}
+ */
 export function onnxruntime(ort, { name, version, native, provider }) {
   const session = (model) =>
-    ort.InferenceSession.create(model, { executionProviders: [provider], intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 })
+    ort.InferenceSession.create(model, {
+      executionProviders: [provider],
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+    })
   return {
     name,
     version,
@@ -16,17 +25,31 @@ export function onnxruntime(ort, { name, version, native, provider }) {
     async network({ input }, bytes, photo) {
       const whole = await session(bytes)
       const feeds = { [whole.inputNames[0]]: new ort.Tensor('float32', photo, input) }
-      return { run: async () => (await whole.run(feeds))[whole.outputNames[0]].data, dispose: () => whole.release() }
+      return {
+        run: async () => (await whole.run(feeds))[whole.outputNames[0]].data,
+        dispose: () => whole.release(),
+      }
     },
     async prepare(problem, data) {
       const layer = layerOf(problem, data)
       if (!layer) return
       const { nodes, constants, x, rank } = layer
-      const whole = await session(writeModel({ nodes, initializers: constants, inputs: [x], outputs: [{ name: 'y' }] }))
+      const whole = await session(
+        writeModel({ nodes, initializers: constants, inputs: [x], outputs: [{ name: 'y' }] }),
+      )
       const cut = { op: 'Slice', inputs: ['y', 'starts', 'ends'], outputs: ['corner'] }
-      const bounds = ['starts', 'ends'].map((name, i) => ({ name, shape: [rank], data: new BigInt64Array(rank).fill(BigInt(i)) }))
+      const bounds = ['starts', 'ends'].map((name, i) => ({
+        name,
+        shape: [rank],
+        data: new BigInt64Array(rank).fill(BigInt(i)),
+      }))
       const inside = await session(
-        writeModel({ nodes: [...nodes, cut], initializers: [...constants, ...bounds, x], inputs: [x], outputs: [{ name: 'corner' }] }),
+        writeModel({
+          nodes: [...nodes, cut],
+          initializers: [...constants, ...bounds, x],
+          inputs: [x],
+          outputs: [{ name: 'corner' }],
+        }),
       )
       const feeds = { x: new ort.Tensor('float32', x.data, x.shape) }
       return {
@@ -51,10 +74,19 @@ function layerOf({ op, input, filter, window, stride, padding, dilation, outputP
   const bias = filter && { name: 'b', shape: [data.bias.length], data: data.bias }
   if (op === 'linear') {
     const weight = { name: 'w', shape: filter, data: data.filter }
-    return { nodes: [node('Gemm', ['x', 'w', 'b'])], constants: [weight, bias], rank: 2, x: { name: 'x', shape: input, data: data.x } }
+    return {
+      nodes: [node('Gemm', ['x', 'w', 'b'])],
+      constants: [weight, bias],
+      rank: 2,
+      x: { name: 'x', shape: input, data: data.x },
+    }
   }
   const [n, h, w, c] = input
-  const channelsFirst = { channelsFirst: true, rank: 4, x: { name: 'x', shape: [n, c, h, w], data: toChannelsFirst(data.x, input) } }
+  const channelsFirst = {
+    channelsFirst: true,
+    rank: 4,
+    x: { name: 'x', shape: [n, c, h, w], data: toChannelsFirst(data.x, input) },
+  }
   const sliding = { kernel_shape: window, strides: stride, pads: [...padding, ...padding] }
   if (filter) {
     const [kh, kw, a, b] = filter
@@ -65,12 +97,23 @@ function layerOf({ op, input, filter, window, stride, padding, dilation, outputP
       shape: transposed ? [a, b, kh, kw] : [b, a, kh, kw],
       data: permute(data.filter, filter, transposed ? [2, 3, 0, 1] : [3, 2, 0, 1]),
     }
-    const attributes = { ...sliding, dilations: dilation, group: groups, ...(transposed ? { output_padding: outputPadding } : {}) }
-    return { ...channelsFirst, nodes: [node(transposed ? 'ConvTranspose' : 'Conv', ['x', 'w', 'b'], attributes)], constants: [weight, bias] }
+    const attributes = {
+      ...sliding,
+      dilations: dilation,
+      group: groups,
+      ...(transposed ? { output_padding: outputPadding } : {}),
+    }
+    return {
+      ...channelsFirst,
+      nodes: [node(transposed ? 'ConvTranspose' : 'Conv', ['x', 'w', 'b'], attributes)],
+      constants: [weight, bias],
+    }
   }
   if (op === 'maxPool2d') return { ...channelsFirst, nodes: [node('MaxPool', ['x'], sliding)], constants: [] }
-  if (op === 'avgPool2d') return { ...channelsFirst, nodes: [node('AveragePool', ['x'], sliding)], constants: [] }
-  if (op === 'globalAvgPool2d') return { ...channelsFirst, nodes: [node('GlobalAveragePool', ['x'])], constants: [] }
+  if (op === 'avgPool2d')
+    return { ...channelsFirst, nodes: [node('AveragePool', ['x'], sliding)], constants: [] }
+  if (op === 'globalAvgPool2d')
+    return { ...channelsFirst, nodes: [node('GlobalAveragePool', ['x'])], constants: [] }
   const bound = (name, number) => ({ name, shape: [], data: Float32Array.of(number) })
   const elementwise = {
     relu: [node('Relu', ['x'])],

@@ -1,4 +1,7 @@
-/** TensorFlow.js with its plain JavaScript backend and all its gradients, which its builds for Node leave out: bundled from its modules. */
+/**
+ * TensorFlow.js with its plain JavaScript backend and all its gradients, which its builds for Node leave out:
+ * bundled from its modules.
+ */
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -9,10 +12,21 @@ const ENTRY = `
   import '@tensorflow/tfjs-backend-cpu'
   export * from '@tensorflow/tfjs-core'`
 
-/** @param {string} outfile where the bundle goes, a .cjs @returns {Promise<typeof import('@tensorflow/tfjs-core')>} */
+/**
+ * @param {string} outfile where the bundle goes, a .cjs @returns {Promise<typeof
+ * import('@tensorflow/tfjs-core')>}
+ */
 export async function tensorflow(outfile) {
   const stdin = { contents: ENTRY, resolveDir: join(import.meta.dirname, '..') }
-  await build({ stdin, outfile, bundle: true, platform: 'node', format: 'cjs', mainFields: ['module', 'main'], logLevel: 'error' })
+  await build({
+    stdin,
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    mainFields: ['module', 'main'],
+    logLevel: 'error',
+  })
   const tf = createRequire(import.meta.url)(outfile)
   // Else it says that another package would be faster.
   tf.env().set('IS_NODE', false)

@@ -1,7 +1,10 @@
 /** TensorFlow.js on its WebAssembly backend. Tensors stay in its memory: a run copies nothing. */
 import { joined } from '../networks.mjs'
 
-/** @param tf @tensorflow/tfjs-core, its wasm backend ready and set to one thread @returns {import('../compare.mjs').Contender} */
+/**
+ * @param tf @tensorflow/tfjs-core, its wasm backend ready and set to one thread @returns
+ * {import('../compare.mjs').Contender}
+ */
 export function tfjs(tf) {
   return {
     name: 'tfjs-wasm',
@@ -15,12 +18,16 @@ export function tfjs(tf) {
         return tensor
       }
       const x = keep(tf.tidy(() => tf.transpose(tf.tensor(photo, [n, c, h, w]), [0, 2, 3, 1])))
-      const steps = joined(layers, ['conv', 'linear']).map((layer) => ({ layer, call: layerOf(tf, layer, keep) }))
+      const steps = joined(layers, ['conv', 'linear']).map((layer) => ({
+        layer,
+        call: layerOf(tf, layer, keep),
+      }))
       const last = layers.at(-1).y
       const run = async () => {
         const y = tf.tidy(() => {
           const values = new Map([[0, x]])
-          for (const { layer, call } of steps) values.set(layer.y, call(...[layer.x].flat().map((id) => values.get(id))))
+          for (const { layer, call } of steps)
+            values.set(layer.y, call(...[layer.x].flat().map((id) => values.get(id))))
           const result = values.get(last)
           return result.rank === 4 ? tf.transpose(result, [0, 3, 1, 2]) : result
         })
@@ -63,12 +70,26 @@ function filterOf(tf, { op, kind, filter }, data) {
   return tf.tensor(data, filter)
 }
 
-function callOf(tf, { op, kind, input, filter, window, stride, padding, dilation, outputPadding }, { x, filter: w, bias }) {
+function callOf(
+  tf,
+  { op, kind, input, filter, window, stride, padding, dilation, outputPadding },
+  { x, filter: w, bias },
+) {
   const [top, left] = padding
-  const pad = top === left ? top : [[0, 0], [top, top], [left, left], [0, 0]] // biome-ignore format: a matrix
+  const pad =
+    top === left
+      ? top
+      : [
+          [0, 0],
+          [top, top],
+          [left, left],
+          [0, 0],
+        ]
   if (op === 'linear') return () => tf.fused.matMul({ a: x, b: w, bias })
-  if (kind.startsWith('depthwise')) return () => tf.fused.depthwiseConv2d({ x, filter: w, strides: stride, pad, dilations: dilation, bias })
-  if (op === 'conv2d') return () => tf.fused.conv2d({ x, filter: w, strides: stride, pad, dilations: dilation, bias })
+  if (kind.startsWith('depthwise'))
+    return () => tf.fused.depthwiseConv2d({ x, filter: w, strides: stride, pad, dilations: dilation, bias })
+  if (op === 'conv2d')
+    return () => tf.fused.conv2d({ x, filter: w, strides: stride, pad, dilations: dilation, bias })
   if (op === 'convTranspose2d') {
     const length = (i) => (input[i + 1] - 1) * stride[i] + window[i] - 2 * padding[i] + outputPadding[i]
     const shape = [input[0], length(0), length(1), filter[3]]
@@ -99,11 +120,26 @@ function layerOf(tf, layer, keep) {
   if (op === 'conv') {
     const depthwise = groups > 1
     // [out, in / groups, h, w] -> [h, w, in, out]; one filter for each channel: [h, w, channels, 1]
-    const w = keep(tf.tidy(() => tf.transpose(tf.tensor(filter, shape), depthwise ? [2, 3, 0, 1] : [2, 3, 1, 0])))
+    const w = keep(
+      tf.tidy(() => tf.transpose(tf.tensor(filter, shape), depthwise ? [2, 3, 0, 1] : [2, 3, 1, 0])),
+    )
     const b = norm ? undefined : keep(tf.tensor1d(bias))
-    const pad = [[0, 0], [padding, padding], [padding, padding], [0, 0]] // biome-ignore format: a matrix
-    const options = { filter: w, strides: stride, pad: padding ? pad : 'valid', bias: b, activation: norm ? undefined : activation }
-    const conv = depthwise ? (x) => tf.fused.depthwiseConv2d({ x, ...options }) : (x) => tf.fused.conv2d({ x, ...options })
+    const pad = [
+      [0, 0],
+      [padding, padding],
+      [padding, padding],
+      [0, 0],
+    ]
+    const options = {
+      filter: w,
+      strides: stride,
+      pad: padding ? pad : 'valid',
+      bias: b,
+      activation: norm ? undefined : activation,
+    }
+    const conv = depthwise
+      ? (x) => tf.fused.depthwiseConv2d({ x, ...options })
+      : (x) => tf.fused.conv2d({ x, ...options })
     if (!norm) return conv
     const [scale, offset, mean, variance] = norm.map((table) => keep(tf.tensor1d(table)))
     return (x) => {
@@ -118,7 +154,14 @@ function layerOf(tf, layer, keep) {
   }
   // The file's order of numbers: channels first.
   if (op === 'flatten') return (x) => tf.reshape(tf.transpose(x, [0, 3, 1, 2]), [x.shape[0], -1])
-  const sides = padding ? [[0, 0], [padding, padding], [padding, padding], [0, 0]] : 'valid' // biome-ignore format: a matrix
+  const sides = padding
+    ? [
+        [0, 0],
+        [padding, padding],
+        [padding, padding],
+        [0, 0],
+      ]
+    : 'valid'
   const calls = {
     maxPool: (x) => tf.maxPool(x, size, stride, sides),
     avgPool: (x) => tf.avgPool(x, size, stride, sides),

@@ -1,12 +1,24 @@
-/** TensorFlow.js on its plain JavaScript backend: its WebAssembly one has no filter gradient of a convolution. */
+/**
+ * TensorFlow.js on its plain JavaScript backend: its WebAssembly one has no filter gradient of a convolution.
+ */
 
-/** One step of bench/learners.mjs's lenet, by plain gradient descent. @param tf @tensorflow/tfjs-core with its cpu backend */
+/**
+ * One step of bench/learners.mjs's lenet, by plain gradient descent. @param tf @tensorflow/tfjs-core with its
+ * cpu backend
+ */
 export function tfjsLenet(tf, { n }) {
   const variable = (shape) => tf.variable(tf.randomUniform(shape, -0.1, 0.1))
   const [w1, b1, w2, b2, w3, b3] = [[3, 3, 1, 8], [8], [3, 3, 8, 16], [16], [784, 10], [10]].map(variable)
   const x = tf.randomUniform([n, 28, 28, 1], -0.5, 0.5)
-  const labels = tf.oneHot(tf.tensor1d(Int32Array.from({ length: n }, (_, i) => i % 10), 'int32'), 10) // biome-ignore format: one line
-  const conv = (input, filter, bias) => tf.maxPool(tf.relu(tf.add(tf.conv2d(input, filter, 1, 'same'), bias)), 2, 2, 'valid')
+  const labels = tf.oneHot(
+    tf.tensor1d(
+      Int32Array.from({ length: n }, (_, i) => i % 10),
+      'int32',
+    ),
+    10,
+  )
+  const conv = (input, filter, bias) =>
+    tf.maxPool(tf.relu(tf.add(tf.conv2d(input, filter, 1, 'same'), bias)), 2, 2, 'valid')
   const loss = () => {
     const logits = tf.add(tf.matMul(tf.reshape(conv(conv(x, w1, b1), w2, b2), [n, 784]), w3), b3)
     return tf.mul(tf.sum(tf.mul(tf.logSoftmax(logits), labels)), -1 / n)

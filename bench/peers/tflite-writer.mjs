@@ -1,9 +1,13 @@
-/** TensorFlow Lite models, as flatbuffers. Field numbers: github.com/tensorflow/tensorflow, tensorflow/compiler/mlir/lite/schema/schema.fbs. */
+/**
+ * TensorFlow Lite models, as flatbuffers. Field numbers: github.com/tensorflow/tensorflow,
+ * tensorflow/compiler/mlir/lite/schema/schema.fbs.
+ */
 import { Builder } from 'flatbuffers'
 
 /**
  * @typedef {{ shape: readonly number[], data?: Float32Array | Int32Array }} Value with data a constant
- * @typedef {{ code: number, inputs: Value[], output: Value, options?: { type: number, fields: number[] } }} Operator options: which member of BuiltinOptions, its fields from 0 on
+ * @typedef {{ code: number, inputs: Value[], output: Value, options?: { type: number, fields: number[] } }}
+ *   Operator options: which member of BuiltinOptions, its fields from 0 on
  */
 
 const FLOAT32 = 0
@@ -38,23 +42,46 @@ export function writeTflite(operators, input, output) {
 
   // Buffer 0 is empty: that of values without data.
   const constants = values.filter(({ data }) => data)
-  const buffers = [table(), ...constants.map(({ data }) => bytes(data)).map((data) => table([0, 'Offset', data]))]
+  const buffers = [
+    table(),
+    ...constants.map(({ data }) => bytes(data)).map((data) => table([0, 'Offset', data])),
+  ]
   const tensors = values.map((value, i) => {
     const shape = integers(value.shape)
     const name = b.createString(`value${i}`)
     const type = value.data instanceof Int32Array ? INT32 : FLOAT32
-    return table([0, 'Offset', shape], [1, 'Int8', type], [2, 'Int32', constants.indexOf(value) + 1], [3, 'Offset', name])
+    return table(
+      [0, 'Offset', shape],
+      [1, 'Int8', type],
+      [2, 'Int32', constants.indexOf(value) + 1],
+      [3, 'Offset', name],
+    )
   })
   const nodes = operators.map(({ code, inputs, output, options }) => {
     const [from, to] = [indices(inputs), indices([output])]
     const settings = options && table(...options.fields.map((value, field) => [field, 'Int32', value]))
-    const chosen = options ? [[3, 'Int8', options.type], [4, 'Offset', settings]] : [] // biome-ignore format: one line
+    const chosen = options
+      ? [
+          [3, 'Int8', options.type],
+          [4, 'Offset', settings],
+        ]
+      : []
     return table([0, 'Int32', codes.indexOf(code)], [1, 'Offset', from], [2, 'Offset', to], ...chosen)
   })
-  const opcodes = codes.map((code) => table([0, 'Int8', Math.min(code, 127)], [2, 'Int32', 1], [3, 'Int32', code]))
-  const [all, inputs, outputs, steps] = [offsets(tensors), indices([input]), indices([output]), offsets(nodes)]
+  const opcodes = codes.map((code) =>
+    table([0, 'Int8', Math.min(code, 127)], [2, 'Int32', 1], [3, 'Int32', code]),
+  )
+  const [all, inputs, outputs, steps] = [
+    offsets(tensors),
+    indices([input]),
+    indices([output]),
+    offsets(nodes),
+  ]
   const graph = table([0, 'Offset', all], [1, 'Offset', inputs], [2, 'Offset', outputs], [3, 'Offset', steps])
   const [codeList, graphs, bufferList] = [offsets(opcodes), offsets([graph]), offsets(buffers)]
-  b.finish(table([0, 'Int32', 3], [1, 'Offset', codeList], [2, 'Offset', graphs], [4, 'Offset', bufferList]), 'TFL3')
+  b.finish(
+    table([0, 'Int32', 3], [1, 'Offset', codeList], [2, 'Offset', graphs], [4, 'Offset', bufferList]),
+    'TFL3',
+  )
   return b.asUint8Array()
 }

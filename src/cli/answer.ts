@@ -1,6 +1,7 @@
 /** What the outputs of a model mean to a person: classes, pictures, or numbers. */
+
+import type { Picture } from '../node/picture.js'
 import type { ModelOutput } from '../onnx/index.js'
-import type { Picture } from './picture.js'
 import { count } from './table.js'
 
 /** A class and how likely it is, from 0 to 1. */
@@ -16,7 +17,10 @@ const SMALLEST = 8
 /** Outputs of no more numbers are printed whole. */
 const FEW = 16
 
-/** The classes of an output [n classes] of one picture, the likeliest first; undefined where it does not look like one. Logits become probabilities. */
+/**
+ * The classes of an output [n classes] of one picture, the likeliest first; undefined where it does not look
+ * like one. Logits become probabilities.
+ */
 export function classesOf(output: ModelOutput): Class[] | undefined {
   const { shape, type } = output
   const long = shape.filter((length) => length !== 1)
@@ -27,13 +31,19 @@ export function classesOf(output: ModelOutput): Class[] | undefined {
   const done = values.every((v) => v >= 0) && Math.abs(sum - 1) < NEAR_ONE
   const powers = done ? values : values.map((v) => Math.exp(v - greatest))
   const all = done ? 1 : powers.reduce((a, b) => a + b)
-  return [...powers].map((power, index) => ({ index, probability: power / all })).sort((a, b) => b.probability - a.probability)
+  return [...powers]
+    .map((power, index) => ({ index, probability: power / all }))
+    .sort((a, b) => b.probability - a.probability)
 }
 
-/** An output [1, channels, height, width] or [1, height, width, channels] of 1, 3 or 4 channels as a picture; `range`: the values of black and white. */
+/**
+ * An output [1, channels, height, width] or [1, height, width, channels] of 1, 3 or 4 channels as a picture;
+ * `range`: the values of black and white.
+ */
 export function pictureOf(output: ModelOutput, [low, high]: readonly [number, number]): Picture | undefined {
   const { shape, type } = output
-  if (shape.length < 3 || shape.length > 4 || (shape.length === 4 && shape[0] !== 1) || type === 'string') return undefined
+  if (shape.length < 3 || shape.length > 4 || (shape.length === 4 && shape[0] !== 1) || type === 'string')
+    return undefined
   const [a, b, c] = shape.slice(-3) as [number, number, number]
   const channelsFirst = [1, 3, 4].includes(a)
   if (!channelsFirst && ![1, 3, 4].includes(c)) return undefined
@@ -58,7 +68,8 @@ export function shareBeyond(output: ModelOutput, [black, white]: readonly [numbe
   return values.reduce((beyond, v) => beyond + Number(v < least || v > most), 0) / values.length
 }
 
-const number = (value: unknown): string => (typeof value === 'number' ? String(Number(value.toPrecision(4))) : String(value))
+const number = (value: unknown): string =>
+  typeof value === 'number' ? String(Number(value.toPrecision(4))) : String(value)
 
 /** Least, mean and greatest of an output's numbers, or all where they are few. */
 export function numbersOf(output: ModelOutput): string {
@@ -85,6 +96,7 @@ export function parseLabels(text: string): string[] {
   if (trimmed.startsWith('[')) return JSON.parse(trimmed).map(String)
   if (!trimmed.startsWith('{')) return trimmed.split(/\r?\n/)
   const names: string[] = []
-  for (const [, index, , name] of trimmed.matchAll(/["']?(\d+)["']?\s*:\s*(["'])((?:\\.|(?!\2).)*)\2/g)) names[Number(index)] = name!.replace(/\\(.)/g, '$1')
+  for (const [, index, , name] of trimmed.matchAll(/["']?(\d+)["']?\s*:\s*(["'])((?:\\.|(?!\2).)*)\2/g))
+    names[Number(index)] = name!.replace(/\\(.)/g, '$1')
   return names
 }

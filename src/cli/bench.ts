@@ -36,7 +36,10 @@ interface Start {
   contenders: { name: string; version: 'simd128' | 'relaxed'; threads: number }[]
 }
 
-function algorithmOf({ op, input, filter, stride, padding, dilation, groups }: Problem, simd: 'simd128' | 'relaxed'): string {
+function algorithmOf(
+  { op, input, filter, stride, padding, dilation, groups }: Problem,
+  simd: 'simd128' | 'relaxed',
+): string {
   if (op !== 'conv2d') return ''
   const sides = padding.map((side) => [side, side]) as [[number, number], [number, number]]
   return planConv2d(input, filter!, { stride, padding: sides, dilation, groups, simd }).algorithm
@@ -64,7 +67,11 @@ function cells(row: Row, { peak, contenders }: Start): string[] {
   return [row.name, row.kind, row.algorithm, milliseconds(own.ms), ...rate, ...more]
 }
 
-async function measured(problems: Problem[], threads: number, simd: 'simd128' | 'relaxed' | undefined): Promise<{ start: Start; rows: Row[] }> {
+async function measured(
+  problems: Problem[],
+  threads: number,
+  simd: 'simd128' | 'relaxed' | undefined,
+): Promise<{ start: Start; rows: Row[] }> {
   const peak = async (build: string) => readFileSync(new URL(`peak-${build}.wasm`, import.meta.url))
   // Every op by its name, without an object of them in the core.
   const library = await import('../index.js')
@@ -110,18 +117,29 @@ quarter of a minute; other programs that run meanwhile show in the numbers.
     if (positionals.length) throw wrongUsage(`bench takes options alone, got '${positionals[0]}'`)
     const threads = parseThreads(values.threads) ?? 1
     const simd = values.simd as 'simd128' | 'relaxed' | undefined
-    if (simd !== undefined && simd !== 'simd128' && simd !== 'relaxed') throw wrongUsage(`--simd takes simd128 or relaxed, got '${simd}'`)
-    const problems = parseLayers(LAYERS).filter(({ kind, names }) => [kind, ...names].some((word) => word.includes(values.only)))
+    if (simd !== undefined && simd !== 'simd128' && simd !== 'relaxed')
+      throw wrongUsage(`--simd takes simd128 or relaxed, got '${simd}'`)
+    const problems = parseLayers(LAYERS).filter(({ kind, names }) =>
+      [kind, ...names].some((word) => word.includes(values.only)),
+    )
     if (!problems.length) throw wrongUsage(`no layer has '${values.only}' in its name or kind`)
     const { start, rows } = await measured(problems, threads, simd)
     if (values.json) console.log(JSON.stringify({ filterbank: version, ...start, rows }, null, 1))
     else {
-      const more: Column[] = threads > 1 ? [{ head: `${threads} threads`, kind: 'number' }, { head: 'gain', kind: 'number' }] : [] // biome-ignore format: one line
+      const more: Column[] =
+        threads > 1
+          ? [
+              { head: `${threads} threads`, kind: 'number' },
+              { head: 'gain', kind: 'number' },
+            ]
+          : []
       const lines = rows.map((row) => cells(row, start))
       console.log(
         `filterbank ${version}, ${start.contenders[0]!.version} build, Node ${process.versions.node}, one thread${threads > 1 ? ` and ${threads}` : ''}`,
       )
-      console.log(`Peak of one thread: ${start.peak.toFixed(1)} GFLOP/s of multiply-adds\n\n${table([...columns, ...more], lines, process.stdout.columns)}`)
+      console.log(
+        `Peak of one thread: ${start.peak.toFixed(1)} GFLOP/s of multiply-adds\n\n${table([...columns, ...more], lines, process.stdout.columns)}`,
+      )
     }
     return 0
   },

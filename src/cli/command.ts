@@ -21,7 +21,8 @@ export function parse<T extends NonNullable<ParseArgsConfig['options']>>(args: s
 /** `--range -1,1`, which parseArgs would take for an option, as `--range=-1,1`. */
 function joinNegative(args: string[], options: NonNullable<ParseArgsConfig['options']>): string[] {
   const taking = Object.entries(options).filter(([, { type }]) => type === 'string')
-  const nameOf = (arg: string | undefined) => taking.find(([name, { short }]) => arg === `--${name}` || (short && arg === `-${short}`))?.[0]
+  const nameOf = (arg: string | undefined) =>
+    taking.find(([name, { short }]) => arg === `--${name}` || (short && arg === `-${short}`))?.[0]
   const isNegative = (arg: string | undefined) => /^-[.\d]/.test(arg ?? '')
   return args.flatMap((arg, i) => {
     const name = nameOf(arg)
@@ -34,8 +35,10 @@ function joinNegative(args: string[], options: NonNullable<ParseArgsConfig['opti
 export const plural = (n: number, word: string): string => `${n} ${word}${n === 1 ? '' : 's'}`
 
 /** The line that a command starts with: what does the work. */
-export const engineLine = ({ simd, simdReason, threads }: { simd: string; simdReason: string; threads: number }, version: string): string =>
-  `filterbank ${version}, ${simd} build (${simdReason}), ${plural(threads, 'thread')}`
+export const engineLine = (
+  { simd, simdReason, threads }: { simd: string; simdReason: string; threads: number },
+  version: string,
+): string => `filterbank ${version}, ${simd} build (${simdReason}), ${plural(threads, 'thread')}`
 
 /** The result of `fn` and the milliseconds it took. */
 export function timed<T>(fn: () => T): [result: T, milliseconds: string] {

@@ -1,13 +1,25 @@
-/** From a picture to a stack of feature maps: four filters one by one, then as the layer that one convolution makes of them. */
+/**
+ * From a picture to a stack of feature maps: four filters one by one, then as the layer that one convolution
+ * makes of them.
+ */
 import { join } from 'node:path'
 import { borderRule } from '../image/border.js'
-import { featureMaps, filterSheet, fromImageData, highPass, lowPass, type Pixels, sobel, toImageData } from '../image/index.js'
+import {
+  featureMaps,
+  filterSheet,
+  fromImageData,
+  highPass,
+  lowPass,
+  type Pixels,
+  sobel,
+  toImageData,
+} from '../image/index.js'
 import { conv2d, createEngine, type Engine, maxPool2d, relu, type Tensor } from '../index.js'
+import { readPicture, writePicture } from '../node/picture.js'
 import { version } from '../version.js'
 import { type Command, engineLine, parse, timed } from './command.js'
 import { drawing } from './drawing.js'
 import { Failure, wrongUsage } from './failure.js'
-import { readPicture, writePicture } from './picture.js'
 
 /** Standard deviation of the Gaussian in the low-pass and the high-pass. */
 const SIGMA = 2
@@ -38,14 +50,34 @@ const smooth = (i: number): number => Math.max(0, 2 - Math.abs(i))
 
 const filters: Named[] = [
   { name: 'low-pass', apply: (gray) => lowPass(gray, { sigma: SIGMA }), weight: gaussian, zero: 0, gain: 1 },
-  { name: 'high-pass', apply: (gray) => highPass(gray, { sigma: SIGMA }), weight: (x, y) => Number(x === 0 && y === 0) - gaussian(x, y), zero: 0.5, gain: 1 },
-  { name: 'sobel-x', apply: (gray) => sobel(gray, { direction: 'x' }), weight: (x, y) => difference(x) * smooth(y), zero: 0.5, gain: 1 / 4 },
-  { name: 'sobel-y', apply: (gray) => sobel(gray, { direction: 'y' }), weight: (x, y) => smooth(x) * difference(y), zero: 0.5, gain: 1 / 4 },
+  {
+    name: 'high-pass',
+    apply: (gray) => highPass(gray, { sigma: SIGMA }),
+    weight: (x, y) => Number(x === 0 && y === 0) - gaussian(x, y),
+    zero: 0.5,
+    gain: 1,
+  },
+  {
+    name: 'sobel-x',
+    apply: (gray) => sobel(gray, { direction: 'x' }),
+    weight: (x, y) => difference(x) * smooth(y),
+    zero: 0.5,
+    gain: 1 / 4,
+  },
+  {
+    name: 'sobel-y',
+    apply: (gray) => sobel(gray, { direction: 'y' }),
+    weight: (x, y) => smooth(x) * difference(y),
+    zero: 0.5,
+    gain: 1 / 4,
+  },
 ]
 
 /** The four filters side by side: [SIDE, SIDE, 1, 4]. */
 function bankOf(engine: Engine): Tensor {
-  const weights = Array.from({ length: SIDE ** 2 }, (_, i) => filters.map(({ weight }) => weight((i % SIDE) - REACH, Math.floor(i / SIDE) - REACH)))
+  const weights = Array.from({ length: SIDE ** 2 }, (_, i) =>
+    filters.map(({ weight }) => weight((i % SIDE) - REACH, Math.floor(i / SIDE) - REACH)),
+  )
   return engine.tensor(weights.flat(), [SIDE, SIDE, 1, filters.length])
 }
 
@@ -75,7 +107,10 @@ function shown(map: Tensor, { zero, gain }: Named): Pixels {
 /** The greatest difference between a map and a channel of a layer. */
 function distance(map: Tensor, layer: Tensor, channel: number): number {
   const [one, all] = [map.toArray(), layer.toArray()]
-  return one.reduce((most, value, i) => Math.max(most, Math.abs(value - all[i * filters.length + channel]!)), 0)
+  return one.reduce(
+    (most, value, i) => Math.max(most, Math.abs(value - all[i * filters.length + channel]!)),
+    0,
+  )
 }
 
 const shape = (tensor: Tensor): string => `[${tensor.shape.join(', ')}]`
@@ -98,19 +133,24 @@ pooling on it, and writes contact sheets of the maps.
   layer.png          the layer, in the same colours
   relu-pool.png      the layer after ReLU and max pooling`,
   async run(args) {
-    const { values, positionals } = parse(args, { output: { type: 'string', short: 'o', default: 'feature-maps' } })
+    const { values, positionals } = parse(args, {
+      output: { type: 'string', short: 'o', default: 'feature-maps' },
+    })
     if (positionals.length > 1) throw wrongUsage(`demo takes one photo, got ${positionals.length}`)
     const [photo] = positionals
     const picture = photo === undefined ? drawing() : readPicture(photo)
     const { width, height } = picture
-    if (width < 2 || height < 2) throw new Failure(`${photo} is too small for 2x2 pooling: ${width} x ${height} pixels`)
+    if (width < 2 || height < 2)
+      throw new Failure(`${photo} is too small for 2x2 pooling: ${width} x ${height} pixels`)
 
     using engine = await createEngine()
     console.log(`${engineLine(engine, version)}\n`)
     const write = (name: string, pixels: Pixels, about: string, time = '') => {
       const path = join(values.output, name)
       writePicture(path, pixels)
-      console.log(`${path.padEnd(values.output.length + 15)}  ${about.padEnd(48)} ${time.padStart(9)}`.trimEnd())
+      console.log(
+        `${path.padEnd(values.output.length + 15)}  ${about.padEnd(48)} ${time.padStart(9)}`.trimEnd(),
+      )
     }
     write('picture.png', picture, `${width} x ${height}, ${photo ?? 'a test card, drawn for this'}`)
 
@@ -128,11 +168,24 @@ pooling on it, and writes contact sheets of the maps.
       const [layer, time] = timed(() => conv2d(x, bank))
       maps.forEach((map, channel) => {
         const apart = distance(map, layer, channel)
-        if (!(apart <= TOLERANCE)) throw new Failure(`channel ${channel} of the layer is off the ${filters[channel]!.name} by ${apart}: please report this`)
+        if (!(apart <= TOLERANCE))
+          throw new Failure(
+            `channel ${channel} of the layer is off the ${filters[channel]!.name} by ${apart}: please report this`,
+          )
       })
-      write('layer.png', featureMaps(layer, { colors: 'diverging', clip: CLIP }), `conv2d ${shape(x)} -> ${shape(layer)}`, time)
+      write(
+        'layer.png',
+        featureMaps(layer, { colors: 'diverging', clip: CLIP }),
+        `conv2d ${shape(x)} -> ${shape(layer)}`,
+        time,
+      )
       const [pooled, poolTime] = timed(() => maxPool2d(relu(layer), { size: 2 }))
-      write('relu-pool.png', featureMaps(pooled, { clip: CLIP }), `relu, 2x2 max pooling -> ${shape(pooled)}`, poolTime)
+      write(
+        'relu-pool.png',
+        featureMaps(pooled, { clip: CLIP }),
+        `relu, 2x2 max pooling -> ${shape(pooled)}`,
+        poolTime,
+      )
     })
     console.log('\nEach filtered image agrees with its channel of the layer.')
     return 0

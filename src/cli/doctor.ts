@@ -14,10 +14,16 @@ function report(facts: Diagnosis): string {
     ['SIMD', yes(facts.simd)],
     ['relaxed SIMD', yes(facts.relaxedSimd)],
     ['shared memory', yes(facts.sharedMemory)],
-    ['cross-origin isolated', facts.crossOriginIsolated === undefined ? 'not a page' : yes(facts.crossOriginIsolated)],
+    [
+      'cross-origin isolated',
+      facts.crossOriginIsolated === undefined ? 'not a page' : yes(facts.crossOriginIsolated),
+    ],
   ]
   const lines = rows.map(([name, value]) => `${name.padEnd(22)} ${value}`)
-  return [...lines, ...(facts.advice.length ? ['', ...facts.advice.map((sentence) => `- ${sentence}.`)] : [])].join('\n')
+  return [
+    ...lines,
+    ...(facts.advice.length ? ['', ...facts.advice.map((sentence) => `- ${sentence}.`)] : []),
+  ].join('\n')
 }
 
 export const doctor: Command = {

@@ -1,5 +1,7 @@
-/** A test card for the demo: something for every filter to find. Pure arithmetic, the same on every machine. */
-import type { Picture } from './picture.js'
+/**
+ * A test card for the demo: something for every filter to find. Pure arithmetic, the same on every machine.
+ */
+import type { Picture } from '../node/picture.js'
 
 type Color = readonly [number, number, number]
 
@@ -43,12 +45,17 @@ interface Field {
   color(u: number, v: number): Color
 }
 
-const mix = (a: Color, b: Color, t: number): Color => [a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1]), a[2] + t * (b[2] - a[2])]
+const mix = (a: Color, b: Color, t: number): Color => [
+  a[0] + t * (b[0] - a[0]),
+  a[1] + t * (b[1] - a[1]),
+  a[2] + t * (b[2] - a[2]),
+]
 
 const wave = (phase: number): Color => mix(INK, PAPER, 0.5 + 0.5 * Math.cos(phase))
 
 /** cos(k r^2): every frequency in every direction, up to half a cycle a pixel at the middle of each side. */
-const zonePlate = (size: number) => (u: number, v: number) => wave((Math.PI / size) * ((u - size / 2) ** 2 + (v - size / 2) ** 2))
+const zonePlate = (size: number) => (u: number, v: number) =>
+  wave((Math.PI / size) * ((u - size / 2) ** 2 + (v - size / 2) ** 2))
 
 /** Siemens star: edges in every direction. */
 const star = (size: number, spokes: number, top: number) => (u: number, v: number) => {
@@ -58,7 +65,8 @@ const star = (size: number, spokes: number, top: number) => (u: number, v: numbe
 }
 
 /** Bars that grow finer from the start to the end. */
-const bars = (length: number, cycles: number) => (along: number) => (Math.sin(Math.PI * 2 * cycles * (along / length) ** 2) < 0 ? INK : PAPER)
+const bars = (length: number, cycles: number) => (along: number) =>
+  Math.sin(Math.PI * 2 * cycles * (along / length) ** 2) < 0 ? INK : PAPER
 
 const steps = (length: number, colors: readonly Color[]) => (along: number) =>
   colors[Math.min(colors.length - 1, Math.floor((along / length) * colors.length))]!
@@ -109,7 +117,8 @@ export function drawing(): Picture {
   for (let i = 0; i < SIZE * SIZE; i++) data.set(background(Math.floor(i / SIZE)), i * 4)
   for (const field of fields) {
     for (let y = 0; y < field.height; y++) {
-      for (let x = 0; x < field.width; x++) data.set(meanColor(field, x, y), ((field.top + y) * SIZE + field.left + x) * 4)
+      for (let x = 0; x < field.width; x++)
+        data.set(meanColor(field, x, y), ((field.top + y) * SIZE + field.left + x) * 4)
     }
   }
   return { data, width: SIZE, height: SIZE }
@@ -119,7 +128,10 @@ export function drawing(): Picture {
 function meanColor(field: Field, x: number, y: number): Color {
   let [r, g, b] = [0, 0, 0]
   for (let sample = 0; sample < SAMPLES ** 2; sample++) {
-    const color = field.color(x + ((sample % SAMPLES) + 0.5) / SAMPLES, y + (Math.floor(sample / SAMPLES) + 0.5) / SAMPLES)
+    const color = field.color(
+      x + ((sample % SAMPLES) + 0.5) / SAMPLES,
+      y + (Math.floor(sample / SAMPLES) + 0.5) / SAMPLES,
+    )
     r += color[0]
     g += color[1]
     b += color[2]

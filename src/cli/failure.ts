@@ -1,4 +1,6 @@
-/** What went wrong, in one line for a person. Anything else that is thrown is a fault of filterbank itself. */
+/**
+ * What went wrong, in one line for a person. Anything else that is thrown is a fault of filterbank itself.
+ */
 export class Failure extends Error {
   constructor(
     message: string,

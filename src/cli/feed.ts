@@ -1,14 +1,17 @@
 /** A picture as what a model takes in. */
 import { fromImageData, type Pixels } from '../image/index.js'
 import { type Engine, type Tensor, transpose } from '../index.js'
+import type { Picture } from '../node/picture.js'
+import { isFloat, toUser } from '../onnx/file/types.js'
 import type { Model, ModelInput, Port } from '../onnx/index.js'
-import { isFloat, toUser } from '../onnx/types.js'
 import { Failure, wrongUsage } from './failure.js'
 import { parseNumbers, printPort } from './model.js'
-import type { Picture } from './picture.js'
 import { middle, resample } from './resample.js'
 
-/** An input that takes pictures: [n, channels, height, width], [n, height, width, channels], or either without n. */
+/**
+ * An input that takes pictures: [n, channels, height, width], [n, height, width, channels], or either without
+ * n.
+ */
 export interface PictureInput {
   port: Port
   channels: 1 | 3 | 4
@@ -28,7 +31,9 @@ function pictureInput(port: Port): PictureInput | undefined {
   const channelsFirst = isChannels(a) || !isChannels(c)
   const channels = channelsFirst ? a : c
   if (typeof channels === 'number' && !isChannels(channels)) return undefined
-  const [height, width] = (channelsFirst ? [b, c] : [a, b]).map((length) => (typeof length === 'number' ? length : undefined))
+  const [height, width] = (channelsFirst ? [b, c] : [a, b]).map((length) =>
+    typeof length === 'number' ? length : undefined,
+  )
   return { port, channels: isChannels(channels) ? channels : 3, channelsFirst, width, height }
 }
 
@@ -39,7 +44,10 @@ export function onlyInput(path: string, { inputs }: Model): PictureInput {
     throw new Failure(`run gives a model one picture, and ${path} takes ${inputs.length} inputs: ${list}`)
   }
   const input = pictureInput(inputs[0]!)
-  if (!input) throw new Failure(`${path} takes ${inputs[0]!.name} ${printPort(inputs[0]!)}, which is no picture of 1, 3 or 4 channels`)
+  if (!input)
+    throw new Failure(
+      `${path} takes ${inputs[0]!.name} ${printPort(inputs[0]!)}, which is no picture of 1, 3 or 4 channels`,
+    )
   return input
 }
 
@@ -62,11 +70,15 @@ interface ScalingOptions {
 
 export function parseRange(option: string, text: string): [low: number, high: number] {
   const numbers = parseNumbers(option, text)
-  if (numbers.length !== 2 || numbers[0] === numbers[1]) throw wrongUsage(`--${option} takes the values of black and white, as 0,255, got '${text}'`)
+  if (numbers.length !== 2 || numbers[0] === numbers[1])
+    throw wrongUsage(`--${option} takes the values of black and white, as 0,255, got '${text}'`)
   return numbers as [number, number]
 }
 
-export function scalingOf({ channels, port }: PictureInput, { range, mean = '0', std = '1', bgr = false }: ScalingOptions): Scaling {
+export function scalingOf(
+  { channels, port }: PictureInput,
+  { range, mean = '0', std = '1', bgr = false }: ScalingOptions,
+): Scaling {
   const each = (option: string, text: string): number[] => {
     const numbers = parseNumbers(option, text)
     const many = channels === 1 ? 'one number' : `one number or ${channels}`
@@ -81,11 +93,18 @@ export function scalingOf({ channels, port }: PictureInput, { range, mean = '0',
 }
 
 /** A picture at the size that the input wants: `size` where the file leaves it open, else its own. */
-export function fitted(picture: Picture, input: PictureInput, size: { width: number; height: number } | undefined, crop: boolean): Picture {
+export function fitted(
+  picture: Picture,
+  input: PictureInput,
+  size: { width: number; height: number } | undefined,
+  crop: boolean,
+): Picture {
   const { port } = input
   for (const side of ['width', 'height'] as const) {
     if (size && input[side] !== undefined && input[side] !== size[side])
-      throw new Failure(`--size ${size.width}x${size.height} does not fit ${port.name}, which is ${printPort(port)}`)
+      throw new Failure(
+        `--size ${size.width}x${size.height} does not fit ${port.name}, which is ${printPort(port)}`,
+      )
   }
   const width = input.width ?? size?.width ?? picture.width
   const height = input.height ?? size?.height ?? picture.height
@@ -93,7 +112,12 @@ export function fitted(picture: Picture, input: PictureInput, size: { width: num
 }
 
 /** A picture of the right size as the input; where it is a tensor, the caller disposes it. */
-export function feed(engine: Engine, picture: Pixels, { port, channels, channelsFirst }: PictureInput, scaling: Scaling): ModelInput {
+export function feed(
+  engine: Engine,
+  picture: Pixels,
+  { port, channels, channelsFirst }: PictureInput,
+  scaling: Scaling,
+): ModelInput {
   const { low, high, mean, std, bgr } = scaling
   const span = high - low
   // (low + span * v - mean) / std = (v - (mean - low) / span) / (std / span)
@@ -108,7 +132,7 @@ export function feed(engine: Engine, picture: Pixels, { port, channels, channels
   })
   if (isFloat(port.type)) return tensor
   const { shape } = tensor
-  const data = toUser(port.type, tensor.toArray().map(Math.round)) // biome-ignore format: one line
+  const data = toUser(port.type, tensor.toArray().map(Math.round))
   tensor.dispose()
   return { data, shape }
 }

@@ -1,11 +1,11 @@
 import { join, parse as parsePath } from 'node:path'
 import { type Border, fromImageData, type Pixels, toImageData } from '../image/index.js'
 import { createEngine, type Engine } from '../index.js'
+import { readPicture, writePicture } from '../node/picture.js'
 import { version } from '../version.js'
 import { type Command, engineLine, parse, timed } from './command.js'
 import { wrongUsage } from './failure.js'
 import { kernelHelp, parseKernels } from './kernels.js'
-import { readPicture, writePicture } from './picture.js'
 
 const borders: readonly string[] = ['zero', 'replicate', 'reflect', 'reflect101', 'wrap'] satisfies Border[]
 
@@ -47,10 +47,12 @@ Example: filterbank filter photo.jpg --kernel sobel,gaussian:4 -o filtered`,
       border: { type: 'string' },
       gray: { type: 'boolean', default: false },
     })
-    if (!positionals.length) throw wrongUsage('filter needs a photo: filterbank filter photo.png --kernel sobel')
+    if (!positionals.length)
+      throw wrongUsage('filter needs a photo: filterbank filter photo.png --kernel sobel')
     if (!values.kernel) throw wrongUsage('filter needs --kernel: filterbank filter photo.png --kernel sobel')
     const border = values.border as Border | undefined
-    if (border && !borders.includes(border)) throw wrongUsage(`unknown border '${border}'; there are ${borders.join(', ')}`)
+    if (border && !borders.includes(border))
+      throw wrongUsage(`unknown border '${border}'; there are ${borders.join(', ')}`)
     const kernels = values.kernel.flatMap(parseKernels)
 
     using engine = await createEngine()

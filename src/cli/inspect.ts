@@ -5,11 +5,23 @@ import { inspectModel, type LayerSummary, type ModelFacts } from '../onnx/index.
 import { version } from '../version.js'
 import { type Command, engineLine, parse, plural } from './command.js'
 import { Failure } from './failure.js'
-import { checkDimensions, oneModel, openModel, parseDimensions, parseSize, parseThreads, printLengths, printPort, reading, sampleInputs } from './model.js'
+import {
+  checkDimensions,
+  oneModel,
+  openModel,
+  parseDimensions,
+  parseSize,
+  parseThreads,
+  printLengths,
+  printPort,
+  reading,
+  sampleInputs,
+} from './model.js'
 import { progress } from './progress.js'
 import { type Column, count, milliseconds, short, table } from './table.js'
 
-type Layer = ModelFacts['layers'][number] & Partial<Pick<LayerSummary, 'algorithm' | 'kernels' | 'milliseconds' | 'share'>>
+type Layer = ModelFacts['layers'][number] &
+  Partial<Pick<LayerSummary, 'algorithm' | 'kernels' | 'milliseconds' | 'share'>>
 
 /** What is known: by running it, or where that cannot be, by what the file says. */
 interface Findings {
@@ -57,7 +69,10 @@ const measuredColumns: Column[] = [
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 
 /** Of a column: the sum of what is known, or undefined. */
-function sum(layers: readonly Layer[], key: 'parameters' | 'multiplyAdds' | 'milliseconds'): number | undefined {
+function sum(
+  layers: readonly Layer[],
+  key: 'parameters' | 'multiplyAdds' | 'milliseconds',
+): number | undefined {
   const known = layers.flatMap((layer) => layer[key] ?? [])
   return known.length ? known.reduce((a, b) => a + b) : undefined
 }
@@ -69,24 +84,63 @@ function print({ layers, failure }: Findings): string {
     line.multiplyAdds ? short(line.multiplyAdds) : '',
   ]
   const times = ({ algorithm, kernels = [], milliseconds: ms, share }: Partial<Layer>) =>
-    hasTimes ? [algorithm ?? kernels.join(' '), ms === undefined ? '' : milliseconds(ms), share === undefined ? '' : percent(share)] : []
-  const rows = layers.map((layer) => [layer.name, layer.op, layer.shape ? printLengths(layer.shape) : '', ...numbers(layer), ...times(layer)])
-  const total = { parameters: sum(layers, 'parameters') ?? 0, multiplyAdds: sum(layers, 'multiplyAdds'), milliseconds: sum(layers, 'milliseconds'), share: 1 }
+    hasTimes
+      ? [
+          algorithm ?? kernels.join(' '),
+          ms === undefined ? '' : milliseconds(ms),
+          share === undefined ? '' : percent(share),
+        ]
+      : []
+  const rows = layers.map((layer) => [
+    layer.name,
+    layer.op,
+    layer.shape ? printLengths(layer.shape) : '',
+    ...numbers(layer),
+    ...times(layer),
+  ])
+  const total = {
+    parameters: sum(layers, 'parameters') ?? 0,
+    multiplyAdds: sum(layers, 'multiplyAdds'),
+    milliseconds: sum(layers, 'milliseconds'),
+    share: 1,
+  }
   const last = ['total', plural(layers.length, 'layer'), '', ...numbers(total), ...times(total)]
-  const lines = table([...columns, ...(hasTimes ? measuredColumns : [])], [...rows, '-', last], process.stdout.columns)
+  const lines = table(
+    [...columns, ...(hasTimes ? measuredColumns : [])],
+    [...rows, '-', last],
+    process.stdout.columns,
+  )
   return `${lines}\n\n${failure ? `It could not be run, so that what only a run tells is missing: ${failure}` : sentence(total)}`
 }
 
 /** The totals in full. */
-function sentence({ parameters, multiplyAdds = 0, milliseconds: ms }: { parameters: number; multiplyAdds?: number; milliseconds?: number }): string {
+function sentence({
+  parameters,
+  multiplyAdds = 0,
+  milliseconds: ms,
+}: {
+  parameters: number
+  multiplyAdds?: number
+  milliseconds?: number
+}): string {
   const speed = ms ? ` in ${milliseconds(ms)} ms: ${((2 * multiplyAdds) / ms / 1e6).toFixed(1)} GFLOP/s` : ''
   return `${count(parameters)} parameters, ${count(multiplyAdds)} multiply-adds${speed}`
 }
 
-function head(path: string, { opset, producer, inputs, outputs, unsupported }: ModelFacts, chosen: Record<string, number>): string {
-  const ports = [...inputs.map((port) => `  input   ${port.name}  ${printPort(port)}`), ...outputs.map((port) => `  output  ${port.name}  ${printPort(port)}`)]
+function head(
+  path: string,
+  { opset, producer, inputs, outputs, unsupported }: ModelFacts,
+  chosen: Record<string, number>,
+): string {
+  const ports = [
+    ...inputs.map((port) => `  input   ${port.name}  ${printPort(port)}`),
+    ...outputs.map((port) => `  output  ${port.name}  ${printPort(port)}`),
+  ]
   const taken = Object.entries(chosen).map(([name, length]) => `${name} = ${length}`)
-  const missing = unsupported.map(({ op, nodes }) => `  ${op}: ${nodes.slice(0, 5).join(', ')}${nodes.length > 5 ? ` and ${nodes.length - 5} more` : ''}`)
+  const missing = unsupported.map(
+    ({ op, nodes }) =>
+      `  ${op}: ${nodes.slice(0, 5).join(', ')}${nodes.length > 5 ? ` and ${nodes.length - 5} more` : ''}`,
+  )
   return [
     `${path}, opset ${opset}${producer ? `, written by ${producer}` : ''}`,
     ...ports,
@@ -128,7 +182,9 @@ Example: filterbank inspect mobilenet.onnx --threads 1`,
     checkDimensions(options.dimensions, facts.inputs)
     using engine = await createEngine({ threads })
     await engine.started
-    const findings: Findings = facts.unsupported.length ? { layers: facts.layers, chosen: {} } : await measured(engine, path, facts, options)
+    const findings: Findings = facts.unsupported.length
+      ? { layers: facts.layers, chosen: {} }
+      : await measured(engine, path, facts, options)
     if (values.json) {
       const { opset, producer, inputs, outputs, unsupported } = facts
       const total = {
@@ -138,10 +194,28 @@ Example: filterbank inspect mobilenet.onnx --threads 1`,
       }
       const { simd, threads } = engine
       console.log(
-        JSON.stringify({ filterbank: version, simd, threads, model: path, opset, producer, inputs, outputs, unsupported, ...findings, total }, null, 1),
+        JSON.stringify(
+          {
+            filterbank: version,
+            simd,
+            threads,
+            model: path,
+            opset,
+            producer,
+            inputs,
+            outputs,
+            unsupported,
+            ...findings,
+            total,
+          },
+          null,
+          1,
+        ),
       )
     } else {
-      console.log(`${engineLine(engine, version)}\n\n${head(path, facts, findings.chosen)}\n\n${print(findings)}`)
+      console.log(
+        `${engineLine(engine, version)}\n\n${head(path, facts, findings.chosen)}\n\n${print(findings)}`,
+      )
     }
     return 0
   },

@@ -2,10 +2,10 @@
 import { join } from 'node:path'
 import { featureMaps } from '../image/index.js'
 import { avgPool2d, type Engine, transpose } from '../index.js'
+import { writePicture } from '../node/picture.js'
+import { isFloat } from '../onnx/file/types.js'
 import type { LayerSummary, Model, ModelInput, ModelOutput } from '../onnx/index.js'
-import { isFloat } from '../onnx/types.js'
 import { Failure } from './failure.js'
-import { writePicture } from './picture.js'
 import { progress } from './progress.js'
 
 /** Maps of a sheet, and pixels of a side of one: larger layers are cut off, larger maps made smaller. */
@@ -38,7 +38,11 @@ const bytesOf = ({ shape }: LayerSummary): number => 4 * shape!.reduce((size, le
 
 /** Layers of maps [1, channels, height, width], in groups for one run each. */
 function layersOf(model: Model): LayerSummary[][] {
-  const layers = model.summary().filter(({ op, shape }) => shape?.length === 4 && shape[0] === 1 && shape[2]! * shape[3]! > 1 && !moves.has(op))
+  const layers = model
+    .summary()
+    .filter(
+      ({ op, shape }) => shape?.length === 4 && shape[0] === 1 && shape[2]! * shape[3]! > 1 && !moves.has(op),
+    )
   const groups: LayerSummary[][] = []
   let room = 0
   for (const layer of layers) {
@@ -52,7 +56,10 @@ function layersOf(model: Model): LayerSummary[][] {
   return groups
 }
 
-/** Writes a sheet for each layer of a model that ran on `inputs` before, numbered in the order of the run; `say` is told of each. */
+/**
+ * Writes a sheet for each layer of a model that ran on `inputs` before, numbered in the order of the run;
+ * `say` is told of each.
+ */
 export async function writeMaps(
   engine: Engine,
   model: Model,
@@ -71,10 +78,15 @@ export async function writeMaps(
       done++
       const output = outputs[names[0]!]!
       if (!isFloat(output.type)) continue
-      const path = join(directory, `${String(done).padStart(String(all).length, '0')}-${name.replace(/[^\w.-]+/g, '-')}.png`)
+      const path = join(
+        directory,
+        `${String(done).padStart(String(all).length, '0')}-${name.replace(/[^\w.-]+/g, '-')}.png`,
+      )
       writePicture(path, sheetOf(engine, output))
       const channels = shape![1]!
-      say(`${path}  ${op} [${shape!.join(', ')}]${channels > MOST_MAPS ? `, ${MOST_MAPS} of ${channels} maps` : ''}`)
+      say(
+        `${path}  ${op} [${shape!.join(', ')}]${channels > MOST_MAPS ? `, ${MOST_MAPS} of ${channels} maps` : ''}`,
+      )
       line.at(done / all)
     }
   }

@@ -1,5 +1,8 @@
-/** How far something is that takes long, on one line of stderr: nothing where that is no terminal, and nothing of what is done at once. */
-import { disposal } from '../realm.js'
+/**
+ * How far something is that takes long, on one line of stderr: nothing where that is no terminal, and nothing
+ * of what is done at once.
+ */
+import { disposal } from '../core/realm.js'
 
 /** Milliseconds that nobody is told of. */
 const QUIET = 300
@@ -29,7 +32,10 @@ export function progress(what: string, terminal: Terminal = process.stderr): Pro
       last = now
       shown = true
       const filled = Math.round((share ?? 0) * BAR)
-      const bar = share === undefined ? '' : ` [${'='.repeat(filled)}${' '.repeat(BAR - filled)}] ${Math.round(share * 100)} %`
+      const bar =
+        share === undefined
+          ? ''
+          : ` [${'='.repeat(filled)}${' '.repeat(BAR - filled)}] ${Math.round(share * 100)} %`
       terminal.write(`\r\x1b[K${`${what}${bar} ${detail}`.trimEnd().slice(0, (terminal.columns ?? 80) - 1)}`)
     },
     [disposal]() {

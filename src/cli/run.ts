@@ -1,6 +1,7 @@
 /** A model's answer to a photo. */
 import { join, parse as parsePath } from 'node:path'
 import { createEngine, Tensor } from '../index.js'
+import { readBytes, readPicture, writePicture } from '../node/picture.js'
 import type { ModelOutput } from '../onnx/index.js'
 import { version } from '../version.js'
 import { classesOf, numbersOf, parseLabels, pictureOf, shareBeyond } from './answer.js'
@@ -9,7 +10,6 @@ import { Failure, wrongUsage } from './failure.js'
 import { feed, fitted, onlyInput, parseRange, scalingOf, swapped } from './feed.js'
 import { writeMaps } from './maps.js'
 import { oneModel, openModel, parseDimensions, parseSize, printLengths, printPort } from './model.js'
-import { readBytes, readPicture, writePicture } from './picture.js'
 import { progress } from './progress.js'
 
 /** Share of a picture's numbers beyond black and white from which on the range is hardly the right one. */
@@ -25,11 +25,21 @@ function readLabels(path: string): string[] {
 }
 
 /** The likeliest classes, a line each. */
-function printClasses(output: ModelOutput, top: number, labels: readonly string[] | undefined, path: string | undefined): string[] | undefined {
+function printClasses(
+  output: ModelOutput,
+  top: number,
+  labels: readonly string[] | undefined,
+  path: string | undefined,
+): string[] | undefined {
   const classes = classesOf(output)
   if (classes && labels && labels.length !== classes.length)
     throw new Failure(`${path} has ${labels.length} labels, and ${output.name} ${classes.length} classes`)
-  return classes?.slice(0, top).map(({ index, probability }) => `${(100 * probability).toFixed(2).padStart(8)} %  ${labels?.[index] ?? `class ${index}`}`)
+  return classes
+    ?.slice(0, top)
+    .map(
+      ({ index, probability }) =>
+        `${(100 * probability).toFixed(2).padStart(8)} %  ${labels?.[index] ?? `class ${index}`}`,
+    )
 }
 
 export const run: Command = {
@@ -81,10 +91,13 @@ Examples:
       output: { type: 'string', short: 'o', default: '.' },
     })
     const path = oneModel('run', positionals)
-    if (values.image === undefined) throw wrongUsage('run needs --image: filterbank run model.onnx --image photo.jpg')
-    if (!/^[1-9]\d*$/.test(values.top)) throw wrongUsage(`--top takes a number of at least 1, got '${values.top}'`)
+    if (values.image === undefined)
+      throw wrongUsage('run needs --image: filterbank run model.onnx --image photo.jpg')
+    if (!/^[1-9]\d*$/.test(values.top))
+      throw wrongUsage(`--top takes a number of at least 1, got '${values.top}'`)
     const [size, dimensions] = [parseSize(values.size), parseDimensions(values.dimensions)]
-    const outputRange = values['output-range'] === undefined ? undefined : parseRange('output-range', values['output-range'])
+    const outputRange =
+      values['output-range'] === undefined ? undefined : parseRange('output-range', values['output-range'])
     const labels = values.labels === undefined ? undefined : readLabels(values.labels)
     const photo = readPicture(values.image)
 
@@ -97,7 +110,9 @@ Examples:
     const scaling = scalingOf(input, values)
     const picture = fitted(photo, input, size, values.crop)
     const { port } = input
-    console.log(`${values.image}  ${photo.width} x ${photo.height} -> ${picture.width} x ${picture.height}, to ${port.name} ${printPort(port)}`)
+    console.log(
+      `${values.image}  ${photo.width} x ${photo.height} -> ${picture.width} x ${picture.height}, to ${port.name} ${printPort(port)}`,
+    )
 
     const fed = feed(engine, picture, input, scaling)
     const inputs = { [port.name]: fed }
@@ -110,16 +125,24 @@ Examples:
 
     for (const [name, output] of Object.entries(outputs)) {
       const lines = printClasses(output, Number(values.top), labels, values.labels)
-      console.log(`\n${name} ${output.type} ${printLengths(output.shape)}${lines ? '' : `: ${numbersOf(output)}`}`)
+      console.log(
+        `\n${name} ${output.type} ${printLengths(output.shape)}${lines ? '' : `: ${numbersOf(output)}`}`,
+      )
       for (const line of lines ?? []) console.log(line)
       const range = outputRange ?? ([scaling.low, scaling.high] as const)
       const drawn = pictureOf(output, range)
       if (!drawn) continue
-      const target = join(values.output, `${parsePath(values.image).name}-${name.replace(/[^\w.-]+/g, '-')}.png`)
+      const target = join(
+        values.output,
+        `${parsePath(values.image).name}-${name.replace(/[^\w.-]+/g, '-')}.png`,
+      )
       writePicture(target, scaling.bgr ? swapped(drawn) : drawn)
       console.log(`${target}  ${drawn.width} x ${drawn.height}`)
       const beyond = shareBeyond(output, range)
-      if (beyond > MOST_BEYOND) console.log(`hint: ${Math.round(100 * beyond)} % of it lies outside of ${range.join(' to ')}: see --range and --output-range`)
+      if (beyond > MOST_BEYOND)
+        console.log(
+          `hint: ${Math.round(100 * beyond)} % of it lies outside of ${range.join(' to ')}: see --range and --output-range`,
+        )
     }
     if (values['feature-maps'] !== undefined) {
       console.log()

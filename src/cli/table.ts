@@ -14,7 +14,11 @@ const NARROWEST = 8
  * Lines of a table. A row `'-'` is a rule.
  * @param width columns of the terminal; undefined where nobody looks: then nothing is wrapped
  */
-export function table(columns: readonly Column[], rows: readonly (readonly string[] | '-')[], width: number | undefined): string {
+export function table(
+  columns: readonly Column[],
+  rows: readonly (readonly string[] | '-')[],
+  width: number | undefined,
+): string {
   const all = [columns.map(({ head }) => head), ...rows.filter((row) => row !== '-')]
   const widths = columns.map((_, i) => Math.max(...all.map((row) => row[i]!.length)))
   if (width !== undefined) narrow(columns, widths, width)
@@ -39,19 +43,25 @@ function narrow(columns: readonly Column[], widths: number[], width: number): vo
   for (let over = widths.reduce((sum, w) => sum + w + GAP, -GAP) - width; over > 0; over--) {
     let widest = -1
     columns.forEach(({ kind }, i) => {
-      if (kind === 'text' && widths[i]! > NARROWEST && (widest < 0 || widths[i]! > widths[widest]!)) widest = i
+      if (kind === 'text' && widths[i]! > NARROWEST && (widest < 0 || widths[i]! > widths[widest]!))
+        widest = i
     })
     if (widest < 0) return
     widths[widest]!--
   }
 }
 
-/** Pieces of at most `width`, cut behind a space, a sign of punctuation or the small letter before a capital, where there is one in the second half. */
+/**
+ * Pieces of at most `width`, cut behind a space, a sign of punctuation or the small letter before a capital,
+ * where there is one in the second half.
+ */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = []
   let rest = text
   while (rest.length > width) {
-    const ends = [...rest.slice(0, width + 1).matchAll(/(?<=[\s/_.,:+-])|(?<=[a-z])(?=[A-Z])/g)].map(({ index }) => index)
+    const ends = [...rest.slice(0, width + 1).matchAll(/(?<=[\s/_.,:+-])|(?<=[a-z])(?=[A-Z])/g)].map(
+      ({ index }) => index,
+    )
     const last = ends.findLast((end) => end <= width) ?? 0
     const cut = last > width >> 1 ? last : width
     lines.push(rest.slice(0, cut).trimEnd())
@@ -70,4 +80,5 @@ export function short(value: number): string {
   return `${(value / 1000 ** step).toPrecision(3)} ${' KMGT'[step]}`
 }
 
-export const milliseconds = (ms: number): string => (ms < 1 ? ms.toFixed(3) : ms < 10 ? ms.toFixed(2) : ms.toFixed(1))
+export const milliseconds = (ms: number): string =>
+  ms < 1 ? ms.toFixed(3) : ms < 10 ? ms.toFixed(2) : ms.toFixed(1)

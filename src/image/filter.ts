@@ -1,17 +1,19 @@
 /**
- * What all filters share: an image in, an image of the same size out, as a tensor or as bytes. A filter is a plan; this runs it.
+ * What all filters share: an image in, an image of the same size out, as a tensor or as bytes. A filter is a
+ * plan; this runs it.
  *
- * The kernels (assembly/image.ts) read rows by address. A border is nothing but a list: of rows here, of columns for the sides.
+ * The kernels (assembly/image/filter.ts) read rows by address. A border is nothing but a list: of rows here, of
+ * columns for the sides.
  */
 
-import { type Engine, engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import type { Names } from '../options.js'
-import { arrayName } from '../realm.js'
-import type { Shape } from '../shape.js'
-import { Tensor } from '../tensor.js'
+import { type Engine, engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import type { Names } from '../core/options.js'
+import { arrayName } from '../core/realm.js'
+import type { Shape } from '../core/shape.js'
+import { Tensor } from '../core/tensor.js'
+import { anchorOf, type Context } from '../core/window.js'
 import type { Kernel } from '../wasm/kernels.js'
-import { anchorOf, type Context } from '../window.js'
 import { type Border, borderRule } from './border.js'
 import { integerPlan } from './integers.js'
 import { checkEngine, checkPixels, type OwnPixels, type Pixels, runFromBytes, runToBytes } from './pixels.js'
@@ -22,7 +24,10 @@ export interface FilterOptions {
   border?: Border
   /** The engine to work in, where the image is `{ data, width, height }`; a tensor brings its own. */
   engine?: Engine
-  /** Where the result goes, for `{ data, width, height }`: as long as `data`, and not its memory. By default a new array, which costs as much as a small filter. */
+  /**
+   * Where the result goes, for `{ data, width, height }`: as long as `data`, and not its memory. By default a
+   * new array, which costs as much as a small filter.
+   */
   out?: Uint8ClampedArray<ArrayBuffer>
 }
 
@@ -57,7 +62,10 @@ const STRIP = 32
 const shapeOf = (image: unknown): Shape | undefined => (image instanceof Tensor ? image.shape : undefined)
 
 /** The context of a filter's errors. @internal */
-export const about = (op: string, image: unknown, kernel?: unknown): Context => ({ op, shapes: { image: shapeOf(image), kernel: shapeOf(kernel) } })
+export const about = (op: string, image: unknown, kernel?: unknown): Context => ({
+  op,
+  shapes: { image: shapeOf(image), kernel: shapeOf(kernel) },
+})
 
 /** Checks the image and runs the plan over it. @internal */
 export function applyFilter<Image extends Tensor | Pixels>(
@@ -69,9 +77,24 @@ export function applyFilter<Image extends Tensor | Pixels>(
   const rule = borderRule(border, context)
   if (image instanceof Tensor) {
     const home = engineOf(context.op, { image })
-    check(engine === undefined || engine === home, () => ({ ...context, argument: 'engine', expected: "the image's own", got: 'another' }))
-    check(out === undefined, () => ({ ...context, argument: 'out', expected: 'left out where the image is a tensor', got: show(out) }))
-    check(image.shape.length === 4, () => ({ ...context, argument: 'image', expected: '[n, height, width, channels]', got: `rank ${image.shape.length}` }))
+    check(engine === undefined || engine === home, () => ({
+      ...context,
+      argument: 'engine',
+      expected: "the image's own",
+      got: 'another',
+    }))
+    check(out === undefined, () => ({
+      ...context,
+      argument: 'out',
+      expected: 'left out where the image is a tensor',
+      got: show(out),
+    }))
+    check(image.shape.length === 4, () => ({
+      ...context,
+      argument: 'image',
+      expected: '[n, height, width, channels]',
+      got: `rank ${image.shape.length}`,
+    }))
     return filterTensor(home, image, plan, rule) as Filtered<Image>
   }
   check(typeof image === 'object' && image !== null, () => ({
@@ -81,15 +104,24 @@ export function applyFilter<Image extends Tensor | Pixels>(
     got: show(image),
   }))
   checkPixels(image, 'image', context, [4, 3, 1])
-  check(engine !== undefined, () => ({ ...context, argument: 'engine', expected: 'among the options where the image is not a tensor', got: 'undefined' }))
+  check(engine !== undefined, () => ({
+    ...context,
+    argument: 'engine',
+    expected: 'among the options where the image is not a tensor',
+    got: 'undefined',
+  }))
   checkEngine(engine, context)
   const { length, buffer } = image.data
-  check(out === undefined || (arrayName(out) === 'Uint8ClampedArray' && out.length === length && out.buffer !== buffer), () => ({
-    ...context,
-    argument: 'out',
-    expected: `a Uint8ClampedArray of ${length} bytes in memory other than the image's`,
-    got: out?.buffer === buffer ? "the image's" : show(out),
-  }))
+  check(
+    out === undefined ||
+      (arrayName(out) === 'Uint8ClampedArray' && out.length === length && out.buffer !== buffer),
+    () => ({
+      ...context,
+      argument: 'out',
+      expected: `a Uint8ClampedArray of ${length} bytes in memory other than the image's`,
+      got: out?.buffer === buffer ? "the image's" : show(out),
+    }),
+  )
   return filterBytes(
     engine,
     { data: engine.steady(image.data), width: image.width, height: image.height },
@@ -113,10 +145,23 @@ interface Work {
 }
 
 /** Runs `body` with the lists of a plan in memory, `rows` still to be filled, and gives the memory back. */
-function withWork<T>(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, rule: Rule, restBytes: number, body: (work: Work) => T): T {
+function withWork<T>(
+  engine: Engine,
+  plan: Plan,
+  [n, h, w, c]: Shape4,
+  rule: Rule,
+  restBytes: number,
+  body: (work: Work) => T,
+): T {
   const [kh, kw] = plan.size
   const { weights = [], across = [] } = plan
-  const words = { rows: n * (h + kh - 1), sides: kw - 1, weights: weights.length, across: across.length, zeros: w * c + 4 }
+  const words = {
+    rows: n * (h + kh - 1),
+    sides: kw - 1,
+    weights: weights.length,
+    across: across.length,
+    zeros: w * c + 4,
+  }
   const start = engine.allocate(4 * Object.values(words).reduce((a, b) => a + b) + restBytes)
   try {
     engine.scratch(4 * (plan.planes * ((w + kw - 1) * c + 8) + plan.taps))
@@ -135,7 +180,8 @@ function withWork<T>(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, rule: Rul
     }
     const { i32, f32 } = engine
     const left = anchorOf(kw)
-    for (let i = 0; i < kw - 1; i++) i32[work.sides / 4 + i] = w && rule(i < left ? i - left : i - left + w, w)
+    for (let i = 0; i < kw - 1; i++)
+      i32[work.sides / 4 + i] = w && rule(i < left ? i - left : i - left + w, w)
     const numbers = plan.shifts ? i32 : f32
     numbers.set(weights, work.weights / 4)
     numbers.set(across, work.across / 4)
@@ -198,8 +244,17 @@ function filterTensor(engine: Engine, x: Tensor, plan: Plan, rule: Rule): Tensor
   })
 }
 
-/** A strip of rows at a time, so that memory does not grow with the height: in integers where that is exact enough, else through floats. Alpha stays. */
-function filterBytes(engine: Engine, { data, width: w, height: h }: Pixels, result: Uint8ClampedArray<ArrayBuffer>, plan: Plan, rule: Rule): OwnPixels {
+/**
+ * A strip of rows at a time, so that memory does not grow with the height: in integers where that is exact
+ * enough, else through floats. Alpha stays.
+ */
+function filterBytes(
+  engine: Engine,
+  { data, width: w, height: h }: Pixels,
+  result: Uint8ClampedArray<ArrayBuffer>,
+  plan: Plan,
+  rule: Rule,
+): OwnPixels {
   const kh = plan.size[0]
   const top = anchorOf(kh)
   const strip = Math.min(h, Math.max(STRIP, 2 * kh))
@@ -213,30 +268,37 @@ function filterBytes(engine: Engine, { data, width: w, height: h }: Pixels, resu
   // bytes in [slots], bytes out [strip], floats in [slots], floats out [strip]; each part aligned
   const aligned = (bytes: number) => Math.ceil(bytes / 16) * 16
   const bytesBytes = aligned(slots * rowBytes) + aligned(strip * rowBytes)
-  return withWork(engine, inIntegers ?? plan, [1, strip, w, c], rule, bytesBytes + (inIntegers ? 0 : 4 * rowFloats * (slots + strip)), (work) => {
-    const bytesIn = work.rest
-    const bytesOut = bytesIn + aligned(slots * rowBytes)
-    const floatsIn = bytesIn + bytesBytes
-    const floatsOut = floatsIn + slots * rowFloats * 4
-    const [rowsIn, rowStride] = inIntegers ? [bytesIn, rowBytes] : [floatsIn, rowFloats * 4]
-    const { i32, u8 } = engine
-    for (let start = 0; start < h; start += strip) {
-      const rows = Math.min(strip, h - start)
-      for (let slot = 0; slot < rows + kh - 1; slot++) {
-        const row = rule(start + slot - top, h)
-        if (row >= 0) u8.set(data.subarray(row * rowBytes, (row + 1) * rowBytes), bytesIn + slot * rowBytes)
-        i32[work.rows / 4 + slot] = row < 0 ? work.zeros : rowsIn + slot * rowStride
+  return withWork(
+    engine,
+    inIntegers ?? plan,
+    [1, strip, w, c],
+    rule,
+    bytesBytes + (inIntegers ? 0 : 4 * rowFloats * (slots + strip)),
+    (work) => {
+      const bytesIn = work.rest
+      const bytesOut = bytesIn + aligned(slots * rowBytes)
+      const floatsIn = bytesIn + bytesBytes
+      const floatsOut = floatsIn + slots * rowFloats * 4
+      const [rowsIn, rowStride] = inIntegers ? [bytesIn, rowBytes] : [floatsIn, rowFloats * 4]
+      const { i32, u8 } = engine
+      for (let start = 0; start < h; start += strip) {
+        const rows = Math.min(strip, h - start)
+        for (let slot = 0; slot < rows + kh - 1; slot++) {
+          const row = rule(start + slot - top, h)
+          if (row >= 0) u8.set(data.subarray(row * rowBytes, (row + 1) * rowBytes), bytesIn + slot * rowBytes)
+          i32[work.rows / 4 + slot] = row < 0 ? work.zeros : rowsIn + slot * rowStride
+        }
+        if (inIntegers) runFilter(engine, inIntegers, [1, rows, w, c], work, bytesOut)
+        else {
+          runFromBytes(engine, bytesIn, floatsIn, rows + kh - 1, w, c, BYTE_SCALE, [], packed)
+          runFilter(engine, plan, [1, rows, w, c], work, floatsOut)
+          runToBytes(engine, floatsOut, bytesOut, rows, w, c, packed ? 0 : bytesIn + top * rowBytes, packed)
+        }
+        result.set(u8.subarray(bytesOut, bytesOut + rows * rowBytes), start * rowBytes)
       }
-      if (inIntegers) runFilter(engine, inIntegers, [1, rows, w, c], work, bytesOut)
-      else {
-        runFromBytes(engine, bytesIn, floatsIn, rows + kh - 1, w, c, BYTE_SCALE, [], packed)
-        runFilter(engine, plan, [1, rows, w, c], work, floatsOut)
-        runToBytes(engine, floatsOut, bytesOut, rows, w, c, packed ? 0 : bytesIn + top * rowBytes, packed)
-      }
-      result.set(u8.subarray(bytesOut, bytesOut + rows * rowBytes), start * rowBytes)
-    }
-    return { data: result, width: w, height: h }
-  })
+      return { data: result, width: w, height: h }
+    },
+  )
 }
 
 const BYTE_SCALE = new Array<number>(4).fill(1 / 255)

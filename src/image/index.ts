@@ -19,5 +19,18 @@ export {
   unsharpMask,
 } from './linear.js'
 export { median } from './median.js'
-export { type FromImageDataOptions, fromImageData, type OwnPixels, type Pixels, toImageData } from './pixels.js'
-export { type FeatureMapsOptions, type FilterSheetOptions, featureMaps, filterSheet, type Sheet, type SheetOptions } from './sheet.js'
+export {
+  type FromImageDataOptions,
+  fromImageData,
+  type OwnPixels,
+  type Pixels,
+  toImageData,
+} from './pixels.js'
+export {
+  type FeatureMapsOptions,
+  type FilterSheetOptions,
+  featureMaps,
+  filterSheet,
+  type Sheet,
+  type SheetOptions,
+} from './sheet.js'

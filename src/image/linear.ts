@@ -1,8 +1,10 @@
-/** Filters that weigh the pixels of a window. Each correlates: the window is not flipped. Channels do not mix. */
-import { check, show } from '../errors.js'
-import { checkNumber, checkOptions, isInteger, type Names } from '../options.js'
-import { Tensor } from '../tensor.js'
-import { type Context, pair } from '../window.js'
+/**
+ * Filters that weigh the pixels of a window. Each correlates: the window is not flipped. Channels do not mix.
+ */
+import { check, show } from '../core/errors.js'
+import { checkNumber, checkOptions, isInteger, type Names } from '../core/options.js'
+import { Tensor } from '../core/tensor.js'
+import { type Context, pair } from '../core/window.js'
 import { about, applyFilter, FILTER, type Filtered, type FilterOptions, type Plan } from './filter.js'
 import type { Pixels } from './pixels.js'
 
@@ -11,7 +13,13 @@ const LONGEST = 8191
 
 const windowPlan = (kernel: readonly (readonly number[])[]): Plan => {
   const size = [kernel.length, kernel[0]!.length] as const
-  return { kernel: 'filterWindow', size, planes: size[0] + 1, taps: (size[0] + 1) * size[1], weights: kernel.flat() }
+  return {
+    kernel: 'filterWindow',
+    size,
+    planes: size[0] + 1,
+    taps: (size[0] + 1) * size[1],
+    weights: kernel.flat(),
+  }
 }
 
 const separablePlan = (weights: number[], across: number[], blend?: Plan['blend']): Plan => ({
@@ -26,21 +34,35 @@ const separablePlan = (weights: number[], across: number[], blend?: Plan['blend'
 
 /** exp(-i^2 / (2 sigma^2)) for i from -radius to radius, divided by their sum. */
 function gaussian(sigma: number, size: number | undefined, context: Context): number[] {
-  checkNumber(sigma, 'sigma', (v) => v > 0 && 6 * v < LONGEST - 1, `a number above 0 and below ${(LONGEST - 1) / 6}`, context)
+  checkNumber(
+    sigma,
+    'sigma',
+    (v) => v > 0 && 6 * v < LONGEST - 1,
+    `a number above 0 and below ${(LONGEST - 1) / 6}`,
+    context,
+  )
   const taps = size ?? 2 * Math.ceil(3 * sigma) + 1
-  checkNumber(taps, 'size', (v) => isInteger(v, 1, LONGEST) && v % 2 === 1, `an odd integer from 1 to ${LONGEST}`, context)
+  checkNumber(
+    taps,
+    'size',
+    (v) => isInteger(v, 1, LONGEST) && v % 2 === 1,
+    `an odd integer from 1 to ${LONGEST}`,
+    context,
+  )
   const weights = Array.from({ length: taps }, (_, i) => Math.exp(-(((i - (taps >> 1)) / sigma) ** 2) / 2))
   const sum = weights.reduce((a, b) => a + b)
   return weights.map((weight) => weight / sum)
 }
 
 /**
- * Correlates every channel with one kernel (no flip, as OpenCV's filter2D): y[r, c] = sum over i, j of kernel[i][j] * x[r + i - floor(kh / 2), c + j - floor(kw / 2)].
- * Even sizes are allowed.
+ * Correlates every channel with one kernel (no flip, as OpenCV's filter2D): y[r, c] = sum over i, j of
+ * kernel[i][j] * x[r + i - floor(kh / 2), c + j - floor(kw / 2)]. Even sizes are allowed.
  *
- * @param image [n, height, width, channels], or `{ data, width, height }` with `engine` among the options: then red, green and blue are filtered
- * (or gray, by the number of bytes) as values from 0 to 1, results are clamped and rounded, and alpha stays. Sums of bytes are exact where weights are integers
- * (or quarters, ...), else off by less than 1/16 of a level before they are rounded.
+ * @param image [n, height, width, channels], or `{ data, width, height }` with `engine` among the options:
+ *   then red, green and blue are filtered
+ * (or gray, by the number of bytes) as values from 0 to 1, results are clamped and rounded, and alpha stays.
+ * Sums of bytes are exact where weights are integers (or quarters, ...), else off by less than 1/16 of a
+ * level before they are rounded.
  * @param kernel rows of numbers, or a tensor [kh, kw]
  * @param options border 'reflect101'
  * @returns an image of the same kind and size
@@ -58,11 +80,26 @@ export function filter2d<Image extends Tensor | Pixels>(
 }
 
 /** The rows of a kernel, checked. */
-function kernelRows(image: unknown, kernel: unknown, { engine }: FilterOptions, context: Context): readonly (readonly number[])[] {
+function kernelRows(
+  image: unknown,
+  kernel: unknown,
+  { engine }: FilterOptions,
+  context: Context,
+): readonly (readonly number[])[] {
   if (kernel instanceof Tensor) {
-    check(!kernel.disposed, () => ({ ...context, argument: 'kernel', expected: 'alive', got: 'a disposed tensor' }))
+    check(!kernel.disposed, () => ({
+      ...context,
+      argument: 'kernel',
+      expected: 'alive',
+      got: 'a disposed tensor',
+    }))
     const home = image instanceof Tensor ? image.engine : engine
-    check(kernel.engine === home, () => ({ ...context, argument: 'kernel', expected: 'a tensor of the same engine', got: 'one of another' }))
+    check(kernel.engine === home, () => ({
+      ...context,
+      argument: 'kernel',
+      expected: 'a tensor of the same engine',
+      got: 'one of another',
+    }))
     check(kernel.shape.length === 2 && kernel.size > 0, () => ({
       ...context,
       argument: 'kernel',
@@ -74,7 +111,12 @@ function kernelRows(image: unknown, kernel: unknown, { engine }: FilterOptions, 
     return Array.from({ length: kh }, (_, row) => values.slice(row * kw, (row + 1) * kw))
   }
   const rows: unknown[] = Array.isArray(kernel) ? kernel : []
-  const fail = (got: string) => () => ({ ...context, argument: 'kernel', expected: 'rows of numbers, all of one length, or a tensor [height, width]', got })
+  const fail = (got: string) => () => ({
+    ...context,
+    argument: 'kernel',
+    expected: 'rows of numbers, all of one length, or a tensor [height, width]',
+    got,
+  })
   check(rows.length > 0 && rows.every((row) => Array.isArray(row) && row.length > 0), fail(show(kernel)))
   const lengths = (rows as unknown[][]).map((row) => row.length)
   check(
@@ -96,35 +138,57 @@ export interface GaussianBlurOptions extends FilterOptions {
 const GAUSSIAN: Names<GaussianBlurOptions> = { border: true, engine: true, out: true, size: true }
 
 /**
- * Blurs by a Gaussian of standard deviation `sigma` pixels, cut off at ceil(3 * sigma) and normalised: its weights sum to 1. Separable.
- * Images and errors as in `filter2d`; `sigma` must be positive and finite.
+ * Blurs by a Gaussian of standard deviation `sigma` pixels, cut off at ceil(3 * sigma) and normalised: its
+ * weights sum to 1. Separable. Images and errors as in `filter2d`; `sigma` must be positive and finite.
  * @example const soft = gaussianBlur(photo, 2)
  */
-export function gaussianBlur<Image extends Tensor | Pixels>(image: Image, sigma: number, options: GaussianBlurOptions = {}): Filtered<Image> {
+export function gaussianBlur<Image extends Tensor | Pixels>(
+  image: Image,
+  sigma: number,
+  options: GaussianBlurOptions = {},
+): Filtered<Image> {
   checkOptions('gaussianBlur', options, GAUSSIAN)
   const context = about('gaussianBlur', image)
   const weights = gaussian(sigma, options.size, context)
   return applyFilter(image, options, separablePlan(weights, weights), context)
 }
 
-/** Sides from which sums that are shared beat weights, and up to which their rows fit in memory of a thread. Witness: bench images, box. */
+/**
+ * Sides from which sums that are shared beat weights, and up to which their rows fit in memory of a thread.
+ * Witness: bench images, box.
+ */
 const BOX_FROM = 8
 const BOX_TO = 256
 
 /**
- * The mean of a window of `size` x `size` (or [height, width]) pixels, even sizes too: then the window reaches one pixel further up and left. Separable.
- * Images and errors as in `filter2d`.
+ * The mean of a window of `size` x `size` (or [height, width]) pixels, even sizes too: then the window
+ * reaches one pixel further up and left. Separable. Images and errors as in `filter2d`.
  * @example const soft = boxBlur(photo, 5)
  */
-export function boxBlur<Image extends Tensor | Pixels>(image: Image, size: number | readonly [number, number], options: FilterOptions = {}): Filtered<Image> {
+export function boxBlur<Image extends Tensor | Pixels>(
+  image: Image,
+  size: number | readonly [number, number],
+  options: FilterOptions = {},
+): Filtered<Image> {
   checkOptions('boxBlur', options, FILTER)
   const context = about('boxBlur', image)
   const [kh, kw] = pair(size, 'size', 1, context)
-  check(Math.max(kh, kw) <= LONGEST, () => ({ ...context, argument: 'size', expected: `at most ${LONGEST}`, got: show(size) }))
+  check(Math.max(kh, kw) <= LONGEST, () => ({
+    ...context,
+    argument: 'size',
+    expected: `at most ${LONGEST}`,
+    got: show(size),
+  }))
   const share = 1 / (kh * kw)
   const plan: Plan =
     Math.max(kh, kw) >= BOX_FROM && kh <= BOX_TO
-      ? { kernel: 'filterBox', size: [kh, kw], planes: kh + 13, taps: 4, blend: { keep: 0, gain: share, threshold: 0 } }
+      ? {
+          kernel: 'filterBox',
+          size: [kh, kw],
+          planes: kh + 13,
+          taps: 4,
+          blend: { keep: 0, gain: share, threshold: 0 },
+        }
       : separablePlan(new Array(kh).fill(1), new Array(kw).fill(share))
   return applyFilter(image, options, plan, context)
 }
@@ -142,7 +206,10 @@ const PASS: Names<PassOptions> = { border: true, engine: true, out: true, sigma:
  * @param options sigma 2, border 'reflect101'
  * @example const coarse = lowPass(photo, { sigma: 4 })
  */
-export function lowPass<Image extends Tensor | Pixels>(image: Image, options: PassOptions = {}): Filtered<Image> {
+export function lowPass<Image extends Tensor | Pixels>(
+  image: Image,
+  options: PassOptions = {},
+): Filtered<Image> {
   checkOptions('lowPass', options, PASS)
   const context = about('lowPass', image)
   const weights = gaussian(options.sigma ?? 2, undefined, context)
@@ -150,15 +217,24 @@ export function lowPass<Image extends Tensor | Pixels>(image: Image, options: Pa
 }
 
 /**
- * Fine structure: the image less its `lowPass`, around 0, so that the two add up to the image. As bytes, what is below 0 is black. Images and errors as in `filter2d`.
+ * Fine structure: the image less its `lowPass`, around 0, so that the two add up to the image. As bytes, what
+ * is below 0 is black. Images and errors as in `filter2d`.
  * @param options sigma 2, border 'reflect101'
  * @example const fine = highPass(photo, { sigma: 4 })
  */
-export function highPass<Image extends Tensor | Pixels>(image: Image, options: PassOptions = {}): Filtered<Image> {
+export function highPass<Image extends Tensor | Pixels>(
+  image: Image,
+  options: PassOptions = {},
+): Filtered<Image> {
   checkOptions('highPass', options, PASS)
   const context = about('highPass', image)
   const weights = gaussian(options.sigma ?? 2, undefined, context)
-  return applyFilter(image, options, separablePlan(weights, weights, { keep: 1, gain: -1, threshold: 0 }), context)
+  return applyFilter(
+    image,
+    options,
+    separablePlan(weights, weights, { keep: 1, gain: -1, threshold: 0 }),
+    context,
+  )
 }
 
 /** What `sharpen` takes beside the image. */
@@ -170,10 +246,14 @@ export interface SharpenOptions extends FilterOptions {
 const SHARPEN: Names<SharpenOptions> = { border: true, engine: true, out: true, amount: true }
 
 /**
- * The image less `amount` times its Laplacian: [[0, -1, 0], [-1, 5, -1], [0, -1, 0]] for 1. Images and errors as in `filter2d`.
+ * The image less `amount` times its Laplacian: [[0, -1, 0], [-1, 5, -1], [0, -1, 0]] for 1. Images and errors
+ * as in `filter2d`.
  * @example const crisp = sharpen(photo, { amount: 0.5 })
  */
-export function sharpen<Image extends Tensor | Pixels>(image: Image, options: SharpenOptions = {}): Filtered<Image> {
+export function sharpen<Image extends Tensor | Pixels>(
+  image: Image,
+  options: SharpenOptions = {},
+): Filtered<Image> {
   checkOptions('sharpen', options, SHARPEN)
   const { amount = 1 } = options
   const context = about('sharpen', image)
@@ -194,29 +274,54 @@ export interface UnsharpMaskOptions extends PassOptions {
   threshold?: number
 }
 
-const UNSHARP: Names<UnsharpMaskOptions> = { border: true, engine: true, out: true, sigma: true, amount: true, threshold: true }
+const UNSHARP: Names<UnsharpMaskOptions> = {
+  border: true,
+  engine: true,
+  out: true,
+  sigma: true,
+  amount: true,
+  threshold: true,
+}
 
 /**
- * Sharpens by adding `amount` times the difference between the image and its Gaussian blur, where that difference is at least `threshold`.
- * Images and errors as in `filter2d`.
+ * Sharpens by adding `amount` times the difference between the image and its Gaussian blur, where that
+ * difference is at least `threshold`. Images and errors as in `filter2d`.
  * @param options sigma 2, amount 1, threshold 0, border 'reflect101'
  * @example const crisp = unsharpMask(photo, { sigma: 1.5, amount: 0.8, threshold: 0.01 })
  */
-export function unsharpMask<Image extends Tensor | Pixels>(image: Image, options: UnsharpMaskOptions = {}): Filtered<Image> {
+export function unsharpMask<Image extends Tensor | Pixels>(
+  image: Image,
+  options: UnsharpMaskOptions = {},
+): Filtered<Image> {
   checkOptions('unsharpMask', options, UNSHARP)
   const { sigma = 2, amount = 1, threshold = 0 } = options
   const context = about('unsharpMask', image)
   const weights = gaussian(sigma, undefined, context)
   checkNumber(amount, 'amount', Number.isFinite, 'a finite number', context)
-  checkNumber(threshold, 'threshold', (v) => v >= 0 && v < Number.POSITIVE_INFINITY, 'a number of at least 0', context)
-  return applyFilter(image, options, separablePlan(weights, weights, { keep: 1 + amount, gain: -amount, threshold }), context)
+  checkNumber(
+    threshold,
+    'threshold',
+    (v) => v >= 0 && v < Number.POSITIVE_INFINITY,
+    'a number of at least 0',
+    context,
+  )
+  return applyFilter(
+    image,
+    options,
+    separablePlan(weights, weights, { keep: 1 + amount, gain: -amount, threshold }),
+    context,
+  )
 }
 
 /**
- * Relief, lit from the lower right: [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]], whose sum is 1. Images and errors as in `filter2d`.
+ * Relief, lit from the lower right: [[-2, -1, 0], [-1, 1, 1], [0, 1, 2]], whose sum is 1. Images and errors
+ * as in `filter2d`.
  * @example const relief = emboss(photo)
  */
-export function emboss<Image extends Tensor | Pixels>(image: Image, options: FilterOptions = {}): Filtered<Image> {
+export function emboss<Image extends Tensor | Pixels>(
+  image: Image,
+  options: FilterOptions = {},
+): Filtered<Image> {
   checkOptions('emboss', options, FILTER)
   const kernel = [
     [-2, -1, 0],
@@ -227,10 +332,14 @@ export function emboss<Image extends Tensor | Pixels>(image: Image, options: Fil
 }
 
 /**
- * The sum of second differences along both axes: [[0, 1, 0], [1, -4, 1], [0, 1, 0]] (OpenCV's Laplacian, ksize 1). Images and errors as in `filter2d`.
+ * The sum of second differences along both axes: [[0, 1, 0], [1, -4, 1], [0, 1, 0]] (OpenCV's Laplacian,
+ * ksize 1). Images and errors as in `filter2d`.
  * @example const spots = laplacian(photo)
  */
-export function laplacian<Image extends Tensor | Pixels>(image: Image, options: FilterOptions = {}): Filtered<Image> {
+export function laplacian<Image extends Tensor | Pixels>(
+  image: Image,
+  options: FilterOptions = {},
+): Filtered<Image> {
   checkOptions('laplacian', options, FILTER)
   const kernel = [
     [0, 1, 0],
@@ -249,23 +358,36 @@ export interface GradientOptions extends FilterOptions {
 const GRADIENT: Names<GradientOptions> = { border: true, engine: true, out: true, direction: true }
 
 /**
- * How fast brightness changes, by Sobel's windows: x [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], y its transpose; not divided by their weight, as in OpenCV.
- * Images and errors as in `filter2d`.
+ * How fast brightness changes, by Sobel's windows: x [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], y its transpose;
+ * not divided by their weight, as in OpenCV. Images and errors as in `filter2d`.
  * @example const edges = sobel(photo); const vertical = sobel(photo, { direction: 'x' })
  */
-export function sobel<Image extends Tensor | Pixels>(image: Image, options: GradientOptions = {}): Filtered<Image> {
+export function sobel<Image extends Tensor | Pixels>(
+  image: Image,
+  options: GradientOptions = {},
+): Filtered<Image> {
   return gradient('sobel', image, 1, 2, options)
 }
 
 /**
- * As `sobel`, by Scharr's windows, whose answer depends less on an edge's angle: x [[-3, 0, 3], [-10, 0, 10], [-3, 0, 3]], y its transpose.
+ * As `sobel`, by Scharr's windows, whose answer depends less on an edge's angle: x [[-3, 0, 3], [-10, 0, 10],
+ * [-3, 0, 3]], y its transpose.
  * @example const edges = scharr(photo)
  */
-export function scharr<Image extends Tensor | Pixels>(image: Image, options: GradientOptions = {}): Filtered<Image> {
+export function scharr<Image extends Tensor | Pixels>(
+  image: Image,
+  options: GradientOptions = {},
+): Filtered<Image> {
   return gradient('scharr', image, 3, 10, options)
 }
 
-function gradient<Image extends Tensor | Pixels>(op: string, image: Image, side: number, centre: number, options: GradientOptions): Filtered<Image> {
+function gradient<Image extends Tensor | Pixels>(
+  op: string,
+  image: Image,
+  side: number,
+  centre: number,
+  options: GradientOptions,
+): Filtered<Image> {
   checkOptions(op, options, GRADIENT)
   const { direction } = options
   const context = about(op, image)

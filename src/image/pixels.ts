@@ -1,15 +1,15 @@
 /** Bytes, as canvases and image files have them, to tensors and back. */
 
-import { Engine, engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkOptions, isInteger, isName, type Names } from '../options.js'
-import { arrayName } from '../realm.js'
-import type { Tensor } from '../tensor.js'
-import type { Context } from '../window.js'
+import { Engine, engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkOptions, isInteger, isName, type Names } from '../core/options.js'
+import { arrayName } from '../core/realm.js'
+import type { Tensor } from '../core/tensor.js'
+import type { Context } from '../core/window.js'
 
 /**
- * Rows of red, green, blue, alpha, one byte each: `ImageData`, and what PNG and JPEG decoders give. Filters take bytes of gray (width * height of them) and of
- * red, green and blue (3 * width * height) as well.
+ * Rows of red, green, blue, alpha, one byte each: `ImageData`, and what PNG and JPEG decoders give. Filters
+ * take bytes of gray (width * height of them) and of red, green and blue (3 * width * height) as well.
  */
 export interface Pixels {
   data: Uint8ClampedArray | Uint8Array
@@ -33,17 +33,28 @@ export interface FromImageDataOptions {
 }
 
 const FROM_IMAGE_DATA: Names<FromImageDataOptions> = { channels: true, mean: true, std: true }
-const channelCounts = { gray: 1, rgb: 3, rgba: 4 } satisfies Record<NonNullable<FromImageDataOptions['channels']>, number>
+const channelCounts = { gray: 1, rgb: 3, rgba: 4 } satisfies Record<
+  NonNullable<FromImageDataOptions['channels']>,
+  number
+>
 
 /** Coefficients of red, green and blue in luma. (Rec. ITU-R BT.601) */
 const LUMA = [0.299, 0.587, 0.114]
 
 /** What canvases and decoders of pictures give. @internal */
-export const isPixelBytes = (data: unknown): data is Uint8ClampedArray | Uint8Array => ['Uint8ClampedArray', 'Uint8Array'].includes(arrayName(data) ?? '')
+export const isPixelBytes = (data: unknown): data is Uint8ClampedArray | Uint8Array =>
+  ['Uint8ClampedArray', 'Uint8Array'].includes(arrayName(data) ?? '')
 
 /** Throws unless `image` is what `Pixels` says, of one of these counts of channels. @internal */
-export function checkPixels(image: unknown, argument: string, { op, shapes }: Context, channels: readonly number[] = [4]): asserts image is Pixels {
-  const { data, width, height } = (typeof image === 'object' && image !== null ? image : {}) as Partial<Pixels>
+export function checkPixels(
+  image: unknown,
+  argument: string,
+  { op, shapes }: Context,
+  channels: readonly number[] = [4],
+): asserts image is Pixels {
+  const { data, width, height } = (
+    typeof image === 'object' && image !== null ? image : {}
+  ) as Partial<Pixels>
   const bytes = isPixelBytes(data)
   check(bytes, () => ({
     op,
@@ -86,9 +97,11 @@ export function checkEngine(engine: unknown, { op, shapes }: Context): asserts e
 /**
  * Pixels as a tensor, ready for a network: (byte / 255 - mean) / std, in one pass.
  *
- * @returns [1, height, width, channels], with 1, 3 or 4 channels for 'gray', 'rgb' (the default; alpha is left out), 'rgba'
+ * @returns [1, height, width, channels], with 1, 3 or 4 channels for 'gray', 'rgb' (the default; alpha is
+ *   left out), 'rgba'
  * @throws FilterbankError where data is not width * height * 4 bytes, or mean and std do not fit the channels
- * @example const x = fromImageData(engine, context.getImageData(0, 0, 224, 224), { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] })
+ * @example const x = fromImageData(engine, context.getImageData(0, 0, 224, 224), { mean: [0.485, 0.456,
+ *   0.406], std: [0.229, 0.224, 0.225] })
  */
 export function fromImageData(engine: Engine, image: Pixels, options: FromImageDataOptions = {}): Tensor {
   checkOptions('fromImageData', options, FROM_IMAGE_DATA)
@@ -105,12 +118,15 @@ export function fromImageData(engine: Engine, image: Pixels, options: FromImageD
   const c = channelCounts[channels]
   const each = (value: unknown, argument: string, fits: (v: number) => boolean, kind: string): number[] => {
     const list = typeof value === 'number' ? new Array<number>(c).fill(value) : value
-    check(Array.isArray(list) && list.length === c && list.every((v) => Number.isFinite(v) && fits(v)), () => ({
-      ...context,
-      argument,
-      expected: `a ${kind} number, or ${c} of them for ${channels}`,
-      got: show(value),
-    }))
+    check(
+      Array.isArray(list) && list.length === c && list.every((v) => Number.isFinite(v) && fits(v)),
+      () => ({
+        ...context,
+        argument,
+        expected: `a ${kind} number, or ${c} of them for ${channels}`,
+        got: show(value),
+      }),
+    )
     return list
   }
   const means = each(mean, 'mean', () => true, 'finite')
@@ -122,8 +138,18 @@ export function fromImageData(engine: Engine, image: Pixels, options: FromImageD
   try {
     const y = engine.empty([1, height, width, c])
     engine.u8.set(data, bytes)
-    const scale = channels === 'gray' ? LUMA.map((share) => share / (255 * stds[0]!)) : stds.map((v) => 1 / (255 * v))
-    runFromBytes(engine, bytes, y.pointer, height, width, c, scale, means.map((v, i) => -v / stds[i]!)) // biome-ignore format: one line
+    const scale =
+      channels === 'gray' ? LUMA.map((share) => share / (255 * stds[0]!)) : stds.map((v) => 1 / (255 * v))
+    runFromBytes(
+      engine,
+      bytes,
+      y.pointer,
+      height,
+      width,
+      c,
+      scale,
+      means.map((v, i) => -v / stds[i]!),
+    )
     return y
   } finally {
     engine.free(bytes)
@@ -149,12 +175,14 @@ export function runFromBytes(
 }
 
 /**
- * A tensor as pixels: x * 255, rounded (halves to even, as Uint8ClampedArray does) and clamped to 0 to 255; NaN is 0. One channel is gray; without a fourth, alpha is 255.
+ * A tensor as pixels: x * 255, rounded (halves to even, as Uint8ClampedArray does) and clamped to 0 to 255;
+ * NaN is 0. One channel is gray; without a fourth, alpha is 255.
  *
  * @param x [1, height, width, channels] or [height, width, channels] of 1, 3 or 4 channels
  * @returns a copy, which `new ImageData(data, width, height)` accepts
  * @throws FilterbankError for other shapes
- * @example const { data, width, height } = toImageData(y); context.putImageData(new ImageData(data, width, height), 0, 0)
+ * @example const { data, width, height } = toImageData(y); context.putImageData(new ImageData(data, width,
+ *   height), 0, 0)
  */
 export function toImageData(x: Tensor): OwnPixels {
   const engine = engineOf('toImageData', { x })
@@ -178,8 +206,20 @@ export function toImageData(x: Tensor): OwnPixels {
   }
 }
 
-/** `alpha`: address of RGBA bytes whose alpha to take, or 0. `packed`: as many bytes as floats, not RGBA. @internal */
-export function runToBytes(engine: Engine, x: number, bytes: number, h: number, w: number, c: number, alpha: number, packed = false): void {
+/**
+ * `alpha`: address of RGBA bytes whose alpha to take, or 0. `packed`: as many bytes as floats, not RGBA.
+ * @internal
+ */
+export function runToBytes(
+  engine: Engine,
+  x: number,
+  bytes: number,
+  h: number,
+  w: number,
+  c: number,
+  alpha: number,
+  packed = false,
+): void {
   engine.run({
     kernel: 'toBytes',
     args: {

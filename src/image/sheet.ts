@@ -1,9 +1,9 @@
 /** Contact sheets: the channels of a layer, or the filters of a bank, as one picture of cells in a grid. */
-import { engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../options.js'
-import type { Tensor } from '../tensor.js'
-import type { Context } from '../window.js'
+import { engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../core/options.js'
+import type { Tensor } from '../core/tensor.js'
+import type { Context } from '../core/window.js'
 
 /** RGBA bytes as `ImageData` has them, row by row. */
 export interface Sheet {
@@ -14,23 +14,32 @@ export interface Sheet {
 
 /** How a sheet of pictures looks. */
 export interface SheetOptions {
-  /** The range of values that the colours span: `'each'` map (or filter) its own, or one for `'all'`. Default `'each'`. */
+  /**
+   * The range of values that the colours span: `'each'` map (or filter) its own, or one for `'all'`. Default
+   * `'each'`.
+   */
   normalize?: 'each' | 'all'
-  /** Share of the values, at each end of a range, that may lie beyond it: a few outliers need not leave the rest dark. Default 0. */
+  /**
+   * Share of the values, at each end of a range, that may lie beyond it: a few outliers need not leave the
+   * rest dark. Default 0.
+   */
   clip?: number
   /** Pixels a side that one value becomes. By default the smallest that makes a cell 64 pixels long. */
   scale?: number
   /** Pixels between cells and around them. Default 4. */
   gap?: number
-  /** Cells in a row of the sheet. By default as many as make it about as wide as a screen, without holes where that is possible. */
+  /**
+   * Cells in a row of the sheet. By default as many as make it about as wide as a screen, without holes where
+   * that is possible.
+   */
   columns?: number
 }
 
 /** What `featureMaps` takes beside the tensor. */
 export interface FeatureMapsOptions extends SheetOptions {
   /**
-   * `'gray'`: the least value black, the greatest white, a constant map black. `'diverging'`: zero white, negative values blue, positive ones red,
-   * both as far as the greatest magnitude. Default `'gray'`.
+   * `'gray'`: the least value black, the greatest white, a constant map black. `'diverging'`: zero white,
+   * negative values blue, positive ones red, both as far as the greatest magnitude. Default `'gray'`.
    */
   colors?: 'gray' | 'diverging'
   /** The image of the batch to show. By default all, each from a new row of the sheet. */
@@ -39,7 +48,10 @@ export interface FeatureMapsOptions extends SheetOptions {
 
 /** What `filterSheet` takes beside the filter. */
 export interface FilterSheetOptions extends SheetOptions {
-  /** As for `featureMaps`; `'rgb'` shows a filter over three channels as a picture, zero mid-gray. Default `'rgb'` for three input channels, else `'diverging'`. */
+  /**
+   * As for `featureMaps`; `'rgb'` shows a filter over three channels as a picture, zero mid-gray. Default
+   * `'rgb'` for three input channels, else `'diverging'`.
+   */
   colors?: 'rgb' | 'gray' | 'diverging'
   /** Show at most this many filters, and this many input channels of each. Default 64. */
   limit?: number
@@ -74,7 +86,10 @@ const MOST_PIXELS = 2 ** 28
 /** NaN has a colour that no map of colours has. */
 const NAN = [255, 0, 255] as const
 
-/** ColorBrewer's RdBu (11 classes), from blue to red, its middle made white. https://colorbrewer2.org/#type=diverging&scheme=RdBu&n=11 */
+/**
+ * ColorBrewer's RdBu (11 classes), from blue to red, its middle made white.
+ * https://colorbrewer2.org/#type=diverging&scheme=RdBu&n=11
+ */
 const RED_BLUE = [
   [5, 48, 97],
   [33, 102, 172],
@@ -104,7 +119,8 @@ const diverging: Colormap = (position) => {
 }
 
 /**
- * A contact sheet of a layer: one cell a channel, in order, from the left and downwards. NaN is magenta; infinities have the colours of the ends.
+ * A contact sheet of a layer: one cell a channel, in order, from the left and downwards. NaN is magenta;
+ * infinities have the colours of the ends.
  *
  * @param x [n, height, width, channels]
  * @returns RGBA bytes with width and height, for a canvas (`new ImageData(data, width, height)`) or a PNG
@@ -116,7 +132,12 @@ export function featureMaps(x: Tensor, options: FeatureMapsOptions = {}): Sheet 
   engineOf('featureMaps', { x })
   const context: Context = { op: 'featureMaps', shapes: { x: x.shape } }
   const { colors = 'gray', normalize = 'each', clip = 0, image } = options
-  check(x.shape.length === 4 && x.size > 0, () => ({ ...context, argument: 'x', expected: '[n, height, width, channels], none of them 0', got: show(x.shape) }))
+  check(x.shape.length === 4 && x.size > 0, () => ({
+    ...context,
+    argument: 'x',
+    expected: '[n, height, width, channels], none of them 0',
+    got: show(x.shape),
+  }))
   const [n, h, w, channels] = x.shape as [number, number, number, number]
   oneOf(colors, 'colors', ['gray', 'diverging'], context)
   if (image !== undefined) checkInteger(image, 'image', 0, n - 1, context)
@@ -131,7 +152,14 @@ export function featureMaps(x: Tensor, options: FeatureMapsOptions = {}): Sheet 
     return map
   }
   const common =
-    normalize === 'all' ? rangeOf(image === undefined ? values : values.subarray(first * h * w * channels, (first + 1) * h * w * channels), clip) : undefined
+    normalize === 'all'
+      ? rangeOf(
+          image === undefined
+            ? values
+            : values.subarray(first * h * w * channels, (first + 1) * h * w * channels),
+          clip,
+        )
+      : undefined
   const colormap = colors === 'gray' ? gray : diverging
   return draw(layout, (cell) => {
     const map = pixelsOf(cell)
@@ -141,8 +169,8 @@ export function featureMaps(x: Tensor, options: FeatureMapsOptions = {}): Sheet 
 }
 
 /**
- * A contact sheet of a bank of filters. Filters over three channels are pictures; over one channel, a cell each; over more, every filter is a column
- * of the sheet with a cell for each input channel.
+ * A contact sheet of a bank of filters. Filters over three channels are pictures; over one channel, a cell
+ * each; over more, every filter is a column of the sheet with a cell for each input channel.
  *
  * @param filter [height, width, inChannels / groups, outChannels]
  * @returns RGBA bytes with width and height, as `featureMaps`
@@ -154,9 +182,19 @@ export function filterSheet(filter: Tensor, options: FilterSheetOptions = {}): S
   engineOf('filterSheet', { filter })
   const context: Context = { op: 'filterSheet', shapes: { filter: filter.shape } }
   const fits = filter.shape.length === 4 && filter.size > 0
-  check(fits, () => ({ ...context, argument: 'filter', expected: '[height, width, inChannels, outChannels], none of them 0', got: show(filter.shape) }))
+  check(fits, () => ({
+    ...context,
+    argument: 'filter',
+    expected: '[height, width, inChannels, outChannels], none of them 0',
+    got: show(filter.shape),
+  }))
   const [h, w, inChannels, outChannels] = filter.shape as [number, number, number, number]
-  const { colors = inChannels === 3 ? 'rgb' : 'diverging', normalize = 'each', clip = 0, limit = 64 } = options
+  const {
+    colors = inChannels === 3 ? 'rgb' : 'diverging',
+    normalize = 'each',
+    clip = 0,
+    limit = 64,
+  } = options
   oneOf(colors, 'colors', inChannels === 3 ? ['rgb', 'gray', 'diverging'] : ['gray', 'diverging'], context)
   checkInteger(limit, 'limit', 1, MOST, context)
   const filters = Math.min(outChannels, limit)
@@ -165,7 +203,8 @@ export function filterSheet(filter: Tensor, options: FilterSheetOptions = {}): S
 
   const values = filter.toArray()
   const at = (i: number, channel: number, o: number) => values[(i * inChannels + channel) * outChannels + o]!
-  const everyValueOf = (o: number) => Float32Array.from({ length: h * w * inChannels }, (_, i) => values[i * outChannels + o]!)
+  const everyValueOf = (o: number) =>
+    Float32Array.from({ length: h * w * inChannels }, (_, i) => values[i * outChannels + o]!)
   const common = normalize === 'all' ? rangeOf(values, clip) : undefined
   const colormap = colors === 'diverging' ? diverging : gray
   return draw(layout, (cell) => {
@@ -179,9 +218,13 @@ export function filterSheet(filter: Tensor, options: FilterSheetOptions = {}): S
   })
 }
 
-const colorOf = (value: number, position: (value: number) => number, colormap: Colormap): Color => (Number.isNaN(value) ? NAN : colormap(position(value)))
+const colorOf = (value: number, position: (value: number) => number, colormap: Colormap): Color =>
+  Number.isNaN(value) ? NAN : colormap(position(value))
 
-/** Least and greatest finite value but for a share of `clip` at each end, unless that leaves one value alone; [0, 0] where there is none. */
+/**
+ * Least and greatest finite value but for a share of `clip` at each end, unless that leaves one value alone;
+ * [0, 0] where there is none.
+ */
 function rangeOf(values: Float32Array, clip: number): [number, number] {
   if (clip > 0) {
     const sorted = values.filter(Number.isFinite).sort()
@@ -198,12 +241,16 @@ function rangeOf(values: Float32Array, clip: number): [number, number] {
   return low <= high ? [low, high] : [0, 0]
 }
 
-/** From a value to its place in a range, 0 at the start and 1 at the end; a signed range has zero in its middle. NaN stays NaN. */
+/**
+ * From a value to its place in a range, 0 at the start and 1 at the end; a signed range has zero in its
+ * middle. NaN stays NaN.
+ */
 function positions([low, high]: [number, number], signed: boolean): (value: number) => number {
   const start = signed ? Math.min(low, -high) : low
   const length = signed ? -2 * start : high - low
   const atZeroLength = signed ? 0.5 : 0
-  return (value) => Math.min(1, Math.max(0, length > 0 ? (value - start) / length : value - start + atZeroLength))
+  return (value) =>
+    Math.min(1, Math.max(0, length > 0 ? (value - start) / length : value - start + atZeroLength))
 }
 
 /** Where the cells of a sheet stand. Each of `groups` starts a new row. */
@@ -218,8 +265,20 @@ interface Grid {
   gap: number
 }
 
-function grid(options: SheetOptions, h: number, w: number, groups: number, cells: number, context: Context): Grid {
-  const { normalize = 'each', clip = 0, gap = 4, scale = Math.max(1, Math.ceil(CELL / Math.max(h, w))) } = options
+function grid(
+  options: SheetOptions,
+  h: number,
+  w: number,
+  groups: number,
+  cells: number,
+  context: Context,
+): Grid {
+  const {
+    normalize = 'each',
+    clip = 0,
+    gap = 4,
+    scale = Math.max(1, Math.ceil(CELL / Math.max(h, w))),
+  } = options
   oneOf(normalize, 'normalize', ['each', 'all'], context)
   checkInteger(scale, 'scale', 1, MOST, context)
   checkNumber(clip, 'clip', (v) => v >= 0 && v < 0.5, 'a number of at least 0 and below 0.5', context)
@@ -243,7 +302,10 @@ const sizeOf = ({ h, w, groups, cells, columns, scale, gap }: Grid): [width: num
   gap + groups * Math.ceil(cells / columns) * (h * scale + gap),
 ]
 
-/** The number of columns whose sheet is nearest to ASPECT, where a share of empty cells counts as much as being off by that power of e. */
+/**
+ * The number of columns whose sheet is nearest to ASPECT, where a share of empty cells counts as much as
+ * being off by that power of e.
+ */
 function tidyColumns(h: number, w: number, groups: number, cells: number): number {
   let [best, least] = [1, Number.POSITIVE_INFINITY]
   for (let columns = 1; columns <= cells; columns++) {
@@ -285,5 +347,10 @@ function draw(sheet: Grid, open: (cell: number) => (i: number) => Color): Sheet 
 }
 
 function oneOf(value: string, argument: string, choices: readonly string[], context: Context): void {
-  check(choices.includes(value), () => ({ ...context, argument, expected: choices.map((choice) => `'${choice}'`).join(' or '), got: show(value) }))
+  check(choices.includes(value), () => ({
+    ...context,
+    argument,
+    expected: choices.map((choice) => `'${choice}'`).join(' or '),
+    got: show(value),
+  }))
 }

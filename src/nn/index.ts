@@ -1,22 +1,12 @@
-export { type AttributeParts, type GraphParts, type ModelParts, type NodeParts, type PortParts, type TensorParts, writeModel } from '../onnx/write.js'
-export { type Augment, type Batches, type ClassLabels, type Data, flip, type Inputs, readIdx, type SeveralData, type Source, shift } from './data.js'
 export {
-  accuracy,
-  type BatchReport,
-  type EarlyStopping,
-  type EpochReport,
-  type EvaluateOptions,
-  type ExpectedOf,
-  evaluate,
-  type FitOptions,
-  fit,
-  type Measured,
-  type MeasureOptions,
-  type Metric,
-  type ProgressOptions,
-  predict,
-} from './fit.js'
-export { type GradientOptions, valueAndGradients } from './gradients.js'
+  type AttributeParts,
+  type GraphParts,
+  type ModelParts,
+  type NodeParts,
+  type PortParts,
+  type TensorParts,
+  writeModel,
+} from '../onnx/file/write.js'
 export { glorot, he, type Initial, type Initializer, orthogonal, uniform } from './initializers.js'
 export { type AnyLayer, Layer, type Tensors } from './layer.js'
 export {
@@ -42,6 +32,38 @@ export {
   Upsample,
   type WeightOptions,
 } from './layers.js'
+export { type OnnxGraph, type OnnxValue, saveOnnx } from './onnx/layers.js'
+export { Random, type Seed } from './random.js'
+export { load, type SaveOptions, save } from './save.js'
+export {
+  type Augment,
+  type Batches,
+  type ClassLabels,
+  type Data,
+  flip,
+  type Inputs,
+  readIdx,
+  type SeveralData,
+  type Source,
+  shift,
+} from './train/data.js'
+export {
+  accuracy,
+  type BatchReport,
+  type EarlyStopping,
+  type EpochReport,
+  type EvaluateOptions,
+  type ExpectedOf,
+  evaluate,
+  type FitOptions,
+  fit,
+  type Measured,
+  type MeasureOptions,
+  type Metric,
+  type ProgressOptions,
+  predict,
+} from './train/fit.js'
+export { type GradientOptions, valueAndGradients } from './train/gradients.js'
 export {
   binaryCrossEntropy,
   type CrossEntropyOptions,
@@ -53,8 +75,7 @@ export {
   meanAbsoluteError,
   meanSquaredError,
   type SampleWeights,
-} from './losses.js'
-export { type OnnxGraph, type OnnxValue, saveOnnx } from './onnx.js'
+} from './train/losses.js'
 export {
   type AdamOptions,
   adam,
@@ -68,7 +89,5 @@ export {
   rmsProp,
   type SgdOptions,
   sgd,
-} from './optimizers.js'
-export { Random, type Seed } from './random.js'
-export { load, type SaveOptions, save } from './save.js'
-export { constant, cosine, type Schedule, stepDecay, warmUp } from './schedules.js'
+} from './train/optimizers.js'
+export { constant, cosine, type Schedule, stepDecay, warmUp } from './train/schedules.js'

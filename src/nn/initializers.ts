@@ -1,21 +1,30 @@
 /** What weights are before they have learned. */
-import { check, show } from '../errors.js'
-import { isName } from '../options.js'
-import { type Shape, sizeOf } from '../shape.js'
+import { check, show } from '../core/errors.js'
+import { isName } from '../core/options.js'
+import { type Shape, sizeOf } from '../core/shape.js'
 import type { Random } from './random.js'
 
-/** Weights of a shape whose last axis counts outputs; each output adds up `fanIn` products, each input goes into `fanOut`. */
+/**
+ * Weights of a shape whose last axis counts outputs; each output adds up `fanIn` products, each input goes
+ * into `fanOut`.
+ */
 export type Initializer = (random: Random, shape: Shape, fanIn: number, fanOut: number) => Float32Array
 
-const fill = (shape: Shape, value: () => number): Float32Array => Float32Array.from({ length: sizeOf(shape) }, value)
+const fill = (shape: Shape, value: () => number): Float32Array =>
+  Float32Array.from({ length: sizeOf(shape) }, value)
 
-/** Normal with variance 2 / fanIn, for layers before a relu. (He et al., "Delving deep into rectifiers", 2015) */
+/**
+ * Normal with variance 2 / fanIn, for layers before a relu. (He et al., "Delving deep into rectifiers", 2015)
+ */
 export const he: Initializer = (random, shape, fanIn) => {
   const deviation = Math.sqrt(2 / fanIn)
   return fill(shape, () => deviation * random.normal())
 }
 
-/** Uniform with variance 2 / (fanIn + fanOut). (Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010) */
+/**
+ * Uniform with variance 2 / (fanIn + fanOut). (Glorot & Bengio, "Understanding the difficulty of training
+ * deep feedforward neural networks", 2010)
+ */
 export const glorot: Initializer = (random, shape, fanIn, fanOut) => {
   const limit = Math.sqrt(6 / (fanIn + fanOut))
   return fill(shape, () => limit * (2 * random.next() - 1))
@@ -27,7 +36,10 @@ export const uniform: Initializer = (random, shape, fanIn) => {
   return fill(shape, () => limit * (2 * random.next() - 1))
 }
 
-/** Columns of length 1, at right angles to each other where there are at least as many rows, else rows. (Saxe et al., 2014; Gram & Schmidt on normal numbers) */
+/**
+ * Columns of length 1, at right angles to each other where there are at least as many rows, else rows. (Saxe
+ * et al., 2014; Gram & Schmidt on normal numbers)
+ */
 export const orthogonal: Initializer = (random, shape) => {
   const columns = shape.at(-1)!
   const rows = sizeOf(shape) / columns
@@ -39,7 +51,8 @@ export const orthogonal: Initializer = (random, shape) => {
     const before = lengthOf(vector)
     straighten(vector, vectors)
     let norm = lengthOf(vector)
-    // What rounding leaves of the others shows where little is left of the vector; twice is enough. (Giraud et al., 2005)
+    // What rounding leaves of the others shows where little is left of the vector; twice is enough. (Giraud
+    // et al., 2005)
     if (norm < before / 2) {
       straighten(vector, vectors)
       norm = lengthOf(vector)
@@ -59,12 +72,20 @@ function lengthOf(vector: Float64Array): number {
   return Math.sqrt(sum)
 }
 
-/** Takes off a vector what it has along others, which are at right angles and of length 1: four of them by one walk over the vector. */
+/**
+ * Takes off a vector what it has along others, which are at right angles and of length 1: four of them by one
+ * walk over the vector.
+ */
 function straighten(vector: Float64Array, others: readonly Float64Array[]): void {
   const { length } = vector
   let first = 0
   for (; first + 4 <= others.length; first += 4) {
-    const [a, b, c, d] = others.slice(first, first + 4) as [Float64Array, Float64Array, Float64Array, Float64Array]
+    const [a, b, c, d] = others.slice(first, first + 4) as [
+      Float64Array,
+      Float64Array,
+      Float64Array,
+      Float64Array,
+    ]
     let [alongA, alongB, alongC, alongD] = [0, 0, 0, 0]
     for (let i = 0; i < length; i++) {
       const v = vector[i]!
@@ -73,7 +94,8 @@ function straighten(vector: Float64Array, others: readonly Float64Array[]): void
       alongC += v * c[i]!
       alongD += v * d[i]!
     }
-    for (let i = 0; i < length; i++) vector[i]! -= alongA * a[i]! + alongB * b[i]! + (alongC * c[i]! + alongD * d[i]!)
+    for (let i = 0; i < length; i++)
+      vector[i]! -= alongA * a[i]! + alongB * b[i]! + (alongC * c[i]! + alongD * d[i]!)
   }
   for (const other of others.slice(first)) {
     let along = 0

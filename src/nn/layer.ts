@@ -1,9 +1,9 @@
 /** What a layer is, what stands in it, and in which mode it computes. */
-import { disposal } from '../realm.js'
-import type { Storage } from '../storage.js'
-import { Tensor } from '../tensor.js'
+import { disposal } from '../core/realm.js'
+import type { Storage } from '../core/storage.js'
+import { Tensor } from '../core/tensor.js'
 import { frozen } from './frozen.js'
-import type { OnnxGraph, OnnxValue } from './onnx.js'
+import type { OnnxGraph, OnnxValue } from './onnx/layers.js'
 import type { Random } from './random.js'
 
 /** What a layer takes or gives: a tensor, or several. */
@@ -12,7 +12,9 @@ export type Tensors = Tensor | readonly Tensor[]
 /** A layer of whatever inputs and outputs. */
 export type AnyLayer = Layer<never, Tensors>
 
-/** All that is in a layer and in the layers in it, each once. Tensors by the names that they have from here. */
+/**
+ * All that is in a layer and in the layers in it, each once. Tensors by the names that they have from here.
+ */
 interface Contents {
   layers: Set<AnyLayer>
   parameters: Map<Tensor, string>
@@ -43,15 +45,18 @@ function findLayers(value: unknown, path: string, found: [string, AnyLayer][], s
             : []
   if (seen.has(value)) return
   seen.add(value)
-  for (const [key, inner] of entries) if (typeof inner === 'object') findLayers(inner, `${path}.${key}`, found, seen)
+  for (const [key, inner] of entries)
+    if (typeof inner === 'object') findLayers(inner, `${path}.${key}`, found, seen)
 }
 
 /**
- * A layer of one's own extends this: `forward` computes a new tensor and leaves x alone. Layers in its fields (in arrays, maps and plain objects too) belong
- * to it: their mode, parameters, state and names follow without further words. Tensors that it learns itself are given to `super`, and so is what else is
- * saved with a model: `state` (running statistics) and `generators` (where its random numbers come from).
+ * A layer of one's own extends this: `forward` computes a new tensor and leaves x alone. Layers in its fields
+ * (in arrays, maps and plain objects too) belong to it: their mode, parameters, state and names follow
+ * without further words. Tensors that it learns itself are given to `super`, and so is what else is saved
+ * with a model: `state` (running statistics) and `generators` (where its random numbers come from).
  *
- * A layer of several inputs or outputs takes or gives an array of tensors, and says so: `extends Layer<[Tensor, Tensor], Tensor>`.
+ * A layer of several inputs or outputs takes or gives an array of tensors, and says so: `extends
+ * Layer<[Tensor, Tensor], Tensor>`.
  *
  * @example
  * class Block extends Layer {
@@ -70,8 +75,15 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
   /** What this layer calls tensors of its own. */
   readonly #names = new Map<Tensor, string>()
 
-  /** @param parameters the tensors that it learns. @param state tensors that it keeps beside them. @param generators its own randomness */
-  constructor(parameters: readonly Tensor[] = [], state: readonly Tensor[] = [], generators: readonly Random[] = []) {
+  /**
+   * @param parameters the tensors that it learns. @param state tensors that it keeps beside them. @param
+   * generators its own randomness
+   */
+  constructor(
+    parameters: readonly Tensor[] = [],
+    state: readonly Tensor[] = [],
+    generators: readonly Random[] = [],
+  ) {
     this.parameters = parameters
     this.state = state
     this.#generators = generators
@@ -81,14 +93,17 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
   abstract forward(x: X): Y
 
   /**
-   * What `saveOnnx` writes for a layer of one's own: nodes that compute the same from x. Images are [n, channels, height, width] in the graph.
-   * @example toOnnx(graph, x) { return graph.node('Mul', [x, graph.constant('factor', this.factor.toArray(), [channels, 1, 1])]) }
+   * What `saveOnnx` writes for a layer of one's own: nodes that compute the same from x. Images are [n,
+   * channels, height, width] in the graph.
+   * @example toOnnx(graph, x) { return graph.node('Mul', [x, graph.constant('factor', this.factor.toArray(),
+   *   [channels, 1, 1])]) }
    */
   toOnnx?(graph: OnnxGraph, x: OnnxValue): OnnxValue
 
   /**
-   * The layers right inside of this one, and what they are called: by default those in its fields. A class that keeps layers where no one else can see them
-   * (`#fields`, objects of other classes) tells of them here.
+   * The layers right inside of this one, and what they are called: by default those in its fields. A class
+   * that keeps layers where no one else can see them (`#fields`, objects of other classes) tells of them
+   * here.
    */
   inside(): [name: string, layer: AnyLayer][] {
     const found: [string, AnyLayer][] = []
@@ -127,15 +142,19 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
     this.#generators = generators
   }
 
-  /** What tensors are called from here: by this name they are saved. In a layer around it the same tensor has a longer one, such as `blocks.0.conv.filter`. */
+  /**
+   * What tensors are called from here: by this name they are saved. In a layer around it the same tensor has
+   * a longer one, such as `blocks.0.conv.filter`.
+   */
   get names(): ReadonlyMap<Tensor, string> {
     const { parameters, state } = this.contents()
     return new Map([...parameters, ...state])
   }
 
   /**
-   * Whether it learns: dropout drops and batch norm takes the statistics of the batch. Setting it sets it for every layer in it. `fit`, `evaluate`, `predict`
-   * and `saveOnnx` do not ask: each of their steps has its own mode, and leaves this as it is. Of a frozen layer it is false.
+   * Whether it learns: dropout drops and batch norm takes the statistics of the batch. Setting it sets it for
+   * every layer in it. `fit`, `evaluate`, `predict` and `saveOnnx` do not ask: each of their steps has its
+   * own mode, and leaves this as it is. Of a frozen layer it is false.
    */
   get training(): boolean {
     return !this.#frozen && (mode?.of(this) ?? this.#training)
@@ -149,8 +168,8 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
   }
 
   /**
-   * Keeps it and all in it as it is: optimisers leave its parameters alone and `fit` asks for no derivatives of them, its mode is that of use (statistics
-   * stay, nothing is dropped), until `unfreeze`.
+   * Keeps it and all in it as it is: optimisers leave its parameters alone and `fit` asks for no derivatives
+   * of them, its mode is that of use (statistics stay, nothing is dropped), until `unfreeze`.
    * @example base.freeze()
    */
   freeze(): this {
@@ -174,8 +193,18 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
 
   /** @internal */
   contents(above: ReadonlySet<AnyLayer> = new Set()): Contents {
-    const whole: Contents = { layers: new Set([this]), parameters: new Map(), state: new Map(), generators: new Set(this.#generators) }
-    const inner: Contents = { layers: new Set(), parameters: new Map(), state: new Map(), generators: new Set() }
+    const whole: Contents = {
+      layers: new Set([this]),
+      parameters: new Map(),
+      state: new Map(),
+      generators: new Set(this.#generators),
+    }
+    const inner: Contents = {
+      layers: new Set(),
+      parameters: new Map(),
+      state: new Map(),
+      generators: new Set(),
+    }
     const around = new Set(above).add(this)
     for (const [path, layer] of this.inside()) {
       if (around.has(layer) || inner.layers.has(layer)) continue
@@ -183,15 +212,20 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
       for (const each of layers) inner.layers.add(each)
       for (const each of generators) inner.generators.add(each)
       for (const kind of ['parameters', 'state'] as const) {
-        for (const [tensor, name] of tensors[kind]) if (!inner[kind].has(tensor)) inner[kind].set(tensor, `${path}.${name}`)
+        for (const [tensor, name] of tensors[kind])
+          if (!inner[kind].has(tensor)) inner[kind].set(tensor, `${path}.${name}`)
       }
     }
     for (const each of inner.layers) whole.layers.add(each)
     for (const each of inner.generators) whole.generators.add(each)
-    // Tensors of layers inside may also have been given to `super`: they stand first then, by the name that tells where they are.
-    const nameOf = (tensor: Tensor) => inner.parameters.get(tensor) ?? inner.state.get(tensor) ?? this.#names.get(tensor)!
-    for (const tensor of [...this.#parameters, ...inner.parameters.keys()]) whole.parameters.set(tensor, nameOf(tensor))
-    for (const tensor of [...this.#state, ...inner.state.keys()]) if (!whole.parameters.has(tensor)) whole.state.set(tensor, nameOf(tensor))
+    // Tensors of layers inside may also have been given to `super`: they stand first then, by the name that
+    // tells where they are.
+    const nameOf = (tensor: Tensor) =>
+      inner.parameters.get(tensor) ?? inner.state.get(tensor) ?? this.#names.get(tensor)!
+    for (const tensor of [...this.#parameters, ...inner.parameters.keys()])
+      whole.parameters.set(tensor, nameOf(tensor))
+    for (const tensor of [...this.#state, ...inner.state.keys()])
+      if (!whole.parameters.has(tensor)) whole.state.set(tensor, nameOf(tensor))
     return whole
   }
 
@@ -202,7 +236,8 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
 
   #named(tensors: readonly Tensor[], kind: string): readonly Tensor[] {
     tensors.forEach((tensor, i) => {
-      if (tensor instanceof Tensor && !this.#names.has(tensor)) this.#names.set(tensor, tensor.name ?? `${kind}${i}`)
+      if (tensor instanceof Tensor && !this.#names.has(tensor))
+        this.#names.set(tensor, tensor.name ?? `${kind}${i}`)
     })
     return tensors
   }
@@ -217,14 +252,21 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
 
 /** Whether its class, or somebody, gave it a `training` of its own. */
 function hasOwnTraining(layer: AnyLayer): boolean {
-  for (let at: object = layer; at !== Layer.prototype; at = Object.getPrototypeOf(at)) if (Object.hasOwn(at, 'training')) return true
+  for (let at: object = layer; at !== Layer.prototype; at = Object.getPrototypeOf(at))
+    if (Object.hasOwn(at, 'training')) return true
   return false
 }
 
-/** The mode of the step that is being computed. Steps are synchronous, so that there is one at a time in this realm. */
+/**
+ * The mode of the step that is being computed. Steps are synchronous, so that there is one at a time in this
+ * realm.
+ */
 let mode: Mode | undefined
 
-/** In which mode each layer of a model computes while a step of `fit`, `evaluate`, `predict` or `saveOnnx` runs; layers outside of it keep their own. */
+/**
+ * In which mode each layer of a model computes while a step of `fit`, `evaluate`, `predict` or `saveOnnx`
+ * runs; layers outside of it keep their own.
+ */
 export class Mode {
   /** Undefined for layers that are none of the model's. */
   private readonly known = new WeakMap<AnyLayer, boolean | undefined>()
@@ -234,7 +276,8 @@ export class Mode {
 
   /**
    * @param training whether the model learns
-   * @param moved the parameters that an optimiser moves: a layer that has others alone stays as it is, and so does what stands in it
+   * @param moved the parameters that an optimiser moves: a layer that has others alone stays as it is, and so
+   *   does what stands in it
    */
   constructor(
     model: AnyLayer,
@@ -248,7 +291,8 @@ export class Mode {
   }
 
   of(layer: AnyLayer): boolean | undefined {
-    if (!this.known.has(layer)) this.known.set(layer, layer.holds(this.parts) ? this.learns(layer, this.training) : undefined)
+    if (!this.known.has(layer))
+      this.known.set(layer, layer.holds(this.parts) ? this.learns(layer, this.training) : undefined)
     return this.known.get(layer)
   }
 
@@ -271,7 +315,9 @@ export class Mode {
   private learns(layer: AnyLayer, inherited: boolean): boolean {
     const { moved, training } = this
     const parameters = moved ? layer.parameters : []
-    return parameters.length > 0 ? training && parameters.some(({ storage }) => moved!.has(storage)) : inherited
+    return parameters.length > 0
+      ? training && parameters.some(({ storage }) => moved!.has(storage))
+      : inherited
   }
 
   private enter(layer: AnyLayer, inherited: boolean, above: Set<AnyLayer>): void {

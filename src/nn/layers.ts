@@ -1,29 +1,39 @@
 /** Layers: what has parameters, and computes one tensor from another. */
-import { type Engine, engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
+import { type Engine, engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkInteger, checkNumber, checkOptions, MOST, type Names, only } from '../core/options.js'
+import { type Shape, sameShape, sizeOf } from '../core/shape.js'
+import { checkNumbers, type Tensor } from '../core/tensor.js'
+import { type Pair, pair } from '../core/window.js'
 import { type Activation as ActivationKind, applyActivation } from '../ops/activation.js'
 import { add } from '../ops/arithmetic.js'
 import { batchNorm, batchNormTraining } from '../ops/batchNorm.js'
-import { type Conv2dOptions, conv2d } from '../ops/conv2d.js'
-import { type ConvTranspose2dOptions, convTranspose2d } from '../ops/convTranspose2d.js'
+import { type Conv2dOptions, conv2d } from '../ops/conv/conv.js'
+import { type ConvTranspose2dOptions, convTranspose2d } from '../ops/conv/convTranspose.js'
 import { dropout } from '../ops/dropout.js'
 import { gather } from '../ops/gather.js'
 import { groupNorm } from '../ops/groupNorm.js'
 import { layerNorm } from '../ops/layerNorm.js'
 import { linear } from '../ops/matmul.js'
-import { AVG_POOL, type AvgPool2dOptions, avgPool2d, globalAvgPool2d, MAX_POOL, type MaxPool2dOptions, maxPool2d } from '../ops/pool.js'
+import {
+  AVG_POOL,
+  type AvgPool2dOptions,
+  avgPool2d,
+  globalAvgPool2d,
+  MAX_POOL,
+  type MaxPool2dOptions,
+  maxPool2d,
+} from '../ops/pool.js'
 import { type ResizeOptions, resize } from '../ops/resize.js'
-import { checkInteger, checkNumber, checkOptions, MOST, type Names, only } from '../options.js'
-import { type Shape, sameShape, sizeOf } from '../shape.js'
-import { checkNumbers, type Tensor } from '../tensor.js'
-import { type Pair, pair } from '../window.js'
 import { type Initial, initializerOf } from './initializers.js'
 import { type AnyLayer, Layer } from './layer.js'
 import { checkSeed, ownRandom, type Random, randomOf, type Seed, settle } from './random.js'
 
 /**
- * Layers one after the other. Names of parameters start with the index of their layer: `0.filter`. A layer that stands in several places counts once.
- * @example const model = new Sequential(new Flatten(), new Linear(engine, { inFeatures: 784, outFeatures: 10 }))
+ * Layers one after the other. Names of parameters start with the index of their layer: `0.filter`. A layer
+ * that stands in several places counts once.
+ * @example const model = new Sequential(new Flatten(), new Linear(engine, { inFeatures: 784, outFeatures: 10
+ *   }))
  */
 export class Sequential extends Layer {
   readonly layers: readonly Layer[]
@@ -54,7 +64,8 @@ export class Sequential extends Layer {
 }
 
 /**
- * Layers one after the other, and their input added to what they give, which has to be of the same shape: nothing is repeated to fit.
+ * Layers one after the other, and their input added to what they give, which has to be of the same shape:
+ * nothing is repeated to fit.
  * @example new Residual(new Conv2d(engine, { ... }), new BatchNorm2d(engine, { channels: 16 }))
  */
 export class Residual extends Sequential {
@@ -63,7 +74,14 @@ export class Residual extends Sequential {
       const y = super.forward(x)
       const shapes = { x: x.shape, y: y.shape }
       const hint = 'A layer of your own can add a projection of x'
-      check(sameShape(y.shape, x.shape), () => ({ op: 'Residual', argument: 'layers', expected: `such that y is of x's shape`, got: show(y.shape), shapes, hint })) // biome-ignore format: one line
+      check(sameShape(y.shape, x.shape), () => ({
+        op: 'Residual',
+        argument: 'layers',
+        expected: `such that y is of x's shape`,
+        got: show(y.shape),
+        shapes,
+        hint,
+      }))
       return add(y, x)
     })
   }
@@ -156,8 +174,10 @@ const CONV2D: Names<Conv2dLayerOptions> = {
 }
 
 /**
- * `conv2d` with a filter of its own. Options: inChannels, outChannels, size, those of `conv2d`, bias true, initial 'he', seed.
- * @example new Conv2d(engine, { inChannels: 3, outChannels: 16, size: 3, padding: 'same', activation: 'relu' })
+ * `conv2d` with a filter of its own. Options: inChannels, outChannels, size, those of `conv2d`, bias true,
+ * initial 'he', seed.
+ * @example new Conv2d(engine, { inChannels: 3, outChannels: 16, size: 3, padding: 'same', activation: 'relu'
+ *   })
  */
 export class Conv2d extends Layer {
   constructor(
@@ -167,10 +187,27 @@ export class Conv2d extends Layer {
     checkOptions('Conv2d', options, CONV2D)
     const { inChannels, outChannels, size, groups = 1, bias = true } = options
     positive('Conv2d', { inChannels, outChannels, groups })
-    check(inChannels % groups === 0 && outChannels % groups === 0, () => ({ op: 'Conv2d', argument: 'groups', expected: `a divisor of ${inChannels} and ${outChannels} channels`, got: show(groups) })) // biome-ignore format: one line
+    check(inChannels % groups === 0 && outChannels % groups === 0, () => ({
+      op: 'Conv2d',
+      argument: 'groups',
+      expected: `a divisor of ${inChannels} and ${outChannels} channels`,
+      got: show(groups),
+    }))
     const [kh, kw] = pair(size, 'size', 1, { op: 'Conv2d', shapes: {} })
     const shape = [kh, kw, inChannels / groups, outChannels]
-    super(weights(engine, 'Conv2d', 'filter', shape, outChannels, (kh * kw * inChannels) / groups, (kh * kw * outChannels) / groups, bias, options))
+    super(
+      weights(
+        engine,
+        'Conv2d',
+        'filter',
+        shape,
+        outChannels,
+        (kh * kw * inChannels) / groups,
+        (kh * kw * outChannels) / groups,
+        bias,
+        options,
+      ),
+    )
   }
 
   forward(x: Tensor): Tensor {
@@ -179,7 +216,10 @@ export class Conv2d extends Layer {
   }
 }
 
-type DepthwiseOptions = { channels: number } & Omit<Conv2dLayerOptions, 'inChannels' | 'outChannels' | 'groups'>
+type DepthwiseOptions = { channels: number } & Omit<
+  Conv2dLayerOptions,
+  'inChannels' | 'outChannels' | 'groups'
+>
 
 const DEPTHWISE: Names<DepthwiseOptions> = {
   channels: true,
@@ -195,7 +235,8 @@ const DEPTHWISE: Names<DepthwiseOptions> = {
 }
 
 /**
- * One filter per channel: `conv2d` with as many groups as channels. Options as of Conv2d, with `channels` for inChannels and outChannels.
+ * One filter per channel: `conv2d` with as many groups as channels. Options as of Conv2d, with `channels` for
+ * inChannels and outChannels.
  * @example new DepthwiseConv2d(engine, { channels: 32, size: 3, padding: 'same' })
  */
 export class DepthwiseConv2d extends Conv2d {
@@ -234,7 +275,8 @@ const CONV_TRANSPOSE: Names<ConvTranspose2dLayerOptions> = {
 }
 
 /**
- * `convTranspose2d` with a filter of its own. Options: inChannels, outChannels, size, those of `convTranspose2d`, bias true, initial 'he', seed.
+ * `convTranspose2d` with a filter of its own. Options: inChannels, outChannels, size, those of
+ * `convTranspose2d`, bias true, initial 'he', seed.
  * @example new ConvTranspose2d(engine, { inChannels: 32, outChannels: 16, size: 4, stride: 2, padding: 1 })
  */
 export class ConvTranspose2d extends Layer {
@@ -245,7 +287,12 @@ export class ConvTranspose2d extends Layer {
     checkOptions('ConvTranspose2d', options, CONV_TRANSPOSE)
     const { inChannels, outChannels, size, groups = 1, bias = true } = options
     positive('ConvTranspose2d', { inChannels, outChannels, groups })
-    check(inChannels % groups === 0 && outChannels % groups === 0, () => ({ op: 'ConvTranspose2d', argument: 'groups', expected: `a divisor of ${inChannels} and ${outChannels} channels`, got: show(groups) })) // biome-ignore format: one line
+    check(inChannels % groups === 0 && outChannels % groups === 0, () => ({
+      op: 'ConvTranspose2d',
+      argument: 'groups',
+      expected: `a divisor of ${inChannels} and ${outChannels} channels`,
+      got: show(groups),
+    }))
     const [kh, kw] = pair(size, 'size', 1, { op: 'ConvTranspose2d', shapes: {} })
     const [sh, sw] = pair(options.stride ?? 1, 'stride', 1, { op: 'ConvTranspose2d', shapes: {} })
     // An output sees one tap of every stride.
@@ -271,7 +318,12 @@ export class ConvTranspose2d extends Layer {
   }
 }
 
-type LinearLayerOptions = WeightOptions & { inFeatures: number; outFeatures: number; bias?: boolean; activation?: ActivationKind }
+type LinearLayerOptions = WeightOptions & {
+  inFeatures: number
+  outFeatures: number
+  bias?: boolean
+  activation?: ActivationKind
+}
 
 const LINEAR: Names<LinearLayerOptions> = {
   inFeatures: true,
@@ -283,7 +335,8 @@ const LINEAR: Names<LinearLayerOptions> = {
 }
 
 /**
- * `linear` with a weight of its own. Options: inFeatures, outFeatures, activation, bias true, initial 'he', seed.
+ * `linear` with a weight of its own. Options: inFeatures, outFeatures, activation, bias true, initial 'he',
+ * seed.
  * @example new Linear(engine, { inFeatures: 128, outFeatures: 10 })
  */
 export class Linear extends Layer {
@@ -294,7 +347,19 @@ export class Linear extends Layer {
     checkOptions('Linear', options, LINEAR)
     const { inFeatures, outFeatures, bias = true } = options
     positive('Linear', { inFeatures, outFeatures })
-    super(weights(engine, 'Linear', 'weight', [inFeatures, outFeatures], outFeatures, inFeatures, outFeatures, bias, options))
+    super(
+      weights(
+        engine,
+        'Linear',
+        'weight',
+        [inFeatures, outFeatures],
+        outFeatures,
+        inFeatures,
+        outFeatures,
+        bias,
+        options,
+      ),
+    )
   }
 
   forward(x: Tensor): Tensor {
@@ -307,7 +372,10 @@ export class Linear extends Layer {
 function vectors(engine: Engine, shape: Shape, values: Record<string, number>): Tensor[] {
   return engine.scope(() =>
     Object.entries(values).map(([name, value]) => {
-      const tensor = engine.upload(shape, (pointer) => void engine.f32.fill(value, pointer / 4, pointer / 4 + sizeOf(shape)))
+      const tensor = engine.upload(
+        shape,
+        (pointer) => void engine.f32.fill(value, pointer / 4, pointer / 4 + sizeOf(shape)),
+      )
       tensor.name = name
       return tensor
     }),
@@ -324,12 +392,19 @@ export interface BatchNorm2dOptions {
   activation?: ActivationKind
 }
 
-const BATCH_NORM: Names<BatchNorm2dOptions> = { channels: true, epsilon: true, momentum: true, activation: true }
+const BATCH_NORM: Names<BatchNorm2dOptions> = {
+  channels: true,
+  epsilon: true,
+  momentum: true,
+  activation: true,
+}
 
 /**
- * Batch normalisation over the last axis, with a scale (1 at first) and an offset (0) to learn. In training by the statistics of the batch, which the running
- * ones follow (its variance over n - 1, as in PyTorch); else by the running ones. One number for each channel has no variance: such a batch (the last sample of
- * an epoch, without height and width) is taken by the running statistics in training too, and they stay as they are. (Ioffe & Szegedy, 2015)
+ * Batch normalisation over the last axis, with a scale (1 at first) and an offset (0) to learn. In training
+ * by the statistics of the batch, which the running ones follow (its variance over n - 1, as in PyTorch);
+ * else by the running ones. One number for each channel has no variance: such a batch (the last sample of an
+ * epoch, without height and width) is taken by the running statistics in training too, and they stay as they
+ * are. (Ioffe & Szegedy, 2015)
  * @example new BatchNorm2d(engine, { channels: 16, activation: 'relu' })
  */
 export class BatchNorm2d extends Layer {
@@ -351,7 +426,8 @@ export class BatchNorm2d extends Layer {
     const [mean, variance] = this.state
     const { epsilon, momentum = 0.1, activation } = this.options
     const n = x.size / (x.shape.at(-1) ?? 1)
-    if (!this.training || n === 1) return batchNorm(x, { mean: mean!, variance: variance!, scale, offset, epsilon, activation })
+    if (!this.training || n === 1)
+      return batchNorm(x, { mean: mean!, variance: variance!, scale, offset, epsilon, activation })
     const batch = batchNormTraining(x, { scale, offset, epsilon, activation })
     const follow = (running: Tensor, value: Float32Array, factor: number) => {
       running.set(running.toArray().map((old, i) => old + momentum * (factor * value[i]! - old)))
@@ -367,7 +443,8 @@ type LayerNormLayerOptions = { features: number | Shape; epsilon?: number }
 const LAYER_NORM: Names<LayerNormLayerOptions> = { features: true, epsilon: true }
 
 /**
- * `layerNorm` with a scale (1 at first) and an offset (0) to learn, over the last axis or, where `features` is a shape, over as many.
+ * `layerNorm` with a scale (1 at first) and an offset (0) to learn, over the last axis or, where `features`
+ * is a shape, over as many.
  * @example new LayerNorm(engine, { features: 64 })
  */
 export class LayerNorm extends Layer {
@@ -388,10 +465,20 @@ export class LayerNorm extends Layer {
   }
 }
 
-type GroupNormLayerOptions = { channels: number; groups: number; epsilon?: number; activation?: ActivationKind }
+type GroupNormLayerOptions = {
+  channels: number
+  groups: number
+  epsilon?: number
+  activation?: ActivationKind
+}
 type InstanceNormLayerOptions = Omit<GroupNormLayerOptions, 'groups'>
 
-const GROUP_NORM: Names<GroupNormLayerOptions> = { channels: true, groups: true, epsilon: true, activation: true }
+const GROUP_NORM: Names<GroupNormLayerOptions> = {
+  channels: true,
+  groups: true,
+  epsilon: true,
+  activation: true,
+}
 const INSTANCE_NORM: Names<InstanceNormLayerOptions> = { channels: true, epsilon: true, activation: true }
 
 /**
@@ -407,7 +494,12 @@ export class GroupNorm extends Layer {
     const { channels, groups, epsilon } = options
     checkEpsilon('GroupNorm', epsilon)
     positive('GroupNorm', { channels, groups })
-    check(channels % groups === 0, () => ({ op: 'GroupNorm', argument: 'groups', expected: `a divisor of ${channels} channels`, got: show(groups) }))
+    check(channels % groups === 0, () => ({
+      op: 'GroupNorm',
+      argument: 'groups',
+      expected: `a divisor of ${channels} channels`,
+      got: show(groups),
+    }))
     super(vectors(engine, [channels], { scale: 1, offset: 0 }))
   }
 
@@ -434,7 +526,8 @@ type EmbeddingOptions = WeightOptions & { count: number; features: number }
 const EMBEDDING: Names<EmbeddingOptions> = { count: true, features: true, initial: true, seed: true }
 
 /**
- * A vector to learn for each of `count` things: x of their indices -> [...shape of x, features]. Options: count, features, initial 'he', seed.
+ * A vector to learn for each of `count` things: x of their indices -> [...shape of x, features]. Options:
+ * count, features, initial 'he', seed.
  * @example new Embedding(engine, { count: 1000, features: 32 })
  */
 export class Embedding extends Layer {
@@ -442,7 +535,9 @@ export class Embedding extends Layer {
     checkOptions('Embedding', options, EMBEDDING)
     const { count, features } = options
     positive('Embedding', { count, features })
-    super(weights(engine, 'Embedding', 'table', [count, features], features, features, features, false, options))
+    super(
+      weights(engine, 'Embedding', 'table', [count, features], features, features, features, false, options),
+    )
   }
 
   forward(x: Tensor): Tensor {
@@ -493,7 +588,9 @@ export class Upsample extends Layer {
   constructor(readonly options: UpsampleOptions) {
     checkOptions('Upsample', options, UPSAMPLE)
     super()
-    checkNumber(options.scale, 'scale', (v) => v > 0 && v < Number.POSITIVE_INFINITY, 'a positive number', { op: 'Upsample' })
+    checkNumber(options.scale, 'scale', (v) => v > 0 && v < Number.POSITIVE_INFINITY, 'a positive number', {
+      op: 'Upsample',
+    })
   }
 
   forward(x: Tensor): Tensor {
@@ -526,10 +623,11 @@ type DropoutOptions = { rate: number; seed?: Seed }
 const DROPOUT: Names<DropoutOptions> = { rate: true, seed: true }
 
 /**
- * In training, each element is 0 with probability `rate`, and the others are divided by 1 - rate; else nothing happens. (Srivastava et al., 2014)
+ * In training, each element is 0 with probability `rate`, and the others are divided by 1 - rate; else
+ * nothing happens. (Srivastava et al., 2014)
  *
- * Without a seed each layer has one of its own, which follows from how many of the engine drop already; in `fit`, what it drops follows from the seed of
- * `fit`, the step, and the layer's place in the model.
+ * Without a seed each layer has one of its own, which follows from how many of the engine drop already; in
+ * `fit`, what it drops follows from the seed of `fit`, the step, and the layer's place in the model.
  * @example new Dropout({ rate: 0.5, seed: 1 })
  */
 export class Dropout extends Layer {

@@ -1,5 +1,5 @@
-import type { Engine } from '../engine.js'
-import { check, show } from '../errors.js'
+import type { Engine } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
 
 /** Numbers that look random, and follow from the seed alone. */
 export class Random {
@@ -12,7 +12,9 @@ export class Random {
     this.state = seed >>> 0
   }
 
-  /** The generator of a place in what a seed decides: another for every index, and for every stream of such. */
+  /**
+   * The generator of a place in what a seed decides: another for every index, and for every stream of such.
+   */
   static at(seed: number, index: number, stream = 0): Random {
     const random = new Random(seed)
     random.state += Math.imul(stream, 0x6d2b79f5)
@@ -54,14 +56,25 @@ export class Random {
 /** Where random numbers come from: a seed, or a generator that goes on from where it stands. */
 export type Seed = number | Random
 
-/** Throws where there is no seed. Of an integer 32 bits count; a fraction would be cut off, and every Math.random() be the same seed. */
+/**
+ * Throws where there is no seed. Of an integer 32 bits count; a fraction would be cut off, and every
+ * Math.random() be the same seed.
+ */
 export function checkSeed(seed: unknown, op: string): asserts seed is Seed {
-  check(seed instanceof Random || Number.isSafeInteger(seed), () => ({ op, argument: 'seed', expected: 'an integer or a Random', got: show(seed) }))
+  check(seed instanceof Random || Number.isSafeInteger(seed), () => ({
+    op,
+    argument: 'seed',
+    expected: 'an integer or a Random',
+    got: show(seed),
+  }))
 }
 
 const ofEngine = new WeakMap<Engine, Random>()
 
-/** The generator of a seed. Without one, that of the engine: layers made in the same order in a new engine are alike. */
+/**
+ * The generator of a seed. Without one, that of the engine: layers made in the same order in a new engine are
+ * alike.
+ */
 export function randomOf(seed: Seed | undefined, engine: Engine): Random {
   if (seed instanceof Random) return seed
   if (seed !== undefined) return new Random(seed)
@@ -84,7 +97,10 @@ export function ownRandom(seed: Seed | undefined): Random {
   return random
 }
 
-/** Gives a generator without a seed one that no other of the engine has; what is asked in the same order in a new engine is alike. */
+/**
+ * Gives a generator without a seed one that no other of the engine has; what is asked in the same order in a
+ * new engine is alike.
+ */
 export function settle(random: Random, engine: Engine): void {
   if (random.state !== UNSETTLED || !unseeded.has(random)) return
   const count = settled.get(engine) ?? 0

@@ -1,13 +1,13 @@
 /** `filterbank/onnx`: loads ONNX models and runs them. */
-import type { Engine } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkInteger, checkOptions, MOST, type Names } from '../options.js'
-import { type Graph, openGraph } from './graph.js'
-import { fetchModel, type ModelSource, type Progress } from './load.js'
-import { checkOperators, foldConstants, Model } from './model.js'
+import type { Engine } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js'
+import { fetchModel, type ModelSource, type Progress } from './file/load.js'
+import { readModel } from './file/schema.js'
+import { type Graph, openGraph } from './graph/graph.js'
 import { operators } from './operators/index.js'
-import { readModel } from './schema.js'
-import { newRun } from './value.js'
+import { checkOperators, foldConstants, Model } from './run/model.js'
+import { newRun } from './run/value.js'
 
 /** What `loadModel` takes beside the source. */
 export interface LoadOptions {
@@ -15,7 +15,10 @@ export interface LoadOptions {
   onProgress?: (progress: Progress) => void
   /** Stops the loading. */
   signal?: AbortSignal
-  /** Lengths for the axes that the file leaves open, by their names: `{ batch: 1 }`. What is not given follows from the inputs of each run. */
+  /**
+   * Lengths for the axes that the file leaves open, by their names: `{ batch: 1 }`. What is not given follows
+   * from the inputs of each run.
+   */
   dimensions?: Record<string, number>
 }
 
@@ -26,14 +29,24 @@ const LOAD: Names<LoadOptions> = { onProgress: true, signal: true, dimensions: t
  *
  * @param source the bytes, a Response, a URL, or in Node a path, beside which data files are found too
  * @param options no progress, no signal, no dimensions
- * @throws FilterbankError where there is no such file, the bytes are no ONNX model, or use what filterbank lacks: all operators at once, with the names
+ * @throws FilterbankError where there is no such file, the bytes are no ONNX model, or use what filterbank
+ *   lacks: all operators at once, with the names
  * of their nodes. What was loaded is given back then
  * @example using model = await loadModel(engine, new URL('squeezenet.onnx', import.meta.url))
  */
-export async function loadModel(engine: Engine, source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+export async function loadModel(
+  engine: Engine,
+  source: ModelSource,
+  options: LoadOptions = {},
+): Promise<Model> {
   checkOptions('loadModel', options, LOAD)
   const { dimensions = {}, signal } = options
-  check(!engine.disposed, () => ({ op: 'loadModel', argument: 'engine', expected: 'alive', got: 'a disposed one' }))
+  check(!engine.disposed, () => ({
+    op: 'loadModel',
+    argument: 'engine',
+    expected: 'alive',
+    got: 'a disposed one',
+  }))
   for (const [name, length] of Object.entries(dimensions)) {
     checkInteger(length, `dimensions.${name}`, 0, MOST, { op: 'loadModel' })
   }
@@ -54,17 +67,36 @@ export async function loadModel(engine: Engine, source: ModelSource, options: Lo
     }))
   }
   for (const port of graph.inputs) {
-    if (port.shape) port.shape = port.shape.map((length) => (typeof length === 'string' ? (dimensions[length] ?? length) : length))
+    if (port.shape)
+      port.shape = port.shape.map((length) =>
+        typeof length === 'string' ? (dimensions[length] ?? length) : length,
+      )
   }
   const run = newRun(engine)
   const constants = engine.apart(() => foldConstants(graph, opset, run))
   return new Model(engine, graph, opset, run, constants)
 }
 
-export type { FilePort } from './graph.js'
-export { inspectModel, type ModelFacts } from './inspect.js'
-export type { ModelSource, Progress } from './load.js'
-export type { Model, ModelInput, ModelOutput, ModelOutputs, Port, RunAsyncOptions, RunOptions } from './model.js'
-export type { LayerSummary } from './summary.js'
-export type { ElementType, HostArray, UserArray } from './types.js'
-export { type AttributeParts, type GraphParts, type ModelParts, type NodeParts, type PortParts, type TensorParts, writeModel } from './write.js'
+export type { ModelSource, Progress } from './file/load.js'
+export type { ElementType, HostArray, UserArray } from './file/types.js'
+export {
+  type AttributeParts,
+  type GraphParts,
+  type ModelParts,
+  type NodeParts,
+  type PortParts,
+  type TensorParts,
+  writeModel,
+} from './file/write.js'
+export type { FilePort } from './graph/graph.js'
+export { inspectModel, type ModelFacts } from './graph/inspect.js'
+export type {
+  Model,
+  ModelInput,
+  ModelOutput,
+  ModelOutputs,
+  Port,
+  RunAsyncOptions,
+  RunOptions,
+} from './run/model.js'
+export type { LayerSummary } from './run/summary.js'

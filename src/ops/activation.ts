@@ -1,14 +1,17 @@
-/** Activations: each element by itself. Functions and error bounds: assembly/math.ts. NaN gives NaN everywhere. */
+/**
+ * Activations: each element by itself. Functions and error bounds: assembly/math.ts. NaN gives NaN
+ * everywhere.
+ */
 
-import { engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkNumber, checkOptions, isName, type Names } from '../options.js'
-import { broadcastShapes, sameShape } from '../shape.js'
-import type { Tensor } from '../tensor.js'
+import { engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkNumber, checkOptions, isName, type Names } from '../core/options.js'
+import { broadcastShapes, sameShape } from '../core/shape.js'
+import type { Tensor } from '../core/tensor.js'
+import type { Context } from '../core/window.js'
+import { OUT, type OutOptions, produce, runBinary, runUnary, unaryBackward } from '../plans/elementwise.js'
 import { BinaryOp, UnaryOp } from '../wasm/abi.js'
-import type { Context } from '../window.js'
 import { add, mul, sub } from './arithmetic.js'
-import { OUT, type OutOptions, produce, runBinary, runUnary, unaryBackward } from './elementwise.js'
 import { sumTo } from './reduce.js'
 
 /** An operation of the kernel with its two numbers. */
@@ -57,11 +60,18 @@ function formulaOf(activation: Activation): Formula {
   return typeof activation === 'string' ? formulas[activation] : [UnaryOp.clamp, ...activation]
 }
 
-/** The bounds that a tile's store clamps to: those of the activation where it is a clamp, else none. Throws for what is no activation. */
+/**
+ * The bounds that a tile's store clamps to: those of the activation where it is a clamp, else none. Throws
+ * for what is no activation.
+ */
 export function fusedClamp(activation: Activation | undefined, context: Context): readonly [number, number] {
   if (activation === undefined) return NO_CLAMP
   const named = isName(activation, formulas)
-  const isRange = Array.isArray(activation) && activation.length === 2 && activation.every((v) => typeof v === 'number') && activation[0] <= activation[1]
+  const isRange =
+    Array.isArray(activation) &&
+    activation.length === 2 &&
+    activation.every((v) => typeof v === 'number') &&
+    activation[0] <= activation[1]
   check(named || isRange, () => ({
     ...context,
     argument: 'activation',
@@ -73,8 +83,9 @@ export function fusedClamp(activation: Activation | undefined, context: Context)
 }
 
 /**
- * What is left of the activation once the store has clamped: nothing for clamps, else the function itself. It is done in place, but while derivatives are
- * wanted as an op of its own: most functions need their input on the way back.
+ * What is left of the activation once the store has clamped: nothing for clamps, else the function itself. It
+ * is done in place, but while derivatives are wanted as an op of its own: most functions need their input on
+ * the way back.
  */
 export function finishActivation(activation: Activation | undefined, y: Tensor): Tensor {
   if (activation === undefined) return y
@@ -91,7 +102,10 @@ export function finishActivation(activation: Activation | undefined, y: Tensor):
   return y
 }
 
-/** dx = dy where y = clamp(x) lies between the bounds, 0 where it was brought to one of them (and on it). Nothing is brought to an infinite bound. */
+/**
+ * dx = dy where y = clamp(x) lies between the bounds, 0 where it was brought to one of them (and on it).
+ * Nothing is brought to an infinite bound.
+ */
 export function clampBackward(dy: Tensor, y: Tensor, [low, high]: readonly [number, number]): Tensor {
   const bound = (v: number) => (Number.isFinite(v) ? v : Number.NaN)
   return unaryBackward(UnaryOp.clamp, dy, y, bound(low), bound(high))
@@ -117,10 +131,16 @@ export function applyActivation(op: string, x: Tensor, activation: Activation): 
 
 function activate(op: string, x: Tensor, [code, a, b]: Formula, { out }: OutOptions): Tensor {
   const engine = engineOf(op, { x }, { out })
-  const y = produce(engine, x.shape, out, { op, shapes: { x: x.shape, out: out?.shape } }, (to) => runUnary(code, x, to, a, b))
+  const y = produce(engine, x.shape, out, { op, shapes: { x: x.shape, out: out?.shape } }, (to) =>
+    runUnary(code, x, to, a, b),
+  )
   // Clamps go back by their output, which the next op mostly keeps anyway.
-  if (code === UnaryOp.clamp) engine.tape?.record(op, y, { x }, { y }, (dy, kept) => ({ x: () => clampBackward(dy, kept.y, [a, b]) }))
-  else engine.tape?.record(op, y, { x }, { x }, (dy, kept) => ({ x: () => unaryBackward(code, dy, kept.x, a, b) }))
+  if (code === UnaryOp.clamp)
+    engine.tape?.record(op, y, { x }, { y }, (dy, kept) => ({ x: () => clampBackward(dy, kept.y, [a, b]) }))
+  else
+    engine.tape?.record(op, y, { x }, { x }, (dy, kept) => ({
+      x: () => unaryBackward(code, dy, kept.x, a, b),
+    }))
   return y
 }
 
@@ -147,7 +167,8 @@ const CLAMP: Names<ClampOptions> = { low: true, high: true, out: true }
  * @param x any shape
  * @param options out: a tensor of x's shape to write into; it may be x itself. The same for all activations
  * @returns x's shape
- * @throws FilterbankError for an `out` of another shape; nothing is allocated then. The same for all activations
+ * @throws FilterbankError for an `out` of another shape; nothing is allocated then. The same for all
+ *   activations
  * @example const y = relu(x)
  */
 export function relu(x: Tensor, options: OutOptions = {}): Tensor {
@@ -220,7 +241,8 @@ export function elu(x: Tensor, options: AlphaOptions = {}): Tensor {
 }
 
 /**
- * 1.0507 * elu(x) with alpha 1.6733. Definition: Klambauer et al., "Self-Normalizing Neural Networks", 2017; ONNX Selu.
+ * 1.0507 * elu(x) with alpha 1.6733. Definition: Klambauer et al., "Self-Normalizing Neural Networks", 2017;
+ * ONNX Selu.
  * @example const y = selu(x)
  */
 export function selu(x: Tensor, options: OutOptions = {}): Tensor {
@@ -229,7 +251,8 @@ export function selu(x: Tensor, options: OutOptions = {}): Tensor {
 }
 
 /**
- * x * P(X <= x) of a normally distributed X: x * (1 + erf(x / sqrt 2)) / 2. -Infinity gives the limit 0. Definition: ONNX Gelu, PyTorch GELU.
+ * x * P(X <= x) of a normally distributed X: x * (1 + erf(x / sqrt 2)) / 2. -Infinity gives the limit 0.
+ * Definition: ONNX Gelu, PyTorch GELU.
  * @param options approximate 'none'; 'tanh': x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2
  * @example const y = gelu(x, { approximate: 'tanh' })
  */
@@ -256,8 +279,8 @@ export function sigmoid(x: Tensor, options: OutOptions = {}): Tensor {
 }
 
 /**
- * max(0, min(1, alpha * x + beta)). Definition: ONNX HardSigmoid, whose alpha is 0.2 where none is given; here it is 1/6 as in PyTorch, TensorFlow and
- * the sigmoid inside of hardSwish.
+ * max(0, min(1, alpha * x + beta)). Definition: ONNX HardSigmoid, whose alpha is 0.2 where none is given;
+ * here it is 1/6 as in PyTorch, TensorFlow and the sigmoid inside of hardSwish.
  * @param options alpha 1/6, beta 0.5
  * @example const y = hardSigmoid(x, { alpha: 0.2 })
  */
@@ -314,7 +337,8 @@ export function softplus(x: Tensor, options: OutOptions = {}): Tensor {
 }
 
 /**
- * min(max(x, low), high). Definition: ONNX Clip. On a bound its derivative is 1, as in PyTorch and TensorFlow.js (on those of relu and relu6 it is 0).
+ * min(max(x, low), high). Definition: ONNX Clip. On a bound its derivative is 1, as in PyTorch and
+ * TensorFlow.js (on those of relu and relu6 it is 0).
  * @param options low -Infinity, high Infinity
  * @throws FilterbankError where low is above high
  * @example const y = clamp(x, { low: 0, high: 255 })
@@ -323,11 +347,19 @@ export function clamp(x: Tensor, options: ClampOptions = {}): Tensor {
   checkOptions('clamp', options, CLAMP)
   const { low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY } = options
   checkNumbers('clamp', x, { low, high })
-  check(low <= high, () => ({ op: 'clamp', argument: 'low', expected: `at most high ${high}`, got: show(low), shapes: { x: x.shape } }))
+  check(low <= high, () => ({
+    op: 'clamp',
+    argument: 'low',
+    expected: `at most high ${high}`,
+    got: show(low),
+    shapes: { x: x.shape },
+  }))
   const engine = engineOf('clamp', { x }, { out: options.out })
   const context: Context = { op: 'clamp', shapes: { x: x.shape, out: options.out?.shape } }
   const y = produce(engine, x.shape, options.out, context, (to) => runUnary(UnaryOp.clamp, x, to, low, high))
   const bounds = [neighbour(low, -1), neighbour(high, 1)] as const
-  engine.tape?.record('clamp', y, { x }, { x }, (dy, kept) => ({ x: () => clampBackward(dy, kept.x, bounds) }))
+  engine.tape?.record('clamp', y, { x }, { x }, (dy, kept) => ({
+    x: () => clampBackward(dy, kept.x, bounds),
+  }))
   return y
 }

@@ -1,14 +1,14 @@
 /** Arithmetic of two tensors, or of a tensor and a number. */
 
-import { checkElement, NUMBERS } from '../dtype.js'
-import { engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkOptions, type Names } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import { checkElement, NUMBERS } from '../core/dtype.js'
+import { engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkOptions, type Names } from '../core/options.js'
+import type { Tensor } from '../core/tensor.js'
+import type { Context } from '../core/window.js'
+import { commonShape, type OutOptions, produce, runBinary, writeBinary } from '../plans/elementwise.js'
 import { BinaryOp } from '../wasm/abi.js'
-import type { Context } from '../window.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
-import { commonShape, type OutOptions, produce, runBinary, writeBinary } from './elementwise.js'
 import { checkSameType } from './operands.js'
 import { sumTo } from './reduce.js'
 
@@ -51,15 +51,32 @@ export function arithmetic<D extends Numeric>(
   const { activation, out } = options
   const tensors = { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) }
   const first = tensors.a ?? tensors.b
-  check(first !== undefined, () => ({ op, argument: 'a', expected: 'a tensor where b is none', got: show(a) }))
+  check(first !== undefined, () => ({
+    op,
+    argument: 'a',
+    expected: 'a tensor where b is none',
+    got: show(a),
+  }))
   const engine = engineOf(op, tensors, { out }, NUMBERS)
   const context: Context = { op, shapes: { a: tensors.a?.shape, b: tensors.b?.shape, out: out?.shape } }
   if (tensors.b) checkSameType(op, 'b', tensors.b, first.dtype)
   if (first.dtype === 'int32') {
-    check(activation === undefined, () => ({ ...context, argument: 'activation', expected: 'left out for int32', got: show(activation) }))
+    check(activation === undefined, () => ({
+      ...context,
+      argument: 'activation',
+      expected: 'left out for int32',
+      got: show(activation),
+    }))
     if (typeof a === 'number') checkElement(op, 'a', a, 'int32', context.shapes)
     if (typeof b === 'number') checkElement(op, 'b', b, 'int32', context.shapes)
-    const y = produce<D>(engine, commonShape(a, b, context), out, context, (y) => writeBinary(integerCodes[code]!, a, b, y, NO_CLAMP), 'int32' as D)
+    const y = produce<D>(
+      engine,
+      commonShape(a, b, context),
+      out,
+      context,
+      (y) => writeBinary(integerCodes[code]!, a, b, y, NO_CLAMP),
+      'int32' as D,
+    )
     // Integers have no derivative: one that is wanted through them is an error.
     engine.tape?.record(op, y, tensors, {}, () => ({}))
     return y
@@ -67,38 +84,79 @@ export function arithmetic<D extends Numeric>(
   const clamp = fusedClamp(activation, context)
   const y = runBinary(code, engine, a as Operand, b as Operand, out as Tensor | undefined, clamp, context)
   const keeps = code !== BinaryOp.add && code !== BinaryOp.sub
-  const kept = { ...(keeps ? tensors : {}), y: clamp === NO_CLAMP ? undefined : y } as Record<string, Tensor | undefined>
+  const kept = { ...(keeps ? tensors : {}), y: clamp === NO_CLAMP ? undefined : y } as Record<
+    string,
+    Tensor | undefined
+  >
   engine.tape?.record(op, y, tensors, kept, (dy, kept) =>
-    backward(kept['y'] ? clampBackward(dy, kept['y'], clamp) : dy, kept['a'] ?? (a as Operand), kept['b'] ?? (b as Operand)),
+    backward(
+      kept['y'] ? clampBackward(dy, kept['y'], clamp) : dy,
+      kept['a'] ?? (a as Operand),
+      kept['b'] ?? (b as Operand),
+    ),
   )
   return finishActivation(activation, y) as Tensor<Numeric> as Tensor<D>
 }
 
 /** Both derivatives: summed over the axes along which a or b was broadcast. */
-export function operandsBackward(dy: Tensor, a: Operand, b: Operand, da: () => Tensor, db: () => Tensor): { a: () => Tensor; b: () => Tensor } {
-  const back = (operand: Operand, derivative: () => Tensor) => () => dy.engine.scope(() => sumTo(derivative(), (operand as Tensor).shape))
+export function operandsBackward(
+  dy: Tensor,
+  a: Operand,
+  b: Operand,
+  da: () => Tensor,
+  db: () => Tensor,
+): { a: () => Tensor; b: () => Tensor } {
+  const back = (operand: Operand, derivative: () => Tensor) => () =>
+    dy.engine.scope(() => sumTo(derivative(), (operand as Tensor).shape))
   return { a: back(a, da), b: back(b, db) }
 }
 
-function arithmeticBackward(code: BinaryOp, dy: Tensor, a: Operand, b: Operand): { a: () => Tensor; b: () => Tensor } {
+function arithmeticBackward(
+  code: BinaryOp,
+  dy: Tensor,
+  a: Operand,
+  b: Operand,
+): { a: () => Tensor; b: () => Tensor } {
   const both = (da: () => Tensor, db: () => Tensor) => operandsBackward(dy, a, b, da, db)
-  if (code === BinaryOp.add) return both(() => dy, () => dy) // biome-ignore format: one line
-  if (code === BinaryOp.sub) return both(() => dy, () => mul(dy, -1)) // biome-ignore format: one line
-  if (code === BinaryOp.mul) return both(() => mul(dy, b), () => mul(dy, a)) // biome-ignore format: one line
-  return both(() => div(dy, b), () => mul(div(mul(dy, -1), b), div(a, b))) // biome-ignore format: one line
+  if (code === BinaryOp.add)
+    return both(
+      () => dy,
+      () => dy,
+    )
+  if (code === BinaryOp.sub)
+    return both(
+      () => dy,
+      () => mul(dy, -1),
+    )
+  if (code === BinaryOp.mul)
+    return both(
+      () => mul(dy, b),
+      () => mul(dy, a),
+    )
+  return both(
+    () => div(dy, b),
+    () => mul(div(mul(dy, -1), b), div(a, b)),
+  )
 }
 
 /**
- * a + b, with NumPy's broadcasting: shapes are aligned at their last axis, and a length of 1 (or none) is repeated.
+ * a + b, with NumPy's broadcasting: shapes are aligned at their last axis, and a length of 1 (or none) is
+ * repeated.
  *
- * @param a a tensor of float32 or int32, or a number. Sums, differences and products of int32 wrap, as the processor's do
+ * @param a a tensor of float32 or int32, or a number. Sums, differences and products of int32 wrap, as the
+ *   processor's do
  * @param b of a's type, or a number; one of the two is a tensor
  * @param options no activation; out: a tensor of the result's shape to write into, which may be a or b
  * @returns the common shape
- * @throws FilterbankError for different types, shapes that do not broadcast, an unknown activation, or an `out` of another shape; nothing is allocated then
+ * @throws FilterbankError for different types, shapes that do not broadcast, an unknown activation, or an
+ *   `out` of another shape; nothing is allocated then
  * @example const y = add(x, shortcut, { activation: 'relu' })
  */
-export function add<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>, options: ArithmeticOptions<D> = {}): Tensor<D> {
+export function add<D extends Numeric = 'float32'>(
+  a: Operand<D>,
+  b: Operand<D>,
+  options: ArithmeticOptions<D> = {},
+): Tensor<D> {
   return arithmetic('add', BinaryOp.add, a, b, options)
 }
 
@@ -106,7 +164,11 @@ export function add<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>,
  * a - b; broadcasting, options and errors as of `add`.
  * @example const centred = sub(x, mean(x, { axes: -1, keepDims: true }))
  */
-export function sub<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>, options: ArithmeticOptions<D> = {}): Tensor<D> {
+export function sub<D extends Numeric = 'float32'>(
+  a: Operand<D>,
+  b: Operand<D>,
+  options: ArithmeticOptions<D> = {},
+): Tensor<D> {
   return arithmetic('sub', BinaryOp.sub, a, b, options)
 }
 
@@ -114,15 +176,23 @@ export function sub<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>,
  * a * b, element by element; broadcasting, options and errors as of `add`.
  * @example const gated = mul(x, sigmoid(gate))
  */
-export function mul<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>, options: ArithmeticOptions<D> = {}): Tensor<D> {
+export function mul<D extends Numeric = 'float32'>(
+  a: Operand<D>,
+  b: Operand<D>,
+  options: ArithmeticOptions<D> = {},
+): Tensor<D> {
   return arithmetic('mul', BinaryOp.mul, a, b, options)
 }
 
 /**
- * a / b, element by element, as IEEE 754 divides; broadcasting, options and errors as of `add`. Of int32 the quotient is cut toward zero; by 0 it is the end of
- * the range on a's side, and 0 / 0 is 0.
+ * a / b, element by element, as IEEE 754 divides; broadcasting, options and errors as of `add`. Of int32 the
+ * quotient is cut toward zero; by 0 it is the end of the range on a's side, and 0 / 0 is 0.
  * @example const scaled = div(x, 255)
  */
-export function div<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>, options: ArithmeticOptions<D> = {}): Tensor<D> {
+export function div<D extends Numeric = 'float32'>(
+  a: Operand<D>,
+  b: Operand<D>,
+  options: ArithmeticOptions<D> = {},
+): Tensor<D> {
   return arithmetic('div', BinaryOp.div, a, b, options)
 }

@@ -1,6 +1,6 @@
-import { check, show } from '../errors.js'
-import { isInteger } from '../options.js'
-import type { Context } from '../window.js'
+import { check, show } from '../core/errors.js'
+import { isInteger } from '../core/options.js'
+import type { Context } from '../core/window.js'
 
 /** `axis` counted from the front: -1 is the last of `rank`. Throws where there is no such axis. */
 export function axisOf(axis: unknown, rank: number, context: Context, argument = 'axis'): number {

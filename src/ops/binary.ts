@@ -1,19 +1,21 @@
 /** Functions of two tensors beyond the four kinds of arithmetic. */
 
-import { engineOf } from '../engine.js'
-import type { Tensor } from '../tensor.js'
+import { engineOf } from '../core/engine.js'
+import type { Tensor } from '../core/tensor.js'
+import type { OutOptions } from '../plans/elementwise.js'
 import { BinaryOp } from '../wasm/abi.js'
 import { arithmetic, div, mul, type Numeric, type Operand, operandsBackward, sub } from './arithmetic.js'
 import { equal, greater, less } from './compare.js'
-import type { OutOptions } from './elementwise.js'
 import { floor, log } from './unary.js'
 import { where } from './where.js'
 
 /** dy where `chosen`, half of it where both are equal, else 0. */
-const shared = (dy: Tensor, chosen: Tensor<'uint8'>, a: Operand, b: Operand): Tensor => where(chosen, dy, where(equal(a, b), mul(dy, 0.5), 0))
+const shared = (dy: Tensor, chosen: Tensor<'uint8'>, a: Operand, b: Operand): Tensor =>
+  where(chosen, dy, where(equal(a, b), mul(dy, 0.5), 0))
 
 /**
- * The larger of a and b, NaN where one is; broadcasting, types and errors as of `add`. Equal ones share the derivative.
+ * The larger of a and b, NaN where one is; broadcasting, types and errors as of `add`. Equal ones share the
+ * derivative.
  *
  * @param a a tensor of float32 or int32, or a number
  * @param b of a's type, or a number; one of the two is a tensor
@@ -21,40 +23,76 @@ const shared = (dy: Tensor, chosen: Tensor<'uint8'>, a: Operand, b: Operand): Te
  * @returns the common shape
  * @example const y = maximum(x, 0)
  */
-export function maximum<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>, options: OutOptions<D> = {}): Tensor<D> {
+export function maximum<D extends Numeric = 'float32'>(
+  a: Operand<D>,
+  b: Operand<D>,
+  options: OutOptions<D> = {},
+): Tensor<D> {
   return arithmetic('maximum', BinaryOp.maximum, a, b, options, (dy, a, b) =>
-    operandsBackward(dy, a, b, () => shared(dy, greater(a, b), a, b), () => shared(dy, less(a, b), a, b)),
-  ) // biome-ignore format: one call
+    operandsBackward(
+      dy,
+      a,
+      b,
+      () => shared(dy, greater(a, b), a, b),
+      () => shared(dy, less(a, b), a, b),
+    ),
+  )
 }
 
 /**
  * The smaller of a and b; as `maximum`.
  * @example const y = minimum(x, 1)
  */
-export function minimum<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>, options: OutOptions<D> = {}): Tensor<D> {
+export function minimum<D extends Numeric = 'float32'>(
+  a: Operand<D>,
+  b: Operand<D>,
+  options: OutOptions<D> = {},
+): Tensor<D> {
   return arithmetic('minimum', BinaryOp.minimum, a, b, options, (dy, a, b) =>
-    operandsBackward(dy, a, b, () => shared(dy, less(a, b), a, b), () => shared(dy, greater(a, b), a, b)),
-  ) // biome-ignore format: one call
+    operandsBackward(
+      dy,
+      a,
+      b,
+      () => shared(dy, less(a, b), a, b),
+      () => shared(dy, greater(a, b), a, b),
+    ),
+  )
 }
 
 /**
- * What is left of a after whole times b, with the sign of b: a - floor(a / b) * b; broadcasting, types and errors as of `add`. By 0 it is NaN, of int32 it is
+ * What is left of a after whole times b, with the sign of b: a - floor(a / b) * b; broadcasting, types and
+ * errors as of `add`. By 0 it is NaN, of int32 it is
  * 0. Definition: NumPy mod.
  * @example const angle = mod(x, 2 * Math.PI)
  */
-export function mod<D extends Numeric = 'float32'>(a: Operand<D>, b: Operand<D>, options: OutOptions<D> = {}): Tensor<D> {
+export function mod<D extends Numeric = 'float32'>(
+  a: Operand<D>,
+  b: Operand<D>,
+  options: OutOptions<D> = {},
+): Tensor<D> {
   return arithmetic('mod', BinaryOp.mod, a, b, options, (dy, a, b) =>
-    operandsBackward(dy, a, b, () => dy, () => mul(mul(dy, -1), floor(div(a, b)))),
-  ) // biome-ignore format: one call
+    operandsBackward(
+      dy,
+      a,
+      b,
+      () => dy,
+      () => mul(mul(dy, -1), floor(div(a, b))),
+    ),
+  )
 }
 
 /**
- * a to the power of b, as IEEE 754 and C's pow have it (1 where b is 0; NaN for a broken power of a number below 0); of float32 alone; broadcasting and
- * errors as of `add`. The derivative with respect to b is 0 where a is 0.
+ * a to the power of b, as IEEE 754 and C's pow have it (1 where b is 0; NaN for a broken power of a number
+ * below 0); of float32 alone; broadcasting and errors as of `add`. The derivative with respect to b is 0
+ * where a is 0.
  * @example const y = pow(x, 2.2)
  */
 export function pow(a: Operand, b: Operand, options: OutOptions = {}): Tensor {
-  engineOf('pow', { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) }, { out: options.out })
+  engineOf(
+    'pow',
+    { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) },
+    { out: options.out },
+  )
   return arithmetic('pow', BinaryOp.pow, a, b, options, (dy, a, b) =>
     operandsBackward(
       dy,
@@ -65,7 +103,11 @@ export function pow(a: Operand, b: Operand, options: OutOptions = {}): Tensor {
         if (typeof b === 'number') return mul(dy, mul(pow(a, b - 1), b))
         return mul(dy, where(equal(b, 0), 0, mul(pow(a, sub(b, 1)), b)))
       },
-      () => mul(mul(dy, pow(a, b)), typeof a === 'number' ? (a === 0 ? 0 : Math.log(a)) : where(equal(a, 0), 0, log(a))),
+      () =>
+        mul(
+          mul(dy, pow(a, b)),
+          typeof a === 'number' ? (a === 0 ? 0 : Math.log(a)) : where(equal(a, 0), 0, log(a)),
+        ),
     ),
   )
 }

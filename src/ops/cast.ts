@@ -1,21 +1,28 @@
 /** Elements of another type: the plan of assembly/cast.ts. */
 
-import { ANY, checkDtype, type DType } from '../dtype.js'
-import { engineOf } from '../engine.js'
-import type { AnyTensor, Tensor } from '../tensor.js'
+import { ANY, checkDtype, type DType } from '../core/dtype.js'
+import { engineOf } from '../core/engine.js'
+import type { AnyTensor, Tensor } from '../core/tensor.js'
 import { Element, SELECT_BLOCK } from '../wasm/abi.js'
 import { slice } from './slice.js'
 
-const elements: Record<DType, Element> = { float32: Element.float32, int32: Element.int32, int8: Element.int8, uint8: Element.uint8 }
+const elements: Record<DType, Element> = {
+  float32: Element.float32,
+  int32: Element.int32,
+  int8: Element.int8,
+  uint8: Element.uint8,
+}
 
 /**
- * The same numbers in another type. A fraction is cut off toward zero; what lies outside of the type's range becomes the nearest end of it; NaN becomes 0.
- * int32 becomes the nearest float32, ties to even. It is the elements that are cast: a quantization is left behind, but where the type stays the same.
+ * The same numbers in another type. A fraction is cut off toward zero; what lies outside of the type's range
+ * becomes the nearest end of it; NaN becomes 0. int32 becomes the nearest float32, ties to even. It is the
+ * elements that are cast: a quantization is left behind, but where the type stays the same.
  *
  * @param x any shape and type
  * @param dtype of the result
  * @returns x's shape; never x itself, nor its memory
- * @throws FilterbankError for an unknown dtype. From float32 to float32 the derivative is that of a copy; through any other cast there is none, which is an
+ * @throws FilterbankError for an unknown dtype. From float32 to float32 the derivative is that of a copy;
+ *   through any other cast there is none, which is an
  * error where one is wanted
  * @example const pixels = cast(mul(photo, 255), 'uint8')
  */

@@ -1,26 +1,30 @@
-/** Comparisons, element by element: masks of uint8, 1 where it is so, else 0. A mask is a step, whose derivative is 0: none goes through it. */
+/**
+ * Comparisons, element by element: masks of uint8, 1 where it is so, else 0. A mask is a step, whose
+ * derivative is 0: none goes through it.
+ */
 
-import { ANY, checkElement, type DType } from '../dtype.js'
-import { engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import type { AnyTensor, Tensor } from '../tensor.js'
+import { ANY, checkElement, type DType } from '../core/dtype.js'
+import { engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import type { AnyTensor, Tensor } from '../core/tensor.js'
+import type { Context } from '../core/window.js'
+import { commonShape, writeBinary } from '../plans/elementwise.js'
 import { BinaryOp } from '../wasm/abi.js'
-import type { Context } from '../window.js'
 import { NO_CLAMP } from './activation.js'
 import { cast } from './cast.js'
-import { commonShape, writeBinary } from './elementwise.js'
 import { checkSameQuantization, checkSameType } from './operands.js'
 
 type Operand<D extends DType> = Tensor<D> | number
 
 /**
- * Whether a and b are equal, with NumPy's broadcasting. NaN equals nothing, -0 equals 0. 8-bit tensors are compared by their elements, and must be of one
- * quantization.
+ * Whether a and b are equal, with NumPy's broadcasting. NaN equals nothing, -0 equals 0. 8-bit tensors are
+ * compared by their elements, and must be of one quantization.
  *
  * @param a a tensor of any type, or a number
  * @param b of a's type, or a number; one of the two is a tensor. A number is one that the other's type holds
  * @returns uint8, of the common shape
- * @throws FilterbankError for operands of different types or quantizations, a number that the type does not hold, or shapes that do not broadcast; nothing
+ * @throws FilterbankError for operands of different types or quantizations, a number that the type does not
+ *   hold, or shapes that do not broadcast; nothing
  * is allocated then
  * @example const hits = equal(argmax(logits, { axis: -1, dtype: 'int32' }), labels)
  */
@@ -69,23 +73,39 @@ export function greaterEqual<D extends DType>(a: Operand<D>, b: Operand<D>): Ten
 }
 
 /** `turned`: b before a. */
-function compare(op: string, code: BinaryOp, a: AnyTensor | number, b: AnyTensor | number, turned = false): Tensor<'uint8'> {
+function compare(
+  op: string,
+  code: BinaryOp,
+  a: AnyTensor | number,
+  b: AnyTensor | number,
+  turned = false,
+): Tensor<'uint8'> {
   const tensors = { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) }
-  check('a' in tensors || 'b' in tensors, () => ({ op, argument: 'a', expected: 'a tensor where b is none', got: show(a) }))
+  check('a' in tensors || 'b' in tensors, () => ({
+    op,
+    argument: 'a',
+    expected: 'a tensor where b is none',
+    got: show(a),
+  }))
   const engine = engineOf(op, tensors, {}, ANY)
   const context: Context = { op, shapes: { a: tensors.a?.shape, b: tensors.b?.shape } }
   const { dtype, quantization } = (tensors.a ?? tensors.b)!
   if (tensors.b) checkSameType(op, 'b', tensors.b, dtype)
   if (tensors.b) checkSameQuantization(op, 'b', tensors.b, quantization)
-  for (const [argument, value] of Object.entries({ a, b })) if (typeof value === 'number') checkElement(op, argument, value, dtype, context.shapes)
+  for (const [argument, value] of Object.entries({ a, b }))
+    if (typeof value === 'number') checkElement(op, argument, value, dtype, context.shapes)
   const shape = commonShape(a, b, context)
   const whole = dtype === 'float32' ? code : code + BinaryOp.isEqualInt - BinaryOp.isEqual
   // Bytes are compared as what they are in 32 bits.
   const widened = (operand: AnyTensor | number) =>
-    typeof operand === 'number' || bytesAreWords(operand) ? operand : engine.scope(() => cast(operand, 'int32'))
+    typeof operand === 'number' || bytesAreWords(operand)
+      ? operand
+      : engine.scope(() => cast(operand, 'int32'))
   return engine.scope(() => {
     const [p, q] = [widened(a), widened(b)]
-    return engine.make(shape, (y) => writeBinary(whole, turned ? q : p, turned ? p : q, y, NO_CLAMP), { dtype: 'uint8' })
+    return engine.make(shape, (y) => writeBinary(whole, turned ? q : p, turned ? p : q, y, NO_CLAMP), {
+      dtype: 'uint8',
+    })
   })
 }
 

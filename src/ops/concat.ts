@@ -1,18 +1,21 @@
-import { ANY, type DType } from '../dtype.js'
-import { engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkOptions, type Names } from '../options.js'
-import type { Quantization } from '../quantization.js'
-import { stridesOf } from '../shape.js'
-import type { AnyTensor, Tensor } from '../tensor.js'
+import { ANY, type DType } from '../core/dtype.js'
+import { engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkOptions, type Names } from '../core/options.js'
+import type { Quantization } from '../core/quantization.js'
+import { stridesOf } from '../core/shape.js'
+import type { AnyTensor, Tensor } from '../core/tensor.js'
+import { bytesTo, copy } from '../plans/copy.js'
 import { axisOf } from './axis.js'
-import { bytesTo, copy } from './copy.js'
 import { checkSameQuantization, checkSameType } from './operands.js'
 import { slice } from './slice.js'
 
 /** What `concat` takes beside its tensors. */
 export interface ConcatOptions {
-  /** The axis along which the tensors follow each other; negative counts from the last. Default -1: the channels. */
+  /**
+   * The axis along which the tensors follow each other; negative counts from the last. Default -1: the
+   * channels.
+   */
   axis?: number
 }
 
@@ -26,18 +29,35 @@ const CONCAT: Names<ConcatOptions> = { axis: true }
  * @throws FilterbankError where types, quantizations, ranks or other lengths differ, or there is no such axis
  * @example const skip = concat([encoder, decoder], { axis: -1 })
  */
-export function concat<D extends DType>(tensors: readonly Tensor<D>[], options: ConcatOptions = {}): Tensor<D> {
+export function concat<D extends DType>(
+  tensors: readonly Tensor<D>[],
+  options: ConcatOptions = {},
+): Tensor<D> {
   checkOptions('concat', options, CONCAT)
   const isList = (value: unknown): boolean => Array.isArray(value) && value.length > 0
-  check(isList(tensors), () => ({ op: 'concat', argument: 'tensors', expected: 'an array of at least one tensor', got: show(tensors) }))
+  check(isList(tensors), () => ({
+    op: 'concat',
+    argument: 'tensors',
+    expected: 'an array of at least one tensor',
+    got: show(tensors),
+  }))
   const named = Object.fromEntries(tensors.map((tensor, i) => [`tensors[${i}]`, tensor]))
   const engine = engineOf('concat', named, {}, ANY)
-  const context = { op: 'concat', shapes: Object.fromEntries(Object.entries(named).map(([name, tensor]) => [name, tensor.shape])) }
+  const context = {
+    op: 'concat',
+    shapes: Object.fromEntries(Object.entries(named).map(([name, tensor]) => [name, tensor.shape])),
+  }
   const { dtype, shape: first } = tensors[0]!
-  check(first.length > 0, () => ({ ...context, argument: 'tensors[0]', expected: 'of rank 1 or more', got: 'a scalar' }))
+  check(first.length > 0, () => ({
+    ...context,
+    argument: 'tensors[0]',
+    expected: 'of rank 1 or more',
+    got: 'a scalar',
+  }))
   const axis = axisOf(options.axis ?? -1, first.length, context)
   tensors.forEach(({ shape }, i) => {
-    const fits = shape.length === first.length && shape.every((length, j) => j === axis || length === first[j])
+    const fits =
+      shape.length === first.length && shape.every((length, j) => j === axis || length === first[j])
     const expected = `[${first.map((length, j) => (j === axis ? 'any' : length)).join(', ')}]`
     check(fits, () => ({ ...context, argument: `tensors[${i}]`, expected, got: show(shape) }))
     checkSameType('concat', `tensors[${i}]`, tensors[i]!, dtype)
@@ -45,12 +65,21 @@ export function concat<D extends DType>(tensors: readonly Tensor<D>[], options: 
   const quantization = joinedQuantization(tensors, axis)
 
   const length = tensors.reduce((sum, { shape }) => sum + shape[axis]!, 0)
-  const y = engine.empty(first.map((other, j) => (j === axis ? length : other)), { dtype, quantization }) // biome-ignore format: one line
+  const y = engine.empty(
+    first.map((other, j) => (j === axis ? length : other)),
+    { dtype, quantization },
+  )
   const to = stridesOf(y.shape)
   let start = y.pointer
   for (const x of tensors) {
     const from = stridesOf(x.shape)
-    copy(engine, x.pointer, start, x.shape.map((length, j) => ({ length, from: from[j]!, to: to[j]! })), dtype) // biome-ignore format: one line
+    copy(
+      engine,
+      x.pointer,
+      start,
+      x.shape.map((length, j) => ({ length, from: from[j]!, to: to[j]! })),
+      dtype,
+    )
     start += bytesTo(dtype, x.shape[axis]! * to[axis]!)
   }
   engine.tape?.record('concat', y, named, {}, (dy) => {
@@ -70,9 +99,11 @@ export function concat<D extends DType>(tensors: readonly Tensor<D>[], options: 
 function joinedQuantization(tensors: readonly AnyTensor[], axis: number): Quantization | undefined {
   const { quantization } = tensors[0]!
   if (quantization?.axis !== axis || tensors.some((tensor) => tensor.quantization?.axis !== axis)) {
-    for (const [i, tensor] of tensors.entries()) checkSameQuantization('concat', `tensors[${i}]`, tensor, quantization)
+    for (const [i, tensor] of tensors.entries())
+      checkSameQuantization('concat', `tensors[${i}]`, tensor, quantization)
     return quantization
   }
-  const joined = (part: 'scale' | 'zeroPoint') => tensors.flatMap((tensor) => tensor.quantization![part] as readonly number[])
+  const joined = (part: 'scale' | 'zeroPoint') =>
+    tensors.flatMap((tensor) => tensor.quantization![part] as readonly number[])
   return { scale: joined('scale'), zeroPoint: joined('zeroPoint'), axis }
 }

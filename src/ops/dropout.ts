@@ -1,7 +1,7 @@
 /** The plan of the kernel `dropout` (assembly/elementwise.ts). */
 
-import { engineOf } from '../engine.js'
-import type { Tensor } from '../tensor.js'
+import { engineOf } from '../core/engine.js'
+import type { Tensor } from '../core/tensor.js'
 import { UNARY_BLOCK } from '../wasm/abi.js'
 
 /** About how many multiply-adds the drawing of one number is worth. */
@@ -31,8 +31,9 @@ function runDropout(x: Tensor, rate: number, [keyA, keyB]: DropoutKeys): Tensor 
 }
 
 /**
- * Each element is 0 with probability `rate`, and the others are divided by 1 - rate. Which ones follows from the keys and the place of an element: nothing
- * is kept for the way back, which draws the same again. (Srivastava et al., 2014)
+ * Each element is 0 with probability `rate`, and the others are divided by 1 - rate. Which ones follows from
+ * the keys and the place of an element: nothing is kept for the way back, which draws the same again.
+ * (Srivastava et al., 2014)
  *
  * @param rate 0 to less than 1, in steps of 2^-32
  * @internal

@@ -1,10 +1,10 @@
-import { ANY, type DType } from '../dtype.js'
-import { engineOf } from '../engine.js'
-import { checkOptions, type Names } from '../options.js'
-import { alongAxis } from '../quantization.js'
-import { stridesOf } from '../shape.js'
-import type { Tensor } from '../tensor.js'
-import { bytesTo, copy } from './copy.js'
+import { ANY, type DType } from '../core/dtype.js'
+import { engineOf } from '../core/engine.js'
+import { checkOptions, type Names } from '../core/options.js'
+import { alongAxis } from '../core/quantization.js'
+import { stridesOf } from '../core/shape.js'
+import type { Tensor } from '../core/tensor.js'
+import { bytesTo, copy } from '../plans/copy.js'
 import { axesOf } from './reduce.js'
 
 export interface FlipOptions {
@@ -28,12 +28,26 @@ export function flip<D extends DType>(x: Tensor<D>, options: FlipOptions = {}): 
   const op = 'flip'
   const engine = engineOf(op, { x }, {}, ANY)
   const { shape, dtype } = x
-  const axes = options.axes === undefined ? [...shape.keys()] : axesOf(options.axes, shape, 'axes', { op, shapes: { x: shape } })
-  const quantization = axes.reduce((moved, axis) => alongAxis(moved, axis, (values) => [...values].reverse()), x.quantization)
+  const axes =
+    options.axes === undefined
+      ? [...shape.keys()]
+      : axesOf(options.axes, shape, 'axes', { op, shapes: { x: shape } })
+  const quantization = axes.reduce(
+    (moved, axis) => alongAxis(moved, axis, (values) => [...values].reverse()),
+    x.quantization,
+  )
   const strides = stridesOf(shape)
   const first = axes.reduce((sum, axis) => sum + Math.max(0, shape[axis]! - 1) * strides[axis]!, 0)
-  const box = shape.map((length, i) => ({ length, from: axes.includes(i) ? -strides[i]! : strides[i]!, to: strides[i]! }))
-  const y = engine.make<D>(shape, (y) => copy(engine, x.pointer + bytesTo(dtype, first), y.pointer, box, dtype), { dtype, quantization })
+  const box = shape.map((length, i) => ({
+    length,
+    from: axes.includes(i) ? -strides[i]! : strides[i]!,
+    to: strides[i]!,
+  }))
+  const y = engine.make<D>(
+    shape,
+    (y) => copy(engine, x.pointer + bytesTo(dtype, first), y.pointer, box, dtype),
+    { dtype, quantization },
+  )
   engine.tape?.record(op, y, { x }, {}, (dy) => ({ x: () => flip(dy, { axes }) }))
   return y
 }

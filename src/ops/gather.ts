@@ -1,15 +1,15 @@
-/** Rows by index, out of a tensor and into one: the plan of assembly/layout.ts. */
+/** Rows by index, out of a tensor and into one: the plan of assembly/copy.ts. */
 
-import { ANY, bytesPerElement, type DType, NUMBERS } from '../dtype.js'
-import { checkType, type Engine, engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkOptions, type Names } from '../options.js'
-import { alongAxis } from '../quantization.js'
-import { type Shape, sameShape, sizeOf } from '../shape.js'
-import { type AnyTensor, Tensor } from '../tensor.js'
-import type { Context } from '../window.js'
+import { ANY, bytesPerElement, type DType, NUMBERS } from '../core/dtype.js'
+import { checkType, type Engine, engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkOptions, type Names } from '../core/options.js'
+import { alongAxis } from '../core/quantization.js'
+import { type Shape, sameShape, sizeOf } from '../core/shape.js'
+import { type AnyTensor, Tensor } from '../core/tensor.js'
+import type { Context } from '../core/window.js'
+import { copy } from '../plans/copy.js'
 import { axisOf } from './axis.js'
-import { copy } from './copy.js'
 import { checkSameQuantization, checkSameType } from './operands.js'
 
 /** Which rows: integers from 0 in a list, or in a tensor of any shape; of int32 nothing is copied. */
@@ -25,23 +25,32 @@ const GATHER: Names<GatherOptions> = { axis: true }
 export interface ScatterOptions {
   /** The axis whose indexes are written; negative counts from the last. Default 0: rows. */
   axis?: number
-  /** `'none'`: the updates stand in the place of what was there; `'add'`: they are added to it. Default `'none'`. */
+  /**
+   * `'none'`: the updates stand in the place of what was there; `'add'`: they are added to it. Default
+   * `'none'`.
+   */
   reduction?: 'none' | 'add'
 }
 
 const SCATTER: Names<ScatterOptions> = { axis: true, reduction: true }
 
 /**
- * Rows of a table, as for embeddings: y[i] = table[indices[i]]; or what stands at these indexes of any axis. Definition: ONNX Gather, without negative indices.
+ * Rows of a table, as for embeddings: y[i] = table[indices[i]]; or what stands at these indexes of any axis.
+ * Definition: ONNX Gather, without negative indices.
  *
  * @param table [rows, ...], of any type; with `axis` its length is the number of rows
  * @param indices integers from 0 to rows - 1, in any order, repeated or not
  * @param options axis 0
  * @returns [...shape of indices, ...]; with `axis` the shape of indices stands in its place
- * @throws FilterbankError for an index that is no row (its position is told) or an axis that the table does not have; nothing is allocated then
+ * @throws FilterbankError for an index that is no row (its position is told) or an axis that the table does
+ *   not have; nothing is allocated then
  * @example const vectors = gather(words, Int32Array.of(3, 1, 4, 1))
  */
-export function gather<D extends DType>(table: Tensor<D>, indices: Indices, options: GatherOptions = {}): Tensor<D> {
+export function gather<D extends DType>(
+  table: Tensor<D>,
+  indices: Indices,
+  options: GatherOptions = {},
+): Tensor<D> {
   checkOptions('gather', options, GATHER)
   const op = 'gather'
   const given = indices instanceof Tensor ? indices : undefined
@@ -66,34 +75,52 @@ export function gather<D extends DType>(table: Tensor<D>, indices: Indices, opti
       : quantization?.axis !== undefined && quantization.axis > axis
         ? { ...quantization, axis: quantization.axis + shape.length - table.shape.length }
         : quantization
-  const y = engine.make<D>(shape, (y) => runRows(engine, 'gather', table, axis, given ?? chosen, y), { dtype: table.dtype, quantization: moved })
+  const y = engine.make<D>(shape, (y) => runRows(engine, 'gather', table, axis, given ?? chosen, y), {
+    dtype: table.dtype,
+    quantization: moved,
+  })
   engine.tape?.record(op, y, { table }, { indices: given }, (dy, kept) => ({
-    table: () => engine.make(table.shape, (sums) => runRows(engine, 'scatterAdd', sums, axis, kept.indices ?? chosen, dy, true)),
+    table: () =>
+      engine.make(table.shape, (sums) =>
+        runRows(engine, 'scatterAdd', sums, axis, kept.indices ?? chosen, dy, true),
+      ),
   }))
   return y
 }
 
 /**
- * A tensor with rows by index written into it: y = x, but y[indices[i]] = updates[i], or with `reduction: 'add'` y[indices[i]] += updates[i]; along any axis.
- * What `gather` takes out, this puts in.
+ * A tensor with rows by index written into it: y = x, but y[indices[i]] = updates[i], or with `reduction:
+ * 'add'` y[indices[i]] += updates[i]; along any axis. What `gather` takes out, this puts in.
  *
  * @param x [rows, ...], of any type; with `axis` its length is the number of rows. It stays as it is
  * @param indices integers from 0 to rows - 1, in any order; each once, but where they add
  * @param updates of the shape, type and quantization that gather(x, indices, { axis }) has
  * @param options axis 0; reduction 'none', or 'add' for float32 and int32 (which wraps)
  * @returns x's shape
- * @throws FilterbankError for an index that is no row or comes twice (its position is told), updates of another shape, type or quantization, or an axis that
+ * @throws FilterbankError for an index that is no row or comes twice (its position is told), updates of
+ *   another shape, type or quantization, or an axis that
  * x does not have; nothing is allocated then
  * @example const filled = scatter(memory, [2, 0], rows)
  */
-export function scatter<D extends DType>(x: Tensor<D>, indices: Indices, updates: Tensor<D>, options: ScatterOptions = {}): Tensor<D> {
+export function scatter<D extends DType>(
+  x: Tensor<D>,
+  indices: Indices,
+  updates: Tensor<D>,
+  options: ScatterOptions = {},
+): Tensor<D> {
   checkOptions('scatter', options, SCATTER)
   const op = 'scatter'
   const given = indices instanceof Tensor ? indices : undefined
   const engine = engineOf(op, { x, updates }, { indices: given }, ANY)
   const { reduction = 'none' } = options
   const shapes = { x: x.shape, indices: given?.shape, updates: updates.shape }
-  const fail = (argument: string, expected: string, got: unknown) => () => ({ op, argument, expected, got: show(got), shapes })
+  const fail = (argument: string, expected: string, got: unknown) => () => ({
+    op,
+    argument,
+    expected,
+    got: show(got),
+    shapes,
+  })
   check(reduction === 'none' || reduction === 'add', fail('reduction', "'none' or 'add'", reduction))
   check(x.shape.length > 0, fail('x', '[rows, ...]', x.shape))
   const axis = axisOf(options.axis ?? 0, x.shape.length, { op, shapes })
@@ -106,7 +133,10 @@ export function scatter<D extends DType>(x: Tensor<D>, indices: Indices, updates
   else {
     const seen = new Set<number>()
     for (let i = 0; i < chosen.length; i++) {
-      check(!seen.has(chosen[i]!), fail(`indices[${i}]`, "one that did not come before, unless reduction is 'add'", chosen[i]))
+      check(
+        !seen.has(chosen[i]!),
+        fail(`indices[${i}]`, "one that did not come before, unless reduction is 'add'", chosen[i]),
+      )
       seen.add(chosen[i]!)
     }
   }
@@ -128,13 +158,26 @@ export function scatter<D extends DType>(x: Tensor<D>, indices: Indices, updates
   return y
 }
 
-/** The numbers of the indices, each of them a row; those of a tensor where they stand, good until the next allocation. */
+/**
+ * The numbers of the indices, each of them a row; those of a tensor where they stand, good until the next
+ * allocation.
+ */
 function settleIndices(indices: Indices, rows: number, context: Context): Int32Array | AnyTensor['elements'] {
   const list = indices instanceof Tensor ? indices.elements : indices
-  check(Array.isArray(list) || ArrayBuffer.isView(list), () => ({ ...context, argument: 'indices', expected: 'integers, or a tensor of them', got: show(indices) })) // biome-ignore format: one line
+  check(Array.isArray(list) || ArrayBuffer.isView(list), () => ({
+    ...context,
+    argument: 'indices',
+    expected: 'integers, or a tensor of them',
+    got: show(indices),
+  }))
   for (let i = 0; i < list.length; i++) {
     const index = list[i]!
-    check(Number.isInteger(index) && index >= 0 && index < rows, () => ({ ...context, argument: `indices[${i}]`, expected: rows ? `an integer from 0 to ${rows - 1}` : 'none, for a table without rows', got: show(index) })) // biome-ignore format: one line
+    check(Number.isInteger(index) && index >= 0 && index < rows, () => ({
+      ...context,
+      argument: `indices[${i}]`,
+      expected: rows ? `an integer from 0 to ${rows - 1}` : 'none, for a table without rows',
+      got: show(index),
+    }))
   }
   return indices instanceof Tensor ? indices.elements : Int32Array.from(list as ArrayLike<number>)
 }

@@ -1,9 +1,9 @@
-import { engineOf } from '../engine.js'
-import { checkOptions, type Names } from '../options.js'
-import { sizeOf } from '../shape.js'
-import type { Tensor } from '../tensor.js'
+import { engineOf } from '../core/engine.js'
+import { checkOptions, type Names } from '../core/options.js'
+import { sizeOf } from '../core/shape.js'
+import type { Tensor } from '../core/tensor.js'
+import { checkAffine, rowsNormalised } from '../plans/normalise.js'
 import { axisOf } from './axis.js'
-import { checkAffine, rowsNormalised } from './normalise.js'
 
 /** What `rmsNorm` takes beside x. */
 export interface RmsNormOptions {
@@ -29,12 +29,14 @@ const LAYER_NORM: Names<LayerNormOptions> = { axis: true, scale: true, offset: t
  *
  *   y = (x - mean) / sqrt(variance + epsilon) * scale + offset,  variance = mean of (x - mean)^2
  *
- * Mean and variance are summed in float64. Definition: Ba, Kiros & Hinton, "Layer normalization", 2016; ONNX LayerNormalization.
+ * Mean and variance are summed in float64. Definition: Ba, Kiros & Hinton, "Layer normalization", 2016; ONNX
+ * LayerNormalization.
  *
  * @param x any shape but []
  * @param options axis -1, scale 1, offset 0, epsilon 1e-5
  * @returns x's shape
- * @throws FilterbankError for an axis that x does not have, a scale or offset of another shape, or an epsilon that is negative; nothing is allocated then
+ * @throws FilterbankError for an axis that x does not have, a scale or offset of another shape, or an epsilon
+ *   that is negative; nothing is allocated then
  * @example const y = layerNorm(tokens, { scale, offset })
  */
 export function layerNorm(x: Tensor, options: LayerNormOptions = {}): Tensor {
@@ -43,8 +45,9 @@ export function layerNorm(x: Tensor, options: LayerNormOptions = {}): Tensor {
 }
 
 /**
- * Layer normalisation without the mean: y = x / sqrt(mean of x^2 + epsilon) * scale. Options and errors as of `layerNorm`, without `offset`. Definition: Zhang &
- * Sennrich, "Root mean square layer normalization", 2019; ONNX RMSNormalization.
+ * Layer normalisation without the mean: y = x / sqrt(mean of x^2 + epsilon) * scale. Options and errors as of
+ * `layerNorm`, without `offset`. Definition: Zhang & Sennrich, "Root mean square layer normalization", 2019;
+ * ONNX RMSNormalization.
  * @example const y = rmsNorm(tokens, { scale })
  */
 export function rmsNorm(x: Tensor, options: RmsNormOptions = {}): Tensor {
@@ -52,7 +55,12 @@ export function rmsNorm(x: Tensor, options: RmsNormOptions = {}): Tensor {
   return normaliseRows('rmsNorm', x, options, false)
 }
 
-function normaliseRows(op: string, x: Tensor, { axis = -1, scale, offset, epsilon = 1e-5 }: LayerNormOptions, centre: boolean): Tensor {
+function normaliseRows(
+  op: string,
+  x: Tensor,
+  { axis = -1, scale, offset, epsilon = 1e-5 }: LayerNormOptions,
+  centre: boolean,
+): Tensor {
   engineOf(op, { x }, { scale, offset })
   const context = { op, shapes: { x: x.shape, scale: scale?.shape, offset: offset?.shape } }
   const shape = x.shape.slice(axisOf(axis, x.shape.length, context))

@@ -1,13 +1,23 @@
 /** Matrix products: the 1x1 case of the dense product, with pixels for rows. */
-import { type Engine, engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkOptions, type Names } from '../options.js'
-import { broadcastShapes, sameShape, sizeOf } from '../shape.js'
-import type { Tensor } from '../tensor.js'
-import type { Context } from '../window.js'
+import { type Engine, engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkOptions, type Names } from '../core/options.js'
+import { broadcastShapes, sameShape, sizeOf } from '../core/shape.js'
+import type { Tensor } from '../core/tensor.js'
+import type { Context } from '../core/window.js'
+import { runFilterGradient } from '../plans/filterGradient.js'
+import {
+  filterPanels,
+  type Panels,
+  type Product,
+  pack,
+  packed,
+  packedFloats,
+  runProduct,
+  turned,
+  type Walk,
+} from '../plans/igemm.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
-import { runFilterGradient } from './filterGradient.js'
-import { filterPanels, type Panels, type Product, pack, packed, packedFloats, runProduct, turned, type Walk } from './igemm.js'
 import { channelSums, sumTo } from './reduce.js'
 
 /** What `linear` takes beside x and the weights. */
@@ -38,16 +48,52 @@ const matrixPanels = (depth: number, columns: number, groups = 1): Panels => ({
 })
 
 /** A matrix as a filter of one tap. */
-const weightPanels = ({ shape, strides }: Tensor): Panels => filterPanels({ shape: [1, 1, ...shape], ...(strides && { strides: [0, 0, ...strides] }) }, 1)
+const weightPanels = ({ shape, strides }: Tensor): Panels =>
+  filterPanels({ shape: [1, 1, ...shape], ...(strides && { strides: [0, 0, ...strides] }) }, 1)
 
 type Clamp = readonly [number, number]
 
 /** y [rows, columns] = clamp(b + x [rows, depth] panels); all addresses. */
-function productOf(x: number, w: number, b: number, y: number, rows: number, depth: number, columns: number, clamp: Clamp): Product {
-  return { x, w, b, y, n: rows, ih: 1, iw: 1, ic: depth, oh: 1, ow: 1, oc: columns, walkH: onePoint, walkW: onePoint, groups: 1, clamp }
+function productOf(
+  x: number,
+  w: number,
+  b: number,
+  y: number,
+  rows: number,
+  depth: number,
+  columns: number,
+  clamp: Clamp,
+): Product {
+  return {
+    x,
+    w,
+    b,
+    y,
+    n: rows,
+    ih: 1,
+    iw: 1,
+    ic: depth,
+    oh: 1,
+    ow: 1,
+    oc: columns,
+    walkH: onePoint,
+    walkW: onePoint,
+    groups: 1,
+    clamp,
+  }
 }
 
-function product(engine: Engine, x: number, w: number, b: number, y: number, rows: number, depth: number, columns: number, clamp: Clamp): void {
+function product(
+  engine: Engine,
+  x: number,
+  w: number,
+  b: number,
+  y: number,
+  rows: number,
+  depth: number,
+  columns: number,
+  clamp: Clamp,
+): void {
   runProduct(engine, productOf(x, w, b, y, rows, depth, columns, clamp))
 }
 
@@ -69,7 +115,9 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
   const engine = engineOf('linear', { x, weight }, { bias })
   const context: Context = { op: 'linear', shapes: { x: x.shape, weight: weight.shape, bias: bias?.shape } }
   const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
-  check(weight.shape.length === 2 && weight.size > 0, () => fail('weight', '[inFeatures, outFeatures], none of them 0', show(weight.shape)))
+  check(weight.shape.length === 2 && weight.size > 0, () =>
+    fail('weight', '[inFeatures, outFeatures], none of them 0', show(weight.shape)),
+  )
   const [depth, columns] = weight.shape as [number, number]
   check(x.shape.at(-1) === depth, () => fail('x', `[..., ${depth}]`, show(x.shape)))
   check(!bias || sameShape(bias.shape, [columns]), () => fail('bias', `[${columns}]`, show(bias?.shape)))
@@ -80,23 +128,43 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
     const panels = packed(weight.storage, weightPanels(weight))
     product(engine, x.pointer, panels, bias?.pointer ?? 0, to.pointer, rows, depth, columns, clamp)
   })
-  engine.tape?.record('linear', y, { x, weight, bias }, { x, weight, y: clamp === NO_CLAMP ? undefined : y }, (dy, kept) => {
-    const dsum = kept.y ? clampBackward(dy, kept.y, clamp) : dy
-    return {
-      x: () =>
-        engine.make(kept.x.shape, (dx) => {
-          const panels = packed(kept.weight.storage, turned(weightPanels(kept.weight)))
-          product(engine, dsum.pointer, panels, 0, dx.pointer, rows, columns, depth, NO_CLAMP)
-        }),
-      weight: () => engine.make([depth, columns], (dw) => runOuterSum(engine, kept.x.pointer, dsum.pointer, dw.pointer, rows, depth, columns)),
-      bias: () => channelSums(dsum),
-    }
-  })
+  engine.tape?.record(
+    'linear',
+    y,
+    { x, weight, bias },
+    { x, weight, y: clamp === NO_CLAMP ? undefined : y },
+    (dy, kept) => {
+      const dsum = kept.y ? clampBackward(dy, kept.y, clamp) : dy
+      return {
+        x: () =>
+          engine.make(kept.x.shape, (dx) => {
+            const panels = packed(kept.weight.storage, turned(weightPanels(kept.weight)))
+            product(engine, dsum.pointer, panels, 0, dx.pointer, rows, columns, depth, NO_CLAMP)
+          }),
+        weight: () =>
+          engine.make([depth, columns], (dw) =>
+            runOuterSum(engine, kept.x.pointer, dsum.pointer, dw.pointer, rows, depth, columns),
+          ),
+        bias: () => channelSums(dsum),
+      }
+    },
+  )
   return finishActivation(activation, y)
 }
 
-/** dw [depth, columns] = transpose of x [rows, depth] times dy [rows, columns]: every row of x by that of dy, summed; all addresses. */
-function runOuterSum(engine: Engine, x: number, dy: number, dw: number, rows: number, depth: number, columns: number): void {
+/**
+ * dw [depth, columns] = transpose of x [rows, depth] times dy [rows, columns]: every row of x by that of dy,
+ * summed; all addresses.
+ */
+function runOuterSum(
+  engine: Engine,
+  x: number,
+  dy: number,
+  dw: number,
+  rows: number,
+  depth: number,
+  columns: number,
+): void {
   runFilterGradient(engine, productOf(x, 0, 0, dy, rows, depth, columns, NO_CLAMP), {
     y: dw,
     groupStride: 0,
@@ -107,12 +175,14 @@ function runOuterSum(engine: Engine, x: number, dy: number, dw: number, rows: nu
 }
 
 /**
- * Matrix product over the last two axes; axes before them broadcast. Definition: NumPy matmul, for ranks of 2 and more.
+ * Matrix product over the last two axes; axes before them broadcast. Definition: NumPy matmul, for ranks of 2
+ * and more.
  *
  * @param a [..., m, k]
  * @param b [..., k, n]
  * @returns [..., m, n]
- * @throws FilterbankError for ranks below 2, another k, or axes that do not broadcast; nothing is allocated then
+ * @throws FilterbankError for ranks below 2, another k, or axes that do not broadcast; nothing is allocated
+ *   then
  * @example const scores = matmul(queries, keys)
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
@@ -127,11 +197,16 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   const aBatch = a.shape.slice(0, -2)
   const bBatch = b.shape.slice(0, -2)
   const batch = broadcastShapes(aBatch, bBatch)
-  check(batch !== undefined, () => fail('b', `one whose axes before the last two broadcast with ${show(aBatch)}`, show(bBatch)))
+  check(batch !== undefined, () =>
+    fail('b', `one whose axes before the last two broadcast with ${show(aBatch)}`, show(bBatch)),
+  )
   const y = multiply(a, b, batch, matrixPanels(depth, columns, sizeOf(bBatch)))
   engine.tape?.record('matmul', y, { a, b }, { a, b }, (dy, kept) => ({
     // dy [..., m, n] by b [..., k, n] the other way round
-    a: () => engine.scope(() => sumTo(multiply(dy, kept.b, batch, turned(matrixPanels(depth, columns, sizeOf(bBatch)))), a.shape)),
+    a: () =>
+      engine.scope(() =>
+        sumTo(multiply(dy, kept.b, batch, turned(matrixPanels(depth, columns, sizeOf(bBatch)))), a.shape),
+      ),
     b: () => engine.scope(() => sumTo(outerSums(kept.a, dy, batch, bBatch), b.shape)),
   }))
   return y
@@ -150,13 +225,24 @@ function multiply(a: Tensor, b: Tensor, batch: readonly number[], panels: Panels
     try {
       pack(engine, b.pointer, w, panels)
       // One matrix b for all: the rows of every a are one matrix.
-      if (matrices === 1) product(engine, a.pointer, w, 0, y.pointer, y.size / columns, depth, columns, NO_CLAMP)
+      if (matrices === 1)
+        product(engine, a.pointer, w, 0, y.pointer, y.size / columns, depth, columns, NO_CLAMP)
       else {
         const aIndex = broadcastIndex(a.shape.slice(0, -2), batch)
         const bIndex = broadcastIndex(b.shape.slice(0, -2), batch)
         for (let i = 0; i < sizeOf(batch); i++) {
           const from = a.pointer + aIndex(i) * m * depth * 4
-          product(engine, from, w + (bIndex(i) * floats * 4) / matrices, 0, y.pointer + i * m * columns * 4, m, depth, columns, NO_CLAMP)
+          product(
+            engine,
+            from,
+            w + (bIndex(i) * floats * 4) / matrices,
+            0,
+            y.pointer + i * m * columns * 4,
+            m,
+            depth,
+            columns,
+            NO_CLAMP,
+          )
         }
       }
     } finally {
@@ -178,12 +264,23 @@ function outerSums(a: Tensor, dy: Tensor, batch: readonly number[], bBatch: read
   const aIndex = broadcastIndex(a.shape.slice(0, -2), batch)
   return engine.make([...batch, depth, columns], (db) => {
     for (let i = 0; i < sizeOf(batch); i++) {
-      runOuterSum(engine, a.pointer + aIndex(i) * m * depth * 4, dy.pointer + i * m * columns * 4, db.pointer + i * depth * columns * 4, m, depth, columns)
+      runOuterSum(
+        engine,
+        a.pointer + aIndex(i) * m * depth * 4,
+        dy.pointer + i * m * columns * 4,
+        db.pointer + i * depth * columns * 4,
+        m,
+        depth,
+        columns,
+      )
     }
   })
 }
 
-/** From the index of an element of `shape`, counted row-major, to that of the element of `part` which broadcasts to it. */
+/**
+ * From the index of an element of `shape`, counted row-major, to that of the element of `part` which
+ * broadcasts to it.
+ */
 function broadcastIndex(part: readonly number[], shape: readonly number[]): (index: number) => number {
   return (index) => {
     let result = 0

@@ -1,10 +1,10 @@
 /** Reductions beyond sums and extremes; axes and shapes as of `sum`. */
 
-import { engineOf } from '../engine.js'
-import { checkOptions } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import { engineOf } from '../core/engine.js'
+import { checkOptions } from '../core/options.js'
+import type { Tensor } from '../core/tensor.js'
+import type { Context } from '../core/window.js'
 import { ReduceOp } from '../wasm/abi.js'
-import type { Context } from '../window.js'
 import { clamp } from './activation.js'
 import { add, div, mul, sub } from './arithmetic.js'
 import { equal } from './compare.js'
@@ -22,7 +22,8 @@ function settle(op: string, x: Tensor, { axes }: ReduceOptions): { axes: number[
 }
 
 /**
- * The product over axes, kept in float64 along each axis; options and errors as of `sum`, and no elements give 1. Definition: ONNX ReduceProd.
+ * The product over axes, kept in float64 along each axis; options and errors as of `sum`, and no elements
+ * give 1. Definition: ONNX ReduceProd.
  * @example const cells = prod(lengths)
  */
 export function prod(x: Tensor, options: ReduceOptions = {}): Tensor {
@@ -50,8 +51,9 @@ export function prod(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * The length over axes: the root of the sum of squares, kept in float64 along neighbouring axes, so that no square overflows; options and errors as of `sum`.
- * The derivative where it is 0 is 0. Definition: ONNX ReduceL2.
+ * The length over axes: the root of the sum of squares, kept in float64 along neighbouring axes, so that no
+ * square overflows; options and errors as of `sum`. The derivative where it is 0 is 0. Definition: ONNX
+ * ReduceL2.
  * @example const unit = div(x, norm(x, { axes: -1, keepDims: true }))
  */
 export function norm(x: Tensor, options: ReduceOptions = {}): Tensor {
@@ -71,7 +73,8 @@ export function norm(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * The mean of the squares of what differs from the mean, over axes; options and errors as of `mean`. Definition: NumPy var.
+ * The mean of the squares of what differs from the mean, over axes; options and errors as of `mean`.
+ * Definition: NumPy var.
  * @example const spread = variance(photo, { axes: [1, 2] })
  */
 export function variance(x: Tensor, options: ReduceOptions = {}): Tensor {
@@ -84,7 +87,8 @@ export function variance(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * log(sum of exp(x)) over axes, taken from the largest so that nothing overflows; options and errors as of `max`. Definition: ONNX ReduceLogSumExp.
+ * log(sum of exp(x)) over axes, taken from the largest so that nothing overflows; options and errors as of
+ * `max`. Definition: ONNX ReduceLogSumExp.
  * @example const normaliser = logSumExp(logits, { axes: -1 })
  */
 export function logSumExp(x: Tensor, options: ReduceOptions = {}): Tensor {
@@ -92,8 +96,11 @@ export function logSumExp(x: Tensor, options: ReduceOptions = {}): Tensor {
   const { axes } = settle('logSumExp', x, options)
   const { engine } = x
   return engine.scope(() => {
-    // A constant to the tape: what it takes away it brings back. Infinite ones would be taken from themselves.
-    const largest = engine.untaped(() => clamp(max(x, { axes, keepDims: true }), { low: -3.4028234e38, high: 3.4028234e38 }))
+    // A constant to the tape: what it takes away it brings back. Infinite ones would be taken from
+    // themselves.
+    const largest = engine.untaped(() =>
+      clamp(max(x, { axes, keepDims: true }), { low: -3.4028234e38, high: 3.4028234e38 }),
+    )
     const rest = log(sum(exp(sub(x, largest)), { axes, keepDims: true }))
     const y = add(rest, largest)
     return options.keepDims ? y : y.reshape(x.shape.filter((_, axis) => !axes.includes(axis)))

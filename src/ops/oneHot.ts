@@ -1,8 +1,8 @@
-import { NUMBERS } from '../dtype.js'
-import { type Engine, engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkOptions, type Names } from '../options.js'
-import { type AnyTensor, Tensor } from '../tensor.js'
+import { NUMBERS } from '../core/dtype.js'
+import { type Engine, engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkOptions, type Names } from '../core/options.js'
+import { type AnyTensor, Tensor } from '../core/tensor.js'
 
 export interface OneHotOptions {
   /** How many classes there are. */
@@ -16,28 +16,55 @@ const ONE_HOT: Names<OneHotOptions> = { depth: true, engine: true }
 /**
  * Vectors with a 1 at an index and zeros elsewhere: labels as probabilities. Nothing is derived from them.
  *
- * @param indices integers from 0 to depth - 1: an int32 tensor (or one of float32 that holds whole numbers) of any shape, or a list
+ * @param indices integers from 0 to depth - 1: an int32 tensor (or one of float32 that holds whole numbers)
+ *   of any shape, or a list
  * @param options depth; engine where the indices are a list
  * @returns float32 [...shape of indices, depth]
- * @throws FilterbankError for an index outside of depth (its position is told), a depth that is no positive integer, or a list without an engine; nothing is
+ * @throws FilterbankError for an index outside of depth (its position is told), a depth that is no positive
+ *   integer, or a list without an engine; nothing is
  * allocated then
  * @example const targets = oneHot([2, 0, 1], { depth: 3, engine })
  */
-export function oneHot(indices: Tensor<'int32'> | Tensor | ArrayLike<number>, options: OneHotOptions): Tensor {
+export function oneHot(
+  indices: Tensor<'int32'> | Tensor | ArrayLike<number>,
+  options: OneHotOptions,
+): Tensor {
   checkOptions('oneHot', options, ONE_HOT)
   const op = 'oneHot'
   const { depth } = options
   const given: AnyTensor | undefined = indices instanceof Tensor ? indices : undefined
-  check(given !== undefined || options.engine !== undefined, () => ({ op, argument: 'engine', expected: 'given where the indices are a list', got: 'none' }))
+  check(given !== undefined || options.engine !== undefined, () => ({
+    op,
+    argument: 'engine',
+    expected: 'given where the indices are a list',
+    got: 'none',
+  }))
   const engine = given ? engineOf(op, { indices: given }, {}, NUMBERS) : options.engine!
   const shapes = { indices: given?.shape }
   const list = given ? given.elements : (indices as ArrayLike<number>)
-  check(Array.isArray(list) || ArrayBuffer.isView(list), () => ({ op, argument: 'indices', expected: 'a tensor or a list of integers', got: show(list) }))
-  check(Number.isInteger(depth) && depth > 0, () => ({ op, argument: 'depth', expected: 'a positive integer', got: show(depth), shapes }))
+  check(Array.isArray(list) || ArrayBuffer.isView(list), () => ({
+    op,
+    argument: 'indices',
+    expected: 'a tensor or a list of integers',
+    got: show(list),
+  }))
+  check(Number.isInteger(depth) && depth > 0, () => ({
+    op,
+    argument: 'depth',
+    expected: 'a positive integer',
+    got: show(depth),
+    shapes,
+  }))
   const chosen = Array.from(list as ArrayLike<number>)
   for (const [i, index] of chosen.entries()) {
     const fits = Number.isInteger(index) && index >= 0 && index < depth
-    check(fits, () => ({ op, argument: `indices[${i}]`, expected: `an integer from 0 to ${depth - 1}`, got: show(index), shapes }))
+    check(fits, () => ({
+      op,
+      argument: `indices[${i}]`,
+      expected: `an integer from 0 to ${depth - 1}`,
+      got: show(index),
+      shapes,
+    }))
   }
   return engine.upload([...(given?.shape ?? [chosen.length]), depth], (pointer) => {
     const { f32 } = engine

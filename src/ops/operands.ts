@@ -1,17 +1,28 @@
 /** What the operands of an op have in common. */
-import type { DType } from '../dtype.js'
-import { check } from '../errors.js'
-import { type Quantization, sameQuantization, showQuantization } from '../quantization.js'
-import type { AnyTensor } from '../tensor.js'
+import type { DType } from '../core/dtype.js'
+import { check } from '../core/errors.js'
+import { type Quantization, sameQuantization, showQuantization } from '../core/quantization.js'
+import type { AnyTensor } from '../core/tensor.js'
 
 /** Throws unless a tensor is of the type that those before it are of. */
 export function checkSameType(op: string, argument: string, tensor: AnyTensor, dtype: DType): void {
   const hint = 'cast(x, dtype) gives another type'
-  check(tensor.dtype === dtype, () => ({ op, argument, expected: `of ${dtype}, as those before it`, got: `a tensor of ${tensor.dtype}`, hint }))
+  check(tensor.dtype === dtype, () => ({
+    op,
+    argument,
+    expected: `of ${dtype}, as those before it`,
+    got: `a tensor of ${tensor.dtype}`,
+    hint,
+  }))
 }
 
 /** Throws unless elements of both tensors stand for the same numbers. */
-export function checkSameQuantization(op: string, argument: string, { quantization, shape }: AnyTensor, wanted: Quantization | undefined): void {
+export function checkSameQuantization(
+  op: string,
+  argument: string,
+  { quantization, shape }: AnyTensor,
+  wanted: Quantization | undefined,
+): void {
   check(sameQuantization(quantization, wanted), () => ({
     op,
     argument,

@@ -1,11 +1,18 @@
 /** Pooling: the plan of assembly/pool.ts. */
 
-import { engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkOptions, MOST, type Names } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import { engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkOptions, MOST, type Names } from '../core/options.js'
+import type { Tensor } from '../core/tensor.js'
+import {
+  type Context,
+  type Pair,
+  pair,
+  slidingWindow,
+  type Window,
+  type WindowOptions,
+} from '../core/window.js'
 import { POOL_BLOCK, type Pool } from '../wasm/abi.js'
-import { type Context, type Pair, pair, slidingWindow, type Window, type WindowOptions } from '../window.js'
 
 /** What `maxPool2d` takes beside x. */
 export interface MaxPool2dOptions extends WindowOptions {
@@ -13,7 +20,10 @@ export interface MaxPool2dOptions extends WindowOptions {
   size: Pair
   /** Default: `size`. */
   stride?: Pair
-  /** Round the output up; a window that would start beyond the input and the padding before it is dropped. Default false. */
+  /**
+   * Round the output up; a window that would start beyond the input and the padding before it is dropped.
+   * Default false.
+   */
   ceilMode?: boolean
 }
 
@@ -21,27 +31,45 @@ export interface MaxPool2dOptions extends WindowOptions {
 export interface AvgPool2dOptions extends MaxPool2dOptions {
   /** An average has no dilation but 1. */
   dilation?: 1
-  /** Divide by the padding under the window too. What `ceilMode` adds beyond the padding never counts. Default false. */
+  /**
+   * Divide by the padding under the window too. What `ceilMode` adds beyond the padding never counts. Default
+   * false.
+   */
   countIncludePad?: boolean
 }
 
 /** @internal */
-export const MAX_POOL: Names<MaxPool2dOptions> = { size: true, stride: true, padding: true, dilation: true, ceilMode: true }
+export const MAX_POOL: Names<MaxPool2dOptions> = {
+  size: true,
+  stride: true,
+  padding: true,
+  dilation: true,
+  ceilMode: true,
+}
 /** @internal */
-export const AVG_POOL: Names<AvgPool2dOptions> = { size: true, stride: true, padding: true, dilation: true, ceilMode: true, countIncludePad: true }
+export const AVG_POOL: Names<AvgPool2dOptions> = {
+  size: true,
+  stride: true,
+  padding: true,
+  dilation: true,
+  ceilMode: true,
+  countIncludePad: true,
+}
 
 /**
  * The largest value under a window, each channel by itself:
  *
- *   y[n, oy, ox, c] = max over ky, kx of x[n, oy * stride - before + ky * dilation, ox * stride - before + kx * dilation, c]
+ *   y[n, oy, ox, c] = max over ky, kx of x[n, oy * stride - before + ky * dilation, ox * stride - before + kx
+ *   * dilation, c]
  *
- * Padding never wins: it is left out, and a window with nothing but padding gives -Infinity. A NaN under the window gives NaN, as in PyTorch.
- * Definition: ONNX MaxPool, PyTorch MaxPool2d.
+ * Padding never wins: it is left out, and a window with nothing but padding gives -Infinity. A NaN under the
+ * window gives NaN, as in PyTorch. Definition: ONNX MaxPool, PyTorch MaxPool2d.
  *
  * @param x [n, height, width, channels]
  * @param options size; stride as size, padding 'valid', dilation 1, ceilMode false
  * @returns [n, outHeight, outWidth, channels]
- * @throws FilterbankError for another rank, or a size, stride, dilation or padding that does not fit; nothing is allocated then
+ * @throws FilterbankError for another rank, or a size, stride, dilation or padding that does not fit; nothing
+ *   is allocated then
  * @example const halved = maxPool2d(x, { size: 2 })
  */
 export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
@@ -51,22 +79,30 @@ export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
 }
 
 /**
- * The mean of what is under a window, each channel by itself; windows as in `maxPool2d`. Padding is left out of sum and count;
- * with `countIncludePad` it counts as zeros. A window with nothing but padding gives 0. Definition: ONNX AveragePool, PyTorch AvgPool2d.
+ * The mean of what is under a window, each channel by itself; windows as in `maxPool2d`. Padding is left out
+ * of sum and count; with `countIncludePad` it counts as zeros. A window with nothing but padding gives 0.
+ * Definition: ONNX AveragePool, PyTorch AvgPool2d.
  *
- * Sums up to 64 values in float32, in a fixed order (of windows that overlap, columns first); the sums of more in float64.
+ * Sums up to 64 values in float32, in a fixed order (of windows that overlap, columns first); the sums of
+ * more in float64.
  *
  * @param x [n, height, width, channels]
  * @param options size; stride as size, padding 'valid', ceilMode false, countIncludePad false
  * @returns [n, outHeight, outWidth, channels]
- * @throws FilterbankError for another rank, or a size, stride or padding that does not fit; nothing is allocated then
+ * @throws FilterbankError for another rank, or a size, stride or padding that does not fit; nothing is
+ *   allocated then
  * @example const smooth = avgPool2d(x, { size: 3, stride: 1, padding: 'same' })
  */
 export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
   checkOptions('avgPool2d', options, AVG_POOL)
   const context = contextOf('avgPool2d', x)
   const window = windowOf(x, options, context)
-  check(window.h.dilation === 1 && window.w.dilation === 1, () => ({ ...context, argument: 'dilation', expected: '1', got: show(options.dilation) }))
+  check(window.h.dilation === 1 && window.w.dilation === 1, () => ({
+    ...context,
+    argument: 'dilation',
+    expected: '1',
+    got: show(options.dilation),
+  }))
   return pool('avgPool2d', 'avgPool', x, window, options.countIncludePad ?? false)
 }
 
@@ -97,7 +133,12 @@ export function globalAvgPool2d(x: Tensor): Tensor {
 function contextOf(op: string, x: Tensor): Context {
   engineOf(op, { x })
   const context = { op, shapes: { x: x.shape } }
-  check(x.shape.length === 4, () => ({ ...context, argument: 'x', expected: '[n, height, width, channels]', got: `rank ${x.shape.length}` }))
+  check(x.shape.length === 4, () => ({
+    ...context,
+    argument: 'x',
+    expected: '[n, height, width, channels]',
+    got: `rank ${x.shape.length}`,
+  }))
   return context
 }
 
@@ -105,20 +146,39 @@ const imageSize = (x: Tensor): [number, number] => [x.shape[1]!, x.shape[2]!]
 
 function windowOf(x: Tensor, options: MaxPool2dOptions, context: Context): Window {
   const size = pair(options.size, 'size', 1, context)
-  check(size[0] * size[1] <= MOST, () => ({ ...context, argument: 'size', expected: `a window of at most ${MOST} elements`, got: show(options.size) }))
+  check(size[0] * size[1] <= MOST, () => ({
+    ...context,
+    argument: 'size',
+    expected: `a window of at most ${MOST} elements`,
+    got: show(options.size),
+  }))
   return slidingWindow(imageSize(x), size, { ...options, stride: options.stride ?? size }, context)
 }
 
 function wholeOf(x: Tensor, context: Context): Window {
   const size = imageSize(x)
-  check(size[0] > 0 && size[1] > 0, () => ({ ...context, argument: 'x', expected: 'an image of at least one pixel', got: show(size) }))
+  check(size[0] > 0 && size[1] > 0, () => ({
+    ...context,
+    argument: 'x',
+    expected: 'an image of at least one pixel',
+    got: show(size),
+  }))
   return slidingWindow(size, size, {}, context)
 }
 
-/** Columns that are computed together have this many floats: they stay in the first-level cache. Witness: bench, pooling. */
+/**
+ * Columns that are computed together have this many floats: they stay in the first-level cache. Witness:
+ * bench, pooling.
+ */
 const COLUMN_FLOATS = 2048
 
-function pool(op: string, kernel: 'maxPool' | 'avgPool', x: Tensor, window: Window, countPadding: boolean): Tensor {
+function pool(
+  op: string,
+  kernel: 'maxPool' | 'avgPool',
+  x: Tensor,
+  window: Window,
+  countPadding: boolean,
+): Tensor {
   const { engine } = x
   const { h, w } = window
   const [n, , iw, c] = x.shape as [number, number, number, number]
@@ -135,26 +195,55 @@ function pool(op: string, kernel: 'maxPool' | 'avgPool', x: Tensor, window: Wind
     engine.run({ kernel, args, units: rows * Math.ceil(c / channels), work: y.size * h.size * w.size })
   })
   const kept = { x, y }
-  engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) => ({ x: () => poolBackward(kernel, dy, x, y, window, countPadding) }))
+  engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) => ({
+    x: () => poolBackward(kernel, dy, x, y, window, countPadding),
+  }))
   return y
 }
 
-/** Outputs of a row whose columns are computed together; 1: windows that have none in common, 0: the maximum of 3 x 3 at step 2, column by column. */
+/**
+ * Outputs of a row whose columns are computed together; 1: windows that have none in common, 0: the maximum
+ * of 3 x 3 at step 2, column by column.
+ */
 function outputsTogether(kernel: 'maxPool' | 'avgPool', { h, w }: Window, c: number): number {
   const shared = (w.size - 1) * w.dilation + 1 - w.stride
-  if (shared <= 0 || h.size === 1 || w.output === 1 || c === 0 || (kernel === 'avgPool' && h.size + w.size > POOL_BLOCK)) return 1
-  if (kernel === 'maxPool' && h.size === 3 && w.size === 3 && w.dilation === 1 && w.stride === 2 && w.before < 2 && c % 8 === 0) return 0
+  if (
+    shared <= 0 ||
+    h.size === 1 ||
+    w.output === 1 ||
+    c === 0 ||
+    (kernel === 'avgPool' && h.size + w.size > POOL_BLOCK)
+  )
+    return 1
+  if (
+    kernel === 'maxPool' &&
+    h.size === 3 &&
+    w.size === 3 &&
+    w.dilation === 1 &&
+    w.stride === 2 &&
+    w.before < 2 &&
+    c % 8 === 0
+  )
+    return 0
   return Math.ceil(Math.max(COLUMN_FLOATS / c, 4 * shared, 2) / w.stride)
 }
 
 /**
- * maxPool: dy goes to the largest value under its window, to the first of several in row-major order, as in PyTorch; a NaN is larger than all.
- * avgPool: to all values under it, divided as the sum was.
+ * maxPool: dy goes to the largest value under its window, to the first of several in row-major order, as in
+ * PyTorch; a NaN is larger than all. avgPool: to all values under it, divided as the sum was.
  */
-function poolBackward(kernel: 'maxPool' | 'avgPool', dy: Tensor, x: Tensor, y: Tensor, window: Window, countPadding: boolean): Tensor {
+function poolBackward(
+  kernel: 'maxPool' | 'avgPool',
+  dy: Tensor,
+  x: Tensor,
+  y: Tensor,
+  window: Window,
+  countPadding: boolean,
+): Tensor {
   const { engine } = x
   const [n, , , c] = x.shape as [number, number, number, number]
-  // Windows may overlap, so that an image is one unit; where images are few, their channels are shared out too.
+  // Windows may overlap, so that an image is one unit; where images are few, their channels are shared out
+  // too.
   const channels = Math.max(1, Math.ceil((c * Math.min(n, UNITS)) / UNITS / 16)) * 16
   return engine.make(x.shape, (dx) => {
     const args = { ...poolArgs(x, y, window, countPadding, channels, 1), dy: dy.pointer, dx: dx.pointer }
@@ -166,7 +255,14 @@ function poolBackward(kernel: 'maxPool' | 'avgPool', dy: Tensor, x: Tensor, y: T
 /** Units that a gradient falls into at least, where it has images and channels for them. */
 const UNITS = 16
 
-function poolArgs(x: Tensor, y: Tensor, { h, w }: Window, countPadding: boolean, channels: number, outputs: number): Pool {
+function poolArgs(
+  x: Tensor,
+  y: Tensor,
+  { h, w }: Window,
+  countPadding: boolean,
+  channels: number,
+  outputs: number,
+): Pool {
   const [, ih, iw, c] = x.shape as [number, number, number, number]
   return {
     x: x.pointer,

@@ -1,16 +1,16 @@
 /** Reductions over any axes: the plan of assembly/reduce.ts. */
 
-import { type DType, listOf, NUMBERS } from '../dtype.js'
-import { type Engine, engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkOptions, isInteger, type Names } from '../options.js'
-import { type Shape, sameShape, sizeOf, stridesOf } from '../shape.js'
-import type { AnyTensor, Tensor } from '../tensor.js'
+import { type DType, listOf, NUMBERS } from '../core/dtype.js'
+import { type Engine, engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkOptions, isInteger, type Names } from '../core/options.js'
+import { type Shape, sameShape, sizeOf, stridesOf } from '../core/shape.js'
+import type { AnyTensor, Tensor } from '../core/tensor.js'
+import type { Context } from '../core/window.js'
+import { copy } from '../plans/copy.js'
+import { unaryBackward } from '../plans/elementwise.js'
 import { ReduceOp, UnaryOp } from '../wasm/abi.js'
-import type { Context } from '../window.js'
 import { div, mul, sub } from './arithmetic.js'
-import { copy } from './copy.js'
-import { unaryBackward } from './elementwise.js'
 
 /** What `sum`, `mean`, `max` and `min` take beside x. */
 export interface ReduceOptions {
@@ -24,7 +24,10 @@ export interface ReduceOptions {
 export interface ArgmaxOptions<D extends 'float32' | 'int32' = 'float32' | 'int32'> extends ReduceOptions {
   /** The axis to go over; the same as `axes`. Default: all axes. */
   axis?: number
-  /** What the indexes are given in. Default float32, so that arithmetic with other tensors takes them; int32 is what `gather` takes as it is. */
+  /**
+   * What the indexes are given in. Default float32, so that arithmetic with other tensors takes them; int32
+   * is what `gather` takes as it is.
+   */
   dtype?: D
 }
 
@@ -32,8 +35,8 @@ export const REDUCE: Names<ReduceOptions> = { axes: true, keepDims: true }
 const ARGMAX: Names<ArgmaxOptions> = { axis: true, axes: true, keepDims: true, dtype: true }
 
 /**
- * The sum over axes. Kept in float64 along neighbouring axes, and rounded to float32 between those that are not neighbours. Over no elements it is 0.
- * Definition: ONNX ReduceSum.
+ * The sum over axes. Kept in float64 along neighbouring axes, and rounded to float32 between those that are
+ * not neighbours. Over no elements it is 0. Definition: ONNX ReduceSum.
  *
  * @param x any shape
  * @param options axes: all, which gives shape []; keepDims false
@@ -47,7 +50,8 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * The mean over axes, summed as by `sum`; options and errors as there, and no elements are an error. Definition: ONNX ReduceMean.
+ * The mean over axes, summed as by `sum`; options and errors as there, and no elements are an error.
+ * Definition: ONNX ReduceMean.
  * @example const brightness = mean(photo, { axes: [1, 2] })
  */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
@@ -56,7 +60,8 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * The largest element over axes, NaN where there is one (as NumPy); options as of `sum`, and no elements are an error. Definition: ONNX ReduceMax.
+ * The largest element over axes, NaN where there is one (as NumPy); options as of `sum`, and no elements are
+ * an error. Definition: ONNX ReduceMax.
  * @example const peak = max(x)
  */
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
@@ -65,7 +70,8 @@ export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * The smallest element over axes, NaN where there is one (as NumPy); options as of `sum`, and no elements are an error. Definition: ONNX ReduceMin.
+ * The smallest element over axes, NaN where there is one (as NumPy); options as of `sum`, and no elements are
+ * an error. Definition: ONNX ReduceMin.
  * @example const darkest = min(photo, { axes: [1, 2], keepDims: true })
  */
 export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
@@ -74,21 +80,31 @@ export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
 }
 
 /**
- * Where the largest element stands: its index along the axis, in float32 or int32; the first of equals, and the first NaN where there is one (as NumPy). Over several
- * neighbouring axes it is the row-major index in them. Definition: NumPy argmax.
+ * Where the largest element stands: its index along the axis, in float32 or int32; the first of equals, and
+ * the first NaN where there is one (as NumPy). Over several neighbouring axes it is the row-major index in
+ * them. Definition: NumPy argmax.
  *
  * @param x any shape
  * @param options axis (or axes): all; keepDims false; dtype float32
  * @returns x's shape without the axis, or with length 1 there
- * @throws FilterbankError as `sum`, for axes that are not neighbours, and for no elements; in float32 for more than 2^24, whose indices it does not hold
+ * @throws FilterbankError as `sum`, for axes that are not neighbours, and for no elements; in float32 for
+ *   more than 2^24, whose indices it does not hold
  * @example const labels = argmax(logits, { axis: -1 })
  */
 export function argmax(x: Tensor, options?: ArgmaxOptions & { dtype?: undefined }): Tensor
-export function argmax<D extends 'float32' | 'int32'>(x: Tensor, options: ArgmaxOptions<D> & { dtype: D }): Tensor<D>
+export function argmax<D extends 'float32' | 'int32'>(
+  x: Tensor,
+  options: ArgmaxOptions<D> & { dtype: D },
+): Tensor<D>
 export function argmax<D extends 'float32' | 'int32'>(x: Tensor, options: ArgmaxOptions<D> = {}): Tensor<D> {
   checkOptions('argmax', options, ARGMAX)
   const { dtype = 'float32' as D } = options
-  check(NUMBERS.includes(dtype), () => ({ op: 'argmax', argument: 'dtype', expected: listOf(NUMBERS), got: show(dtype) }))
+  check(NUMBERS.includes(dtype), () => ({
+    op: 'argmax',
+    argument: 'dtype',
+    expected: listOf(NUMBERS),
+    got: show(dtype),
+  }))
   const code = dtype === 'int32' ? ReduceOp.argmaxInt : ReduceOp.argmax
   return reduce('argmax', code, x, options.axis ?? options.axes, options, dtype)
 }
@@ -100,21 +116,36 @@ export const channelSums = (dy: Tensor): Tensor => sum(dy, { axes: dy.shape.slic
 export function sumTo(dy: Tensor, shape: Shape): Tensor {
   if (sameShape(dy.shape, shape)) return dy
   const missing = dy.shape.length - shape.length
-  const axes = dy.shape.flatMap((length, axis) => (axis < missing || (shape[axis - missing] === 1 && length !== 1) ? [axis] : []))
+  const axes = dy.shape.flatMap((length, axis) =>
+    axis < missing || (shape[axis - missing] === 1 && length !== 1) ? [axis] : [],
+  )
   return dy.engine.scope(() => (axes.length ? sum(dy, { axes }) : dy).reshape(shape))
 }
 
 /** Axes as indices from the start; throws for any that x lacks, and for repeats. Shared with softmax. */
-export function axesOf(axes: number | readonly number[], { length: rank }: Shape, argument: string, context: Context): number[] {
+export function axesOf(
+  axes: number | readonly number[],
+  { length: rank }: Shape,
+  argument: string,
+  context: Context,
+): number[] {
   const list = Array.isArray(axes) ? axes : [axes]
-  check(list.every((axis) => isInteger(axis, -rank, rank - 1)), () => ({
+  check(
+    list.every((axis) => isInteger(axis, -rank, rank - 1)),
+    () => ({
+      ...context,
+      argument,
+      expected: rank ? `integers from ${-rank} to ${rank - 1}` : 'none, for a scalar',
+      got: show(axes),
+    }),
+  )
+  const settled = list.map((axis) => (axis < 0 ? axis + rank : axis))
+  check(new Set(settled).size === settled.length, () => ({
     ...context,
     argument,
-    expected: rank ? `integers from ${-rank} to ${rank - 1}` : 'none, for a scalar',
+    expected: 'each axis once',
     got: show(axes),
-  })) // biome-ignore format: one check
-  const settled = list.map((axis) => (axis < 0 ? axis + rank : axis))
-  check(new Set(settled).size === settled.length, () => ({ ...context, argument, expected: 'each axis once', got: show(axes) }))
+  }))
   return settled
 }
 
@@ -132,13 +163,23 @@ export function reduce<D extends DType = 'float32'>(
   const axes = new Set(wanted === undefined ? x.shape.keys() : axesOf(wanted, x.shape, 'axes', context))
   const count = sizeOf(x.shape.filter((_, axis) => axes.has(axis)))
   const fromNothing = code === ReduceOp.sum || code === ReduceOp.prod || code === ReduceOp.norm
-  check(count > 0 || fromNothing, () => ({ ...context, argument: 'x', expected: 'of at least one element along the axes', got: 'none' }))
+  check(count > 0 || fromNothing, () => ({
+    ...context,
+    argument: 'x',
+    expected: 'of at least one element along the axes',
+    got: 'none',
+  }))
   const shape = x.shape.flatMap((length, axis) => (axes.has(axis) ? (keepDims ? [1] : []) : [length]))
 
   const runs = runsOf(x.shape, axes)
   const isIndex = code === ReduceOp.argmax || code === ReduceOp.argmaxInt
   if (isIndex) {
-    check(runs.length <= 1, () => ({ ...context, argument: 'axes', expected: 'one axis, or axes that are neighbours', got: show(wanted) }))
+    check(runs.length <= 1, () => ({
+      ...context,
+      argument: 'axes',
+      expected: 'one axis, or axes that are neighbours',
+      got: show(wanted),
+    }))
     check(count <= 2 ** 24 || code === ReduceOp.argmaxInt, () => ({
       ...context,
       argument: 'x',
@@ -149,7 +190,8 @@ export function reduce<D extends DType = 'float32'>(
   const y = engine.scope(() => {
     let reduced: AnyTensor = x
     for (const run of runs) {
-      const next: AnyTensor = run === runs.at(-1) ? engine.empty(shape, { dtype }) : engine.empty([run.outer, run.inner])
+      const next: AnyTensor =
+        run === runs.at(-1) ? engine.empty(shape, { dtype }) : engine.empty([run.outer, run.inner])
       runReduce(engine, code, reduced, next, run)
       reduced = next
     }
@@ -159,7 +201,10 @@ export function reduce<D extends DType = 'float32'>(
   if (code === ReduceOp.sum || code === ReduceOp.mean) {
     const factor = code === ReduceOp.mean ? 1 / count : 1
     engine.tape?.record(op, y, { x }, {}, (dy) => ({ x: () => sumBackward(dy, x.shape, axes, factor) }))
-  } else engine.tape?.record(op, y, { x }, { x, y: y as Tensor }, (dy, kept) => ({ x: () => extremeBackward(dy, kept.x, kept.y, axes) }))
+  } else
+    engine.tape?.record(op, y, { x }, { x, y: y as Tensor }, (dy, kept) => ({
+      x: () => extremeBackward(dy, kept.x, kept.y, axes),
+    }))
   return y
 }
 
@@ -172,7 +217,12 @@ function sumBackward(dy: Tensor, shape: Shape, axes: Set<number>, factor: number
   return engine.scope(() => {
     const scaled = factor === 1 ? dy : mul(dy, factor)
     return engine.make(shape, (dx) => {
-      copy(engine, scaled.pointer, dx.pointer, shape.map((length, axis) => ({ length, from: axes.has(axis) ? 0 : from[axis]!, to: to[axis]! }))) // biome-ignore format: one line
+      copy(
+        engine,
+        scaled.pointer,
+        dx.pointer,
+        shape.map((length, axis) => ({ length, from: axes.has(axis) ? 0 : from[axis]!, to: to[axis]! })),
+      )
     })
   })
 }
@@ -182,7 +232,10 @@ function extremeBackward(dy: Tensor, x: Tensor, y: Tensor, axes: Set<number>): T
   const { engine } = x
   return engine.scope(() => {
     const wide = x.shape.map((length, axis) => (axes.has(axis) ? 1 : length))
-    const ones = engine.make(x.shape, (to) => void engine.f32.fill(1, to.pointer / 4, to.pointer / 4 + to.size))
+    const ones = engine.make(
+      x.shape,
+      (to) => void engine.f32.fill(1, to.pointer / 4, to.pointer / 4 + to.size),
+    )
     // The slope of a clamp to the smallest numbers about 0: 1 where x - y is 0 (or NaN), else 0.
     const hits = unaryBackward(UnaryOp.clamp, ones, sub(x, y.reshape(wide)), -SMALLEST, SMALLEST)
     return mul(hits, div(dy.reshape(wide), sum(hits, { axes: [...axes], keepDims: true })))
@@ -198,7 +251,10 @@ interface Run {
   inner: number
 }
 
-/** The runs of neighbouring axes to go over, innermost first, each as it stands once those before it are gone. At least one, be it of n = 1. */
+/**
+ * The runs of neighbouring axes to go over, innermost first, each as it stands once those before it are gone.
+ * At least one, be it of n = 1.
+ */
 function runsOf(shape: Shape, axes: Set<number>): Run[] {
   const runs: Run[] = []
   let inner = 1

@@ -1,17 +1,23 @@
-import { engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkOptions, type Names } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import { engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkOptions, type Names } from '../core/options.js'
+import type { Tensor } from '../core/tensor.js'
+import { pair } from '../core/window.js'
 import type { Resize } from '../wasm/abi.js'
-import { pair } from '../window.js'
 
 /** What `resize` takes beside x. */
 export interface ResizeOptions {
   /** [height, width] of the result; one number for both. */
   size: number | readonly [number, number]
-  /** `'nearest'`: the pixel whose centre is nearest, of two the upper or left one. `'bilinear'`: between the four around. Default 'bilinear'. */
+  /**
+   * `'nearest'`: the pixel whose centre is nearest, of two the upper or left one. `'bilinear'`: between the
+   * four around. Default 'bilinear'.
+   */
   method?: 'nearest' | 'bilinear'
-  /** Pixels as points, with the corners of both images on each other, rather than as squares that fill the same area. Default false. */
+  /**
+   * Pixels as points, with the corners of both images on each other, rather than as squares that fill the
+   * same area. Default false.
+   */
   alignCorners?: boolean
 }
 
@@ -23,13 +29,15 @@ const RESIZE: Names<ResizeOptions> = { size: true, method: true, alignCorners: t
  *   (o + 0.5) * input / output - 0.5              half-pixel centres
  *   o * (input - 1) / (output - 1)                alignCorners; 0 for an output of one pixel
  *
- * and reads no pixel outside: the edge goes on. Making an image smaller skips pixels; to average them, use `avgPool2d` or blur before.
- * Definition: ONNX Resize, half_pixel or align_corners, linear or nearest with round_prefer_floor; TensorFlow 2 and PyTorch bilinear.
+ * and reads no pixel outside: the edge goes on. Making an image smaller skips pixels; to average them, use
+ * `avgPool2d` or blur before. Definition: ONNX Resize, half_pixel or align_corners, linear or nearest with
+ * round_prefer_floor; TensorFlow 2 and PyTorch bilinear.
  *
  * @param x [n, height, width, channels]
  * @param options size; method 'bilinear', alignCorners false
  * @returns [n, ...size, channels]
- * @throws FilterbankError for another rank, an image without pixels, a size that is not positive, or an unknown method
+ * @throws FilterbankError for another rank, an image without pixels, a size that is not positive, or an
+ *   unknown method
  * @example const input = resize(photo, { size: [224, 224] })
  */
 export function resize(x: Tensor, options: ResizeOptions): Tensor {
@@ -37,11 +45,26 @@ export function resize(x: Tensor, options: ResizeOptions): Tensor {
   const engine = engineOf('resize', { x })
   const context = { op: 'resize', shapes: { x: x.shape } }
   const { method = 'bilinear', alignCorners = false } = options
-  check(x.shape.length === 4, () => ({ ...context, argument: 'x', expected: '[n, height, width, channels]', got: `rank ${x.shape.length}` }))
+  check(x.shape.length === 4, () => ({
+    ...context,
+    argument: 'x',
+    expected: '[n, height, width, channels]',
+    got: `rank ${x.shape.length}`,
+  }))
   const [n, ih, iw, c] = x.shape as [number, number, number, number]
-  check(ih > 0 && iw > 0, () => ({ ...context, argument: 'x', expected: 'an image of at least one pixel', got: show([ih, iw]) }))
+  check(ih > 0 && iw > 0, () => ({
+    ...context,
+    argument: 'x',
+    expected: 'an image of at least one pixel',
+    got: show([ih, iw]),
+  }))
   const [oh, ow] = pair(options.size, 'size', 1, context)
-  check(method === 'nearest' || method === 'bilinear', () => ({ ...context, argument: 'method', expected: "'nearest' or 'bilinear'", got: show(method) }))
+  check(method === 'nearest' || method === 'bilinear', () => ({
+    ...context,
+    argument: 'method',
+    expected: "'nearest' or 'bilinear'",
+    got: show(method),
+  }))
 
   const h = walk(ih, oh, method, alignCorners)
   const w = walk(iw, ow, method, alignCorners)
@@ -110,8 +133,8 @@ interface Walk {
 }
 
 /**
- * Positions along one axis in whole numbers: output o stands at (o * step + first) / units.
- * For nearest, half a pixel less the smallest step is added, so that floor rounds to the nearest and ties go down.
+ * Positions along one axis in whole numbers: output o stands at (o * step + first) / units. For nearest, half
+ * a pixel less the smallest step is added, so that floor rounds to the nearest and ties go down.
  */
 function walk(input: number, output: number, method: 'nearest' | 'bilinear', alignCorners: boolean): Walk {
   if (alignCorners && output === 1) return { step: 0, first: 0, units: 1 }

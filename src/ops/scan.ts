@@ -1,10 +1,10 @@
 /** Running sums and products along an axis: the plan of assembly/reduce.ts. */
 
-import { NUMBERS } from '../dtype.js'
-import { engineOf } from '../engine.js'
-import { checkOptions, type Names } from '../options.js'
-import { sizeOf } from '../shape.js'
-import type { AnyTensor, Tensor } from '../tensor.js'
+import { NUMBERS } from '../core/dtype.js'
+import { engineOf } from '../core/engine.js'
+import { checkOptions, type Names } from '../core/options.js'
+import { sizeOf } from '../core/shape.js'
+import type { AnyTensor, Tensor } from '../core/tensor.js'
 import { ScanOp } from '../wasm/abi.js'
 import { axisOf } from './axis.js'
 import { outputsPerUnit } from './reduce.js'
@@ -21,7 +21,8 @@ export interface CumsumOptions {
 const CUMSUM: Names<CumsumOptions> = { axis: true, exclusive: true, reverse: true }
 
 /**
- * Running sums: y[i] = x[0] + ... + x[i] along an axis, kept in float64. Of int32 they wrap. Definition: ONNX CumSum.
+ * Running sums: y[i] = x[0] + ... + x[i] along an axis, kept in float64. Of int32 they wrap. Definition: ONNX
+ * CumSum.
  *
  * @param x float32 or int32, of rank 1 or more
  * @param options axis -1; exclusive false; reverse false
@@ -36,8 +37,14 @@ export function cumsum<D extends 'float32' | 'int32'>(x: Tensor<D>, options: Cum
   const { exclusive = false, reverse = false } = options
   const axis = axisOf(options.axis ?? -1, x.shape.length, { op, shapes: { x: x.shape } })
   const whole = x.dtype === 'int32'
-  const y = engine.make<D>(x.shape, (y) => runScan(whole ? ScanOp.sumInt : ScanOp.sum, x, y, axis, exclusive, reverse), x)
-  engine.tape?.record(op, y, { x }, {}, (dy) => (whole ? {} : { x: () => cumsum(dy, { axis, exclusive, reverse: !reverse }) }))
+  const y = engine.make<D>(
+    x.shape,
+    (y) => runScan(whole ? ScanOp.sumInt : ScanOp.sum, x, y, axis, exclusive, reverse),
+    x,
+  )
+  engine.tape?.record(op, y, { x }, {}, (dy) =>
+    whole ? {} : { x: () => cumsum(dy, { axis, exclusive, reverse: !reverse }) },
+  )
   return y
 }
 
@@ -46,7 +53,14 @@ export function cumprod(x: Tensor, axis: number, exclusive: boolean, reverse: bo
   return x.engine.make(x.shape, (y) => runScan(ScanOp.prod, x, y, axis, exclusive, reverse))
 }
 
-function runScan(op: ScanOp, x: AnyTensor, y: AnyTensor, axis: number, exclusive: boolean, reverse: boolean): void {
+function runScan(
+  op: ScanOp,
+  x: AnyTensor,
+  y: AnyTensor,
+  axis: number,
+  exclusive: boolean,
+  reverse: boolean,
+): void {
   const { engine, shape } = x
   if (x.size === 0) return
   const n = shape[axis]!

@@ -1,11 +1,11 @@
-import { ANY, type DType } from '../dtype.js'
-import { engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import { checkInteger, checkOptions, MOST, type Names } from '../options.js'
-import { alongAxis } from '../quantization.js'
-import { type Shape, stridesOf } from '../shape.js'
-import type { Tensor } from '../tensor.js'
-import { bytesTo, copy } from './copy.js'
+import { ANY, type DType } from '../core/dtype.js'
+import { engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js'
+import { alongAxis } from '../core/quantization.js'
+import { type Shape, stridesOf } from '../core/shape.js'
+import type { Tensor } from '../core/tensor.js'
+import { bytesTo, copy } from '../plans/copy.js'
 
 /** What `slice` takes beside x. */
 export interface SliceOptions {
@@ -20,8 +20,9 @@ export interface SliceOptions {
 const SLICE: Names<SliceOptions> = { begin: true, end: true, step: true }
 
 /**
- * A box cut out of a tensor: along each axis the indexes begin, begin + step, ... below end. A negative index counts from the end, as in Python:
- * -1 is the last element. Definition: ONNX Slice, with indexes outside of x refused.
+ * A box cut out of a tensor: along each axis the indexes begin, begin + step, ... below end. A negative index
+ * counts from the end, as in Python: -1 is the last element. Definition: ONNX Slice, with indexes outside of
+ * x refused.
  *
  * @param x of any shape and type
  * @param options one number per axis in each of begin, end and step
@@ -34,14 +35,26 @@ export function slice<D extends DType>(x: Tensor<D>, options: SliceOptions = {})
   const engine = engineOf('slice', { x }, {}, ANY)
   const { shape } = x
   const { begin = shape.map(() => 0), end = shape, step = shape.map(() => 1) } = options
-  const fail = (argument: string, expected: string, got: unknown) => () => ({ op: 'slice', argument, expected, got: show(got), shapes: { x: shape } })
+  const fail = (argument: string, expected: string, got: unknown) => () => ({
+    op: 'slice',
+    argument,
+    expected,
+    got: show(got),
+    shapes: { x: shape },
+  })
   for (const [argument, values] of Object.entries({ begin, end, step })) {
-    check(Array.isArray(values) && values.length === shape.length, fail(argument, `an array of ${shape.length} integers, one per axis of x`, values))
+    check(
+      Array.isArray(values) && values.length === shape.length,
+      fail(argument, `an array of ${shape.length} integers, one per axis of x`, values),
+    )
   }
   const from = stridesOf(shape)
   const axes = shape.map((length, i) => {
     const index = (argument: string, value: number) => {
-      check(Number.isInteger(value) && Math.abs(value) <= length, fail(`${argument}[${i}]`, `an integer from ${-length} to ${length}`, value))
+      check(
+        Number.isInteger(value) && Math.abs(value) <= length,
+        fail(`${argument}[${i}]`, `an integer from ${-length} to ${length}`, value),
+      )
       return value < 0 ? value + length : value
     }
     const first = index('begin', begin[i]!)
@@ -53,10 +66,14 @@ export function slice<D extends DType>(x: Tensor<D>, options: SliceOptions = {})
   })
 
   const quantization = axes.reduce(
-    (moved, { first, step, length }, i) => alongAxis(moved, i, (values) => Array.from({ length }, (_, k) => values[first + k * step]!)),
+    (moved, { first, step, length }, i) =>
+      alongAxis(moved, i, (values) => Array.from({ length }, (_, k) => values[first + k * step]!)),
     x.quantization,
   )
-  const y = engine.empty(axes.map(({ length }) => length), { dtype: x.dtype, quantization }) // biome-ignore format: one line
+  const y = engine.empty(
+    axes.map(({ length }) => length),
+    { dtype: x.dtype, quantization },
+  )
   const to = stridesOf(y.shape)
   const start = axes.reduce((sum, { first }, i) => sum + first * from[i]!, 0)
   const box = axes.map(({ length, from }, i) => ({ length, from, to: to[i]! }))
@@ -66,9 +83,19 @@ export function slice<D extends DType>(x: Tensor<D>, options: SliceOptions = {})
 }
 
 /** dy at the places that were taken, zeros elsewhere. */
-function sliceBackward(dy: Tensor, shape: Shape, start: number, axes: { length: number; from: number }[]): Tensor {
+function sliceBackward(
+  dy: Tensor,
+  shape: Shape,
+  start: number,
+  axes: { length: number; from: number }[],
+): Tensor {
   const dx = dy.engine.zeros(shape)
   const from = stridesOf(dy.shape)
-  copy(dy.engine, dy.pointer, dx.pointer + start * 4, axes.map((axis, i) => ({ length: axis.length, from: from[i]!, to: axis.from }))) // biome-ignore format: one line
+  copy(
+    dy.engine,
+    dy.pointer,
+    dx.pointer + start * 4,
+    axes.map((axis, i) => ({ length: axis.length, from: from[i]!, to: axis.from })),
+  )
   return dx
 }

@@ -1,13 +1,13 @@
 /** Softmax and its logarithm along one axis: the plan of assembly/reduce.ts. */
 
-import { engineOf } from '../engine.js'
-import { checkOptions, type Names } from '../options.js'
-import { sizeOf } from '../shape.js'
-import type { Tensor } from '../tensor.js'
+import { engineOf } from '../core/engine.js'
+import { checkOptions, type Names } from '../core/options.js'
+import { sizeOf } from '../core/shape.js'
+import type { Tensor } from '../core/tensor.js'
+import type { Context } from '../core/window.js'
+import { type OutOptions, produce, runUnary } from '../plans/elementwise.js'
 import { SOFTMAX_CHUNK, UnaryOp } from '../wasm/abi.js'
-import type { Context } from '../window.js'
 import { mul, sub } from './arithmetic.js'
-import { type OutOptions, produce, runUnary } from './elementwise.js'
 import { axesOf, outputsPerUnit, sum } from './reduce.js'
 
 /** What `softmax` and `logSoftmax` take beside x. */
@@ -19,13 +19,15 @@ export interface SoftmaxOptions extends OutOptions {
 const SOFTMAX: Names<SoftmaxOptions> = { axis: true, out: true }
 
 /**
- * exp(x) / sum of exp(x) along an axis, taken from the largest so that nothing overflows: exp(x - m) / sum of exp(x - m), m = max(x). A few numbers at
- * a time are summed in float32, these sums in float64. A NaN, or an Infinity, along the axis gives NaN there, as IEEE says. Definition: ONNX Softmax (version 13).
+ * exp(x) / sum of exp(x) along an axis, taken from the largest so that nothing overflows: exp(x - m) / sum of
+ * exp(x - m), m = max(x). A few numbers at a time are summed in float32, these sums in float64. A NaN, or an
+ * Infinity, along the axis gives NaN there, as IEEE says. Definition: ONNX Softmax (version 13).
  *
  * @param x any shape but []
  * @param options axis -1; out: a tensor of x's shape to write into, which may be x
  * @returns x's shape
- * @throws FilterbankError for an axis that x does not have, or an `out` of another shape; nothing is allocated then
+ * @throws FilterbankError for an axis that x does not have, or an `out` of another shape; nothing is
+ *   allocated then
  * @example const probabilities = softmax(logits)
  */
 export function softmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
@@ -33,7 +35,8 @@ export function softmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
 }
 
 /**
- * log(softmax(x)) along an axis, without the detour: x - m - log(sum of exp(x - m)). Options and errors as of `softmax`. Definition: ONNX LogSoftmax.
+ * log(softmax(x)) along an axis, without the detour: x - m - log(sum of exp(x - m)). Options and errors as of
+ * `softmax`. Definition: ONNX LogSoftmax.
  * @example const loss = logSoftmax(logits)
  */
 export function logSoftmax(x: Tensor, options: SoftmaxOptions = {}): Tensor {
@@ -68,7 +71,9 @@ function run(op: string, x: Tensor, options: SoftmaxOptions, logarithm: boolean)
       work: x.size * 16,
     })
   })
-  engine.tape?.record(op, y, { x }, { y }, (dy, kept) => ({ x: () => (logarithm ? logSoftmaxBackward : softmaxBackward)(dy, kept.y, along) }))
+  engine.tape?.record(op, y, { x }, { y }, (dy, kept) => ({
+    x: () => (logarithm ? logSoftmaxBackward : softmaxBackward)(dy, kept.y, along),
+  }))
   return y
 }
 

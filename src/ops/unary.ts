@@ -1,12 +1,12 @@
 /** Functions of each element by itself. Error bounds: assembly/math.ts. NaN gives NaN. */
 
-import { FLOATS, NUMBERS } from '../dtype.js'
-import { engineOf } from '../engine.js'
-import { checkOptions } from '../options.js'
-import type { Tensor } from '../tensor.js'
+import { FLOATS, NUMBERS } from '../core/dtype.js'
+import { engineOf } from '../core/engine.js'
+import { checkOptions } from '../core/options.js'
+import type { Tensor } from '../core/tensor.js'
+import { OUT, type OutOptions, produce, runUnary } from '../plans/elementwise.js'
 import { UnaryOp } from '../wasm/abi.js'
 import { add, div, mul } from './arithmetic.js'
-import { OUT, type OutOptions, produce, runUnary } from './elementwise.js'
 
 /** dx from dy, and what was computed from what. */
 type Backward = (dy: Tensor, x: Tensor, y: Tensor) => Tensor
@@ -39,20 +39,37 @@ const formulas = {
   round: { code: UnaryOp.round, backward: flat },
   sin: { code: UnaryOp.sine, keeps: 'x', backward: (dy, x) => mul(dy, cos(x)) },
   cos: { code: UnaryOp.sine, a: 1, keeps: 'x', backward: (dy, x) => mul(mul(dy, -1), sin(x)) },
-  erf: { code: UnaryOp.erf, keeps: 'x', backward: (dy, x) => mul(mul(dy, 2 / Math.sqrt(Math.PI)), exp(neg(mul(x, x)))) },
+  erf: {
+    code: UnaryOp.erf,
+    keeps: 'x',
+    backward: (dy, x) => mul(mul(dy, 2 / Math.sqrt(Math.PI)), exp(neg(mul(x, x)))),
+  },
 } satisfies Record<string, Formula>
 
-function apply<D extends 'float32' | 'int32'>(op: keyof typeof formulas, x: Tensor<D>, options: OutOptions<D>): Tensor<D> {
+function apply<D extends 'float32' | 'int32'>(
+  op: keyof typeof formulas,
+  x: Tensor<D>,
+  options: OutOptions<D>,
+): Tensor<D> {
   checkOptions<OutOptions<D>>(op, options, OUT)
   const { out } = options
   const { code, integers, a = 0, keeps, backward }: Formula = formulas[op]
   const engine = engineOf(op, { x }, { out }, integers === undefined ? FLOATS : NUMBERS)
   const whole = x.dtype === 'int32'
   const context = { op, shapes: { x: x.shape, out: out?.shape } }
-  const y = produce<D>(engine, x.shape, out, context, (to) => runUnary(whole ? integers! : code, x, to, a, 0), x.dtype)
+  const y = produce<D>(
+    engine,
+    x.shape,
+    out,
+    context,
+    (to) => runUnary(whole ? integers! : code, x, to, a, 0),
+    x.dtype,
+  )
   const kept = { x: keeps === 'x' ? (x as Tensor) : undefined, y: keeps === 'y' ? (y as Tensor) : undefined }
   // Integers have no derivative: one that is wanted through them is an error.
-  engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) => (whole ? {} : { x: () => engine.scope(() => backward(dy, x!, y!)) }))
+  engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) =>
+    whole ? {} : { x: () => engine.scope(() => backward(dy, x!, y!)) },
+  )
   return y
 }
 
@@ -60,9 +77,11 @@ function apply<D extends 'float32' | 'int32'>(op: keyof typeof formulas, x: Tens
  * |x|, of float32 or int32 (where the smallest integer stays as it is). The derivative at 0 is 0.
  *
  * @param x any shape
- * @param options out: a tensor of x's shape to write into; it may be x itself. The same for all functions of this page
+ * @param options out: a tensor of x's shape to write into; it may be x itself. The same for all functions of
+ *   this page
  * @returns x's shape
- * @throws FilterbankError for another type, or an `out` of another shape; nothing is allocated then. The same for all functions of this page
+ * @throws FilterbankError for another type, or an `out` of another shape; nothing is allocated then. The same
+ *   for all functions of this page
  * @example const size = abs(x)
  */
 export function abs<D extends 'float32' | 'int32'>(x: Tensor<D>, options: OutOptions<D> = {}): Tensor<D> {

@@ -1,25 +1,31 @@
-/** Choices by a mask, and logic on masks: the plan of assembly/select.ts. A mask is uint8: 0 is false, all else true; results are 0 and 1. */
+/**
+ * Choices by a mask, and logic on masks: the plan of assembly/select.ts. A mask is uint8: 0 is false, all
+ * else true; results are 0 and 1.
+ */
 
-import { ANY, bytesPerElement, checkElement, type DType, MASKS, wordOfElement } from '../dtype.js'
-import { checkType, type Engine, engineOf } from '../engine.js'
-import { check, show } from '../errors.js'
-import type { Quantization } from '../quantization.js'
-import { broadcastShapes, broadcastStrides, type Shape, sameShape, stridesOf } from '../shape.js'
-import { type AnyTensor, Tensor } from '../tensor.js'
+import { ANY, bytesPerElement, checkElement, type DType, MASKS, wordOfElement } from '../core/dtype.js'
+import { checkType, type Engine, engineOf } from '../core/engine.js'
+import { check, show } from '../core/errors.js'
+import type { Quantization } from '../core/quantization.js'
+import { broadcastShapes, broadcastStrides, type Shape, sameShape, stridesOf } from '../core/shape.js'
+import { type AnyTensor, Tensor } from '../core/tensor.js'
+import type { Context } from '../core/window.js'
+import { copy } from '../plans/copy.js'
 import { SELECT_BLOCK, SelectOp } from '../wasm/abi.js'
-import type { Context } from '../window.js'
-import { copy } from './copy.js'
 import { checkSameQuantization, checkSameType } from './operands.js'
 import { sumTo } from './reduce.js'
 
 /**
- * a where the mask is true, else b, with NumPy's broadcasting of all three. What is not chosen does not matter: a NaN there is not seen.
+ * a where the mask is true, else b, with NumPy's broadcasting of all three. What is not chosen does not
+ * matter: a NaN there is not seen.
  *
  * @param mask uint8, as comparisons give it
  * @param a a tensor of any type, or a number
- * @param b of a's type and quantization, or a number; one of the two is a tensor. A number is an element of the other's type
+ * @param b of a's type and quantization, or a number; one of the two is a tensor. A number is an element of
+ *   the other's type
  * @returns the common shape
- * @throws FilterbankError for a mask of another type, a and b of different types or quantizations, a number that the type does not hold, or shapes that do
+ * @throws FilterbankError for a mask of another type, a and b of different types or quantizations, a number
+ *   that the type does not hold, or shapes that do
  * not broadcast; nothing is allocated then
  * @example const y = where(less(x, 0), 0, x)
  */
@@ -28,18 +34,34 @@ export function where<D extends DType>(mask: Tensor<'uint8'>, a: Tensor<D> | num
 export function where(mask: Tensor<'uint8'>, a: AnyTensor | number, b: AnyTensor | number): AnyTensor {
   const op = 'where'
   const tensors = { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) }
-  check('a' in tensors || 'b' in tensors, () => ({ op, argument: 'a', expected: 'a tensor where b is none', got: show(a) }))
+  check('a' in tensors || 'b' in tensors, () => ({
+    op,
+    argument: 'a',
+    expected: 'a tensor where b is none',
+    got: show(a),
+  }))
   const engine = engineOf(op, { mask, ...tensors }, {}, ANY)
   checkType(op, 'mask', mask, MASKS)
   const shapes = { mask: mask.shape, a: tensors.a?.shape, b: tensors.b?.shape }
   const { dtype, quantization } = (tensors.a ?? tensors.b)!
   if (tensors.b) checkSameType(op, 'b', tensors.b, dtype)
   if (tensors.b) checkSameQuantization(op, 'b', tensors.b, quantization)
-  for (const [argument, value] of Object.entries({ a, b })) if (typeof value === 'number') checkElement(op, argument, value, dtype, shapes)
+  for (const [argument, value] of Object.entries({ a, b }))
+    if (typeof value === 'number') checkElement(op, argument, value, dtype, shapes)
   const shape = commonShapeOf({ mask, ...tensors }, { op, shapes })
-  const y = select(engine, SelectOp.where, mask, a, b, shape, dtype, broadcastQuantization(op, quantization, (tensors.a ?? tensors.b)!.shape, shape))
+  const y = select(
+    engine,
+    SelectOp.where,
+    mask,
+    a,
+    b,
+    shape,
+    dtype,
+    broadcastQuantization(op, quantization, (tensors.a ?? tensors.b)!.shape, shape),
+  )
   engine.tape?.record(op, y, tensors, { mask }, (dy, kept) => {
-    const back = (operand: AnyTensor | number, chosen: () => Tensor) => () => engine.scope(() => sumTo(chosen(), (operand as AnyTensor).shape))
+    const back = (operand: AnyTensor | number, chosen: () => Tensor) => () =>
+      engine.scope(() => sumTo(chosen(), (operand as AnyTensor).shape))
     return { a: back(a, () => where(kept.mask, dy, 0)), b: back(b, () => where(kept.mask, 0, dy)) }
   })
   return y
@@ -98,14 +120,27 @@ function commonShapeOf(tensors: Record<string, AnyTensor>, context: Context): Sh
   let shape: Shape = []
   for (const [argument, tensor] of Object.entries(tensors)) {
     const next = broadcastShapes(shape, tensor.shape)
-    check(next !== undefined, () => ({ ...context, argument, expected: `of a shape that broadcasts with ${show(shape)}`, got: show(tensor.shape) }))
+    check(next !== undefined, () => ({
+      ...context,
+      argument,
+      expected: `of a shape that broadcasts with ${show(shape)}`,
+      got: show(tensor.shape),
+    }))
     shape = next
   }
   return shape
 }
 
-/** The quantization of a tensor that was broadcast: its axis counted anew; throws where it was repeated along it. */
-function broadcastQuantization(op: string, quantization: Quantization | undefined, from: Shape, to: Shape): Quantization | undefined {
+/**
+ * The quantization of a tensor that was broadcast: its axis counted anew; throws where it was repeated along
+ * it.
+ */
+function broadcastQuantization(
+  op: string,
+  quantization: Quantization | undefined,
+  from: Shape,
+  to: Shape,
+): Quantization | undefined {
   if (quantization?.axis === undefined) return quantization
   const axis = quantization.axis + to.length - from.length
   check(to[axis] === from[quantization.axis], () => ({
@@ -162,7 +197,8 @@ function select<D extends DType>(
 const isOne = (operand: AnyTensor | number): boolean => typeof operand === 'number' || operand.size === 1
 
 /** An operand as the kernel takes it: one element for all, or all of them. */
-const inPlace = (operand: AnyTensor | number, shape: Shape): AnyTensor | number => (isOne(operand) ? operand : spread(operand as AnyTensor, shape))
+const inPlace = (operand: AnyTensor | number, shape: Shape): AnyTensor | number =>
+  isOne(operand) ? operand : spread(operand as AnyTensor, shape)
 
 /** A tensor repeated to `shape`. */
 function spread<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
@@ -170,5 +206,7 @@ function spread<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
   const from = broadcastStrides(x.shape, shape)
   const to = stridesOf(shape)
   const box = shape.map((length, i) => ({ length, from: from[i]!, to: to[i]! }))
-  return x.engine.make<D>(shape, (y) => copy(x.engine, x.pointer, y.pointer, box, x.dtype), { dtype: x.dtype })
+  return x.engine.make<D>(shape, (y) => copy(x.engine, x.pointer, y.pointer, box, x.dtype), {
+    dtype: x.dtype,
+  })
 }

@@ -1,4 +1,7 @@
-/** A part of a memory, between the parts before and after it; `previous` and `next` are holes of the same size. */
+/**
+ * A part of a memory, between the parts before and after it; `previous` and `next` are holes of the same
+ * size.
+ */
 export interface Block {
   start: number
   bytes: number
@@ -10,8 +13,9 @@ export interface Block {
 }
 
 /**
- * The holes of a memory by their sizes. Sizes are multiples of 64 bytes, so that 4 GiB hold at most some 11,000 different ones (1 + 2 + 3 + ... of these
- * units): a sorted list of them is searched in 14 steps, and shifted in microseconds at worst.
+ * The holes of a memory by their sizes. Sizes are multiples of 64 bytes, so that 4 GiB hold at most some
+ * 11,000 different ones (1 + 2 + 3 + ... of these units): a sorted list of them is searched in 14 steps, and
+ * shifted in microseconds at worst.
  */
 export class FreeBlocks {
   /** The sizes of which there are holes, rising, and the newest hole of each. */

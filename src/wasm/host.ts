@@ -1,4 +1,6 @@
-/** What runs this JavaScript: Node's own modules where there are any, and which engine compiles WebAssembly. */
+/**
+ * What runs this JavaScript: Node's own modules where there are any, and which engine compiles WebAssembly.
+ */
 
 interface Builtins {
   'node:fs': typeof import('node:fs')
@@ -7,14 +9,23 @@ interface Builtins {
   'node:url': typeof import('node:url')
   'node:worker_threads': typeof import('node:worker_threads')
 }
-const builtinNames: readonly (keyof Builtins)[] = ['node:fs', 'node:os', 'node:path', 'node:url', 'node:worker_threads']
+const builtinNames: readonly (keyof Builtins)[] = [
+  'node:fs',
+  'node:os',
+  'node:path',
+  'node:url',
+  'node:worker_threads',
+]
 const imported = new Map<string, unknown>()
 
 /** One of Node's modules; undefined outside of Node. Before Node 20.16 `reachBuiltins` has to come first. */
 export const builtin = <Name extends keyof Builtins>(name: Name): Builtins[Name] | undefined =>
   (globalThis.process?.getBuiltinModule?.(name) ?? imported.get(name)) as Builtins[Name] | undefined
 
-/** Node before 20.16 lacks process.getBuiltinModule: brings its modules by import(), which no bundler is to follow. */
+/**
+ * Node before 20.16 lacks process.getBuiltinModule: brings its modules by import(), which no bundler is to
+ * follow.
+ */
 export async function reachBuiltins(): Promise<void> {
   const { process } = globalThis
   if (!process?.versions?.node || typeof process.getBuiltinModule === 'function' || imported.size) return
@@ -26,13 +37,20 @@ export async function reachBuiltins(): Promise<void> {
 }
 
 /** Cores that the host admits to. */
-export const coresOf = (): number | undefined => globalThis.navigator?.hardwareConcurrency ?? builtin('node:os')?.availableParallelism()
+export const coresOf = (): number | undefined =>
+  globalThis.navigator?.hardwareConcurrency ?? builtin('node:os')?.availableParallelism()
 
-/** Who compiles. V8's versions are those of Chrome: 12.4 is in Chrome 124, Node 22, and as many Electrons and Denos. */
+/**
+ * Who compiles. V8's versions are those of Chrome: 12.4 is in Chrome 124, Node 22, and as many Electrons and
+ * Denos.
+ */
 export type Compiler = { name: 'V8'; version: number } | { name: 'JavaScriptCore' | 'SpiderMonkey' }
 
 /** What it says of itself; undefined where it says nothing, as in an AudioWorklet. */
-export function compilerOf({ process, navigator }: Partial<Pick<typeof globalThis, 'process' | 'navigator'>> = globalThis): Compiler | undefined {
+export function compilerOf({
+  process,
+  navigator,
+}: Partial<Pick<typeof globalThis, 'process' | 'navigator'>> = globalThis): Compiler | undefined {
   const { bun, v8 } = process?.versions ?? ({} as Partial<NodeJS.ProcessVersions>)
   // Bun gives itself out as a Node, V8 included.
   if (bun) return { name: 'JavaScriptCore' }

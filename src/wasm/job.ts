@@ -1,4 +1,6 @@
-/** What the threads of an engine share: the words of its control block, and how a job's units are handed out. */
+/**
+ * What the threads of an engine share: the words of its control block, and how a job's units are handed out.
+ */
 import type { Kernel } from './kernels.js'
 
 /** Words of the control block; the first two are read by the kernels (assembly/arguments.ts). */
@@ -32,11 +34,13 @@ const LINE = 16
 export const controlWords = (threads: number): number => Control.next + threads * LINE
 
 /** The first unit of a part. */
-const firstOf = (words: Int32Array, part: number): number => Math.floor((part * words[Control.units]!) / words[Control.parts]!)
+const firstOf = (words: Int32Array, part: number): number =>
+  Math.floor((part * words[Control.units]!) / words[Control.parts]!)
 
 /** Makes the units of a job ready to be taken. */
 export function deal(words: Int32Array): void {
-  for (let part = 0; part < words[Control.parts]!; part++) Atomics.store(words, Control.next + part * LINE, firstOf(words, part))
+  for (let part = 0; part < words[Control.parts]!; part++)
+    Atomics.store(words, Control.next + part * LINE, firstOf(words, part))
 }
 
 /** First message to a worker. */
@@ -50,11 +54,16 @@ export interface Start {
 }
 
 /**
- * Takes units of the open job and runs them until none is left: first those of the thread's own part, so that it finds in its cache what it wrote in the
- * job before, then what others have left. It takes half of what is left each time, so that few crossings into the kernel are made and all threads end
- * together (guided self-scheduling, Polychronopoulos and Kuck, 1987; affinity scheduling, Markatos and LeBlanc, 1994).
+ * Takes units of the open job and runs them until none is left: first those of the thread's own part, so that
+ * it finds in its cache what it wrote in the job before, then what others have left. It takes half of what is
+ * left each time, so that few crossings into the kernel are made and all threads end together (guided
+ * self-scheduling, Polychronopoulos and Kuck, 1987; affinity scheduling, Markatos and LeBlanc, 1994).
  */
-export function work(words: Int32Array, thread: number, kernel: (call: number, begin: number, end: number) => void): void {
+export function work(
+  words: Int32Array,
+  thread: number,
+  kernel: (call: number, begin: number, end: number) => void,
+): void {
   const call = words[Control.call]!
   const parts = words[Control.parts]!
   for (let i = 0; i < parts; i++) {

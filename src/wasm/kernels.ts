@@ -1,4 +1,7 @@
-/** What the binary exports (assembly/index.ts), and what each kernel takes; tests/wasm/kernels.test.ts holds the two together. */
+/**
+ * What the binary exports (assembly/index.ts), and what each kernel takes; tests/wasm/kernels.test.ts holds
+ * the two together.
+ */
 import * as abi from './abi.js'
 
 /** The argument block of each kernel. */
@@ -60,7 +63,10 @@ export interface Job<K extends Kernel = Kernel> {
   kernel: K
   args: Arguments<K>
   units: number
-  /** About how many multiply-adds it does, or numbers it moves: whether threads are worth it. Default: 4096 for each unit. */
+  /**
+   * About how many multiply-adds it does, or numbers it moves: whether threads are worth it. Default: 4096
+   * for each unit.
+   */
   work?: number
 }
 

@@ -1,8 +1,8 @@
 /** From an inlined, a given or a fetched binary to a compiled module, and the choice between builds. */
 import { relaxedSimd, simd } from 'wasm-feature-detect'
-import { check, FilterbankError, messageOf, show } from '../errors.js'
-import { arrayName, isArrayBuffer, isModule, isResponse, isSharedBuffer, isUrl } from '../realm.js'
-import { encodeUtf8 } from '../utf8.js'
+import { check, FilterbankError, messageOf, show } from '../core/errors.js'
+import { arrayName, isArrayBuffer, isModule, isResponse, isSharedBuffer, isUrl } from '../core/realm.js'
+import { encodeUtf8 } from '../core/utf8.js'
 import { type Compiler, compilerOf } from './host.js'
 import { unpack } from './inlined.js'
 import { binary as simd128 } from './simd128.js'
@@ -11,7 +11,14 @@ import { binary as simd128 } from './simd128.js'
 export type Build = 'simd128' | 'relaxed'
 
 /** A compiled module, its bytes, or where to fetch it from. */
-export type WasmSource = WebAssembly.Module | ArrayBuffer | Uint8Array<ArrayBuffer> | URL | string | Response | Promise<Response>
+export type WasmSource =
+  | WebAssembly.Module
+  | ArrayBuffer
+  | Uint8Array<ArrayBuffer>
+  | URL
+  | string
+  | Response
+  | Promise<Response>
 
 export interface BuildChoice {
   build: Build
@@ -19,7 +26,10 @@ export interface BuildChoice {
   reason: string
 }
 
-/** What V8 compiles to faster code than simd128. Earlier ones run out of registers. Witness: bench/builds.mjs; doc/hosts.md has the table. */
+/**
+ * What V8 compiles to faster code than simd128. Earlier ones run out of registers. Witness: bench/builds.mjs;
+ * doc/hosts.md has the table.
+ */
 const GOOD_V8 = 13.4
 
 /** Picks a build for this host, or checks the one asked for. */
@@ -46,19 +56,29 @@ export async function chooseBuild(wanted?: Build): Promise<BuildChoice> {
     hint: 'Chrome 91, Firefox 89, Safari 16.4 and Node 16.4 have it',
   }))
   const relaxed = await relaxedSimd()
-  check(wanted !== 'relaxed' || relaxed, () => ({ op, argument: 'simd', expected: "'simd128' on this host", got: "'relaxed'", hint: LACKS_RELAXED }))
+  check(wanted !== 'relaxed' || relaxed, () => ({
+    op,
+    argument: 'simd',
+    expected: "'simd128' on this host",
+    got: "'relaxed'",
+    hint: LACKS_RELAXED,
+  }))
   if (wanted) return { build: wanted, reason: 'as asked for' }
   if (!relaxed) return { build: 'simd128', reason: 'this host has no relaxed SIMD' }
   return preferred(compilerOf())
 }
 
-const LACKS_RELAXED = 'It has no relaxed SIMD: Chrome 114, Firefox 145 and Node 22 have it, Node 20 with --experimental-wasm-relaxed-simd'
+const LACKS_RELAXED =
+  'It has no relaxed SIMD: Chrome 114, Firefox 145 and Node 22 have it, Node 20 with --experimental-wasm-relaxed-simd'
 
 /** The faster build of a host that runs both. */
 export function preferred(compiler: Compiler | undefined): BuildChoice {
   if (compiler?.name === 'V8' && compiler.version < GOOD_V8) {
     const version = compiler.version.toFixed(1)
-    return { build: 'simd128', reason: `this host has relaxed SIMD, but V8 ${version} compiles it to slower code; ${GOOD_V8} and later do well` }
+    return {
+      build: 'simd128',
+      reason: `this host has relaxed SIMD, but V8 ${version} compiles it to slower code; ${GOOD_V8} and later do well`,
+    }
   }
   return { build: 'relaxed', reason: 'this host has relaxed SIMD' }
 }
@@ -66,14 +86,16 @@ export function preferred(compiler: Compiler | undefined): BuildChoice {
 const compiled = new Map<string, Promise<WebAssembly.Module>>()
 
 /**
- * The binary of a build, for plain or shared memory: simd128 is imported with this file, relaxed only when it is wanted. Concurrent calls share one
- * compilation; a failed one may be tried again.
+ * The binary of a build, for plain or shared memory: simd128 is imported with this file, relaxed only when it
+ * is wanted. Concurrent calls share one compilation; a failed one may be tried again.
  */
 export function loadModule(build: Build, shared: boolean): Promise<WebAssembly.Module> {
   const key = `${build} ${shared}`
   let module = compiled.get(key)
   if (!module) {
-    module = bytesOf(build).then((bytes) => compile(bytes, shared, `the inlined ${build} build, bytes that do not compile`))
+    module = bytesOf(build).then((bytes) =>
+      compile(bytes, shared, `the inlined ${build} build, bytes that do not compile`),
+    )
     module.catch(() => compiled.delete(key))
     compiled.set(key, module)
   }
@@ -99,16 +121,24 @@ async function bytesOf(build: Build): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 /**
- * The module of the build that was chosen. Where it was not asked for and cannot be had (a service worker refuses import(), the network is gone, an old
- * deployment), simd128, which is there already.
+ * The module of the build that was chosen. Where it was not asked for and cannot be had (a service worker
+ * refuses import(), the network is gone, an old deployment), simd128, which is there already.
  */
-export async function loadChosen(choice: BuildChoice, asked: boolean, shared: boolean): Promise<BuildChoice & { module: WebAssembly.Module }> {
+export async function loadChosen(
+  choice: BuildChoice,
+  asked: boolean,
+  shared: boolean,
+): Promise<BuildChoice & { module: WebAssembly.Module }> {
   try {
     return { ...choice, module: await loadModule(choice.build, shared) }
   } catch (error) {
     if (asked || choice.build === 'simd128') throw error
     const module = await loadModule('simd128', shared)
-    return { build: 'simd128', reason: `the relaxed build could not be loaded: ${messageOf((error as Error).cause ?? error)}`, module }
+    return {
+      build: 'simd128',
+      reason: `the relaxed build could not be loaded: ${messageOf((error as Error).cause ?? error)}`,
+      module,
+    }
   }
 }
 
@@ -116,7 +146,11 @@ export async function loadChosen(choice: BuildChoice, asked: boolean, shared: bo
 const REFUSED = /disallow|policy|\bCSP\b|unsafe-eval|embedder|blocked/i
 const MAGIC = [0, 0x61, 0x73, 0x6d]
 
-async function compile(bytes: Uint8Array<ArrayBuffer>, shared: boolean, what: string): Promise<WebAssembly.Module> {
+async function compile(
+  bytes: Uint8Array<ArrayBuffer>,
+  shared: boolean,
+  what: string,
+): Promise<WebAssembly.Module> {
   const isWasm = MAGIC.every((byte, i) => bytes[i] === byte)
   try {
     return await WebAssembly.compile(shared && isWasm ? importShared(bytes) : bytes)
@@ -135,24 +169,50 @@ async function compile(bytes: Uint8Array<ArrayBuffer>, shared: boolean, what: st
         { cause },
       )
     }
-    const hint = !isWasm ? `Was a page served in place of the file? ${message}` : (await relaxedSimd()) ? message : `${message}. ${LACKS_RELAXED}`
-    throw new FilterbankError({ op: 'createEngine', argument: 'wasm', expected: "filterbank's binary", got: what, hint }, { cause })
+    const hint = !isWasm
+      ? `Was a page served in place of the file? ${message}`
+      : (await relaxedSimd())
+        ? message
+        : `${message}. ${LACKS_RELAXED}`
+    throw new FilterbankError(
+      { op: 'createEngine', argument: 'wasm', expected: "filterbank's binary", got: what, hint },
+      { cause },
+    )
   }
 }
 
-/** A module that the user brought along; one that is compiled already keeps the plain memory that it was compiled for. */
-export async function compileSource(source: WasmSource, shared: boolean, signal?: AbortSignal): Promise<WebAssembly.Module> {
+/**
+ * A module that the user brought along; one that is compiled already keeps the plain memory that it was
+ * compiled for.
+ */
+export async function compileSource(
+  source: WasmSource,
+  shared: boolean,
+  signal?: AbortSignal,
+): Promise<WebAssembly.Module> {
   if (isModule(source)) return source
   const fail = (got: string, cause?: unknown) =>
     new FilterbankError(
-      { op: 'createEngine', argument: 'wasm', expected: 'a WebAssembly.Module, its bytes, a URL or a Response', got },
+      {
+        op: 'createEngine',
+        argument: 'wasm',
+        expected: 'a WebAssembly.Module, its bytes, a URL or a Response',
+        got,
+      },
       cause === undefined ? undefined : { cause },
     )
   const bytes = async (): Promise<Uint8Array<ArrayBuffer>> => {
     // A copy: what is compiled must not be shared, nor change meanwhile.
     if (isArrayBuffer(source) || isSharedBuffer(source)) return new Uint8Array(source).slice()
-    if (arrayName(source)) return new Uint8Array((source as Uint8Array).buffer, (source as Uint8Array).byteOffset, (source as Uint8Array).byteLength).slice()
-    const response = await (typeof source === 'string' || isUrl(source) ? fetch(source, { signal: signal ?? null }) : source)
+    if (arrayName(source))
+      return new Uint8Array(
+        (source as Uint8Array).buffer,
+        (source as Uint8Array).byteOffset,
+        (source as Uint8Array).byteLength,
+      ).slice()
+    const response = await (typeof source === 'string' || isUrl(source)
+      ? fetch(source, { signal: signal ?? null })
+      : source)
     if (!isResponse(response)) throw fail(show(response))
     if (!response.ok) throw fail(`status ${response.status} for ${response.url}`)
     return new Uint8Array(await response.arrayBuffer())
@@ -168,9 +228,9 @@ export async function compileSource(source: WasmSource, shared: boolean, signal?
 }
 
 /**
- * The same module with its one import, the memory, declared shared. The import section is id 2, size, count 1, and ends in
- * ... kind 2 (memory), limits 0 (a minimum alone), the minimum; which becomes limits 3 (shared, with a maximum), the minimum, maximum 65536 pages:
- * the memory given may have a smaller one.
+ * The same module with its one import, the memory, declared shared. The import section is id 2, size, count
+ * 1, and ends in ... kind 2 (memory), limits 0 (a minimum alone), the minimum; which becomes limits 3
+ * (shared, with a maximum), the minimum, maximum 65536 pages: the memory given may have a smaller one.
  */
 export function importShared(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const name = [3, ...encodeUtf8('env'), 6, ...encodeUtf8('memory'), 2, 0]

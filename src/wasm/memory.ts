@@ -1,12 +1,16 @@
 /**
- * The map of an engine's linear memory: which bytes are taken. 64-byte aligned, best fit, neighbours merged when freed.
+ * The map of an engine's linear memory: which bytes are taken. 64-byte aligned, best fit, neighbours merged
+ * when freed.
  */
-import { FilterbankError } from '../errors.js'
+import { FilterbankError } from '../core/errors.js'
 import { type Block, FreeBlocks } from './freeBlocks.js'
 
 const ALIGNMENT = 64
 const PAGE = 65536
-/** Kernels may read, never use, up to a vector panel beyond a tensor; so the last bytes of the memory are nobody's. */
+/**
+ * Kernels may read, never use, up to a vector panel beyond a tensor; so the last bytes of the memory are
+ * nobody's.
+ */
 const MARGIN = 256
 
 export class Allocator {
@@ -30,7 +34,10 @@ export class Allocator {
     return this.memory.buffer.byteLength
   }
 
-  /** The address of `bytes` bytes, contents undefined. Throws when that would pass the limit, or the host gives no more. */
+  /**
+   * The address of `bytes` bytes, contents undefined. Throws when that would pass the limit, or the host
+   * gives no more.
+   */
   allocate(bytes: number): number {
     const wanted = Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT)
     let block = this.free.bestFit(wanted)
@@ -50,7 +57,8 @@ export class Allocator {
   /** Takes the free bytes [start, start + bytes): the address to release them by is `start`. */
   claim(start: number, bytes: number): void {
     const hole = this.free.within(start, start + bytes).at(0)
-    if (!hole || hole.start > start || hole.start + hole.bytes < start + bytes) throw new RangeError(`memory: [${start}, ${start + bytes}) is not free`)
+    if (!hole || hole.start > start || hole.start + hole.bytes < start + bytes)
+      throw new RangeError(`memory: [${start}, ${start + bytes}) is not free`)
     this.free.remove(hole)
     let block = hole
     if (hole.start < start) {
@@ -142,7 +150,10 @@ export class Allocator {
     return hole
   }
 
-  /** Grows the memory until `end` lies within: by half and 4 MB at least, since each time costs a millisecond. Nobody has a page before it is touched. */
+  /**
+   * Grows the memory until `end` lies within: by half and 4 MB at least, since each time costs a millisecond.
+   * Nobody has a page before it is touched.
+   */
   private reserve(end: number, asked: number): void {
     const needed = Math.ceil((end + MARGIN) / PAGE)
     const pages = this.reserved / PAGE

@@ -1,6 +1,6 @@
 /**
- * The loop of a worker thread: sleep until the sequence number changes, join the open job, work, sleep again. tools/build.mjs bundles this file
- * into a string (workerSource.ts), so that no bundler can lose it.
+ * The loop of a worker thread: sleep until the sequence number changes, join the open job, work, sleep again.
+ * tools/build.mjs bundles this file into a string (workerSource.ts), so that no bundler can lose it.
  */
 import { Control, type Start, work } from './job.js'
 import type { Exports } from './kernels.js'
@@ -13,7 +13,8 @@ function start({ module, memory, control, thread, kernels }: Start, ready: () =>
   Atomics.add(words, Control.joined, 1)
   ready()
   for (;;) {
-    // A job often follows the last one within microseconds: look for a while before going to sleep, from which waking takes 40 us.
+    // A job often follows the last one within microseconds: look for a while before going to sleep, from
+    // which waking takes 40 us.
     for (let spin = 0; spin < 20_000 && Atomics.load(words, Control.sequence) === seen; spin++);
     Atomics.add(words, Control.sleepers, 1)
     Atomics.wait(words, Control.sequence, seen)
@@ -33,9 +34,10 @@ function start({ module, memory, control, thread, kernels }: Start, ready: () =>
 
 // Node before 20.16 has require alone.
 const { process, require } = globalThis as { process?: NodeJS.Process; require?: NodeJS.Require }
-const node: typeof import('node:worker_threads') | undefined = (process?.getBuiltinModule ?? (process?.versions?.node ? require : undefined))?.(
-  'node:worker_threads',
-)
+const node: typeof import('node:worker_threads') | undefined = (
+  process?.getBuiltinModule ?? (process?.versions?.node ? require : undefined)
+)?.('node:worker_threads')
 const port = node?.parentPort
 if (port) port.once('message', (message: Start) => start(message, () => port.postMessage('ready')))
-else globalThis.onmessage = ({ data }: MessageEvent<Start>) => start(data, () => globalThis.postMessage('ready'))
+else
+  globalThis.onmessage = ({ data }: MessageEvent<Start>) => start(data, () => globalThis.postMessage('ready'))

@@ -1,6 +1,9 @@
-/** The worker threads of an engine: started from an inlined source, sharing its memory, joining every job that is large enough. */
-import { check, FilterbankError, show } from '../errors.js'
-import { now } from '../turns.js'
+/**
+ * The worker threads of an engine: started from an inlined source, sharing its memory, joining every job that
+ * is large enough.
+ */
+import { check, FilterbankError, show } from '../core/errors.js'
+import { now } from '../core/turns.js'
 import { builtin, coresOf } from './host.js'
 import { Control, deal, type Start, work } from './job.js'
 import { type Kernel, kernelNames } from './kernels.js'
@@ -14,7 +17,10 @@ interface Thread {
 
 /** Milliseconds that a worker may take to start. */
 const START_LIMIT = 10_000
-/** Milliseconds that a worker may go on after the caller has run out of work, beyond many times what the caller took itself. */
+/**
+ * Milliseconds that a worker may go on after the caller has run out of work, beyond many times what the
+ * caller took itself.
+ */
 const FINISH_LIMIT = 5_000
 
 /** Why threads cannot share memory here; undefined where they can. */
@@ -31,11 +37,21 @@ export function sharingRefused(): string | undefined {
 }
 
 const startingRefused = (): string | undefined =>
-  builtin('node:worker_threads') || typeof Worker === 'function' ? undefined : 'no worker can be started here (service workers and worklets cannot)'
+  builtin('node:worker_threads') || typeof Worker === 'function'
+    ? undefined
+    : 'no worker can be started here (service workers and worklets cannot)'
 
-/** How many threads this host allows, and why; or a check of the number asked for. `most` is what the caller's module allows. */
-export function chooseThreads(most: number | undefined, wanted: number | undefined): { threads: number; reason: string } {
-  const refusal = most ? 'the module given was compiled for plain memory' : (sharingRefused() ?? startingRefused())
+/**
+ * How many threads this host allows, and why; or a check of the number asked for. `most` is what the caller's
+ * module allows.
+ */
+export function chooseThreads(
+  most: number | undefined,
+  wanted: number | undefined,
+): { threads: number; reason: string } {
+  const refusal = most
+    ? 'the module given was compiled for plain memory'
+    : (sharingRefused() ?? startingRefused())
   if (wanted === undefined) {
     if (refusal) return { threads: 1, reason: refusal }
     const cores = coresOf() ?? 1
@@ -97,7 +113,12 @@ export class Workers {
   }
 
   /** Runs units [0, units) of a kernel on all threads; returns when all are done. */
-  run(kernel: Kernel, here: (call: number, begin: number, end: number) => void, call: number, units: number): void {
+  run(
+    kernel: Kernel,
+    here: (call: number, begin: number, end: number) => void,
+    call: number,
+    units: number,
+  ): void {
     const { words } = this
     words[Control.kernel] = kernelNames.indexOf(kernel)
     words[Control.call] = call
@@ -123,7 +144,10 @@ export class Workers {
     for (const settle of this.waiting) settle()
   }
 
-  /** Waits until no worker is at the job. A page's main thread may not sleep, and a worker has at most one share left: look until it is done. */
+  /**
+   * Waits until no worker is at the job. A page's main thread may not sleep, and a worker has at most one
+   * share left: look until it is done.
+   */
   private finish(kernel: Kernel, took: number): void {
     const { words } = this
     const limit = now() + FINISH_LIMIT + 20 * took
@@ -161,9 +185,17 @@ export class Workers {
       const timer = setTimeout(settle, START_LIMIT, `a worker did not start within ${START_LIMIT / 1000} s`)
       ;(timer as { unref?: () => void }).unref?.()
       const failed = (error: unknown) =>
-        settle(`a worker could not start: ${(error as Error)?.message || 'refused by the host, perhaps by a Content-Security-Policy without worker-src blob:'}`)
+        settle(
+          `a worker could not start: ${(error as Error)?.message || 'refused by the host, perhaps by a Content-Security-Policy without worker-src blob:'}`,
+        )
       try {
-        const message: Start = { module: this.module, memory: this.memory, control: this.control, thread, kernels: kernelNames }
+        const message: Start = {
+          module: this.module,
+          memory: this.memory,
+          control: this.control,
+          thread,
+          kernels: kernelNames,
+        }
         this.threads.push(spawn(message, () => settle(), failed))
       } catch (error) {
         failed(error)
@@ -172,7 +204,10 @@ export class Workers {
   }
 }
 
-/** Starts a worker: in Node without keeping the process alive once it has started, elsewhere from a Blob URL, so that nothing is fetched. */
+/**
+ * Starts a worker: in Node without keeping the process alive once it has started, elsewhere from a Blob URL,
+ * so that nothing is fetched.
+ */
 function spawn(message: Start, ready: () => void, failed: (error: unknown) => void): Thread {
   const node = builtin('node:worker_threads')
   if (node) {

@@ -20,7 +20,12 @@ export const launch = (): Promise<Browser> =>
     ],
   })
 
-const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm', '.css': 'text/css' }
+const TYPES: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.wasm': 'application/wasm',
+  '.css': 'text/css',
+}
 
 export interface Site {
   /** http://127.0.0.1:port */
@@ -29,7 +34,11 @@ export interface Site {
 }
 
 /** Serves pages by path, and files from folders by path prefix; the first that has it. */
-export async function serve(pages: Record<string, string>, folders: Record<string, string> = {}, headers: Record<string, string> = {}): Promise<Site> {
+export async function serve(
+  pages: Record<string, string>,
+  folders: Record<string, string> = {},
+  headers: Record<string, string> = {},
+): Promise<Site> {
   const find = (path: string): string | Buffer | undefined => {
     if (path in pages) return pages[path]
     for (const [prefix, folder] of Object.entries(folders)) {
@@ -41,24 +50,46 @@ export async function serve(pages: Record<string, string>, folders: Record<strin
   const server: Server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url!, 'http://host').pathname)
     const body = find(path.endsWith('/') ? `${path}index.html` : path)
-    response.writeHead(body === undefined ? 404 : 200, { ...headers, 'content-type': TYPES[extname(path) || '.html'] ?? 'application/octet-stream' })
+    response.writeHead(body === undefined ? 404 : 200, {
+      ...headers,
+      'content-type': TYPES[extname(path) || '.html'] ?? 'application/octet-stream',
+    })
     response.end(body)
   })
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
   return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => server.close() }
 }
 
-/** Opens a page; `complaints` collects what a user would see in its console: errors, and requests that failed or went elsewhere. */
-export async function open(browser: Browser, { origin }: Site, path = '/'): Promise<{ page: Page; complaints: string[] }> {
+/**
+ * Opens a page; `complaints` collects what a user would see in its console: errors, and requests that failed
+ * or went elsewhere.
+ */
+export async function open(
+  browser: Browser,
+  { origin }: Site,
+  path = '/',
+): Promise<{ page: Page; complaints: string[] }> {
   const page = await browser.newPage()
   const complaints: string[] = []
-  page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complaints.push(`console: ${message.text()}`))
+  page.on(
+    'console',
+    (message) =>
+      ['error', 'warning'].includes(message.type()) && complaints.push(`console: ${message.text()}`),
+  )
   page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`))
   // Workers start from a blob of the page's own.
   const isOwn = (url: string) => url.startsWith(`${origin}/`) || url.startsWith(`blob:${origin}/`)
-  page.on('request', (request) => isOwn(request.url()) || complaints.push(`request to ${request.url().slice(0, 100)}`))
-  page.on('requestfailed', (request) => complaints.push(`failed: ${request.url().slice(0, 100)} (${request.failure()?.errorText})`))
-  page.on('response', (response) => response.ok() || complaints.push(`status ${response.status()}: ${response.url()}`))
+  page.on(
+    'request',
+    (request) => isOwn(request.url()) || complaints.push(`request to ${request.url().slice(0, 100)}`),
+  )
+  page.on('requestfailed', (request) =>
+    complaints.push(`failed: ${request.url().slice(0, 100)} (${request.failure()?.errorText})`),
+  )
+  page.on(
+    'response',
+    (response) => response.ok() || complaints.push(`status ${response.status()}: ${response.url()}`),
+  )
   await page.goto(origin + path)
   return { page, complaints }
 }

@@ -1,4 +1,7 @@
-/** Vitest's describe, it and expect for a page: the test files of tests/ops and tests/image are bundled against this file. */
+/**
+ * Vitest's describe, it and expect for a page: the test files of tests/ops and tests/image are bundled
+ * against this file.
+ */
 import { JestAsymmetricMatchers, JestChaiExpect, JestExtend } from '@vitest/expect'
 import * as chai from 'chai'
 
@@ -29,18 +32,23 @@ let current = root
 /** `each` titles know %s, %d, %i and %j. */
 const title = (template: string, values: unknown[]): string => {
   let next = 0
-  return template.replace(/%[sdij]/g, (mark) => (mark === '%j' ? JSON.stringify(values[next++]) : String(values[next++])))
+  return template.replace(/%[sdij]/g, (mark) =>
+    mark === '%j' ? JSON.stringify(values[next++]) : String(values[next++]),
+  )
 }
 
 const withEach = <F>(declare: (name: string, body: F) => void) =>
-  Object.assign((name: string, ...rest: unknown[]) => declare(name, rest.find((part) => typeof part === 'function') as F), {
-    each: (table: readonly unknown[]) => (template: string, body: (...row: unknown[]) => unknown) => {
-      for (const row of table) {
-        const values = Array.isArray(row) ? row : [row]
-        declare(title(template, values), (() => body(...values)) as F)
-      }
+  Object.assign(
+    (name: string, ...rest: unknown[]) => declare(name, rest.find((part) => typeof part === 'function') as F),
+    {
+      each: (table: readonly unknown[]) => (template: string, body: (...row: unknown[]) => unknown) => {
+        for (const row of table) {
+          const values = Array.isArray(row) ? row : [row]
+          declare(title(template, values), (() => body(...values)) as F)
+        }
+      },
     },
-  })
+  )
 
 export const describe = withEach((name: string, body: () => void) => {
   const outer = current

@@ -11,8 +11,13 @@ const filterbank = commandIn(() => root)
 describe('filterbank bench', () => {
   it('takes layers of the whole bench, by their names there', () => {
     const folder = join(root, 'bench/shapes')
-    const all = parseLayers(readdirSync(folder).map((file) => readFileSync(join(folder, file), 'utf8')).join('\n')) // biome-ignore format: one line
-    for (const { line, names } of parseLayers(LAYERS)) expect(all.find((other) => other.line === line)?.names).toContain(names[0])
+    const all = parseLayers(
+      readdirSync(folder)
+        .map((file) => readFileSync(join(folder, file), 'utf8'))
+        .join('\n'),
+    )
+    for (const { line, names } of parseLayers(LAYERS))
+      expect(all.find((other) => other.line === line)?.names).toContain(names[0])
   })
 
   it('measures the peak and a layer', async () => {
@@ -23,7 +28,9 @@ describe('filterbank bench', () => {
   })
 
   it('gives its numbers as JSON, also of two threads', async () => {
-    const { peak, rows } = JSON.parse((await filterbank('bench', '--only', 'pooling', '--threads', '2', '--json')).out)
+    const { peak, rows } = JSON.parse(
+      (await filterbank('bench', '--only', 'pooling', '--threads', '2', '--json')).out,
+    )
     expect(peak).toBeGreaterThan(0)
     expect(rows.length).toBe(1)
     expect(Object.keys(rows[0].results)).toEqual(['filterbank', 'filterbank 2 threads'])

@@ -3,14 +3,15 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PNG } from 'pngjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type NodeParts, writeModel } from '../../src/onnx/write.js'
+import { type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { commandIn, expectFailed } from '../support/cli.js'
 import { temporaryFolder } from '../support/package.js'
 
 const folder = temporaryFolder()
 afterAll(() => folder[Symbol.dispose]())
 const filterbank = commandIn(() => folder.path)
-const expectFailure = async (code: number, args: string[], ...parts: string[]) => expectFailed(await filterbank(...args), code, ...parts)
+const expectFailure = async (code: number, args: string[], ...parts: string[]) =>
+  expectFailed(await filterbank(...args), code, ...parts)
 const file = (name: string) => join(folder.path, name)
 
 /** Means over red, over green, over blue: the class is the strongest colour of the picture. */
@@ -38,7 +39,12 @@ describe('filterbank inspect', () => {
   it('prints inputs, outputs, and a line for each layer', async () => {
     const { code, out, err } = await filterbank('inspect', 'colours.onnx', '--size', '20x10')
     expect({ code, err }).toEqual({ code: 0, err: '' })
-    for (const part of ['colours.onnx, opset 20', 'image  float32 [batch, 3, height, width]', 'scores  float32 [batch, 3]']) expect(out).toContain(part)
+    for (const part of [
+      'colours.onnx, opset 20',
+      'image  float32 [batch, 3, height, width]',
+      'scores  float32 [batch, 3]',
+    ])
+      expect(out).toContain(part)
     expect(out).toContain('batch = 1, height = 10, width = 20')
     expect(out).toMatch(/\nsame +Conv Relu +\[1, 3, 10, 20\] +9 +1\.80 K +gemm +[\d.]+ +[\d.]+ %\n/)
     expect(out).toMatch(/\ntotal +3 layers +9 +1\.80 K +[\d.]+ +100\.0 %\n/)
@@ -55,17 +61,36 @@ describe('filterbank inspect', () => {
   })
 
   it('gives all of it as JSON', async () => {
-    const { out } = await filterbank('inspect', 'colours.onnx', '--json', '--dimensions', 'batch=2,height=5,width=4')
+    const { out } = await filterbank(
+      'inspect',
+      'colours.onnx',
+      '--json',
+      '--dimensions',
+      'batch=2,height=5,width=4',
+    )
     const { inputs, layers, total, unsupported } = JSON.parse(out)
     expect(inputs).toEqual([{ name: 'image', type: 'float32', shape: ['batch', 3, 'height', 'width'] }])
     expect(unsupported).toEqual([])
-    expect(layers[0]).toMatchObject({ op: 'Conv Relu', shape: [2, 3, 5, 4], parameters: 9, multiplyAdds: 360, algorithm: 'gemm' })
+    expect(layers[0]).toMatchObject({
+      op: 'Conv Relu',
+      shape: [2, 3, 5, 4],
+      parameters: 9,
+      multiplyAdds: 360,
+      algorithm: 'gemm',
+    })
     expect(total).toMatchObject({ parameters: 9, multiplyAdds: 360 })
-    expect(JSON.parse((await filterbank('inspect', 'strange.onnx', '--json')).out).unsupported).toEqual([{ op: 'Wavelet', nodes: ['coarse'] }])
+    expect(JSON.parse((await filterbank('inspect', 'strange.onnx', '--json')).out).unsupported).toEqual([
+      { op: 'Wavelet', nodes: ['coarse'] },
+    ])
   })
 
   it('says why a model that it knows does not run', async () => {
-    const { code, out } = await filterbank('inspect', 'colours.onnx', '--dimensions', 'batch=100000,height=10000,width=10000')
+    const { code, out } = await filterbank(
+      'inspect',
+      'colours.onnx',
+      '--dimensions',
+      'batch=100000,height=10000,width=10000',
+    )
     expect(code).toBe(0)
     expect(out).toContain('could not be run')
   })
@@ -78,7 +103,12 @@ describe('filterbank inspect', () => {
     await expectFailure(2, ['inspect', 'a.onnx', 'b.onnx'], 'one model, got 2')
     await expectFailure(2, ['inspect', 'colours.onnx', '--size', '20'], 'WIDTHxHEIGHT', "'20'")
     await expectFailure(2, ['inspect', 'colours.onnx', '--dimensions', 'batch'], 'NAME=LENGTH', "'batch'")
-    await expectFailure(2, ['inspect', 'colours.onnx', '--dimensions', 'depth=3'], 'batch, height, width', "'depth'")
+    await expectFailure(
+      2,
+      ['inspect', 'colours.onnx', '--dimensions', 'depth=3'],
+      'batch, height, width',
+      "'depth'",
+    )
     await expectFailure(2, ['inspect', 'colours.onnx', '--threads', '0'], '--threads', "'0'")
   })
 })
@@ -106,8 +136,18 @@ describe('filterbank run', () => {
         initializers: [{ name: 'w', shape: [3, 3, 1, 1], data: Float32Array.of(0, 0, 1, 0, 1, 0, 1, 0, 0) }],
       }),
     )
-    const two = [{ name: 'a', shape: [1, 3, 4, 4] }, { name: 'b', shape: [2] }] // biome-ignore format: one line
-    writeFileSync(file('two.onnx'), writeModel({ nodes: [{ op: 'Relu', inputs: ['a'], outputs: ['y'] }], inputs: two, outputs: [{ name: 'y' }] }))
+    const two = [
+      { name: 'a', shape: [1, 3, 4, 4] },
+      { name: 'b', shape: [2] },
+    ]
+    writeFileSync(
+      file('two.onnx'),
+      writeModel({
+        nodes: [{ op: 'Relu', inputs: ['a'], outputs: ['y'] }],
+        inputs: two,
+        outputs: [{ name: 'y' }],
+      }),
+    )
     writeFileSync(
       file('bytes.onnx'),
       writeModel({
@@ -119,12 +159,35 @@ describe('filterbank run', () => {
   })
 
   it('tells the classes, the likeliest first, as probabilities', async () => {
-    const { code, out, err } = await filterbank('run', 'colours.onnx', '--image', 'green.png', '--labels', 'labels.txt', '--range', '-1,1')
+    const { code, out, err } = await filterbank(
+      'run',
+      'colours.onnx',
+      '--image',
+      'green.png',
+      '--labels',
+      'labels.txt',
+      '--range',
+      '-1,1',
+    )
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toContain('green.png  30 x 20 -> 30 x 20, to image float32 [batch, 3, height, width]')
     // Means -0.6 (0 after the ReLU), 0.6 and -0.2 (0): e^0.6 of e^0.6 + 2.
-    expect(out).toMatch(/scores float32 \[1, 3\]\n +47\.67 % {2}green\n +26\.16 % {2}\w+\n +26\.16 % {2}\w+\n$/)
-    const python = await filterbank('run', 'colours.onnx', '-i', 'green.png', '--labels', 'labels.py', '--top', '1', '--mean', '0,0.8,0', '--bgr')
+    expect(out).toMatch(
+      /scores float32 \[1, 3\]\n +47\.67 % {2}green\n +26\.16 % {2}\w+\n +26\.16 % {2}\w+\n$/,
+    )
+    const python = await filterbank(
+      'run',
+      'colours.onnx',
+      '-i',
+      'green.png',
+      '--labels',
+      'labels.py',
+      '--top',
+      '1',
+      '--mean',
+      '0,0.8,0',
+      '--bgr',
+    )
     expect(python.out).toMatch(/scores float32 \[1, 3\]\n +\S+ % {2}red\n$/)
   })
 
@@ -134,17 +197,51 @@ describe('filterbank run', () => {
     expect(out).toContain(`${join('drawn', 'green-painting.png')}  30 x 20`)
     expect(pixel('drawn/green-painting.png')).toEqual([102, 204, 51, 255])
     expect(out).not.toContain('hint')
-    await filterbank('run', 'swap.onnx', '-i', 'green.png', '--bgr', '--size', '12x9', '--std', '2', '--output-range', '0,0.5', '-o', 'small')
+    await filterbank(
+      'run',
+      'swap.onnx',
+      '-i',
+      'green.png',
+      '--bgr',
+      '--size',
+      '12x9',
+      '--std',
+      '2',
+      '--output-range',
+      '0,0.5',
+      '-o',
+      'small',
+    )
     expect(pixel('small/green-painting.png')).toEqual([102, 204, 51, 255])
     await filterbank('run', 'bytes.onnx', '-i', 'green.png', '-o', 'bytes')
     expect(pixel('bytes/green-y.png')).toEqual([51, 204, 102, 255])
   })
 
   it('hints at the range where a picture lies mostly outside of it', async () => {
-    const burnt = await filterbank('run', 'swap.onnx', '-i', 'green.png', '--range', '0,255', '--output-range', '1,0', '-o', 'burnt')
+    const burnt = await filterbank(
+      'run',
+      'swap.onnx',
+      '-i',
+      'green.png',
+      '--range',
+      '0,255',
+      '--output-range',
+      '1,0',
+      '-o',
+      'burnt',
+    )
     expect(burnt.out).toMatch(/\nhint: 100 % of it lies outside of 1 to 0: see --range and --output-range\n/)
     // One channel of three does not make it so.
-    const { out } = await filterbank('run', 'swap.onnx', '-i', 'green.png', '--output-range', '0,0.5', '-o', 'burnt')
+    const { out } = await filterbank(
+      'run',
+      'swap.onnx',
+      '-i',
+      'green.png',
+      '--output-range',
+      '0,0.5',
+      '-o',
+      'burnt',
+    )
     expect(out).not.toContain('hint')
   })
 
@@ -158,7 +255,8 @@ describe('filterbank run', () => {
   })
 
   it('says what is wrong', async () => {
-    const expectBad = (code: number, args: string, ...parts: string[]) => expectFailure(code, ['run', ...args.split(' ')], ...parts)
+    const expectBad = (code: number, args: string, ...parts: string[]) =>
+      expectFailure(code, ['run', ...args.split(' ')], ...parts)
     await expectBad(2, 'colours.onnx', 'needs --image')
     await expectBad(2, '-i green.png', 'one model, got 0')
     await expectBad(1, 'none.onnx -i green.png', 'none.onnx', 'no such file')
@@ -172,7 +270,12 @@ describe('filterbank run', () => {
     await expectBad(2, 'colours.onnx -i green.png --range 1', '--range', "'1'")
     await expectBad(2, 'colours.onnx -i green.png --mean one', '--mean', "'one'")
     await expectBad(2, 'colours.onnx -i green.png --top 0', '--top', "'0'")
-    await expectBad(1, 'colours.onnx -i green.png --dimensions depth=1', '"batch", "height", "width"', '"depth"')
+    await expectBad(
+      1,
+      'colours.onnx -i green.png --dimensions depth=1',
+      '"batch", "height", "width"',
+      '"depth"',
+    )
     await expectBad(1, 'two.onnx -i green.png', 'one picture', 'a float32 [1, 3, 4, 4], b float32 [2]')
     await expectBad(1, 'bytes.onnx -i green.png -o labels.txt', 'cannot write')
     writeFileSync(file('more.txt'), 'a\nb')

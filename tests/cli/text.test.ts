@@ -21,13 +21,25 @@ describe('a table', () => {
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(30)
     expect(lines.length).toBe(4)
     expect(lines[2]).toMatch(/^features\/stage1\/Batch +1234\.5$/)
-    expect(lines.slice(2).map((line) => line.slice(0, 22).trim()).join('')).toBe(name) // biome-ignore format: one line
+    expect(
+      lines
+        .slice(2)
+        .map((line) => line.slice(0, 22).trim())
+        .join(''),
+    ).toBe(name)
     // Too narrow for anything: as narrow as it gets.
     expect(table(columns, [[name, '1234.5']], 3).split('\n')[1]!.length).toBe(8 + 2 + 6)
   })
 
   it('shortens numbers', () => {
-    expect([0, 999, 1000, 2359296, 19.6e9, 5e15].map(short)).toEqual(['0', '999', '1.00 K', '2.36 M', '19.6 G', '5.00e+3 T'])
+    expect([0, 999, 1000, 2359296, 19.6e9, 5e15].map(short)).toEqual([
+      '0',
+      '999',
+      '1.00 K',
+      '2.36 M',
+      '19.6 G',
+      '5.00e+3 T',
+    ])
   })
 })
 
@@ -72,7 +84,8 @@ describe('a picture at another size', () => {
     width,
     height: values.length / width,
   })
-  const levels = ({ data }: { data: ArrayLike<number> }) => Array.from({ length: data.length / 4 }, (_, i) => data[i * 4])
+  const levels = ({ data }: { data: ArrayLike<number> }) =>
+    Array.from({ length: data.length / 4 }, (_, i) => data[i * 4])
 
   it('is itself at its own', () => {
     const picture = gray([1, 2, 3, 4, 5, 6], 3)
@@ -84,8 +97,12 @@ describe('a picture at another size', () => {
   })
 
   it('shrinks by means: stripes turn gray, not into other stripes', () => {
-    const stripes = gray(Array.from({ length: 64 * 4 }, (_, i) => (i % 2) * 200), 64) // biome-ignore format: one line
-    for (const level of levels(resample(stripes, 20, 2)).slice(2, 18)) expect(Math.abs(level! - 100)).toBeLessThan(12)
+    const stripes = gray(
+      Array.from({ length: 64 * 4 }, (_, i) => (i % 2) * 200),
+      64,
+    )
+    for (const level of levels(resample(stripes, 20, 2)).slice(2, 18))
+      expect(Math.abs(level! - 100)).toBeLessThan(12)
   })
 
   it('gives its middle', () => {

@@ -17,7 +17,9 @@ const MAGENTA = [255, 0, 255]
 const gray = (v: number) => [v, v, v]
 
 type Drawn = { data: Uint8ClampedArray; width: number; height: number }
-const colorAt = ({ data, width }: Drawn, x: number, y: number) => [...data.subarray((y * width + x) * 4, (y * width + x) * 4 + 3)]
+const colorAt = ({ data, width }: Drawn, x: number, y: number) => [
+  ...data.subarray((y * width + x) * 4, (y * width + x) * 4 + 3),
+]
 
 function maps(data: Numbers, shape: Shape, options?: Parameters<typeof featureMaps>[1]): Drawn {
   using x = engine.tensor(data, shape)
@@ -41,7 +43,8 @@ describe('featureMaps', () => {
     const [b, k, w] = [BACKGROUND, gray(0), gray(255)]
     expect(row).toEqual([b, b, k, k, k, w, w, w, b, b, w, w, w, k, k, k, b, b])
     for (const y of [2, 4]) for (let x = 0; x < sheet.width; x++) expect(colorAt(sheet, x, y)).toEqual(row[x])
-    for (const y of [0, 1, 5, 6]) for (let x = 0; x < sheet.width; x++) expect(colorAt(sheet, x, y)).toEqual(b)
+    for (const y of [0, 1, 5, 6])
+      for (let x = 0; x < sheet.width; x++) expect(colorAt(sheet, x, y)).toEqual(b)
     for (let at = 3; at < sheet.data.length; at += 4) expect(sheet.data[at]).toBe(255)
   })
 
@@ -55,7 +58,9 @@ describe('featureMaps', () => {
   it('leaves outliers out of the range where asked to', () => {
     const x = Float32Array.of(-100, 0, 1, 2, 3, 4, 5, 6, 7, 100)
     const sheet = maps(x, [1, 1, 10, 1], { ...one, clip: 0.1 })
-    expect(Array.from(x, (_, i) => colorAt(sheet, i, 0)[0])).toEqual([0, 0, 36, 73, 109, 146, 182, 219, 255, 255])
+    expect(Array.from(x, (_, i) => colorAt(sheet, i, 0)[0])).toEqual([
+      0, 0, 36, 73, 109, 146, 182, 219, 255, 255,
+    ])
     const sparse = maps([0, 0, 0, 0, 8], [1, 1, 5, 1], { ...one, clip: 0.2 })
     expect(colorAt(sparse, 4, 0)).toEqual(gray(255))
     expect(colorAt(sparse, 0, 0)).toEqual(gray(0))
@@ -73,8 +78,18 @@ describe('featureMaps', () => {
 
   it('shows NaN in a colour of its own, infinities as the ends, and constant maps', () => {
     for (const colors of ['gray', 'diverging'] as const) {
-      const [low, high] = colors === 'gray' ? [gray(0), gray(255)] : [[5, 48, 97], [103, 0, 31]] // biome-ignore format: a pair
-      const sheet = maps([-1, Number.NaN, 1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], [1, 1, 5, 1], { ...one, colors })
+      const [low, high] =
+        colors === 'gray'
+          ? [gray(0), gray(255)]
+          : [
+              [5, 48, 97],
+              [103, 0, 31],
+            ]
+      const sheet = maps(
+        [-1, Number.NaN, 1, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+        [1, 1, 5, 1],
+        { ...one, colors },
+      )
       expect([0, 1, 2, 3, 4].map((i) => colorAt(sheet, i, 0))).toEqual([low, MAGENTA, high, high, low])
       const constant = maps([0, 0], [1, 1, 2, 1], { ...one, colors })
       expect(colorAt(constant, 0, 0)).toEqual(gray(colors === 'gray' ? 0 : 255))
@@ -114,7 +129,8 @@ describe('featureMaps', () => {
     using x = engine.zeros([2, 4, 4, 3])
     using flat = engine.zeros([4, 4])
     using empty = engine.zeros([1, 0, 4, 3])
-    const complain = (options: object, ...parts: string[]) => expectComplaint(engine, () => featureMaps(x, options), 'featureMaps', '[2, 4, 4, 3]', ...parts)
+    const complain = (options: object, ...parts: string[]) =>
+      expectComplaint(engine, () => featureMaps(x, options), 'featureMaps', '[2, 4, 4, 3]', ...parts)
     expectComplaint(engine, () => featureMaps(flat), 'featureMaps', 'x', '[4, 4]')
     expectComplaint(engine, () => featureMaps(empty), 'featureMaps', 'x', '[1, 0, 4, 3]')
     expectComplaint(engine, () => featureMaps({} as never), 'featureMaps', 'a tensor')
@@ -132,7 +148,10 @@ describe('filterSheet', () => {
   it('shows filters over three channels as pictures, zero mid-gray', () => {
     // Two 1x1 filters: (1, 0, -1) and (0, 0, 0.5).
     const sheet = filters([1, 0, 0, 0, -1, 0.5], [1, 1, 3, 2], { ...one, columns: 2 })
-    expect([colorAt(sheet, 0, 0), colorAt(sheet, 1, 0)]).toEqual([[255, 128, 0], [128, 128, 255]]) // biome-ignore format: a pair
+    expect([colorAt(sheet, 0, 0), colorAt(sheet, 1, 0)]).toEqual([
+      [255, 128, 0],
+      [128, 128, 255],
+    ])
     const common = filters([1, 0, 0, 0, -1, 0.5], [1, 1, 3, 2], { ...one, columns: 2, normalize: 'all' })
     expect(colorAt(common, 1, 0)).toEqual([128, 128, 191])
     expect(colorAt(filters([1, Number.NaN, 0], [1, 1, 3, 1], one), 0, 0)).toEqual(MAGENTA)
@@ -147,7 +166,11 @@ describe('filterSheet', () => {
     // [1, 1, 2, 3]: input channel 0 is (1, -2, 0), input channel 1 is (-1, 1, 4).
     const bank = [1, -2, 0, -1, 1, 4]
     const sheet = filters(bank, [1, 1, 2, 3], one)
-    const [red, blue, white] = [[103, 0, 31], [5, 48, 97], [255, 255, 255]] // biome-ignore format: a row
+    const [red, blue, white] = [
+      [103, 0, 31],
+      [5, 48, 97],
+      [255, 255, 255],
+    ]
     expect([sheet.width, sheet.height]).toEqual([3, 2])
     expect([0, 1, 2].map((x) => colorAt(sheet, x, 0))).toEqual([red, blue, white])
     expect([0, 2].map((x) => colorAt(sheet, x, 1))).toEqual([blue, red])
@@ -161,7 +184,15 @@ describe('filterSheet', () => {
     using bank = engine.zeros([3, 3, 2, 4])
     using flat = engine.zeros([3, 3])
     expectComplaint(engine, () => filterSheet(flat), 'filterSheet', 'filter', '[3, 3]')
-    expectComplaint(engine, () => filterSheet(bank, { colors: 'rgb' }), 'filterSheet', 'colors', "'gray' or 'diverging'", '"rgb"', '[3, 3, 2, 4]')
+    expectComplaint(
+      engine,
+      () => filterSheet(bank, { colors: 'rgb' }),
+      'filterSheet',
+      'colors',
+      "'gray' or 'diverging'",
+      '"rgb"',
+      '[3, 3, 2, 4]',
+    )
     expectComplaint(engine, () => filterSheet(bank, { limit: 1.5 }), 'filterSheet', 'limit', '1.5')
   })
 })

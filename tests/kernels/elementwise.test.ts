@@ -12,7 +12,8 @@ const ops: Record<string, (x: fb.Tensor, v: fb.Tensor) => fb.Tensor> = {
   'add, a vector per channel': (x, v) => fb.add(v, x, { activation: 'relu6' }),
   'mul, a mask': (x) => fb.mul(x, fb.mean(x, { axes: -1, keepDims: true })),
   'sub, rows': (x) => fb.sub(x, fb.mean(x, { axes: 2, keepDims: true })),
-  'div, both spread': (x, v) => fb.div(fb.sum(x, { axes: 1, keepDims: true }), fb.add(fb.max(x, { axes: [2, 3], keepDims: true }), v)),
+  'div, both spread': (x, v) =>
+    fb.div(fb.sum(x, { axes: 1, keepDims: true }), fb.add(fb.max(x, { axes: [2, 3], keepDims: true }), v)),
   prelu: (x, v) => fb.prelu(x, v),
   batchNorm: (x, v) => fb.batchNorm(x, { mean: v, variance: fb.relu(v), scale: v }),
   'sum, rows': (x) => fb.sum(x, { axes: -1 }),
@@ -34,11 +35,17 @@ describe('elementwise and reducing kernels', () => {
           const x = engine().tensor(random.floats(420, 1, 2), [2, 5, 7, 6])
           const v = engine().tensor(random.floats(6, 1, 2), [6])
           const y = op(x, v)
-          const { result, program } = engine().record(() => engine().scope(() => fb.add(op(x, v), fb.mul(y, 0))))
+          const { result, program } = engine().record(() =>
+            engine().scope(() => fb.add(op(x, v), fb.mul(y, 0))),
+          )
           x.set(random.floats(x.size, -4, 4))
           v.set(random.floats(v.size, 0.5, 1))
           program.run()
-          expect(result.toArray()).toEqual(op(x, v).toArray().map((value) => value + 0)) // biome-ignore format: one line
+          expect(result.toArray()).toEqual(
+            op(x, v)
+              .toArray()
+              .map((value) => value + 0),
+          )
           program.dispose()
         })
       })

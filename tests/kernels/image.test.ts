@@ -16,7 +16,10 @@ function outputOf({ kernel, args }: Job): { start: number; unit: number } {
   return { start: y, unit: w * c * (kernel === 'filterBytes' ? 1 : 4) }
 }
 
-/** Runs `body` with units given to the kernels in random pieces, last piece first; each may write its own units' bytes and scratch memory, nothing else. */
+/**
+ * Runs `body` with units given to the kernels in random pieces, last piece first; each may write its own
+ * units' bytes and scratch memory, nothing else.
+ */
 function inPieces(engine: Engine, random: Random, body: () => void): void {
   const { exports, control } = engine as unknown as { exports: Exports; control: number }
   let job: Job
@@ -58,8 +61,20 @@ function inPieces(engine: Engine, random: Random, body: () => void): void {
 describe('image kernels', () => {
   inEveryBuild(
     (engine) => {
-      const filters: Record<string, (x: Parameters<typeof image.toImageData>[0]) => { toArray(): Float32Array }> = {
-        filterWindow: (x) => image.filter2d(x, [[1, -2, 3, 0.1], [4, 5, -6, 0.2], [7, 8, 9, 0.3]], { border: 'wrap' }), // biome-ignore format: a matrix
+      const filters: Record<
+        string,
+        (x: Parameters<typeof image.toImageData>[0]) => { toArray(): Float32Array }
+      > = {
+        filterWindow: (x) =>
+          image.filter2d(
+            x,
+            [
+              [1, -2, 3, 0.1],
+              [4, 5, -6, 0.2],
+              [7, 8, 9, 0.3],
+            ],
+            { border: 'wrap' },
+          ),
         'filterWindow down and across, blended': (x) => image.unsharpMask(x, { sigma: 1 }),
         filterBox: (x) => image.boxBlur(x, [5, 9]),
         'filterBox, few rows': (x) => image.boxBlur(x, [2, 8]),
@@ -67,7 +82,13 @@ describe('image kernels', () => {
         'median of 3': (x) => image.median(x, 3),
         'median of 5': (x) => image.median(x, 5),
       }
-      const shapes = [[2, 9, 1, 1], [3, 6, 3, 1], [2, 7, 5, 3], [1, 8, 13, 2], [1, 12, 30, 1]] // biome-ignore format: a list
+      const shapes = [
+        [2, 9, 1, 1],
+        [3, 6, 3, 1],
+        [2, 7, 5, 3],
+        [1, 8, 13, 2],
+        [1, 12, 30, 1],
+      ]
       for (const [name, filter] of Object.entries(filters)) {
         it(`${name}: the same bytes at every split of its units, and none elsewhere`, () => {
           for (const shape of shapes) {
@@ -75,7 +96,8 @@ describe('image kernels', () => {
             engine().scope(() => {
               const x = engine().tensor(random.floats(shape.reduce((a, b) => a * b)), shape)
               const whole = filter(x).toArray()
-              for (let time = 0; time < 4; time++) inPieces(engine(), random, () => expect(filter(x).toArray()).toEqual(whole))
+              for (let time = 0; time < 4; time++)
+                inPieces(engine(), random, () => expect(filter(x).toArray()).toEqual(whole))
             })
           }
         })
@@ -84,9 +106,17 @@ describe('image kernels', () => {
       it('filterBytes: the same', () => {
         const random = new Random(13)
         const filters: ((pixels: image.Pixels, options: image.FilterOptions) => image.OwnPixels)[] = [
-          (pixels, options) => image.filter2d(pixels, [[1, 0.1, 0.2], [-0.3, 0.4, -0.5]], options),
+          (pixels, options) =>
+            image.filter2d(
+              pixels,
+              [
+                [1, 0.1, 0.2],
+                [-0.3, 0.4, -0.5],
+              ],
+              options,
+            ),
           (pixels, options) => image.gaussianBlur(pixels, 1, options),
-        ] // biome-ignore format: a matrix
+        ]
         for (const [width, c] of [
           [1, 1],
           [5, 3],
@@ -94,10 +124,15 @@ describe('image kernels', () => {
           [19, 1],
           [6, 3],
         ] as const) {
-          const pixels = { data: Uint8Array.from({ length: width * 11 * c }, () => random.integer(0, 255)), width, height: 11 }
+          const pixels = {
+            data: Uint8Array.from({ length: width * 11 * c }, () => random.integer(0, 255)),
+            width,
+            height: 11,
+          }
           for (const filter of filters) {
             const whole = filter(pixels, { engine: engine() })
-            for (let time = 0; time < 4; time++) inPieces(engine(), random, () => expect(filter(pixels, { engine: engine() })).toEqual(whole))
+            for (let time = 0; time < 4; time++)
+              inPieces(engine(), random, () => expect(filter(pixels, { engine: engine() })).toEqual(whole))
           }
         }
       })
@@ -106,7 +141,11 @@ describe('image kernels', () => {
         const random = new Random(12)
         for (const channels of ['gray', 'rgb', 'rgba'] as const) {
           for (let width = 1; width <= 9; width++) {
-            const pixels = { data: Uint8Array.from({ length: width * 6 * 4 }, () => random.integer(0, 255)), width, height: 6 }
+            const pixels = {
+              data: Uint8Array.from({ length: width * 6 * 4 }, () => random.integer(0, 255)),
+              width,
+              height: 6,
+            }
             engine().scope(() => {
               const x = image.fromImageData(engine(), pixels, { channels, mean: 0.3 })
               const whole = { x: x.toArray(), y: image.toImageData(x) }

@@ -1,14 +1,37 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
 import { NO_CLAMP } from '../../src/ops/activation.js'
-import { runBinary, runUnary } from '../../src/ops/elementwise.js'
+import { runBinary, runUnary } from '../../src/plans/elementwise.js'
 import { BinaryOp, UnaryOp } from '../../src/wasm/abi.js'
 import { BUILDS, inEveryBuild } from '../support/check.js'
-import { erf, errorInUnits, floatOfBits, normal, sigmoid, softplus, tanhSoftplus, unitOf } from '../support/functions.js'
+import {
+  erf,
+  errorInUnits,
+  floatOfBits,
+  normal,
+  sigmoid,
+  softplus,
+  tanhSoftplus,
+  unitOf,
+} from '../support/functions.js'
 
-/** Every 4099th float there is (signs, denormals, infinities and NaN among them), and a fine comb where something happens. */
+/**
+ * Every 4099th float there is (signs, denormals, infinities and NaN among them), and a fine comb where
+ * something happens.
+ */
 function sweep(): Float32Array {
-  const values: number[] = [0, -0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 1e-45, -1e-45, 2 ** -126, -(2 ** -126), 3.4028234e38]
+  const values: number[] = [
+    0,
+    -0,
+    Number.POSITIVE_INFINITY,
+    Number.NEGATIVE_INFINITY,
+    Number.NaN,
+    1e-45,
+    -1e-45,
+    2 ** -126,
+    -(2 ** -126),
+    3.4028234e38,
+  ]
   for (let bits = 0; bits < 2 ** 32; bits += 4099) values.push(floatOfBits(bits))
   for (let x = -110; x < 110; x += 0.00037) values.push(x)
   for (let x = -2; x < 2; x += 0.0000117) values.push(x)
@@ -56,12 +79,21 @@ const cases: Record<string, Case> = {
   sqrt: { op: UnaryOp.sqrt, wanted: Math.sqrt, units: 0.51 },
   floor: { op: UnaryOp.floor, wanted: Math.floor, units: 0 },
   ceil: { op: UnaryOp.ceil, wanted: Math.ceil, units: 0 },
-  round: { op: UnaryOp.round, wanted: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)), units: 0 },
+  round: {
+    op: UnaryOp.round,
+    wanted: (x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
+    units: 0,
+  },
   softplus: { op: UnaryOp.softplus, wanted: softplus, units: 3.7 },
   silu: { op: UnaryOp.silu, wanted: product(sigmoid), units: 4.3, absolute: 1.5e-43 },
   mish: { op: UnaryOp.mish, wanted: product(tanhSoftplus), units: 5.2, absolute: 1.5e-43 },
   gelu: { op: UnaryOp.gelu, wanted: product(normal), units: 1, absolute: 7e-8 },
-  geluTanh: { op: UnaryOp.geluTanh, wanted: product((x) => sigmoid(2 * SQRT_2_PI * (x + 0.044715 * x ** 3))), units: 3.6, absolute: 1e-7 },
+  geluTanh: {
+    op: UnaryOp.geluTanh,
+    wanted: product((x) => sigmoid(2 * SQRT_2_PI * (x + 0.044715 * x ** 3))),
+    units: 3.6,
+    absolute: 1e-7,
+  },
 }
 
 /** Choices between two numbers, which are exact. */
@@ -92,21 +124,37 @@ describe('math', () => {
         const want = wanted(x)
         const nearest = Math.fround(want)
         for (const [k, y] of results.entries()) {
-          // The nearest float is off by half a unit at most, which every bound but that of 0 allows; and there it is what is wanted.
+          // The nearest float is off by half a unit at most, which every bound but that of 0 allows; and
+          // there it is what is wanted.
           if (y[i] === nearest || Object.is(y[i], nearest)) continue
           const error = Math.max(0, errorInUnits(y[i]!, want) - absolute / unitOf(want))
           if (!(error <= worst[k]!.error)) worst[k] = { error, at: i }
         }
       }
       for (const [k, { error, at }] of worst.entries())
-        expect(error, `${BUILDS[k]}: ${name}(${inputs[at]}) is ${results[k]![at]}, expected ${wanted(inputs[at]!)}`).toBeLessThanOrEqual(units)
+        expect(
+          error,
+          `${BUILDS[k]}: ${name}(${inputs[at]}) is ${results[k]![at]}, expected ${wanted(inputs[at]!)}`,
+        ).toBeLessThanOrEqual(units)
     })
   }
 
   inEveryBuild((engine) => {
     for (const [name, op, wanted] of choices) {
       it(`${name} of every two`, () => {
-        const values = [0, -0, 1, -1, 0.5, 1e-45, -3.4e38, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 7].map(Math.fround)
+        const values = [
+          0,
+          -0,
+          1,
+          -1,
+          0.5,
+          1e-45,
+          -3.4e38,
+          Number.POSITIVE_INFINITY,
+          Number.NEGATIVE_INFINITY,
+          Number.NaN,
+          7,
+        ].map(Math.fround)
         engine().scope(() => {
           const rows = engine().tensor(values, [values.length, 1])
           const columns = engine().tensor(values, [values.length])

@@ -17,15 +17,25 @@ describe('kernels: the same bytes at every split and order of their units, and n
         it(name, () => {
           for (let round = 0; round < ROUNDS; round++) {
             const random = new Random(20261121 + round)
-            const inputs = shapes(random).map((shape) => ({ shape, data: random.floats(shape.reduce((a, b) => a * b, 1)) }))
+            const inputs = shapes(random).map((shape) => ({
+              shape,
+              data: random.floats(shape.reduce((a, b) => a * b, 1)),
+            }))
             const bytes = (numbers: ArrayBufferView) => Buffer.from(numbers.buffer as ArrayBuffer)
             const solve = (): Buffer => {
               const tensors = inputs.map(({ data, shape }) => engine().tensor(data, shape))
               const result = op(...tensors)
-              for (const [i, { data }] of inputs.entries()) expect(bytes(tensors[i]!.toArray()).equals(bytes(data)), `input ${i} is as it was`).toBe(true)
+              for (const [i, { data }] of inputs.entries())
+                expect(bytes(tensors[i]!.toArray()).equals(bytes(data)), `input ${i} is as it was`).toBe(true)
               return result instanceof Tensor ? bytes(result.toArray()) : Buffer.from(result.data)
             }
-            expectSameInPieces(engine(), random, () => engine().scope(solve), `round ${round}, ${inputs.map(({ shape }) => `[${shape}]`)}`, seen)
+            expectSameInPieces(
+              engine(),
+              random,
+              () => engine().scope(solve),
+              `round ${round}, ${inputs.map(({ shape }) => `[${shape}]`)}`,
+              seen,
+            )
           }
         })
       }

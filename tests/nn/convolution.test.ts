@@ -7,10 +7,16 @@ import { Random } from '../support/random.js'
 const activations = [undefined, 'relu', [-3, 8], 'silu', 'tanh'] as const
 
 /**
- * An input, a filter and a bias. But for smooth activations they are small integers, the bias halfway between two: a step of a central difference then never
- * crosses a kink, all sums are exact, and the derivatives are as exact as the weights' products.
+ * An input, a filter and a bias. But for smooth activations they are small integers, the bias halfway between
+ * two: a step of a central difference then never crosses a kink, all sums are exact, and the derivatives are
+ * as exact as the weights' products.
  */
-function problemOf(engine: Engine, random: Random, activation: (typeof activations)[number], shapes: number[][]): { inputs: Tensor[]; tolerance: number } {
+function problemOf(
+  engine: Engine,
+  random: Random,
+  activation: (typeof activations)[number],
+  shapes: number[][],
+): { inputs: Tensor[]; tolerance: number } {
   const smooth = activation === 'silu' || activation === 'tanh'
   const inputs = shapes.map((shape, which) => {
     const length = shape.reduce((a, b) => a * b)
@@ -35,17 +41,33 @@ describe('gradients of convolutions', () => {
         const stride: [number, number] = [random.integer(1, 3), random.integer(1, 3)]
         const dilation: [number, number] = [random.integer(1, 3), random.integer(1, 2)]
         const side = () => random.integer(0, 3)
-        const padding: [[number, number], [number, number]] = [[side(), side()], [side(), side()]] // biome-ignore format: a matrix
+        const padding: [[number, number], [number, number]] = [
+          [side(), side()],
+          [side(), side()],
+        ]
         const shape = [random.integer(1, 2), random.integer(1, 9), random.integer(1, 9), groups * groupIn]
-        if (shape[1]! + padding[0][0] + padding[0][1] < dilation[0] * (kh - 1) + 1 || shape[2]! + padding[1][0] + padding[1][1] < dilation[1] * (kw - 1) + 1)
+        if (
+          shape[1]! + padding[0][0] + padding[0][1] < dilation[0] * (kh - 1) + 1 ||
+          shape[2]! + padding[1][0] + padding[1][1] < dilation[1] * (kw - 1) + 1
+        )
           continue
         solved++
         const activation = random.pick(activations)
         engine().scope(() => {
-          const { inputs, tolerance } = problemOf(engine(), random, activation, [shape, [kh, kw, groupIn, groups * groupOut], [groups * groupOut]])
+          const { inputs, tolerance } = problemOf(engine(), random, activation, [
+            shape,
+            [kh, kw, groupIn, groups * groupOut],
+            [groups * groupOut],
+          ])
           const options = { stride, dilation, padding, groups, activation }
           const about = `problem ${problem}: x [${shape}] filter [${[kh, kw, groupIn, groups * groupOut]}] ${JSON.stringify(options)}`
-          expectGradients(engine(), random, inputs, (x, filter, bias) => conv2d(x!, filter!, { ...options, bias }), { about, most: 8, tolerance })
+          expectGradients(
+            engine(),
+            random,
+            inputs,
+            (x, filter, bias) => conv2d(x!, filter!, { ...options, bias }),
+            { about, most: 8, tolerance },
+          )
         })
       }
       expect(solved).toBeGreaterThan(90)
@@ -67,10 +89,17 @@ describe('gradients of convolutions', () => {
           ],
         ],
       ] as const) {
-        // biome-ignore format: problems, one per line
         engine().scope(() => {
-          const inputs = [[2, h, w, ic], [3, 3, ic, oc], [oc]].map((shape) => engine().tensor(random.floats(shape.reduce((a, b) => a * b)), shape))
-          expectGradients(engine(), random, inputs, (x, filter, bias) => conv2d(x!, filter!, { padding, bias }), { tolerance: 5e-3 })
+          const inputs = [[2, h, w, ic], [3, 3, ic, oc], [oc]].map((shape) =>
+            engine().tensor(random.floats(shape.reduce((a, b) => a * b)), shape),
+          )
+          expectGradients(
+            engine(),
+            random,
+            inputs,
+            (x, filter, bias) => conv2d(x!, filter!, { padding, bias }),
+            { tolerance: 5e-3 },
+          )
         })
       }
     })
@@ -89,23 +118,43 @@ describe('gradients of convolutions', () => {
           random.integer(0, Math.max(stride[0], dilation[0]) - 1),
           random.integer(0, Math.max(stride[1], dilation[1]) - 1),
         ]
-        const padding: [[number, number], [number, number]] = [[random.integer(0, 2), 0], [0, random.integer(0, 2)]] // biome-ignore format: a matrix
+        const padding: [[number, number], [number, number]] = [
+          [random.integer(0, 2), 0],
+          [0, random.integer(0, 2)],
+        ]
         const shape = [random.integer(1, 2), random.integer(1, 5), random.integer(1, 5), groups * groupIn]
         const length = (axis: 0 | 1, size: number) =>
-          (shape[axis + 1]! - 1) * stride[axis] + dilation[axis] * (size - 1) + 1 + outputPadding[axis] - padding[axis][0] - padding[axis][1]
+          (shape[axis + 1]! - 1) * stride[axis] +
+          dilation[axis] * (size - 1) +
+          1 +
+          outputPadding[axis] -
+          padding[axis][0] -
+          padding[axis][1]
         if (length(0, kh) < 1 || length(1, kw) < 1) continue
         solved++
         const activation = random.pick(activations)
         engine().scope(() => {
-          const { inputs, tolerance } = problemOf(engine(), random, activation, [shape, [kh, kw, groups * groupIn, groupOut], [groups * groupOut]])
+          const { inputs, tolerance } = problemOf(engine(), random, activation, [
+            shape,
+            [kh, kw, groups * groupIn, groupOut],
+            [groups * groupOut],
+          ])
           const options = { stride, dilation, padding, outputPadding, groups, activation }
           const about = `problem ${problem}: x [${shape}] filter [${[kh, kw, groups * groupIn, groupOut]}] ${JSON.stringify(options)}`
-          expectGradients(engine(), random, inputs, (x, filter, bias) => convTranspose2d(x!, filter!, { ...options, bias }), { about, most: 8, tolerance })
+          expectGradients(
+            engine(),
+            random,
+            inputs,
+            (x, filter, bias) => convTranspose2d(x!, filter!, { ...options, bias }),
+            { about, most: 8, tolerance },
+          )
         })
       }
       expect(solved).toBeGreaterThan(70)
       engine().scope(() => {
-        const inputs = [[2, 11, 3], [4, 3, 5], [5]].map((shape) => engine().tensor(random.floats(shape.reduce((a, b) => a * b)), shape))
+        const inputs = [[2, 11, 3], [4, 3, 5], [5]].map((shape) =>
+          engine().tensor(random.floats(shape.reduce((a, b) => a * b)), shape),
+        )
         expectGradients(engine(), random, inputs, (x, filter, bias) =>
           conv1d(x!, filter!, { stride: 2, padding: 'same', dilation: 2, bias, activation: 'gelu' }),
         )

@@ -25,7 +25,10 @@ describe('valueAndGradients', () => {
       engine().scope(() => {
         const [a, b] = [engine().tensor([1, 2], [2]), engine().tensor([3, 4], [2])]
         const { gradients } = valueAndGradients(() => sum(add(add(a, b), add(a, a))), [a, b])
-        expect(gradients.map((gradient) => [...gradient.toArray()])).toEqual([[3, 3], [1, 1]]) // biome-ignore format: a matrix
+        expect(gradients.map((gradient) => [...gradient.toArray()])).toEqual([
+          [3, 3],
+          [1, 1],
+        ])
         const same = valueAndGradients(() => sum(add(a, b)), [a, b]).gradients as [Tensor, Tensor]
         same[0].set([7, 7])
         expect([...same[1].toArray()]).toEqual([1, 1])
@@ -35,8 +38,14 @@ describe('valueAndGradients', () => {
     it('gives one tensor to several inputs, which go on by themselves', () => {
       engine().scope(() => {
         const [a, b] = [engine().tensor([1, 2], [2]), engine().tensor([3, -4], [2])]
-        const { gradients } = valueAndGradients(() => sum(add(mul(a, 2), mul(b, 3), { activation: [-5, 99] })), [a, b])
-        expect(gradients.map((gradient) => [...gradient.toArray()])).toEqual([[2, 0], [3, 0]]) // biome-ignore format: a matrix
+        const { gradients } = valueAndGradients(
+          () => sum(add(mul(a, 2), mul(b, 3), { activation: [-5, 99] })),
+          [a, b],
+        )
+        expect(gradients.map((gradient) => [...gradient.toArray()])).toEqual([
+          [2, 0],
+          [3, 0],
+        ])
       })
     })
 
@@ -64,7 +73,10 @@ describe('valueAndGradients', () => {
         const x = engine().tensor([5], [])
         expect([...valueAndGradients(() => x, [x]).gradients[0]!.toArray()]).toEqual([1])
         const y = engine().tensor([1, 2, 3, 4], [4])
-        const { gradients } = valueAndGradients(() => sum(mul(y.reshape([2, 2]), y.reshape([4, 1]).reshape([2, 2]))), [y])
+        const { gradients } = valueAndGradients(
+          () => sum(mul(y.reshape([2, 2]), y.reshape([4, 1]).reshape([2, 2]))),
+          [y],
+        )
         expect(gradients[0]!.shape).toEqual([4])
         expect([...gradients[0]!.toArray()]).toEqual([2, 4, 6, 8])
       })
@@ -88,7 +100,12 @@ describe('valueAndGradients', () => {
                 write({ x, factor, y }[which])
                 return sum(y)
               }, [x])
-            expectComplaint(engine(), run, `${name}: tensor must be left as it is inside valueAndGradients`, 'toArray()')
+            expectComplaint(
+              engine(),
+              run,
+              `${name}: tensor must be left as it is inside valueAndGradients`,
+              'toArray()',
+            )
           }
           const { gradients } = valueAndGradients(() => {
             write(free)
@@ -96,9 +113,21 @@ describe('valueAndGradients', () => {
           }, [x])
           expect([...gradients[0]!.toArray()]).toEqual([3, 4])
         }
-        expectComplaint(engine(), () => valueAndGradients(() => sum(relu(x, { out: free })), [x]), 'relu: out must be left out inside valueAndGradients')
-        const [image, filter, out] = [engine().zeros([1, 2, 2, 1]), engine().zeros([1, 1, 1, 1]), engine().zeros([1, 2, 2, 1])]
-        expectComplaint(engine(), () => valueAndGradients(() => sum(conv2d(image, filter, { out })), [filter]), 'conv2d: out must be left out')
+        expectComplaint(
+          engine(),
+          () => valueAndGradients(() => sum(relu(x, { out: free })), [x]),
+          'relu: out must be left out inside valueAndGradients',
+        )
+        const [image, filter, out] = [
+          engine().zeros([1, 2, 2, 1]),
+          engine().zeros([1, 1, 1, 1]),
+          engine().zeros([1, 2, 2, 1]),
+        ]
+        expectComplaint(
+          engine(),
+          () => valueAndGradients(() => sum(conv2d(image, filter, { out })), [filter]),
+          'conv2d: out must be left out',
+        )
         x.set([5, 6])
       })
     })
@@ -109,16 +138,30 @@ describe('valueAndGradients', () => {
         const weight = engine().tensor([1], [1])
         weight.name = '3.weight'
         const wrong = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
-        wrong(() => valueAndGradients(() => mul(x, x), [x]), 'valueAndGradients: loss must be one number, got [2]', 'mean or sum')
+        wrong(
+          () => valueAndGradients(() => mul(x, x), [x]),
+          'valueAndGradients: loss must be one number, got [2]',
+          'mean or sum',
+        )
         wrong(() => valueAndGradients(() => sum(x), []), 'parameters must be tensors, one at least')
         wrong(() => valueAndGradients(() => sum(x), x as never), 'parameters must be tensors')
-        wrong(() => valueAndGradients(() => sum(mul(x, 2)), [x, weight]), 'got one that does not reach parameters[1] (3.weight)')
+        wrong(
+          () => valueAndGradients(() => sum(mul(x, 2)), [x, weight]),
+          'got one that does not reach parameters[1] (3.weight)',
+        )
         wrong(() => valueAndGradients(() => sum(mul(weight, 0)), [x]), 'does not reach parameters[0]')
         const other = x.reshape([1, 2])
         wrong(() => valueAndGradients(() => sum(x), [x, other]), 'parameters[1] must be listed once')
-        wrong(() => valueAndGradients(() => 3 as never, [x]), 'fn must be a function that returns the loss, a tensor, got 3')
-        wrong(() => valueAndGradients((async () => sum(x)) as never, [x]), 'fn must be a function that returns when it is done')
-        const twice = () => valueAndGradients(() => sum(valueAndGradients(() => sum(mul(x, x)), [x]).gradients[0]!), [x])
+        wrong(
+          () => valueAndGradients(() => 3 as never, [x]),
+          'fn must be a function that returns the loss, a tensor, got 3',
+        )
+        wrong(
+          () => valueAndGradients((async () => sum(x)) as never, [x]),
+          'fn must be a function that returns when it is done',
+        )
+        const twice = () =>
+          valueAndGradients(() => sum(valueAndGradients(() => sum(mul(x, x)), [x]).gradients[0]!), [x])
         wrong(twice, 'fn must be free of valueAndGradients', 'no derivatives of derivatives')
         wrong(() => valueAndGradients(() => sum(argmax(x)), [x]), 'does not reach parameters[0]')
         const broken = () => {

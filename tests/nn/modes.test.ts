@@ -39,21 +39,34 @@ class Block extends Layer {
   constructor(engine: Engine, seed = 1) {
     super()
     this.conv = new Conv2d(engine, { inChannels: 1, outChannels: 3, size: 3, padding: 'same', seed })
-    this.rest = { norms: [new BatchNorm2d(engine, { channels: 3 }), new BatchNorm2d(engine, { channels: 3 })], drop: new Dropout({ rate: 0.25 }) }
+    this.rest = {
+      norms: [new BatchNorm2d(engine, { channels: 3 }), new BatchNorm2d(engine, { channels: 3 })],
+      drop: new Dropout({ rate: 0.25 }),
+    }
     this.again = this.rest.norms[0]!
   }
 
   forward(x: Tensor): Tensor {
     const { norms, drop } = this.rest
-    return drop.forward(relu([...norms, this.again].reduce((value, norm) => norm.forward(value), this.conv.forward(x))))
+    return drop.forward(
+      relu([...norms, this.again].reduce((value, norm) => norm.forward(value), this.conv.forward(x))),
+    )
   }
 }
 
 const network = (engine: Engine, seed = 1) =>
-  new Sequential(new Block(engine, seed), new Flatten(), new Linear(engine, { inFeatures: 48, outFeatures: 2, seed }))
+  new Sequential(
+    new Block(engine, seed),
+    new Flatten(),
+    new Linear(engine, { inFeatures: 48, outFeatures: 2, seed }),
+  )
 
 const random = new Random(20261128)
-const data = { inputs: random.floats(40 * 16, 1, 3), shape: [4, 4, 1], labels: Int32Array.from({ length: 40 }, () => random.integer(0, 1)) } satisfies Data
+const data = {
+  inputs: random.floats(40 * 16, 1, 3),
+  shape: [4, 4, 1],
+  labels: Int32Array.from({ length: 40 }, () => random.integer(0, 1)),
+} satisfies Data
 const numbers = (tensors: readonly Tensor[]) => tensors.map((tensor) => [...tensor.toArray()])
 
 describe('modes of layers', () => {
@@ -78,61 +91,90 @@ describe('modes of layers', () => {
     within('a composite layer hands on mode, parameters, state, names and files', async () => {
       const model = network(engine())
       expect([...model.names.values()]).toEqual([
-        '0.conv.filter', '0.conv.bias', '0.rest.norms.0.scale', '0.rest.norms.0.offset', '0.rest.norms.1.scale', '0.rest.norms.1.offset', '2.weight', '2.bias',
-        '0.rest.norms.0.mean', '0.rest.norms.0.variance', '0.rest.norms.1.mean', '0.rest.norms.1.variance',
-      ]) // biome-ignore format: by kind
+        '0.conv.filter',
+        '0.conv.bias',
+        '0.rest.norms.0.scale',
+        '0.rest.norms.0.offset',
+        '0.rest.norms.1.scale',
+        '0.rest.norms.1.offset',
+        '2.weight',
+        '2.bias',
+        '0.rest.norms.0.mean',
+        '0.rest.norms.0.variance',
+        '0.rest.norms.1.mean',
+        '0.rest.norms.1.variance',
+      ])
       expect(model.parameters.length).toBe(8)
       expect(model.generators.length).toBe(1)
       model.training = true
       const block = model.layers[0] as Block
-      expect([block, block.conv, ...block.rest.norms, block.rest.drop].map(({ training }) => training)).toEqual(Array(5).fill(true))
+      expect(
+        [block, block.conv, ...block.rest.norms, block.rest.drop].map(({ training }) => training),
+      ).toEqual(Array(5).fill(true))
       model.training = false
       expect(block.rest.drop.training).toBe(false)
       await train(model, data, { optimizer: sgd(model.parameters), epochs: 2 })
       expect(model.training).toBe(false)
-      for (const means of [model.state[0]!, model.state[2]!]) expect(means.toArray().some((value) => value !== 0)).toBe(true)
+      for (const means of [model.state[0]!, model.state[2]!])
+        expect(means.toArray().some((value) => value !== 0)).toBe(true)
       const other = network(engine(), 2)
       load(save(model), other)
       expect(save(other)).toEqual(save(model))
     })
 
-    within('a layer by its own accessor, and one that nobody sees but by its tensors, follow too', async () => {
-      class Own extends Layer {
-        constructor(readonly norm: BatchNorm2d) {
-          super()
+    within(
+      'a layer by its own accessor, and one that nobody sees but by its tensors, follow too',
+      async () => {
+        class Own extends Layer {
+          constructor(readonly norm: BatchNorm2d) {
+            super()
+          }
+          override get training() {
+            return this.norm.training
+          }
+          override set training(value: boolean) {
+            if (this.norm) this.norm.training = value
+          }
+          forward(x: Tensor) {
+            return this.norm.forward(x)
+          }
         }
-        override get training() {
-          return this.norm.training
+        class Hidden extends Layer {
+          readonly #norm: BatchNorm2d
+          constructor(norm: BatchNorm2d) {
+            super(norm.parameters, norm.state)
+            this.#norm = norm
+          }
+          forward(x: Tensor) {
+            return this.#norm.forward(x)
+          }
         }
-        override set training(value: boolean) {
-          if (this.norm) this.norm.training = value
+        const [own, hidden, outside] = [1, 2, 3].map(() => new BatchNorm2d(engine(), { channels: 1 })) as [
+          BatchNorm2d,
+          BatchNorm2d,
+          BatchNorm2d,
+        ]
+        const model = new Sequential(
+          new Own(own),
+          new Hidden(hidden),
+          new Flatten(),
+          new Linear(engine(), { inFeatures: 16, outFeatures: 2, seed: 1 }),
+        )
+        model.training = true
+        expect(own.training).toBe(true)
+        model.training = false
+        const loss = (y: Tensor, labels: Int32Array | Tensor) => {
+          outside.forward(y.reshape([-1, 1]))
+          return crossEntropy(y, labels)
         }
-        forward(x: Tensor) {
-          return this.norm.forward(x)
-        }
-      }
-      class Hidden extends Layer {
-        readonly #norm: BatchNorm2d
-        constructor(norm: BatchNorm2d) {
-          super(norm.parameters, norm.state)
-          this.#norm = norm
-        }
-        forward(x: Tensor) {
-          return this.#norm.forward(x)
-        }
-      }
-      const [own, hidden, outside] = [1, 2, 3].map(() => new BatchNorm2d(engine(), { channels: 1 })) as [BatchNorm2d, BatchNorm2d, BatchNorm2d]
-      const model = new Sequential(new Own(own), new Hidden(hidden), new Flatten(), new Linear(engine(), { inFeatures: 16, outFeatures: 2, seed: 1 }))
-      model.training = true
-      expect(own.training).toBe(true)
-      model.training = false
-      const loss = (y: Tensor, labels: Int32Array | Tensor) => {
-        outside.forward(y.reshape([-1, 1]))
-        return crossEntropy(y, labels)
-      }
-      await train(model, data, { optimizer: sgd(model.parameters), loss })
-      expect([own, hidden, outside].map(({ state }) => state[0]!.toArray()[0] !== 0)).toEqual([true, true, false])
-    })
+        await train(model, data, { optimizer: sgd(model.parameters), loss })
+        expect([own, hidden, outside].map(({ state }) => state[0]!.toArray()[0] !== 0)).toEqual([
+          true,
+          true,
+          false,
+        ])
+      },
+    )
 
     within('leaves alone what is frozen, and what the optimiser does not move', async () => {
       for (const freeze of [true, false]) {
@@ -153,25 +195,30 @@ describe('modes of layers', () => {
       }
     })
 
-    within('predict, evaluate and forward within fit change nothing of it; a second fit is refused', async () => {
-      const x = engine().tensor(random.floats(5 * 16, 50, 99), [5, 4, 4, 1])
-      const run = async (meddle: boolean) => {
-        const model = network(engine())
-        const optimizer = adam(model.parameters)
-        const onBatch = async () => {
-          if (!meddle) return
-          model.forward(x)
-          await predict(model, x, { batchSize: 2 })
-          await evaluate(model, data)
-          await expect(train(model, data, { optimizer: sgd(model.parameters) })).rejects.toThrow('fit: model must be free')
+    within(
+      'predict, evaluate and forward within fit change nothing of it; a second fit is refused',
+      async () => {
+        const x = engine().tensor(random.floats(5 * 16, 50, 99), [5, 4, 4, 1])
+        const run = async (meddle: boolean) => {
+          const model = network(engine())
+          const optimizer = adam(model.parameters)
+          const onBatch = async () => {
+            if (!meddle) return
+            model.forward(x)
+            await predict(model, x, { batchSize: 2 })
+            await evaluate(model, data)
+            await expect(train(model, data, { optimizer: sgd(model.parameters) })).rejects.toThrow(
+              'fit: model must be free',
+            )
+          }
+          const fitting = train(model, data, { optimizer, epochs: 2, batchSize: 16, onBatch })
+          if (meddle) await Promise.all([evaluate(model, data), predict(model, x), fitting])
+          await fitting
+          return numbers([...model.parameters, ...model.state])
         }
-        const fitting = train(model, data, { optimizer, epochs: 2, batchSize: 16, onBatch })
-        if (meddle) await Promise.all([evaluate(model, data), predict(model, x), fitting])
-        await fitting
-        return numbers([...model.parameters, ...model.state])
-      }
-      expect(await run(true)).toEqual(await run(false))
-    })
+        expect(await run(true)).toEqual(await run(false))
+      },
+    )
 
     within('predict gives what forward gives, in batches, from tensors and arrays', async () => {
       const model = network(engine())
@@ -179,13 +226,22 @@ describe('modes of layers', () => {
       const before = numbers(model.state)
       const x = engine().tensor(data.inputs, [40, 4, 4, 1])
       const progress: unknown[] = []
-      const answers = await predict(model, x, { batchSize: 15, onProgress: ({ done, total }) => progress.push([done, total]) })
-      expect(progress).toEqual([[15, 40], [30, 40], [40, 40]]) // biome-ignore format: pairs
+      const answers = await predict(model, x, {
+        batchSize: 15,
+        onProgress: ({ done, total }) => progress.push([done, total]),
+      })
+      expect(progress).toEqual([
+        [15, 40],
+        [30, 40],
+        [40, 40],
+      ])
       expect(model.training).toBe(true)
       expect(numbers(model.state)).toEqual(before)
       model.training = false
       expect(answers.toArray()).toEqual(model.forward(x).toArray())
-      expect((await predict(model, { inputs: data.inputs, shape: [4, 4, 1] }, { batchSize: 7 })).toArray()).toEqual(answers.toArray())
+      expect(
+        (await predict(model, { inputs: data.inputs, shape: [4, 4, 1] }, { batchSize: 7 })).toArray(),
+      ).toEqual(answers.toArray())
       expect((await predict(model, engine().zeros([0, 4, 4, 1]))).shape).toEqual([0, 2])
       await expect(predict(model, x, { signal: AbortSignal.abort() })).rejects.toThrow('aborted')
       await expect(predict(model, 3 as never)).rejects.toThrow('predict: inputs must be a tensor')
@@ -197,30 +253,55 @@ describe('modes of layers', () => {
       await train(model, data, { optimizer })
       const before = save(model, { optimizer })
       const wrong = async (options: object, said: string, change: object = {}) => {
-        await expect(train(model, { ...data, ...change }, { optimizer, batchSize: 40, ...options })).rejects.toThrow(said)
+        await expect(
+          train(model, { ...data, ...change }, { optimizer, batchSize: 40, ...options }),
+        ).rejects.toThrow(said)
         optimizer.unfinished = undefined
         expect(save(model, { optimizer })).toEqual(before)
       }
-      await wrong({}, 'An input of this batch is not finite', { inputs: data.inputs.map((value, i) => (i === 77 ? Number.NaN : value)) })
+      await wrong({}, 'An input of this batch is not finite', {
+        inputs: data.inputs.map((value, i) => (i === 77 ? Number.NaN : value)),
+      })
       await wrong({ loss: (y: Tensor) => mul(sum(y), Number.POSITIVE_INFINITY) }, 'in step 3')
-      await wrong({ loss: () => { throw new Error('mine') } }, 'mine') // biome-ignore format: one line
       await wrong(
-        { loss: (y: Tensor) => mul(mean(mul(mul(y, 1e-30), 1e30)), 1e38), clipNorm: undefined, learningRate: 1 },
+        {
+          loss: () => {
+            throw new Error('mine')
+          },
+        },
+        'mine',
+      )
+      await wrong(
+        {
+          loss: (y: Tensor) => mul(mean(mul(mul(y, 1e-30), 1e30)), 1e38),
+          clipNorm: undefined,
+          learningRate: 1,
+        },
         'in step 3. A smaller learning rate',
       )
     })
 
     within('an optimiser refuses gradients after which parameters would be no numbers', async () => {
       const w = engine().tensor([1, 2, 3], [3])
-      const make = { sgd: () => sgd([w], { learningRate: 10 }), momentum: () => sgd([w], { momentum: 0.5, learningRate: 10 }), adam: () => adam([w]) }
+      const make = {
+        sgd: () => sgd([w], { learningRate: 10 }),
+        momentum: () => sgd([w], { momentum: 0.5, learningRate: 10 }),
+        adam: () => adam([w]),
+      }
       for (const [name, optimizer] of Object.entries(make).map(([name, of]) => [name, of()] as const)) {
         const refused = (gradient: number[], said: string) => {
           const given = engine().tensor(gradient, [3])
           expectComplaint(engine(), () => optimizer.step([given]), said)
-          expect(numbers([w, ...optimizer.state])).toEqual([[1, 2, 3], ...optimizer.state.map(() => [0, 0, 0])])
+          expect(numbers([w, ...optimizer.state])).toEqual([
+            [1, 2, 3],
+            ...optimizer.state.map(() => [0, 0, 0]),
+          ])
           expect(optimizer.steps).toBe(0)
         }
-        refused([0, Number.NaN, 0], `${name === 'adam' ? 'adam' : 'sgd'}.step: gradients[0] must be finite, got NaN`)
+        refused(
+          [0, Number.NaN, 0],
+          `${name === 'adam' ? 'adam' : 'sgd'}.step: gradients[0] must be finite, got NaN`,
+        )
         refused([Number.NEGATIVE_INFINITY, 0, 0], 'gradients[0] must be finite, got -Infinity')
         refused([1, 3e38, 0], 'gradients must be of a size that leaves parameters finite')
       }
@@ -242,14 +323,20 @@ describe('modes of layers', () => {
       const layers = [0, 1].map(() => new Dropout({ rate: 0.3 })) as [Dropout, Dropout]
       const seeded = [0, 1].map(() => new Dropout({ rate: 0.3, seed: 9 })) as [Dropout, Dropout]
       for (const layer of [...layers, ...seeded]) layer.training = true
-      const [a, b, again] = [layers[0], layers[1], layers[0]].map((layer) => layer.forward(x).toArray()) as [Float32Array, Float32Array, Float32Array]
+      const [a, b, again] = [layers[0], layers[1], layers[0]].map((layer) => layer.forward(x).toArray()) as [
+        Float32Array,
+        Float32Array,
+        Float32Array,
+      ]
       expect([...new Set(a)].sort()).toEqual([0, Math.fround(1 / 0.7)])
-      const share = (keeps: (i: number) => boolean) => Array.from(a, (_, i) => Number(keeps(i))).reduce((total, each) => total + each) / a.length
+      const share = (keeps: (i: number) => boolean) =>
+        Array.from(a, (_, i) => Number(keeps(i))).reduce((total, each) => total + each) / a.length
       // Five deviations of a mean of 100,003: 0.0073.
       expect(Math.abs(share((i) => a[i] !== 0) - 0.7)).toBeLessThan(0.0073)
       expect(Math.abs(share((i) => a[i] !== 0 && b[i] !== 0) - 0.49)).toBeLessThan(0.008)
       expect(Math.abs(share((i) => a[i] !== 0 && again[i] !== 0) - 0.49)).toBeLessThan(0.008)
-      for (const lag of [1, 2, 4, 4096]) expect(Math.abs(share((i) => a[i] !== 0 && a[(i + lag) % a.length] !== 0) - 0.49)).toBeLessThan(0.008)
+      for (const lag of [1, 2, 4, 4096])
+        expect(Math.abs(share((i) => a[i] !== 0 && a[(i + lag) % a.length] !== 0) - 0.49)).toBeLessThan(0.008)
       expect(seeded[0].forward(x).toArray()).toEqual(seeded[1].forward(x).toArray())
       let y: Float32Array | undefined
       const { gradients } = valueAndGradients(() => {
@@ -265,7 +352,11 @@ describe('modes of layers', () => {
       expectSameInPieces(engine(), new Random(3), () => {
         const layer = new Dropout({ rate: 0.4, seed: 5 })
         layer.training = true
-        return Buffer.from(engine().scope(() => layer.forward(engine().tensor(random.floats(9_001).fill(2), [9_001])).toArray()).buffer)
+        return Buffer.from(
+          engine().scope(() =>
+            layer.forward(engine().tensor(random.floats(9_001).fill(2), [9_001])).toArray(),
+          ).buffer,
+        )
       })
     })
 
@@ -277,7 +368,13 @@ describe('modes of layers', () => {
       const settings = { batchSize: 9, seed: 4, epochs: 2, augment: [shift({ pixels: 1 })] }
       const whole = start(1)
       let kept: Uint8Array | undefined
-      await train(whole.model, data, { ...settings, ...whole, onBatch: ({ epoch, batch }) => { if (epoch === 1 && batch === 2) kept = save(whole.model, whole) } }) // biome-ignore format: one line
+      await train(whole.model, data, {
+        ...settings,
+        ...whole,
+        onBatch: ({ epoch, batch }) => {
+          if (epoch === 1 && batch === 2) kept = save(whole.model, whole)
+        },
+      })
       const second = start(2)
       load(kept!, second.model, second)
       expect(save(second.model, second)).toEqual(kept)
@@ -288,7 +385,14 @@ describe('modes of layers', () => {
       // Stopped by a signal; other data begins anew.
       const third = start(1)
       const stop = new AbortController()
-      const stopped = train(third.model, data, { ...settings, ...third, signal: stop.signal, onBatch: ({ epoch, batch }) => { if (epoch === 2 && batch === 3) stop.abort() } }) // biome-ignore format: one line
+      const stopped = train(third.model, data, {
+        ...settings,
+        ...third,
+        signal: stop.signal,
+        onBatch: ({ epoch, batch }) => {
+          if (epoch === 2 && batch === 3) stop.abort()
+        },
+      })
       await expect(stopped).rejects.toThrow('aborted')
       await train(third.model, data, { ...settings, ...third, epochs: 1 })
       expect(save(third.model, third)).toEqual(save(whole.model, whole))
@@ -297,43 +401,83 @@ describe('modes of layers', () => {
 
   it('evaluate gives others their turn, and stops at a signal', async () => {
     using engine = await createEngine({ threads: 1 })
-    const model = new Sequential(new Conv2d(engine, { inChannels: 1, outChannels: 16, size: 5, padding: 'same' }), new Flatten(), new Linear(engine, { inFeatures: 16 * 784, outFeatures: 2 })) // biome-ignore format: one line
+    const model = new Sequential(
+      new Conv2d(engine, { inChannels: 1, outChannels: 16, size: 5, padding: 'same' }),
+      new Flatten(),
+      new Linear(engine, { inFeatures: 16 * 784, outFeatures: 2 }),
+    )
     const many = { inputs: new Float32Array(64 * 784), shape: [28, 28, 1], labels: new Uint8Array(64) }
     const stop = new AbortController()
-    const endless = function* () { for (;;) yield many } // biome-ignore format: one line
+    const endless = function* () {
+      for (;;) yield many
+    }
     const timer = setTimeout(() => stop.abort())
     await expect(evaluate(model, endless, { signal: stop.signal })).rejects.toThrow('aborted')
     clearTimeout(timer)
     await expect(evaluate(model, many, { signal: AbortSignal.abort() })).rejects.toThrow('aborted')
-    const validated = train(model, many, { optimizer: sgd(model.parameters), validation: endless, signal: AbortSignal.timeout(300) })
+    const validated = train(model, many, {
+      optimizer: sgd(model.parameters),
+      validation: endless,
+      signal: AbortSignal.timeout(300),
+    })
     await expect(validated).rejects.toThrow('timeout')
   })
 
   it('losses, metrics, labels and outputs that do not fit are errors; those that fit are measured', async () => {
     using engine = await createEngine({ threads: 1 })
-    const linear = (inFeatures: number, outFeatures: number) => new Linear(engine, { inFeatures, outFeatures, seed: 1 })
+    const linear = (inFeatures: number, outFeatures: number) =>
+      new Linear(engine, { inFeatures, outFeatures, seed: 1 })
     const one = new Sequential(linear(2, 1))
     const optimizer = adam(one.parameters, { learningRate: 0.1 })
     const inputs = Float32Array.from({ length: 128 }, (_, i) => Math.sin(i * i))
     const labels = Array.from({ length: 64 }, (_, i) => Number(inputs[2 * i]! > 0))
     const targets = { inputs, shape: [2], targets: labels, targetShape: [1] }
-    await expect(train(one, targets, { optimizer })).rejects.toThrow('fit: loss must be given for a model of one output')
-    await expect(evaluate(one, { inputs, shape: [2], labels })).rejects.toThrow('evaluate: loss must be given')
-    await expect(train(new Sequential(linear(2, 2)), { inputs, shape: [2], targets: inputs }, { optimizer })).rejects.toThrow('targets that are no probabilities') // biome-ignore format: one line
+    await expect(train(one, targets, { optimizer })).rejects.toThrow(
+      'fit: loss must be given for a model of one output',
+    )
+    await expect(evaluate(one, { inputs, shape: [2], labels })).rejects.toThrow(
+      'evaluate: loss must be given',
+    )
+    await expect(
+      train(new Sequential(linear(2, 2)), { inputs, shape: [2], targets: inputs }, { optimizer }),
+    ).rejects.toThrow('targets that are no probabilities')
     for (const yesNo of [targets, { inputs, shape: [2], labels }]) {
-      const history = await train(one, yesNo, { optimizer, loss: binaryCrossEntropy, epochs: 20, metrics: { mean: (y) => mean(y) } })
+      const history = await train(one, yesNo, {
+        optimizer,
+        loss: binaryCrossEntropy,
+        epochs: 20,
+        metrics: { mean: (y) => mean(y) },
+      })
       expect(history.at(-1)!.accuracy).toBeGreaterThan(0.9)
       expect(Number.isFinite(history.at(-1)!.metrics['mean'])).toBe(true)
     }
-    await expect(train(one, targets, { optimizer, loss: meanSquaredError, metrics: { y: (y) => y } })).rejects.toThrow('metrics.y must be what gives a number')
-    const wrong = (change: object, said: string) => expect(train(one, { inputs, shape: [2], labels, ...change } as Data, { optimizer })).rejects.toThrow(said)
-    await wrong({ labels: labels.map((label) => [label, 1 - label]) }, 'data.labels[0] must be an integer, got [')
+    await expect(
+      train(one, targets, { optimizer, loss: meanSquaredError, metrics: { y: (y) => y } }),
+    ).rejects.toThrow('metrics.y must be what gives a number')
+    const wrong = (change: object, said: string) =>
+      expect(train(one, { inputs, shape: [2], labels, ...change } as Data, { optimizer })).rejects.toThrow(
+        said,
+      )
+    await wrong(
+      { labels: labels.map((label) => [label, 1 - label]) },
+      'data.labels[0] must be an integer, got [',
+    )
     await wrong({ labels: labels.map(String) }, 'data.labels[0] must be an integer, got "')
     await wrong({ labels: BigInt64Array.from(labels, BigInt) }, 'data.labels must be integers')
-    await wrong({ inputs: labels.map((label) => [label, 1]) }, 'data.inputs must be numbers, one sample after the other')
-    await wrong({ labels: undefined, targets: labels }, 'data.targets must be 128 numbers, 2 for each of 64 samples')
+    await wrong(
+      { inputs: labels.map((label) => [label, 1]) },
+      'data.inputs must be numbers, one sample after the other',
+    )
+    await wrong(
+      { labels: undefined, targets: labels },
+      'data.targets must be 128 numbers, 2 for each of 64 samples',
+    )
     expect(accuracy(engine.tensor([1, -1, 2], [3, 1]), [1, 0, 0])).toBeCloseTo(2 / 3)
-    expect(() => new Residual(new Conv2d(engine, { inChannels: 4, outChannels: 1, size: 1 })).forward(engine.zeros([1, 2, 2, 4]))).toThrow('such that y is of')
+    expect(() =>
+      new Residual(new Conv2d(engine, { inChannels: 4, outChannels: 1, size: 1 })).forward(
+        engine.zeros([1, 2, 2, 4]),
+      ),
+    ).toThrow('such that y is of')
     const tied = linear(2, 2)
     const twice = new Sequential(tied, tied)
     expect([...twice.names.values()]).toEqual(['0.weight', '0.bias'])
@@ -341,13 +485,23 @@ describe('modes of layers', () => {
     expect(saveOnnx(twice, [2]).length).toBeGreaterThan(0)
     const heads = [linear(2, 2), linear(2, 2)] as const
     const both = heads.flatMap(({ parameters }) => parameters)
-    const { gradients } = valueAndGradients(() => sum(heads[0].forward(engine.tensor([1, 2], [1, 2]))), both, { allowUnused: true })
-    expect(numbers(gradients)).toEqual([[1, 1, 2, 2], [1, 1], [0, 0, 0, 0], [0, 0]]) // biome-ignore format: by tensor
+    const { gradients } = valueAndGradients(
+      () => sum(heads[0].forward(engine.tensor([1, 2], [1, 2]))),
+      both,
+      { allowUnused: true },
+    )
+    expect(numbers(gradients)).toEqual([
+      [1, 1, 2, 2],
+      [1, 1],
+      [0, 0, 0, 0],
+      [0, 0],
+    ])
   })
 
   it('stops early with the best weights; weights classes and samples; moves groups by their own rates; takes several inputs and labels for pixels', async () => {
     using engine = await createEngine({ threads: 1 })
-    const linear = (inFeatures: number, outFeatures: number) => new Linear(engine, { inFeatures, outFeatures, seed: 1 })
+    const linear = (inFeatures: number, outFeatures: number) =>
+      new Linear(engine, { inFeatures, outFeatures, seed: 1 })
     const inputs = Float32Array.from({ length: 128 }, (_, i) => Math.sin(i * i))
     const data = { inputs, shape: [2], labels: Array.from({ length: 64 }, (_, i) => i % 2) }
     const model = new Sequential(linear(2, 4), linear(4, 2))
@@ -359,34 +513,68 @@ describe('modes of layers', () => {
       epochs: 5,
       metrics: { given: () => losses[Math.floor(calls++ / 2)]! },
       earlyStopping: { patience: 2, metric: 'given', better: 'lower' },
-      onEpoch: ({ epoch }) => { if (epoch === 2) kept = numbers(model.parameters) }, // biome-ignore format: one line
+      onEpoch: ({ epoch }) => {
+        if (epoch === 2) kept = numbers(model.parameters)
+      },
     })
     expect(history.length).toBe(4)
     expect(numbers(model.parameters)).toEqual(kept)
-    expect((await train(model, data, { optimizer: sgd(model.parameters), epochs: 9, onEpoch: () => false })).length).toBe(1)
-    const endless = function* () { for (;;) yield data } // biome-ignore format: one line
-    expect((await train(model, endless, { optimizer: sgd(model.parameters), epochs: 2, stepsPerEpoch: 3 })).length).toBe(2)
+    expect(
+      (await train(model, data, { optimizer: sgd(model.parameters), epochs: 9, onEpoch: () => false }))
+        .length,
+    ).toBe(1)
+    const endless = function* () {
+      for (;;) yield data
+    }
+    expect(
+      (await train(model, endless, { optimizer: sgd(model.parameters), epochs: 2, stepsPerEpoch: 3 })).length,
+    ).toBe(2)
     const batches: (number | undefined)[] = []
-    await train(model, data, { optimizer: sgd(model.parameters), batchSize: 20, dropLast: true, onBatch: ({ batches: of }) => batches.push(of) })
+    await train(model, data, {
+      optimizer: sgd(model.parameters),
+      batchSize: 20,
+      dropLast: true,
+      onBatch: ({ batches: of }) => batches.push(of),
+    })
     expect(batches).toEqual([3, 3, 3])
 
     const [first, second] = model.layers as [Linear, Linear]
     const before = [numbers(first.parameters), numbers(second.parameters)]
-    await train(model, data, { optimizer: sgd([{ parameters: first.parameters, learningRate: 0 }, { parameters: second.parameters }]) })
+    await train(model, data, {
+      optimizer: sgd([{ parameters: first.parameters, learningRate: 0 }, { parameters: second.parameters }]),
+    })
     expect(numbers(first.parameters)).toEqual(before[0])
     expect(numbers(second.parameters)).not.toEqual(before[1])
 
     const logits = engine.tensor([1, 2, 3, 0, 1, 0.5, -1, 2, 0], [3, 3])
     const of = (loss: Tensor) => loss.toArray()[0]!
-    const single = [0, 2, 1].map((label, i) => of(crossEntropy(logits.reshape([3, 3]), [0, 2, 1], { sampleWeights: [0, 1, 2].map((j) => Number(i === j)) })) * 3 + 0 * label) // biome-ignore format: one line
-    expect(of(crossEntropy(logits, [0, 2, 1]))).toBeCloseTo((single[0]! + single[1]! + single[2]!) / 3, 5)
-    expect(of(crossEntropy(logits, [0, 2, 1], { classWeights: [1, 5, 2] }))).toBeCloseTo((single[0]! + 2 * single[1]! + 5 * single[2]!) / 3, 5)
-    expect(of(meanSquaredError(engine.tensor([1, 2], [2, 1]), engine.zeros([2, 1]), { sampleWeights: [1, 0.5] }))).toBeCloseTo((1 + 2) / 2)
-    const alone = async (sampleWeights: number[] | undefined, some: Partial<Data> = {}) => (await evaluate(model, { ...data, ...some, sampleWeights: sampleWeights! })).loss // biome-ignore format: one line
-    expect(await alone(Array.from({ length: 64 }, (_, i) => Number(i === 0)))).toBeCloseTo((await alone(undefined, { inputs: inputs.slice(0, 2), labels: [0] })) / 64, 5) // biome-ignore format: one line
-    await expect(evaluate(model, { ...data, sampleWeights: new Float32Array(64) }, { loss: (y) => mean(y) })).rejects.toThrow(
-      'takes sampleWeights as its third',
+    const single = [0, 2, 1].map(
+      (label, i) =>
+        of(
+          crossEntropy(logits.reshape([3, 3]), [0, 2, 1], {
+            sampleWeights: [0, 1, 2].map((j) => Number(i === j)),
+          }),
+        ) *
+          3 +
+        0 * label,
     )
+    expect(of(crossEntropy(logits, [0, 2, 1]))).toBeCloseTo((single[0]! + single[1]! + single[2]!) / 3, 5)
+    expect(of(crossEntropy(logits, [0, 2, 1], { classWeights: [1, 5, 2] }))).toBeCloseTo(
+      (single[0]! + 2 * single[1]! + 5 * single[2]!) / 3,
+      5,
+    )
+    expect(
+      of(meanSquaredError(engine.tensor([1, 2], [2, 1]), engine.zeros([2, 1]), { sampleWeights: [1, 0.5] })),
+    ).toBeCloseTo((1 + 2) / 2)
+    const alone = async (sampleWeights: number[] | undefined, some: Partial<Data> = {}) =>
+      (await evaluate(model, { ...data, ...some, sampleWeights: sampleWeights! })).loss
+    expect(await alone(Array.from({ length: 64 }, (_, i) => Number(i === 0)))).toBeCloseTo(
+      (await alone(undefined, { inputs: inputs.slice(0, 2), labels: [0] })) / 64,
+      5,
+    )
+    await expect(
+      evaluate(model, { ...data, sampleWeights: new Float32Array(64) }, { loss: (y) => mean(y) }),
+    ).rejects.toThrow('takes sampleWeights as its third')
 
     class Two extends Layer<readonly [Tensor, Tensor], readonly Tensor[]> {
       readonly head = linear(4, 2)
@@ -403,15 +591,35 @@ describe('modes of layers', () => {
       targetShape: [[2], [2]],
     }
     const sumOf = (outputs: readonly Tensor[], expected: readonly (Int32Array | Tensor)[]) =>
-      sum(mul(meanSquaredError(outputs[0]!, expected[0] as Tensor), meanSquaredError(outputs[1]!, expected[1] as Tensor)))
+      sum(
+        mul(
+          meanSquaredError(outputs[0]!, expected[0] as Tensor),
+          meanSquaredError(outputs[1]!, expected[1] as Tensor),
+        ),
+      )
     expect((await train(two, pairs, { optimizer: sgd(two.parameters), loss: sumOf })).length).toBe(1)
     const answers = await predict(two, pairs)
-    expect(answers.map(({ shape }) => shape)).toEqual([[4, 2], [4, 2]]) // biome-ignore format: pairs
+    expect(answers.map(({ shape }) => shape)).toEqual([
+      [4, 2],
+      [4, 2],
+    ])
 
-    const pixels = new Sequential(new Conv2d(engine, { inChannels: 1, outChannels: 3, size: 3, padding: 'same', seed: 1 }))
-    const images = { inputs: Float32Array.from({ length: 128 }, (_, i) => (i % 3) - 1), shape: [4, 4, 1], labels: Array.from({ length: 128 }, (_, i) => i % 3) }
-    const learned = await train(pixels, images, { optimizer: adam(pixels.parameters, { learningRate: 0.1 }), epochs: 40 })
+    const pixels = new Sequential(
+      new Conv2d(engine, { inChannels: 1, outChannels: 3, size: 3, padding: 'same', seed: 1 }),
+    )
+    const images = {
+      inputs: Float32Array.from({ length: 128 }, (_, i) => (i % 3) - 1),
+      shape: [4, 4, 1],
+      labels: Array.from({ length: 128 }, (_, i) => i % 3),
+    }
+    const learned = await train(pixels, images, {
+      optimizer: adam(pixels.parameters, { learningRate: 0.1 }),
+      epochs: 40,
+    })
     expect(learned.at(-1)!.accuracy).toBeGreaterThan(0.9)
-    expect(of(crossEntropy(engine.zeros([2, 4, 4, 3]), images.labels.slice(0, 32)))).toBeCloseTo(Math.log(3), 5)
+    expect(of(crossEntropy(engine.zeros([2, 4, 4, 3]), images.labels.slice(0, 32)))).toBeCloseTo(
+      Math.log(3),
+      5,
+    )
   })
 })

@@ -27,7 +27,10 @@ const network = (engine: Engine, seed: number, channels = 3) => {
   return new Sequential(
     new Conv2d(engine, { inChannels: 1, outChannels: channels, size: 3, padding: 'same', seed: random }),
     new BatchNorm2d(engine, { channels, activation: 'relu' }),
-    new Residual(new Conv2d(engine, { inChannels: channels, outChannels: channels, size: 1, seed: random }), new Dropout({ rate: 0.3, seed })),
+    new Residual(
+      new Conv2d(engine, { inChannels: channels, outChannels: channels, size: 1, seed: random }),
+      new Dropout({ rate: 0.3, seed }),
+    ),
     new Flatten(),
     new Linear(engine, { inFeatures: channels * 36, outFeatures: 4, seed: random }),
   )
@@ -41,20 +44,34 @@ const optimizers: Record<string, (parameters: readonly Tensor[]) => Optimizer> =
 }
 
 const random = new Random(20261130)
-const data = { inputs: random.floats(30 * 36), shape: [6, 6, 1], labels: Int32Array.from({ length: 30 }, () => random.integer(0, 3)) }
+const data = {
+  inputs: random.floats(30 * 36),
+  shape: [6, 6, 1],
+  labels: Int32Array.from({ length: 30 }, () => random.integer(0, 3)),
+}
 const settings = { batchSize: 8, seed: 5, augment: [shift({ pixels: 1 })] }
 
-const same = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
+const same = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && a.every((byte, i) => byte === b[i])
 
 /** The parts of a file, read as the format says. */
 function parts(bytes: Uint8Array) {
   const length = Number(new DataView(bytes.buffer).getBigUint64(0, true))
-  const { __metadata__: metadata, ...entries } = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)))
-  return { length, metadata, entries: entries as Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }> }
+  const { __metadata__: metadata, ...entries } = JSON.parse(
+    new TextDecoder().decode(bytes.subarray(8, 8 + length)),
+  )
+  return {
+    length,
+    metadata,
+    entries: entries as Record<string, { dtype: string; shape: number[]; data_offsets: [number, number] }>,
+  }
 }
 
 /** The same file with another header. */
-function withHeader(bytes: Uint8Array, change: (header: Record<string, Record<string, unknown>>) => void): Uint8Array {
+function withHeader(
+  bytes: Uint8Array,
+  change: (header: Record<string, Record<string, unknown>>) => void,
+): Uint8Array {
   const { length, metadata, entries } = parts(bytes)
   const header = { __metadata__: metadata, ...entries }
   change(header)
@@ -84,7 +101,13 @@ describe('save and load', () => {
         expect(same(save(second.model, { optimizer: second.optimizer }), kept), name).toBe(true)
         await train(second.model, data, { ...settings, optimizer: second.optimizer, epochs: 1 })
         expect(second.optimizer.steps).toBe(8)
-        expect(same(save(second.model, { optimizer: second.optimizer }), save(whole.model, { optimizer: whole.optimizer })), name).toBe(true)
+        expect(
+          same(
+            save(second.model, { optimizer: second.optimizer }),
+            save(whole.model, { optimizer: whole.optimizer }),
+          ),
+          name,
+        ).toBe(true)
         for (const { model, optimizer } of [whole, first, second]) {
           model.dispose()
           optimizer.dispose()
@@ -123,8 +146,11 @@ describe('save and load', () => {
         expect(bytes.length).toBe(8 + length + at)
         const { shape, data_offsets: offsets } = entries['0.filter']!
         expect(shape).toEqual([3, 3, 1, 3])
-        expect(new Float32Array(bytes.slice(8 + length + offsets[0], 8 + length + offsets[1]).buffer)).toEqual(model.parameters[0]!.toArray())
-        // Weights alone, from a file that has more; and from one of others, that says nothing of generators, at an odd address.
+        expect(
+          new Float32Array(bytes.slice(8 + length + offsets[0], 8 + length + offsets[1]).buffer),
+        ).toEqual(model.parameters[0]!.toArray())
+        // Weights alone, from a file that has more; and from one of others, that says nothing of generators,
+        // at an odd address.
         const other = network(engine(), 4)
         load(bytes, other)
         expect(other.generators[0]!.state).toBe(3)
@@ -153,7 +179,11 @@ describe('save and load', () => {
         }
         const named = engine().zeros([3])
         named.name = 'gain'
-        expect(Object.keys(parts(save(new Sequential(new Scale([engine().zeros([2])]), new Scale([named])))).entries)).toEqual(['0.parameter0', '1.gain'])
+        expect(
+          Object.keys(
+            parts(save(new Sequential(new Scale([engine().zeros([2])]), new Scale([named])))).entries,
+          ),
+        ).toEqual(['0.parameter0', '1.gain'])
         const twins = [0, 1].map(() => Object.assign(engine().zeros([3]), { name: 'gain' }))
         expectComplaint(engine(), () => save(new Scale(twins)), 'save: model', 'two of the name "gain"')
       })
@@ -177,25 +207,80 @@ describe('save and load', () => {
         wrong(new Uint8Array(100).fill(7), 'a safetensors file, got something else')
         wrong(new TextEncoder().encode('<!doctype html><html></html>'), 'a safetensors file')
         wrong(file.subarray(0, 100), 'bytes must be', 'got 100. The file ends early')
-        wrong(file.subarray(0, file.length - 1), `bytes must be ${file.length} bytes, got ${file.length - 1}. The file ends early`)
+        wrong(
+          file.subarray(0, file.length - 1),
+          `bytes must be ${file.length} bytes, got ${file.length - 1}. The file ends early`,
+        )
         wrong(new Uint8Array([...file, 1, 2]), `one of ${file.length} bytes, and 2 more`)
         wrong(
           Uint8Array.from(file, (byte, i) => (i === 9 ? 0x7b : byte)),
           'whose header is no JSON',
         )
-        wrong(save(network(engine(), 9, 2), { optimizer: adam(network(engine(), 9, 2).parameters) }), '0.filter')
-        wrong(edited((header) => { header['0.bias']!['shape'] = [3, 1] }), '0.bias must be [3], got [3, 1]') // biome-ignore format: one line
-        wrong(edited((header) => { header['0.bias']!['shape'] = [4] }), '0.bias has 12 bytes for [4]') // biome-ignore format: one line
-        wrong(edited((header) => { header['0.bias']!['dtype'] = 'BF16' }), '0.bias must be float32 (F32), got BF16') // biome-ignore format: one line
-        wrong(edited((header) => { header['0.bias'] = {} }), '0.bias has no type, shape or place') // biome-ignore format: one line
-        wrong(edited((header) => { header['head'] = header['0.bias']!; delete header['0.bias'] }), 'without 0.bias') // biome-ignore format: one line
-        wrong(edited((header) => { header['head'] = header['0.bias']! }), 'one that also has head') // biome-ignore format: one line
-        wrong(edited((header) => { header['__metadata__']!['generators'] = '[1,2]' }), 'generators must be the states of 1, got [1,2]') // biome-ignore format: one line
-        wrong(edited((header) => { header['__metadata__']!['steps'] = 'many' }), 'steps must be') // biome-ignore format: one line
+        wrong(
+          save(network(engine(), 9, 2), { optimizer: adam(network(engine(), 9, 2).parameters) }),
+          '0.filter',
+        )
+        wrong(
+          edited((header) => {
+            header['0.bias']!['shape'] = [3, 1]
+          }),
+          '0.bias must be [3], got [3, 1]',
+        )
+        wrong(
+          edited((header) => {
+            header['0.bias']!['shape'] = [4]
+          }),
+          '0.bias has 12 bytes for [4]',
+        )
+        wrong(
+          edited((header) => {
+            header['0.bias']!['dtype'] = 'BF16'
+          }),
+          '0.bias must be float32 (F32), got BF16',
+        )
+        wrong(
+          edited((header) => {
+            header['0.bias'] = {}
+          }),
+          '0.bias has no type, shape or place',
+        )
+        wrong(
+          edited((header) => {
+            header['head'] = header['0.bias']!
+            delete header['0.bias']
+          }),
+          'without 0.bias',
+        )
+        wrong(
+          edited((header) => {
+            header['head'] = header['0.bias']!
+          }),
+          'one that also has head',
+        )
+        wrong(
+          edited((header) => {
+            header['__metadata__']!['generators'] = '[1,2]'
+          }),
+          'generators must be the states of 1, got [1,2]',
+        )
+        wrong(
+          edited((header) => {
+            header['__metadata__']!['steps'] = 'many'
+          }),
+          'steps must be',
+        )
         wrong(save(fresh), 'without optimizer.0.filter.mean')
         const other = sgd(model.parameters, { momentum: 0.9 })
-        expectComplaint(engine(), () => load(file, model, { optimizer: other }), 'one that also has optimizer.0.filter.square')
-        expectComplaint(engine(), () => load(good, new Dropout({ rate: 0.5 })), 'load: model must be a layer with parameters')
+        expectComplaint(
+          engine(),
+          () => load(file, model, { optimizer: other }),
+          'one that also has optimizer.0.filter.square',
+        )
+        expectComplaint(
+          engine(),
+          () => load(good, new Dropout({ rate: 0.5 })),
+          'load: model must be a layer with parameters',
+        )
       })
     })
   })

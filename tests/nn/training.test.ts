@@ -46,9 +46,23 @@ const applied = (x: Tensor, kind: 'relu' | 'silu'): Tensor => new Activation(kin
 
 const lenet = (engine: Engine, random = new Generator(1)) =>
   new Sequential(
-    new Conv2d(engine, { inChannels: 1, outChannels: 8, size: 3, padding: 'same', activation: 'relu', seed: random }),
+    new Conv2d(engine, {
+      inChannels: 1,
+      outChannels: 8,
+      size: 3,
+      padding: 'same',
+      activation: 'relu',
+      seed: random,
+    }),
     new MaxPool2d({ size: 2 }),
-    new Conv2d(engine, { inChannels: 8, outChannels: 16, size: 3, padding: 'same', activation: 'relu', seed: random }),
+    new Conv2d(engine, {
+      inChannels: 8,
+      outChannels: 16,
+      size: 3,
+      padding: 'same',
+      activation: 'relu',
+      seed: random,
+    }),
     new MaxPool2d({ size: 2 }),
     new Flatten(),
     new Linear(engine, { inFeatures: 16 * 3 * 3, outFeatures: 10, seed: random }),
@@ -57,7 +71,10 @@ const lenet = (engine: Engine, random = new Generator(1)) =>
 /** 32 random images of 12 x 12, and a random label for each. */
 function data(engine: Engine): { x: Tensor; labels: Int32Array } {
   const random = new Random(7)
-  return { x: engine.tensor(random.floats(32 * 144), [32, 12, 12, 1]), labels: Int32Array.from({ length: 32 }, () => random.integer(0, 9)) }
+  return {
+    x: engine.tensor(random.floats(32 * 144), [32, 12, 12, 1]),
+    labels: Int32Array.from({ length: 32 }, () => random.integer(0, 9)),
+  }
 }
 
 describe('training', () => {
@@ -68,7 +85,10 @@ describe('training', () => {
         const model = lenet(engine())
         const optimizer = adam(model.parameters, { learningRate: 3e-3 })
         const step = () => {
-          const { value, gradients } = valueAndGradients(() => crossEntropy(model.forward(x), labels), model.parameters)
+          const { value, gradients } = valueAndGradients(
+            () => crossEntropy(model.forward(x), labels),
+            model.parameters,
+          )
           optimizer.step(gradients)
           return value
         }
@@ -87,7 +107,10 @@ describe('training', () => {
       const target = [3, -1, 0.5, 2, -4]
       const rules: Record<
         string,
-        { make: (w: Tensor[]) => ReturnType<typeof sgd>; step: (w: number, g: number, s: { m: number; v: number }, t: number) => number }
+        {
+          make: (w: Tensor[]) => ReturnType<typeof sgd>
+          step: (w: number, g: number, s: { m: number; v: number }, t: number) => number
+        }
       > = {
         sgd: { make: (w) => sgd(w, { learningRate: 0.1 }), step: (w, g) => w - 0.1 * g },
         'sgd, momentum': {
@@ -125,7 +148,10 @@ describe('training', () => {
           step: (w, g, s, t) => {
             s.m = 0.9 * s.m + 0.1 * g
             s.v = 0.999 * s.v + 0.001 * g * g
-            return w * (1 - 0.1 * 0.02) - (0.1 * (s.m / (1 - 0.9 ** t))) / (Math.sqrt(s.v / (1 - 0.999 ** t)) + 1e-8)
+            return (
+              w * (1 - 0.1 * 0.02) -
+              (0.1 * (s.m / (1 - 0.9 ** t))) / (Math.sqrt(s.v / (1 - 0.999 ** t)) + 1e-8)
+            )
           },
         },
       }
@@ -151,14 +177,19 @@ describe('training', () => {
             }, parameters)
             if (t === 1) last = value
             optimizer.step(gradients)
-            for (let i = 0; i < 5; i++) want[i] = step(want[i]!, (2 / 5) * (want[i]! - target[i]!), states[i]!, t)
+            for (let i = 0; i < 5; i++)
+              want[i] = step(want[i]!, (2 / 5) * (want[i]! - target[i]!), states[i]!, t)
           }
           const got = parameters[0]!.toArray()
           for (let i = 0; i < 5; i++)
-            expect(Math.abs(got[i]! - want[i]!), `${name} ${i}: ${got[i]}, expected ${want[i]}`).toBeLessThan(2e-4 * Math.max(1, Math.abs(want[i]!)))
+            expect(Math.abs(got[i]! - want[i]!), `${name} ${i}: ${got[i]}, expected ${want[i]}`).toBeLessThan(
+              2e-4 * Math.max(1, Math.abs(want[i]!)),
+            )
           const big = parameters[1]!.toArray()
           for (let i = 0; i < 5000; i++) expect(Math.sign(big[i]!), name).toBe(Math.sign(target[i % 5]!))
-          expect(engine().scope(() => meanSquaredError(parameters[0]!, targets[0]!).toArray()[0]!)).toBeLessThan(last)
+          expect(
+            engine().scope(() => meanSquaredError(parameters[0]!, targets[0]!).toArray()[0]!),
+          ).toBeLessThan(last)
         })
       }
     })
@@ -175,19 +206,31 @@ describe('training', () => {
         }
         const want = (smoothing: number) =>
           labels.reduce(
-            (total, label, row) => total - probabilities(row).reduce((sum, p, i) => sum + ((i === label ? 1 - smoothing : 0) + smoothing / 4) * Math.log(p), 0),
+            (total, label, row) =>
+              total -
+              probabilities(row).reduce(
+                (sum, p, i) => sum + ((i === label ? 1 - smoothing : 0) + smoothing / 4) * Math.log(p),
+                0,
+              ),
             0,
           ) / 3
         const numberOf = (loss: Tensor) => loss.toArray()[0]!
         for (const labelSmoothing of [0, 0.1]) {
-          expect(numberOf(crossEntropy(logits, labels, { labelSmoothing }))).toBeCloseTo(want(labelSmoothing), 5)
+          expect(numberOf(crossEntropy(logits, labels, { labelSmoothing }))).toBeCloseTo(
+            want(labelSmoothing),
+            5,
+          )
           const soft = engine().tensor([0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1], [3, 4])
-          expect(numberOf(crossEntropy(logits, soft, { labelSmoothing }))).toBeCloseTo(want(labelSmoothing), 5)
+          expect(numberOf(crossEntropy(logits, soft, { labelSmoothing }))).toBeCloseTo(
+            want(labelSmoothing),
+            5,
+          )
           expectGradients(engine(), random, [logits], (x) => crossEntropy(x!, labels, { labelSmoothing }))
         }
         const target = engine().tensor(random.floats(12, 0, 1), [3, 4])
         const [x, t] = [logits.toArray(), target.toArray()]
-        const mean = (f: (a: number, b: number) => number) => x.reduce((total, v, i) => total + f(v, t[i]!), 0) / 12
+        const mean = (f: (a: number, b: number) => number) =>
+          x.reduce((total, v, i) => total + f(v, t[i]!), 0) / 12
         const losses = {
           binaryCrossEntropy: [binaryCrossEntropy, mean((a, b) => Math.log1p(Math.exp(a)) - a * b)],
           meanSquaredError: [meanSquaredError, mean((a, b) => (a - b) ** 2)],
@@ -200,7 +243,10 @@ describe('training', () => {
         for (const [name, [loss, value]] of Object.entries(losses)) {
           expect(numberOf(loss(logits, target)), name).toBeCloseTo(value, 5)
           // A step of a central difference may cross one kink.
-          expectGradients(engine(), random, [logits, target], (a, b) => loss(a!, b!), { about: name, tolerance: 5e-3 })
+          expectGradients(engine(), random, [logits, target], (a, b) => loss(a!, b!), {
+            about: name,
+            tolerance: 5e-3,
+          })
         }
       })
     })
@@ -212,18 +258,27 @@ describe('training', () => {
         const x = engine().tensor(random.floats(2 * 3 * 4 * 5, -2, 3), [2, 3, 4, 5])
         const columns = Array.from({ length: 5 }, (_, c) => [...x.toArray()].filter((_, i) => i % 5 === c))
         const means = columns.map((values) => values.reduce((a, b) => a + b) / 24)
-        const variances = columns.map((values, c) => values.reduce((a, b) => a + (b - means[c]!) ** 2, 0) / 24)
+        const variances = columns.map(
+          (values, c) => values.reduce((a, b) => a + (b - means[c]!) ** 2, 0) / 24,
+        )
         layer.training = true
         const y = layer.forward(x).toArray()
-        for (let i = 0; i < y.length; i++) expect(y[i]).toBeCloseTo((x.toArray()[i]! - means[i % 5]!) / Math.sqrt(variances[i % 5]! + 1e-5), 5)
-        layer.state[0]!.toArray().forEach((v, c) => { expect(v).toBeCloseTo(means[c]! / 2, 5) }) // biome-ignore format: one line
-        layer.state[1]!.toArray().forEach((v, c) => { expect(v).toBeCloseTo(0.5 + (0.5 * variances[c]! * 24) / 23, 5) }) // biome-ignore format: one line
+        for (let i = 0; i < y.length; i++)
+          expect(y[i]).toBeCloseTo((x.toArray()[i]! - means[i % 5]!) / Math.sqrt(variances[i % 5]! + 1e-5), 5)
+        layer.state[0]!.toArray().forEach((v, c) => {
+          expect(v).toBeCloseTo(means[c]! / 2, 5)
+        })
+        layer.state[1]!.toArray().forEach((v, c) => {
+          expect(v).toBeCloseTo(0.5 + (0.5 * variances[c]! * 24) / 23, 5)
+        })
         const [scale, offset] = layer.parameters.map((parameter) => parameter.set(random.floats(5, 0.5, 1.5)))
         for (const activation of [undefined, 'silu', 'relu'] as const) {
           const forward = new BatchNorm2d(engine(), { channels: 5, activation })
           forward.training = true
           Object.assign(forward, { parameters: [scale, offset] })
-          expectGradients(engine(), random, [x, scale!, offset!], (v) => forward.forward(v!), { tolerance: 5e-3 })
+          expectGradients(engine(), random, [x, scale!, offset!], (v) => forward.forward(v!), {
+            tolerance: 5e-3,
+          })
           // Fused or after it, in training as well.
           layer.training = true
           const apart = activation ? applied(layer.forward(x), activation) : layer.forward(x)
@@ -248,7 +303,10 @@ describe('training', () => {
         const model = new Sequential(
           new Conv2d(engine(), { inChannels: 1, outChannels: 6, size: 3, stride: 2, padding: 1, seed }),
           new BatchNorm2d(engine(), { channels: 6, activation: 'relu' }),
-          new Residual(new DepthwiseConv2d(engine(), { channels: 6, size: 3, padding: 'same', seed }), new Activation('silu')),
+          new Residual(
+            new DepthwiseConv2d(engine(), { channels: 6, size: 3, padding: 'same', seed }),
+            new Activation('silu'),
+          ),
           new ConvTranspose2d(engine(), { inChannels: 6, outChannels: 4, size: 2, stride: 2, seed }),
           new Scale(engine().tensor([1, 1, 1, 1], [4])),
           new Dropout({ rate: 0.2 }),
@@ -277,7 +335,10 @@ describe('training', () => {
         const values: number[] = []
         let after = engine().memory()
         for (let i = 0; i < 60; i++) {
-          const { value, gradients } = valueAndGradients(() => crossEntropy(model.forward(x), labels), model.parameters)
+          const { value, gradients } = valueAndGradients(
+            () => crossEntropy(model.forward(x), labels),
+            model.parameters,
+          )
           expect(clipByGlobalNorm(gradients, 5)).toBeGreaterThan(0)
           optimizer.step(gradients)
           values.push(value)
@@ -306,7 +367,11 @@ describe('training', () => {
           new LayerNorm(engine(), { features: [18] }),
           new Linear(engine(), { inFeatures: 18, outFeatures: 3, seed }),
         )
-        expect(model.parameters.map(({ name }) => name).slice(0, 3)).toEqual(['0.table', '1.scale', '1.offset'])
+        expect(model.parameters.map(({ name }) => name).slice(0, 3)).toEqual([
+          '0.table',
+          '1.scale',
+          '1.offset',
+        ])
         // Words of three letters, by their first.
         const words = [0, 1, 5, 2, 6, 3, 4, 4, 1, 0, 6, 5, 2, 2, 2, 4, 0, 3]
         const x = engine().tensor(words, [6, 3])
@@ -320,9 +385,18 @@ describe('training', () => {
         }
         expect(value).toBeLessThan(0.05)
         const complains = (fn: () => unknown, part: string) => expectComplaint(engine(), fn, part)
-        complains(() => new GroupNorm(engine(), { channels: 6, groups: 4 }), 'GroupNorm: groups must be a divisor of 6 channels, got 4')
-        complains(() => new LayerNorm(engine(), { features: [3, 0] }), 'LayerNorm: features must be a positive integer, got 0')
-        complains(() => new Embedding(engine(), { count: 0, features: 1 }), 'Embedding: count must be a positive integer, got 0')
+        complains(
+          () => new GroupNorm(engine(), { channels: 6, groups: 4 }),
+          'GroupNorm: groups must be a divisor of 6 channels, got 4',
+        )
+        complains(
+          () => new LayerNorm(engine(), { features: [3, 0] }),
+          'LayerNorm: features must be a positive integer, got 0',
+        )
+        complains(
+          () => new Embedding(engine(), { count: 0, features: 1 }),
+          'Embedding: count must be a positive integer, got 0',
+        )
       })
     })
 
@@ -330,7 +404,8 @@ describe('training', () => {
       engine().scope(() => {
         const layer = (initial: 'he' | 'glorot' | 'uniform', seed: number) =>
           new Linear(engine(), { inFeatures: 200, outFeatures: 100, initial, seed }).parameters[0]!.toArray()
-        const variance = (values: Float32Array) => values.reduce((total, v) => total + v * v, 0) / values.length
+        const variance = (values: Float32Array) =>
+          values.reduce((total, v) => total + v * v, 0) / values.length
         expect(variance(layer('he', 1)) * 100).toBeCloseTo(1, 1)
         expect(variance(layer('glorot', 1)) * 150).toBeCloseTo(1, 1)
         expect(variance(layer('uniform', 1)) * 600).toBeCloseTo(1, 1)
@@ -341,13 +416,15 @@ describe('training', () => {
           [2, 2, 1, 9],
           [13, 13],
         ]) {
-          // biome-ignore format: one line
           const columns = shape.at(-1)!
           const rows = shape.reduce((a, b) => a * b) / columns
           const w = orthogonal(new Generator(4), shape, 1, 1)
-          const vectors = rows >= columns
-            ? Array.from({ length: columns }, (_, c) => Array.from({ length: rows }, (_, r) => w[r * columns + c]!))
-            : Array.from({ length: rows }, (_, r) => [...w.subarray(r * columns, (r + 1) * columns)]) // biome-ignore format: one choice
+          const vectors =
+            rows >= columns
+              ? Array.from({ length: columns }, (_, c) =>
+                  Array.from({ length: rows }, (_, r) => w[r * columns + c]!),
+                )
+              : Array.from({ length: rows }, (_, r) => [...w.subarray(r * columns, (r + 1) * columns)])
           vectors.forEach((a, i) => {
             vectors.forEach((b, j) => {
               expect(a.reduce((total, v, k) => total + v * b[k]!, 0)).toBeCloseTo(i === j ? 1 : 0, 5)
@@ -357,17 +434,29 @@ describe('training', () => {
         const gradients = [engine().tensor([3, 0], [2]), engine().tensor([0, 4], [2])]
         expect(clipByGlobalNorm(gradients, 10)).toBe(5)
         expect(clipByGlobalNorm(gradients, 1)).toBe(5)
-        expect(gradients.flatMap((gradient) => [...gradient.toArray()])).toEqual([0.6, 0, 0, 0.8].map((v) => expect.closeTo(v, 6)))
+        expect(gradients.flatMap((gradient) => [...gradient.toArray()])).toEqual(
+          [0.6, 0, 0, 0.8].map((v) => expect.closeTo(v, 6)),
+        )
       })
       expect([0, 9].map(constant(0.3))).toEqual([0.3, 0.3])
       expect([0, 9, 10, 25].map(stepDecay(1, { every: 10, factor: 0.5 }))).toEqual([1, 1, 0.5, 0.25])
-      expect([0, 5, 10, 99].map(cosine(2, { steps: 10, last: 1 })).map((v) => Math.round(v * 1e6) / 1e6)).toEqual([2, 1.5, 1, 1])
+      expect(
+        [0, 5, 10, 99].map(cosine(2, { steps: 10, last: 1 })).map((v) => Math.round(v * 1e6) / 1e6),
+      ).toEqual([2, 1.5, 1, 1])
       expect([0, 1].map(cosine(2, { steps: 0, last: 1 }))).toEqual([1, 1])
       expect([0, 1].map(warmUp(constant(2), { steps: 0 }))).toEqual([2, 2])
-      expect(() => stepDecay(1, {} as { every: number })).toThrow('stepDecay: every must be a number of at least 1, got undefined')
-      expect(() => cosine(1, { steps: Number.NaN })).toThrow('cosine: steps must be a number of at least 0, got NaN')
-      expect(() => warmUp(constant(1), { steps: -1 })).toThrow('warmUp: steps must be a number of at least 0, got -1')
-      expect([0, 1, 2, 3].map(warmUp(stepDecay(1, { every: 1, factor: 0.5 }), { steps: 2 }))).toEqual([0.5, 1, 1, 0.5])
+      expect(() => stepDecay(1, {} as { every: number })).toThrow(
+        'stepDecay: every must be a number of at least 1, got undefined',
+      )
+      expect(() => cosine(1, { steps: Number.NaN })).toThrow(
+        'cosine: steps must be a number of at least 0, got NaN',
+      )
+      expect(() => warmUp(constant(1), { steps: -1 })).toThrow(
+        'warmUp: steps must be a number of at least 0, got -1',
+      )
+      expect([0, 1, 2, 3].map(warmUp(stepDecay(1, { every: 1, factor: 0.5 }), { steps: 2 }))).toEqual([
+        0.5, 1, 1, 0.5,
+      ])
     })
 
     it('losses and their slopes hold where a logit is sure, or infinite', () => {
@@ -378,7 +467,8 @@ describe('training', () => {
         }
         // Of one number, or of its last unit where it is among the smallest.
         const near = (got: number[], want: number[]) => {
-          for (const [i, v] of got.entries()) expect(Math.abs(v - want[i]!)).toBeLessThanOrEqual(1e-6 * Math.abs(want[i]!) + 2 ** -149)
+          for (const [i, v] of got.entries())
+            expect(Math.abs(v - want[i]!)).toBeLessThanOrEqual(1e-6 * Math.abs(want[i]!) + 2 ** -149)
         }
         for (const x of [-1000, -100, -20, -10, -1, 0, 1, 10, 20, 80]) {
           const logit = engine().tensor([x], [1])
@@ -395,7 +485,9 @@ describe('training', () => {
         }
         const sure = engine().tensor([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY], [2])
         expect(binaryCrossEntropy(sure, engine().tensor([1, 0], [2])).toArray()[0]).toBe(0)
-        expect(binaryCrossEntropy(sure, engine().tensor([0, 0], [2])).toArray()[0]).toBe(Number.POSITIVE_INFINITY)
+        expect(binaryCrossEntropy(sure, engine().tensor([0, 0], [2])).toArray()[0]).toBe(
+          Number.POSITIVE_INFINITY,
+        )
 
         const masked = engine().tensor([1, 0, Number.NEGATIVE_INFINITY], [1, 3])
         const p = 1 / (1 + Math.exp(-1))
@@ -444,19 +536,38 @@ describe('training', () => {
         const wrong = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
         const logits = engine().zeros([2, 3])
         const flat = engine().zeros([6])
-        wrong(() => crossEntropy(logits, [0, 3]), 'crossEntropy: labels[1] must be an integer from 0 to 2, got 3')
+        wrong(
+          () => crossEntropy(logits, [0, 3]),
+          'crossEntropy: labels[1] must be an integer from 0 to 2, got 3',
+        )
         wrong(() => crossEntropy(logits, [0, -1]), 'labels[1]')
         wrong(() => crossEntropy(logits, [0, 0.5]), 'labels[1]')
         wrong(() => crossEntropy(logits, [0]), 'labels must be 2 integers')
         wrong(() => crossEntropy(logits, flat), 'labels must be [2, 3], got [6]')
         wrong(() => crossEntropy(flat, [0]), 'logits must be [n, classes]')
-        wrong(() => crossEntropy(logits, [0, 1], { labelSmoothing: 2 }), 'labelSmoothing must be a number from 0 to 1, got 2')
-        for (const loss of [binaryCrossEntropy, meanSquaredError, meanAbsoluteError, huber]) wrong(() => loss(logits, flat), `${loss.name}: target must be`)
+        wrong(
+          () => crossEntropy(logits, [0, 1], { labelSmoothing: 2 }),
+          'labelSmoothing must be a number from 0 to 1, got 2',
+        )
+        for (const loss of [binaryCrossEntropy, meanSquaredError, meanAbsoluteError, huber])
+          wrong(() => loss(logits, flat), `${loss.name}: target must be`)
         wrong(() => huber(logits, logits, { delta: 0 }), 'delta must be a positive number')
-        wrong(() => new Conv2d(engine(), { inChannels: 0, outChannels: 1, size: 3 }), 'Conv2d: inChannels must be a positive integer, got 0')
-        wrong(() => new Conv2d(engine(), { inChannels: 3, outChannels: 4, size: 3, groups: 2 }), 'groups must be a divisor')
-        wrong(() => new Conv2d(engine(), { inChannels: 3, outChannels: 4, size: 0 }), 'size must be a positive integer')
-        wrong(() => new Linear(engine(), { inFeatures: 3, outFeatures: 4, initial: 'magic' as 'he' }), 'initial must be one of he, glorot, uniform, orthogonal')
+        wrong(
+          () => new Conv2d(engine(), { inChannels: 0, outChannels: 1, size: 3 }),
+          'Conv2d: inChannels must be a positive integer, got 0',
+        )
+        wrong(
+          () => new Conv2d(engine(), { inChannels: 3, outChannels: 4, size: 3, groups: 2 }),
+          'groups must be a divisor',
+        )
+        wrong(
+          () => new Conv2d(engine(), { inChannels: 3, outChannels: 4, size: 0 }),
+          'size must be a positive integer',
+        )
+        wrong(
+          () => new Linear(engine(), { inFeatures: 3, outFeatures: 4, initial: 'magic' as 'he' }),
+          'initial must be one of he, glorot, uniform, orthogonal',
+        )
         wrong(() => new Dropout({ rate: 1 }), 'Dropout: rate must be')
         wrong(() => adam([]), 'adam: parameters must be tensors, one at least')
         wrong(() => adam([logits], { beta1: 1 }), 'beta1 must be a number from 0 to less than 1')
@@ -466,7 +577,10 @@ describe('training', () => {
         wrong(() => optimizer.step([flat]), 'gradients[0] must be [2, 3], got [6]')
         wrong(() => optimizer.step([logits]), 'learningRate must be a number, got NaN')
         optimizer.learningRate = '0.1' as never
-        wrong(() => optimizer.step([logits]), 'sgd.step: learningRate must be a number, or a function from step to number, got "0.1"')
+        wrong(
+          () => optimizer.step([logits]),
+          'sgd.step: learningRate must be a number, or a function from step to number, got "0.1"',
+        )
       })
     })
   })
@@ -502,7 +616,10 @@ describe('training', () => {
             const model = build(engine)
             model.training = true
             const optimizer = adamW(model.parameters)
-            for (let i = 0; i < 5; i++) optimizer.step(valueAndGradients(() => crossEntropy(model.forward(x), labels), model.parameters).gradients)
+            for (let i = 0; i < 5; i++)
+              optimizer.step(
+                valueAndGradients(() => crossEntropy(model.forward(x), labels), model.parameters).gradients,
+              )
             results.push([...model.parameters, ...model.state].map((tensor) => tensor.toArray()))
             engine.dispose()
           }

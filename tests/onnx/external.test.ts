@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
+import { writeModel } from '../../src/onnx/file/write.js'
 import { loadModel } from '../../src/onnx/index.js'
-import { writeModel } from '../../src/onnx/write.js'
 
 /** Protobuf by hand: a field of bytes, of text, of a small number. */
 const field = (number: number, ...parts: (string | Uint8Array)[]): Uint8Array => {
@@ -20,8 +20,13 @@ const split = (location: string, offset: number, length: number): Uint8Array => 
   const place = [entry('location', location), entry('offset', `${offset}`), entry('length', `${length}`)]
   const w = field(5, integer(1, 3), integer(2, 1), field(8, 'w'), ...place, integer(14, 1))
   const node = field(1, field(1, 'x'), field(1, 'w'), field(2, 'y'), field(4, 'Add'))
-  const port = (number: number, name: string) => field(number, field(1, name), field(2, field(1, integer(1, 1), field(2, field(1, integer(1, 3))))))
-  return Buffer.concat([integer(1, 8), field(7, node, w, port(11, 'x'), port(12, 'y')), field(8, integer(2, 13))])
+  const port = (number: number, name: string) =>
+    field(number, field(1, name), field(2, field(1, integer(1, 1), field(2, field(1, integer(1, 3))))))
+  return Buffer.concat([
+    integer(1, 8),
+    field(7, node, w, port(11, 'x'), port(12, 'y')),
+    field(8, integer(2, 13)),
+  ])
 }
 
 describe('a model', () => {
@@ -60,9 +65,15 @@ describe('a model', () => {
       expect(error.message).toMatch(message)
       expect(engine.memory()).toEqual({ ...before, peak: engine.memory().peak })
     }
-    await expect(loadModel(engine, write(split('w.bin', 12, 12)))).rejects.toThrow(/12 bytes from 12 on, got 8/)
-    await expect(loadModel(engine, write(split('w.bin', 8, 8)))).rejects.toThrow(/"w" must be 12 bytes, got 8/)
-    await expect(loadModel(engine, write(split('../w.bin', 8, 12)))).rejects.toThrow(/a file in the model's folder/)
+    await expect(loadModel(engine, write(split('w.bin', 12, 12)))).rejects.toThrow(
+      /12 bytes from 12 on, got 8/,
+    )
+    await expect(loadModel(engine, write(split('w.bin', 8, 8)))).rejects.toThrow(
+      /"w" must be 12 bytes, got 8/,
+    )
+    await expect(loadModel(engine, write(split('../w.bin', 8, 12)))).rejects.toThrow(
+      /a file in the model's folder/,
+    )
   })
 
   it('runs from the second time on by kernels alone, where the file takes a normalisation apart', async () => {
@@ -81,7 +92,16 @@ describe('a model', () => {
       { name: 'two', shape: [], data: Float32Array.of(2) },
       { name: 'epsilon', shape: [], data: Float32Array.of(1e-5) },
     ]
-    using model = await loadModel(engine, writeModel({ opset: 13, nodes, inputs: [{ name: 'x', shape: [2, 3] }], outputs: [{ name: 'y' }], initializers }))
+    using model = await loadModel(
+      engine,
+      writeModel({
+        opset: 13,
+        nodes,
+        inputs: [{ name: 'x', shape: [2, 3] }],
+        outputs: [{ name: 'y' }],
+        initializers,
+      }),
+    )
     const x = [1, 2, 4, -1, 0, 5]
     const first = model.run({ x })['y']!.toArray()
     const near = [...(first as Float32Array)].map((v) => expect.closeTo(v, 5))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { fromHalf, toHost } from '../../src/onnx/types.js'
+import { fromHalf, toHost } from '../../src/onnx/file/types.js'
 
 const every = Uint16Array.from({ length: 65536 }, (_, i) => i)
 
@@ -9,9 +9,16 @@ describe('floats of 16 bits', () => {
     for (const half of every) {
       const [sign, exponent, fraction] = [half & 0x8000 ? -1 : 1, (half >> 10) & 31, half & 1023]
       const size =
-        exponent === 31 ? (fraction ? Number.NaN : Number.POSITIVE_INFINITY) : exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24
+        exponent === 31
+          ? fraction
+            ? Number.NaN
+            : Number.POSITIVE_INFINITY
+          : exponent
+            ? (1 + fraction / 1024) * 2 ** (exponent - 15)
+            : fraction * 2 ** -24
       const want = sign * size
-      if (!Object.is(numbers[half], want) || !Object.is(fromHalf(half), want)) expect.fail(`${half}: ${numbers[half]} and ${fromHalf(half)} for ${want}`)
+      if (!Object.is(numbers[half], want) || !Object.is(fromHalf(half), want))
+        expect.fail(`${half}: ${numbers[half]} and ${fromHalf(half)} for ${want}`)
     }
   })
 
@@ -20,7 +27,8 @@ describe('floats of 16 bits', () => {
     const view = new DataView(new ArrayBuffer(4))
     for (const brain of every) {
       view.setUint16(0, brain)
-      if (!Object.is(numbers[brain], view.getFloat32(0))) expect.fail(`${brain}: ${numbers[brain]} for ${view.getFloat32(0)}`)
+      if (!Object.is(numbers[brain], view.getFloat32(0)))
+        expect.fail(`${brain}: ${numbers[brain]} for ${view.getFloat32(0)}`)
     }
   })
 })

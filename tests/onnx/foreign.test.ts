@@ -1,12 +1,17 @@
-/** What is no model says what it is; what cannot be run names the operators that are missing before all else. */
+/**
+ * What is no model says what it is; what cannot be run names the operators that are missing before all else.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
+import { writeModel } from '../../src/onnx/file/write.js'
 import { inspectModel, loadModel } from '../../src/onnx/index.js'
-import { writeModel } from '../../src/onnx/write.js'
 
 const text = (start: string) => new TextEncoder().encode(start)
 const bytes = (...start: (number | string)[]) =>
-  Uint8Array.from([...start.flatMap((part) => (typeof part === 'number' ? [part] : [...text(part)])), ...new Uint8Array(64)])
+  Uint8Array.from([
+    ...start.flatMap((part) => (typeof part === 'number' ? [part] : [...text(part)])),
+    ...new Uint8Array(64),
+  ])
 
 describe('what is no model', () => {
   let engine: Engine
@@ -39,18 +44,23 @@ describe('what is no model', () => {
   })
 
   it('bytes of another kind are counted, and get no hint', async () => {
-    const error = (await loadModel(engine, Uint8Array.of(1, 2, 3)).catch((error: unknown) => error)) as FilterbankError
+    const error = (await loadModel(engine, Uint8Array.of(1, 2, 3)).catch(
+      (error: unknown) => error,
+    )) as FilterbankError
     expect(error.got).toMatch(/^3 bytes/)
     expect(error.hint).toBeUndefined()
   })
 })
 
-/** A field of protobuf that holds bytes, and the bytes of a model with one more output whose type is `type`. */
+/**
+ * A field of protobuf that holds bytes, and the bytes of a model with one more output whose type is `type`.
+ */
 const field = (number: number, ...parts: Uint8Array[]) => {
   const inside = parts.flatMap((part) => [...part])
   return Uint8Array.from([(number << 3) | 2, inside.length, ...inside])
 }
-const withOutput = (model: Uint8Array, name: string, type: Uint8Array) => longer(model, field(12, field(1, text(name)), field(2, type)))
+const withOutput = (model: Uint8Array, name: string, type: Uint8Array) =>
+  longer(model, field(12, field(1, text(name)), field(2, type)))
 
 /** The model with `more` at the end of its graph. */
 function longer(model: Uint8Array, more: Uint8Array): Uint8Array {
@@ -62,17 +72,30 @@ function longer(model: Uint8Array, more: Uint8Array): Uint8Array {
   }
   const end = at + 1 + digits + length
   const graph = [...model.subarray(at + 1 + digits, end), ...more]
-  return Uint8Array.from([...model.subarray(0, at + 1), (graph.length & 0x7f) | 0x80, graph.length >> 7, ...graph, ...model.subarray(end)])
+  return Uint8Array.from([
+    ...model.subarray(0, at + 1),
+    (graph.length & 0x7f) | 0x80,
+    graph.length >> 7,
+    ...graph,
+    ...model.subarray(end),
+  ])
 }
 
 describe('what cannot be run', () => {
   const sequence = field(4, field(1, field(1, Uint8Array.of(8, 1))))
-  const model = (op: string) => writeModel({ nodes: [{ op, inputs: ['x'], outputs: ['y'] }], inputs: [{ name: 'x', shape: [2] }], outputs: [{ name: 'y' }] })
+  const model = (op: string) =>
+    writeModel({
+      nodes: [{ op, inputs: ['x'], outputs: ['y'] }],
+      inputs: [{ name: 'x', shape: [2] }],
+      outputs: [{ name: 'y' }],
+    })
 
   it('names missing operators, whatever the outputs are', async () => {
     using engine = await createEngine({ threads: 1 })
     const given = withOutput(model('SplitToSequence'), 'y', sequence)
-    await expect(loadModel(engine, given)).rejects.toThrow(/operators that filterbank has, got SplitToSequence/)
+    await expect(loadModel(engine, given)).rejects.toThrow(
+      /operators that filterbank has, got SplitToSequence/,
+    )
     const { outputs, unsupported } = await inspectModel(given)
     expect(outputs.map(({ type }) => type)).toEqual(['float32', 'sequence'])
     expect(unsupported).toEqual([{ op: 'SplitToSequence', nodes: ['y'] }])
@@ -86,7 +109,9 @@ describe('what cannot be run', () => {
       [field(9), 'an optional value'],
       [field(1, Uint8Array.of(8, 14)), 'type 14'],
     ] as const) {
-      await expect(loadModel(engine, withOutput(model('Neg'), 'y', type))).rejects.toThrow(new RegExp(`value "y" must be .*, got ${got}`))
+      await expect(loadModel(engine, withOutput(model('Neg'), 'y', type))).rejects.toThrow(
+        new RegExp(`value "y" must be .*, got ${got}`),
+      )
     }
   })
 

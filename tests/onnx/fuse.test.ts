@@ -1,14 +1,27 @@
 import { describe, expect, it } from 'vitest'
-import { fuse } from '../../src/onnx/fuse.js'
-import { openGraph } from '../../src/onnx/graph.js'
-import { readModel } from '../../src/onnx/schema.js'
-import { type NodeParts, writeModel } from '../../src/onnx/write.js'
+import { readModel } from '../../src/onnx/file/schema.js'
+import { type NodeParts, writeModel } from '../../src/onnx/file/write.js'
+import { fuse } from '../../src/onnx/graph/fuse.js'
+import { openGraph } from '../../src/onnx/graph/graph.js'
 
 const sequence = (length: number, from = 1) => Float32Array.from({ length }, (_, i) => from + i)
-const numbers = { one: 1, three: 3, six: 6, sixth: 1 / 6, zero: 0, half: 0.5, root: Math.SQRT2, 'root of 2/pi': Math.sqrt(2 / Math.PI), cubic: 0.044715 }
+const numbers = {
+  one: 1,
+  three: 3,
+  six: 6,
+  sixth: 1 / 6,
+  zero: 0,
+  half: 0.5,
+  root: Math.SQRT2,
+  'root of 2/pi': Math.sqrt(2 / Math.PI),
+  cubic: 0.044715,
+}
 
 /** The graph of these nodes from x to y, fused; w, b, m and the tables of a normalisation are constants. */
-function fused(nodes: NodeParts[], { keep = [], outputs = ['y'] }: { keep?: string[]; outputs?: string[] } = {}) {
+function fused(
+  nodes: NodeParts[],
+  { keep = [], outputs = ['y'] }: { keep?: string[]; outputs?: string[] } = {},
+) {
   const initializers = [
     { name: 'w', shape: [2, 3, 1, 1], data: sequence(6) },
     { name: 'wt', shape: [2, 1, 1, 2], data: sequence(4) },
@@ -21,7 +34,12 @@ function fused(nodes: NodeParts[], { keep = [], outputs = ['y'] }: { keep?: stri
     { name: 'channels', shape: [8], data: BigInt64Array.of(0n, 1n, 0n, 0n, 0n, 0n, 0n, 0n) },
     ...Object.entries(numbers).map(([name, value]) => ({ name, shape: [], data: Float32Array.of(value) })),
   ]
-  const bytes = writeModel({ nodes, inputs: [{ name: 'x' }], outputs: outputs.map((name) => ({ name })), initializers })
+  const bytes = writeModel({
+    nodes,
+    inputs: [{ name: 'x' }],
+    outputs: outputs.map((name) => ({ name })),
+    initializers,
+  })
   const { graph } = openGraph(readModel(bytes), () => new Uint8Array(0))
   const { constants } = graph
   const result = fuse(graph, (name) => constants.get(name), new Set(keep))
@@ -29,7 +47,12 @@ function fused(nodes: NodeParts[], { keep = [], outputs = ['y'] }: { keep?: stri
   return { ...result, ops: result.nodes.map(({ op }) => op), constant, first: result.nodes[0]! }
 }
 
-const node = (op: string, inputs: string[], output: string, attributes: NodeParts['attributes'] = {}): NodeParts => ({
+const node = (
+  op: string,
+  inputs: string[],
+  output: string,
+  attributes: NodeParts['attributes'] = {},
+): NodeParts => ({
   op,
   inputs,
   outputs: [output],
@@ -42,7 +65,12 @@ describe('fuse', () => {
   it('folds a normalisation into the weights before it, and takes its output', () => {
     const { nodes, first, constant } = fused([conv, norm])
     expect(nodes.length).toBe(1)
-    expect(first).toMatchObject({ op: 'Conv', name: 'c', outputs: ['y'], parts: ['Conv', 'BatchNormalization'] })
+    expect(first).toMatchObject({
+      op: 'Conv',
+      name: 'c',
+      outputs: ['y'],
+      parts: ['Conv', 'BatchNormalization'],
+    })
     // factor = scale / sqrt(variance + 1) = [1 / 2, 2 / 1]; bias = factor * (0 - mean) + offset
     expect([...constant(first.inputs[1]!)!.data]).toEqual([0.5, 1, 1.5, 8, 10, 12])
     expect([...constant(first.inputs[2]!)!.data]).toEqual([0.5, -2])
@@ -59,13 +87,20 @@ describe('fuse', () => {
     expect(fused([conv, node('Add', ['c', 'per channel'], 'y')]).first.inputs.length).toBe(3)
     expect(fused([conv, node('Add', ['per channel', 'c'], 'y')]).ops).toEqual(['Conv'])
     expect(fused([conv, node('Add', ['c', 'per column'], 'y')]).ops).toEqual(['Conv', 'Add'])
-    expect(fused([node('Conv', ['x', 'w', 'b'], 'c'), node('Add', ['c', 'per channel'], 'y')]).ops).toEqual(['Conv', 'Add'])
+    expect(fused([node('Conv', ['x', 'w', 'b'], 'c'), node('Add', ['c', 'per channel'], 'y')]).ops).toEqual([
+      'Conv',
+      'Add',
+    ])
     expect(fused([node('MatMul', ['x', 'm'], 'c'), node('Add', ['c', 'b'], 'y')]).ops).toEqual(['MatMul'])
-    expect(fused([node('MatMul', ['x', 'm'], 'c'), node('Add', ['c', 'per channel'], 'y')]).ops).toEqual(['MatMul', 'Add'])
+    expect(fused([node('MatMul', ['x', 'm'], 'c'), node('Add', ['c', 'per channel'], 'y')]).ops).toEqual([
+      'MatMul',
+      'Add',
+    ])
   })
 
   it('does activations where their input is made', () => {
-    const followed = (op: string, attributes?: NodeParts['attributes'], more: string[] = []) => fused([conv, node(op, ['c', ...more], 'y', attributes)])
+    const followed = (op: string, attributes?: NodeParts['attributes'], more: string[] = []) =>
+      fused([conv, node(op, ['c', ...more], 'y', attributes)])
     expect(followed('Relu').first).toMatchObject({ op: 'Conv', activation: 'relu', outputs: ['y'] })
     expect(followed('Clip', {}, ['zero', 'six']).first.activation).toEqual([0, 6])
     expect(followed('Clip', {}, ['', 'six']).first.activation).toEqual([Number.NEGATIVE_INFINITY, 6])
@@ -74,7 +109,11 @@ describe('fuse', () => {
     expect(followed('LeakyRelu', { alpha: { float: 0.2 } }).ops).toEqual(['Conv', 'LeakyRelu'])
     expect(followed('Clip', {}, ['six', 'zero']).ops).toEqual(['Conv', 'Clip'])
     expect(fused([node('Relu', ['x'], 'y')]).ops).toEqual(['Relu'])
-    expect(fused([conv, node('Add', ['c', 'x'], 's'), node('Relu', ['s'], 'y')]).nodes.map(({ op, activation }) => [op, activation])).toEqual([
+    expect(
+      fused([conv, node('Add', ['c', 'x'], 's'), node('Relu', ['s'], 'y')]).nodes.map(
+        ({ op, activation }) => [op, activation],
+      ),
+    ).toEqual([
       ['Conv', undefined],
       ['Add', 'relu'],
     ])
@@ -94,24 +133,54 @@ describe('fuse', () => {
     is('HardSigmoid', [...clipped, node('Div', ['k', 'six'], 'y')], { alpha: 1 / 6, beta: 0.5 })
     is('HardSwish', [...clipped, node('Mul', ['x', 'k'], 'p'), node('Div', ['p', 'six'], 'y')])
     is('HardSwish', [...clipped, node('Mul', ['k', 'sixth'], 'p'), node('Mul', ['x', 'p'], 'y')])
-    is('HardSwish', [node('HardSigmoid', ['x'], 's', { alpha: { float: 1 / 6 } }), node('Mul', ['x', 's'], 'y')])
+    is('HardSwish', [
+      node('HardSigmoid', ['x'], 's', { alpha: { float: 1 / 6 } }),
+      node('Mul', ['x', 's'], 'y'),
+    ])
     const one = [node('Div', ['x', 'root'], 'd'), node('Erf', ['d'], 'e'), node('Add', ['e', 'one'], 'a')]
-    is('Gelu', [...one, node('Mul', ['x', 'a'], 'p'), node('Mul', ['p', 'half'], 'y')], { approximate: 'none' })
-    is('Gelu', [...one, node('Mul', ['x', 'half'], 'p'), node('Mul', ['p', 'a'], 'y')], { approximate: 'none' })
-    const cube = [node('Pow', ['x', 'three'], 'q'), node('Mul', ['q', 'cubic'], 'r'), node('Add', ['x', 'r'], 's'), node('Mul', ['s', 'root of 2/pi'], 't')]
-    const rest = [node('Tanh', ['t'], 'u'), node('Add', ['u', 'one'], 'v'), node('Mul', ['x', 'v'], 'p'), node('Mul', ['p', 'half'], 'y')]
+    is('Gelu', [...one, node('Mul', ['x', 'a'], 'p'), node('Mul', ['p', 'half'], 'y')], {
+      approximate: 'none',
+    })
+    is('Gelu', [...one, node('Mul', ['x', 'half'], 'p'), node('Mul', ['p', 'a'], 'y')], {
+      approximate: 'none',
+    })
+    const cube = [
+      node('Pow', ['x', 'three'], 'q'),
+      node('Mul', ['q', 'cubic'], 'r'),
+      node('Add', ['x', 'r'], 's'),
+      node('Mul', ['s', 'root of 2/pi'], 't'),
+    ]
+    const rest = [
+      node('Tanh', ['t'], 'u'),
+      node('Add', ['u', 'one'], 'v'),
+      node('Mul', ['x', 'v'], 'p'),
+      node('Mul', ['p', 'half'], 'y'),
+    ]
     is('Gelu', [...cube, ...rest], { approximate: 'tanh' })
     const products = [node('Mul', ['x', 'x'], 'xx'), node('Mul', ['xx', 'x'], 'q'), ...cube.slice(1)]
     is('Gelu', [...products, ...rest], { approximate: 'tanh' })
-    expect(fused([node('Mul', ['x', 'half'], 'h'), node('Mul', ['h', 'x'], 'q'), ...cube.slice(1), ...rest]).ops).not.toContain('Gelu')
+    expect(
+      fused([node('Mul', ['x', 'half'], 'h'), node('Mul', ['h', 'x'], 'q'), ...cube.slice(1), ...rest]).ops,
+    ).not.toContain('Gelu')
   })
 
   it('takes zeros around an image into the window', () => {
-    const padded = (op: string, attributes: NodeParts['attributes'], sides = 'spatial', pad: NodeParts['attributes'] = {}) =>
-      fused([node('Pad', ['x', sides], 'p', pad), node(op, op === 'Conv' ? ['p', 'w'] : ['p'], 'y', attributes)])
+    const padded = (
+      op: string,
+      attributes: NodeParts['attributes'],
+      sides = 'spatial',
+      pad: NodeParts['attributes'] = {},
+    ) =>
+      fused([
+        node('Pad', ['x', sides], 'p', pad),
+        node(op, op === 'Conv' ? ['p', 'w'] : ['p'], 'y', attributes),
+      ])
     expect(padded('Conv', { pads: [1, 0, 0, 1] }).first.attributes.get('pads')).toEqual([2, 2, 3, 5])
     expect(padded('AveragePool', { kernel_shape: [6, 6] }).ops).toEqual(['Pad', 'AveragePool'])
-    expect(padded('AveragePool', { kernel_shape: [6, 6], pads: [1, 1, 1, 1] }).ops).toEqual(['Pad', 'AveragePool'])
+    expect(padded('AveragePool', { kernel_shape: [6, 6], pads: [1, 1, 1, 1] }).ops).toEqual([
+      'Pad',
+      'AveragePool',
+    ])
     expect(padded('MaxPool', { kernel_shape: [6, 6] }).ops).toEqual(['Pad', 'MaxPool'])
     expect(padded('Conv', {}, 'channels').ops).toEqual(['Pad', 'Conv'])
     expect(padded('Conv', {}, 'spatial', { mode: 'reflect' }).ops).toEqual(['Pad', 'Conv'])
@@ -119,23 +188,43 @@ describe('fuse', () => {
   })
 
   it('takes out what changes nothing', () => {
-    expect(fused([node('Identity', ['x'], 'i'), node('Dropout', ['i'], 'd'), node('Relu', ['d'], 'y')]).nodes).toMatchObject([{ op: 'Relu', inputs: ['x'] }])
-    expect(fused([{ op: 'Dropout', inputs: ['x'], outputs: ['y', 'mask'] }], { outputs: ['y', 'mask'] }).ops).toEqual(['Dropout'])
+    expect(
+      fused([node('Identity', ['x'], 'i'), node('Dropout', ['i'], 'd'), node('Relu', ['d'], 'y')]).nodes,
+    ).toMatchObject([{ op: 'Relu', inputs: ['x'] }])
+    expect(
+      fused([{ op: 'Dropout', inputs: ['x'], outputs: ['y', 'mask'] }], { outputs: ['y', 'mask'] }).ops,
+    ).toEqual(['Dropout'])
   })
 
   it('leaves names computed that others read, that come out or that are kept', () => {
     const relu = node('Relu', ['c'], 'y')
-    expect(fused([conv, relu, node('Neg', ['c'], 'n')], { outputs: ['y', 'n'] }).ops).toEqual(['Conv', 'Relu', 'Neg'])
+    expect(fused([conv, relu, node('Neg', ['c'], 'n')], { outputs: ['y', 'n'] }).ops).toEqual([
+      'Conv',
+      'Relu',
+      'Neg',
+    ])
     expect(fused([conv, relu], { outputs: ['y', 'c'] }).ops).toEqual(['Conv', 'Relu'])
     expect(fused([conv, relu], { keep: ['c'] }).ops).toEqual(['Conv', 'Relu'])
     expect(fused([conv, norm], { keep: ['c'] }).ops).toEqual(['Conv', 'BatchNormalization'])
     const inside = { nodes: [node('Neg', ['c'], 'n')], inputs: [], outputs: [{ name: 'n' }] }
-    expect(fused([conv, relu, node('If', ['y'], 'z', { then_branch: inside, else_branch: inside })], { outputs: ['z'] }).ops).toEqual(['Conv', 'Relu', 'If'])
-    expect(fused([node('Identity', ['x'], 'i'), node('Relu', ['i'], 'y')], { keep: ['i'] }).ops).toEqual(['Identity', 'Relu'])
+    expect(
+      fused([conv, relu, node('If', ['y'], 'z', { then_branch: inside, else_branch: inside })], {
+        outputs: ['z'],
+      }).ops,
+    ).toEqual(['Conv', 'Relu', 'If'])
+    expect(fused([node('Identity', ['x'], 'i'), node('Relu', ['i'], 'y')], { keep: ['i'] }).ops).toEqual([
+      'Identity',
+      'Relu',
+    ])
   })
 
   it('leaves the graph that it is given as it is', () => {
-    const bytes = writeModel({ nodes: [conv, node('Relu', ['c'], 'y')], inputs: [{ name: 'x' }], outputs: [{ name: 'y' }], initializers: [{ name: 'w', shape: [2, 3, 1, 1], data: sequence(6) }] }) // biome-ignore format: one line
+    const bytes = writeModel({
+      nodes: [conv, node('Relu', ['c'], 'y')],
+      inputs: [{ name: 'x' }],
+      outputs: [{ name: 'y' }],
+      initializers: [{ name: 'w', shape: [2, 3, 1, 1], data: sequence(6) }],
+    })
     const { graph } = openGraph(readModel(bytes), () => new Uint8Array(0))
     const before = structuredClone(graph.nodes)
     fuse(graph, (name) => graph.constants.get(name))

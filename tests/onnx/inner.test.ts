@@ -1,21 +1,38 @@
-/** Graphs inside of nodes: what is kept for them from run to run, whose names they may use; and what is kept by node rather than by name. */
+/**
+ * Graphs inside of nodes: what is kept for them from run to run, whose names they may use; and what is kept
+ * by node rather than by name.
+ */
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
+import { type GraphParts, type ModelParts, type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel } from '../../src/onnx/index.js'
-import { type GraphParts, type ModelParts, type NodeParts, writeModel } from '../../src/onnx/write.js'
 import { Random } from '../support/random.js'
 
 const random = new Random(41)
-const constant = (name: string, ...shape: number[]) => ({ name, shape, data: random.floats(shape.reduce((a, b) => a * b, 1)) })
-const node = (op: string, inputs: string[], outputs: string[], attributes: NodeParts['attributes'] = {}): NodeParts => ({ op, inputs, outputs, attributes })
-const graph = (nodes: NodeParts[], output: string, initializers: GraphParts['initializers'] = []): GraphParts => ({
+const constant = (name: string, ...shape: number[]) => ({
+  name,
+  shape,
+  data: random.floats(shape.reduce((a, b) => a * b, 1)),
+})
+const node = (
+  op: string,
+  inputs: string[],
+  outputs: string[],
+  attributes: NodeParts['attributes'] = {},
+): NodeParts => ({ op, inputs, outputs, attributes })
+const graph = (
+  nodes: NodeParts[],
+  output: string,
+  initializers: GraphParts['initializers'] = [],
+): GraphParts => ({
   nodes,
   inputs: [],
   outputs: [{ name: output }],
   initializers,
 })
-const either = (then_branch: GraphParts, else_branch: GraphParts, output = 'y') => node('If', ['c'], [output], { then_branch, else_branch })
+const either = (then_branch: GraphParts, else_branch: GraphParts, output = 'y') =>
+  node('If', ['c'], [output], { then_branch, else_branch })
 
 const x = random.floats(6)
 const condition = (value: number) => ({ data: Uint8Array.of(value), shape: [] })
@@ -23,7 +40,10 @@ const condition = (value: number) => ({ data: Uint8Array.of(value), shape: [] })
 /** ONNX Runtime's answer. */
 async function referee(bytes: Uint8Array, shape: number[], c?: number): Promise<number[]> {
   const session = await InferenceSession.create(bytes, { graphOptimizationLevel: 'disabled' })
-  const { y } = await session.run({ x: new Tensor('float32', x, shape), ...(c !== undefined && { c: new Tensor('bool', Uint8Array.of(c), []) }) })
+  const { y } = await session.run({
+    x: new Tensor('float32', x, shape),
+    ...(c !== undefined && { c: new Tensor('bool', Uint8Array.of(c), []) }),
+  })
   await session.release()
   return Array.from(y!.data as Float32Array)
 }
@@ -38,8 +58,15 @@ describe('graphs inside of nodes', () => {
     engine.dispose()
   })
 
-  /** Three runs, of which the second is recorded and the third a replay, and then one of the other branch: all as the referee's. */
-  async function expectAnswers(parts: ModelParts, shape: number[], conditions: readonly (number | undefined)[] = [undefined]) {
+  /**
+   * Three runs, of which the second is recorded and the third a replay, and then one of the other branch: all
+   * as the referee's.
+   */
+  async function expectAnswers(
+    parts: ModelParts,
+    shape: number[],
+    conditions: readonly (number | undefined)[] = [undefined],
+  ) {
     const bytes = writeModel(parts)
     using model = await loadModel(engine, bytes)
     for (const c of conditions) {
@@ -63,18 +90,33 @@ describe('graphs inside of nodes', () => {
     const weights = ['w1', 'r1', 'w2', 'r2'].map((name) => constant(name, 1, gates * 2, 2))
     const layer = (i: number) => node(op, ['x', `w${i}`, `r${i}`], ['', `h${i}`], { hidden_size: 2 })
     const nodes = [layer(1), layer(2), node('Concat', ['h1', 'h2'], ['y'], { axis: 2 })]
-    await expectAnswers({ nodes, inputs: [{ name: 'x', shape: [3, 1, 2] }], outputs: [{ name: 'y' }], initializers: weights }, [3, 1, 2])
+    await expectAnswers(
+      { nodes, inputs: [{ name: 'x', shape: [3, 1, 2] }], outputs: [{ name: 'y' }], initializers: weights },
+      [3, 1, 2],
+    )
   })
 
   it('keeps what belongs to branches apart that use equal names', async () => {
-    const branch = () => graph([node('LSTM', ['x', 'w', 'r'], ['s', 'h'], { hidden_size: 2 })], 'h', [constant('w', 1, 8, 2), constant('r', 1, 8, 2)])
-    const inputs = [{ name: 'x', shape: [3, 1, 2] }, { name: 'c', type: 'bool', shape: [] }] as const // biome-ignore format: one line
-    await expectAnswers({ nodes: [either(branch(), branch())], inputs, outputs: [{ name: 'y' }] }, [3, 1, 2], [1, 0, 1])
+    const branch = () =>
+      graph([node('LSTM', ['x', 'w', 'r'], ['s', 'h'], { hidden_size: 2 })], 'h', [
+        constant('w', 1, 8, 2),
+        constant('r', 1, 8, 2),
+      ])
+    const inputs = [
+      { name: 'x', shape: [3, 1, 2] },
+      { name: 'c', type: 'bool', shape: [] },
+    ] as const
+    await expectAnswers(
+      { nodes: [either(branch(), branch())], inputs, outputs: [{ name: 'y' }] },
+      [3, 1, 2],
+      [1, 0, 1],
+    )
   })
 
   it('replays a branch that shapes decide, with constants of all kinds', async () => {
     const lstm = node('LSTM', ['x', 'w', 'r'], ['', 't'], { hidden_size: 2 })
-    const made = (name: string, ...shape: number[]) => node('Constant', [], [name], { value: constant(name, ...shape) })
+    const made = (name: string, ...shape: number[]) =>
+      node('Constant', [], [name], { value: constant(name, ...shape) })
     const variants: [GraphParts, ModelParts['initializers']?][] = [
       [graph([lstm], 't', [constant('w', 1, 8, 2), constant('r', 1, 8, 2)])],
       [graph([made('w', 1, 8, 2), made('r', 1, 8, 2), lstm], 't')],
@@ -86,53 +128,144 @@ describe('graphs inside of nodes', () => {
     const one = { name: 'one', shape: [1], data: BigInt64Array.of(1n) }
     for (const [then, around = []] of variants) {
       const decide = [node('Shape', ['x'], ['s'], { start: 1, end: 2 }), node('Equal', ['s', 'one'], ['c'])]
-      const nodes = [...decide, either(then, graph([node('Neg', ['x'], ['e'])], 'e'), 'i'), node('Neg', ['i'], ['y'])]
-      await expectAnswers({ nodes, inputs: [{ name: 'x', shape: ['n', 1, 2] }], outputs: [{ name: 'y' }], initializers: [one, ...around] }, [3, 1, 2])
+      const nodes = [
+        ...decide,
+        either(then, graph([node('Neg', ['x'], ['e'])], 'e'), 'i'),
+        node('Neg', ['i'], ['y']),
+      ]
+      await expectAnswers(
+        {
+          nodes,
+          inputs: [{ name: 'x', shape: ['n', 1, 2] }],
+          outputs: [{ name: 'y' }],
+          initializers: [one, ...around],
+        },
+        [3, 1, 2],
+      )
     }
   })
 
   it('lets them use names that are made around them, as ONNX Runtime does', async () => {
-    const inputs = [{ name: 'x', shape: [6] }, { name: 'c', type: 'bool', shape: [] }] as const // biome-ignore format: one line
+    const inputs = [
+      { name: 'x', shape: [6] },
+      { name: 'c', type: 'bool', shape: [] },
+    ] as const
     const neg = (from: string, to: string) => node('Neg', [from], [to])
     const other = graph([node('Abs', ['x'], ['e'])], 'e')
     const outputs = [{ name: 'y' }]
-    const later = [either(graph([neg('x', 'a')], 'a'), other, 'i'), node('Abs', ['x'], ['a']), node('Add', ['a', 'i'], ['y'])]
+    const later = [
+      either(graph([neg('x', 'a')], 'a'), other, 'i'),
+      node('Abs', ['x'], ['a']),
+      node('Add', ['a', 'i'], ['y']),
+    ]
     await expectAnswers({ nodes: later, inputs, outputs }, [6], [1, 0])
-    await expectAnswers({ nodes: [either(graph([neg('x', 'y')], 'y'), graph([node('Abs', ['x'], ['y'])], 'y'))], inputs, outputs }, [6], [1, 0])
+    await expectAnswers(
+      {
+        nodes: [either(graph([neg('x', 'y')], 'y'), graph([node('Abs', ['x'], ['y'])], 'y'))],
+        inputs,
+        outputs,
+      },
+      [6],
+      [1, 0],
+    )
     const own = graph([node('Add', ['x', 'w'], ['t'])], 't', [constant('w', 6)])
-    await expectAnswers({ nodes: [either(own, other, 'i'), node('Add', ['i', 'w'], ['y'])], inputs, outputs, initializers: [constant('w', 6)] }, [6], [1, 0])
+    await expectAnswers(
+      {
+        nodes: [either(own, other, 'i'), node('Add', ['i', 'w'], ['y'])],
+        inputs,
+        outputs,
+        initializers: [constant('w', 6)],
+      },
+      [6],
+      [1, 0],
+    )
   })
 
   it('refuses a name that could mean two values', async () => {
-    const inputs = [{ name: 'x', shape: [6] }, { name: 'c', type: 'bool', shape: [] }] as const // biome-ignore format: one line
-    const both = graph([node('Neg', ['a'], ['b']), node('Neg', ['x'], ['a']), node('Add', ['a', 'b'], ['t'])], 't')
+    const inputs = [
+      { name: 'x', shape: [6] },
+      { name: 'c', type: 'bool', shape: [] },
+    ] as const
+    const both = graph(
+      [node('Neg', ['a'], ['b']), node('Neg', ['x'], ['a']), node('Add', ['a', 'b'], ['t'])],
+      't',
+    )
     const nodes = [node('Abs', ['x'], ['a']), either(both, graph([node('Abs', ['x'], ['e'])], 'e'))]
-    await expect(loadModel(engine, writeModel({ nodes, inputs, outputs: [{ name: 'y' }] }))).rejects.toThrow(/value "a" must be made once/)
-    const twice = { nodes: [node('Neg', ['x'], ['y'])], inputs: [inputs[0], inputs[0]], outputs: [{ name: 'y' }] }
+    await expect(loadModel(engine, writeModel({ nodes, inputs, outputs: [{ name: 'y' }] }))).rejects.toThrow(
+      /value "a" must be made once/,
+    )
+    const twice = {
+      nodes: [node('Neg', ['x'], ['y'])],
+      inputs: [inputs[0], inputs[0]],
+      outputs: [{ name: 'y' }],
+    }
     await expect(loadModel(engine, writeModel(twice))).rejects.toThrow(/input "x" must be named once/)
   })
 
   it('gives a value out twice', async () => {
-    const branch = (op: string): GraphParts => ({ ...graph([node(op, ['x'], ['t'])], 't'), outputs: [{ name: 't' }, { name: 't' }] })
-    const nodes = [node('If', ['c'], ['p', 'q'], { then_branch: branch('Neg'), else_branch: branch('Abs') }), node('Add', ['p', 'q'], ['y'])]
-    const inputs = [{ name: 'x', shape: [6] }, { name: 'c', type: 'bool', shape: [] }] as const // biome-ignore format: one line
+    const branch = (op: string): GraphParts => ({
+      ...graph([node(op, ['x'], ['t'])], 't'),
+      outputs: [{ name: 't' }, { name: 't' }],
+    })
+    const nodes = [
+      node('If', ['c'], ['p', 'q'], { then_branch: branch('Neg'), else_branch: branch('Abs') }),
+      node('Add', ['p', 'q'], ['y']),
+    ]
+    const inputs = [
+      { name: 'x', shape: [6] },
+      { name: 'c', type: 'bool', shape: [] },
+    ] as const
     using model = await loadModel(engine, writeModel({ nodes, inputs, outputs: [{ name: 'y' }] }))
-    for (let run = 0; run < 3; run++) expect(model.run({ x, c: condition(1) }).y!.toArray()).toEqual(x.map((v) => -2 * v))
+    for (let run = 0; run < 3; run++)
+      expect(model.run({ x, c: condition(1) }).y!.toArray()).toEqual(x.map((v) => -2 * v))
   })
 
   it('keeps forms of one constant apart that several nodes read differently', async () => {
     // [oc, ic, kd, kh, kw] of a Conv and [ic, oc, kd, kh, kw] of a ConvTranspose: tied weights.
     const w = constant('w', 2, 2, 2, 1, 1)
     const conv = [node('Conv', ['x', 'w'], ['a']), node('ConvTranspose', ['a', 'w'], ['y'])]
-    await expectAnswers({ nodes: conv, inputs: [{ name: 'x', shape: [1, 2, 3, 1, 1] }], outputs: [{ name: 'y' }], initializers: [w] }, [1, 2, 3, 1, 1])
-    const grouped = [node('ConvTranspose', ['x', 'w'], ['a']), node('ConvTranspose', ['x', 'w'], ['b'], { group: 2 }), node('Concat', ['a', 'b'], ['y'], { axis: 1 })] // biome-ignore format: one line
-    await expectAnswers({ nodes: grouped, inputs: [{ name: 'x', shape: [1, 2, 3, 1, 1] }], outputs: [{ name: 'y' }], initializers: [w] }, [1, 2, 3, 1, 1])
+    await expectAnswers(
+      {
+        nodes: conv,
+        inputs: [{ name: 'x', shape: [1, 2, 3, 1, 1] }],
+        outputs: [{ name: 'y' }],
+        initializers: [w],
+      },
+      [1, 2, 3, 1, 1],
+    )
+    const grouped = [
+      node('ConvTranspose', ['x', 'w'], ['a']),
+      node('ConvTranspose', ['x', 'w'], ['b'], { group: 2 }),
+      node('Concat', ['a', 'b'], ['y'], { axis: 1 }),
+    ]
+    await expectAnswers(
+      {
+        nodes: grouped,
+        inputs: [{ name: 'x', shape: [1, 2, 3, 1, 1] }],
+        outputs: [{ name: 'y' }],
+        initializers: [w],
+      },
+      [1, 2, 3, 1, 1],
+    )
   })
 
   it('keeps the tables of runs with taps no longer than those taps', async () => {
-    const nodes = [node('LSTM', ['x', 'w', 'r'], ['', 'h'], { hidden_size: 2 }), node('Relu', ['h'], ['a']), node('Sigmoid', ['a'], ['s']), node('Mul', ['a', 's'], ['y'])] // biome-ignore format: one line
+    const nodes = [
+      node('LSTM', ['x', 'w', 'r'], ['', 'h'], { hidden_size: 2 }),
+      node('Relu', ['h'], ['a']),
+      node('Sigmoid', ['a'], ['s']),
+      node('Mul', ['a', 's'], ['y']),
+    ]
     const initializers = [constant('w', 1, 8, 2), constant('r', 1, 8, 2)]
-    using model = await loadModel(engine, writeModel({ nodes, inputs: [{ name: 'x', shape: [3, 1, 2] }], outputs: [{ name: 'y' }], initializers }))
+    using model = await loadModel(
+      engine,
+      writeModel({
+        nodes,
+        inputs: [{ name: 'x', shape: [3, 1, 2] }],
+        outputs: [{ name: 'y' }],
+        initializers,
+      }),
+    )
     model.run({ x })
     model.run({ x }, { taps: ['s'] })
     const { tensors } = engine.memory()

@@ -1,18 +1,32 @@
 /** What a file says by itself, without an engine. */
 import { expect, it } from 'vitest'
 import { FilterbankError } from '../../src/index.js'
+import { writeModel } from '../../src/onnx/file/write.js'
 import { inspectModel } from '../../src/onnx/index.js'
-import { writeModel } from '../../src/onnx/write.js'
 
-const zeros = (name: string, ...shape: number[]) => ({ name, shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) })
-const bytes = (name: string, ...shape: number[]) => ({ name, shape, data: new Uint8Array(shape.reduce((a, b) => a * b, 1)) })
+const zeros = (name: string, ...shape: number[]) => ({
+  name,
+  shape,
+  data: new Float32Array(shape.reduce((a, b) => a * b, 1)),
+})
+const bytes = (name: string, ...shape: number[]) => ({
+  name,
+  shape,
+  data: new Uint8Array(shape.reduce((a, b) => a * b, 1)),
+})
 
 it('tells inputs, outputs, layers with their costs, and what filterbank lacks', async () => {
   const { opset, producer, inputs, outputs, layers, unsupported } = await inspectModel(
     writeModel({
       opset: 17,
       nodes: [
-        { op: 'Conv', inputs: ['x', 'w', 'b'], outputs: ['features'], name: 'first', attributes: { kernel_shape: [3, 3] } },
+        {
+          op: 'Conv',
+          inputs: ['x', 'w', 'b'],
+          outputs: ['features'],
+          name: 'first',
+          attributes: { kernel_shape: [3, 3] },
+        },
         { op: 'Wavelet', inputs: ['features'], outputs: ['coarse', ''], name: 'strange' },
         { op: 'Wavelet', inputs: ['features'], outputs: ['fine'] },
         { op: 'Gemm', inputs: ['row', 'g'], outputs: ['column'], attributes: { transA: 1 } },
@@ -23,7 +37,11 @@ it('tells inputs, outputs, layers with their costs, and what filterbank lacks', 
         { name: 'any', shape: ['n', null] },
         { name: 'unknown', type: 'int64' },
       ],
-      outputs: [{ name: 'features', shape: [1, 4, 8, 6] }, { name: 'coarse' }, { name: 'column', shape: [2, 7] }],
+      outputs: [
+        { name: 'features', shape: [1, 4, 8, 6] },
+        { name: 'coarse' },
+        { name: 'column', shape: [2, 7] },
+      ],
       initializers: [zeros('w', 4, 3, 3, 3), zeros('b', 4), zeros('g', 5, 7)],
     }),
   )
@@ -38,7 +56,9 @@ it('tells inputs, outputs, layers with their costs, and what filterbank lacks', 
   expect(unsupported).toEqual([{ op: 'Wavelet', nodes: ['strange', 'fine'] }])
   const byOp = (op: string) => layers.filter((layer) => layer.op === op)
   // 4 x 8 x 6 outputs, each the sum of 27 products.
-  expect(byOp('Conv')).toMatchObject([{ name: 'first', outputs: ['features'], shape: [1, 4, 8, 6], parameters: 112, multiplyAdds: 192 * 27 }])
+  expect(byOp('Conv')).toMatchObject([
+    { name: 'first', outputs: ['features'], shape: [1, 4, 8, 6], parameters: 112, multiplyAdds: 192 * 27 },
+  ])
   expect(byOp('Gemm')).toMatchObject([{ shape: [2, 7], parameters: 35, multiplyAdds: 14 * 5 }])
   expect(byOp('Wavelet')).toMatchObject([
     { outputs: ['coarse'], shape: undefined, parameters: 0 },
@@ -56,7 +76,10 @@ it('counts the products of whole numbers too', async () => {
         { op: 'QLinearMatMul', inputs: ['a', ...scale, 'm', ...scale, ...scale], outputs: ['p'] },
         { op: 'MatMulInteger', inputs: ['a', 'm'], outputs: ['q'] },
       ],
-      inputs: [{ name: 'x', type: 'uint8', shape: [1, 2, 5, 5] }, { name: 'a', type: 'uint8', shape: [3, 4] }], // biome-ignore format: one line
+      inputs: [
+        { name: 'x', type: 'uint8', shape: [1, 2, 5, 5] },
+        { name: 'a', type: 'uint8', shape: [3, 4] },
+      ],
       outputs: [
         { name: 'y', type: 'uint8', shape: [1, 6, 4, 4] },
         { name: 'p', type: 'uint8', shape: [3, 7] },

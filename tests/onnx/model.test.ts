@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
+import { type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel, type ModelInput, type ModelSource } from '../../src/onnx/index.js'
-import { type NodeParts, writeModel } from '../../src/onnx/write.js'
 import { oneNode } from '../support/onnx.js'
 import { Random } from '../support/random.js'
 
@@ -45,7 +45,8 @@ describe('a model', () => {
     engine.dispose()
   })
   const image = (n: number) => ({ data: random.floats(n * 192), shape: [n, 3, 8, 8] })
-  const node = (op: string, attributes: NodeParts['attributes'] = {}, inputs = ['x']) => oneNode(op, inputs, [...inputs.map(() => 4), 4], attributes)
+  const node = (op: string, attributes: NodeParts['attributes'] = {}, inputs = ['x']) =>
+    oneNode(op, inputs, [...inputs.map(() => 4), 4], attributes)
 
   it('tells its inputs and outputs', async () => {
     using model = await loadModel(engine, network())
@@ -67,10 +68,15 @@ describe('a model', () => {
       expect(engine.memory()).toEqual(recorded)
     }
     // Each image by itself is what it is in a batch.
-    const halves = [0, 1].map((i) => model.run({ x: { data: batches[1]!.data.slice(i * 192, (i + 1) * 192), shape: [1, 3, 8, 8] } })['y']!.toArray())
+    const halves = [0, 1].map((i) =>
+      model
+        .run({ x: { data: batches[1]!.data.slice(i * 192, (i + 1) * 192), shape: [1, 3, 8, 8] } })
+        ['y']!.toArray(),
+    )
     // But for the order of its sums: a single row is summed in four parts. 80 products each.
     const each = halves.flatMap((half) => [...(half as Float32Array)])
-    for (const [i, v] of each.entries()) expect(Math.abs(v - (first[1] as Float32Array)[i]!)).toBeLessThan(80 * 2 ** -23 * 80)
+    for (const [i, v] of each.entries())
+      expect(Math.abs(v - (first[1] as Float32Array)[i]!)).toBeLessThan(80 * 2 ** -23 * 80)
   })
 
   it('takes tensors, and gives inner values on request', async () => {
@@ -90,13 +96,18 @@ describe('a model', () => {
     const inputs = [image(1), image(1), image(2)]
     const wanted = inputs.map((x) => model.run({ x })['y']!.toArray())
     const done: number[] = []
-    const runs = inputs.map((x) => model.runAsync({ x }, { onProgress: (progress) => done.push(progress.done) }))
+    const runs = inputs.map((x) =>
+      model.runAsync({ x }, { onProgress: (progress) => done.push(progress.done) }),
+    )
     // A run at once, in between, is right too.
     expect(model.run({ x: inputs[2]! })['y']!.toArray()).toEqual(wanted[2])
     expect((await Promise.all(runs)).map((outputs) => outputs['y']!.toArray())).toEqual(wanted)
     expect(done.slice(0, 3)).toEqual([1, 2, 3])
     const control = new AbortController()
-    const stopped = model.runAsync({ x: inputs[0]! }, { signal: control.signal, onProgress: () => control.abort(new Error('enough')) })
+    const stopped = model.runAsync(
+      { x: inputs[0]! },
+      { signal: control.signal, onProgress: () => control.abort(new Error('enough')) },
+    )
     await expect(stopped).rejects.toThrow('enough')
     expect((await model.runAsync({ x: inputs[0]! }))['y']!.toArray()).toEqual(wanted[0])
   })
@@ -105,7 +116,8 @@ describe('a model', () => {
     using model = await loadModel(engine, network())
     const x = image(1)
     const wanted = engine.scope(() => model.run({ x })['y']!.toArray())
-    for (let round = 0; round < 3; round++) expect(engine.scope(() => model.run({ x })['y']!.toArray())).toEqual(wanted)
+    for (let round = 0; round < 3; round++)
+      expect(engine.scope(() => model.run({ x })['y']!.toArray())).toEqual(wanted)
   })
 
   it('tells what its nodes make and cost', async () => {
@@ -122,8 +134,18 @@ describe('a model', () => {
     for (const round of [1, 2, 3]) {
       model.run({ x: image(2) })
       const { 'Conv Relu': Conv, MaxPool, Reshape, MatMul } = lines()
-      expect(Conv).toMatchObject({ shape: [2, 5, 8, 8], parameters: 140, multiplyAdds: 2 * 5 * 64 * 27, algorithm: 'grouped' })
-      expect(MaxPool).toMatchObject({ shape: [2, 5, 4, 4], parameters: 0, multiplyAdds: 0, algorithm: undefined })
+      expect(Conv).toMatchObject({
+        shape: [2, 5, 8, 8],
+        parameters: 140,
+        multiplyAdds: 2 * 5 * 64 * 27,
+        algorithm: 'grouped',
+      })
+      expect(MaxPool).toMatchObject({
+        shape: [2, 5, 4, 4],
+        parameters: 0,
+        multiplyAdds: 0,
+        algorithm: undefined,
+      })
       expect(Reshape).toMatchObject({ shape: [2, 80], parameters: 0 })
       expect(MatMul).toMatchObject({ shape: [2, 4], parameters: 320, multiplyAdds: 2 * 80 * 4 })
       if (round > 1) expect(Conv!.kernels).toContain('grouped')
@@ -146,7 +168,10 @@ describe('a model', () => {
   it('turns constant weights once, and replays', async () => {
     const initializers = [{ name: 'w', shape: [3, 4], data: random.floats(12) }]
     const nodes: NodeParts[] = [{ op: 'Gemm', inputs: ['x', 'w'], outputs: ['y'], attributes: { transB: 1 } }]
-    using model = await loadModel(engine, writeModel({ nodes, inputs: [{ name: 'x', shape: [2, 4] }], outputs: [{ name: 'y' }], initializers }))
+    using model = await loadModel(
+      engine,
+      writeModel({ nodes, inputs: [{ name: 'x', shape: [2, 4] }], outputs: [{ name: 'y' }], initializers }),
+    )
     const x = random.floats(8)
     const wanted = model.run({ x })['y']!.toArray()
     expect(model.run({ x })['y']!.toArray()).toEqual(wanted)
@@ -162,7 +187,15 @@ describe('a model', () => {
     ]
     const initializers = [{ name: 'w', shape: [64, 64, 3, 3], data: w }]
     const model = (count: number) =>
-      loadModel(engine, writeModel({ nodes: nodes.slice(0, count), inputs: [{ name: 'x', shape: [1, 64, 6, 6] }], outputs: nodes.slice(0, count).map(({ outputs }) => ({ name: outputs[0]! })), initializers })) // biome-ignore format: one line
+      loadModel(
+        engine,
+        writeModel({
+          nodes: nodes.slice(0, count),
+          inputs: [{ name: 'x', shape: [1, 64, 6, 6] }],
+          outputs: nodes.slice(0, count).map(({ outputs }) => ({ name: outputs[0]! })),
+          initializers,
+        }),
+      )
     const x = random.floats(64 * 36)
     const before = engine.memory().live
     using one = await model(1)
@@ -182,16 +215,73 @@ describe('a model', () => {
   it('counts multiply-adds by definition', async () => {
     const count = async (op: string, shapes: number[][], attributes: NodeParts['attributes'] = {}) => {
       const names = shapes.map((_, i) => `x${i}`)
-      using model = await loadModel(engine, oneNode(op, names, [...shapes.map(({ length }) => length), 4], attributes))
-      model.run(Object.fromEntries(shapes.map((shape, i) => [names[i]!, { data: new Float32Array(shape.reduce((a, b) => a * b)), shape }])))
+      using model = await loadModel(
+        engine,
+        oneNode(op, names, [...shapes.map(({ length }) => length), 4], attributes),
+      )
+      model.run(
+        Object.fromEntries(
+          shapes.map((shape, i) => [
+            names[i]!,
+            { data: new Float32Array(shape.reduce((a, b) => a * b)), shape },
+          ]),
+        ),
+      )
       return model.summary()[0]!.multiplyAdds
     }
-    expect(await count('Conv', [[1, 8, 9, 9], [8, 2, 3, 3]], { group: 4, strides: [2, 2] })).toBe(8 * 16 * 2 * 9) // biome-ignore format: one line
-    expect(await count('ConvTranspose', [[1, 8, 5, 5], [8, 3, 4, 4]], { strides: [2, 2] })).toBe(8 * 25 * 3 * 16) // biome-ignore format: one line
-    expect(await count('Gemm', [[7, 5], [7, 3]], { transA: 1 })).toBe(5 * 7 * 3) // biome-ignore format: one line
-    expect(await count('MatMul', [[2, 3, 4], [4, 5]])).toBe(2 * 3 * 4 * 5) // biome-ignore format: one line
-    expect(await count('LSTM', [[6, 2, 3], [1, 16, 3], [1, 16, 4]], { hidden_size: 4 })).toBe(6 * 2 * 16 * 7) // biome-ignore format: one line
-    expect(await count('Add', [[2, 3], [2, 3]])).toBe(0) // biome-ignore format: one line
+    expect(
+      await count(
+        'Conv',
+        [
+          [1, 8, 9, 9],
+          [8, 2, 3, 3],
+        ],
+        { group: 4, strides: [2, 2] },
+      ),
+    ).toBe(8 * 16 * 2 * 9)
+    expect(
+      await count(
+        'ConvTranspose',
+        [
+          [1, 8, 5, 5],
+          [8, 3, 4, 4],
+        ],
+        { strides: [2, 2] },
+      ),
+    ).toBe(8 * 25 * 3 * 16)
+    expect(
+      await count(
+        'Gemm',
+        [
+          [7, 5],
+          [7, 3],
+        ],
+        { transA: 1 },
+      ),
+    ).toBe(5 * 7 * 3)
+    expect(
+      await count('MatMul', [
+        [2, 3, 4],
+        [4, 5],
+      ]),
+    ).toBe(2 * 3 * 4 * 5)
+    expect(
+      await count(
+        'LSTM',
+        [
+          [6, 2, 3],
+          [1, 16, 3],
+          [1, 16, 4],
+        ],
+        { hidden_size: 4 },
+      ),
+    ).toBe(6 * 2 * 16 * 7)
+    expect(
+      await count('Add', [
+        [2, 3],
+        [2, 3],
+      ]),
+    ).toBe(0)
   })
 
   it('gives all memory back', async () => {
@@ -214,7 +304,13 @@ describe('a model', () => {
       const shared = new SharedArrayBuffer(bytes.length)
       new Uint8Array(shared).set(bytes)
       const seen: number[] = []
-      for (const source of [path, pathToFileURL(path), new Response(bytes as Uint8Array<ArrayBuffer>), shared, bytes]) {
+      for (const source of [
+        path,
+        pathToFileURL(path),
+        new Response(bytes as Uint8Array<ArrayBuffer>),
+        shared,
+        bytes,
+      ]) {
         using model = await loadModel(engine, source, { onProgress: ({ loaded }) => seen.push(loaded) })
         expect(model.run({ x: image(1) })['y']!.shape).toEqual([1, 4])
       }
@@ -240,7 +336,8 @@ describe('a model', () => {
       const bytes = network()
       await loading(new Uint8Array(0), /whole ONNX file/)
       await loading(new TextEncoder().encode('<!DOCTYPE html><title>not found</title>'), /whole ONNX file/)
-      for (let length = 0; length < bytes.length; length += 7) await loading(bytes.slice(0, length), 'loadModel')
+      for (let length = 0; length < bytes.length; length += 7)
+        await loading(bytes.slice(0, length), 'loadModel')
       await loading('/nowhere/model.onnx', /nowhere/)
       await loading(new Response('gone', { status: 404 }), /404/)
       await loading(7 as unknown as Uint8Array, /bytes, a Response, a URL or a path/)
@@ -276,7 +373,8 @@ describe('a model', () => {
     })
 
     it('about graphs that go in circles or hang in the air', async () => {
-      const graph = (nodes: NodeParts[]) => writeModel({ nodes, inputs: [{ name: 'x', shape: [1] }], outputs: [{ name: 'y' }] })
+      const graph = (nodes: NodeParts[]) =>
+        writeModel({ nodes, inputs: [{ name: 'x', shape: [1] }], outputs: [{ name: 'y' }] })
       await loading(
         graph([
           { op: 'Add', inputs: ['x', 'y'], outputs: ['a'] },
@@ -290,7 +388,9 @@ describe('a model', () => {
     })
 
     it('about a load that is stopped, which may be tried again', async () => {
-      await expect(loadModel(engine, network(), { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough')
+      await expect(
+        loadModel(engine, network(), { signal: AbortSignal.abort(new Error('enough')) }),
+      ).rejects.toThrow('enough')
       using model = await loadModel(engine, network())
       expect(model.inputs.length).toBe(1)
       await expect(loadModel(engine, network(), { dimensions: { batch: 1 } })).rejects.toThrow(/of "n"/)
@@ -310,7 +410,10 @@ describe('a model', () => {
       running({ x, z: x }, /names "x", got "z"/)
       running({ x: x.data }, /\{ data, shape \}/)
       running({ x: { data: x.data, shape: [1, 3, 8, 9] } }, /216 elements/)
-      running({ x: { data: x.data, shape: [1, 8, 8, 3] } }, /float32 \[n, 3, 8, 8\] with n = 1, got float32 \[1, 8, 8, 3\]/)
+      running(
+        { x: { data: x.data, shape: [1, 8, 8, 3] } },
+        /float32 \[n, 3, 8, 8\] with n = 1, got float32 \[1, 8, 8, 3\]/,
+      )
       running({ x: { data: new Int32Array(192), shape: x.shape } }, /Float32Array, got Int32Array/)
       running({ x: { data: x.data, shape: [-1] } }, /integers of at least 0/)
       expect(() => model.run(null as never)).toThrow(/object of inputs/)
@@ -319,7 +422,9 @@ describe('a model', () => {
     it('about a node that cannot do what it is asked, by its name', async () => {
       using model = await loadModel(engine, node('Conv', {}, ['x', 'w']))
       const before = engine.memory()
-      expect(() => model.run({ x: image(1), w: { data: new Float32Array(36), shape: [1, 4, 3, 3] } })).toThrow(/Conv "y": conv2d: .*got 4/)
+      expect(() =>
+        model.run({ x: image(1), w: { data: new Float32Array(36), shape: [1, 4, 3, 3] } }),
+      ).toThrow(/Conv "y": conv2d: .*got 4/)
       expect(engine.memory()).toEqual({ ...before, peak: engine.memory().peak })
     })
   })

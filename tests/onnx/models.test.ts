@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
+import { readTensor } from '../../src/onnx/file/schema.js'
+import { decodeTensor, type HostTensor, toUser } from '../../src/onnx/file/types.js'
 import { loadModel } from '../../src/onnx/index.js'
-import { readTensor } from '../../src/onnx/schema.js'
-import { decodeTensor, type HostTensor, toUser } from '../../src/onnx/types.js'
 import { expectTensor } from '../support/onnx.js'
 import { shared } from '../support/outside.js'
 import { readTar } from '../support/tar.js'
@@ -39,7 +39,12 @@ describe.skipIf(!LIGHT)(`architectures with constant weights, from ${LIGHT ?? 'n
       const data = Float32Array.from({ length: size }, (_, i) => i / size)
       for (let round = 0; round < 2; round++) {
         const outputs = model.run({ [name]: { data, shape: lengths } })
-        expectTensor(outputs[model.outputs[0]!.name]!, wanted, path.includes('densenet') ? 2e-3 : 1e-3, `run ${round}`)
+        expectTensor(
+          outputs[model.outputs[0]!.name]!,
+          wanted,
+          path.includes('densenet') ? 2e-3 : 1e-3,
+          `run ${round}`,
+        )
       }
     })
   }
@@ -56,14 +61,22 @@ describe.skipIf(!MODELS)(`published networks, from ${MODELS ?? 'nowhere'}`, () =
         const inputs = Object.fromEntries(model.inputs.map((port, i) => [port.name, given(read('input', i))]))
         for (let round = 0; round < 2; round++) {
           const outputs = model.run(inputs)
-          for (const [i, port] of model.outputs.entries()) expectClose(outputs[port.name]!.toArray() as Float32Array, read('output', i), `${set}, ${port.name}`)
+          for (const [i, port] of model.outputs.entries())
+            expectClose(
+              outputs[port.name]!.toArray() as Float32Array,
+              read('output', i),
+              `${set}, ${port.name}`,
+            )
         }
       }
     })
   }
 })
 
-/** Sums of many products differ by what they are rounded from: each number within 1e-3 of itself and of the largest / 1000. */
+/**
+ * Sums of many products differ by what they are rounded from: each number within 1e-3 of itself and of the
+ * largest / 1000.
+ */
 function expectClose(actual: Float32Array, wanted: HostTensor, about: string): void {
   const numbers = wanted.data as Float32Array
   expect(actual.length, about).toBe(numbers.length)

@@ -1,13 +1,14 @@
 /**
- * Operators that ONNX Runtime does not referee (tests/referee/operators.test.ts), being too new, too old, or of types that it lacks: small nodes with
- * the answers that the standard's definitions give. A node is a line; each is run on inputs and on constants.
+ * Operators that ONNX Runtime does not referee (tests/referee/operators.test.ts), being too new, too old, or
+ * of types that it lacks: small nodes with the answers that the standard's definitions give. A node is a
+ * line; each is run on inputs and on constants.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
+import { type ElementType, typeOfArray, type UserArray } from '../../src/onnx/file/types.js'
+import { type GraphParts, type NodeParts, type TensorParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel, type ModelOutput } from '../../src/onnx/index.js'
 import { operators } from '../../src/onnx/operators/index.js'
-import { type ElementType, typeOfArray, type UserArray } from '../../src/onnx/types.js'
-import { type GraphParts, type NodeParts, type TensorParts, writeModel } from '../../src/onnx/write.js'
 import { families } from '../referee/problems.js'
 import { errorInUnits } from '../support/functions.js'
 
@@ -19,7 +20,11 @@ interface Line {
   opset?: number
 }
 
-const shaped = (shape: readonly number[], data: UserArray, type?: ElementType): TensorParts => ({ shape, data, ...(type && { type }) })
+const shaped = (shape: readonly number[], data: UserArray, type?: ElementType): TensorParts => ({
+  shape,
+  data,
+  ...(type && { type }),
+})
 const row = (data: UserArray, type?: ElementType): TensorParts => shaped([data.length], data, type)
 const f32 = (...values: number[]): TensorParts => row(Float32Array.from(values))
 const f64 = (...values: number[]): TensorParts => row(Float64Array.from(values))
@@ -36,15 +41,35 @@ const silu = (v: number, alpha = 1) => v * sigmoid(alpha * v)
 const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)
 
 const constants: Line[] = [
-  { op: 'Constant', inputs: [], attributes: { value: reshaped(i32(1, -2), 2, 1) }, outputs: [reshaped(i32(1, -2), 2, 1)] },
+  {
+    op: 'Constant',
+    inputs: [],
+    attributes: { value: reshaped(i32(1, -2), 2, 1) },
+    outputs: [reshaped(i32(1, -2), 2, 1)],
+  },
   { op: 'Constant', inputs: [], attributes: { value_float: { float: 2.5 } }, outputs: [scalar(f32(2.5))] },
   { op: 'Constant', inputs: [], attributes: { value_int: -7 }, outputs: [scalar(i64(-7))] },
-  { op: 'Constant', inputs: [], attributes: { value_floats: { floats: [0.5, -1] } }, outputs: [f32(0.5, -1)] },
+  {
+    op: 'Constant',
+    inputs: [],
+    attributes: { value_floats: { floats: [0.5, -1] } },
+    outputs: [f32(0.5, -1)],
+  },
   { op: 'Constant', inputs: [], attributes: { value_ints: [3, 2, 1] }, outputs: [i64(3, 2, 1)] },
   { op: 'Constant', inputs: [], attributes: { value_string: 'élan' }, outputs: [scalar(texts('élan'))] },
   { op: 'Constant', inputs: [], attributes: { value_strings: ['a', ''] }, outputs: [texts('a', '')] },
-  { op: 'ConstantOfShape', inputs: [i64(2, 1)], attributes: { value: i32(9) }, outputs: [reshaped(i32(9, 9), 2, 1)] },
-  { op: 'EyeLike', inputs: [reshaped(i32(5, 5, 5, 5, 5, 5), 2, 3)], attributes: { k: 1 }, outputs: [reshaped(i32(0, 1, 0, 0, 0, 1), 2, 3)] },
+  {
+    op: 'ConstantOfShape',
+    inputs: [i64(2, 1)],
+    attributes: { value: i32(9) },
+    outputs: [reshaped(i32(9, 9), 2, 1)],
+  },
+  {
+    op: 'EyeLike',
+    inputs: [reshaped(i32(5, 5, 5, 5, 5, 5), 2, 3)],
+    attributes: { k: 1 },
+    outputs: [reshaped(i32(0, 1, 0, 0, 0, 1), 2, 3)],
+  },
 ]
 
 /** 2 x 3: [[1, 2, 3], [4, 5, 6]]. */
@@ -63,11 +88,26 @@ const movement: Line[] = [
     attributes: { batch_dims: 1 },
     outputs: [reshaped(f32(3, 4, 5, 6), 2, 2)],
   },
-  { op: 'GatherElements', inputs: [matrix, reshaped(i64(-1, 0), 2, 1)], attributes: { axis: 1 }, outputs: [reshaped(f32(3, 4), 2, 1)] },
+  {
+    op: 'GatherElements',
+    inputs: [matrix, reshaped(i64(-1, 0), 2, 1)],
+    attributes: { axis: 1 },
+    outputs: [reshaped(f32(3, 4), 2, 1)],
+  },
   { op: 'Gather', inputs: [texts('a', 'b', 'c'), i64(2, -3)], outputs: [texts('c', 'a')] },
-  { op: 'Compress', inputs: [matrix, bool(0, 0, 0)], attributes: { axis: 1 }, outputs: [shaped([2, 0], new Float32Array(0))] },
+  {
+    op: 'Compress',
+    inputs: [matrix, bool(0, 0, 0)],
+    attributes: { axis: 1 },
+    outputs: [shaped([2, 0], new Float32Array(0))],
+  },
   { op: 'Compress', inputs: [matrix, bool(0, 1, 0, 1)], outputs: [f32(2, 4)] },
-  { op: 'Compress', inputs: [matrix, bool(1, 0, 1)], attributes: { axis: 1 }, outputs: [reshaped(f32(1, 3, 4, 6), 2, 2)] },
+  {
+    op: 'Compress',
+    inputs: [matrix, bool(1, 0, 1)],
+    attributes: { axis: 1 },
+    outputs: [reshaped(f32(1, 3, 4, 6), 2, 2)],
+  },
   {
     op: 'SpaceToDepth',
     inputs: [reshaped(f32(1, 2, 3, 4, 5, 6, 7, 8), 1, 1, 2, 4)],
@@ -76,10 +116,20 @@ const movement: Line[] = [
   },
   // One row of three goes, two columns of zeros come: 0 before and 1 behind of an odd rest.
   { op: 'CenterCropPad', opset: 18, inputs: [matrix, i64(1, 4)], outputs: [reshaped(f32(1, 2, 3, 0), 1, 4)] },
-  { op: 'CenterCropPad', opset: 18, inputs: [matrix, i64(1)], attributes: { axes: [-1] }, outputs: [reshaped(f32(2, 5), 2, 1)] },
+  {
+    op: 'CenterCropPad',
+    opset: 18,
+    inputs: [matrix, i64(1)],
+    attributes: { axes: [-1] },
+    outputs: [reshaped(f32(2, 5), 2, 1)],
+  },
   { op: 'Size', inputs: [matrix], outputs: [scalar(i64(6))] },
   { op: 'Range', inputs: [scalar(i64(5)), scalar(i64(-2)), scalar(i64(-3))], outputs: [i64(5, 2, -1)] },
-  { op: 'Range', inputs: [scalar(f32(0)), scalar(f32(1)), scalar(f32(0.25))], outputs: [f32(0, 0.25, 0.5, 0.75)] },
+  {
+    op: 'Range',
+    inputs: [scalar(f32(0)), scalar(f32(1)), scalar(f32(0.25))],
+    outputs: [f32(0, 0.25, 0.5, 0.75)],
+  },
   { op: 'Range', inputs: [scalar(i64(5)), scalar(i64(5)), scalar(i64(1))], outputs: [i64()] },
   // https://numpy.org: RandomState(0).uniform(size=6) is 0.549, 0.715, 0.603, 0.545, 0.424, 0.646.
   {
@@ -111,9 +161,16 @@ const movement: Line[] = [
     attributes: { scale: { float: 2 }, bias: { floats: [0.5, -1] } },
     outputs: [reshaped(f32(2.5, 4.5, 5, 7), 1, 2, 1, 2)],
   },
-  { op: 'Affine', opset: 6, inputs: [f32(1, -2)], attributes: { alpha: { float: 3 }, beta: { float: 0.5 } }, outputs: [f32(3.5, -5.5)] },
   {
-    // The largest of each window, 9 and 5, whose places count down the columns: column 0 row 1, column 1 row 0.
+    op: 'Affine',
+    opset: 6,
+    inputs: [f32(1, -2)],
+    attributes: { alpha: { float: 3 }, beta: { float: 0.5 } },
+    outputs: [f32(3.5, -5.5)],
+  },
+  {
+    // The largest of each window, 9 and 5, whose places count down the columns: column 0 row 1, column 1 row
+    // 0.
     op: 'MaxPool',
     inputs: [reshaped(f32(1, 5, 2, 9, 3, 4), 1, 1, 2, 3)],
     attributes: { kernel_shape: [2, 2], storage_order: 1 },
@@ -137,7 +194,11 @@ const movement: Line[] = [
 const numbers = [-2.5, -1, 0.25, 3]
 const positive = [0.5, 1, 3, 4]
 const lanes = reshaped(f64(...numbers, ...positive), 2, 4)
-const onDoubles = (op: string, f: (v: number) => number, values = numbers): Line => ({ op, inputs: [f64(...values)], outputs: [f64(...values.map(f))] })
+const onDoubles = (op: string, f: (v: number) => number, values = numbers): Line => ({
+  op,
+  inputs: [f64(...values)],
+  outputs: [f64(...values.map(f))],
+})
 const reduced = (op: string, f: (values: number[]) => number): Line => ({
   op,
   inputs: [lanes, i64(1)],
@@ -188,9 +249,17 @@ const doubles: Line[] = [
   reduced('ReduceL2', (values) => Math.sqrt(sum(values.map((v) => v * v)))),
   reduced('ReduceLogSumExp', (values) => Math.log(sum(values.map(Math.exp)))),
   reduced('ReduceSumSquare', (values) => sum(values.map((v) => v * v))),
-  { ...reduced('ReduceLogSum', sum), inputs: [reshaped(f64(0.25, 0.75, 3, 5), 2, 2), i64(1)], outputs: [f64(0, Math.log(8))] },
+  {
+    ...reduced('ReduceLogSum', sum),
+    inputs: [reshaped(f64(0.25, 0.75, 3, 5), 2, 2), i64(1)],
+    outputs: [f64(0, Math.log(8))],
+  },
   // An infinity is the sum's logarithm, and not NaN.
-  { ...reduced('ReduceLogSumExp', sum), inputs: [reshaped(f64(Infinity, 1, -Infinity, -Infinity), 2, 2), i64(1)], outputs: [f64(Infinity, -Infinity)] },
+  {
+    ...reduced('ReduceLogSumExp', sum),
+    inputs: [reshaped(f64(Infinity, 1, -Infinity, -Infinity), 2, 2), i64(1)],
+    outputs: [f64(Infinity, -Infinity)],
+  },
   ...(['ArgMax', 'ArgMin'] as const).flatMap((op): Line[] =>
     [0, 1].map((last) => ({
       op,
@@ -226,13 +295,34 @@ const doubles: Line[] = [
 const x = [-3, -0.5, 0, 2]
 const booleans: Line[] = [
   { op: 'Swish', opset: 24, inputs: [f32(...x)], outputs: [f32(...x.map((v) => silu(v)))] },
-  { op: 'Swish', opset: 24, inputs: [f32(...x)], attributes: { alpha: { float: 0.5 } }, outputs: [f32(...x.map((v) => silu(v, 0.5)))] },
-  { op: 'SwiGLU', opset: 25, inputs: [f32(...x), f32(1, 2, 3, -4)], outputs: [f32(...x.map((v, i) => silu(v) * [1, 2, 3, -4][i]!))] },
-  { op: 'ThresholdedRelu', inputs: [f32(...x)], attributes: { alpha: { float: -0.6 } }, outputs: [f32(0, -0.5, 0, 2)] },
+  {
+    op: 'Swish',
+    opset: 24,
+    inputs: [f32(...x)],
+    attributes: { alpha: { float: 0.5 } },
+    outputs: [f32(...x.map((v) => silu(v, 0.5)))],
+  },
+  {
+    op: 'SwiGLU',
+    opset: 25,
+    inputs: [f32(...x), f32(1, 2, 3, -4)],
+    outputs: [f32(...x.map((v, i) => silu(v) * [1, 2, 3, -4][i]!))],
+  },
+  {
+    op: 'ThresholdedRelu',
+    inputs: [f32(...x)],
+    attributes: { alpha: { float: -0.6 } },
+    outputs: [f32(0, -0.5, 0, 2)],
+  },
   { op: 'Not', inputs: [bool(1, 0)], outputs: [bool(0, 1)] },
   { op: 'IsNaN', inputs: [f32(1, Number.NaN, Infinity)], outputs: [bool(0, 1, 0)] },
   { op: 'IsInf', inputs: [f32(1, Infinity, -Infinity)], outputs: [bool(0, 1, 1)] },
-  { op: 'IsInf', inputs: [f32(1, Infinity, -Infinity)], attributes: { detect_positive: 0 }, outputs: [bool(0, 0, 1)] },
+  {
+    op: 'IsInf',
+    inputs: [f32(1, Infinity, -Infinity)],
+    attributes: { detect_positive: 0 },
+    outputs: [bool(0, 0, 1)],
+  },
   ...(['And', 'Or', 'Xor'] as const).map(
     (op): Line => ({
       op,
@@ -254,7 +344,12 @@ const booleans: Line[] = [
   ),
 ]
 
-const cast = (from: TensorParts, to: TensorParts, code: number, attributes: NodeParts['attributes'] = {}): Line => ({
+const cast = (
+  from: TensorParts,
+  to: TensorParts,
+  code: number,
+  attributes: NodeParts['attributes'] = {},
+): Line => ({
   op: 'Cast',
   opset: 24,
   inputs: [from],
@@ -262,7 +357,11 @@ const cast = (from: TensorParts, to: TensorParts, code: number, attributes: Node
   outputs: [to],
 })
 const casts: Line[] = [
-  cast(f32(1.5, -0.1, 1e9, Number.NaN, Infinity, -Infinity), texts('1.5', '-0.1', '1000000000', 'NaN', 'INF', '-INF'), 8),
+  cast(
+    f32(1.5, -0.1, 1e9, Number.NaN, Infinity, -Infinity),
+    texts('1.5', '-0.1', '1000000000', 'NaN', 'INF', '-INF'),
+    8,
+  ),
   cast(i32(-7, 0), texts('-7', '0'), 8),
   cast(texts('1.5', '-inf', 'NaN', 'INF', '1e3'), f32(1.5, -Infinity, Number.NaN, Infinity, 1000), 1),
   cast(texts('-7', '12'), i64(-7, 12), 7),
@@ -282,7 +381,11 @@ const casts: Line[] = [
   cast(i32(-1, 5), row(Uint8Array.of(3, 1), 'uint2'), 25),
   cast(f32(1, 3.140625, -Infinity), row(Uint16Array.of(0x3f80, 0x4049, 0xff80), 'bfloat16'), 16),
   // Halfway between two of them: to the even one.
-  cast(f32(1 + 2 ** -8, 1 + 3 * 2 ** -8, Number.NaN), row(Uint16Array.of(0x3f80, 0x3f82, 0x7fc0), 'bfloat16'), 16),
+  cast(
+    f32(1 + 2 ** -8, 1 + 3 * 2 ** -8, Number.NaN),
+    row(Uint16Array.of(0x3f80, 0x3f82, 0x7fc0), 'bfloat16'),
+    16,
+  ),
   cast(row(Uint16Array.of(0x3f80, 0xc000), 'bfloat16'), f32(1, -2), 1),
   { op: 'CastLike', inputs: [f32(1.7, -1.7), i32(0)], outputs: [i32(1, -1)] },
   { op: 'CastLike', inputs: [i32(0, 5), bool(1)], outputs: [bool(0, 1)] },
@@ -291,8 +394,16 @@ const casts: Line[] = [
     inputs: [f32(2, 6.6, -1000, 0.2), scalar(f32(2)), scalar(bits8('float8e4m3fn', 0))],
     outputs: [bits8('float8e4m3fn', 0x38, 0x45, 0xfe, 0x1d)],
   },
-  { op: 'QuantizeLinear', inputs: [f32(3, -100, 5.5), scalar(f32(2)), scalar(row(Int8Array.of(1), 'int4'))], outputs: [row(Int8Array.of(3, -8, 4), 'int4')] },
-  { op: 'DequantizeLinear', inputs: [bits8('float8e4m3fn', 0x38, 0x45, 0xfe), scalar(f32(2))], outputs: [f32(2, 6.5, -896)] },
+  {
+    op: 'QuantizeLinear',
+    inputs: [f32(3, -100, 5.5), scalar(f32(2)), scalar(row(Int8Array.of(1), 'int4'))],
+    outputs: [row(Int8Array.of(3, -8, 4), 'int4')],
+  },
+  {
+    op: 'DequantizeLinear',
+    inputs: [bits8('float8e4m3fn', 0x38, 0x45, 0xfe), scalar(f32(2))],
+    outputs: [f32(2, 6.5, -896)],
+  },
   { op: 'DequantizeLinear', inputs: [i32(7, -1), scalar(f32(0.5)), scalar(i32(3))], outputs: [f32(2, -2)] },
 ]
 
@@ -306,7 +417,14 @@ const learning: Line[] = [
     inputs: [batch, f32(1, 2), f32(0, 10), f32(0, 1), f32(1, 1)],
     attributes: { training_mode: 1, momentum: { float: 0.75 } },
     outputs: [
-      reshaped(f32(...[1, 3, 2, 2, 5, 7, 2, 6].map((v, i) => (i % 4 < 2 ? normal(v, 4, 5) : 2 * normal(v, 3, 3) + 10))), 2, 2, 2),
+      reshaped(
+        f32(
+          ...[1, 3, 2, 2, 5, 7, 2, 6].map((v, i) => (i % 4 < 2 ? normal(v, 4, 5) : 2 * normal(v, 3, 3) + 10)),
+        ),
+        2,
+        2,
+        2,
+      ),
       f32(1, 1.5),
       f32(2, 1.5),
     ],
@@ -329,7 +447,10 @@ const gates: [name: string, f: (v: number) => number, alpha?: number, beta?: num
 ]
 /** Two steps of one unit: f(0.5 x), then f(0.5 x + 0.25 h). */
 const recurrent: Line[] = gates.map(([name, f, alpha, beta]) => {
-  const steps = [1.5, -2].reduce<number[]>((done, v) => done.concat(f(0.5 * v + 0.25 * (done.at(-1) ?? 0))), [])
+  const steps = [1.5, -2].reduce<number[]>(
+    (done, v) => done.concat(f(0.5 * v + 0.25 * (done.at(-1) ?? 0))),
+    [],
+  )
   return {
     op: 'RNN',
     inputs: [reshaped(f32(1.5, -2), 2, 1, 1), reshaped(f32(0.5), 1, 1, 1), reshaped(f32(0.25), 1, 1, 1)],
@@ -368,7 +489,16 @@ const attention: Line[] = [0, 1].map((causal) => {
   }
 })
 
-const lines: Record<string, Line[]> = { constants, movement, doubles, booleans, casts, learning, recurrent, attention }
+const lines: Record<string, Line[]> = {
+  constants,
+  movement,
+  doubles,
+  booleans,
+  casts,
+  learning,
+  recurrent,
+  attention,
+}
 
 describe('a node gives what its definition says', () => {
   let engine: Engine
@@ -380,34 +510,65 @@ describe('a node gives what its definition says', () => {
     engine.dispose()
   })
 
-  const port = (tensor: TensorParts, name: string) => ({ name, type: tensor.type ?? typeOfArray(tensor.data)!, shape: tensor.shape })
+  const port = (tensor: TensorParts, name: string) => ({
+    name,
+    type: tensor.type ?? typeOfArray(tensor.data)!,
+    shape: tensor.shape,
+  })
 
   for (const [family, members] of Object.entries(lines)) {
     for (const [i, { op, opset = 21, attributes, inputs, outputs }] of members.entries()) {
       it(`${family} ${i}: ${op} ${JSON.stringify(attributes ?? {})}`, async () => {
         const named = inputs.flatMap((tensor, k) => (tensor ? [{ ...tensor, name: `x${k}` }] : []))
         const ends = outputs.map((tensor, k) => port(tensor, `y${k}`))
-        const node = { op, inputs: inputs.map((tensor, k) => (tensor ? `x${k}` : '')), outputs: ends.map(({ name }) => name), attributes }
+        const node = {
+          op,
+          inputs: inputs.map((tensor, k) => (tensor ? `x${k}` : '')),
+          outputs: ends.map(({ name }) => name),
+          attributes,
+        }
         const check = (got: Record<string, ModelOutput>, about: string) =>
           outputs.forEach((wanted, k) => {
             const y = got[`y${k}`]!
             expect([y.type, ...y.shape], about).toEqual([port(wanted, '').type, ...wanted.shape])
             expectNumbers(y.data, wanted.data, `${about}: output ${k}`)
           })
-        using onInputs = await loadModel(engine, writeModel({ opset, nodes: [node], inputs: named.map((tensor) => port(tensor, tensor.name)), outputs: ends }))
+        using onInputs = await loadModel(
+          engine,
+          writeModel({
+            opset,
+            nodes: [node],
+            inputs: named.map((tensor) => port(tensor, tensor.name)),
+            outputs: ends,
+          }),
+        )
         const feeds = Object.fromEntries(named.map(({ name, data, shape }) => [name, { data, shape }]))
         // The second run records, the third replays.
         for (let round = 0; round < 3; round++) check(onInputs.run(feeds), `run ${round}`)
-        using onConstants = await loadModel(engine, writeModel({ opset, nodes: [node], inputs: [], outputs: ends, initializers: named }))
+        using onConstants = await loadModel(
+          engine,
+          writeModel({ opset, nodes: [node], inputs: [], outputs: ends, initializers: named }),
+        )
         check(onConstants.run({}), 'of constants')
       })
     }
   }
 
   it('in a graph: which branch, with what stands around it', async () => {
-    const branch = (op: string): GraphParts => ({ nodes: [{ op, inputs: ['x', 'two'], outputs: ['z'] }], inputs: [], outputs: [{ name: 'z' }] })
+    const branch = (op: string): GraphParts => ({
+      nodes: [{ op, inputs: ['x', 'two'], outputs: ['z'] }],
+      inputs: [],
+      outputs: [{ name: 'z' }],
+    })
     const bytes = writeModel({
-      nodes: [{ op: 'If', inputs: ['sure'], outputs: ['y'], attributes: { then_branch: branch('Mul'), else_branch: branch('Add') } }],
+      nodes: [
+        {
+          op: 'If',
+          inputs: ['sure'],
+          outputs: ['y'],
+          attributes: { then_branch: branch('Mul'), else_branch: branch('Add') },
+        },
+      ],
       inputs: [port(bool(1), 'sure'), { name: 'x', shape: [2] }],
       outputs: [{ name: 'y' }],
       initializers: [{ name: 'two', ...scalar(f32(2)) }],
@@ -428,15 +589,31 @@ describe('a node gives what its definition says', () => {
       { op: 'Neg', inputs: ['a'], outputs: ['b'] },
       { op: 'Abs', inputs: ['x'], outputs: ['a'] },
     ]
-    using model = await loadModel(engine, writeModel({ nodes, inputs: [{ name: 'x', shape: [3] }], outputs: [{ name: 'y' }] }))
+    using model = await loadModel(
+      engine,
+      writeModel({ nodes, inputs: [{ name: 'x', shape: [3] }], outputs: [{ name: 'y' }] }),
+    )
     // -|x| |x| - |x|
     expect([...model.run({ x: [-2, 0.5, 3] })['y']!.toArray()]).toEqual([-6, -0.75, -12])
   })
 
   it('of plain numbers for any type of an input', async () => {
-    for (const type of ['int8', 'uint8', 'int16', 'int32', 'int64', 'uint64', 'float16', 'float64', 'bool'] as const) {
+    for (const type of [
+      'int8',
+      'uint8',
+      'int16',
+      'int32',
+      'int64',
+      'uint64',
+      'float16',
+      'float64',
+      'bool',
+    ] as const) {
       const nodes = [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }]
-      using model = await loadModel(engine, writeModel({ nodes, inputs: [{ name: 'x', type, shape: [2] }], outputs: [{ name: 'y', type }] }))
+      using model = await loadModel(
+        engine,
+        writeModel({ nodes, inputs: [{ name: 'x', type, shape: [2] }], outputs: [{ name: 'y', type }] }),
+      )
       const y = model.run({ x: [1, 0] })['y']!
       expect([y.type, ...[...y.toArray()].map(Number)]).toEqual([type, 1, 0])
     }
@@ -457,22 +634,41 @@ describe('a node gives what its definition says', () => {
         { op: 'Where', inputs: ['either', 'a', 'b'], outputs: ['chosen'] },
       ],
       inputs: ['a', 'b'].map((name) => ({ name, shape: [4] })),
-      outputs: [...['both', 'either', 'one', 'not both'].map((name) => ({ name, type: 'bool' as const })), { name: 'chosen' }],
+      outputs: [
+        ...['both', 'either', 'one', 'not both'].map((name) => ({ name, type: 'bool' as const })),
+        { name: 'chosen' },
+      ],
       initializers: [{ name: 'zero', ...scalar(f32(0)) }],
     })
     using model = await loadModel(engine, bytes)
-    const wanted = { both: [0, 1, 0, 0], either: [1, 1, 1, 0], one: [1, 0, 1, 0], 'not both': [1, 0, 1, 1], chosen: [-1, 1, 3, -3] }
+    const wanted = {
+      both: [0, 1, 0, 0],
+      either: [1, 1, 1, 0],
+      one: [1, 0, 1, 0],
+      'not both': [1, 0, 1, 1],
+      chosen: [-1, 1, 3, -3],
+    }
     for (let round = 0; round < 3; round++) {
       const outputs = model.run({ a: [-1, 1, 3, -2], b: [0, 2, 1, -3] })
-      expect(Object.fromEntries(Object.entries(outputs).map(([name, y]) => [name, [...y.toArray()].map(Number)]))).toEqual(wanted)
+      expect(
+        Object.fromEntries(Object.entries(outputs).map(([name, y]) => [name, [...y.toArray()].map(Number)])),
+      ).toEqual(wanted)
     }
   })
 
   it('of a constant without a value, and of a branch without a graph: says so', async () => {
-    const bare = (op: string, inputs: string[]) => ({ nodes: [{ op, inputs, outputs: ['y'] }], inputs: [], outputs: [{ name: 'y' }] })
-    await expect(loadModel(engine, writeModel(bare('Constant', []))).then((model) => model.run({}))).rejects.toThrow(/value must be a dense constant/)
+    const bare = (op: string, inputs: string[]) => ({
+      nodes: [{ op, inputs, outputs: ['y'] }],
+      inputs: [],
+      outputs: [{ name: 'y' }],
+    })
+    await expect(
+      loadModel(engine, writeModel(bare('Constant', []))).then((model) => model.run({})),
+    ).rejects.toThrow(/value must be a dense constant/)
     const parts = { ...bare('If', ['sure']), initializers: [{ name: 'sure', ...scalar(bool(1)) }] }
-    await expect(loadModel(engine, writeModel(parts)).then((model) => model.run({}))).rejects.toThrow(/then_branch must be a graph, got none/)
+    await expect(loadModel(engine, writeModel(parts)).then((model) => model.run({}))).rejects.toThrow(
+      /then_branch must be a graph, got none/,
+    )
   })
 })
 
@@ -485,6 +681,12 @@ it('every operator is tried here or refereed', () => {
 function expectNumbers(got: UserArray, wanted: UserArray, about: string): void {
   expect(got.constructor, about).toBe(wanted.constructor)
   expect(got.length, about).toBe(wanted.length)
-  if (!(wanted instanceof Float32Array || wanted instanceof Float64Array)) expect([...got], about).toEqual([...wanted])
-  else for (const [i, v] of wanted.entries()) expect(errorInUnits(got[i] as number, v), `${about}: element ${i} is ${got[i]}, expected ${v}`).toBeLessThan(9)
+  if (!(wanted instanceof Float32Array || wanted instanceof Float64Array))
+    expect([...got], about).toEqual([...wanted])
+  else
+    for (const [i, v] of wanted.entries())
+      expect(
+        errorInUnits(got[i] as number, v),
+        `${about}: element ${i} is ${got[i]}, expected ${v}`,
+      ).toBeLessThan(9)
 }

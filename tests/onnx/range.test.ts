@@ -4,7 +4,13 @@ import { createEngine } from '../../src/index.js'
 import { loadModel } from '../../src/onnx/index.js'
 import { oneNode } from '../support/onnx.js'
 
-async function answer(op: string, ranks: readonly number[], attributes: Parameters<typeof oneNode>[3], shape: number[], data: Float32Array): Promise<number[]> {
+async function answer(
+  op: string,
+  ranks: readonly number[],
+  attributes: Parameters<typeof oneNode>[3],
+  shape: number[],
+  data: Float32Array,
+): Promise<number[]> {
   using engine = await createEngine({ threads: 1 })
   using model = await loadModel(engine, oneNode(op, ['x'], ranks, attributes, 13))
   return [...(model.run({ x: { shape, data } })['y']!.toArray() as Float32Array)]
@@ -12,7 +18,8 @@ async function answer(op: string, ranks: readonly number[], attributes: Paramete
 
 const close = (got: number[], want: number[], relative: number) => {
   expect(got).toHaveLength(want.length)
-  for (const [i, v] of got.entries()) expect(Math.abs(v - want[i]!), `${v} for ${want[i]}`).toBeLessThanOrEqual(relative * Math.abs(want[i]!))
+  for (const [i, v] of got.entries())
+    expect(Math.abs(v - want[i]!), `${v} for ${want[i]}`).toBeLessThanOrEqual(relative * Math.abs(want[i]!))
 }
 
 describe('range', () => {
@@ -23,7 +30,11 @@ describe('range', () => {
       // Six roundings: two quotients, two squares, a root, a product.
       const relative = 6 * 2 ** -24 + 2 ** -23
       close(await answer('ReduceL2', [2, 1], { axes: [1], keepdims: 0 }, [2, 3], x), [length, 0], relative)
-      close(await answer('LpNormalization', [2, 2], { axis: 1, p: 2 }, [2, 3], x), [0.6, 0, -0.8, 0, 0, 0], relative)
+      close(
+        await answer('LpNormalization', [2, 2], { axis: 1, p: 2 }, [2, 3], x),
+        [0.6, 0, -0.8, 0, 0, 0],
+        relative,
+      )
       close(await answer('GlobalLpPool', [4, 4], { p: 2 }, [1, 2, 1, 3], x), [length, 0], relative)
     }
   })
@@ -34,14 +45,18 @@ describe('range', () => {
       ['Sin', Math.sin],
       ['Cos', Math.cos],
     ] as const) {
-      // biome-ignore format: one line
       const got = await answer(op, [1, 1], {}, [x.length], x)
-      for (const [i, v] of got.entries()) expect(Math.abs(v - f(x[i]!)), `${op} ${x[i]}`).toBeLessThan(1.6 * 2 ** -24)
+      for (const [i, v] of got.entries())
+        expect(Math.abs(v - f(x[i]!)), `${op} ${x[i]}`).toBeLessThan(1.6 * 2 ** -24)
     }
-    expect(await answer('Sin', [1, 1], {}, [3], Float32Array.of(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN))).toEqual([
-      Number.NaN,
-      Number.NaN,
-      Number.NaN,
-    ])
+    expect(
+      await answer(
+        'Sin',
+        [1, 1],
+        {},
+        [3],
+        Float32Array.of(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN),
+      ),
+    ).toEqual([Number.NaN, Number.NaN, Number.NaN])
   })
 })

@@ -1,11 +1,14 @@
-/** The ONNX standard's own tests, where the data is present: those of single operators, and the package of Debian, which has small networks too. */
+/**
+ * The ONNX standard's own tests, where the data is present: those of single operators, and the package of
+ * Debian, which has small networks too.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
+import { readTensor } from '../../src/onnx/file/schema.js'
+import { decodeTensor, type HostTensor, toUser } from '../../src/onnx/file/types.js'
 import { loadModel } from '../../src/onnx/index.js'
-import { readTensor } from '../../src/onnx/schema.js'
-import { decodeTensor, type HostTensor, toUser } from '../../src/onnx/types.js'
 import { expectTensor } from '../support/onnx.js'
 import { onnxTests, shared } from '../support/outside.js'
 import { readTar } from '../support/tar.js'
@@ -21,12 +24,18 @@ const GROUPS = ['node', 'pytorch-converted', 'pytorch-operator', 'simple']
 
 function archived(archive: string): Source {
   const files = readTar(readFileSync(archive))
-  const names = [...new Set([...files.keys()].map((path) => path.split('/').find((part) => part.startsWith('test_'))!))].sort()
+  const names = [
+    ...new Set([...files.keys()].map((path) => path.split('/').find((part) => part.startsWith('test_'))!)),
+  ].sort()
   return { names, file: (name, path) => files.get(`${name}/${path}`) }
 }
 
 function installed(folder: string): Source {
-  const folders = new Map(GROUPS.flatMap((group) => readdirSync(join(folder, group)).map((name) => [name, join(folder, group, name)])))
+  const folders = new Map(
+    GROUPS.flatMap((group) =>
+      readdirSync(join(folder, group)).map((name) => [name, join(folder, group, name)]),
+    ),
+  )
   const file = (name: string, path: string) => {
     const place = join(folders.get(name)!, path)
     return existsSync(place) ? new Uint8Array(readFileSync(place)) : undefined
@@ -42,17 +51,25 @@ afterAll(() => engine.dispose())
 
 async function run(name: string, file: Source['file']): Promise<void> {
   const tensors = (kind: 'input' | 'output'): HostTensor[] =>
-    Array.from({ length: 20 }, (_, i) => file(name, `test_data_set_0/${kind}_${i}.pb`)).flatMap((bytes) => (bytes ? [decodeTensor(readTensor(bytes))] : []))
+    Array.from({ length: 20 }, (_, i) => file(name, `test_data_set_0/${kind}_${i}.pb`)).flatMap((bytes) =>
+      bytes ? [decodeTensor(readTensor(bytes))] : [],
+    )
   const before = engine.memory()
   const model = await loadModel(engine, file(name, 'model.onnx')!)
   try {
     const given = tensors('input')
-    const inputs = Object.fromEntries(model.inputs.map((port, i) => [port.name, { data: toUser(given[i]!.type, given[i]!.data), shape: given[i]!.shape }]))
+    const inputs = Object.fromEntries(
+      model.inputs.map((port, i) => [
+        port.name,
+        { data: toUser(given[i]!.type, given[i]!.data), shape: given[i]!.shape },
+      ]),
+    )
     const wanted = tensors('output')
     // The second run records, the third replays.
     for (let round = 0; round < 3; round++) {
       const outputs = model.run(inputs)
-      for (const [i, port] of model.outputs.entries()) expectTensor(outputs[port.name]!, wanted[i]!, 1e-3, `${name} ${port.name}, run ${round}`)
+      for (const [i, port] of model.outputs.entries())
+        expectTensor(outputs[port.name]!, wanted[i]!, 1e-3, `${name} ${port.name}, run ${round}`)
     }
   } finally {
     model.dispose()
@@ -77,4 +94,6 @@ for (const [place, open] of places) {
     }
   })
 }
-it.skipIf(places.some(([place]) => !place))('those left out exist', () => expect([...unsupported.keys()].filter((name) => !all.has(name))).toEqual([]))
+it.skipIf(places.some(([place]) => !place))('those left out exist', () =>
+  expect([...unsupported.keys()].filter((name) => !all.has(name))).toEqual([]),
+)

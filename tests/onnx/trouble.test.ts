@@ -1,15 +1,20 @@
-/** What goes wrong between a file and its answer, and that a model and its engine are as good as new after it. */
+/**
+ * What goes wrong between a file and its answer, and that a model and its engine are as good as new after it.
+ */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
+import { type ModelParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel } from '../../src/onnx/index.js'
-import { type ModelParts, writeModel } from '../../src/onnx/write.js'
 import { Random } from '../support/random.js'
 
 const random = new Random(14)
 
-/** Convolutions of `channels`, joined with a normalisation, biases and activations; an image of any size and number. */
+/**
+ * Convolutions of `channels`, joined with a normalisation, biases and activations; an image of any size and
+ * number.
+ */
 const parts = (channels = 8): ModelParts => ({
   nodes: [
     { op: 'Conv', inputs: ['x', 'w1'], outputs: ['c1'], name: 'first', attributes: { pads: [1, 1, 1, 1] } },
@@ -33,7 +38,10 @@ const parts = (channels = 8): ModelParts => ({
   ],
 })
 const bytes = writeModel(parts())
-const image = (n: number, h: number, w: number) => ({ data: random.floats(n * 3 * h * w), shape: [n, 3, h, w] })
+const image = (n: number, h: number, w: number) => ({
+  data: random.floats(n * 3 * h * w),
+  shape: [n, 3, h, w],
+})
 const inner = ['c1', 'n1', 'r1', 'c2', 'a2', 's2', 'silu']
 
 describe('trouble with a model', () => {
@@ -43,7 +51,12 @@ describe('trouble with a model', () => {
     engine = await createEngine({ threads: 1 })
     // Scratch grows to what the largest needs, once.
     using model = await loadModel(engine, bytes)
-    for (const [h, w] of [[24, 24], [9, 9], [24, 24]] as const) for (let i = 0; i < 2; i++) model.run({ x: image(2, h, w) }, { taps: i ? inner : [] }) // biome-ignore format: one line
+    for (const [h, w] of [
+      [24, 24],
+      [9, 9],
+      [24, 24],
+    ] as const)
+      for (let i = 0; i < 2; i++) model.run({ x: image(2, h, w) }, { taps: i ? inner : [] })
   })
   afterAll(() => {
     expect(engine.memory().tensors, 'tensors left over').toBe(0)
@@ -66,12 +79,16 @@ describe('trouble with a model', () => {
     const images = [image(1, 9, 9), image(2, 9, 9), image(1, 7, 5), image(2, 24, 24)]
     const fresh = [] as Float32Array[][]
     for (const x of images) {
-      using other = await loadModel(engine, bytes, { dimensions: { n: x.shape[0]!, h: x.shape[2]!, w: x.shape[3]! } })
+      using other = await loadModel(engine, bytes, {
+        dimensions: { n: x.shape[0]!, h: x.shape[2]!, w: x.shape[3]! },
+      })
       expect(other.inputs[0]!.shape).toEqual(x.shape)
       // Bound lengths need no shape with the numbers.
       const { y, sum } = other.run({ x: x.data })
       fresh.push([y, sum].map((output) => output!.toArray() as Float32Array))
-      expect(() => other.run({ x: image(3, 9, 9) })).toThrow(/float32 \[\d, 3, \d+, \d+\], got float32 \[3, 3, 9, 9\]/)
+      expect(() => other.run({ x: image(3, 9, 9) })).toThrow(
+        /float32 \[\d, 3, \d+, \d+\], got float32 \[3, 3, 9, 9\]/,
+      )
     }
     const held: number[] = []
     for (let round = 0; round < 5; round++) {
@@ -83,7 +100,8 @@ describe('trouble with a model', () => {
       }
       held.push(engine.memory().live)
     }
-    // The allocator does not cut a block for a few bytes less, so that a round may hold some more than another; but it does not add up.
+    // The allocator does not cut a block for a few bytes less, so that a round may hold some more than
+    // another; but it does not add up.
     expect(held.at(-1)).toBeLessThanOrEqual(Math.max(...held.slice(0, 2)))
   })
 
@@ -108,7 +126,10 @@ describe('trouble with a model', () => {
 
   it('gives what passes through, and constants, as outputs of their own', async () => {
     const through: ModelParts = {
-      nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['y'] }, { op: 'Identity', inputs: ['c'], outputs: ['d'] }], // biome-ignore format: one line
+      nodes: [
+        { op: 'Relu', inputs: ['x'], outputs: ['y'] },
+        { op: 'Identity', inputs: ['c'], outputs: ['d'] },
+      ],
       inputs: [{ name: 'x', shape: [3] }],
       outputs: ['x', 'c', 'd', 'y'].map((name) => ({ name })),
       initializers: [{ name: 'c', shape: [2], data: Float32Array.of(5, 6) }],
@@ -116,7 +137,9 @@ describe('trouble with a model', () => {
     using model = await loadModel(engine, writeModel(through))
     for (let i = 0; i < 3; i++) {
       const outputs = model.run({ x: [-1, 0, i] })
-      const got = Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, [...output.toArray()]]))
+      const got = Object.fromEntries(
+        Object.entries(outputs).map(([name, output]) => [name, [...output.toArray()]]),
+      )
       expect(got).toEqual({ x: [-1, 0, i], c: [5, 6], d: [5, 6], y: [0, 0, i] })
       for (const output of Object.values(outputs)) (output.toArray() as Float32Array).fill(9)
     }
@@ -135,16 +158,23 @@ describe('trouble with a model', () => {
     }
     const at = (name: string) => all[name]!.toArray() as Float32Array
     for (const [i, v] of at('r1').entries()) expect(v).toBe(Math.max(0, at('n1')[i]!))
-    for (const [i, v] of plain.entries()) expect(Math.abs(v - (at('silu')[i]! + at('r1')[i]!))).toBeLessThan(1e-4)
-    await expect(model.runAsync({ x }, { taps: ['nothing'] })).rejects.toThrow(/taps must be a name in the graph, got "nothing"/)
+    for (const [i, v] of plain.entries())
+      expect(Math.abs(v - (at('silu')[i]! + at('r1')[i]!))).toBeLessThan(1e-4)
+    await expect(model.runAsync({ x }, { taps: ['nothing'] })).rejects.toThrow(
+      /taps must be a name in the graph, got "nothing"/,
+    )
     expect([...model.run({ x })['sum']!.toArray()]).toEqual([...plain])
   })
 
   it('stops a load at any time, and loads then', async () => {
-    const stalls = () => new Response(new ReadableStream({ start: (controller) => controller.enqueue(bytes.slice(0, 100)) }))
+    const stalls = () =>
+      new Response(new ReadableStream({ start: (controller) => controller.enqueue(bytes.slice(0, 100)) }))
     const before = still(engine.memory())
     const control = new AbortController()
-    const stopped = loadModel(engine, stalls(), { signal: control.signal, onProgress: () => setTimeout(() => control.abort(new Error('enough'))) })
+    const stopped = loadModel(engine, stalls(), {
+      signal: control.signal,
+      onProgress: () => setTimeout(() => control.abort(new Error('enough'))),
+    })
     await expect(stopped).rejects.toThrow('enough')
     const broken = new ReadableStream({
       start: (controller) => controller.enqueue(bytes.slice(0, 100)),
@@ -163,7 +193,8 @@ describe('trouble with a model', () => {
     const server = createServer((_, response) => {
       tries++
       if (tries === 1) response.writeHead(503).end()
-      else if (tries === 2) response.writeHead(200, { 'content-length': bytes.length }).write(bytes.slice(0, 50))
+      else if (tries === 2)
+        response.writeHead(200, { 'content-length': bytes.length }).write(bytes.slice(0, 50))
       else response.end(bytes)
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -171,7 +202,12 @@ describe('trouble with a model', () => {
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/model.onnx`
       await expect(loadModel(engine, url)).rejects.toThrow(/status 503/)
       const control = new AbortController()
-      await expect(loadModel(engine, url, { signal: control.signal, onProgress: () => control.abort(new Error('enough')) })).rejects.toThrow('enough')
+      await expect(
+        loadModel(engine, url, {
+          signal: control.signal,
+          onProgress: () => control.abort(new Error('enough')),
+        }),
+      ).rejects.toThrow('enough')
       using model = await loadModel(engine, url)
       expect(model.outputs.length).toBe(2)
     } finally {
@@ -191,7 +227,13 @@ describe('trouble with a model', () => {
         for (let i = 0; i < runs; i++) model.run({ x })
         const held = still(engine.memory())
         const control = new AbortController()
-        const stopped = model.runAsync({ x }, { signal: control.signal, onProgress: ({ done }) => done === last && control.abort(new Error('enough')) })
+        const stopped = model.runAsync(
+          { x },
+          {
+            signal: control.signal,
+            onProgress: ({ done }) => done === last && control.abort(new Error('enough')),
+          },
+        )
         const queued = model.runAsync({ x })
         await expect(stopped).rejects.toThrow('enough')
         expect([...(await queued)['y']!.toArray()]).toEqual(wanted)
@@ -209,7 +251,9 @@ describe('trouble with a model', () => {
       const before = still(engine.memory())
       const model = await loadModel(engine, bytes)
       for (let i = 0; i < runs; i++) model.run({ x })
-      await expect(model.runAsync({ x }, { onProgress: ({ done }) => done === 2 && model.dispose() })).rejects.toThrow(/disposed/)
+      await expect(
+        model.runAsync({ x }, { onProgress: ({ done }) => done === 2 && model.dispose() }),
+      ).rejects.toThrow(/disposed/)
       expect(still(engine.memory())).toEqual(before)
     }
   })
@@ -236,7 +280,9 @@ describe('trouble with a model', () => {
     for (let round = 0; round < 3; round++) expect([...model.run({ x })['y']!.toArray()]).toEqual(wanted)
   })
 
-  it('is damaged or cut anywhere: says so, or runs, and leaves nothing behind', { timeout: 120_000 }, async () => {
+  it('is damaged or cut anywhere: says so, or runs, and leaves nothing behind', {
+    timeout: 120_000,
+  }, async () => {
     const before = still(engine.memory())
     let refused = 0
     const attempt = async (damaged: Uint8Array, about: string) => {
@@ -250,7 +296,8 @@ describe('trouble with a model', () => {
       }
       expect(engine.memory().tensors, about).toBe(before.tensors)
     }
-    for (let length = 0; length < bytes.length; length += 13) await attempt(bytes.slice(0, length), `cut to ${length}`)
+    for (let length = 0; length < bytes.length; length += 13)
+      await attempt(bytes.slice(0, length), `cut to ${length}`)
     // An end between two fields of the model may go unnoticed.
     expect(refused).toBeGreaterThan(bytes.length / 13 - 3)
     refused = 0
@@ -270,11 +317,20 @@ describe('trouble with a model', () => {
   })
 
   it('has operators that filterbank lacks: tells all, with their nodes, also of graphs inside', async () => {
-    const branch = (op: string) => ({ nodes: [{ op, inputs: ['x'], outputs: ['z'], name: `inner ${op}` }], inputs: [], outputs: [{ name: 'z' }] })
+    const branch = (op: string) => ({
+      nodes: [{ op, inputs: ['x'], outputs: ['z'], name: `inner ${op}` }],
+      inputs: [],
+      outputs: [{ name: 'z' }],
+    })
     const strange = writeModel({
       opset: 11,
       nodes: [
-        { op: 'If', inputs: ['sure'], outputs: ['a'], attributes: { then_branch: branch('Wavelet'), else_branch: branch('Relu') } },
+        {
+          op: 'If',
+          inputs: ['sure'],
+          outputs: ['a'],
+          attributes: { then_branch: branch('Wavelet'), else_branch: branch('Relu') },
+        },
         { op: 'Fourier', inputs: ['a'], outputs: ['b'], name: 'spectrum' },
         { op: 'Wavelet', inputs: ['b'], outputs: ['y'] },
       ],
@@ -282,7 +338,9 @@ describe('trouble with a model', () => {
       outputs: [{ name: 'y' }],
       initializers: [{ name: 'sure', type: 'bool', shape: [], data: Uint8Array.of(1) }],
     })
-    await expect(loadModel(engine, strange)).rejects.toThrow(/Wavelet \(opset 11: "inner Wavelet", "y"\); Fourier \(opset 11: "spectrum"\)$/)
+    await expect(loadModel(engine, strange)).rejects.toThrow(
+      /Wavelet \(opset 11: "inner Wavelet", "y"\); Fourier \(opset 11: "spectrum"\)$/,
+    )
   })
 
   it('is asked with inputs of every wrong kind', async () => {
@@ -314,16 +372,37 @@ describe('trouble with a model', () => {
     for (const [inputs, message] of [
       [{ table, places }, /input "mask" must be given: bool \[k, 2\], got none/],
       [{ ...right, tables: table }, /inputs must be of the names "table", "places", "mask", got "tables"/],
-      [{ ...right, places: { data: Int32Array.of(1), shape: [1] } }, /"places" must be int64 \[k\] in a BigInt64Array, got Int32Array/],
-      [{ ...right, places: tensor }, /"places" must be int64 \[k\] in a BigInt64Array, got a tensor \[1\], which is float32/],
+      [
+        { ...right, places: { data: Int32Array.of(1), shape: [1] } },
+        /"places" must be int64 \[k\] in a BigInt64Array, got Int32Array/,
+      ],
+      [
+        { ...right, places: tensor },
+        /"places" must be int64 \[k\] in a BigInt64Array, got a tensor \[1\], which is float32/,
+      ],
       [{ ...right, table: gone }, /"table" must be alive, got a disposed tensor/],
-      [{ ...right, table: { data: [1, 2, 3], shape: [1, 3] } }, /"table" must be float32 \[n, 2\] with n = 1, got float32 \[1, 3\]/],
-      [{ ...right, table: { data: [1, 2], shape: [2] } }, /"table" must be float32 \[n, 2\], got float32 \[2\]/],
-      [{ ...right, mask: { data: new Uint8Array(4), shape: [2, 2] } }, /"mask" must be bool \[k, 2\] with n = 2, k = 1, got bool \[2, 2\]/],
-      [{ ...right, table: { data: [1, 2, 3], shape: [2, 2] } }, /"table" must be of 4 elements for its shape \[2, 2\], got 3/],
+      [
+        { ...right, table: { data: [1, 2, 3], shape: [1, 3] } },
+        /"table" must be float32 \[n, 2\] with n = 1, got float32 \[1, 3\]/,
+      ],
+      [
+        { ...right, table: { data: [1, 2], shape: [2] } },
+        /"table" must be float32 \[n, 2\], got float32 \[2\]/,
+      ],
+      [
+        { ...right, mask: { data: new Uint8Array(4), shape: [2, 2] } },
+        /"mask" must be bool \[k, 2\] with n = 2, k = 1, got bool \[2, 2\]/,
+      ],
+      [
+        { ...right, table: { data: [1, 2, 3], shape: [2, 2] } },
+        /"table" must be of 4 elements for its shape \[2, 2\], got 3/,
+      ],
       [{ ...right, table: null }, /"table" must be /],
       [{ ...right, table: 'texts' }, /"table" must be /],
-      [{ ...right, places: { data: BigInt64Array.of(5n), shape: [1] } }, /Gather "rows": indices must be from -2 to 1, got 5/],
+      [
+        { ...right, places: { data: BigInt64Array.of(5n), shape: [1] } },
+        /Gather "rows": indices must be from -2 to 1, got 5/,
+      ],
     ] as const) {
       expect(() => model.run(inputs as never)).toThrow(message)
       expect(() => model.run(inputs as never)).toThrow(FilterbankError)

@@ -1,11 +1,21 @@
 /** Numbers of few bits, and the fields of a file that hold them. */
 import { PbfWriter } from 'pbf'
 import { describe, expect, it } from 'vitest'
-import { readTensor } from '../../src/onnx/schema.js'
-import { codeOf, decodeTensor, type ElementType, roundedTo, toHost, toUser } from '../../src/onnx/types.js'
+import { readTensor } from '../../src/onnx/file/schema.js'
+import {
+  codeOf,
+  decodeTensor,
+  type ElementType,
+  roundedTo,
+  toHost,
+  toUser,
+} from '../../src/onnx/file/types.js'
 import { Random } from '../support/random.js'
 
-/** What the bits of a type say, by the tables of https://onnx.ai/onnx/technical/float8.html and float4.html, and of bfloat16. */
+/**
+ * What the bits of a type say, by the tables of https://onnx.ai/onnx/technical/float8.html and float4.html,
+ * and of bfloat16.
+ */
 function numberOf(bits: number, exponentBits: number, fractionBits: number, bias: number): number {
   const sign = (bits >> (exponentBits + fractionBits)) & 1 ? -1 : 1
   const exponent = (bits >> fractionBits) & ((1 << exponentBits) - 1)
@@ -15,12 +25,22 @@ function numberOf(bits: number, exponentBits: number, fractionBits: number, bias
 
 /** The number of each of a type's bits. */
 const tables: Partial<Record<ElementType, number[]>> = {
-  float8e4m3fn: Array.from({ length: 256 }, (_, bits) => ((bits & 0x7f) === 0x7f ? Number.NaN : numberOf(bits, 4, 3, 7))),
-  float8e4m3fnuz: Array.from({ length: 256 }, (_, bits) => (bits === 0x80 ? Number.NaN : numberOf(bits, 4, 3, 8))),
-  float8e5m2: Array.from({ length: 256 }, (_, bits) =>
-    (bits & 0x7f) > 0x7c ? Number.NaN : (bits & 0x7f) === 0x7c ? Infinity * numberOf(bits, 5, 2, 15) : numberOf(bits, 5, 2, 15),
+  float8e4m3fn: Array.from({ length: 256 }, (_, bits) =>
+    (bits & 0x7f) === 0x7f ? Number.NaN : numberOf(bits, 4, 3, 7),
   ),
-  float8e5m2fnuz: Array.from({ length: 256 }, (_, bits) => (bits === 0x80 ? Number.NaN : numberOf(bits, 5, 2, 16))),
+  float8e4m3fnuz: Array.from({ length: 256 }, (_, bits) =>
+    bits === 0x80 ? Number.NaN : numberOf(bits, 4, 3, 8),
+  ),
+  float8e5m2: Array.from({ length: 256 }, (_, bits) =>
+    (bits & 0x7f) > 0x7c
+      ? Number.NaN
+      : (bits & 0x7f) === 0x7c
+        ? Infinity * numberOf(bits, 5, 2, 15)
+        : numberOf(bits, 5, 2, 15),
+  ),
+  float8e5m2fnuz: Array.from({ length: 256 }, (_, bits) =>
+    bits === 0x80 ? Number.NaN : numberOf(bits, 5, 2, 16),
+  ),
   float8e8m0: Array.from({ length: 256 }, (_, bits) => (bits === 255 ? Number.NaN : 2 ** (bits - 127))),
   float4e2m1: [0, 0.5, 1, 1.5, 2, 3, 4, 6, -0, -0.5, -1, -1.5, -2, -3, -4, -6],
 }
@@ -43,11 +63,18 @@ describe.each(Object.entries(tables) as [ElementType, number[]][])('%s', (type, 
       const round = roundedTo(type)
       const finite = [...table.entries()].filter(([, value]) => Number.isFinite(value))
       const largest = finite.reduce((most, [, value]) => Math.max(most, value), 0)
-      const positive = finite.filter(([, value]) => value > 0 || Object.is(value, 0)).map(([, value]) => value)
+      const positive = finite
+        .filter(([, value]) => value > 0 || Object.is(value, 0))
+        .map(([, value]) => value)
       const halves = positive.slice(1).map((value, i) => (value + positive[i]!) / 2)
       const random = new Random(20261128)
-      const samples = Array.from({ length: 2000 }, () => largest * random.next() * 2 ** -random.integer(0, 20))
-      for (const v of [...positive, ...halves, ...samples].flatMap((size) => [size, -size]).map(Math.fround)) {
+      const samples = Array.from(
+        { length: 2000 },
+        () => largest * random.next() * 2 ** -random.integer(0, 20),
+      )
+      for (const v of [...positive, ...halves, ...samples]
+        .flatMap((size) => [size, -size])
+        .map(Math.fround)) {
         const [bits, nearest] = finite.reduce((best, next) => {
           const difference = Math.abs(next[1] - v) - Math.abs(best[1] - v)
           return difference < 0 || (difference === 0 && next[0] % 2 === 0 && best[0] % 2 === 1) ? next : best
@@ -67,7 +94,13 @@ it('powers of two: up, down or the nearest, and none beyond the ends', () => {
   ] as const)
     expect([4, 3, 5, 6].map(roundedTo('float8e8m0', true, mode)), mode).toEqual(wanted)
   const [most, open] = [roundedTo('float8e8m0'), roundedTo('float8e8m0', false)]
-  expect([0, 1e-40, 3e38, Infinity, Number.NaN].map(most)).toEqual([2 ** -127, 2 ** -127, 2 ** 127, 2 ** 127, Number.NaN])
+  expect([0, 1e-40, 3e38, Infinity, Number.NaN].map(most)).toEqual([
+    2 ** -127,
+    2 ** -127,
+    2 ** 127,
+    2 ** 127,
+    Number.NaN,
+  ])
   expect([3e38, Infinity].map(open)).toEqual([Number.NaN, Number.NaN])
 })
 
@@ -81,7 +114,11 @@ describe("a file's tensor", () => {
     raw?: number[]
   }
   /** The fields of the standard's TensorProto, by their numbers there. */
-  function tensor(type: ElementType, shape: number[], { floats, ints, longs, doubles, unsigned, raw }: Fields) {
+  function tensor(
+    type: ElementType,
+    shape: number[],
+    { floats, ints, longs, doubles, unsigned, raw }: Fields,
+  ) {
     const writer = new PbfWriter()
     for (const length of shape) writer.writeVarintField(1, length)
     writer.writeVarintField(2, codeOf(type))

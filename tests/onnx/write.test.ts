@@ -1,8 +1,8 @@
 import { InferenceSession } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
-import { openGraph } from '../../src/onnx/graph.js'
-import { readModel } from '../../src/onnx/schema.js'
-import { type ModelParts, writeModel } from '../../src/onnx/write.js'
+import { readModel } from '../../src/onnx/file/schema.js'
+import { type ModelParts, writeModel } from '../../src/onnx/file/write.js'
+import { openGraph } from '../../src/onnx/graph/graph.js'
 
 const noFiles = () => new Uint8Array(0)
 const read = (parts: ModelParts) => openGraph(readModel(writeModel(parts)), noFiles)
@@ -11,7 +11,11 @@ const y = { name: 'y' }
 
 describe('writeModel', () => {
   it('writes what the reader reads: every kind of attribute', () => {
-    const body = { nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['z'] }], inputs: [], outputs: [{ name: 'z' }] }
+    const body = {
+      nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['z'] }],
+      inputs: [],
+      outputs: [{ name: 'z' }],
+    }
     const attributes = {
       count: -3,
       zero: 0,
@@ -25,7 +29,11 @@ describe('writeModel', () => {
       body,
       missing: undefined,
     }
-    const { graph } = read({ nodes: [{ op: 'Everything', name: 'all', inputs: ['x', ''], outputs: ['y'], attributes }], inputs: [x], outputs: [y] })
+    const { graph } = read({
+      nodes: [{ op: 'Everything', name: 'all', inputs: ['x', ''], outputs: ['y'], attributes }],
+      inputs: [x],
+      outputs: [y],
+    })
     const [node] = graph.nodes
     expect(node).toMatchObject({ op: 'Everything', name: 'all', inputs: ['x', ''], outputs: ['y'] })
     const { body: inner, table, ...rest } = Object.fromEntries(node!.attributes)
@@ -54,11 +62,27 @@ describe('writeModel', () => {
       { name: 'g', shape: [2], data: ['one', 'two'] },
       { name: 'h', shape: [0], data: Int32Array.of() },
     ]
-    const inputs = [{ name: 'x', shape: ['n', null, 3] }, { name: 'u' }, { name: 'v', type: 'int64' as const, shape: [] }]
-    const { graph, opset } = read({ opset: 13, nodes: [], inputs, outputs: [{ name: 'x' }], initializers: tensors })
+    const inputs = [
+      { name: 'x', shape: ['n', null, 3] },
+      { name: 'u' },
+      { name: 'v', type: 'int64' as const, shape: [] },
+    ]
+    const { graph, opset } = read({
+      opset: 13,
+      nodes: [],
+      inputs,
+      outputs: [{ name: 'x' }],
+      initializers: tensors,
+    })
     expect(opset).toBe(13)
-    expect(graph.inputs).toEqual([{ ...inputs[0], type: 'float32' }, { ...inputs[1], type: 'float32' }, inputs[2]])
-    expect([...graph.constants].map(([name, { type, shape, data }]) => [name, type, shape, [...data]])).toEqual([
+    expect(graph.inputs).toEqual([
+      { ...inputs[0], type: 'float32' },
+      { ...inputs[1], type: 'float32' },
+      inputs[2],
+    ])
+    expect(
+      [...graph.constants].map(([name, { type, shape, data }]) => [name, type, shape, [...data]]),
+    ).toEqual([
       ['a', 'float32', [2], [1, 2]],
       ['b', 'int64', [], [-(2 ** 40)]],
       ['c', 'float64', [1], [0.1]],
@@ -76,7 +100,12 @@ describe('writeModel', () => {
       { op: 'LeakyRelu', inputs: ['s'], outputs: ['r'], attributes: { alpha: { float: 0.5 } } },
       { op: 'Concat', inputs: ['r', 'x'], outputs: ['y'], attributes: { axis: 0 } },
     ]
-    const bytes = writeModel({ nodes, inputs: [x], outputs: [y], initializers: [{ name: 'w', shape: [1], data: Float32Array.of(-2) }] })
+    const bytes = writeModel({
+      nodes,
+      inputs: [x],
+      outputs: [y],
+      initializers: [{ name: 'w', shape: [1], data: Float32Array.of(-2) }],
+    })
     const { Tensor } = await import('onnxruntime-node')
     const session = await InferenceSession.create(bytes)
     const { y: got } = await session.run({ x: new Tensor('float32', Float32Array.of(1, 5), [2]) })
@@ -88,10 +117,21 @@ describe('writeModel', () => {
     const write =
       (attributes: object, initializers: ModelParts['initializers'] = []) =>
       () =>
-        writeModel({ nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['y'], attributes: attributes as never }], inputs: [x], outputs: [y], initializers })
+        writeModel({
+          nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['y'], attributes: attributes as never }],
+          inputs: [x],
+          outputs: [y],
+          initializers,
+        })
     expect(write({ alpha: 0.5 })).toThrow(/attribute "alpha" must be an integer, or { float }.*got 0.5/)
-    expect(write({}, [{ name: 'w', shape: [3], data: Float32Array.of(1) }])).toThrow(/tensor "w".*3 elements, got 1/)
-    expect(write({}, [{ name: 'w', shape: [1], type: 'int64', data: Float32Array.of(1) }])).toThrow(/tensor "w".*int64/)
-    expect(write({}, [{ name: 'w', shape: [1], data: [1] as never }])).toThrow(/tensor "w".*a type that ONNX has/)
+    expect(write({}, [{ name: 'w', shape: [3], data: Float32Array.of(1) }])).toThrow(
+      /tensor "w".*3 elements, got 1/,
+    )
+    expect(write({}, [{ name: 'w', shape: [1], type: 'int64', data: Float32Array.of(1) }])).toThrow(
+      /tensor "w".*int64/,
+    )
+    expect(write({}, [{ name: 'w', shape: [1], data: [1] as never }])).toThrow(
+      /tensor "w".*a type that ONNX has/,
+    )
   })
 })

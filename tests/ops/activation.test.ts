@@ -7,13 +7,22 @@ import * as reference from '../support/reference.js'
 
 const sixth = (x: number) => Math.min(1, Math.max(0, x / 6 + 0.5))
 
-/** Each activation with its defaults, the formula of its definition, and its value at -Infinity, 0 and Infinity. */
+/**
+ * Each activation with its defaults, the formula of its definition, and its value at -Infinity, 0 and
+ * Infinity.
+ */
 const activations = {
   relu: [fb.relu, (x) => Math.max(x, 0), 0, 0, Infinity],
   relu6: [fb.relu6, (x) => Math.min(6, Math.max(x, 0)), 0, 0, 6],
   leakyRelu: [fb.leakyRelu, (x) => (x < 0 ? 0.01 * x : x), -Infinity, 0, Infinity],
   elu: [fb.elu, (x) => (x < 0 ? Math.expm1(x) : x), -1, 0, Infinity],
-  selu: [fb.selu, (x) => 1.0507009873554805 * (x < 0 ? 1.6732632423543772 * Math.expm1(x) : x), -1.7580993408473766, 0, Infinity],
+  selu: [
+    fb.selu,
+    (x) => 1.0507009873554805 * (x < 0 ? 1.6732632423543772 * Math.expm1(x) : x),
+    -1.7580993408473766,
+    0,
+    Infinity,
+  ],
   gelu: [fb.gelu, (x) => x * normal(x), 0, 0, Infinity],
   sigmoid: [fb.sigmoid, sigmoid, 0, 0.5, 1],
   hardSigmoid: [fb.hardSigmoid, sixth, 0, 0.5, 1],
@@ -22,7 +31,10 @@ const activations = {
   hardSwish: [fb.hardSwish, (x) => x * sixth(x), 0, 0, Infinity],
   mish: [fb.mish, (x) => x * tanhSoftplus(x), 0, 0, Infinity],
   softplus: [fb.softplus, softplus, 0, Math.LN2, Infinity],
-} satisfies Record<string, [(x: fb.Tensor, options?: { out?: fb.Tensor }) => fb.Tensor, (x: number) => number, number, number, number]>
+} satisfies Record<
+  string,
+  [(x: fb.Tensor, options?: { out?: fb.Tensor }) => fb.Tensor, (x: number) => number, number, number, number]
+>
 
 /** Values up to 10 with errors of at most 5 units (assembly/math.ts): 5 * 2^-23 * 8. */
 const TOLERANCE = 5e-6
@@ -79,13 +91,17 @@ describe('activations', () => {
       engine().scope(() => {
         const x = { shape: [3, 7], data: random.floats(21, -8, 8) }
         const t = engine().tensor(x.data, x.shape)
-        const agrees = (y: fb.Tensor, formula: (x: number) => number) => expectValues(y, reference.map(x, formula), TOLERANCE)
+        const agrees = (y: fb.Tensor, formula: (x: number) => number) =>
+          expectValues(y, reference.map(x, formula), TOLERANCE)
         agrees(fb.leakyRelu(t, { alpha: 0.3 }), (v) => (v < 0 ? 0.3 * v : v))
         agrees(fb.leakyRelu(t, { alpha: -2 }), (v) => (v < 0 ? -2 * v : v))
         agrees(fb.elu(t, { alpha: 0.7 }), (v) => (v < 0 ? 0.7 * Math.expm1(v) : v))
         agrees(fb.hardSigmoid(t, { alpha: 0.2 }), (v) => Math.min(1, Math.max(0, 0.2 * v + 0.5)))
         agrees(fb.hardSigmoid(t, { alpha: 0.5, beta: 0.1 }), (v) => Math.min(1, Math.max(0, 0.5 * v + 0.1)))
-        agrees(fb.gelu(t, { approximate: 'tanh' }), (v) => (v / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))))
+        agrees(
+          fb.gelu(t, { approximate: 'tanh' }),
+          (v) => (v / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))),
+        )
         agrees(fb.clamp(t, { low: -1.5, high: 2 }), (v) => Math.min(2, Math.max(-1.5, v)))
         agrees(fb.clamp(t, { low: 1 }), (v) => Math.max(1, v))
         agrees(fb.clamp(t, { high: 1 }), (v) => Math.min(1, v))
@@ -112,7 +128,9 @@ describe('activations', () => {
     it('says what is wrong', () => {
       engine().scope(() => {
         const x = engine().zeros([2, 3])
-        const [other, pair, deep, image] = [[3, 2], [2], [4, 2, 3], [1, 1, 1, 3]].map((shape) => engine().zeros(shape)) as [fb.Tensor, fb.Tensor, fb.Tensor, fb.Tensor] // biome-ignore format: one line
+        const [other, pair, deep, image] = [[3, 2], [2], [4, 2, 3], [1, 1, 1, 3]].map((shape) =>
+          engine().zeros(shape),
+        ) as [fb.Tensor, fb.Tensor, fb.Tensor, fb.Tensor]
         const filter = engine().zeros([1, 1, 3, 1])
         const gone = engine().zeros([1])
         gone.dispose()
@@ -120,13 +138,23 @@ describe('activations', () => {
         complains(() => fb.relu(x, { out: other }), 'relu: out must be [2, 3], got [3, 2]')
         complains(() => fb.relu(undefined as never), 'relu: x must be a tensor, got undefined')
         complains(() => fb.relu([1, 2] as never), 'relu: x must be a tensor, got [1, 2]')
-        complains(() => fb.leakyRelu(x, { alpha: '1' as never }), 'leakyRelu: alpha must be a number, got "1" (x [2, 3])')
+        complains(
+          () => fb.leakyRelu(x, { alpha: '1' as never }),
+          'leakyRelu: alpha must be a number, got "1" (x [2, 3])',
+        )
         complains(() => fb.clamp(x, { low: 2, high: 1 }), 'clamp: low must be at most high 1, got 2')
         complains(() => fb.clamp(x, { low: Number.NaN }), 'clamp: low must be a number, got NaN')
-        complains(() => fb.gelu(x, { approximate: 'erf' as never }), "gelu: approximate must be 'none' or 'tanh', got \"erf\"")
+        complains(
+          () => fb.gelu(x, { approximate: 'erf' as never }),
+          "gelu: approximate must be 'none' or 'tanh', got \"erf\"",
+        )
         complains(() => fb.prelu(x, pair), 'prelu: slope must be [3], one per channel', 'got [2]')
         complains(() => fb.prelu(x, deep), 'prelu: slope', 'x [2, 3], slope [4, 2, 3]')
-        complains(() => fb.conv2d(image, filter, { activation: 'swish' as never }), 'conv2d: activation must be one of relu, relu6, ', 'got "swish"')
+        complains(
+          () => fb.conv2d(image, filter, { activation: 'swish' as never }),
+          'conv2d: activation must be one of relu, relu6, ',
+          'got "swish"',
+        )
         complains(
           () => fb.add(x, 1, { activation: 'toString' as never }),
           'add: activation must be one of relu, relu6, ',

@@ -22,13 +22,21 @@ describe('arithmetic', () => {
         const rank = random.integer(0, 5)
         const shape = Array.from({ length: rank }, () => random.pick([0, 1, 2, 3, 4, 5, 7, 8, 17]))
         // Either operand lacks leading axes, or has length 1 where the other has more.
-        const narrowed = () => shape.map((length) => (random.next() < 0.4 ? 1 : length)).slice(random.next() < 0.3 ? random.integer(0, rank) : 0)
+        const narrowed = () =>
+          shape
+            .map((length) => (random.next() < 0.4 ? 1 : length))
+            .slice(random.next() < 0.3 ? random.integer(0, rank) : 0)
         const [aShape, bShape] = random.next() < 0.3 ? [shape, narrowed()] : [narrowed(), narrowed()]
         const a = { shape: aShape, data: random.integers(size(aShape)) }
         const b = { shape: bShape, data: random.integers(size(bShape), 1, 9) }
         engine().scope(() => {
           const y = op(engine().tensor(a.data, a.shape), engine().tensor(b.data, b.shape))
-          expectValues(y, reference.zip(a, b, formula), 0, `seed ${random.seed}, problem ${problem}: ${name} [${aShape}] [${bShape}]:`)
+          expectValues(
+            y,
+            reference.zip(a, b, formula),
+            0,
+            `seed ${random.seed}, problem ${problem}: ${name} [${aShape}] [${bShape}]:`,
+          )
         })
       }
     })
@@ -75,7 +83,6 @@ describe('arithmetic', () => {
           [p, q],
           [q, p],
         ] as const) {
-          // biome-ignore format: a pair
           engine().scope(() => {
             const a = { shape: aShape, data: random.integers(size(aShape)) }
             const b = { shape: bShape, data: random.integers(size(bShape)) }
@@ -101,7 +108,14 @@ describe('arithmetic', () => {
       engine().scope(() => {
         const a = engine().tensor([Infinity, 0, 1, -1, Number.NaN, -Infinity], [6])
         const b = engine().tensor([Infinity, 0, 0, 0, 1, 2], [6])
-        expect([...div(a, b).toArray()]).toEqual([Number.NaN, Number.NaN, Infinity, -Infinity, Number.NaN, -Infinity])
+        expect([...div(a, b).toArray()]).toEqual([
+          Number.NaN,
+          Number.NaN,
+          Infinity,
+          -Infinity,
+          Number.NaN,
+          -Infinity,
+        ])
         expect([...sub(a, b, { activation: 'relu' }).toArray()]).toEqual([Number.NaN, 0, 1, 0, Number.NaN, 0])
       })
     })
@@ -139,7 +153,10 @@ describe('arithmetic', () => {
       engine().scope(() => {
         const [a, b] = [engine().zeros([2, 3]), engine().zeros([2])]
         const complains = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
-        complains(() => add(a, b), 'add: b must be of a shape that broadcasts with [2, 3], got [2] (a [2, 3], b [2])')
+        complains(
+          () => add(a, b),
+          'add: b must be of a shape that broadcasts with [2, 3], got [2] (a [2, 3], b [2])',
+        )
         complains(() => mul(2, 3 as unknown as Tensor), 'mul: a must be a tensor where b is none, got 2')
         complains(() => div(a, '2' as never), 'div: b must be a tensor, got "2"')
         complains(() => sub(a, 1, { out: b }), 'sub: out must be [2, 3], got [2]')

@@ -1,4 +1,7 @@
-/** What holds for every op: on bad tensors it throws before anything is allocated, whatever fails inside, nothing is lost, and calls without end take no more. */
+/**
+ * What holds for every op: on bad tensors it throws before anything is allocated, whatever fails inside,
+ * nothing is lost, and calls without end take no more.
+ */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine, type Tensor } from '../../src/index.js'
 import { cases } from '../support/cases.js'
@@ -36,7 +39,12 @@ describe('every op', () => {
         gone.dispose()
         expectComplaint(engine, () => solve(tensors.with(i, gone)), 'must be alive, got', 'disposed')
         const foreign = other.zeros(tensor.shape)
-        if (tensors.length > 1) expectComplaint(engine, () => solve(tensors.with(i, foreign)), 'must be a tensor of the same engine, got one of another')
+        if (tensors.length > 1)
+          expectComplaint(
+            engine,
+            () => solve(tensors.with(i, foreign)),
+            'must be a tensor of the same engine, got one of another',
+          )
         foreign.dispose()
       }
       for (const tensor of tensors) tensor.dispose()

@@ -15,10 +15,17 @@ describe('conv2d', () => {
         const [kh, kw] = [random.integer(1, 5), random.integer(1, 7)]
         const dilation: [number, number] = [random.integer(1, 2), random.integer(1, 2)]
         const stride: [number, number] = [random.integer(1, 3), random.integer(1, 2)]
-        const padding: [[number, number], [number, number]] = [[random.integer(0, 2), random.integer(0, 3)], [random.integer(0, 3), random.integer(0, 2)]] // biome-ignore format: a matrix
+        const padding: [[number, number], [number, number]] = [
+          [random.integer(0, 2), random.integer(0, 3)],
+          [random.integer(0, 3), random.integer(0, 2)],
+        ]
         const xShape = [random.integer(1, 2), random.integer(1, 12), random.integer(1, 20), groups * groupIn]
         const reach = (size: number, d: number) => d * (size - 1) + 1
-        if (xShape[1]! + padding[0][0] + padding[0][1] < reach(kh, dilation[0]) || xShape[2]! + padding[1][0] + padding[1][1] < reach(kw, dilation[1])) continue
+        if (
+          xShape[1]! + padding[0][0] + padding[0][1] < reach(kh, dilation[0]) ||
+          xShape[2]! + padding[1][0] + padding[1][1] < reach(kw, dilation[1])
+        )
+          continue
         const filterShape = [kh, kw, groupIn, out]
         const x = { shape: xShape, data: random.integers(xShape.reduce((a, b) => a * b)) }
         const filter = { shape: filterShape, data: random.integers(filterShape.reduce((a, b) => a * b)) }
@@ -55,12 +62,23 @@ describe('conv2d', () => {
         }
         const shape = [2, random.integer(9, 12), random.integer(1, 21), groups * groupIn]
         const x = { shape, data: random.integers(shape.reduce((a, b) => a * b)) }
-        const filter = { shape: [kh, kw, groupIn, groups * groupOut], data: random.integers(kh * kw * groupIn * groups * groupOut) }
+        const filter = {
+          shape: [kh, kw, groupIn, groups * groupOut],
+          data: random.integers(kh * kw * groupIn * groups * groupOut),
+        }
         const bias = { shape: [groups * groupOut], data: random.integers(groups * groupOut) }
         const want = reference.conv2d(x, filter, bias, geometry, groups)
         engine().scope(() => {
-          const tensors = [x, filter, bias].map(({ data, shape }) => engine().tensor(data, shape)) as [Tensor, Tensor, Tensor]
-          for (const algorithm of ['igemm', 'grouped', ...(groupIn * groupOut === 1 ? ['depthwise'] : [])] as ConvAlgorithm[]) {
+          const tensors = [x, filter, bias].map(({ data, shape }) => engine().tensor(data, shape)) as [
+            Tensor,
+            Tensor,
+            Tensor,
+          ]
+          for (const algorithm of [
+            'igemm',
+            'grouped',
+            ...(groupIn * groupOut === 1 ? ['depthwise'] : []),
+          ] as ConvAlgorithm[]) {
             const y = conv2d(tensors[0], tensors[1], { ...geometry, groups, bias: tensors[2], algorithm })
             expectValues(
               y,
@@ -77,7 +95,13 @@ describe('conv2d', () => {
       engine().scope(() => {
         const x = engine().zeros([1, 8, 8, 4])
         const filter = engine().zeros([3, 3, 3, 16])
-        expectComplaint(engine(), () => conv2d(x, filter), 'conv2d: filter must be one of 4 input channels, got 3', 'x [1, 8, 8, 4]', 'filter [3, 3, 3, 16]')
+        expectComplaint(
+          engine(),
+          () => conv2d(x, filter),
+          'conv2d: filter must be one of 4 input channels, got 3',
+          'x [1, 8, 8, 4]',
+          'filter [3, 3, 3, 16]',
+        )
       })
     })
 
@@ -97,11 +121,18 @@ describe('conv2d', () => {
           const rows = engine().tensor(data, shape)
           // [oc][depth][kh][kw]
           const taps = kh * kw
-          const turned = data.map((_, i) => data[((i % taps) * depth + (Math.floor(i / taps) % depth)) * oc + Math.floor(i / taps / depth)]!)
+          const turned = data.map(
+            (_, i) =>
+              data[
+                ((i % taps) * depth + (Math.floor(i / taps) % depth)) * oc + Math.floor(i / taps / depth)
+              ]!,
+          )
           const file = engine().tensor(turned, shape)
           file.strides = [kw, 1, taps, depth * taps]
           const x = engine().tensor(random.floats(7 * 8 * depth * groups), [1, 7, 8, depth * groups])
-          expect(conv2d(x, file, { groups, algorithm }).toArray(), algorithm).toEqual(conv2d(x, rows, { groups, algorithm }).toArray())
+          expect(conv2d(x, file, { groups, algorithm }).toArray(), algorithm).toEqual(
+            conv2d(x, rows, { groups, algorithm }).toArray(),
+          )
         })
       }
     })

@@ -4,7 +4,8 @@ import { expectComplaint, expectValues, inEveryBuild } from '../support/check.js
 import { Random } from '../support/random.js'
 import * as reference from '../support/reference.js'
 
-const randomShape = (random: Random, rank: number): number[] => Array.from({ length: rank }, () => random.pick([0, 1, 1, 2, 3, 4, 5, 7, 8, 17]))
+const randomShape = (random: Random, rank: number): number[] =>
+  Array.from({ length: rank }, () => random.pick([0, 1, 1, 2, 3, 4, 5, 7, 8, 17]))
 
 const counted = (shape: number[]): { shape: number[]; data: Float32Array } => ({
   shape,
@@ -34,10 +35,17 @@ describe('moving data', () => {
         const rank = random.integer(1, 5)
         const shape = randomShape(random, rank)
         const axis = random.integer(0, rank - 1)
-        const parts = Array.from({ length: random.integer(1, 4) }, () => counted(shape.map((n, i) => (i === axis ? random.integer(0, 9) : n))))
+        const parts = Array.from({ length: random.integer(1, 4) }, () =>
+          counted(shape.map((n, i) => (i === axis ? random.integer(0, 9) : n))),
+        )
         engine().scope(() => {
           const y = concat(parts.map(tensor), { axis: random.pick([axis, axis - rank]) })
-          expectValues(y, reference.concat(parts, axis), 0, `problem ${problem}: ${JSON.stringify(parts.map((part) => part.shape))} axis ${axis}:`)
+          expectValues(
+            y,
+            reference.concat(parts, axis),
+            0,
+            `problem ${problem}: ${JSON.stringify(parts.map((part) => part.shape))} axis ${axis}:`,
+          )
         })
       }
     })
@@ -46,7 +54,10 @@ describe('moving data', () => {
       const random = new Random(20261124)
       for (let problem = 0; problem < 300; problem++) {
         const x = counted(randomShape(random, random.integer(0, 5)))
-        const padding = x.shape.map((): [number, number] => [random.pick([0, 0, 1, 2, 5]), random.pick([0, 0, 1, 3, 4])])
+        const padding = x.shape.map((): [number, number] => [
+          random.pick([0, 0, 1, 2, 5]),
+          random.pick([0, 0, 1, 3, 4]),
+        ])
         const value = random.pick([undefined, -1.5, Number.NaN, Number.NEGATIVE_INFINITY])
         engine().scope(() => {
           expectValues(
@@ -66,10 +77,18 @@ describe('moving data', () => {
         const begin = x.shape.map((length) => random.integer(0, length))
         const end = x.shape.map((length, i) => random.integer(begin[i]!, length))
         const step = x.shape.map(() => random.pick([1, 1, 2, 3]))
-        const negative = (indexes: number[]) => indexes.map((index, i) => (index < x.shape[i]! && random.next() < 0.3 ? index - x.shape[i]! : index))
+        const negative = (indexes: number[]) =>
+          indexes.map((index, i) =>
+            index < x.shape[i]! && random.next() < 0.3 ? index - x.shape[i]! : index,
+          )
         engine().scope(() => {
           const y = slice(tensor(x), { begin: negative(begin), end: negative(end), step })
-          expectValues(y, reference.slice(x, begin, end, step), 0, `problem ${problem}: [${x.shape}] from ${begin} to ${end} by ${step}:`)
+          expectValues(
+            y,
+            reference.slice(x, begin, end, step),
+            0,
+            `problem ${problem}: [${x.shape}] from ${begin} to ${end} by ${step}:`,
+          )
         })
       }
     })
@@ -80,7 +99,12 @@ describe('moving data', () => {
         const x = counted(randomShape(random, random.integer(0, 6)))
         const axes = shuffled(random, x.shape.length)
         engine().scope(() => {
-          expectValues(transpose(tensor(x), axes), reference.transpose(x, axes), 0, `problem ${problem}: [${x.shape}] axes ${axes}:`)
+          expectValues(
+            transpose(tensor(x), axes),
+            reference.transpose(x, axes),
+            0,
+            `problem ${problem}: [${x.shape}] axes ${axes}:`,
+          )
         })
       }
     })
@@ -92,7 +116,6 @@ describe('moving data', () => {
         [3, 50_000],
         [50_000, 3],
       ] as [number, number][]) {
-        // biome-ignore format: a list
         engine().scope(() => {
           const x = counted([rows, columns])
           expectValues(transpose(tensor(x)), reference.transpose(x, [1, 0]))
@@ -128,7 +151,10 @@ describe('moving data', () => {
         x.set([1, 2, 3, 4, 5, 6])
         x.dispose()
         expect(y.toArray()).toEqual(Float32Array.of(1, 2, 3, 4, 5, 6))
-        complaint(() => reshape(y, [4]), 'reshape: shape must be lengths of at least 0 (one may be -1) with 6 elements in all, got [4] (x [6])')
+        complaint(
+          () => reshape(y, [4]),
+          'reshape: shape must be lengths of at least 0 (one may be -1) with 6 elements in all, got [4] (x [6])',
+        )
         complaint(() => reshape(x, [6]), 'reshape: x must be alive')
       })
     })
@@ -139,24 +165,81 @@ describe('moving data', () => {
         const y = engine().zeros([2, 3, 5])
         const scalar = engine().zeros([])
         complaint(() => concat([]), 'concat: tensors must be an array of at least one tensor, got []')
-        complaint(() => concat(x as never), 'concat: tensors must be an array of at least one tensor, got an object (Tensor)')
+        complaint(
+          () => concat(x as never),
+          'concat: tensors must be an array of at least one tensor, got an object (Tensor)',
+        )
         complaint(() => concat([x, 3 as never]), 'concat: tensors[1] must be a tensor, got 3')
-        complaint(() => concat([x, y], { axis: 0 }), 'concat: tensors[1] must be [any, 3, 4], got [2, 3, 5] (tensors[0] [2, 3, 4], tensors[1] [2, 3, 5])')
+        complaint(
+          () => concat([x, y], { axis: 0 }),
+          'concat: tensors[1] must be [any, 3, 4], got [2, 3, 5] (tensors[0] [2, 3, 4], tensors[1] [2, 3, 5])',
+        )
         complaint(() => concat([x, scalar]), 'concat: tensors[1] must be [2, 3, any], got []')
         complaint(() => concat([scalar]), 'concat: tensors[0] must be of rank 1 or more')
-        for (const axis of [3, -4, 0.5]) complaint(() => concat([x, y], { axis }), `concat: axis must be an axis of x: an integer from -3 to 2, got ${axis}`)
-        complaint(() => pad(x, { padding: [[1, 1]] }), 'pad: padding must be 3 pairs [before, after] of integers of at least 0', '(x [2, 3, 4])')
+        for (const axis of [3, -4, 0.5])
+          complaint(
+            () => concat([x, y], { axis }),
+            `concat: axis must be an axis of x: an integer from -3 to 2, got ${axis}`,
+          )
+        complaint(
+          () => pad(x, { padding: [[1, 1]] }),
+          'pad: padding must be 3 pairs [before, after] of integers of at least 0',
+          '(x [2, 3, 4])',
+        )
         complaint(() => pad(scalar, { padding: [[1, 1]] }), 'pad: padding must be 0 pairs')
-        complaint(() => pad(x, { padding: [[1, 1], [0, -1], [0, 0]] }), 'pad: padding must be', 'got [[1, 1], [0, -1], [0, 0]]') // biome-ignore format: a matrix
-        complaint(() => pad(x, { padding: [[0, 0], [0, 0], [0, 0]], value: '1' as never }), 'pad: value must be a number, got "1"') // biome-ignore format: a matrix
-        complaint(() => slice(x, { begin: [0, 0] }), 'slice: begin must be an array of 3 integers, one per axis of x, got [0, 0]')
-        complaint(() => slice(x, { end: [2, 3, 5] }), 'slice: end[2] must be an integer from -4 to 4, got 5 (x [2, 3, 4])')
-        complaint(() => slice(x, { begin: [0, 0.5, 0] }), 'slice: begin[1] must be an integer from -3 to 3, got 0.5')
-        complaint(() => slice(x, { begin: [0, 2, 0], end: [2, 1, 4] }), 'slice: end[1] must be at or after begin[1] = 2, got 1')
+        complaint(
+          () =>
+            pad(x, {
+              padding: [
+                [1, 1],
+                [0, -1],
+                [0, 0],
+              ],
+            }),
+          'pad: padding must be',
+          'got [[1, 1], [0, -1], [0, 0]]',
+        )
+        complaint(
+          () =>
+            pad(x, {
+              padding: [
+                [0, 0],
+                [0, 0],
+                [0, 0],
+              ],
+              value: '1' as never,
+            }),
+          'pad: value must be a number, got "1"',
+        )
+        complaint(
+          () => slice(x, { begin: [0, 0] }),
+          'slice: begin must be an array of 3 integers, one per axis of x, got [0, 0]',
+        )
+        complaint(
+          () => slice(x, { end: [2, 3, 5] }),
+          'slice: end[2] must be an integer from -4 to 4, got 5 (x [2, 3, 4])',
+        )
+        complaint(
+          () => slice(x, { begin: [0, 0.5, 0] }),
+          'slice: begin[1] must be an integer from -3 to 3, got 0.5',
+        )
+        complaint(
+          () => slice(x, { begin: [0, 2, 0], end: [2, 1, 4] }),
+          'slice: end[1] must be at or after begin[1] = 2, got 1',
+        )
         complaint(() => slice(x, { step: [1, 0, 1] }), 'slice: step[1] must be a positive integer, got 0')
-        complaint(() => transpose(x, [0, 1]), 'transpose: axes must be the 3 axes of x in some order, got [0, 1]')
-        complaint(() => transpose(x, [0, 1, 1]), 'transpose: axes must be the 3 axes of x in some order, got [0, 1, 1]')
-        complaint(() => transpose(x, [0, 1, 3]), 'transpose: axes[2] must be an axis of x: an integer from -3 to 2, got 3')
+        complaint(
+          () => transpose(x, [0, 1]),
+          'transpose: axes must be the 3 axes of x in some order, got [0, 1]',
+        )
+        complaint(
+          () => transpose(x, [0, 1, 1]),
+          'transpose: axes must be the 3 axes of x in some order, got [0, 1, 1]',
+        )
+        complaint(
+          () => transpose(x, [0, 1, 3]),
+          'transpose: axes[2] must be an axis of x: an integer from -3 to 2, got 3',
+        )
       })
     })
   })

@@ -43,7 +43,12 @@ describe('matmul and linear', () => {
           const bShape = [...bBatch!, 4, 9]
           const a = { shape: aShape, data: random.integers(aShape.reduce((p, q) => p * q)) }
           const b = { shape: bShape, data: random.integers(bShape.reduce((p, q) => p * q)) }
-          expectValues(matmul(engine().tensor(a.data, aShape), engine().tensor(b.data, bShape)), reference.matmul(a, b, batch!), 0, `${aBatch} with ${bBatch}`)
+          expectValues(
+            matmul(engine().tensor(a.data, aShape), engine().tensor(b.data, bShape)),
+            reference.matmul(a, b, batch!),
+            0,
+            `${aBatch} with ${bBatch}`,
+          )
         })
       }
     })
@@ -51,7 +56,10 @@ describe('matmul and linear', () => {
     it('linear adds its bias, applies its activation, and keeps the axes before the last', () => {
       engine().scope(() => {
         const x = engine().tensor([1, 2, 3, 4, 5, 6], [1, 3, 2])
-        const y = linear(x, engine().tensor([1, -1, 10, 1], [2, 2]), { bias: engine().tensor([0, 1], [2]), activation: 'relu' })
+        const y = linear(x, engine().tensor([1, -1, 10, 1], [2, 2]), {
+          bias: engine().tensor([0, 1], [2]),
+          activation: 'relu',
+        })
         expect(y.shape).toEqual([1, 3, 2])
         expect([...y.toArray()]).toEqual([21, 2, 43, 2, 65, 2])
       })
@@ -69,7 +77,9 @@ describe('matmul and linear', () => {
       engine().scope(() => {
         const a = engine().zeros([2, 3])
         const b = engine().zeros([4, 2])
-        const [wide, deep, weight, bias] = [[2, 1, 3], [3, 3, 1], [3, 2], [3]].map((shape) => engine().zeros(shape)) as [Tensor, Tensor, Tensor, Tensor]
+        const [wide, deep, weight, bias] = [[2, 1, 3], [3, 3, 1], [3, 2], [3]].map((shape) =>
+          engine().zeros(shape),
+        ) as [Tensor, Tensor, Tensor, Tensor]
         const flat = a.reshape([6])
         expectComplaint(engine(), () => matmul(a, b), 'matmul: b must be [..., 3, n], got [4, 2]', 'a [2, 3]')
         expectComplaint(engine(), () => matmul(flat, b), 'matmul: a must be [..., m, k], got [6]')

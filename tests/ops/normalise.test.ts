@@ -7,7 +7,10 @@ import * as reference from '../support/reference.js'
 
 const product = (shape: number[]) => shape.reduce((a, b) => a * b, 1)
 
-/** |h| <= 6, scale and offset <= 2: x - m, the rate, the product, the rest, the scale and the offset are each off by half a unit of numbers up to 16. */
+/**
+ * |h| <= 6, scale and offset <= 2: x - m, the rate, the product, the rest, the scale and the offset are each
+ * off by half a unit of numbers up to 16.
+ */
 const TOLERANCE = 6 * 16 * 2 ** -24
 
 describe('layer, group and instance norm', () => {
@@ -16,14 +19,22 @@ describe('layer, group and instance norm', () => {
       const x = { shape, data: random.floats(product(shape), middle - spread, middle + spread) }
       const scale = { shape: parameters, data: random.floats(product(parameters), -2, 2) }
       const offset = { shape: parameters, data: random.floats(product(parameters), -2, 2) }
-      const [input, ...affine] = [x, scale, offset].map(({ data, shape }) => engine().tensor(data, shape)) as [Tensor, Tensor, Tensor]
+      const [input, ...affine] = [x, scale, offset].map(({ data, shape }) =>
+        engine().tensor(data, shape),
+      ) as [Tensor, Tensor, Tensor]
       const finish = (h: reference.Values) =>
         reference.zip(
           reference.zip(h, scale, (a, b) => a * b),
           offset,
           (a, b) => a + b,
         )
-      return { x, input, options: { scale: affine[0]!, offset: affine[1]! }, scaled: (h: reference.Values) => reference.zip(h, scale, (a, b) => a * b), finish }
+      return {
+        x,
+        input,
+        options: { scale: affine[0]!, offset: affine[1]! },
+        scaled: (h: reference.Values) => reference.zip(h, scale, (a, b) => a * b),
+        finish,
+      }
     }
 
     it('hold at the ends of the range of float32', () => {
@@ -36,8 +47,13 @@ describe('layer, group and instance norm', () => {
         engine().scope(() => {
           const options = { epsilon: 0 }
           const wide = engine().tensor(x, [1, 8, 1, 1])
-          for (const y of [layerNorm(engine().tensor(x, [1, 8]), options), groupNorm(wide, { ...options, groups: 1 }), instanceNorm(wide, options)]) {
-            for (const [i, v] of y.toArray().entries()) expect(v, `${size}`).toBeCloseTo((x[i]! - mean) / deviation, 5)
+          for (const y of [
+            layerNorm(engine().tensor(x, [1, 8]), options),
+            groupNorm(wide, { ...options, groups: 1 }),
+            instanceNorm(wide, options),
+          ]) {
+            for (const [i, v] of y.toArray().entries())
+              expect(v, `${size}`).toBeCloseTo((x[i]! - mean) / deviation, 5)
           }
         })
       }
@@ -52,15 +68,29 @@ describe('layer, group and instance norm', () => {
         [[700, 20], 1],
         [[2, 9001], -1],
       ] as const) {
-        // biome-ignore format: shapes
         engine().scope(() => {
           const first = axis < 0 ? axis + shape.length : axis
           const { x, input, options, scaled, finish } = problem(random, [...shape], shape.slice(first))
           const own = (index: number[]) => index.slice(0, first).join()
           const about = `[${shape}] ${axis}:`
-          expectValues(layerNorm(input, { axis, ...options }), finish(reference.normalise(x, own, 1e-5)), TOLERANCE, about)
-          expectValues(layerNorm(input, { axis, epsilon: 0.5 }), reference.normalise(x, own, 0.5), TOLERANCE, about)
-          expectValues(rmsNorm(input, { axis, scale: options.scale }), scaled(reference.normalise(x, own, 1e-5, false)), TOLERANCE, about)
+          expectValues(
+            layerNorm(input, { axis, ...options }),
+            finish(reference.normalise(x, own, 1e-5)),
+            TOLERANCE,
+            about,
+          )
+          expectValues(
+            layerNorm(input, { axis, epsilon: 0.5 }),
+            reference.normalise(x, own, 0.5),
+            TOLERANCE,
+            about,
+          )
+          expectValues(
+            rmsNorm(input, { axis, scale: options.scale }),
+            scaled(reference.normalise(x, own, 1e-5, false)),
+            TOLERANCE,
+            about,
+          )
         })
       }
     })
@@ -77,17 +107,29 @@ describe('layer, group and instance norm', () => {
           [68, 2],
           [4100, 2],
         ] as const) {
-          // biome-ignore format: shapes
           if (c * product(pixels) > 100_000) continue
           engine().scope(() => {
             const { x, input, options, finish } = problem(random, [2, ...pixels, c], [c])
             const own = (index: number[]) => `${index[0]} ${Math.floor(index.at(-1)! / (c / groups))}`
             const about = `[${x.shape}] ${groups} groups:`
-            expectValues(groupNorm(input, { groups, ...options }), finish(reference.normalise(x, own, 1e-5)), TOLERANCE, about)
-            expectValues(groupNorm(input, { groups, epsilon: 0.5 }), reference.normalise(x, own, 0.5), TOLERANCE, about)
+            expectValues(
+              groupNorm(input, { groups, ...options }),
+              finish(reference.normalise(x, own, 1e-5)),
+              TOLERANCE,
+              about,
+            )
+            expectValues(
+              groupNorm(input, { groups, epsilon: 0.5 }),
+              reference.normalise(x, own, 0.5),
+              TOLERANCE,
+              about,
+            )
             const alone = reference.normalise(x, (index) => `${index[0]} ${index.at(-1)}`, 1e-5)
             expectValues(instanceNorm(input, options), finish(alone), TOLERANCE, about)
-            const clamped = { shape: alone.shape, data: Float64Array.from(alone.data, (v) => Math.min(1, Math.max(0, v))) }
+            const clamped = {
+              shape: alone.shape,
+              data: Float64Array.from(alone.data, (v) => Math.min(1, Math.max(0, v))),
+            }
             expectValues(instanceNorm(input, { activation: [0, 1] }), clamped, TOLERANCE, about)
           })
         }
@@ -99,10 +141,18 @@ describe('layer, group and instance norm', () => {
       engine().scope(() => {
         const rows = problem(random, [4, 300], [300], 1000, 0.01)
         const byRow = (index: number[]) => `${index[0]}`
-        expectValues(layerNorm(rows.input, { ...rows.options, epsilon: 0 }), rows.finish(reference.normalise(rows.x, byRow, 0)), TOLERANCE)
+        expectValues(
+          layerNorm(rows.input, { ...rows.options, epsilon: 0 }),
+          rows.finish(reference.normalise(rows.x, byRow, 0)),
+          TOLERANCE,
+        )
         const image = problem(random, [2, 60, 70, 6], [6], 1000, 0.01)
         const byGroup = (index: number[]) => `${index[0]} ${index[3]! >> 1}`
-        expectValues(groupNorm(image.input, { groups: 3, ...image.options, epsilon: 0 }), image.finish(reference.normalise(image.x, byGroup, 0)), TOLERANCE)
+        expectValues(
+          groupNorm(image.input, { groups: 3, ...image.options, epsilon: 0 }),
+          image.finish(reference.normalise(image.x, byGroup, 0)),
+          TOLERANCE,
+        )
         const layer = new BatchNorm2d(engine(), { channels: 6, epsilon: 0 })
         layer.training = true
         expectValues(
@@ -137,15 +187,34 @@ describe('layer, group and instance norm', () => {
         const x = engine().zeros([2, 3, 4])
         const [three, four] = [engine().zeros([3]), engine().zeros([4])]
         const complains = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
-        complains(() => layerNorm(x, { scale: three }), 'layerNorm: scale must be [4], got [3]', 'x [2, 3, 4]')
+        complains(
+          () => layerNorm(x, { scale: three }),
+          'layerNorm: scale must be [4], got [3]',
+          'x [2, 3, 4]',
+        )
         complains(() => layerNorm(x, { axis: 1, offset: four }), 'layerNorm: offset must be [3, 4], got [4]')
-        complains(() => layerNorm(x, { axis: 3 }), 'layerNorm: axis must be an axis of x: an integer from -3 to 2, got 3')
-        complains(() => rmsNorm(x, { epsilon: -1 }), 'rmsNorm: epsilon must be a number of at least 0, got -1')
-        complains(() => groupNorm(x, { groups: 3 }), 'groupNorm: groups must be a divisor of 4 channels, got 3')
-        complains(() => groupNorm(x, {} as never), 'groupNorm: groups must be a divisor of 4 channels, got undefined')
+        complains(
+          () => layerNorm(x, { axis: 3 }),
+          'layerNorm: axis must be an axis of x: an integer from -3 to 2, got 3',
+        )
+        complains(
+          () => rmsNorm(x, { epsilon: -1 }),
+          'rmsNorm: epsilon must be a number of at least 0, got -1',
+        )
+        complains(
+          () => groupNorm(x, { groups: 3 }),
+          'groupNorm: groups must be a divisor of 4 channels, got 3',
+        )
+        complains(
+          () => groupNorm(x, {} as never),
+          'groupNorm: groups must be a divisor of 4 channels, got undefined',
+        )
         complains(() => groupNorm(x, { groups: 2, scale: three }), 'groupNorm: scale must be [4], got [3]')
         complains(() => instanceNorm(four), 'instanceNorm: x must be [n, ..., channels], got [4]')
-        complains(() => instanceNorm(x, { activation: 'no' as never }), 'instanceNorm: activation must be one of')
+        complains(
+          () => instanceNorm(x, { activation: 'no' as never }),
+          'instanceNorm: activation must be one of',
+        )
       })
     })
   })
@@ -155,7 +224,10 @@ describe('gather', () => {
   inEveryBuild((engine) => {
     it('takes rows of any shape by a list or a tensor', () => {
       engine().scope(() => {
-        const table = engine().tensor(Float32Array.from({ length: 12 }, (_, i) => i), [3, 2, 2]) // biome-ignore format: one line
+        const table = engine().tensor(
+          Float32Array.from({ length: 12 }, (_, i) => i),
+          [3, 2, 2],
+        )
         const y = gather(table, Int32Array.of(2, 0, 2, 1))
         expect(y.shape).toEqual([4, 2, 2])
         expect([...y.toArray()]).toEqual([8, 9, 10, 11, 0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7])
@@ -169,12 +241,16 @@ describe('gather', () => {
     it('says what is wrong', () => {
       engine().scope(() => {
         const table = engine().zeros([3, 2])
-        const complains = (indices: unknown, part: string) => expectComplaint(engine(), () => gather(table, indices as never), part)
+        const complains = (indices: unknown, part: string) =>
+          expectComplaint(engine(), () => gather(table, indices as never), part)
         complains([0, 3], 'gather: indices[1] must be an integer from 0 to 2, got 3')
         complains(Int32Array.of(-1), 'gather: indices[0] must be an integer from 0 to 2, got -1')
         complains([0.5], 'gather: indices[0] must be an integer from 0 to 2, got 0.5')
         complains(3, 'gather: indices must be integers, or a tensor of them, got 3')
-        complains(engine().tensor([Number.NaN], [1]), 'gather: indices[0] must be an integer from 0 to 2, got NaN')
+        complains(
+          engine().tensor([Number.NaN], [1]),
+          'gather: indices[0] must be an integer from 0 to 2, got NaN',
+        )
       })
     })
   })

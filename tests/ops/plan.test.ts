@@ -37,12 +37,16 @@ describe('planConv2d', () => {
       const before = fresh.memory().live
       const y = conv2d(...tensors, options)
       expect(y.shape).toEqual(plan.shape)
-      expect(fresh.memory().live - before).toBe(round(plan.packedBytes) + round(plan.workspaceBytes) + round(y.size * 4))
+      expect(fresh.memory().live - before).toBe(
+        round(plan.packedBytes) + round(plan.workspaceBytes) + round(y.size * 4),
+      )
     }
   })
 
   it('complains as conv2d does', () => {
     expect(() => planConv2d([1, 8, 8, 4], [3, 3, 3, 16])).toThrow(FilterbankError)
-    expect(() => planConv2d([1, 8, 8, 4], [3, 3, 3, 16])).toThrow('planConv2d: filter must be one of 4 input channels, got 3')
+    expect(() => planConv2d([1, 8, 8, 4], [3, 3, 3, 16])).toThrow(
+      'planConv2d: filter must be one of 4 input channels, got 3',
+    )
   })
 })

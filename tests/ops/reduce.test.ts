@@ -30,14 +30,22 @@ describe('reductions', () => {
         const axes = [...shape.keys()].filter(() => random.next() < 0.5)
         const keepDims = random.next() < 0.5
         const x = { shape, data: random.integers(size(shape)) }
-        const given = axes.map((axis) => (random.next() < 0.5 ? axis : axis - shape.length)).sort(() => random.next() - 0.5)
+        const given = axes
+          .map((axis) => (random.next() < 0.5 ? axis : axis - shape.length))
+          .sort(() => random.next() - 0.5)
         const about = `seed ${random.seed}, problem ${problem}: x [${shape}] axes [${given}] keepDims ${keepDims}`
         engine().scope(() => {
           const input = engine().tensor(x.data, shape)
           for (const [name, [op, formula]] of Object.entries(ops)) {
             const y = op(input, { axes: given, keepDims })
-            // Integers sum exactly; a mean rounds once for each run of neighbouring axes, of which there are at most three.
-            expectValues(y, reference.reduce(x, axes, keepDims, formula), name === 'mean' ? 3 * 4 * 2 ** -24 : 0, `${name}, ${about}:`)
+            // Integers sum exactly; a mean rounds once for each run of neighbouring axes, of which there are
+            // at most three.
+            expectValues(
+              y,
+              reference.reduce(x, axes, keepDims, formula),
+              name === 'mean' ? 3 * 4 * 2 ** -24 : 0,
+              `${name}, ${about}:`,
+            )
           }
         })
       }
@@ -50,9 +58,13 @@ describe('reductions', () => {
           engine().scope(() => {
             const x = { shape: [3, n, inner], data: random.integers(3 * n * inner) }
             const input = engine().tensor(x.data, x.shape)
-            for (const [op, formula] of [ops.sum, ops.max, ops.min]) expectValues(op(input, { axes: 1 }), reference.reduce(x, [1], false, formula))
+            for (const [op, formula] of [ops.sum, ops.max, ops.min])
+              expectValues(op(input, { axes: 1 }), reference.reduce(x, [1], false, formula))
             expectValues(argmax(input, { axis: 1 }), reference.reduce(x, [1], false, firstLargest))
-            expectValues(argmax(input, { axis: 1, keepDims: true }), reference.reduce(x, [1], true, firstLargest))
+            expectValues(
+              argmax(input, { axis: 1, keepDims: true }),
+              reference.reduce(x, [1], true, firstLargest),
+            )
             expectValues(argmax(input), reference.reduce(x, [0, 1, 2], false, firstLargest))
             expectValues(argmax(input, { axes: [1, -1] }), reference.reduce(x, [1, 2], false, firstLargest))
           })
@@ -70,7 +82,6 @@ describe('reductions', () => {
           [min, 1],
           [argmax, 5],
         ] as const) {
-          // biome-ignore format: a table
           expect(op(x).shape).toEqual([])
           expect(op(x).toArray()[0]).toBe(want)
           expect(op(x, { keepDims: true }).shape).toEqual([1, 1])
@@ -89,11 +100,18 @@ describe('reductions', () => {
         [n / 16, 16],
         [n / 3, 3],
       ]) {
-        // biome-ignore format: a list
         engine().scope(() => {
           const x = { shape, data: random.floats(n, 0, 1) }
-          const rounded = (v: { shape: number[]; data: ArrayLike<number> }) => ({ shape: v.shape, data: Float32Array.from(v.data) })
-          expectValues(sum(engine().tensor(x.data, shape), { axes: 0 }), rounded(reference.reduce(x, [0], false, total)), 0, `[${shape}]:`)
+          const rounded = (v: { shape: number[]; data: ArrayLike<number> }) => ({
+            shape: v.shape,
+            data: Float32Array.from(v.data),
+          })
+          expectValues(
+            sum(engine().tensor(x.data, shape), { axes: 0 }),
+            rounded(reference.reduce(x, [0], false, total)),
+            0,
+            `[${shape}]:`,
+          )
         })
       }
     })
@@ -104,14 +122,17 @@ describe('reductions', () => {
         [40, 3],
         [40, 16],
       ] as const) {
-        // biome-ignore format: a list
         for (const special of [Number.NaN, Infinity, -Infinity]) {
           for (const place of [0, 1, 7, 16, 39]) {
             engine().scope(() => {
-              const x = { shape: [...shape], data: Float32Array.from({ length: size([...shape]) }, (_, i) => i % 5) }
+              const x = {
+                shape: [...shape],
+                data: Float32Array.from({ length: size([...shape]) }, (_, i) => i % 5),
+              }
               x.data[place * shape[1]] = special
               const input = engine().tensor(x.data, shape)
-              for (const [op, formula] of Object.values(ops)) expectValues(op(input, { axes: 0 }), reference.reduce(x, [0], false, formula), 1e-6)
+              for (const [op, formula] of Object.values(ops))
+                expectValues(op(input, { axes: 0 }), reference.reduce(x, [0], false, formula), 1e-6)
               expectValues(argmax(input, { axis: 0 }), reference.reduce(x, [0], false, firstLargest))
             })
           }
@@ -134,7 +155,11 @@ describe('reductions', () => {
         expect(max(x, { axes: 0 }).shape).toEqual([0, 3])
         expect(argmax(x, { axis: -1 }).shape).toEqual([2, 0])
         for (const [name, op] of Object.entries({ mean, max, min, argmax })) {
-          expectComplaint(engine(), () => op(x, { axes: 1 }), `${name}: x must be of at least one element along the axes, got none (x [2, 0, 3])`)
+          expectComplaint(
+            engine(),
+            () => op(x, { axes: 1 }),
+            `${name}: x must be of at least one element along the axes, got none (x [2, 0, 3])`,
+          )
         }
       })
     })
@@ -149,7 +174,10 @@ describe('reductions', () => {
         complains(() => max(x, { axes: [1, 0.5] }), 'max: axes must be integers from -3 to 2, got [1, 0.5]')
         complains(() => min(x, { axes: [1, -2] }), 'min: axes must be each axis once, got [1, -2]')
         complains(() => sum(x, { axes: '1' as never }), 'sum: axes', 'got "1"')
-        complains(() => argmax(x, { axes: [0, 2] }), 'argmax: axes must be one axis, or axes that are neighbours, got [0, 2]')
+        complains(
+          () => argmax(x, { axes: [0, 2] }),
+          'argmax: axes must be one axis, or axes that are neighbours, got [0, 2]',
+        )
         complains(() => sum(scalar, { axes: 0 }), 'sum: axes must be none, for a scalar, got 0')
       })
     })

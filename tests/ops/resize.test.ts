@@ -9,7 +9,12 @@ describe('resize', () => {
     it('nearest agrees exactly with the reference, 300 random problems', () => {
       const random = new Random(20261127)
       for (let problem = 0; problem < 300; problem++) {
-        const shape = [random.integer(0, 2), random.integer(1, 12), random.integer(1, 12), random.integer(1, 18)]
+        const shape = [
+          random.integer(0, 2),
+          random.integer(1, 12),
+          random.integer(1, 12),
+          random.integer(1, 18),
+        ]
         const size: [number, number] = [random.integer(1, 25), random.integer(1, 25)]
         const alignCorners = random.next() < 0.5
         const x = { shape, data: random.floats(shape.reduce((a, b) => a * b)) }
@@ -24,7 +29,12 @@ describe('resize', () => {
     it('bilinear agrees with the reference, 300 random problems', () => {
       const random = new Random(20261128)
       for (let problem = 0; problem < 300; problem++) {
-        const shape = [random.integer(0, 2), random.integer(1, 12), random.integer(1, 12), random.integer(1, 18)]
+        const shape = [
+          random.integer(0, 2),
+          random.integer(1, 12),
+          random.integer(1, 12),
+          random.integer(1, 18),
+        ]
         const size: [number, number] = [random.integer(1, 25), random.integer(1, 25)]
         const alignCorners = random.next() < 0.5
         const x = { shape, data: random.floats(shape.reduce((a, b) => a * b)) }
@@ -46,10 +56,12 @@ describe('resize', () => {
         [[5, 6], false],
         [[5, 6], true],
       ] as [[number, number], boolean][]) {
-        // biome-ignore format: a list
         engine().scope(() => {
           const x = { shape: [2, 5, 6, 3], data: random.integers(180) }
-          expectValues(resize(engine().tensor(x.data, x.shape), { size, alignCorners }), reference.resize(x, size, 'bilinear', alignCorners))
+          expectValues(
+            resize(engine().tensor(x.data, x.shape), { size, alignCorners }),
+            reference.resize(x, size, 'bilinear', alignCorners),
+          )
         })
       }
     })
@@ -57,11 +69,15 @@ describe('resize', () => {
     it('rounds ties down and keeps the edges', () => {
       engine().scope(() => {
         const x = engine().tensor([0, 1, 2, 3, 4, 5], [1, 1, 6, 1])
-        const along = (width: number, options: Partial<ResizeOptions> = {}) => [...resize(x, { size: [1, width], ...options }).toArray()]
+        const along = (width: number, options: Partial<ResizeOptions> = {}) => [
+          ...resize(x, { size: [1, width], ...options }).toArray(),
+        ]
         expect(along(3, { method: 'nearest' })).toEqual([0, 2, 4])
         expect(along(2, { method: 'nearest' })).toEqual([1, 4])
         expect(along(3)).toEqual([0.5, 2.5, 4.5])
-        expect(along(11, { alignCorners: true, method: 'nearest' })).toEqual([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5])
+        expect(along(11, { alignCorners: true, method: 'nearest' })).toEqual([
+          0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5,
+        ])
         expect(along(12).slice(0, 4)).toEqual([0, 0.25, 0.75, 1.25])
         expect(along(1, { alignCorners: true })).toEqual([0])
         expect(resize(x, { size: 2 }).shape).toEqual([1, 2, 2, 1])
@@ -71,10 +87,30 @@ describe('resize', () => {
     it('takes NaN and infinity as IEEE says', () => {
       engine().scope(() => {
         const x = engine().tensor([Number.NaN, 1, 2, Number.POSITIVE_INFINITY], [1, 1, 4, 1])
-        expect([...resize(x, { size: [1, 8], method: 'nearest' }).toArray()]).toEqual([Number.NaN, Number.NaN, 1, 1, 2, 2, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]) // biome-ignore format: one line
-        expect([...resize(x, { size: [2, 2] }).toArray()]).toEqual([Number.NaN, Number.POSITIVE_INFINITY, Number.NaN, Number.POSITIVE_INFINITY])
+        expect([...resize(x, { size: [1, 8], method: 'nearest' }).toArray()]).toEqual([
+          Number.NaN,
+          Number.NaN,
+          1,
+          1,
+          2,
+          2,
+          Number.POSITIVE_INFINITY,
+          Number.POSITIVE_INFINITY,
+        ])
+        expect([...resize(x, { size: [2, 2] }).toArray()]).toEqual([
+          Number.NaN,
+          Number.POSITIVE_INFINITY,
+          Number.NaN,
+          Number.POSITIVE_INFINITY,
+        ])
         expect(resize(x, { size: [1, 4] }).toArray()).toEqual(x.toArray())
-        expect([...resize(x, { size: [1, 7], alignCorners: true }).toArray()].slice(2)).toEqual([1, 1.5, 2, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY])
+        expect([...resize(x, { size: [1, 7], alignCorners: true }).toArray()].slice(2)).toEqual([
+          1,
+          1.5,
+          2,
+          Number.POSITIVE_INFINITY,
+          Number.POSITIVE_INFINITY,
+        ])
       })
     })
 
@@ -100,11 +136,24 @@ describe('resize', () => {
         const none = engine().zeros([1, 8, 0, 3])
         const complaint = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
         for (const size of [0, -4, 2.5, [4, 0], [4], undefined]) {
-          complaint(() => resize(x, { size: size as number }), 'resize: size must be a positive integer or [height, width] of such, got', '(x [1, 8, 8, 3])')
+          complaint(
+            () => resize(x, { size: size as number }),
+            'resize: size must be a positive integer or [height, width] of such, got',
+            '(x [1, 8, 8, 3])',
+          )
         }
-        complaint(() => resize(x, { size: 4, method: 'bicubic' as 'nearest' }), "resize: method must be 'nearest' or 'bilinear', got \"bicubic\"")
-        complaint(() => resize(flat, { size: 4 }), 'resize: x must be [n, height, width, channels], got rank 3')
-        complaint(() => resize(none, { size: 4 }), 'resize: x must be an image of at least one pixel, got [8, 0]')
+        complaint(
+          () => resize(x, { size: 4, method: 'bicubic' as 'nearest' }),
+          "resize: method must be 'nearest' or 'bilinear', got \"bicubic\"",
+        )
+        complaint(
+          () => resize(flat, { size: 4 }),
+          'resize: x must be [n, height, width, channels], got rank 3',
+        )
+        complaint(
+          () => resize(none, { size: 4 }),
+          'resize: x must be an image of at least one pixel, got [8, 0]',
+        )
       })
     })
   })

@@ -7,8 +7,9 @@ import * as reference from '../support/reference.js'
 describe('softmax', () => {
   inEveryBuild((engine) => {
     /**
-     * x - m is off by half a unit, 2^-24 |x - m|, and so exp(x - m) relatively; exp, the sum and the product add a few units more. With |x - m| <= 20,
-     * and exp(-d) d <= 1: 8 * 2^-24. The logarithm is off by units of numbers up to 24.
+     * x - m is off by half a unit, 2^-24 |x - m|, and so exp(x - m) relatively; exp, the sum and the product
+     * add a few units more. With |x - m| <= 20, and exp(-d) d <= 1: 8 * 2^-24. The logarithm is off by units
+     * of numbers up to 24.
      */
     const TOLERANCE = 8 * 2 ** -24
     const LOG_TOLERANCE = 4 * 24 * 2 ** -24
@@ -24,13 +25,29 @@ describe('softmax', () => {
           [[2, n, 17], 1],
           [[n], 0],
         ] as [number[], number][]) {
-          // biome-ignore format: a table
           engine().scope(() => {
-            const x = { shape, data: random.floats(shape.reduce((a, b) => a * b), -10, 10) } // biome-ignore format: one line
+            const x = {
+              shape,
+              data: random.floats(
+                shape.reduce((a, b) => a * b),
+                -10,
+                10,
+              ),
+            }
             const input = engine().tensor(x.data, shape)
             const settled = axis < 0 ? axis + shape.length : axis
-            expectValues(softmax(input, { axis }), reference.softmax(x, settled, false), TOLERANCE, `[${shape}] axis ${axis}:`)
-            expectValues(logSoftmax(input, { axis }), reference.softmax(x, settled, true), LOG_TOLERANCE, `log [${shape}] axis ${axis}:`)
+            expectValues(
+              softmax(input, { axis }),
+              reference.softmax(x, settled, false),
+              TOLERANCE,
+              `[${shape}] axis ${axis}:`,
+            )
+            expectValues(
+              logSoftmax(input, { axis }),
+              reference.softmax(x, settled, true),
+              LOG_TOLERANCE,
+              `log [${shape}] axis ${axis}:`,
+            )
           })
         }
       }
@@ -43,18 +60,36 @@ describe('softmax', () => {
         [5000, 10],
         [1000, 4, 5],
       ]) {
-        // biome-ignore format: a list
         engine().scope(() => {
-          const x = { shape, data: random.floats(shape.reduce((a, b) => a * b), -10, 10) } // biome-ignore format: one line
-          if (shape[1]! > 100) return expect(softmax(engine().tensor(x.data, shape)).toArray().reduce((a, b) => a + b)).toBeCloseTo(3, 5) // biome-ignore format: one line
-          expectValues(softmax(engine().tensor(x.data, shape), { axis: 1 }), reference.softmax(x, 1, false), TOLERANCE)
+          const x = {
+            shape,
+            data: random.floats(
+              shape.reduce((a, b) => a * b),
+              -10,
+              10,
+            ),
+          }
+          if (shape[1]! > 100)
+            return expect(
+              softmax(engine().tensor(x.data, shape))
+                .toArray()
+                .reduce((a, b) => a + b),
+            ).toBeCloseTo(3, 5)
+          expectValues(
+            softmax(engine().tensor(x.data, shape), { axis: 1 }),
+            reference.softmax(x, 1, false),
+            TOLERANCE,
+          )
         })
       }
     })
 
     it('neither overflows nor loses the small', () => {
       engine().scope(() => {
-        const x = engine().tensor([1e30, 1e30, -1e30, -Infinity, 3e38, 3e38, 0, 1, 1000, 1001, 1002, 1003], [3, 4])
+        const x = engine().tensor(
+          [1e30, 1e30, -1e30, -Infinity, 3e38, 3e38, 0, 1, 1000, 1001, 1002, 1003],
+          [3, 4],
+        )
         const y = softmax(x).toArray()
         expect([...y.slice(0, 8)]).toEqual([0.5, 0.5, 0, 0, 0.5, 0.5, 0, 0])
         expect(y[11]).toBeCloseTo(0.6439142599, 7)
@@ -71,7 +106,17 @@ describe('softmax', () => {
           const rows = [...op(x).toArray()].map(Number.isNaN)
           expect(rows.slice(0, 3)).toEqual([true, true, true])
           expect(rows.slice(6)).toEqual([false, false, false])
-          expect([...op(x, { axis: 0 }).toArray()].map(Number.isNaN)).toEqual([true, true, false, true, true, false, true, true, false])
+          expect([...op(x, { axis: 0 }).toArray()].map(Number.isNaN)).toEqual([
+            true,
+            true,
+            false,
+            true,
+            true,
+            false,
+            true,
+            true,
+            false,
+          ])
         }
       })
     })
@@ -95,7 +140,11 @@ describe('softmax', () => {
     it('says what is wrong', () => {
       engine().scope(() => {
         const [x, scalar, other] = [engine().zeros([2, 3]), engine().zeros([]), engine().zeros([3])]
-        expectComplaint(engine(), () => softmax(x, { axis: 2 }), 'softmax: axis must be integers from -2 to 1, got [2] (x [2, 3])')
+        expectComplaint(
+          engine(),
+          () => softmax(x, { axis: 2 }),
+          'softmax: axis must be integers from -2 to 1, got [2] (x [2, 3])',
+        )
         expectComplaint(engine(), () => logSoftmax(scalar), 'logSoftmax: axis must be none, for a scalar')
         expectComplaint(engine(), () => softmax(x, { out: other }), 'softmax: out must be [2, 3], got [3]')
       })

@@ -4,7 +4,10 @@ import { expectComplaint, inEveryBuild } from '../support/check.js'
 import { Random } from '../support/random.js'
 import * as reference from '../support/reference.js'
 
-const pointwise = { stride: [1, 1], dilation: [1, 1] } as { stride: [number, number]; dilation: [number, number] }
+const pointwise = { stride: [1, 1], dilation: [1, 1] } as {
+  stride: [number, number]
+  dilation: [number, number]
+}
 
 describe("conv2d by Winograd's F(4x4, 3x3)", () => {
   inEveryBuild((engine) => {
@@ -13,13 +16,19 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
       for (let problem = 0; problem < 60; problem++) {
         const [n, h, w] = [random.integer(1, 2), random.integer(1, 14), random.integer(1, 23)]
         const groups = random.pick([1, 1, 3])
-        const [groupIn, groupOut] = groups === 1 ? [random.integer(1, 40), random.integer(1, 40)] : [4 * random.integer(1, 9), 8 * random.integer(1, 4)]
+        const [groupIn, groupOut] =
+          groups === 1
+            ? [random.integer(1, 40), random.integer(1, 40)]
+            : [4 * random.integer(1, 9), 8 * random.integer(1, 4)]
         const [ic, oc] = [groups * groupIn, groups * groupOut]
         const before = random.integer(1, 2)
         const x = { shape: [n, h, w, ic], data: random.floats(n * h * w * ic) }
         const filter = { shape: [3, 3, groupIn, oc], data: random.floats(9 * groupIn * oc) }
         const bias = { shape: [oc], data: random.floats(oc) }
-        const padding = [[before, 1], [1, before]] as [[number, number], [number, number]] // biome-ignore format: a matrix
+        const padding = [
+          [before, 1],
+          [1, before],
+        ] as [[number, number], [number, number]]
         const want = reference.conv2d(x, filter, bias, { ...pointwise, padding }, groups)
         engine().scope(() => {
           const got = conv2d(engine().tensor(x.data, x.shape), engine().tensor(filter.data, filter.shape), {
@@ -29,12 +38,15 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
             algorithm: 'winograd',
           })
           expect(got.shape).toEqual(want.shape)
-          // |error| <= 30 k eps max|x| max|w| with k = 9 groupIn sums: 30 is the growth by the transforms, the sum by definition has 1.
+          // |error| <= 30 k eps max|x| max|w| with k = 9 groupIn sums: 30 is the growth by the transforms,
+          // the sum by definition has 1.
           const bound = 30 * 9 * groupIn * 2 ** -24
           const values = got.toArray()
           for (let i = 0; i < values.length; i++) {
             if (Math.abs(values[i]! - want.data[i]!) > bound)
-              expect.fail(`seed ${random.seed}, problem ${problem}, element ${i}: ${values[i]} for ${want.data[i]}, off by more than ${bound}`)
+              expect.fail(
+                `seed ${random.seed}, problem ${problem}, element ${i}: ${values[i]} for ${want.data[i]}, off by more than ${bound}`,
+              )
           }
         })
       }
@@ -42,12 +54,31 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
 
     it('has a relative error of at most 6e-6 (root mean square) on normal data', () => {
       const random = new Random(12)
-      const normal = (length: number) => Float32Array.from({ length }, () => Array.from({ length: 12 }, () => random.next()).reduce((a, b) => a + b) - 6)
+      const normal = (length: number) =>
+        Float32Array.from(
+          { length },
+          () => Array.from({ length: 12 }, () => random.next()).reduce((a, b) => a + b) - 6,
+        )
       const x = { shape: [1, 12, 12, 256], data: normal(12 * 12 * 256) }
       const filter = { shape: [3, 3, 256, 8], data: normal(9 * 256 * 8) }
-      const want = reference.conv2d(x, filter, undefined, { ...pointwise, padding: [[1, 1], [1, 1]] }, 1) // biome-ignore format: a matrix
+      const want = reference.conv2d(
+        x,
+        filter,
+        undefined,
+        {
+          ...pointwise,
+          padding: [
+            [1, 1],
+            [1, 1],
+          ],
+        },
+        1,
+      )
       engine().scope(() => {
-        const got = conv2d(engine().tensor(x.data, x.shape), engine().tensor(filter.data, filter.shape), { padding: 1, algorithm: 'winograd' }).toArray()
+        const got = conv2d(engine().tensor(x.data, x.shape), engine().tensor(filter.data, filter.shape), {
+          padding: 1,
+          algorithm: 'winograd',
+        }).toArray()
         let error = 0
         let signal = 0
         for (let i = 0; i < got.length; i++) {
@@ -71,18 +102,48 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
           x.data[random.integer(0, x.data.length - 1)] = 10 ** random.integer(-30, 30)
         }
         const filter = { shape: [3, 3, groupIn, oc], data: random.floats(9 * groupIn * oc) }
-        const want = reference.conv2d(x, filter, undefined, { ...pointwise, padding: [[1, 1], [1, 1]] }, groups) // biome-ignore format: a matrix
-        // The same with sizes for numbers: what stands in its window is the most that an output may be off by, times 30 eps and the 256 of a tile.
+        const want = reference.conv2d(
+          x,
+          filter,
+          undefined,
+          {
+            ...pointwise,
+            padding: [
+              [1, 1],
+              [1, 1],
+            ],
+          },
+          groups,
+        )
+        // The same with sizes for numbers: what stands in its window is the most that an output may be off
+        // by, times 30 eps and the 256 of a tile.
         const sizes = { shape: [3, 3, groupIn, oc], data: new Float32Array(filter.data.length).fill(1) }
-        const seen = reference.conv2d({ ...x, data: x.data.map(Math.abs) }, sizes, undefined, { ...pointwise, padding: [[1, 1], [1, 1]] }, groups) // biome-ignore format: a matrix
+        const seen = reference.conv2d(
+          { ...x, data: x.data.map(Math.abs) },
+          sizes,
+          undefined,
+          {
+            ...pointwise,
+            padding: [
+              [1, 1],
+              [1, 1],
+            ],
+          },
+          groups,
+        )
         engine().scope(() => {
-          const [input, weights] = [engine().tensor(x.data, x.shape), engine().tensor(filter.data, filter.shape)]
+          const [input, weights] = [
+            engine().tensor(x.data, x.shape),
+            engine().tensor(filter.data, filter.shape),
+          ]
           const got = conv2d(input, weights, { padding: 1, groups, algorithm: 'winograd' }).toArray()
           for (let i = 0; i < got.length; i++) {
             // The largest number in the window is at most their sum.
             const bound = 256 * 30 * 9 * groupIn * 2 ** -24 * seen.data[i]!
             if (!(Math.abs(got[i]! - want.data[i]!) <= bound)) {
-              expect.fail(`seed ${random.seed}, problem ${problem}, element ${i}: ${got[i]} for ${want.data[i]}, off by more than ${bound}`)
+              expect.fail(
+                `seed ${random.seed}, problem ${problem}, element ${i}: ${got[i]} for ${want.data[i]}, off by more than ${bound}`,
+              )
             }
           }
         })
@@ -100,7 +161,8 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
             for (let column = 1; column < 15; column++) {
               const sees = Math.abs(row - 6) <= 1 && Math.abs(column - 6) <= 1
               const [got, want] = [y[(row * 16 + column) * 8]!, sees ? 71 / 8 + spike / 8 : 9]
-              if (Number.isFinite(want)) expect(Math.abs(got - want) / want, `${spike} at ${row}, ${column}`).toBeLessThan(4e-6)
+              if (Number.isFinite(want))
+                expect(Math.abs(got - want) / want, `${spike} at ${row}, ${column}`).toBeLessThan(4e-6)
               else expect(got).toBe(want)
             }
           }
@@ -112,14 +174,23 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
       engine().scope(() => {
         const filter = engine().tensor(new Float32Array(9 * 8 * 8).fill(0.125), [3, 3, 8, 8])
         const bias = engine().tensor([1, -2, 3, -4, 5, -6, 7, -8], [8])
-        const large = conv2d(engine().tensor(new Float32Array(512).fill(1e37), [1, 8, 8, 8]), filter, { algorithm: 'winograd' }).toArray()
+        const large = conv2d(engine().tensor(new Float32Array(512).fill(1e37), [1, 8, 8, 8]), filter, {
+          algorithm: 'winograd',
+        }).toArray()
         for (const y of large) expect(Math.abs(y - 9e37) / 9e37).toBeLessThan(4e-6)
-        const tiny = conv2d(engine().tensor(new Float32Array(512).fill(1e-37), [1, 8, 8, 8]), filter, { algorithm: 'winograd' }).toArray()
+        const tiny = conv2d(engine().tensor(new Float32Array(512).fill(1e-37), [1, 8, 8, 8]), filter, {
+          algorithm: 'winograd',
+        }).toArray()
         for (const y of tiny) expect(Math.abs(y - 9e-37) / 9e-37).toBeLessThan(4e-6)
         // Bytes: 0 on the left, up to 255 on the right.
         const x = engine().zeros([1, 8, 8, 8])
         for (let i = 0; i < x.size; i++) if (Math.floor(i / 8) % 8 >= 4) x.view[i] = (i * 37) % 256
-        const y = conv2d(x.changed(), filter, { padding: 1, bias, activation: [-5, 6], algorithm: 'winograd' }).toArray()
+        const y = conv2d(x.changed(), filter, {
+          padding: 1,
+          bias,
+          activation: [-5, 6],
+          algorithm: 'winograd',
+        }).toArray()
         const clamped = [1, -2, 3, -4, 5, -5, 6, -5]
         for (let pixel = 0; pixel < 64; pixel++) {
           if (pixel % 8 < 3) expect([...y.slice(pixel * 8, pixel * 8 + 8)]).toEqual(clamped)
@@ -143,9 +214,17 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
         const x = engine().zeros([1, 8, 8, 4])
         const five = engine().zeros([5, 5, 4, 4])
         const three = engine().zeros([3, 3, 4, 4])
-        expectComplaint(engine(), () => conv2d(x, five, { algorithm: 'winograd' }), 'conv2d: algorithm must be one that fits this layer, got "winograd"')
+        expectComplaint(
+          engine(),
+          () => conv2d(x, five, { algorithm: 'winograd' }),
+          'conv2d: algorithm must be one that fits this layer, got "winograd"',
+        )
         expectComplaint(engine(), () => conv2d(x, three, { algorithm: 'winograd', stride: 2 }), 'algorithm')
-        expectComplaint(engine(), () => conv2d(x, three, { algorithm: 'fft' as 'igemm' }), 'one of auto, gemm, igemm, winograd, depthwise, grouped, got "fft"')
+        expectComplaint(
+          engine(),
+          () => conv2d(x, three, { algorithm: 'fft' as 'igemm' }),
+          'one of auto, gemm, igemm, winograd, depthwise, grouped, got "fft"',
+        )
       })
     })
   })

@@ -1,19 +1,23 @@
 /**
- * ONNX Runtime as an independent referee on random networks: branches, residual sums, concatenations, odd shapes, normalisation, activations by name and
- * spelled out, pools, padding. Each is run node by node, replayed, and once more with values inside of it given out. Others, and more of them:
+ * ONNX Runtime as an independent referee on random networks: branches, residual sums, concatenations, odd
+ * shapes, normalisation, activations by name and spelled out, pools, padding. Each is run node by node,
+ * replayed, and once more with values inside of it given out. Others, and more of them:
  *
  *   FILTERBANK_SEED=7 FILTERBANK_PROBLEMS=1000 npx vitest run tests/referee
  */
 import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { createEngine } from '../../src/index.js'
+import { type ModelParts, type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel } from '../../src/onnx/index.js'
-import { type ModelParts, type NodeParts, writeModel } from '../../src/onnx/write.js'
 import { Random } from '../support/random.js'
 
 const SEED = Number(process.env.FILTERBANK_SEED ?? 20261121)
 const COUNT = Math.ceil(Number(process.env.FILTERBANK_PROBLEMS ?? 800) / 10)
-/** Rounding of a dozen layers, some of them by Winograd, as part of the largest number: far above what is seen (1e-6), far below a wrong tap. */
+/**
+ * Rounding of a dozen layers, some of them by Winograd, as part of the largest number: far above what is seen
+ * (1e-6), far below a wrong tap.
+ */
 const TOLERANCE = 1e-4
 
 /** A value of the network, [n, channels, height, width]. */
@@ -38,7 +42,8 @@ class Drawing {
     return name
   }
   number = (value: number) => this.constant(Float32Array.of(value), this.random.pick([[], [1]]))
-  floats = (length: number, low = -1, high = 1, shape = [length]) => this.constant(this.random.floats(length, low, high), shape)
+  floats = (length: number, low = -1, high = 1, shape = [length]) =>
+    this.constant(this.random.floats(length, low, high), shape)
 
   node(op: string, inputs: string[], attributes: NodeParts['attributes'] = {}): string {
     const name = `v${this.nodes.length}`
@@ -49,21 +54,46 @@ class Drawing {
   /** One of the last images, so that networks grow long as well as wide. */
   recent = () => this.images[Math.max(0, this.images.length - this.random.pick([1, 1, 1, 2, 3, 4]))]!
 
-  conv(x: Image, { size = this.random.pick([1, 1, 3, 3, 5]), stride = this.random.pick([1, 1, 2]), same = this.random.next() < 0.6, out = 0 } = {}): Image {
+  conv(
+    x: Image,
+    {
+      size = this.random.pick([1, 1, 3, 3, 5]),
+      stride = this.random.pick([1, 1, 2]),
+      same = this.random.next() < 0.6,
+      out = 0,
+    } = {},
+  ): Image {
     const { random } = this
     const dilation = random.pick([1, 1, 1, 2])
     const reach = dilation * (size - 1) + 1
     const side = () => (same ? (reach - 1) / 2 : random.integer(0, reach - 1))
     const [top, left, bottom, right] = [side(), side(), side(), side()]
-    const [height, width] = [Math.floor((x.height + top + bottom - reach) / stride) + 1, Math.floor((x.width + left + right - reach) / stride) + 1]
+    const [height, width] = [
+      Math.floor((x.height + top + bottom - reach) / stride) + 1,
+      Math.floor((x.width + left + right - reach) / stride) + 1,
+    ]
     if (height < 1 || width < 1) return this.conv(x, { size: 1, stride: 1, same: true, out })
     const groups = random.pick([1, 1, 1, x.channels, x.channels % 2 === 0 ? 2 : 1])
     const channels = out || groups * random.pick(groups === 1 ? [1, 3, 8, 17, 24] : [1, 1, 2])
     const divided = channels % groups === 0 ? groups : 1
     const fan = (x.channels / divided) * size * size
-    const w = this.floats(channels * fan, -Math.sqrt(3 / fan), Math.sqrt(3 / fan), [channels, x.channels / divided, size, size])
-    const attributes = { pads: [top, left, bottom, right], strides: [stride, stride], dilations: [dilation, dilation], group: divided }
-    const name = this.node('Conv', [x.name, w, ...(random.next() < 0.5 ? [this.floats(channels)] : [])], attributes)
+    const w = this.floats(channels * fan, -Math.sqrt(3 / fan), Math.sqrt(3 / fan), [
+      channels,
+      x.channels / divided,
+      size,
+      size,
+    ])
+    const attributes = {
+      pads: [top, left, bottom, right],
+      strides: [stride, stride],
+      dilations: [dilation, dilation],
+      group: divided,
+    }
+    const name = this.node(
+      'Conv',
+      [x.name, w, ...(random.next() < 0.5 ? [this.floats(channels)] : [])],
+      attributes,
+    )
     return { name, channels, height, width }
   }
 
@@ -73,13 +103,22 @@ class Drawing {
     const groups = x.channels % 2 === 0 ? random.pick([1, 2]) : 1
     const groupOut = random.pick([1, 4, 9])
     const w = this.floats(x.channels * groupOut * 9, -0.3, 0.3, [x.channels, groupOut, 3, 3])
-    const name = this.node('ConvTranspose', [x.name, w], { strides: [2, 2], pads: [1, 1, 1, 1], group: groups })
+    const name = this.node('ConvTranspose', [x.name, w], {
+      strides: [2, 2],
+      pads: [1, 1, 1, 1],
+      group: groups,
+    })
     return { name, channels: groupOut * groups, height: 2 * x.height - 1, width: 2 * x.width - 1 }
   }
 
   norm(x: Image): Image {
     const { channels } = x
-    const tables = [this.floats(channels, 0.5, 1.5), this.floats(channels), this.floats(channels), this.floats(channels, 0.5, 1.5)]
+    const tables = [
+      this.floats(channels, 0.5, 1.5),
+      this.floats(channels),
+      this.floats(channels),
+      this.floats(channels, 0.5, 1.5),
+    ]
     return { ...x, name: this.node('BatchNormalization', [x.name, ...tables]) }
   }
 
@@ -89,17 +128,29 @@ class Drawing {
     const size = random.pick([2, 3])
     const stride = random.pick([1, 2])
     const pad = random.integer(0, 1)
-    const [height, width] = [x.height, x.width].map((length) => Math.floor((length + 2 * pad - size) / stride) + 1) as [number, number]
+    const [height, width] = [x.height, x.width].map(
+      (length) => Math.floor((length + 2 * pad - size) / stride) + 1,
+    ) as [number, number]
     if (height < 1 || width < 1) return x
     const counts = op === 'AveragePool' ? { count_include_pad: random.integer(0, 1) } : {}
-    const name = this.node(op, [x.name], { kernel_shape: [size, size], strides: [stride, stride], pads: [pad, pad, pad, pad], ...counts })
+    const name = this.node(op, [x.name], {
+      kernel_shape: [size, size],
+      strides: [stride, stride],
+      pads: [pad, pad, pad, pad],
+      ...counts,
+    })
     return { ...x, name, height, width }
   }
 
   /** Mostly zeros, and a window behind. */
   pad(x: Image): Image {
     const { random } = this
-    const [top, left, bottom, right] = [random.integer(0, 2), random.integer(0, 1), random.integer(0, 2), random.integer(0, 1)]
+    const [top, left, bottom, right] = [
+      random.integer(0, 2),
+      random.integer(0, 1),
+      random.integer(0, 2),
+      random.integer(0, 1),
+    ]
     const sides = this.constant(BigInt64Array.from([0, 0, top, left, 0, 0, bottom, right], BigInt))
     const value = random.pick([[], [this.number(0)], [this.number(0.5)]])
     const name = this.node('Pad', [x.name, sides, ...value])
@@ -109,10 +160,13 @@ class Drawing {
 
   activation(x: Image): Image {
     const { random } = this
-    const of = (op: string, more: string[] = [], attributes: NodeParts['attributes'] = {}) => this.node(op, [x.name, ...more], attributes)
-    const gate = (name: string) => random.next() < 0.5 ? this.node('Mul', [x.name, name]) : this.node('Mul', [name, x.name]) // biome-ignore format: one line
+    const of = (op: string, more: string[] = [], attributes: NodeParts['attributes'] = {}) =>
+      this.node(op, [x.name, ...more], attributes)
+    const gate = (name: string) =>
+      random.next() < 0.5 ? this.node('Mul', [x.name, name]) : this.node('Mul', [name, x.name])
     const clipped = () => this.node('Clip', [of('Add', [this.number(3)]), this.number(0), this.number(6)])
-    const bell = () => this.node('Add', [this.node('Erf', [of('Div', [this.number(Math.SQRT2)])]), this.number(1)])
+    const bell = () =>
+      this.node('Add', [this.node('Erf', [of('Div', [this.number(Math.SQRT2)])]), this.number(1)])
     const kinds: (() => string)[] = [
       () => of('Relu'),
       () => of('Relu'),
@@ -140,18 +194,37 @@ class Drawing {
     let y = this.conv(x, { stride: 1, same: true, out: x.channels })
     if (this.random.next() < 0.5) y = this.norm(y)
     // A wide window on a narrow image may have been replaced.
-    const sum = { ...x, name: this.node('Add', this.random.pick([[x.name, y.name], [y.name, x.name]])) } // biome-ignore format: one line
+    const sum = {
+      ...x,
+      name: this.node(
+        'Add',
+        this.random.pick([
+          [x.name, y.name],
+          [y.name, x.name],
+        ]),
+      ),
+    }
     return this.random.next() < 0.7 ? this.activation(sum) : sum
   }
 
   concat(x: Image): Image {
     const others = this.images.filter(({ height, width }) => height === x.height && width === x.width)
     const other = this.random.pick(others)
-    return { ...x, channels: x.channels + other.channels, name: this.node('Concat', [x.name, other.name], { axis: this.random.pick([1, -3]) }) }
+    return {
+      ...x,
+      channels: x.channels + other.channels,
+      name: this.node('Concat', [x.name, other.name], { axis: this.random.pick([1, -3]) }),
+    }
   }
 
   perChannel(x: Image): Image {
-    return { ...x, name: this.node(this.random.pick(['Add', 'Add', 'Mul']), [x.name, this.floats(x.channels, -1, 1, [x.channels, 1, 1])]) }
+    return {
+      ...x,
+      name: this.node(this.random.pick(['Add', 'Add', 'Mul']), [
+        x.name,
+        this.floats(x.channels, -1, 1, [x.channels, 1, 1]),
+      ]),
+    }
   }
 
   step(): void {
@@ -177,23 +250,36 @@ class Drawing {
     const { random } = this
     const x = this.images.at(-1)!
     if (random.next() < 0.4) return void this.node('Identity', [x.name])
-    const pooled = random.next() < 0.5 ? { ...x, name: this.node('GlobalAveragePool', [x.name]), height: 1, width: 1 } : x
+    const pooled =
+      random.next() < 0.5 ? { ...x, name: this.node('GlobalAveragePool', [x.name]), height: 1, width: 1 } : x
     const features = pooled.channels * pooled.height * pooled.width
     const classes = random.integer(1, 12)
     const spread = Math.sqrt(3 / features)
     const flat =
-      random.next() < 0.5 ? this.node('Flatten', [pooled.name]) : this.node('Reshape', [pooled.name, this.constant(BigInt64Array.of(BigInt(n), -1n))])
+      random.next() < 0.5
+        ? this.node('Flatten', [pooled.name])
+        : this.node('Reshape', [pooled.name, this.constant(BigInt64Array.of(BigInt(n), -1n))])
     if (random.next() < 0.5) {
       const w = this.floats(features * classes, -spread, spread, [classes, features])
       this.activation({
         ...x,
         channels: 1,
         height: 0,
-        name: this.node('Gemm', [flat, w, ...(random.next() < 0.5 ? [this.floats(classes)] : [])], { transB: 1 }),
+        name: this.node('Gemm', [flat, w, ...(random.next() < 0.5 ? [this.floats(classes)] : [])], {
+          transB: 1,
+        }),
       })
     } else {
-      const product = this.node('MatMul', [flat, this.floats(features * classes, -spread, spread, [features, classes])])
-      this.activation({ ...x, channels: 1, height: 0, name: random.next() < 0.7 ? this.node('Add', [product, this.floats(classes)]) : product })
+      const product = this.node('MatMul', [
+        flat,
+        this.floats(features * classes, -spread, spread, [features, classes]),
+      ])
+      this.activation({
+        ...x,
+        channels: 1,
+        height: 0,
+        name: random.next() < 0.7 ? this.node('Add', [product, this.floats(classes)]) : product,
+      })
     }
   }
 }
@@ -211,8 +297,22 @@ function draw(random: Random) {
   // Some that others read, so that they are given out beside being joined to their readers.
   const taps = [...new Set(Array.from({ length: 3 }, () => random.pick(inner)))].filter((name) => name !== y)
   const model = (outputs: string[]) =>
-    writeModel({ opset: 17, nodes, initializers, inputs: [{ name: 'x', shape }], outputs: outputs.map((name) => ({ name })) })
-  return { shape, data: random.floats(n * channels * height * width), y, taps, nodes, own: model([y]), whole: model([y, ...taps]) }
+    writeModel({
+      opset: 17,
+      nodes,
+      initializers,
+      inputs: [{ name: 'x', shape }],
+      outputs: outputs.map((name) => ({ name })),
+    })
+  return {
+    shape,
+    data: random.floats(n * channels * height * width),
+    y,
+    taps,
+    nodes,
+    own: model([y]),
+    whole: model([y, ...taps]),
+  }
 }
 
 describe('agrees with ONNX Runtime', () => {

@@ -3,13 +3,23 @@
  *
  *   FILTERBANK_SEED=7 FILTERBANK_PROBLEMS=1000 npx vitest run tests/referee
  *
- * Not asked is what the standard leaves open (a pooling window with nothing but padding, padding as large as a pooling window, auto_pad of
- * ConvTranspose, whose sides changed between versions) and what ONNX Runtime 1.30 refuses or gets wrong: SAME_UPPER with dilation, and with
- * a stride larger than the window, where it crops the input.
+ * Not asked is what the standard leaves open (a pooling window with nothing but padding, padding as large as
+ * a pooling window, auto_pad of ConvTranspose, whose sides changed between versions) and what ONNX Runtime
+ * 1.30 refuses or gets wrong: SAME_UPPER with dilation, and with a stride larger than the window, where it
+ * crops the input.
  */
 import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
-import { avgPool2d, conv2d, convTranspose2d, createEngine, globalAvgPool2d, globalMaxPool2d, maxPool2d, type Tensor } from '../../src/index.js'
+import {
+  avgPool2d,
+  conv2d,
+  convTranspose2d,
+  createEngine,
+  globalAvgPool2d,
+  globalMaxPool2d,
+  maxPool2d,
+  type Tensor,
+} from '../../src/index.js'
 import { expectValues } from '../support/check.js'
 import { oneNode } from '../support/onnx.js'
 import { Random } from '../support/random.js'
@@ -61,7 +71,10 @@ function values(random: Random, shape: number[], exact: boolean): Values {
   return { shape, data: exact ? random.integers(length) : random.floats(length) }
 }
 
-/** What rounding may do to a sum of `terms` products within `bound`, both sides together. Small integers are exact. */
+/**
+ * What rounding may do to a sum of `terms` products within `bound`, both sides together. Small integers are
+ * exact.
+ */
 const rounding = (exact: boolean, terms: number, bound: number) => (exact ? 0 : (terms + 1) * EPSILON * bound)
 
 function convolution(random: Random): Problem {
@@ -72,9 +85,15 @@ function convolution(random: Random): Problem {
   const kernel = [random.integer(1, 5), random.integer(1, 7)] as const
   const stride = [random.integer(1, 3), random.integer(1, 3)] as const
   const dilation = [random.integer(1, 3), random.integer(1, 2)] as const
-  const sides: Sides = [[random.integer(0, 3), random.integer(0, 3)], [random.integer(0, 3), random.integer(0, 3)]] // biome-ignore format: a matrix
-  const same = random.next() < 0.2 && Math.max(...dilation) === 1 && kernel.every((taps, i) => taps >= stride[i]!)
-  const size = [0, 1].map((i) => Math.max(same ? 1 : reach(kernel[i]!, dilation[i]!) - sides[i]![0] - sides[i]![1], random.integer(1, 18)))
+  const sides: Sides = [
+    [random.integer(0, 3), random.integer(0, 3)],
+    [random.integer(0, 3), random.integer(0, 3)],
+  ]
+  const same =
+    random.next() < 0.2 && Math.max(...dilation) === 1 && kernel.every((taps, i) => taps >= stride[i]!)
+  const size = [0, 1].map((i) =>
+    Math.max(same ? 1 : reach(kernel[i]!, dilation[i]!) - sides[i]![0] - sides[i]![1], random.integer(1, 18)),
+  )
   const biased = random.next() < 0.5
   const options = { stride, dilation, padding: same ? ('same' as const) : sides, groups }
   return {
@@ -85,7 +104,12 @@ function convolution(random: Random): Problem {
     },
     axes: { x: NCHW, filter: OIHW, bias: [0] },
     operator: 'Conv',
-    attributes: { strides: stride, dilations: dilation, group: groups, ...(same ? { auto_pad: 'SAME_UPPER' } : { pads: pads(sides) }) },
+    attributes: {
+      strides: stride,
+      dilations: dilation,
+      group: groups,
+      ...(same ? { auto_pad: 'SAME_UPPER' } : { pads: pads(sides) }),
+    },
     options,
     solve: ({ x, filter, bias }) => conv2d(x!, filter!, { ...options, ...(bias && { bias }) }),
     tolerance: rounding(exact, kernel[0] * kernel[1] * groupIn, 1),
@@ -101,8 +125,14 @@ function transposedConvolution(random: Random): Problem {
   const stride = [random.integer(1, 4), random.integer(1, 3)] as const
   const dilation = [random.integer(1, 3), random.integer(1, 2)] as const
   const outputPadding = [random.integer(0, stride[0] - 1), random.integer(0, stride[1] - 1)] as const
-  const sides: Sides = [[random.integer(0, 3), random.integer(0, 3)], [random.integer(0, 3), random.integer(0, 3)]] // biome-ignore format: a matrix
-  const least = (i: 0 | 1) => Math.ceil((sides[i][0] + sides[i][1] + 1 - outputPadding[i] - reach(kernel[i], dilation[i])) / stride[i]) + 1
+  const sides: Sides = [
+    [random.integer(0, 3), random.integer(0, 3)],
+    [random.integer(0, 3), random.integer(0, 3)],
+  ]
+  const least = (i: 0 | 1) =>
+    Math.ceil(
+      (sides[i][0] + sides[i][1] + 1 - outputPadding[i] - reach(kernel[i], dilation[i])) / stride[i],
+    ) + 1
   const size = [Math.max(least(0), random.integer(1, 10)), Math.max(least(1), random.integer(1, 12))]
   const biased = random.next() < 0.5
   const options = { stride, dilation, padding: sides, outputPadding, groups }
@@ -114,7 +144,13 @@ function transposedConvolution(random: Random): Problem {
     },
     axes: { x: NCHW, filter: IOHW, bias: [0] },
     operator: 'ConvTranspose',
-    attributes: { strides: stride, dilations: dilation, group: groups, pads: pads(sides), output_padding: outputPadding },
+    attributes: {
+      strides: stride,
+      dilations: dilation,
+      group: groups,
+      pads: pads(sides),
+      output_padding: outputPadding,
+    },
     options,
     solve: ({ x, filter, bias }) => convTranspose2d(x!, filter!, { ...options, ...(bias && { bias }) }),
     tolerance: rounding(exact, kernel[0] * kernel[1] * groupIn, 1),
@@ -132,8 +168,16 @@ function pooling(random: Random, operator: 'MaxPool' | 'AveragePool'): Problem {
   const countIncludePad = random.next() < 0.5
   const x = (): [Sides, number[]] => {
     const side = (i: 0 | 1) => random.integer(0, Math.min(3, kernel[i] - 1))
-    const sides: Sides = [[side(0), side(0)], [side(1), side(1)]] // biome-ignore format: a matrix
-    return [sides, [0, 1].map((i) => Math.max(1, reach(kernel[i]!, dilation[i]!) - sides[i]![0] - sides[i]![1], random.integer(1, 18)))]
+    const sides: Sides = [
+      [side(0), side(0)],
+      [side(1), side(1)],
+    ]
+    return [
+      sides,
+      [0, 1].map((i) =>
+        Math.max(1, reach(kernel[i]!, dilation[i]!) - sides[i]![0] - sides[i]![1], random.integer(1, 18)),
+      ),
+    ]
   }
   /** Whether every window along an axis has a tap inside the input. */
   const sees = ([sides, size]: [Sides, number[]]) =>
@@ -160,7 +204,8 @@ function pooling(random: Random, operator: 'MaxPool' | 'AveragePool'): Problem {
       ...(same ? { auto_pad: 'SAME_UPPER' } : { pads: pads(sides) }),
     },
     options: { ...options, ...(max ? { dilation } : { countIncludePad }) },
-    solve: ({ x }) => (max ? maxPool2d(x!, { ...options, dilation }) : avgPool2d(x!, { ...options, countIncludePad })),
+    solve: ({ x }) =>
+      max ? maxPool2d(x!, { ...options, dilation }) : avgPool2d(x!, { ...options, countIncludePad }),
     // The sum of integers is exact, but not its quotient.
     tolerance: max ? 0 : rounding(false, exact ? 1 : kernel[0] * kernel[1], exact ? 4 : 1),
   }
@@ -183,7 +228,11 @@ function globalPooling(random: Random, operator: 'GlobalMaxPool' | 'GlobalAverag
 async function ask({ inputs, axes, operator, attributes }: Problem): Promise<Values> {
   const names = Object.keys(inputs)
   const model = oneNode(operator, names, [...names.map((name) => inputs[name]!.shape.length), 4], attributes)
-  const session = await InferenceSession.create(model, { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 })
+  const session = await InferenceSession.create(model, {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: 3,
+  })
   try {
     const feeds = names.map((name) => {
       const { shape, data } = permute(inputs[name]!, axes[name]!)
@@ -217,8 +266,16 @@ describe('agrees with ONNX Runtime', () => {
         const expected = await ask(problem)
         for (const engine of [simd128, relaxed]) {
           engine.scope(() => {
-            const tensors = Object.entries(problem.inputs).map(([input, { data, shape }]) => [input, engine.tensor(data as Float32Array, shape)])
-            expectValues(problem.solve(Object.fromEntries(tensors)), expected, problem.tolerance, `${about}, ${engine.simd}:`)
+            const tensors = Object.entries(problem.inputs).map(([input, { data, shape }]) => [
+              input,
+              engine.tensor(data as Float32Array, shape),
+            ])
+            expectValues(
+              problem.solve(Object.fromEntries(tensors)),
+              expected,
+              problem.tolerance,
+              `${about}, ${engine.simd}:`,
+            )
           })
         }
       }

@@ -1,16 +1,18 @@
 /**
- * ONNX Runtime as the referee of single operators of ONNX models, in the variants that the standard defines: modes, attributes, axes, ranks, types.
+ * ONNX Runtime as the referee of single operators of ONNX models, in the variants that the standard defines:
+ * modes, attributes, axes, ranks, types.
  *
  *   FILTERBANK_SEED=7 FILTERBANK_PROBLEMS=4000 npx vitest run tests/referee/operators.test.ts
  *
- * Not asked is what ONNX Runtime 1.30 lacks, and where it differs from the standard: align_corners by a scale that makes no whole length (the standard counts
- * with the length before it is cut), MaxUnpool into another shape (whose indices count in the natural one).
+ * Not asked is what ONNX Runtime 1.30 lacks, and where it differs from the standard: align_corners by a scale
+ * that makes no whole length (the standard counts with the length before it is cut), MaxUnpool into another
+ * shape (whose indices count in the natural one).
  */
 import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
+import { writeModel } from '../../src/onnx/file/write.js'
 import { type ElementType, loadModel, type ModelOutput } from '../../src/onnx/index.js'
-import { writeModel } from '../../src/onnx/write.js'
 import { Random } from '../support/random.js'
 import { families, type Line, SEED, sizeOf } from './problems.js'
 
@@ -20,24 +22,44 @@ const random = new Random(SEED)
 const nameOf = (i: number) => `x${i}`
 
 /** The model of one node; outputs of the types that it turned out to have. */
-function modelOf({ op, inputs, attributes, outputs = 1, opset = 21, fixed = false }: Line, types: readonly ElementType[] = []): Uint8Array {
+function modelOf(
+  { op, inputs, attributes, outputs = 1, opset = 21, fixed = false }: Line,
+  types: readonly ElementType[] = [],
+): Uint8Array {
   const ends = Array.from({ length: outputs }, (_, i) => `y${i}`)
   const named = inputs.flatMap((input, i) => (input ? [{ name: nameOf(i), ...input, first: i === 0 }] : []))
   return writeModel({
     opset,
-    nodes: [{ op, inputs: inputs.map((input, i) => (input ? nameOf(i) : '')), outputs: ends, ...(attributes && { attributes }) }],
-    inputs: named.flatMap(({ name, type, shape, first }) => (first || !fixed ? [{ name, type, shape: shape.map(() => null) }] : [])),
+    nodes: [
+      {
+        op,
+        inputs: inputs.map((input, i) => (input ? nameOf(i) : '')),
+        outputs: ends,
+        ...(attributes && { attributes }),
+      },
+    ],
+    inputs: named.flatMap(({ name, type, shape, first }) =>
+      first || !fixed ? [{ name, type, shape: shape.map(() => null) }] : [],
+    ),
     initializers: named.filter(({ first }) => !first && fixed),
     outputs: ends.map((name, i) => ({ name, ...(types[i] && { type: types[i] }) })),
   })
 }
 
-const given = ({ inputs, fixed }: Line) => inputs.flatMap((input, i) => (input && !(i && fixed) ? [[nameOf(i), input] as const] : []))
+const given = ({ inputs, fixed }: Line) =>
+  inputs.flatMap((input, i) => (input && !(i && fixed) ? [[nameOf(i), input] as const] : []))
 
 async function ask(line: Line, types: readonly ElementType[]): Promise<OnnxTensor[]> {
-  const session = await InferenceSession.create(modelOf(line, types), { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 4 })
+  const session = await InferenceSession.create(modelOf(line, types), {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: 4,
+  })
   try {
-    const feeds = given(line).map(([name, { type, shape, data }]) => [name, new OnnxTensor(type, data as never, shape)])
+    const feeds = given(line).map(([name, { type, shape, data }]) => [
+      name,
+      new OnnxTensor(type, data as never, shape),
+    ])
     const results = await session.run(Object.fromEntries(feeds))
     return types.map((_, i) => results[`y${i}`]!)
   } finally {
@@ -45,9 +67,13 @@ async function ask(line: Line, types: readonly ElementType[]): Promise<OnnxTenso
   }
 }
 
-/** What decides the way that a node takes: its operator, which inputs and attributes there are, and the types. */
+/**
+ * What decides the way that a node takes: its operator, which inputs and attributes there are, and the types.
+ */
 function kindOf({ op, inputs, attributes = {}, opset = 21 }: Line): string {
-  const settings = Object.entries(attributes).map(([name, value]) => (typeof value === 'string' ? `${name} ${value}` : name))
+  const settings = Object.entries(attributes).map(([name, value]) =>
+    typeof value === 'string' ? `${name} ${value}` : name,
+  )
   return [op, opset, ...inputs.map((input) => input?.type), ...settings].join(' ')
 }
 
@@ -60,10 +86,15 @@ describe('a node of an ONNX model gives what ONNX Runtime gives', () => {
     const chosen = lines
       .filter((line) => random.next() < PROBLEMS / COUNT || kinds.has(line))
       .map((line) => ({ ...line, fixed: line.fixed ?? random.next() < 0.5 }))
-    it(`${name}, ${chosen.length} problems from seed ${SEED}`, { timeout: 1000 * chosen.length }, async () => {
+    it(`${name}, ${chosen.length} problems from seed ${SEED}`, {
+      timeout: 1000 * chosen.length,
+    }, async () => {
       using engine = await createEngine({ threads: 1 })
       for (const line of chosen) {
-        const inputs = line.inputs.map((input) => input && `${input.type} [${input.shape}] ${sizeOf(input.shape) < 9 ? `= ${input.data}` : ''}`)
+        const inputs = line.inputs.map(
+          (input) =>
+            input && `${input.type} [${input.shape}] ${sizeOf(input.shape) < 9 ? `= ${input.data}` : ''}`,
+        )
         const about = `FILTERBANK_SEED=${SEED}, ${line.op} (opset ${line.opset ?? 21}) ${JSON.stringify(line.attributes ?? {})}, ${inputs.join('; ')}`
         await compare(engine, line, about)
         expect(engine.memory().tensors, `${about}: tensors left over`).toBe(0)
@@ -79,10 +110,14 @@ async function compare(engine: Engine, line: Line, about: string): Promise<void>
     const outputs = model.run(feeds)
     return model.outputs.map(({ name }) => outputs[name]!)
   })
-  const wanted = await ask(line, results[0]!.map(({ type }) => type)) // biome-ignore format: one line
+  const wanted = await ask(
+    line,
+    results[0]!.map(({ type }) => type),
+  )
   // The second run records, the third replays.
   results.forEach((outputs, round) => {
-    for (const [i, output] of outputs.entries()) expectOutput(output, wanted[i]!, line.tolerance ?? 1e-5, `${about}: output ${i}, run ${round}`)
+    for (const [i, output] of outputs.entries())
+      expectOutput(output, wanted[i]!, line.tolerance ?? 1e-5, `${about}: output ${i}, run ${round}`)
   })
 }
 

@@ -1,7 +1,8 @@
 /** Nodes to ask ONNX Runtime about (operators.test.ts): a case is a line. */
 // biome-ignore-all format: tables
+
+import type { NodeParts } from '../../src/onnx/file/write.js'
 import type { UserArray } from '../../src/onnx/index.js'
-import type { NodeParts } from '../../src/onnx/write.js'
 import { Random } from '../support/random.js'
 
 export const SEED = Number(process.env.FILTERBANK_SEED ?? 20261121)
@@ -44,8 +45,9 @@ const i8 = (shape: readonly number[], low = -128, high = 127): Input => ({
   data: Int8Array.from(random.integers(sizeOf(shape), low, high)),
 })
 /**
- * Second factors of integer products, of seven bits where they have a sign: with eight, ONNX Runtime saturates sums of two products to 16 bits on a processor
- * that has AVX2 and no VNNI. (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html, "U8S8")
+ * Second factors of integer products, of seven bits where they have a sign: with eight, ONNX Runtime
+ * saturates sums of two products to 16 bits on a processor that has AVX2 and no VNNI.
+ * (https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html, "U8S8")
  */
 const factors = (make: typeof u8, shape: readonly number[], top = false): Input =>
   make === u8 ? u8(shape, top ? 120 : 0) : i8(shape, top ? 55 : -64, 63)

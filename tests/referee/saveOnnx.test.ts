@@ -34,7 +34,21 @@ const SEED = Number(process.env.FILTERBANK_SEED ?? 20261121)
 /** Random models; FILTERBANK_PROBLEMS=1000 for more. */
 const MODELS = Number(process.env.FILTERBANK_PROBLEMS ?? 150)
 
-const kinds = ['relu', 'relu6', 'leakyRelu', 'elu', 'selu', 'gelu', 'sigmoid', 'hardSigmoid', 'tanh', 'silu', 'hardSwish', 'mish', 'softplus'] as const
+const kinds = [
+  'relu',
+  'relu6',
+  'leakyRelu',
+  'elu',
+  'selu',
+  'gelu',
+  'sigmoid',
+  'hardSigmoid',
+  'tanh',
+  'silu',
+  'hardSwish',
+  'mish',
+  'softplus',
+] as const
 
 class Scale extends Layer {
   forward(x: Tensor): Tensor {
@@ -42,12 +56,24 @@ class Scale extends Layer {
   }
   override toOnnx(graph: OnnxGraph, x: OnnxValue): OnnxValue {
     const [factor] = this.parameters
-    return graph.node('Mul', [x, graph.constant('factor', factor!.toArray(), x.shape.length === 4 ? [factor!.size, 1, 1] : [factor!.size])])
+    return graph.node('Mul', [
+      x,
+      graph.constant(
+        'factor',
+        factor!.toArray(),
+        x.shape.length === 4 ? [factor!.size, 1, 1] : [factor!.size],
+      ),
+    ])
   }
 }
 
 /** A batch norm that has seen something. */
-function seasoned(engine: Engine, random: Random, channels: number, activation: (typeof kinds)[number] | undefined): BatchNorm2d {
+function seasoned(
+  engine: Engine,
+  random: Random,
+  channels: number,
+  activation: (typeof kinds)[number] | undefined,
+): BatchNorm2d {
   const layer = new BatchNorm2d(engine, { channels, activation, epsilon: random.pick([1e-5, 1e-3]) })
   return scattered(layer, random)
 }
@@ -58,10 +84,18 @@ function scattered<T extends Layer>(layer: T, random: Random): T {
 }
 
 /** Layers one after the other that fit an image of `shape`, and what it becomes. */
-function body(engine: Engine, random: Random, shape: [number, number, number], depth: number): { layers: Layer[]; shape: [number, number, number] } {
+function body(
+  engine: Engine,
+  random: Random,
+  shape: [number, number, number],
+  depth: number,
+): { layers: Layer[]; shape: [number, number, number] } {
   let [h, w, c] = shape
   const seed = new Generator(random.integer(0, 1e9))
-  const activation = () => (random.next() < 0.5 ? random.pick([...kinds, [-0.5, 0.75] as const, [Number.NEGATIVE_INFINITY, 1] as const]) : undefined)
+  const activation = () =>
+    random.next() < 0.5
+      ? random.pick([...kinds, [-0.5, 0.75] as const, [Number.NEGATIVE_INFINITY, 1] as const])
+      : undefined
   const layers: Layer[] = []
   const choices: (() => Layer)[] = [
     () => {
@@ -72,14 +106,23 @@ function body(engine: Engine, random: Random, shape: [number, number, number], d
         size: [random.integer(1, 3), random.integer(1, 4)],
         stride: random.integer(1, 2),
         dilation: random.integer(1, 2),
-        padding: random.pick(['same', 2, [3, 2], [[2, 3], [3, 4]]] as const), // biome-ignore format: a matrix
+        padding: random.pick([
+          'same',
+          2,
+          [3, 2],
+          [
+            [2, 3],
+            [3, 4],
+          ],
+        ] as const),
         groups,
         bias: random.next() < 0.5,
         activation: activation(),
         seed,
       })
     },
-    () => new DepthwiseConv2d(engine, { channels: c, size: 3, padding: 'same', activation: activation(), seed }),
+    () =>
+      new DepthwiseConv2d(engine, { channels: c, size: 3, padding: 'same', activation: activation(), seed }),
     () => {
       const groups = random.pick([1, 1, c])
       const stride = random.integer(1, 3)
@@ -97,23 +140,63 @@ function body(engine: Engine, random: Random, shape: [number, number, number], d
       })
     },
     () => seasoned(engine, random, c, random.pick([undefined, 'relu', 'silu'])),
-    () => new MaxPool2d({ size: random.integer(1, 3), stride: random.integer(1, 2), padding: 'same', ceilMode: random.next() < 0.3 }),
+    () =>
+      new MaxPool2d({
+        size: random.integer(1, 3),
+        stride: random.integer(1, 2),
+        padding: 'same',
+        ceilMode: random.next() < 0.3,
+      }),
     () => new AvgPool2d({ size: 2, padding: random.pick([0, 1]), countIncludePad: random.next() < 0.5 }),
     () => new Upsample({ scale: random.pick([2, 1.5, 3]), method: random.pick(['nearest', 'bilinear']) }),
     () => new Activation(random.pick(kinds)),
     () => new Dropout({ rate: 0.5 }),
-    () => scattered(new GroupNorm(engine, { channels: c, groups: random.pick([1, c]), epsilon: 1e-3, activation: random.pick([undefined, 'relu']) }), random),
+    () =>
+      scattered(
+        new GroupNorm(engine, {
+          channels: c,
+          groups: random.pick([1, c]),
+          epsilon: 1e-3,
+          activation: random.pick([undefined, 'relu']),
+        }),
+        random,
+      ),
     () => scattered(new InstanceNorm2d(engine, { channels: c, epsilon: 1e-3 }), random),
-    () => scattered(new LayerNorm(engine, { features: random.pick([c, [w, c], [h, w, c]]), epsilon: 1e-3 }), random),
-    () => new Linear(engine, { inFeatures: c, outFeatures: random.integer(1, 5), activation: activation(), seed }),
+    () =>
+      scattered(
+        new LayerNorm(engine, { features: random.pick([c, [w, c], [h, w, c]]), epsilon: 1e-3 }),
+        random,
+      ),
+    () =>
+      new Linear(engine, {
+        inFeatures: c,
+        outFeatures: random.integer(1, 5),
+        activation: activation(),
+        seed,
+      }),
     () => new Scale([engine.tensor(random.floats(c), [c])]),
-    () => new Residual(new Conv2d(engine, { inChannels: c, outChannels: c, size: 3, padding: 'same', seed }), seasoned(engine, random, c, undefined)),
-    () => new Sequential(new Conv2d(engine, { inChannels: c, outChannels: 3, size: 1, seed }), seasoned(engine, random, 3, 'relu')),
+    () =>
+      new Residual(
+        new Conv2d(engine, { inChannels: c, outChannels: c, size: 3, padding: 'same', seed }),
+        seasoned(engine, random, c, undefined),
+      ),
+    () =>
+      new Sequential(
+        new Conv2d(engine, { inChannels: c, outChannels: 3, size: 1, seed }),
+        seasoned(engine, random, 3, 'relu'),
+      ),
   ]
   while (layers.length < depth) {
-    const layer = random.pick(h * w > 1500 ? choices.slice(3, 6) : h > 2 && w > 2 ? choices : choices.slice(6))()
+    const layer = random.pick(
+      h * w > 1500 ? choices.slice(3, 6) : h > 2 && w > 2 ? choices : choices.slice(6),
+    )()
     layers.push(layer)
-    ;[, h, w, c] = engine.scope(() => layer.forward(engine.zeros([1, h, w, c])).shape) as [number, number, number, number]
+    ;[, h, w, c] = engine.scope(() => layer.forward(engine.zeros([1, h, w, c])).shape) as [
+      number,
+      number,
+      number,
+      number,
+    ]
   }
   return { layers, shape: [h, w, c] }
 }
@@ -125,10 +208,17 @@ describe('saveOnnx', () => {
   })
   afterAll(() => engine.dispose())
 
-  const nchw = (x: Tensor) => engine.scope(() => (x.shape.length === 4 ? transpose(x, [0, 3, 1, 2]) : x.reshape(x.shape)))
+  const nchw = (x: Tensor) =>
+    engine.scope(() => (x.shape.length === 4 ? transpose(x, [0, 3, 1, 2]) : x.reshape(x.shape)))
 
   /** The model, ONNX Runtime and our loader give the same for a random batch. */
-  async function expectAlike(model: Layer, shape: readonly number[], random: Random, about: string, options = {}): Promise<Uint8Array> {
+  async function expectAlike(
+    model: Layer,
+    shape: readonly number[],
+    random: Random,
+    about: string,
+    options = {},
+  ): Promise<Uint8Array> {
     const bytes = saveOnnx(model, shape, options)
     const n = random.integer(1, 3)
     const [data, wanted] = engine.scope(() => {
@@ -144,7 +234,10 @@ describe('saveOnnx', () => {
       expect([...dims], `${about}: ${who}`).toEqual([...wanted!.shape])
       for (let i = 0; i < wanted!.data.length; i++) {
         const apart = Math.abs(got[i]! - wanted!.data[i]!)
-        if (!(apart <= 1e-5 * scale)) expect.fail(`${about}: ${who} gives ${got[i]} at ${i} of [${dims}], expected ${wanted!.data[i]} within 1e-5 of ${scale}`)
+        if (!(apart <= 1e-5 * scale))
+          expect.fail(
+            `${about}: ${who} gives ${got[i]} at ${i} of [${dims}], expected ${wanted!.data[i]} within 1e-5 of ${scale}`,
+          )
       }
     }
     const session = await InferenceSession.create(bytes, { logSeverityLevel: 3 })
@@ -158,29 +251,46 @@ describe('saveOnnx', () => {
     return bytes
   }
 
-  it(`answers as the model does: ${MODELS} random models, batch norm folded and not`, { timeout: 600_000 }, async () => {
+  it(`answers as the model does: ${MODELS} random models, batch norm folded and not`, {
+    timeout: 600_000,
+  }, async () => {
     for (let i = 0; i < MODELS; i++) {
       const random = new Random(SEED + i)
-      const input: [number, number, number] = [random.integer(4, 9), random.integer(4, 9), random.integer(1, 4)]
+      const input: [number, number, number] = [
+        random.integer(4, 9),
+        random.integer(4, 9),
+        random.integer(1, 4),
+      ]
       const { layers, shape } = body(engine, random, input, random.integer(1, 6))
       if (random.next() < 0.7) {
         layers.push(random.pick([() => new Flatten(), () => new GlobalAvgPool2d()])())
         if (random.next() < 0.5) layers.push(new Activation(random.pick(kinds)), new Dropout({ rate: 0.1 }))
-        const features = layers.some((layer) => layer instanceof Flatten) ? shape[0] * shape[1] * shape[2] : shape[2]
+        const features = layers.some((layer) => layer instanceof Flatten)
+          ? shape[0] * shape[1] * shape[2]
+          : shape[2]
         if (random.next() < 0.3) layers.push(seasoned(engine, random, features, undefined))
-        layers.push(new Linear(engine, { inFeatures: features, outFeatures: 5, seed: i }), seasoned(engine, random, 5, 'tanh'))
+        layers.push(
+          new Linear(engine, { inFeatures: features, outFeatures: 5, seed: i }),
+          seasoned(engine, random, 5, 'tanh'),
+        )
       }
       const model = new Sequential(...layers)
-      if (model.parameters.length > 0) await expectAlike(model, input, random, `model ${SEED + i}`, { foldBatchNorm: random.next() < 0.5 })
+      if (model.parameters.length > 0)
+        await expectAlike(model, input, random, `model ${SEED + i}`, { foldBatchNorm: random.next() < 0.5 })
       model.dispose()
     }
     expect(engine.memory().tensors).toBe(0)
   })
 
-  it('every activation, on images and on features; rank 3 passes as it is', { timeout: 120_000 }, async () => {
+  it('every activation, on images and on features; rank 3 passes as it is', {
+    timeout: 120_000,
+  }, async () => {
     const random = new Random(SEED)
     for (const kind of [...kinds, [-0.5, 0.75] as const]) {
-      const model = new Sequential(new Linear(engine, { inFeatures: 3, outFeatures: 4, activation: kind }), seasoned(engine, random, 4, undefined))
+      const model = new Sequential(
+        new Linear(engine, { inFeatures: 3, outFeatures: 4, activation: kind }),
+        seasoned(engine, random, 4, undefined),
+      )
       await expectAlike(model, [3], random, `${kind}`)
       await expectAlike(model, [5, 3], random, `${kind}, rank 3`)
       await expectAlike(model, [2, 5, 3], random, `${kind}, images`)
@@ -191,8 +301,8 @@ describe('saveOnnx', () => {
   it('norms and embeddings on values of any rank', { timeout: 120_000 }, async () => {
     const random = new Random(SEED)
     for (const shape of [[6], [5, 6], [3, 4, 6]]) {
-      // biome-ignore format: one line
-      const norm = () => scattered(new GroupNorm(engine, { channels: 6, groups: 2, epsilon: 0.1, activation: 'silu' }), random)
+      const norm = () =>
+        scattered(new GroupNorm(engine, { channels: 6, groups: 2, epsilon: 0.1, activation: 'silu' }), random)
       const model = new Sequential(norm(), scattered(new LayerNorm(engine, { features: 6 }), random), norm())
       await expectAlike(model, shape, random, `rank ${shape.length + 1}`)
       model.dispose()
@@ -220,14 +330,19 @@ describe('saveOnnx', () => {
     }
     const model = new Network(engine)
     const nodes = async (foldBatchNorm: boolean) => {
-      const loaded = await loadModel(engine, await expectAlike(model, [5, 5, 2], random, `fold ${foldBatchNorm}`, { foldBatchNorm }))
+      const loaded = await loadModel(
+        engine,
+        await expectAlike(model, [5, 5, 2], random, `fold ${foldBatchNorm}`, { foldBatchNorm }),
+      )
       const { inputs, outputs } = loaded
       const names = loaded.summary().flatMap(({ op }) => op.split(' '))
       loaded.dispose()
       return { names, inputs, outputs }
     }
     const folded = await nodes(true)
-    expect(folded.names.filter((name) => name !== 'Identity').join(' ')).toBe('Conv Relu Transpose Flatten Gemm')
+    expect(folded.names.filter((name) => name !== 'Identity').join(' ')).toBe(
+      'Conv Relu Transpose Flatten Gemm',
+    )
     expect(folded.inputs).toEqual([{ name: 'input', type: 'float32', shape: ['batch', 2, 5, 5] }])
     expect(folded.outputs).toMatchObject([{ name: 'output' }])
     expect((await nodes(false)).names.join(' ')).toContain('BatchNormalization')
@@ -247,9 +362,15 @@ describe('saveOnnx', () => {
       for (const part of said) expect(fn).toThrow(part)
       expect(engine.memory()).toMatchObject({ live: before.live, tensors: before.tensors })
     }
-    wrong(() => saveOnnx(model, [4, 4, 1]), "saveOnnx: layer 1.0 must be one of filterbank's, or with a method toOnnx(graph, x)")
+    wrong(
+      () => saveOnnx(model, [4, 4, 1]),
+      "saveOnnx: layer 1.0 must be one of filterbank's, or with a method toOnnx(graph, x)",
+    )
     wrong(() => saveOnnx(own, [4, 4, 1]), 'saveOnnx: model must be')
-    wrong(() => saveOnnx(new Activation('relu'), [4, 4, 1]), 'saveOnnx: model must be a layer with parameters')
+    wrong(
+      () => saveOnnx(new Activation('relu'), [4, 4, 1]),
+      'saveOnnx: model must be a layer with parameters',
+    )
     wrong(() => saveOnnx(model, []), 'saveOnnx: inputShape must be that of one sample')
     const linear = new Linear(engine, { inFeatures: 3, outFeatures: 2 })
     expect(() => saveOnnx(linear, [4])).toThrow('linear: ')

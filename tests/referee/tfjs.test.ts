@@ -1,10 +1,12 @@
 /**
- * TensorFlow.js in plain JavaScript as an independent referee of derivatives, on random problems. Other problems, and more of them:
+ * TensorFlow.js in plain JavaScript as an independent referee of derivatives, on random problems. Other
+ * problems, and more of them:
  *
  *   FILTERBANK_SEED=7 FILTERBANK_PROBLEMS=1000 npx vitest run tests/referee/tfjs.test.ts
  *
- * Not asked is what it has no derivative of (dilation, groups), and what it gets wrong: images that are not square in resizeBilinear, means over windows in the
- * padding. Both sides give all derivatives of sum(weights * f(...inputs)) with the same random weights.
+ * Not asked is what it has no derivative of (dilation, groups), and what it gets wrong: images that are not
+ * square in resizeBilinear, means over windows in the padding. Both sides give all derivatives of sum(weights
+ * * f(...inputs)) with the same random weights.
  */
 import { join } from 'node:path'
 import type * as TensorFlow from '@tensorflow/tfjs-core'
@@ -16,7 +18,10 @@ import { Random } from '../support/random.js'
 
 const SEED = Number(process.env.FILTERBANK_SEED ?? 20261121)
 const PROBLEMS = Number(process.env.FILTERBANK_PROBLEMS ?? 12)
-/** Of the largest derivative: both sum up to a few thousand products in float32, in orders of their own, and their exp and tanh are off by some units. */
+/**
+ * Of the largest derivative: both sum up to a few thousand products in float32, in orders of their own, and
+ * their exp and tanh are off by some units.
+ */
 const TOLERANCE = 4e-5
 
 let tf: typeof TensorFlow
@@ -34,7 +39,12 @@ interface Problem {
 }
 
 const product = (shape: number[]) => shape.reduce((a, b) => a * b, 1)
-const image = (random: Random, channels = random.integer(1, 9)) => [random.integer(1, 3), random.integer(4, 11), random.integer(4, 11), channels]
+const image = (random: Random, channels = random.integer(1, 9)) => [
+  random.integer(1, 3),
+  random.integer(4, 11),
+  random.integer(4, 11),
+  channels,
+]
 const t4 = (x: TensorFlow.Tensor | undefined) => x as TensorFlow.Tensor4D
 
 /** Activations as both know them. */
@@ -52,12 +62,15 @@ const activations: Record<string, [Ours, Theirs]> = {
 }
 
 /** Padding as both take it: TensorFlow.js takes numbers for all sides alike, or four pairs. */
-function paddingOf(random: Random): { ours: fb.Padding; theirs: 'same' | 'valid' | [[0, 0], [number, number], [number, number], [0, 0]] } {
+function paddingOf(random: Random): {
+  ours: fb.Padding
+  theirs: 'same' | 'valid' | [[0, 0], [number, number], [number, number], [0, 0]]
+} {
   const kind = random.pick(['same', 'valid', 'sides'] as const)
   if (kind !== 'sides') return { ours: kind, theirs: kind }
   const side = (): [number, number] => [random.integer(0, 2), random.integer(0, 2)]
   const [rows, columns] = [side(), side()]
-  return { ours: [rows, columns], theirs: [[0, 0], rows, columns, [0, 0]] } // biome-ignore format: one line
+  return { ours: [rows, columns], theirs: [[0, 0], rows, columns, [0, 0]] }
 }
 
 const problems: Record<string, (random: Random) => Problem> = {
@@ -88,7 +101,12 @@ const problems: Record<string, (random: Random) => Problem> = {
     return {
       about: { stride, padding },
       shapes: [image(random, c), [random.integer(1, 3), random.integer(1, 3), c, several]],
-      ours: (x, filter) => fb.conv2d(x!, filter!.reshape([filter!.shape[0]!, filter!.shape[1]!, 1, c * several]), { stride, padding, groups: c }),
+      ours: (x, filter) =>
+        fb.conv2d(x!, filter!.reshape([filter!.shape[0]!, filter!.shape[1]!, 1, c * several]), {
+          stride,
+          padding,
+          groups: c,
+        }),
       theirs: (x, filter) => tf.depthwiseConv2d(t4(x), t4(filter), stride, padding),
     }
   },
@@ -101,11 +119,21 @@ const problems: Record<string, (random: Random) => Problem> = {
       shapes: [x, [random.integer(stride, 4), random.integer(stride, 4), ic, oc]],
       ours: (x, filter) => fb.convTranspose2d(x!, filter!, { stride, padding: 'same' }),
       theirs: (input, filter) =>
-        tf.conv2dTranspose(t4(input), tf.transpose(t4(filter), [0, 1, 3, 2]), [x[0]!, x[1]! * stride, x[2]! * stride, oc], stride, 'same'),
+        tf.conv2dTranspose(
+          t4(input),
+          tf.transpose(t4(filter), [0, 1, 3, 2]),
+          [x[0]!, x[1]! * stride, x[2]! * stride, oc],
+          stride,
+          'same',
+        ),
     }
   },
   maxPool2d(random) {
-    const [size, stride, padding] = [random.integer(1, 3), random.integer(1, 3), random.pick(['same', 'valid'] as const)]
+    const [size, stride, padding] = [
+      random.integer(1, 3),
+      random.integer(1, 3),
+      random.pick(['same', 'valid'] as const),
+    ]
     return {
       about: { size, stride, padding },
       shapes: [image(random)],
@@ -129,7 +157,11 @@ const problems: Record<string, (random: Random) => Problem> = {
   },
   prelu: (random) => {
     const c = random.integer(1, 9)
-    return { shapes: [image(random, c), [c]], ours: (x, slope) => fb.prelu(x!, slope!), theirs: (x, slope) => tf.prelu(x!, slope!) }
+    return {
+      shapes: [image(random, c), [c]],
+      ours: (x, slope) => fb.prelu(x!, slope!),
+      theirs: (x, slope) => tf.prelu(x!, slope!),
+    }
   },
   'softmax and logSoftmax': (random) => {
     const logarithm = random.next() < 0.5
@@ -145,13 +177,21 @@ const problems: Record<string, (random: Random) => Problem> = {
     return {
       shapes: [[n, classes]],
       ours: (x) => crossEntropy(x!, labels),
-      theirs: (x) => tf.mul(tf.sum(tf.mul(tf.logSoftmax(x!), tf.oneHot(tf.tensor1d(labels, 'int32'), classes))), -1 / n),
+      theirs: (x) =>
+        tf.mul(tf.sum(tf.mul(tf.logSoftmax(x!), tf.oneHot(tf.tensor1d(labels, 'int32'), classes))), -1 / n),
     }
   },
   matmul(random) {
     const [m, k, n] = [random.integer(1, 20), random.integer(1, 40), random.integer(1, 20)]
     const batch = random.pick([[], [3]])
-    return { shapes: [[...batch, m, k], [...batch, k, n]], ours: (a, b) => fb.matmul(a!, b!), theirs: (a, b) => tf.matMul(a!, b!) } // biome-ignore format: one line
+    return {
+      shapes: [
+        [...batch, m, k],
+        [...batch, k, n],
+      ],
+      ours: (a, b) => fb.matmul(a!, b!),
+      theirs: (a, b) => tf.matMul(a!, b!),
+    }
   },
   'arithmetic with broadcasting': (random) => {
     const [ours, theirs] = random.pick<[Ours, Theirs]>([
@@ -172,11 +212,24 @@ const problems: Record<string, (random: Random) => Problem> = {
       ours: (x, scale, offset) => {
         const mean = fb.mean(x!, { axes })
         const centred = fb.sub(x!, mean)
-        return fb.batchNorm(x!, { mean, variance: fb.mean(fb.mul(centred, centred), { axes }), scale, offset, epsilon: 0.01 })
+        return fb.batchNorm(x!, {
+          mean,
+          variance: fb.mean(fb.mul(centred, centred), { axes }),
+          scale,
+          offset,
+          epsilon: 0.01,
+        })
       },
       theirs: (x, scale, offset) => {
         const { mean, variance } = tf.moments(x!, axes)
-        return tf.batchNorm(x!, mean as TensorFlow.Tensor1D, variance as TensorFlow.Tensor1D, offset as TensorFlow.Tensor1D, scale as TensorFlow.Tensor1D, 0.01)
+        return tf.batchNorm(
+          x!,
+          mean as TensorFlow.Tensor1D,
+          variance as TensorFlow.Tensor1D,
+          offset as TensorFlow.Tensor1D,
+          scale as TensorFlow.Tensor1D,
+          0.01,
+        )
       },
     }
   },
@@ -186,7 +239,10 @@ const problems: Record<string, (random: Random) => Problem> = {
     return {
       about: rows ? 'rows' : groups,
       shapes: [[n, pixels, c], [c], [c]],
-      ours: (x, scale, offset) => (rows ? fb.layerNorm(x!, { scale, offset, epsilon: 0.01 }) : fb.groupNorm(x!, { groups, scale, offset, epsilon: 0.01 })),
+      ours: (x, scale, offset) =>
+        rows
+          ? fb.layerNorm(x!, { scale, offset, epsilon: 0.01 })
+          : fb.groupNorm(x!, { groups, scale, offset, epsilon: 0.01 }),
       theirs: (x, scale, offset) => {
         const parts = tf.reshape(x!, [n, pixels, rows ? 1 : groups, rows ? c : c / groups])
         const { mean, variance } = tf.moments(parts, rows ? [3] : [1, 3], true)
@@ -203,7 +259,12 @@ const problems: Record<string, (random: Random) => Problem> = {
       [fb.min, tf.min],
     ] as const)
     const axes = random.pick([[0], [1], [2], [0, 2], [1, 2], [0, 1, 2]])
-    return { about: [ours.name, axes], shapes: [[3, 4, 5]], ours: (x) => ours(x!, { axes }), theirs: (x) => theirs(x!, axes) }
+    return {
+      about: [ours.name, axes],
+      shapes: [[3, 4, 5]],
+      ours: (x) => ours(x!, { axes }),
+      theirs: (x) => theirs(x!, axes),
+    }
   },
   'resize, bilinear': (random) => {
     const size: [number, number] = [random.integer(1, 20), random.integer(1, 20)]
@@ -215,7 +276,10 @@ const problems: Record<string, (random: Random) => Problem> = {
     }
   },
   'concat, slice, pad, transpose': (random) => {
-    const padding: [number, number][] = Array.from({ length: 3 }, () => [random.integer(0, 2), random.integer(0, 2)])
+    const padding: [number, number][] = Array.from({ length: 3 }, () => [
+      random.integer(0, 2),
+      random.integer(0, 2),
+    ])
     const axis = random.integer(0, 2)
     return {
       about: { padding, axis },
@@ -223,13 +287,22 @@ const problems: Record<string, (random: Random) => Problem> = {
         [2, 3, 4],
         [2, 3, 4],
       ],
-      ours: (a, b) => fb.transpose(fb.slice(fb.pad(fb.concat([a!, b!], { axis }), { padding }), { begin: [1, 1, 0], end: [2, 3, 4] }), [2, 0, 1]),
-      theirs: (a, b) => tf.transpose(tf.slice(tf.pad(tf.concat([a!, b!], axis), padding), [1, 1, 0], [1, 2, 4]), [2, 0, 1]),
+      ours: (a, b) =>
+        fb.transpose(
+          fb.slice(fb.pad(fb.concat([a!, b!], { axis }), { padding }), { begin: [1, 1, 0], end: [2, 3, 4] }),
+          [2, 0, 1],
+        ),
+      theirs: (a, b) =>
+        tf.transpose(tf.slice(tf.pad(tf.concat([a!, b!], axis), padding), [1, 1, 0], [1, 2, 4]), [2, 0, 1]),
     }
   },
   gather: (random) => {
     const indices = Int32Array.from({ length: 7 }, () => random.integer(0, 4))
-    return { shapes: [[5, random.integer(1, 20)]], ours: (x) => fb.gather(x!, indices), theirs: (x) => tf.gather(x!, tf.tensor1d(indices, 'int32')) }
+    return {
+      shapes: [[5, random.integer(1, 20)]],
+      ours: (x) => fb.gather(x!, indices),
+      theirs: (x) => tf.gather(x!, tf.tensor1d(indices, 'int32')),
+    }
   },
 }
 
@@ -260,7 +333,8 @@ describe('derivatives, beside TensorFlow.js', () => {
           const factor = engine.tensor(weights, shape)
           const { gradients } = valueAndGradients(() => fb.sum(fb.mul(ours(...inputs), factor)), inputs)
           const wanted = tf.tidy(() => {
-            const loss = (...args: TensorFlow.Tensor[]) => tf.sum(tf.mul(theirs(...args), tf.tensor(weights, [...shape]))) as TensorFlow.Scalar
+            const loss = (...args: TensorFlow.Tensor[]) =>
+              tf.sum(tf.mul(theirs(...args), tf.tensor(weights, [...shape]))) as TensorFlow.Scalar
             return tf
               .grads(loss)(data.map((numbers, k) => tf.tensor(numbers, shapes[k]!)))
               .map((gradient) => gradient.dataSync() as Float32Array)
@@ -270,7 +344,8 @@ describe('derivatives, beside TensorFlow.js', () => {
             expect(got.length, what).toBe(want.length)
             const largest = want.reduce((most, v) => Math.max(most, Math.abs(v)), 1)
             for (let j = 0; j < got.length; j++) {
-              if (!(Math.abs(got[j]! - want[j]!) <= TOLERANCE * largest)) expect.fail(`${what}, input ${k} element ${j}: ${got[j]}, TensorFlow.js ${want[j]}`)
+              if (!(Math.abs(got[j]! - want[j]!) <= TOLERANCE * largest))
+                expect.fail(`${what}, input ${k} element ${j}: ${got[j]}, TensorFlow.js ${want[j]}`)
             }
           })
         })

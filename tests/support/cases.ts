@@ -1,6 +1,6 @@
 /**
- * Every op on awkward shapes, a line each: what has to hold for all of them (tests/kernels/pieces.test.ts, tests/ops/contract.test.ts) is checked
- * by this table. A new op, or a new path through one, is a new line.
+ * Every op on awkward shapes, a line each: what has to hold for all of them (tests/kernels/pieces.test.ts,
+ * tests/ops/contract.test.ts) is checked by this table. A new op, or a new path through one, is a new line.
  */
 import * as image from '../../src/image/index.js'
 import * as fb from '../../src/index.js'
@@ -40,11 +40,20 @@ const picture = (op: Op): Case => ({ shapes: (random) => [image4(random, random.
 const onBytes = (filter: (pixels: image.Pixels, options: image.FilterOptions) => image.OwnPixels): Case =>
   picture((x) => {
     const [n, h, width] = x!.shape as [number, number, number]
-    return filter({ data: Uint8ClampedArray.from(x!.toArray(), (v) => 128 + v * 50), width, height: n * h }, { engine: x!.engine })
+    return filter(
+      { data: Uint8ClampedArray.from(x!.toArray(), (v) => 128 + v * 50), width, height: n * h },
+      { engine: x!.engine },
+    )
   })
 
 /** x, filter, bias; `out` channels a group, any number by default. */
-const convolution = (kernel: readonly [number, number], groups: number, op: Op, groupIn?: number, groupOut?: number): Case => ({
+const convolution = (
+  kernel: readonly [number, number],
+  groups: number,
+  op: Op,
+  groupIn?: number,
+  groupOut?: number,
+): Case => ({
   shapes: (random) => {
     const ic = groups * (groupIn ?? random.integer(1, 20))
     const oc = groups * (groupOut ?? random.integer(1, 20))
@@ -70,7 +79,7 @@ const backwards = ({ shapes, op }: Case): Case => ({
       // Inputs that the op leaves out are reached all the same.
       return inputs.reduce((total, input) => fb.add(total, fb.sum(input)), fb.sum(fb.mul(y, y)))
     }
-    return fb.concat(nn.valueAndGradients(loss, inputs).gradients.map((gradient) => gradient.reshape([-1]))) // biome-ignore format: one line
+    return fb.concat(nn.valueAndGradients(loss, inputs).gradients.map((gradient) => gradient.reshape([-1])))
   },
 })
 
@@ -86,19 +95,39 @@ const transposed = (kernel: readonly [number, number], options: fb.ConvTranspose
 })
 
 export const cases: Record<string, Case> = {
-  'conv2d 1x1': convolution([1, 1], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, activation: 'relu' })),
-  'conv2d 3x3': convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 'same', algorithm: 'igemm' })),
+  'conv2d 1x1': convolution([1, 1], 1, (x, filter, bias) =>
+    fb.conv2d(x!, filter!, { bias: bias!, activation: 'relu' }),
+  ),
+  'conv2d 3x3': convolution([3, 3], 1, (x, filter, bias) =>
+    fb.conv2d(x!, filter!, { bias: bias!, padding: 'same', algorithm: 'igemm' }),
+  ),
   'conv2d 3x3, stride 2, dilated': convolution([3, 3], 1, (x, filter, bias) =>
     fb.conv2d(x!, filter!, { bias: bias!, padding: 3, stride: 2, dilation: [2, 3] }),
   ),
-  'conv2d 7x5, few channels': convolution([7, 5], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: [4, 2], stride: [2, 1] }), 3),
-  'conv2d, groups': convolution([3, 2], 3, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, groups: 3, activation: 'relu6' })),
-  'conv2d, two outputs': convolution([3, 4], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 2, stride: [1, 2] }), 12, 2),
-  'conv2d, winograd': convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, algorithm: 'winograd' })),
+  'conv2d 7x5, few channels': convolution(
+    [7, 5],
+    1,
+    (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: [4, 2], stride: [2, 1] }),
+    3,
+  ),
+  'conv2d, groups': convolution([3, 2], 3, (x, filter, bias) =>
+    fb.conv2d(x!, filter!, { bias: bias!, padding: 1, groups: 3, activation: 'relu6' }),
+  ),
+  'conv2d, two outputs': convolution(
+    [3, 4],
+    1,
+    (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 2, stride: [1, 2] }),
+    12,
+    2,
+  ),
+  'conv2d, winograd': convolution([3, 3], 1, (x, filter, bias) =>
+    fb.conv2d(x!, filter!, { bias: bias!, padding: 1, algorithm: 'winograd' }),
+  ),
   'conv2d, winograd, groups': convolution(
     [3, 3],
     11,
-    (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: [1, 2], groups: 11, algorithm: 'winograd' }),
+    (x, filter, bias) =>
+      fb.conv2d(x!, filter!, { bias: bias!, padding: [1, 2], groups: 11, algorithm: 'winograd' }),
     4,
     16,
   ),
@@ -109,16 +138,24 @@ export const cases: Record<string, Case> = {
   'conv2d, depthwise 2x4, dilated': depthwise([2, 4], { padding: 3, dilation: [1, 2] }),
   'conv2d, depthwise, 512 channels': {
     shapes: () => [[2, 5, 9, 512], [3, 3, 1, 512], [512]],
-    op: (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 2, dilation: [2, 1], groups: 512 }),
+    op: (x, filter, bias) =>
+      fb.conv2d(x!, filter!, { bias: bias!, padding: 2, dilation: [2, 1], groups: 512 }),
   },
   'conv2d, few channels in a group': convolution(
     [3, 4],
     3,
-    (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 2, dilation: [1, 2], groups: 3, algorithm: 'grouped' }),
+    (x, filter, bias) =>
+      fb.conv2d(x!, filter!, { bias: bias!, padding: 2, dilation: [1, 2], groups: 3, algorithm: 'grouped' }),
     5,
     3,
   ),
-  'conv2d, depthwise, two filters each': convolution([3, 3], 5, (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, groups: 5 }), 1, 2),
+  'conv2d, depthwise, two filters each': convolution(
+    [3, 3],
+    5,
+    (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: 1, groups: 5 }),
+    1,
+    2,
+  ),
   conv1d: {
     shapes: (random) => {
       const c = random.integer(1, 9)
@@ -130,7 +167,10 @@ export const cases: Record<string, Case> = {
     op: (x, filter) => fb.conv1d(x!, filter!, { padding: 1 }),
   },
   'convTranspose2d 4x4, stride 2': transposed([4, 4], { stride: 2, padding: 1 }),
-  'convTranspose2d 3x2, stride 3x1, output padding': transposed([3, 2], { stride: [3, 1], outputPadding: [2, 0] }),
+  'convTranspose2d 3x2, stride 3x1, output padding': transposed([3, 2], {
+    stride: [3, 1],
+    outputPadding: [2, 0],
+  }),
   'convTranspose2d, dilated, groups': transposed([2, 3], { dilation: 2, groups: 2, padding: 1 }),
   'convTranspose2d, three outputs': {
     shapes: (random) => [image4(random, 8, 2), [4, 3, 8, 3], [3]],
@@ -162,14 +202,28 @@ export const cases: Record<string, Case> = {
   },
 
   maxPool2d: photo((x) => fb.maxPool2d(x!, { size: 3, stride: 2, padding: 1 })),
-  'maxPool2d, dilated, ceil': photo((x) => fb.maxPool2d(x!, { size: 2, stride: [1, 3], dilation: 2, ceilMode: true })),
-  avgPool2d: photo((x) => fb.avgPool2d(x!, { size: [3, 2], stride: 1, padding: [2, 1], countIncludePad: true })),
+  'maxPool2d, dilated, ceil': photo((x) =>
+    fb.maxPool2d(x!, { size: 2, stride: [1, 3], dilation: 2, ceilMode: true }),
+  ),
+  avgPool2d: photo((x) =>
+    fb.avgPool2d(x!, { size: [3, 2], stride: 1, padding: [2, 1], countIncludePad: true }),
+  ),
   globalMaxPool2d: photo((x) => fb.globalMaxPool2d(x!)),
   globalAvgPool2d: photo((x) => fb.globalAvgPool2d(x!)),
 
   concat: photo((x) => fb.concat([x!, x!])),
   'concat, rows': photo((x) => fb.concat([x!, x!, x!], { axis: 1 })),
-  pad: photo((x) => fb.pad(x!, { padding: [[1, 0], [0, 1], [1, 2], [2, 1]], value: 3 })), // biome-ignore format: a matrix
+  pad: photo((x) =>
+    fb.pad(x!, {
+      padding: [
+        [1, 0],
+        [0, 1],
+        [1, 2],
+        [2, 1],
+      ],
+      value: 3,
+    }),
+  ),
   slice: photo((x) => fb.slice(x!, { step: [1, 2, 1, 3] })),
   transpose: photo((x) => fb.transpose(x!)),
   'transpose, many units': { shapes: () => [[300, 517]], op: (x) => fb.transpose(x!) },
@@ -186,26 +240,52 @@ export const cases: Record<string, Case> = {
   'add, a number per channel': perChannel((x, v) => fb.add(v!, x!, { activation: 'relu6' })),
   'mul, a mask': photo((x) => fb.mul(x!, fb.mean(x!, { axes: -1, keepDims: true }))),
   'sub, rows': photo((x) => fb.sub(x!, fb.mean(x!, { axes: 2, keepDims: true }))),
-  'div, both spread': perChannel((x, v) => fb.div(fb.sum(x!, { axes: 1, keepDims: true }), fb.add(fb.max(x!, { axes: [2, 3], keepDims: true }), v!))),
+  'div, both spread': perChannel((x, v) =>
+    fb.div(fb.sum(x!, { axes: 1, keepDims: true }), fb.add(fb.max(x!, { axes: [2, 3], keepDims: true }), v!)),
+  ),
   prelu: perChannel((x, v) => fb.prelu(x!, v!)),
   batchNorm: perChannel((x, v) => fb.batchNorm(x!, { mean: v!, variance: fb.relu(v!), scale: v! })),
   'layerNorm, rows': perChannel((x, v) => fb.layerNorm(x!, { scale: v!, offset: v! })),
   'layerNorm, all of a sample': photo((x) => fb.layerNorm(x!, { axis: 1 })),
   rmsNorm: perChannel((x, v) => fb.rmsNorm(x!, { scale: v! })),
   instanceNorm: perChannel((x, v) => fb.instanceNorm(x!, { scale: v!, offset: v!, activation: 'relu' })),
-  'groupNorm, many splits': { shapes: () => [[2, 40, 40, 12]], op: (x) => fb.groupNorm(x!, { groups: 3, activation: 'silu' }) },
+  'groupNorm, many splits': {
+    shapes: () => [[2, 40, 40, 12]],
+    op: (x) => fb.groupNorm(x!, { groups: 3, activation: 'silu' }),
+  },
   'groupNorm, single pixels': { shapes: () => [[9, 12]], op: (x) => fb.groupNorm(x!, { groups: 3 }) },
   gather: photo((x) => fb.gather(x!, [x!.shape[0]! - 1, 0, 0])),
-  'gather, channels': photo((x) => fb.gather(x!, x!.engine.tensor([0, x!.shape[3]! - 1], [2, 1], { dtype: 'int32' }), { axis: -1 })),
+  'gather, channels': photo((x) =>
+    fb.gather(x!, x!.engine.tensor([0, x!.shape[3]! - 1], [2, 1], { dtype: 'int32' }), { axis: -1 }),
+  ),
   'gather, bytes': photo((x) => fb.gather(fb.cast(x!, 'uint8'), [1, 0, 1], { axis: 1 })),
   scatter: photo((x) => fb.scatter(x!, [2, 0], fb.gather(x!, [1, 1], { axis: 1 }), { axis: 1 })),
-  'scatter, added': photo((x) => fb.scatter(x!, [2, 0, 2], fb.gather(x!, [1, 1, 0], { axis: 2 }), { axis: 2, reduction: 'add' })),
+  'scatter, added': photo((x) =>
+    fb.scatter(x!, [2, 0, 2], fb.gather(x!, [1, 1, 0], { axis: 2 }), { axis: 2, reduction: 'add' }),
+  ),
   'cast to int32': photo((x) => fb.cast(fb.mul(x!, 1e5), 'int32')),
-  'cast to int8 and uint8': photo((x) => fb.concat([fb.cast(fb.cast(fb.mul(x!, 300), 'int8'), 'uint8'), fb.cast(fb.mul(x!, 300), 'uint8')])),
+  'cast to int8 and uint8': photo((x) =>
+    fb.concat([fb.cast(fb.cast(fb.mul(x!, 300), 'int8'), 'uint8'), fb.cast(fb.mul(x!, 300), 'uint8')]),
+  ),
   'cast to float32': photo((x) => fb.cast(fb.cast(fb.mul(x!, 100), 'int8'), 'float32')),
   'transpose, bytes': photo((x) => fb.transpose(fb.cast(fb.mul(x!, 100), 'int8'))),
-  'transpose, bytes, channels first': photo((x) => fb.transpose(fb.cast(fb.mul(x!, 100), 'int8'), [0, 3, 1, 2])),
-  'pad and slice, bytes': photo((x) => fb.slice(fb.pad(fb.cast(fb.mul(x!, 100), 'int8'), { padding: [[0, 1], [2, 0], [0, 3], [1, 1]], value: -7 }), { begin: [0, 1, 0, 1] })), // biome-ignore format: one line
+  'transpose, bytes, channels first': photo((x) =>
+    fb.transpose(fb.cast(fb.mul(x!, 100), 'int8'), [0, 3, 1, 2]),
+  ),
+  'pad and slice, bytes': photo((x) =>
+    fb.slice(
+      fb.pad(fb.cast(fb.mul(x!, 100), 'int8'), {
+        padding: [
+          [0, 1],
+          [2, 0],
+          [0, 3],
+          [1, 1],
+        ],
+        value: -7,
+      }),
+      { begin: [0, 1, 0, 1] },
+    ),
+  ),
   flip: photo((x) => fb.flip(x!, { axes: [1, -1] })),
   'flip, bytes': photo((x) => fb.flip(fb.cast(fb.mul(x!, 100), 'int8'))),
   tile: photo((x) => fb.tile(fb.cast(x!, 'int32'), [1, 2, 3, 2])),
@@ -213,8 +293,15 @@ export const cases: Record<string, Case> = {
   split: photo((x) => fb.split(x!, { sizes: [1, x!.shape[1]! - 1], axis: 1 })[1]!),
   where: perChannel((x, v) => fb.where(fb.less(x!, 0), v!, x!)),
   'where, a number': photo((x) => fb.where(fb.greater(x!, 0.1), x!, -1)),
-  'where, bytes': photo((x) => fb.where(fb.less(fb.mean(x!, { axes: -1, keepDims: true }), 0), fb.cast(fb.mul(x!, 100), 'int8'), 3)),
-  comparisons: perChannel((x, v) => fb.or(fb.xor(fb.less(x!, v!), fb.greaterEqual(0.3, x!)), fb.and(fb.lessEqual(v!, x!), fb.not(fb.notEqual(x!, v!))))),
+  'where, bytes': photo((x) =>
+    fb.where(fb.less(fb.mean(x!, { axes: -1, keepDims: true }), 0), fb.cast(fb.mul(x!, 100), 'int8'), 3),
+  ),
+  comparisons: perChannel((x, v) =>
+    fb.or(
+      fb.xor(fb.less(x!, v!), fb.greaterEqual(0.3, x!)),
+      fb.and(fb.lessEqual(v!, x!), fb.not(fb.notEqual(x!, v!))),
+    ),
+  ),
   'comparisons of integers': perChannel((x, v) => {
     const [p, q] = [fb.cast(fb.mul(x!, 3), 'int32'), fb.cast(fb.mul(v!, 3), 'int32')]
     return fb.add(fb.cast(fb.concat([fb.equal(p, q), fb.greater(p, q), fb.less(p, 1)]), 'int32'), 1)
@@ -223,8 +310,12 @@ export const cases: Record<string, Case> = {
     const [p, q] = [fb.cast(fb.mul(x!, 1e5), 'int32'), fb.cast(fb.mul(v!, 3), 'int32')]
     return fb.sub(fb.mul(p, q), fb.div(p, q))
   }),
-  'functions of one tensor': photo((x) => fb.add(fb.expm1(fb.abs(x!)), fb.add(fb.log1p(fb.square(x!)), fb.sign(fb.neg(x!))))),
-  'functions of two tensors': perChannel((x, v) => fb.add(fb.pow(fb.abs(x!), v!), fb.add(fb.mod(x!, v!), fb.maximum(fb.minimum(x!, v!), 0.1)))),
+  'functions of one tensor': photo((x) =>
+    fb.add(fb.expm1(fb.abs(x!)), fb.add(fb.log1p(fb.square(x!)), fb.sign(fb.neg(x!)))),
+  ),
+  'functions of two tensors': perChannel((x, v) =>
+    fb.add(fb.pow(fb.abs(x!), v!), fb.add(fb.mod(x!, v!), fb.maximum(fb.minimum(x!, v!), 0.1))),
+  ),
   'functions of integers': perChannel((x, v) => {
     const [p, q] = [fb.cast(fb.mul(x!, 1e5), 'int32'), fb.cast(fb.mul(v!, 30), 'int32')]
     return fb.add(fb.maximum(fb.mod(p, q), fb.neg(q)), fb.minimum(fb.abs(p), q))
@@ -232,7 +323,14 @@ export const cases: Record<string, Case> = {
   'cumsum, rows': photo((x) => fb.cumsum(x!)),
   'cumsum, columns': photo((x) => fb.cumsum(x!, { axis: 1, exclusive: true, reverse: true })),
   'cumsum of integers': photo((x) => fb.cumsum(fb.cast(fb.mul(x!, 100), 'int32'), { axis: 2 })),
-  'prod, norm, variance, logSumExp': photo((x) => fb.stack([fb.prod(x!, { axes: [0, 3] }), fb.norm(x!, { axes: [0, 3] }), fb.variance(x!, { axes: [0, 3] }), fb.logSumExp(x!, { axes: [0, 3] })])), // biome-ignore format: one line
+  'prod, norm, variance, logSumExp': photo((x) =>
+    fb.stack([
+      fb.prod(x!, { axes: [0, 3] }),
+      fb.norm(x!, { axes: [0, 3] }),
+      fb.variance(x!, { axes: [0, 3] }),
+      fb.logSumExp(x!, { axes: [0, 3] }),
+    ]),
+  ),
   'argmax, columns, as integers': photo((x) => fb.argmax(x!, { axis: 1, dtype: 'int32' })),
   'sum, rows': photo((x) => fb.sum(x!, { axes: -1 })),
   'sum, columns': photo((x) => fb.sum(x!, { axes: [0, 1, 2] })),
@@ -243,41 +341,112 @@ export const cases: Record<string, Case> = {
   'softmax, rows': photo((x) => fb.softmax(x!)),
   'softmax, columns': photo((x) => fb.logSoftmax(x!, { axis: 1 })),
 
-  'gradients of conv2d': backwards(convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, padding: 1, dilation: [1, 2] }))),
-  'gradients of conv2d, few channels': backwards(convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, activation: [-2, 2] }), 1)),
-  'gradients of conv2d, 1x1': backwards(convolution([1, 1], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, activation: 'tanh' }))),
-  'gradients of conv2d, groups, stride 2': backwards(convolution([2, 3], 3, (x, filter) => fb.conv2d(x!, filter!, { groups: 3, stride: 2, padding: 'same' }))),
-  'gradients of conv2d, winograd': backwards(convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, padding: 'same' }), 16, 17)),
+  'gradients of conv2d': backwards(
+    convolution([3, 3], 1, (x, filter, bias) =>
+      fb.conv2d(x!, filter!, { bias, padding: 1, dilation: [1, 2] }),
+    ),
+  ),
+  'gradients of conv2d, few channels': backwards(
+    convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, activation: [-2, 2] }), 1),
+  ),
+  'gradients of conv2d, 1x1': backwards(
+    convolution([1, 1], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, activation: 'tanh' })),
+  ),
+  'gradients of conv2d, groups, stride 2': backwards(
+    convolution([2, 3], 3, (x, filter) => fb.conv2d(x!, filter!, { groups: 3, stride: 2, padding: 'same' })),
+  ),
+  'gradients of conv2d, winograd': backwards(
+    convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, padding: 'same' }), 16, 17),
+  ),
   'gradients of depthwise': backwards(depthwise([3, 3], { padding: 1 })),
-  'gradients of depthwise, stride 2': backwards(depthwise([3, 2], { padding: [[3, 0], [1, 1]], stride: [2, 1] })), // biome-ignore format: one line
+  'gradients of depthwise, stride 2': backwards(
+    depthwise([3, 2], {
+      padding: [
+        [3, 0],
+        [1, 1],
+      ],
+      stride: [2, 1],
+    }),
+  ),
   'gradients of convTranspose2d': backwards(transposed([4, 3], { stride: 2, padding: 1 })),
   'gradients of matmul': backwards(photo((x) => fb.matmul(x!, fb.transpose(x!, [0, 1, 3, 2])))),
-  'gradients of linear': backwards(perChannel((x, v) => fb.linear(x!, v!.reshape([-1, 1]), { bias: fb.sum(v!, { keepDims: true }), activation: 'relu' }))),
+  'gradients of linear': backwards(
+    perChannel((x, v) =>
+      fb.linear(x!, v!.reshape([-1, 1]), { bias: fb.sum(v!, { keepDims: true }), activation: 'relu' }),
+    ),
+  ),
   'gradients of maxPool2d': backwards(photo((x) => fb.maxPool2d(x!, { size: 3, stride: 2, padding: 1 }))),
-  'gradients of avgPool2d': backwards(photo((x) => fb.avgPool2d(x!, { size: 2, stride: 1, padding: 1, countIncludePad: true }))),
-  'gradients of batchNorm': backwards(perChannel((x, v) => fb.batchNorm(x!, { mean: v!, variance: fb.mul(v!, v!), scale: v! }))),
+  'gradients of avgPool2d': backwards(
+    photo((x) => fb.avgPool2d(x!, { size: 2, stride: 1, padding: 1, countIncludePad: true })),
+  ),
+  'gradients of batchNorm': backwards(
+    perChannel((x, v) => fb.batchNorm(x!, { mean: v!, variance: fb.mul(v!, v!), scale: v! })),
+  ),
   'gradients of layerNorm': backwards(perChannel((x, v) => fb.layerNorm(x!, { scale: v!, offset: v! }))),
   'gradients of rmsNorm': backwards(perChannel((x, v) => fb.rmsNorm(x!, { scale: v! }))),
   'gradients of groupNorm': backwards({
     shapes: (random) => [[2, 30, 30, 6 * random.integer(1, 4)], [1]],
-    op: (x, v) => fb.groupNorm(x!, { groups: 3, scale: fb.mul(fb.mean(x!, { axes: [0, 1, 2] }), v!), activation: [-1, 1] }),
+    op: (x, v) =>
+      fb.groupNorm(x!, {
+        groups: 3,
+        scale: fb.mul(fb.mean(x!, { axes: [0, 1, 2] }), v!),
+        activation: [-1, 1],
+      }),
   }),
   'gradients of gather': backwards(photo((x) => fb.gather(fb.transpose(x!), [0, 0, 0]))),
-  'gradients of gather and scatter along axes': backwards(photo((x) => fb.scatter(fb.gather(x!, [1, 0, 1], { axis: 2 }), [2, 0], fb.gather(x!, [0, 0], { axis: 2 }), { axis: 2 }))), // biome-ignore format: one line
-  'gradients of flip, tile, stack and split': backwards(photo((x) => fb.split(fb.tile(fb.stack([x!, fb.flip(x!)]), [1, 2, 1, 1, 1]), { axis: 0, parts: 2 })[1]!)), // biome-ignore format: one line
+  'gradients of gather and scatter along axes': backwards(
+    photo((x) =>
+      fb.scatter(fb.gather(x!, [1, 0, 1], { axis: 2 }), [2, 0], fb.gather(x!, [0, 0], { axis: 2 }), {
+        axis: 2,
+      }),
+    ),
+  ),
+  'gradients of flip, tile, stack and split': backwards(
+    photo((x) => fb.split(fb.tile(fb.stack([x!, fb.flip(x!)]), [1, 2, 1, 1, 1]), { axis: 0, parts: 2 })[1]!),
+  ),
   'gradients of where': backwards(perChannel((x, v) => fb.where(fb.less(x!, v!), v!, x!))),
   'gradients of gelu and softmax': backwards(photo((x) => fb.softmax(fb.gelu(x!)))),
-  'gradients of prelu and logSoftmax': backwards(perChannel((x, v) => fb.logSoftmax(fb.prelu(x!, v!), { axis: 1 }))),
-  'gradients of concat, pad and slice': backwards(photo((x) => fb.slice(fb.pad(fb.concat([x!, x!]), { padding: [[0, 0], [1, 2], [0, 1], [3, 0]] }), { begin: [0, 1, 0, 2] }))), // biome-ignore format: one line
-  'gradients of max and min': backwards(photo((x) => fb.add(fb.max(x!, { axes: 1, keepDims: true }), fb.min(x!, { axes: -1, keepDims: true })))),
-  'gradients of resize': backwards(photo((x) => fb.resize(fb.resize(x!, { size: [5, 9] }), { size: 7, method: 'nearest' }))),
+  'gradients of prelu and logSoftmax': backwards(
+    perChannel((x, v) => fb.logSoftmax(fb.prelu(x!, v!), { axis: 1 })),
+  ),
+  'gradients of concat, pad and slice': backwards(
+    photo((x) =>
+      fb.slice(
+        fb.pad(fb.concat([x!, x!]), {
+          padding: [
+            [0, 0],
+            [1, 2],
+            [0, 1],
+            [3, 0],
+          ],
+        }),
+        { begin: [0, 1, 0, 2] },
+      ),
+    ),
+  ),
+  'gradients of max and min': backwards(
+    photo((x) => fb.add(fb.max(x!, { axes: 1, keepDims: true }), fb.min(x!, { axes: -1, keepDims: true }))),
+  ),
+  'gradients of resize': backwards(
+    photo((x) => fb.resize(fb.resize(x!, { size: [5, 9] }), { size: 7, method: 'nearest' })),
+  ),
   'a step of adam': photo((x) => {
     const weight = fb.mul(x!, 2)
     nn.adam([weight]).step([fb.mul(x!, 1)])
     return weight
   }),
 
-  filter2d: picture((x) => image.filter2d(x!, [[1, -2, 3, 0.1], [4, 5, -6, 0.2], [7, 8, 9, 0.3]], { border: 'wrap' })), // biome-ignore format: a matrix
+  filter2d: picture((x) =>
+    image.filter2d(
+      x!,
+      [
+        [1, -2, 3, 0.1],
+        [4, 5, -6, 0.2],
+        [7, 8, 9, 0.3],
+      ],
+      { border: 'wrap' },
+    ),
+  ),
   gaussianBlur: picture((x) => image.gaussianBlur(x!, 0.8)),
   boxBlur: picture((x) => image.boxBlur(x!, 3, { border: 'replicate' })),
   'boxBlur, wide': picture((x) => image.boxBlur(x!, [5, 11])),
@@ -288,15 +457,33 @@ export const cases: Record<string, Case> = {
   emboss: picture((x) => image.emboss(x!)),
   median: picture((x) => image.median(x!, 3)),
   'median 5x5': picture((x) => image.median(x!, 5)),
-  'filter2d on bytes': onBytes((pixels, options) => image.filter2d(pixels, [[1, 0.1, -2], [4, 0.5, -3]], options)), // biome-ignore format: a matrix
-  'gaussianBlur on bytes': onBytes((pixels, options) => image.gaussianBlur(pixels, 1, { border: 'wrap', ...options })),
-  toImageData: { shapes: (random) => [image4(random, random.pick([1, 3, 4])).with(0, 1)], op: (x) => image.toImageData(x!) },
+  'filter2d on bytes': onBytes((pixels, options) =>
+    image.filter2d(
+      pixels,
+      [
+        [1, 0.1, -2],
+        [4, 0.5, -3],
+      ],
+      options,
+    ),
+  ),
+  'gaussianBlur on bytes': onBytes((pixels, options) =>
+    image.gaussianBlur(pixels, 1, { border: 'wrap', ...options }),
+  ),
+  toImageData: {
+    shapes: (random) => [image4(random, random.pick([1, 3, 4])).with(0, 1)],
+    op: (x) => image.toImageData(x!),
+  },
   fromImageData: {
     shapes: (random) => [[1, random.integer(1, 9), random.integer(1, 17), 4]],
     op: (x) => {
       const [, height, width] = x!.shape as number[]
       const bytes = Uint8ClampedArray.from(x!.toArray(), (v) => v * 255)
-      return image.fromImageData(x!.engine, { data: bytes, width: width!, height: height! }, { channels: 'rgb', mean: [0.1, 0.2, 0.3], std: 2 })
+      return image.fromImageData(
+        x!.engine,
+        { data: bytes, width: width!, height: height! },
+        { channels: 'rgb', mean: [0.1, 0.2, 0.3], std: 2 },
+      )
     },
   },
 }

@@ -4,7 +4,10 @@ import type { Values } from './reference.js'
 
 export const BUILDS = ['simd128', 'relaxed'] as const
 
-/** Runs the tests in `body` once in each build that this host has, each time in an engine of its own that must be empty at the end. */
+/**
+ * Runs the tests in `body` once in each build that this host has, each time in an engine of its own that must
+ * be empty at the end.
+ */
 export function inEveryBuild(body: (engine: () => Engine) => void, options: EngineOptions = {}): void {
   for (const simd of BUILDS) {
     describe(simd, () => {
@@ -21,14 +24,19 @@ export function inEveryBuild(body: (engine: () => Engine) => void, options: Engi
   }
 }
 
-/** Same shape, and every number within `tolerance` of the expected one; 0 compares exactly (NaN equals NaN). */
+/**
+ * Same shape, and every number within `tolerance` of the expected one; 0 compares exactly (NaN equals NaN).
+ */
 export function expectValues(actual: Tensor, expected: Values, tolerance = 0, about = ''): void {
   expect(actual.shape, about).toEqual(expected.shape)
   const data = actual.toArray()
   for (let i = 0; i < data.length; i++) {
     const want = expected.data[i]!
     const near = Object.is(data[i], want) || data[i] === want || Math.abs(data[i]! - want) <= tolerance
-    if (!near) expect.fail(`${about} element ${i} of [${expected.shape.join(', ')}] is ${data[i]}, expected ${want} within ${tolerance}`)
+    if (!near)
+      expect.fail(
+        `${about} element ${i} of [${expected.shape.join(', ')}] is ${data[i]}, expected ${want} within ${tolerance}`,
+      )
   }
 }
 

@@ -14,8 +14,11 @@ export const commandIn =
   (folder: () => string) =>
   (...args: string[]): Promise<Ended> =>
     new Promise((resolve) => {
-      execFile(process.execPath, [join(root, 'dist/cli.js'), ...args], { cwd: folder(), maxBuffer: 1 << 26 }, (error, out, err) =>
-        resolve({ code: Number(error?.code ?? 0), out, err }),
+      execFile(
+        process.execPath,
+        [join(root, 'dist/cli.js'), ...args],
+        { cwd: folder(), maxBuffer: 1 << 26 },
+        (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }),
       )
     })
 

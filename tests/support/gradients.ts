@@ -4,15 +4,20 @@ import { mul, sum } from '../../src/index.js'
 import { valueAndGradients } from '../../src/nn/index.js'
 import type { Random } from './random.js'
 
-/** Distance of the two values on either side. Its square is the error of a central difference; rounding adds eps * |loss| / STEP. */
+/**
+ * Distance of the two values on either side. Its square is the error of a central difference; rounding adds
+ * eps * |loss| / STEP.
+ */
 const STEP = 2 ** -6
 
 /**
- * The derivatives of sum(weights * f(...inputs)), with random weights, against central differences of the same forward op:
+ * The derivatives of sum(weights * f(...inputs)), with random weights, against central differences of the
+ * same forward op:
  *
  *   (L(x + h) - L(x - h)) / 2 h,  off by h^2 / 6 |L'''| + (rounding of f, about 2^-20 of its scale) sqrt(outputs) / h
  *
- * where L is added up in float64. `tolerance` is relative to the largest derivative, at least 1. At most `most` elements of each input are tried.
+ * where L is added up in float64. `tolerance` is relative to the largest derivative, at least 1. At most
+ * `most` elements of each input are tried.
  */
 export function expectGradients(
   engine: Engine,
@@ -27,7 +32,12 @@ export function expectGradients(
     const weights = engine.tensor(random.floats(size), shape)
     const factors = weights.toArray()
     const { value, gradients } = valueAndGradients(() => sum(mul(f(...inputs), weights)), inputs)
-    const loss = () => engine.scope(() => f(...inputs).toArray().reduce((total, y, i) => total + y * factors[i]!, 0)) // biome-ignore format: one line
+    const loss = () =>
+      engine.scope(() =>
+        f(...inputs)
+          .toArray()
+          .reduce((total, y, i) => total + y * factors[i]!, 0),
+      )
     expect(Math.abs(loss() - value), `${about} loss`).toBeLessThanOrEqual(1e-4 * Math.max(1, Math.abs(value)))
     inputs.forEach((input, which) => {
       const got = gradients[which]!.toArray()
@@ -44,7 +54,9 @@ export function expectGradients(
         const want = (sides[0] - sides[1]) / (2 * STEP)
         const off = Math.abs(got[i]! - want)
         if (!(off <= tolerance * largest))
-          expect.fail(`seed ${random.seed}, ${about} input ${which} element ${i} of [${input.shape}]: ${got[i]}, expected ${want}`)
+          expect.fail(
+            `seed ${random.seed}, ${about} input ${which} element ${i} of [${input.shape}]: ${got[i]}, expected ${want}`,
+          )
       }
     })
   })

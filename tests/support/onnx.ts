@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
+import type { HostTensor } from '../../src/onnx/file/types.js'
+import { type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import type { ModelOutput } from '../../src/onnx/index.js'
-import type { HostTensor } from '../../src/onnx/types.js'
-import { type NodeParts, writeModel } from '../../src/onnx/write.js'
 
 /** Type and shape alike, and every number within the standard's `1e-7 + relative * |wanted|`. */
 export function expectTensor(actual: ModelOutput, wanted: HostTensor, relative = 1e-3, about = ''): void {
@@ -10,13 +10,27 @@ export function expectTensor(actual: ModelOutput, wanted: HostTensor, relative =
   const got = actual.toArray()
   for (let i = 0; i < wanted.data.length; i++) {
     const [a, b] = [got[i]!, wanted.data[i]!]
-    const near = Object.is(a, b) || a === b || Math.abs((a as number) - (b as number)) <= 1e-7 + relative * Math.abs(b as number)
+    const near =
+      Object.is(a, b) ||
+      a === b ||
+      Math.abs((a as number) - (b as number)) <= 1e-7 + relative * Math.abs(b as number)
     if (!near) expect.fail(`${about}: element ${i} of [${wanted.shape.join(', ')}] is ${a}, expected ${b}`)
   }
 }
 
 /** `y = operator(inputs...)`, without constants. `ranks`: those of the inputs in order, then of y. */
-export function oneNode(op: string, inputs: readonly string[], ranks: readonly number[], attributes: NodeParts['attributes'], opset?: number): Uint8Array {
+export function oneNode(
+  op: string,
+  inputs: readonly string[],
+  ranks: readonly number[],
+  attributes: NodeParts['attributes'],
+  opset?: number,
+): Uint8Array {
   const port = (name: string, i: number) => ({ name, shape: Array<null>(ranks[i]!).fill(null) })
-  return writeModel({ opset, nodes: [{ op, inputs, outputs: ['y'], attributes }], inputs: inputs.map(port), outputs: [port('y', inputs.length)] })
+  return writeModel({
+    opset,
+    nodes: [{ op, inputs, outputs: ['y'], attributes }],
+    inputs: inputs.map(port),
+    outputs: [port('y', inputs.length)],
+  })
 }

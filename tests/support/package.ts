@@ -19,7 +19,11 @@ export interface Packed {
 
 /** `npm pack` of what `npm run build` left in dist/. */
 export function pack(destination: string): Packed {
-  const output = execFileSync('npm', ['pack', '--json', '--loglevel=error', '--pack-destination', destination], { cwd: root, encoding: 'utf8' })
+  const output = execFileSync(
+    'npm',
+    ['pack', '--json', '--loglevel=error', '--pack-destination', destination],
+    { cwd: root, encoding: 'utf8' },
+  )
   const result = JSON.parse(output)
   // npm 11 gives a list, npm 12 an object by package name.
   const [packed] = Array.isArray(result) ? result : Object.values(result)

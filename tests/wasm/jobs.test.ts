@@ -23,8 +23,22 @@ describe('jobs', () => {
     const words = new ArrayBuffer(64 * 4)
     const [i32, f32] = [new Int32Array(words), new Float32Array(words)]
     const parameter = { w: 1024, gradient: 2048, means: 0, squares: 4096, size: 10, endUnit: 1 }
-    const rates = { rate: 0.5, decay: 0.25, keep: 1, a: 0.9, b: 0.999, correction: 1, epsilon: 1e-7, found: 0, limit: 0 }
-    const args = { op: UpdateOp.adam, ...rates, parameters: [parameter, { ...parameter, w: 8192, endUnit: 2 }] }
+    const rates = {
+      rate: 0.5,
+      decay: 0.25,
+      keep: 1,
+      a: 0.9,
+      b: 0.999,
+      correction: 1,
+      epsilon: 1e-7,
+      found: 0,
+      limit: 0,
+    }
+    const args = {
+      op: UpdateOp.adam,
+      ...rates,
+      parameters: [parameter, { ...parameter, w: 8192, endUnit: 2 }],
+    }
     blocks.update.write(args, 4, i32, f32)
     expect(i32[4]).toBe(UpdateOp.adam)
     expect([...f32.subarray(5, 10)]).toEqual([0.5, 0.25, 1, 0.9, 0.999].map(Math.fround))

@@ -115,7 +115,10 @@ describe('Allocator', () => {
     expect(() => allocator.claim(middle! + 64, 2048)).toThrow('is not free')
     expect(() => allocator.claim(middle! - 64, 128)).toThrow('is not free')
     allocator.claim(middle! + 512, 256)
-    expect(allocator.freeWithin([[first!, middle! + 1024]])).toEqual([[middle, 512], [middle! + 768, 256]]) // biome-ignore format: one line
+    expect(allocator.freeWithin([[first!, middle! + 1024]])).toEqual([
+      [middle, 512],
+      [middle! + 768, 256],
+    ])
     allocator.release(middle! + 512)
     expect(allocator.freeWithin([[first!, middle! + 4096]])).toEqual([[middle, 2048]])
   })

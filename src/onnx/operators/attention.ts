@@ -1,17 +1,19 @@
 /**
- * Attention as the standard has it: softmax(q k^T * scale + bias) v for each head; and the rotary embedding that goes before it.
- * Heads of q that share one of k stand next to each other: [n, kv heads, group * length, size] is the same memory.
+ * Attention as the standard has it: softmax(q k^T * scale + bias) v for each head; and the rotary embedding
+ * that goes before it. Heads of q that share one of k stand next to each other: [n, kv heads, group * length,
+ * size] is the same memory.
  */
+
+import type { Shape } from '../../core/shape.js'
+import type { Tensor } from '../../core/tensor.js'
 import { clamp, tanh } from '../../ops/activation.js'
 import { add, mul } from '../../ops/arithmetic.js'
 import { matmul } from '../../ops/matmul.js'
 import { max } from '../../ops/reduce.js'
 import { softmax } from '../../ops/softmax.js'
-import type { Shape } from '../../shape.js'
-import type { Tensor } from '../../tensor.js'
-import type { Call, Operator } from '../call.js'
-import { indexesOf, move, permuted, whole } from '../move.js'
-import type { Value } from '../value.js'
+import type { Call, Operator } from '../run/call.js'
+import { indexesOf, move, permuted, whole } from '../run/move.js'
+import type { Value } from '../run/value.js'
 import { mapOnHost } from './elementwise.js'
 
 /** x [n, length, heads * size] or [n, heads, length, size] as [n, heads, length, size]. */
@@ -19,7 +21,8 @@ function headsOf(call: Call, x: Value, attribute: string): Value {
   if (x.shape.length === 4) return x
   const heads = call.number(attribute, 0)
   const [n, length, all] = x.shape as [number, number, number]
-  if (x.shape.length !== 3 || !heads || all % heads) call.fail(attribute, 'a divisor of the last of three axes', [heads, x.shape])
+  if (x.shape.length !== 3 || !heads || all % heads)
+    call.fail(attribute, 'a divisor of the last of three axes', [heads, x.shape])
   return permuted(call, x.reshaped([n, length, heads, all / heads]), [0, 2, 1, 3])
 }
 
@@ -28,7 +31,10 @@ function behind(call: Call, past: Value | undefined, x: Value): Value {
   if (!past) return x.again()
   const to = past.shape[2]!
   const next = whole(x.shape).map((box, i) => (i === 2 ? { ...box, to } : box))
-  const parts = [{ source: past, axes: whole(past.shape) }, { source: x, axes: next }] // biome-ignore format: one line
+  const parts = [
+    { source: past, axes: whole(past.shape) },
+    { source: x, axes: next },
+  ]
   return move(call, x.shape.with(2, to + x.shape[2]!), parts, { layout: 'plain' })
 }
 
@@ -37,14 +43,22 @@ function maskBias(call: Call, mask: Value, total: number): Tensor {
   const isBool = mask.type === 'bool'
   const shape = mask.shape.with(-1, total)
   if (!isBool && mask.shape.at(-1) === total) return mask.tensor()
-  const longer = (x: Value) => move(call, shape, [{ source: x, axes: whole(x.shape) }], { fill: Number.NEGATIVE_INFINITY, layout: 'plain' })
+  const longer = (x: Value) =>
+    move(call, shape, [{ source: x, axes: whole(x.shape) }], {
+      fill: Number.NEGATIVE_INFINITY,
+      layout: 'plain',
+    })
   if (!isBool) return longer(inEngine(call, mask)).tensor()
-  return mask.form(`bias ${shape}`, () => longer(mapOnHost(call, mask, (seen) => (seen ? 0 : Number.NEGATIVE_INFINITY), 'float32')).tensor())
+  return mask.form(`bias ${shape}`, () =>
+    longer(mapOnHost(call, mask, (seen) => (seen ? 0 : Number.NEGATIVE_INFINITY), 'float32')).tensor(),
+  )
 }
 
 /** Hides, for query i, the keys behind `end(image, i)`: [images, 1, length, total]. */
 function endBias(shape: Shape, end: (image: number, i: number) => number): number[] {
-  return Array.from(indexesOf(shape), ([image, , i, j]) => (j! < end(image!, i!) ? 0 : Number.NEGATIVE_INFINITY))
+  return Array.from(indexesOf(shape), ([image, , i, j]) =>
+    j! < end(image!, i!) ? 0 : Number.NEGATIVE_INFINITY,
+  )
 }
 
 /** Lower than any score: what a hidden one counts as, so that a row of nothing else has numbers to divide. */
@@ -62,7 +76,8 @@ const attention: Operator = (call) => {
   const [n, heads, length, size] = q.shape as [number, number, number, number]
   const [, kvHeads, total, keySize] = key.shape as [number, number, number, number]
   const valueSize = value.shape[3]!
-  if (size !== keySize || heads % kvHeads || value.shape[2] !== total) call.fail('q, k, v', 'heads that fit', [q.shape, key.shape, value.shape])
+  if (size !== keySize || heads % kvHeads || value.shape[2] !== total)
+    call.fail('q, k, v', 'heads that fit', [q.shape, key.shape, value.shape])
   const rows = [n, kvHeads, (heads / kvHeads) * length]
   const shape = [n, heads, length, total]
 
@@ -79,12 +94,20 @@ const attention: Operator = (call) => {
     // Queries are the last of an image's own places, unless what came before is given.
     const own = lengths.numbers
     const first = (image: number) => pastKey?.shape[2] ?? own[image]! - length
-    const bias = endBias([n, 1, length, total], (image, i) => (causal ? Math.min(own[image]!, first(image) + i + 1) : own[image]!))
+    const bias = endBias([n, 1, length, total], (image, i) =>
+      causal ? Math.min(own[image]!, first(image) + i + 1) : own[image]!,
+    )
     biases.push(call.host('float32', [n, 1, length, total], Float32Array.from(bias)).tensor())
   } else if (causal) {
     const first = pastKey?.shape[2] ?? 0
     const all = [1, 1, length, total]
-    biases.push(call.tables(`causal ${[first, length, total]}`, all, [], () => [endBias(all, (_, i) => first + i + 1)])[0]!.tensor())
+    biases.push(
+      call
+        .tables(`causal ${[first, length, total]}`, all, [], () => [
+          endBias(all, (_, i) => first + i + 1),
+        ])[0]!
+        .tensor(),
+    )
   }
   const biased = biases.reduce((scores, bias) => add(scores, bias), capped)
   const attended = biases.length ? shares(biased) : softmax(biased)
@@ -93,7 +116,9 @@ const attention: Operator = (call) => {
   const result = call.tensor(given.type, y)
   const seen = [raw, capped, biased, attended][call.number('qk_matmul_output_mode', 0)] ?? raw
   return [
-    given.shape.length === 4 ? result : permuted(call, result, [0, 2, 1, 3]).reshaped([n, length, heads * valueSize]),
+    given.shape.length === 4
+      ? result
+      : permuted(call, result, [0, 2, 1, 3]).reshaped([n, length, heads * valueSize]),
     key,
     value,
     call.tensor(given.type, seen.reshape(shape)),
@@ -123,7 +148,8 @@ const rotaryEmbedding: Operator = (call) => {
   return call.host(x.type, x.shape, (y) => {
     y.set(from)
     for (const [image, head, t] of indexesOf([n, heads, length]) as Iterable<[number, number, number]>) {
-      const first = (isFlat ? (image * length + t) * heads + head : (image * heads + head) * length + t) * size
+      const first =
+        (isFlat ? (image * length + t) * heads + head : (image * heads + head) * length + t) * size
       const row = (place ? place[image * length + t]! : image * length + t) * half
       for (let i = 0; i < half; i++) {
         const p = first + i * step

@@ -1,7 +1,10 @@
-/** Experimental operators that were taken out of the standard, and that published style-transfer models still use. */
+/**
+ * Experimental operators that were taken out of the standard, and that published style-transfer models still
+ * use.
+ */
 import { add, mul } from '../../ops/arithmetic.js'
-import type { Operator } from '../call.js'
-import { moveBox, whole } from '../move.js'
+import type { Operator } from '../run/call.js'
+import { moveBox, whole } from '../run/move.js'
 import { mapInEngine } from './elementwise.js'
 
 /** x * scale + bias[channel]. */
@@ -9,10 +12,16 @@ const imageScaler: Operator = (call) => {
   const x = call.input(0)
   const bias = call.numbers('bias', Array(x.shape[1]!).fill(0))
   const y = mul(x.tensor('last'), call.number('scale', 1))
-  return call.tensor(x.type, add(y, call.tables('bias', [bias.length], [], () => [bias])[0]!.tensor(), { out: y }), 'last')
+  return call.tensor(
+    x.type,
+    add(y, call.tables('bias', [bias.length], [], () => [bias])[0]!.tensor(), { out: y }),
+    'last',
+  )
 }
 
-/** Borders [left, top, right, bottom] taken away, or a box of `scale` [height, width] from the left and top. */
+/**
+ * Borders [left, top, right, bottom] taken away, or a box of `scale` [height, width] from the left and top.
+ */
 const crop: Operator = (call) => {
   const x = call.input(0)
   const [left, top, right, bottom] = call.numbers('border', [0, 0, 0, 0]) as [number, number, number, number]
@@ -24,6 +33,7 @@ const crop: Operator = (call) => {
 }
 
 /** alpha * x + beta. */
-const affine: Operator = (call) => mapInEngine(call, call.input(0), (x) => add(mul(x, call.number('alpha', 1)), call.number('beta', 0)))
+const affine: Operator = (call) =>
+  mapInEngine(call, call.input(0), (x) => add(mul(x, call.number('alpha', 1)), call.number('beta', 0)))
 
 export const experimental: Record<string, Operator> = { ImageScaler: imageScaler, Crop: crop, Affine: affine }

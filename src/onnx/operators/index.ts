@@ -1,5 +1,7 @@
-/** Every operator that filterbank runs, by the standard's name. A new one is added to the table of its family. */
-import type { Operator } from '../call.js'
+/**
+ * Every operator that filterbank runs, by the standard's name. A new one is added to the table of its family.
+ */
+import type { Operator } from '../run/call.js'
 import { attending } from './attention.js'
 import { columns } from './columns.js'
 import { elementwise } from './elementwise.js'

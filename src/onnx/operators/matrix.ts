@@ -1,18 +1,20 @@
 /** Matrix products: MatMul, Gemm, Einsum. */
+
+import { broadcastShapes, broadcastStrides, type Shape, sizeOf, stridesOf } from '../../core/shape.js'
+import type { Tensor } from '../../core/tensor.js'
 import { add, mul } from '../../ops/arithmetic.js'
 import { linear, matmul } from '../../ops/matmul.js'
-import { broadcastShapes, broadcastStrides, type Shape, sizeOf, stridesOf } from '../../shape.js'
-import type { Tensor } from '../../tensor.js'
-import type { Call, Operator } from '../call.js'
-import { indexesOf, offsetOf, permuted } from '../move.js'
-import { isFloat } from '../types.js'
-import type { Value } from '../value.js'
+import { isFloat } from '../file/types.js'
+import type { Call, Operator } from '../run/call.js'
+import { indexesOf, offsetOf, permuted } from '../run/move.js'
+import type { Value } from '../run/value.js'
 import { commonShape } from './elementwise.js'
 
 /** [...batch, m, n] of a product of [...batch, m, k] and [...batch, k, n]. */
 function productShape(call: Call, a: Value, b: Value): Shape {
   const batch =
-    broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)) ?? call.fail('inputs', 'of axes before the last two that broadcast', [a.shape, b.shape])
+    broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2)) ??
+    call.fail('inputs', 'of axes before the last two that broadcast', [a.shape, b.shape])
   const [m, k] = a.shape.slice(-2) as [number, number]
   const [depth, n] = b.shape.slice(-2) as [number, number]
   if (k !== depth) call.fail('inputs', 'of one inner length', [a.shape, b.shape])
@@ -54,12 +56,16 @@ export function product(call: Call, a: Value, b: Value, bias?: Value): Value {
     if (q.shape.length === 2 && b.constant && q.size > 0)
       return call.tensor(
         a.type,
-        b.packed(q.shape, stridesOf(q.shape), (weight) => linear(p.tensor(), weight, { bias: bias?.tensor(), activation })),
+        b.packed(q.shape, stridesOf(q.shape), (weight) =>
+          linear(p.tensor(), weight, { bias: bias?.tensor(), activation }),
+        ),
       )
     return call.tensor(a.type, matmul(p.tensor(), q.tensor()))
   }
   const y = whole()
-  const shape = y.shape.filter((_, axis) => !(rowA && axis === y.shape.length - 2) && !(columnB && axis === y.shape.length - 1))
+  const shape = y.shape.filter(
+    (_, axis) => !(rowA && axis === y.shape.length - 2) && !(columnB && axis === y.shape.length - 1),
+  )
   return shape.length === y.shape.length ? y : y.reshaped(shape)
 }
 
@@ -71,7 +77,8 @@ const gemm: Operator = (call) => {
   const [givenA, b, c] = [call.input(0), call.input(1), call.inputs[2]]
   const [alpha, beta] = [call.number('alpha', 1), call.number('beta', 1)]
   const { activation } = call.node
-  if (givenA.shape.length !== 2 || b.shape.length !== 2) call.fail('inputs', 'two matrices', [givenA.shape, b.shape])
+  if (givenA.shape.length !== 2 || b.shape.length !== 2)
+    call.fail('inputs', 'two matrices', [givenA.shape, b.shape])
   const a = call.number('transA', 0) ? turned(call, givenA) : givenA
   const transB = call.flag('transB')
   if (!isFloat(a.type) || (a.isHost && b.isHost && !activation)) {
@@ -81,7 +88,9 @@ const gemm: Operator = (call) => {
     return call.host(a.type, shape, (y) => {
       let i = 0
       for (const index of indexesOf(shape)) {
-        y[i] = alpha * (sums.data as Float64Array)[i]! + (c ? beta * (c.data as Float64Array)[offsetOf(index, strides!)]! : 0)
+        y[i] =
+          alpha * (sums.data as Float64Array)[i]! +
+          (c ? beta * (c.data as Float64Array)[offsetOf(index, strides!)]! : 0)
         i++
       }
     })
@@ -89,37 +98,65 @@ const gemm: Operator = (call) => {
   // [in, out], turned and packed once where it is a constant.
   const columns = b.shape[transB ? 0 : 1]!
   const empty = a.size === 0 || b.size === 0
-  const bias = c && !empty && alpha === 1 && beta === 1 && c.size === columns && (c.shape.at(-1) === columns || columns === 1) ? c : undefined
+  const bias =
+    c &&
+    !empty &&
+    alpha === 1 &&
+    beta === 1 &&
+    c.size === columns &&
+    (c.shape.at(-1) === columns || columns === 1)
+      ? c
+      : undefined
   const adds = c && !bias
   const scales = alpha !== 1
-  const product = (weight: Tensor) => linear(a.tensor(), weight, { bias: bias?.tensor().reshape([columns]), ...(!adds && !scales && { activation }) })
+  const product = (weight: Tensor) =>
+    linear(a.tensor(), weight, {
+      bias: bias?.tensor().reshape([columns]),
+      ...(!adds && !scales && { activation }),
+    })
   const rows = b.shape[transB ? 1 : 0]!
   if (a.shape[1] !== rows) call.fail('inputs', 'of one inner length', [givenA.shape, b.shape])
-  let y = empty ? call.zeros(a.type, [a.shape[0]!, columns]).tensor() : b.packed([rows, columns], transB ? [1, rows] : [columns, 1], product)
+  let y = empty
+    ? call.zeros(a.type, [a.shape[0]!, columns]).tensor()
+    : b.packed([rows, columns], transB ? [1, rows] : [columns, 1], product)
   if (scales) y = mul(y, alpha, { out: y, ...(!adds && { activation }) })
   if (adds) y = add(y, beta === 1 ? c.tensor() : mul(c.tensor(), beta), { activation })
   return call.tensor(givenA.type, y)
 }
 
-/** Sums over the letters that the result lacks of the products of all inputs: Einstein's notation. On the host but for what is a product of matrices. */
+/**
+ * Sums over the letters that the result lacks of the products of all inputs: Einstein's notation. On the host
+ * but for what is a product of matrices.
+ */
 const einsum: Operator = (call) => {
   const [left, right] = call.text('equation').replaceAll(' ', '').split('->') as [string, string | undefined]
   const values = call.inputs as Value[]
   const terms = left.split(',')
   // '...' stands for as many axes as are left: letters of their own.
-  const extra = Math.max(0, ...terms.map((term, i) => (term.includes('...') ? values[i]!.shape.length - term.length + 3 : 0)))
+  const extra = Math.max(
+    0,
+    ...terms.map((term, i) => (term.includes('...') ? values[i]!.shape.length - term.length + 3 : 0)),
+  )
   const dots = Array.from({ length: extra }, (_, i) => String.fromCharCode(0x100 + i)).join('')
-  const named = terms.map((term, i) => term.replace('...', () => dots.slice(dots.length - Math.max(0, values[i]!.shape.length - term.length + 3))))
+  const named = terms.map((term, i) =>
+    term.replace('...', () =>
+      dots.slice(dots.length - Math.max(0, values[i]!.shape.length - term.length + 3)),
+    ),
+  )
   const all = [...new Set(named.join(''))]
-  const once = all.filter((letter) => named.join('').split(letter).length === 2 && !dots.includes(letter)).sort()
+  const once = all
+    .filter((letter) => named.join('').split(letter).length === 2 && !dots.includes(letter))
+    .sort()
   const result = [...(right === undefined ? dots + once.join('') : right.replace('...', dots))]
   const lengths = new Map<string, number>()
   named.forEach((term, i) => {
-    if (term.length !== values[i]!.shape.length) call.fail('equation', `a letter for each axis of input ${i}`, call.text('equation'))
+    if (term.length !== values[i]!.shape.length)
+      call.fail('equation', `a letter for each axis of input ${i}`, call.text('equation'))
     ;[...term].forEach((letter, axis) => {
       const length = values[i]!.shape[axis]!
       const known = lengths.get(letter) ?? length
-      if (known !== 1 && length !== 1 && known !== length) call.fail('inputs', `of one length for ${letter}`, [known, length])
+      if (known !== 1 && length !== 1 && known !== length)
+        call.fail('inputs', `of one length for ${letter}`, [known, length])
       lengths.set(letter, known === 1 ? length : known)
     })
   })
@@ -132,16 +169,27 @@ const einsum: Operator = (call) => {
     !(a.isHost && b.isHost) &&
     a.size * b.size > 0 &&
     summed.every((letter) => p.includes(letter) && q.includes(letter)) &&
-    named.every((term, i) => new Set(term).size === term.length && [...term].every((letter, axis) => values[i]!.shape[axis] === lengths.get(letter)))
+    named.every(
+      (term, i) =>
+        new Set(term).size === term.length &&
+        [...term].every((letter, axis) => values[i]!.shape[axis] === lengths.get(letter)),
+    )
   if (isProduct) {
     const batch = result.filter((letter) => p.includes(letter) && q.includes(letter))
-    const [rows, columns] = [p.filter((letter) => !q.includes(letter)), q.filter((letter) => !p.includes(letter))]
+    const [rows, columns] = [
+      p.filter((letter) => !q.includes(letter)),
+      q.filter((letter) => !p.includes(letter)),
+    ]
     // With the letters that dots stand for, which the other operand's rank decides.
     const equation = `einsum ${named.join()} to ${result.join('')}`
     const matrices =
       (value: Value, term: string[], ...sides: string[][]) =>
       () =>
-        permuted(call, value, sides.flat().map((letter) => term.indexOf(letter))) // biome-ignore format: one line
+        permuted(
+          call,
+          value,
+          sides.flat().map((letter) => term.indexOf(letter)),
+        )
           .tensor()
           .reshape(sides.map((letters) => sizeOf(letters.map((letter) => lengths.get(letter)!))))
     const left = a.form(`${equation} left`, matrices(a, p, batch, rows, summed))
@@ -150,14 +198,22 @@ const einsum: Operator = (call) => {
       : linear(left, b.form(equation, matrices(b, q, summed, columns)))
     const order = [...batch, ...rows, ...columns]
     const product = call.tensor(a.type, y.reshape(order.map((letter) => lengths.get(letter)!)))
-    return permuted(call, product, result.map((letter) => order.indexOf(letter))) // biome-ignore format: one line
+    return permuted(
+      call,
+      product,
+      result.map((letter) => order.indexOf(letter)),
+    )
   }
   const shape = result.map((letter) => lengths.get(letter)!)
   const sumShape = summed.map((letter) => lengths.get(letter)!)
   const strides = named.map((term, i) => {
     const own = stridesOf(values[i]!.shape)
     // A letter that stands twice walks the diagonal.
-    const of = (letter: string) => [...term].reduce((sum, other, axis) => sum + (other === letter && values[i]!.shape[axis] !== 1 ? own[axis]! : 0), 0)
+    const of = (letter: string) =>
+      [...term].reduce(
+        (sum, other, axis) => sum + (other === letter && values[i]!.shape[axis] !== 1 ? own[axis]! : 0),
+        0,
+      )
     return { outer: result.map(of), inner: summed.map(of) }
   })
   const arrays = values.map((value) => value.data as Float64Array)
@@ -167,7 +223,10 @@ const einsum: Operator = (call) => {
       const first = strides.map(({ outer }) => offsetOf(index, outer))
       let sum = 0
       for (const inner of indexesOf(sumShape)) {
-        sum += arrays.reduce((product, array, k) => product * array[first[k]! + offsetOf(inner, strides[k]!.inner)]!, 1)
+        sum += arrays.reduce(
+          (product, array, k) => product * array[first[k]! + offsetOf(inner, strides[k]!.inner)]!,
+          1,
+        )
       }
       y[i++] = sum
     }

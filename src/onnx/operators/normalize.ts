@@ -1,20 +1,29 @@
-/** Normalisations: (x - mean) / sqrt(variance + epsilon) over this or that set of axes, and those without a mean. */
+/**
+ * Normalisations: (x - mean) / sqrt(variance + epsilon) over this or that set of axes, and those without a
+ * mean.
+ */
+
+import { type Shape, sameShape, sizeOf } from '../../core/shape.js'
+import type { Tensor } from '../../core/tensor.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'
 import { batchNorm } from '../../ops/batchNorm.js'
 import { groupNorm, instanceNorm } from '../../ops/groupNorm.js'
 import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
 import { avgPool2d } from '../../ops/pool.js'
 import { mean, sum } from '../../ops/reduce.js'
-import { type Shape, sameShape, sizeOf } from '../../shape.js'
-import type { Tensor } from '../../tensor.js'
-import type { Call, Operator } from '../call.js'
-import { moveBox } from '../move.js'
-import type { Value } from '../value.js'
+import type { Call, Operator } from '../run/call.js'
+import { moveBox } from '../run/move.js'
+import type { Value } from '../run/value.js'
 import { byLargest, keep, magnitude, mapInEngine, power } from './elementwise.js'
 import { axisIn } from './reduce.js'
 
 /** (x - mean) / sqrt(variance + epsilon) over axes; without the mean where `centred` is not wanted. */
-function normalized(x: Tensor, axes: number[], epsilon: number, centred = true): { y: Tensor; average: Tensor | undefined; inverse: Tensor } {
+function normalized(
+  x: Tensor,
+  axes: number[],
+  epsilon: number,
+  centred = true,
+): { y: Tensor; average: Tensor | undefined; inverse: Tensor } {
   const average = centred ? mean(x, { axes, keepDims: true }) : undefined
   const centre = average ? sub(x, average) : x
   const variance = add(mean(mul(centre, centre), { axes, keepDims: true }), epsilon)
@@ -25,11 +34,24 @@ function normalized(x: Tensor, axes: number[], epsilon: number, centred = true):
 const batchNormalization: Operator = (call) => {
   const [x, ...tables] = [0, 1, 2, 3, 4].map((i) => call.input(i)) as [Value, Value, Value, Value, Value]
   const wanted = x.shape[1] ?? 1
-  const fits = tables.every(({ shape }) => (shape.length > 1 ? sizeOf(shape) === sizeOf(x.shape.slice(1)) : sizeOf(shape) === wanted))
-  if (!fits) call.fail('scale, B, mean and variance', `of ${wanted} channels`, tables.map(({ shape }) => shape)) // biome-ignore format: one line
-  const [scale, offset, average, variance] = tables.map((table) => table.tensor()) as [Tensor, Tensor, Tensor, Tensor]
+  const fits = tables.every(({ shape }) =>
+    shape.length > 1 ? sizeOf(shape) === sizeOf(x.shape.slice(1)) : sizeOf(shape) === wanted,
+  )
+  if (!fits)
+    call.fail(
+      'scale, B, mean and variance',
+      `of ${wanted} channels`,
+      tables.map(({ shape }) => shape),
+    )
+  const [scale, offset, average, variance] = tables.map((table) => table.tensor()) as [
+    Tensor,
+    Tensor,
+    Tensor,
+    Tensor,
+  ]
   const epsilon = call.number('epsilon', 1e-5)
-  if (call.number('training_mode', 0)) return batchStatistics(call, x, scale, offset, average, variance, epsilon)
+  if (call.number('training_mode', 0))
+    return batchStatistics(call, x, scale, offset, average, variance, epsilon)
   // Up to opset 8 each place may have numbers of its own.
   const places = average.shape.length > 1
   const layout = places || x.shape.length < 3 ? 'plain' : 'last'
@@ -37,12 +59,29 @@ const batchNormalization: Operator = (call) => {
   const flattened = places || x.shape.length === 1
   const flat = (tensor: Tensor, shape: Shape = [tensor.size]) => (flattened ? tensor.reshape(shape) : tensor)
   const rows = flat(x.tensor(layout), [x.shape[0]!, average.size])
-  const y = batchNorm(rows, { mean: flat(average), variance: flat(variance), scale: flat(scale), offset: flat(offset), epsilon })
+  const y = batchNorm(rows, {
+    mean: flat(average),
+    variance: flat(variance),
+    scale: flat(scale),
+    offset: flat(offset),
+    epsilon,
+  })
   return call.tensor(x.type, flat(y, x.shape), layout)
 }
 
-/** By the mean and variance of the batch itself, and the running ones that follow: old * momentum + the batch's * (1 - momentum). */
-function batchStatistics(call: Call, x: Value, scale: Tensor, offset: Tensor, average: Tensor, variance: Tensor, epsilon: number): Value[] {
+/**
+ * By the mean and variance of the batch itself, and the running ones that follow: old * momentum + the
+ * batch's * (1 - momentum).
+ */
+function batchStatistics(
+  call: Call,
+  x: Value,
+  scale: Tensor,
+  offset: Tensor,
+  average: Tensor,
+  variance: Tensor,
+  epsilon: number,
+): Value[] {
   const momentum = call.number('momentum', 0.9)
   const pixels = x.tensor(x.shape.length > 1 ? 'last' : 'plain')
   const c = x.shape[1] ?? 1
@@ -50,15 +89,30 @@ function batchStatistics(call: Call, x: Value, scale: Tensor, offset: Tensor, av
   const now = mean(channels, { axes: 0 })
   const centred = sub(channels, now)
   const spread = mean(mul(centred, centred), { axes: 0 })
-  const running = (old: Tensor, next: Tensor) => call.tensor(x.type, add(mul(old, momentum), mul(next, 1 - momentum)))
-  const y = batchNorm(x.shape.length > 1 ? pixels : channels, { mean: now, variance: spread, scale, offset, epsilon })
-  return [call.tensor(x.type, x.shape.length > 1 ? y : y.reshape(x.shape), x.shape.length > 1 ? 'last' : 'plain'), running(average, now), running(variance, spread)] // biome-ignore format: one line
+  const running = (old: Tensor, next: Tensor) =>
+    call.tensor(x.type, add(mul(old, momentum), mul(next, 1 - momentum)))
+  const y = batchNorm(x.shape.length > 1 ? pixels : channels, {
+    mean: now,
+    variance: spread,
+    scale,
+    offset,
+    epsilon,
+  })
+  return [
+    call.tensor(x.type, x.shape.length > 1 ? y : y.reshape(x.shape), x.shape.length > 1 ? 'last' : 'plain'),
+    running(average, now),
+    running(variance, spread),
+  ]
 }
 
 /** Over the places of each image and channel. */
 const instanceNormalization: Operator = (call) => {
   const [x, scale, offset] = [call.input(0), call.input(1), call.input(2)]
-  const y = instanceNorm(x.tensor('last'), { scale: scale.tensor(), offset: offset.tensor(), epsilon: call.number('epsilon', 1e-5) })
+  const y = instanceNorm(x.tensor('last'), {
+    scale: scale.tensor(),
+    offset: offset.tensor(),
+    epsilon: call.number('epsilon', 1e-5),
+  })
   return call.tensor(x.type, y, 'last')
 }
 
@@ -72,7 +126,12 @@ const groupNormalization: Operator = (call) => {
     const axes = [{ length: groups, axis: 0 }, { length: c / groups }]
     return value.form(`${c} channels`, () => moveBox(call, value, axes).tensor().reshape([c]))
   }
-  const y = groupNorm(x.tensor('last'), { groups, scale: each(scale), offset: each(offset), epsilon: call.number('epsilon', 1e-5) })
+  const y = groupNorm(x.tensor('last'), {
+    groups,
+    scale: each(scale),
+    offset: each(offset),
+    epsilon: call.number('epsilon', 1e-5),
+  })
   return call.tensor(x.type, y, 'last')
 }
 
@@ -86,7 +145,9 @@ const layerNormalization: Operator = (call) => {
   const fits = [scale, offset].every((value) => !value || sameShape(value.shape, rows))
   if (fits && !call.node.outputs[1] && !call.node.outputs[2]) {
     const options = { axis, scale: scale.tensor(), epsilon }
-    const y = centred ? layerNorm(x.tensor(), { ...options, ...(offset && { offset: offset.tensor() }) }) : rmsNorm(x.tensor(), options)
+    const y = centred
+      ? layerNorm(x.tensor(), { ...options, ...(offset && { offset: offset.tensor() }) })
+      : rmsNorm(x.tensor(), options)
     return call.tensor(x.type, y)
   }
   // Scales that are broadcast, and the statistics as further outputs.
@@ -113,8 +174,8 @@ const lpNormalization: Operator = (call) => {
 }
 
 /**
- * x / (bias + alpha / size * sum of squares over `size` channels around)^beta. The sum is that of a window over the channels: with channels last, an average
- * pool over a picture whose columns are channels.
+ * x / (bias + alpha / size * sum of squares over `size` channels around)^beta. The sum is that of a window
+ * over the channels: with channels last, an average pool over a picture whose columns are channels.
  */
 const lrn: Operator = (call) => {
   const x = call.input(0)
@@ -124,7 +185,15 @@ const lrn: Operator = (call) => {
   const c = x.shape[1]!
   const before = (size - 1) >> 1
   const squares = mul(tensor, tensor)
-  const sums = avgPool2d(squares.reshape([x.size / c, 1, c, 1]), { size: [1, size], stride: 1, padding: [[0, 0], [before, size - 1 - before]], countIncludePad: true }) // biome-ignore format: one line
+  const sums = avgPool2d(squares.reshape([x.size / c, 1, c, 1]), {
+    size: [1, size],
+    stride: 1,
+    padding: [
+      [0, 0],
+      [before, size - 1 - before],
+    ],
+    countIncludePad: true,
+  })
   const base = power(add(mul(sums, alpha, { out: sums }), bias, { out: sums }), -beta, { out: sums })
   return call.tensor(x.type, mul(tensor, base.reshape(tensor.shape)), 'last')
 }

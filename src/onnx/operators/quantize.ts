@@ -1,20 +1,31 @@
 /** Numbers in few bits: x = scale * (q - zero), for a whole tensor, along one axis, or in blocks of it. */
+
+import { sizeOf } from '../../core/shape.js'
+import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'
 import { max, min } from '../../ops/reduce.js'
-import { sizeOf } from '../../shape.js'
-import type { Tensor } from '../../tensor.js'
-import type { Call, Operator } from '../call.js'
-import { move, whole } from '../move.js'
-import { type ElementType, fitsEngine, isSmallFloat, limit, rangeOf, roundedTo, roundToEven, typeOf } from '../types.js'
-import type { Value } from '../value.js'
+import {
+  type ElementType,
+  fitsEngine,
+  isSmallFloat,
+  limit,
+  rangeOf,
+  roundedTo,
+  roundToEven,
+  typeOf,
+} from '../file/types.js'
+import type { Call, Operator } from '../run/call.js'
+import { move, whole } from '../run/move.js'
+import type { Value } from '../run/value.js'
 import { drop, mapInEngine, round, zipInEngine, zipOnHost } from './elementwise.js'
 import { product } from './matrix.js'
 import { convolution } from './window.js'
 
 /** Up to 16 bits, whose numbers the engine has. */
 const boundsOf = (call: Call, type: ElementType): [number, number] =>
-  (fitsEngine(type) ? rangeOf(type) : undefined) ?? call.fail('zero point', 'of whole numbers of at most 16 bits', type)
+  (fitsEngine(type) ? rangeOf(type) : undefined) ??
+  call.fail('zero point', 'of whole numbers of at most 16 bits', type)
 
 /** The nearest whole number within a type; ties to even. */
 function saturate(call: Call, v: number, type: ElementType): number {
@@ -24,7 +35,9 @@ function saturate(call: Call, v: number, type: ElementType): number {
 
 /** A scale or zero point in a shape that broadcasts to `rank` axes along one of them. */
 const along = (value: Value, axis: number, rank: number): Value =>
-  value.shape.length === 1 && value.size > 1 ? value.reshaped([value.size, ...Array(rank - 1 - axis).fill(1)]) : value
+  value.shape.length === 1 && value.size > 1
+    ? value.reshaped([value.size, ...Array(rank - 1 - axis).fill(1)])
+    : value
 
 /** Those of a node as they broadcast to x: along its axis, or each for a block of it. */
 function spread(call: Call, x: Value, value: Value): Value {
@@ -33,9 +46,22 @@ function spread(call: Call, x: Value, value: Value): Value {
   const block = call.number('block_size', 0)
   if (!block) return along(value, axis, x.shape.length)
   const boxOf = (k: number) =>
-    whole(x.shape).map((box, i) => (i === axis ? { axis, from: k, step: 0, to: k * block, length: Math.min(block, box.length - k * block) } : box))
-  const blocks = () => move(call, x.shape, Array.from({ length: value.shape[axis]! }, (_, k) => ({ source: value, axes: boxOf(k) }))) // biome-ignore format: one line
-  return x.isHost ? blocks() : call.tables(`blocks of ${call.inputs.indexOf(value)}`, x.shape, [value], () => [blocks().data as Float32Array])[0]!
+    whole(x.shape).map((box, i) =>
+      i === axis
+        ? { axis, from: k, step: 0, to: k * block, length: Math.min(block, box.length - k * block) }
+        : box,
+    )
+  const blocks = () =>
+    move(
+      call,
+      x.shape,
+      Array.from({ length: value.shape[axis]! }, (_, k) => ({ source: value, axes: boxOf(k) })),
+    )
+  return x.isHost
+    ? blocks()
+    : call.tables(`blocks of ${call.inputs.indexOf(value)}`, x.shape, [value], () => [
+        blocks().data as Float32Array,
+      ])[0]!
 }
 
 /** round(x) + zero within a type, in the engine; x is written over. */
@@ -50,20 +76,30 @@ function saturated(call: Call, x: Value, zero: Value | undefined, type: ElementT
 const quantizeLinear: Operator = (call) => {
   const x = call.input(0)
   const type = call.inputs[2]?.type ?? typeOf(call.number('output_dtype', 0)) ?? 'uint8'
-  const [scale, zero] = call.inputs.slice(1, 3).map((value) => value && spread(call, x, value)) as [Value, Value | undefined]
+  const [scale, zero] = call.inputs.slice(1, 3).map((value) => value && spread(call, x, value)) as [
+    Value,
+    Value | undefined,
+  ]
   const small = isSmallFloat(type)
   if (!x.isHost && !small) {
     const quotient = zipInEngine(call, x, scale, (p, q) => div(p, q), 'float32')
     return saturated(call, quotient, zero, type)
   }
-  const rounded = small ? roundedTo(type, call.flag('saturate', true)) : (v: number) => saturate(call, v, type)
+  const rounded = small
+    ? roundedTo(type, call.flag('saturate', true))
+    : (v: number) => saturate(call, v, type)
   const nearest = small ? Math.fround : (v: number) => roundToEven(Math.fround(v))
-  return zipOnHost(call, zero ? [x, scale, zero] : [x, scale], type, (v, s, z = 0) => rounded(nearest(v / s) + z))
+  return zipOnHost(call, zero ? [x, scale, zero] : [x, scale], type, (v, s, z = 0) =>
+    rounded(nearest(v / s) + z),
+  )
 }
 
 const dequantizeLinear: Operator = (call) => {
   const x = call.input(0)
-  const [scale, zero] = call.inputs.slice(1, 3).map((value) => value && spread(call, x, value)) as [Value, Value | undefined]
+  const [scale, zero] = call.inputs.slice(1, 3).map((value) => value && spread(call, x, value)) as [
+    Value,
+    Value | undefined,
+  ]
   const type = typeOf(call.number('output_dtype', 0)) ?? scale.type
   if (!x.isHost) return zipInEngine(call, centred(call, x, zero), scale, mul, type)
   return zipOnHost(call, zero ? [x, scale, zero] : [x, scale], type, (q, s, z = 0) => (q - z) * s)
@@ -93,7 +129,9 @@ const isZero = (value: Value): boolean => value.constant && (value.data as Float
 
 /** x less its zero point as floats, exactly. */
 function centred(call: Call, x: Value, zero?: Value): Value {
-  return zero && !isZero(zero) ? zipInEngine(call, x, zero, (p, q) => sub(p, q), 'float32') : x.again('float32')
+  return zero && !isZero(zero)
+    ? zipInEngine(call, x, zero, (p, q) => sub(p, q), 'float32')
+    : x.again('float32')
 }
 
 /** Products with bytes sum up to no more than this, times the sums of the other factors. */
@@ -102,10 +140,18 @@ const BYTE = 255
 const EXACT = 2 ** 24
 
 /**
- * Sums over `depth` numbers of w, `step` apart, times those of x: `run` gives them for floats. Where w could make them larger than float32 holds, it is taken
- * in parts, each of fewer numbers and zeros else.
+ * Sums over `depth` numbers of w, `step` apart, times those of x: `run` gives them for floats. Where w could
+ * make them larger than float32 holds, it is taken in parts, each of fewer numbers and zeros else.
  */
-function summed(call: Call, w: Value, zero: Value | undefined, depth: number, step: number, type: ElementType, run: (w: Value, i: number) => Value): Value {
+function summed(
+  call: Call,
+  w: Value,
+  zero: Value | undefined,
+  depth: number,
+  step: number,
+  type: ElementType,
+  run: (w: Value, i: number) => Value,
+): Value {
   const fixed = w.constant && (zero?.constant ?? true)
   if (!fixed && BYTE * BYTE * depth < EXACT) return run(centred(call, w, zero), 0).again(type)
   const split = (data: Float32Array, bit: number): Float32Array[] => {
@@ -114,14 +160,20 @@ function summed(call: Call, w: Value, zero: Value | undefined, depth: number, st
       sums[Math.floor(i / step / depth) * step + (i % step)]! += Math.abs(v)
     })
     if (depth <= 1 << bit || sums.every((sum) => sum * BYTE < EXACT)) return [data]
-    return [0, 1].flatMap((half) => split(data.map((v, i) => (((Math.floor(i / step) % depth) >> bit) & 1) === half ? v : 0), bit + 1)) // biome-ignore format: one line
+    return [0, 1].flatMap((half) =>
+      split(
+        data.map((v, i) => ((((Math.floor(i / step) % depth) >> bit) & 1) === half ? v : 0)),
+        bit + 1,
+      ),
+    )
   }
   const parts = call.tables('parts', w.shape, zero ? [w, zero] : [w], () => {
     const whole = zero && !isZero(zero) ? zipOnHost(call, [w, zero], 'float32', (p, q) => p - q) : w
     return split(whole.data as Float32Array, 0)
   })
   const sums = parts.map(run)
-  if (type === 'float32' || sums.length === 1) return sums.reduce((a, b) => zipInEngine(call, a, b, add)).again(type)
+  if (type === 'float32' || sums.length === 1)
+    return sums.reduce((a, b) => zipInEngine(call, a, b, add)).again(type)
   return sums.reduce((a, b) => zipOnHost(call, [a, b], type, (p, q) => p + q))
 }
 
@@ -131,7 +183,11 @@ function integerProduct(call: Call, [a, aZero, b, bZero]: (Value | undefined)[],
   return summed(call, b!, bZero, depth, step, type, (w) => product(call, x, w))
 }
 
-function integerConvolution(call: Call, [x, xZero, w, wZero, b]: (Value | undefined)[], type: ElementType): Value {
+function integerConvolution(
+  call: Call,
+  [x, xZero, w, wZero, b]: (Value | undefined)[],
+  type: ElementType,
+): Value {
   const window = w!.shape.slice(1)
   const from = centred(call, x!, xZero)
   return summed(call, w!, wZero && along(wZero, 0, window.length + 1), sizeOf(window), 1, type, (part, i) =>
@@ -142,8 +198,18 @@ function integerConvolution(call: Call, [x, xZero, w, wZero, b]: (Value | undefi
 const inputsAt = (call: Call, ...order: number[]): (Value | undefined)[] => order.map((i) => call.inputs[i])
 
 /** Sums of products in the scale of the result. */
-function requantized(call: Call, sums: Value, axis: number, [xScale, wScale, yScale, zero]: (Value | undefined)[]): Value {
-  const scale = zipInEngine(call, zipInEngine(call, xScale!, along(wScale!, axis, sums.shape.length), mul), yScale!, div)
+function requantized(
+  call: Call,
+  sums: Value,
+  axis: number,
+  [xScale, wScale, yScale, zero]: (Value | undefined)[],
+): Value {
+  const scale = zipInEngine(
+    call,
+    zipInEngine(call, xScale!, along(wScale!, axis, sums.shape.length), mul),
+    yScale!,
+    div,
+  )
   const scaled = zipInEngine(call, sums, scale, (p, q) => mul(p, q, { out: p as Tensor }))
   return saturated(call, scaled, zero, zero!.type)
 }
@@ -153,7 +219,13 @@ const qLinearMatMul: Operator = (call) => {
   return requantized(call, sums, sums.shape.length - 1, inputsAt(call, 1, 4, 6, 7))
 }
 
-const qLinearConv: Operator = (call) => requantized(call, integerConvolution(call, inputsAt(call, 0, 2, 3, 5, 8), 'float32'), 1, inputsAt(call, 1, 4, 6, 7))
+const qLinearConv: Operator = (call) =>
+  requantized(
+    call,
+    integerConvolution(call, inputsAt(call, 0, 2, 3, 5, 8), 'float32'),
+    1,
+    inputsAt(call, 1, 4, 6, 7),
+  )
 
 export const quantize: Record<string, Operator> = {
   QuantizeLinear: quantizeLinear,

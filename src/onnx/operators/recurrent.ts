@@ -1,16 +1,23 @@
-/** Recurrent layers: RNN, GRU and LSTM. The input's share of every step is one product; each step then adds its own. Formulas and order of the gates: the ONNX standard. */
+/**
+ * Recurrent layers: RNN, GRU and LSTM. The input's share of every step is one product; each step then adds
+ * its own. Formulas and order of the gates: the ONNX standard.
+ */
+
+import { sizeOf, stridesOf } from '../../core/shape.js'
+import type { Tensor } from '../../core/tensor.js'
 import { clamp, elu, hardSigmoid, leakyRelu, relu, sigmoid, softplus, tanh } from '../../ops/activation.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'
-import { copy } from '../../ops/copy.js'
 import { linear } from '../../ops/matmul.js'
-import { sizeOf, stridesOf } from '../../shape.js'
-import type { Tensor } from '../../tensor.js'
-import type { Call, Operator } from '../call.js'
-import type { Value } from '../value.js'
+import { copy } from '../../plans/copy.js'
+import type { Call, Operator } from '../run/call.js'
+import type { Value } from '../run/value.js'
 import { keep, less, softsign } from './elementwise.js'
 
 /** Each with the numbers that it takes, `alpha` and `beta`, and what they are where the node gives none. */
-const activations: Record<string, { f: (x: Tensor, alpha: number, beta: number) => Tensor; alpha?: number; beta?: number }> = {
+const activations: Record<
+  string,
+  { f: (x: Tensor, alpha: number, beta: number) => Tensor; alpha?: number; beta?: number }
+> = {
   sigmoid: { f: (x) => sigmoid(x) },
   tanh: { f: (x) => tanh(x) },
   relu: { f: (x) => relu(x) },
@@ -24,12 +31,21 @@ const activations: Record<string, { f: (x: Tensor, alpha: number, beta: number) 
   affine: { f: (x, alpha, beta) => add(mul(x, alpha), beta), alpha: 1, beta: 0 },
 }
 
-/** Those that a node names. Each takes the next of the given numbers where it takes one, as ONNX Runtime reads the lists. */
+/**
+ * Those that a node names. Each takes the next of the given numbers where it takes one, as ONNX Runtime reads
+ * the lists.
+ */
 function activationsOf(call: Call, names: readonly string[]): ((x: Tensor) => Tensor)[] {
-  const [alphas, betas] = [[...call.numbers('activation_alpha', [])], [...call.numbers('activation_beta', [])]]
-  const next = (list: number[], otherwise: number | undefined) => (otherwise === undefined ? 0 : (list.shift() ?? otherwise))
+  const [alphas, betas] = [
+    [...call.numbers('activation_alpha', [])],
+    [...call.numbers('activation_beta', [])],
+  ]
+  const next = (list: number[], otherwise: number | undefined) =>
+    otherwise === undefined ? 0 : (list.shift() ?? otherwise)
   return names.map((name) => {
-    const known = activations[name.toLowerCase()] ?? call.fail('activations', `of ${Object.keys(activations).join(', ')}`, name)
+    const known =
+      activations[name.toLowerCase()] ??
+      call.fail('activations', `of ${Object.keys(activations).join(', ')}`, name)
     const [alpha, beta] = [next(alphas, known.alpha), next(betas, known.beta)]
     return (x) => known.f(x, alpha, beta)
   })
@@ -53,7 +69,10 @@ interface State {
 
 type Step = (call: Call, cell: Cell, state: State) => State
 
-const rnnStep: Step = (_, { activations: [f], fromX, fromH, clip }, { h, c }) => ({ h: f!(clip(add(fromX(0), fromH(0, h)))), c })
+const rnnStep: Step = (_, { activations: [f], fromX, fromH, clip }, { h, c }) => ({
+  h: f!(clip(add(fromX(0), fromH(0, h)))),
+  c,
+})
 
 /** Gates z, r, h. */
 const gruStep: Step = (call, { activations: [f, g], fromX, fromH, clip }, { h, c }) => {
@@ -91,32 +110,50 @@ function recurrent(step: Step, gates: number, defaults: string[]): Operator {
         ? call.tables(use, [...shape, hidden], [value], () => {
             const [from, depth] = [value.data as Float32Array, sizeOf(shape)]
             const turned = (gate: number) =>
-              Float32Array.from({ length: depth * hidden }, (_, i) => from[(gate * hidden + (i % hidden)) * depth + Math.floor(i / hidden)]!)
+              Float32Array.from(
+                { length: depth * hidden },
+                (_, i) => from[(gate * hidden + (i % hidden)) * depth + Math.floor(i / hidden)]!,
+              )
             return Array.from({ length: value.size / depth / hidden }, (_, gate) => turned(gate))
           })
         : []
     const [ws, rs, bs, ps] = [tables('w', w, inputs), tables('r', r, hidden), tables('b', b), tables('p', p)]
     const times = (from: Tensor, matrix: Value, bias: Value | undefined) =>
-      matrix.packed(matrix.shape, stridesOf(matrix.shape), (weight) => linear(from, weight, { bias: bias?.tensor() }))
+      matrix.packed(matrix.shape, stridesOf(matrix.shape), (weight) =>
+        linear(from, weight, { bias: bias?.tensor() }),
+      )
 
     const ends = lengths?.numbers ?? Array(batch).fill(steps)
     // Sequences of different lengths go one by one.
-    const groups = ends.every((length) => length === ends[0]) ? [{ first: 0, count: batch }] : ends.map((_, first) => ({ first, count: 1 }))
+    const groups = ends.every((length) => length === ends[0])
+      ? [{ first: 0, count: batch }]
+      : ends.map((_, first) => ({ first, count: 1 }))
     const ofBatch = (...shape: number[]) => (batchFirst ? [batch, ...shape] : [...shape, batch])
     const [y, lastH, lastC] = [[steps, directions], [directions], [directions]].map((shape) =>
-      engine.make([...ofBatch(...shape), hidden], (to) => copy(engine, { value: 0 }, to.pointer, [{ length: to.size, from: 0, to: 1 }])),
+      engine.make([...ofBatch(...shape), hidden], (to) =>
+        copy(engine, { value: 0 }, to.pointer, [{ length: to.size, from: 0, to: 1 }]),
+      ),
     ) as [Tensor, Tensor, Tensor]
     for (let d = 0; d < directions; d++) {
       const backward = d === 1 || call.text('direction') === 'reverse'
-      const projected = Array.from({ length: gates }, (_, gate) => times(x.tensor(), ws[d * gates + gate]!, bs[2 * d * gates + gate]))
+      const projected = Array.from({ length: gates }, (_, gate) =>
+        times(x.tensor(), ws[d * gates + gate]!, bs[2 * d * gates + gate]),
+      )
       for (const { first, count } of groups) {
         // The rows of this group at indexes along the axes that are neither batch nor hidden.
         const rows = (of: Tensor, ...at: number[]) => {
           const strides = stridesOf(of.shape)
           const [step] = strides.splice(batchFirst ? 0 : -2, 1) as [number]
-          return { pointer: of.pointer + 4 * (first * step + at.reduce((sum, index, i) => sum + index * strides[i]!, 0)), step }
+          return {
+            pointer:
+              of.pointer + 4 * (first * step + at.reduce((sum, index, i) => sum + index * strides[i]!, 0)),
+            step,
+          }
         }
-        const across = (from: number, to: number) => [{ length: count, from, to }, { length: hidden, from: 1, to: 1 }] // biome-ignore format: one line
+        const across = (from: number, to: number) => [
+          { length: count, from, to },
+          { length: hidden, from: 1, to: 1 },
+        ]
         const take = (of: Tensor, at: number) =>
           engine.make([count, hidden], (to) => {
             const { pointer, step } = rows(of, at)
@@ -127,7 +164,11 @@ function recurrent(step: Step, gates: number, defaults: string[]): Operator {
           copy(engine, from.pointer, pointer, across(hidden, step))
         }
         const start = (value: Value | undefined) =>
-          value ? take(value.tensor(), d) : call.tables(`zeros ${count}`, [count, hidden], [], () => [new Float32Array(count * hidden)])[0]!.tensor()
+          value
+            ? take(value.tensor(), d)
+            : call
+                .tables(`zeros ${count}`, [count, hidden], [], () => [new Float32Array(count * hidden)])[0]!
+                .tensor()
         const cell = (t: number): Cell => ({
           fromX: (gate) => take(projected[gate]!, t),
           fromH: (gate, h) => times(h, rs[d * gates + gate]!, bs[(2 * d + 1) * gates + gate]),
@@ -140,7 +181,10 @@ function recurrent(step: Step, gates: number, defaults: string[]): Operator {
         for (let i = 0; i < length; i++) {
           const t = backward ? length - 1 - i : i
           // Forms of the weights that the first step makes are for all.
-          state = engine.scope(() => ({ ...step(call, cell(t), state), weights: [...rs, ...bs, ...ps].map(({ tensors }) => tensors) }))
+          state = engine.scope(() => ({
+            ...step(call, cell(t), state),
+            weights: [...rs, ...bs, ...ps].map(({ tensors }) => tensors),
+          }))
           store(state.h, y, t, d)
         }
         store(state.h, lastH, d)

@@ -1,17 +1,21 @@
 /** Operators that go along axes: reductions, softmax and its kin, sorting, running sums. */
+
+import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
+import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'
 import { argmax, max, mean, min, sum } from '../../ops/reduce.js'
 import { logSoftmax, softmax } from '../../ops/softmax.js'
-import { type Shape, sizeOf, stridesOf } from '../../shape.js'
-import type { Tensor } from '../../tensor.js'
-import type { Call, Operator } from '../call.js'
-import { indexesOf, offsetOf } from '../move.js'
-import { isFloat } from '../types.js'
-import { lastAxis, lastShape, Value } from '../value.js'
+import { isFloat } from '../file/types.js'
+import type { Call, Operator } from '../run/call.js'
+import { indexesOf, offsetOf } from '../run/move.js'
+import { lastAxis, lastShape, Value } from '../run/value.js'
 import { exp, lengthAlong, log, MOST, magnitude } from './elementwise.js'
 
-/** The axes of a reduction: an input in newer versions, an attribute in older; all where none are named, none where the node says so. */
+/**
+ * The axes of a reduction: an input in newer versions, an attribute in older; all where none are named, none
+ * where the node says so.
+ */
 function axesOf(call: Call, x: Value): number[] {
   const given = call.list(1, 'axes') ?? []
   if (given.length === 0) return call.number('noop_with_empty_axes', 0) ? [] : [...x.shape.keys()]
@@ -19,7 +23,13 @@ function axesOf(call: Call, x: Value): number[] {
 }
 
 /** Each result from the elements that it sees, in order. */
-function reduceOnHost(call: Call, x: Value, axes: readonly number[], f: (values: Float64Array) => number, type = x.type): Value {
+function reduceOnHost(
+  call: Call,
+  x: Value,
+  axes: readonly number[],
+  f: (values: Float64Array) => number,
+  type = x.type,
+): Value {
   const { shape } = x
   const keeps = call.flag('keepdims', true)
   const inner = axes.toSorted((a, b) => a - b)
@@ -34,7 +44,8 @@ function reduceOnHost(call: Call, x: Value, axes: readonly number[], f: (values:
     for (const index of indexesOf(part(outer, shape))) {
       const first = offsetOf(index, part(outer, strides))
       let j = 0
-      for (const within of indexesOf(part(inner, shape))) seen[j++] = from[first + offsetOf(within, part(inner, strides))]!
+      for (const within of indexesOf(part(inner, shape)))
+        seen[j++] = from[first + offsetOf(within, part(inner, strides))]!
       y[i++] = f(seen)
     }
   })
@@ -47,24 +58,43 @@ const reduction =
     const x = call.input(0)
     const axes = axesOf(call, x)
     const count = sizeOf(axes.map((axis) => x.shape[axis]!))
-    if (!engine || x.isHost || !isFloat(x.type) || count === 0 || axes.length === 0) return reduceOnHost(call, x, axes, host)
+    if (!engine || x.isHost || !isFloat(x.type) || count === 0 || axes.length === 0)
+      return reduceOnHost(call, x, axes, host)
     return reduceInEngine(call, x, axes, engine)
   }
 
 /** Where an axis is as a value stands. */
-export const axisIn = ({ layout, shape }: Value, axis: number): number => (layout === 'plain' ? axis : lastAxis(axis, shape.length))
+export const axisIn = ({ layout, shape }: Value, axis: number): number =>
+  layout === 'plain' ? axis : lastAxis(axis, shape.length)
 
-function reduceInEngine(call: Call, x: Value, axes: readonly number[], f: (x: Tensor, axes: number[]) => Tensor, type = x.type): Value {
+function reduceInEngine(
+  call: Call,
+  x: Value,
+  axes: readonly number[],
+  f: (x: Tensor, axes: number[]) => Tensor,
+  type = x.type,
+): Value {
   const shape = x.shape.map((length, axis) => (axes.includes(axis) ? 1 : length))
   const { layout } = x
-  const kept = f(x.tensor(layout), axes.map((axis) => axisIn(x, axis))) // biome-ignore format: one line
-  const y = Value.inEngine(call.run, type, shape, kept.reshape(layout === 'plain' ? shape : lastShape(shape)), layout)
+  const kept = f(
+    x.tensor(layout),
+    axes.map((axis) => axisIn(x, axis)),
+  )
+  const y = Value.inEngine(
+    call.run,
+    type,
+    shape,
+    kept.reshape(layout === 'plain' ? shape : lastShape(shape)),
+    layout,
+  )
   return call.flag('keepdims', true) ? y : y.reshaped(x.shape.filter((_, axis) => !axes.includes(axis)))
 }
 
 const total = (values: Float64Array): number => values.reduce((sum, v) => sum + v, 0)
-const largest = (values: Float64Array): number => values.reduce((a, b) => (Number.isNaN(b) || b > a ? b : a), Number.NEGATIVE_INFINITY)
-const smallest = (values: Float64Array): number => values.reduce((a, b) => (Number.isNaN(b) || b < a ? b : a), Number.POSITIVE_INFINITY)
+const largest = (values: Float64Array): number =>
+  values.reduce((a, b) => (Number.isNaN(b) || b > a ? b : a), Number.NEGATIVE_INFINITY)
+const smallest = (values: Float64Array): number =>
+  values.reduce((a, b) => (Number.isNaN(b) || b < a ? b : a), Number.POSITIVE_INFINITY)
 const kept = { keepDims: true }
 
 /** log(sum(exp(x))) from the largest, so that nothing overflows. */
@@ -81,8 +111,18 @@ const place =
     const last = call.flag('select_last_index')
     const axis = call.ownAxis(x.shape.length, 0)
     if (!x.isHost && isFloat(x.type) && !last)
-      return reduceInEngine(call, x, [axis], (t, axes) => argmax(sign < 0 ? mul(t, sign) : t, { axes, ...kept }), 'int64')
-    const find = (values: Float64Array) => values.reduce((best, v, i) => (sign * (v - values[best]!) > 0 || (last && v === values[best]) ? i : best), 0)
+      return reduceInEngine(
+        call,
+        x,
+        [axis],
+        (t, axes) => argmax(sign < 0 ? mul(t, sign) : t, { axes, ...kept }),
+        'int64',
+      )
+    const find = (values: Float64Array) =>
+      values.reduce(
+        (best, v, i) => (sign * (v - values[best]!) > 0 || (last && v === values[best]) ? i : best),
+        0,
+      )
     return reduceOnHost(call, x, [axis], find, 'int64')
   }
 
@@ -90,7 +130,9 @@ const place =
 function along(call: Call, x: Value): { axis: number; shape: Shape } {
   const old = call.opset < 13
   const axis = call.ownAxis(x.shape.length, old ? 1 : -1)
-  return old ? { axis: 1, shape: [sizeOf(x.shape.slice(0, axis)), sizeOf(x.shape.slice(axis))] } : { axis, shape: x.shape }
+  return old
+    ? { axis: 1, shape: [sizeOf(x.shape.slice(0, axis)), sizeOf(x.shape.slice(axis))] }
+    : { axis, shape: x.shape }
 }
 
 const softmaxWith =
@@ -100,19 +142,39 @@ const softmaxWith =
     const { axis, shape } = along(call, x)
     if (x.shape.length === 0) return call.host(x.type, [], Float32Array.of(engine === softmax ? 1 : 0))
     if (shape === x.shape && x.layout === 'last') {
-      return Value.inEngine(call.run, x.type, x.shape, engine(x.tensor('last'), { axis: axisIn(x, axis) }), 'last')
+      return Value.inEngine(
+        call.run,
+        x.type,
+        x.shape,
+        engine(x.tensor('last'), { axis: axisIn(x, axis) }),
+        'last',
+      )
     }
     return call.tensor(x.type, engine(x.tensor('plain').reshape(shape), { axis })).reshaped(x.shape)
   }
 
-/** Works out y on the host in lanes along an axis of `shape`: `visit` gets the place of each one's elements, in order. */
-function inLanes(call: Call, x: Value, shape: Shape, axis: number, visit: (from: Float64Array, y: Float64Array, places: number[]) => void): Value {
+/**
+ * Works out y on the host in lanes along an axis of `shape`: `visit` gets the place of each one's elements,
+ * in order.
+ */
+function inLanes(
+  call: Call,
+  x: Value,
+  shape: Shape,
+  axis: number,
+  visit: (from: Float64Array, y: Float64Array, places: number[]) => void,
+): Value {
   const stride = stridesOf(shape)[axis]!
   const lane = Array.from({ length: shape[axis]! }, (_, i) => i * stride)
   const from = x.data as Float64Array
   return call.host(x.type, x.shape, (y) => {
     for (let first = 0; first < y.length; first++) {
-      if (Math.floor(first / stride) % lane.length === 0) visit(from, y, lane.map((at) => first + at)) // biome-ignore format: one line
+      if (Math.floor(first / stride) % lane.length === 0)
+        visit(
+          from,
+          y,
+          lane.map((at) => first + at),
+        )
     }
   })
 }
@@ -156,7 +218,9 @@ const topK: Operator = (call) => {
     for (let o = 0; o < outer; o++) {
       for (let i = 0; i < stride; i++) {
         const first = o * n * stride + i
-        const order = Array.from({ length: n }, (_, j) => j).sort((a, b) => sign * (from[first + b * stride]! - from[first + a * stride]!) || a - b)
+        const order = Array.from({ length: n }, (_, j) => j).sort(
+          (a, b) => sign * (from[first + b * stride]! - from[first + a * stride]!) || a - b,
+        )
         for (let j = 0; j < k; j++) {
           const at = o * k * stride + j * stride + i
           places[at] = order[j]!

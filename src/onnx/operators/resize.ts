@@ -1,10 +1,13 @@
-/** Operators that read between elements: Resize, Upsample, GridSample, AffineGrid, and the pools over regions. */
+/**
+ * Operators that read between elements: Resize, Upsample, GridSample, AffineGrid, and the pools over regions.
+ */
+
+import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
 import { resize as resizeImage } from '../../ops/resize.js'
-import { type Shape, sizeOf, stridesOf } from '../../shape.js'
-import type { Call, Operator } from '../call.js'
-import { indexesOf, moveBox, offsetOf } from '../move.js'
-import { isFloat, limit, roundFromZero, roundToEven, saturating } from '../types.js'
-import { Value } from '../value.js'
+import { isFloat, limit, roundFromZero, roundToEven, saturating } from '../file/types.js'
+import type { Call, Operator } from '../run/call.js'
+import { indexesOf, moveBox, offsetOf } from '../run/move.js'
+import { Value } from '../run/value.js'
 import { taken } from './shape.js'
 
 /** Which elements of an axis make one of the result, and how much of each. */
@@ -26,8 +29,9 @@ interface Coordinates {
 const f = Math.fround
 
 /**
- * Where in the input the centre of output element `o` stands. (ONNX Resize, coordinate_transformation_mode.) Each step is rounded to float32, as ONNX Runtime
- * reckons: so the same positions are whole, or halfway between two elements.
+ * Where in the input the centre of output element `o` stands. (ONNX Resize, coordinate_transformation_mode.)
+ * Each step is rounded to float32, as ONNX Runtime reckons: so the same positions are whole, or halfway
+ * between two elements.
  */
 function positionOf(o: number, { scale, input, output, mode, region: [start, end] }: Coordinates): number {
   // The length that the scale asks for, before it is cut to whole elements.
@@ -73,8 +77,17 @@ function cubic(x: number, a: number): number {
 
 const triangle = (x: number): number => Math.max(0, 1 - Math.abs(x))
 
-/** The taps of one axis. `reach`: half of the filter's width; `antialias` widens it where the result is smaller. */
-function tapsOf(coordinates: Coordinates, filter: (x: number) => number, reach: number, antialias: boolean, excludeOutside: boolean): Taps[] {
+/**
+ * The taps of one axis. `reach`: half of the filter's width; `antialias` widens it where the result is
+ * smaller.
+ */
+function tapsOf(
+  coordinates: Coordinates,
+  filter: (x: number) => number,
+  reach: number,
+  antialias: boolean,
+  excludeOutside: boolean,
+): Taps[] {
   const { input, output, scale } = coordinates
   const stretch = antialias ? Math.max(1, 1 / scale) : 1
   return Array.from({ length: output }, (_, o) => {
@@ -96,7 +109,11 @@ function tapsOf(coordinates: Coordinates, filter: (x: number) => number, reach: 
 }
 
 /** Each axis by itself: a sum of elements along it, which `round` makes a number of the type. */
-function alongAxes(x: Value, axes: { axis: number; taps: Taps[] }[], round?: (v: number) => number): Float64Array {
+function alongAxes(
+  x: Value,
+  axes: { axis: number; taps: Taps[] }[],
+  round?: (v: number) => number,
+): Float64Array {
   let data = Float64Array.from(x.data as Float64Array)
   let shape = [...x.shape]
   for (const { axis, taps } of axes) {
@@ -126,18 +143,32 @@ const resize: Operator = (call) => {
   const given = <T>(i: number) => (call.inputs[i]?.size ? (call.inputs[i]!.numbers as T) : undefined)
   const axes = call.axes(call.numbers('axes', undefined), rank)
   const sizes = isOld ? undefined : given<number[]>(3)
-  const old = () => call.numbers('scales', call.has('width_scale') ? [1, 1, call.number('height_scale', 1), call.number('width_scale', 1)] : undefined)
+  const old = () =>
+    call.numbers(
+      'scales',
+      call.has('width_scale')
+        ? [1, 1, call.number('height_scale', 1), call.number('width_scale', 1)]
+        : undefined,
+    )
   const scales = isOld ? (given<number[]>(1) ?? old()) : given<number[]>(2)
   if (!sizes && !scales) call.fail('scales', 'given, or sizes', 'none')
   const policy = call.text('keep_aspect_ratio_policy', 'stretch')
   const scale = x.shape.map(() => 1)
   const output = [...x.shape]
   const wanted = sizes?.map((length, i) => length / x.shape[axes[i]!]!)
-  const common = policy === 'not_larger' ? Math.min(...(wanted ?? [1])) : policy === 'not_smaller' ? Math.max(...(wanted ?? [1])) : undefined
+  const common =
+    policy === 'not_larger'
+      ? Math.min(...(wanted ?? [1]))
+      : policy === 'not_smaller'
+        ? Math.max(...(wanted ?? [1]))
+        : undefined
   axes.forEach((axis, i) => {
     const length = x.shape[axis]!
     scale[axis] = f(common ?? wanted?.[i] ?? scales![i]!)
-    output[axis] = common === undefined ? (sizes?.[i] ?? Math.floor(Math.fround(length * scale[axis]!))) : Math.floor(length * common + 0.5)
+    output[axis] =
+      common === undefined
+        ? (sizes?.[i] ?? Math.floor(Math.fround(length * scale[axis]!)))
+        : Math.floor(length * common + 0.5)
   })
   const mode = call.text('mode', 'nearest')
   const transform = isOld ? 'asymmetric' : call.text('coordinate_transformation_mode', 'half_pixel')
@@ -148,28 +179,56 @@ const resize: Operator = (call) => {
   const coordinates = x.shape.map((input, axis): Coordinates => {
     const i = axes.indexOf(axis)
     const isRegion = transform === 'tf_crop_and_resize' && i >= 0 && region
-    return { scale: scale[axis]!, input, output: output[axis]!, mode: transform, region: isRegion ? [region[i]!, region[i + axes.length]!] : [0, 1] }
+    return {
+      scale: scale[axis]!,
+      input,
+      output: output[axis]!,
+      mode: transform,
+      region: isRegion ? [region[i]!, region[i + axes.length]!] : [0, 1],
+    }
   })
   /** Whether the scale is that of the lengths. */
-  const exact = axes.every((axis) => (sizes !== undefined && common === undefined) || Number.isInteger(Math.fround(x.shape[axis]! * scale[axis]!)))
-  const inEngine = isFloat(x.type) && !x.isHost && rank === 4 && output[0] === x.shape[0] && output[1] === x.shape[1] && sizeOf(output) > 0
+  const exact = axes.every(
+    (axis) =>
+      (sizes !== undefined && common === undefined) ||
+      Number.isInteger(Math.fround(x.shape[axis]! * scale[axis]!)),
+  )
+  const inEngine =
+    isFloat(x.type) &&
+    !x.isHost &&
+    rank === 4 &&
+    output[0] === x.shape[0] &&
+    output[1] === x.shape[1] &&
+    sizeOf(output) > 0
 
   if (mode === 'nearest') {
-    const at = coordinates.map((c, axis) => Array.from({ length: c.output }, (_, o) => limit(rounding[nearestOf(axis)]!(positionOf(o, c)), 0, c.input - 1)))
+    const at = coordinates.map((c, axis) =>
+      Array.from({ length: c.output }, (_, o) =>
+        limit(rounding[nearestOf(axis)]!(positionOf(o, c)), 0, c.input - 1),
+      ),
+    )
     if (!x.isHost && sizeOf(output) > 0 && transform !== 'tf_crop_and_resize') {
       const shows = (index: (o: number, input: number, output: number) => number) =>
         coordinates.every(({ input, output: n }, axis) => at[axis]!.every((i, o) => i === index(o, input, n)))
       // Every element repeated: an axis of copies beside each axis.
-      if (output.every((n, axis) => n % x.shape[axis]! === 0) && shows((o, input, n) => Math.floor((o * input) / n))) return repeatedInEngine(call, x, output)
-      if (inEngine && shows((o, input, n) => Math.floor(((2 * o + 1) * input - 1) / (2 * n)))) return bySize(call, x, output, 'nearest', false)
-      const changed = axes.filter((axis) => output[axis] !== x.shape[axis] || at[axis]!.some((i, o) => i !== o))
+      if (
+        output.every((n, axis) => n % x.shape[axis]! === 0) &&
+        shows((o, input, n) => Math.floor((o * input) / n))
+      )
+        return repeatedInEngine(call, x, output)
+      if (inEngine && shows((o, input, n) => Math.floor(((2 * o + 1) * input - 1) / (2 * n))))
+        return bySize(call, x, output, 'nearest', false)
+      const changed = axes.filter(
+        (axis) => output[axis] !== x.shape[axis] || at[axis]!.some((i, o) => i !== o),
+      )
       return changed.length ? changed.reduce((y, axis) => taken(call, y, axis, at[axis]!), x) : x.again()
     }
     const strides = stridesOf(x.shape)
     const from = x.data as Float64Array
     return call.host(x.type, output, (to) => {
       let i = 0
-      for (const index of indexesOf(output)) to[i++] = from[index.reduce((sum, o, axis) => sum + at[axis]![o]! * strides[axis]!, 0)]!
+      for (const index of indexesOf(output))
+        to[i++] = from[index.reduce((sum, o, axis) => sum + at[axis]![o]! * strides[axis]!, 0)]!
       extrapolate(call, to, x.shape, axes, coordinates)
     })
   }
@@ -180,7 +239,9 @@ const resize: Operator = (call) => {
     inEngine &&
     !antialias &&
     exact &&
-    (transform === 'half_pixel' || transform === 'align_corners' || (transform === 'pytorch_half_pixel' && output[2]! > 1 && output[3]! > 1))
+    (transform === 'half_pixel' ||
+      transform === 'align_corners' ||
+      (transform === 'pytorch_half_pixel' && output[2]! > 1 && output[3]! > 1))
   ) {
     return bySize(call, x, output, 'bilinear', transform === 'align_corners')
   }
@@ -189,29 +250,57 @@ const resize: Operator = (call) => {
   const changed = x.shape.flatMap((length, axis) => {
     const c = coordinates[axis]!
     if (c.output === length && c.scale === 1 && transform !== 'tf_crop_and_resize') return []
-    return [{ axis, taps: mode === 'cubic' ? tapsOf(c, (v) => cubic(v, a), 2, antialias, excludeOutside) : tapsOf(c, triangle, 1, antialias, false) }]
+    return [
+      {
+        axis,
+        taps:
+          mode === 'cubic'
+            ? tapsOf(c, (v) => cubic(v, a), 2, antialias, excludeOutside)
+            : tapsOf(c, triangle, 1, antialias, false),
+      },
+    ]
   })
-  // Of whole numbers ONNX Runtime rounds and cuts to the type after each axis, the last one first, but between two neighbours takes off what is behind the point.
-  const round = isFloat(x.type) ? undefined : saturating(x.type, antialias || mode === 'cubic' ? roundFromZero : Math.trunc)
+  // Of whole numbers ONNX Runtime rounds and cuts to the type after each axis, the last one first, but
+  // between two neighbours takes off what is behind the point.
+  const round = isFloat(x.type)
+    ? undefined
+    : saturating(x.type, antialias || mode === 'cubic' ? roundFromZero : Math.trunc)
   const data = antialias || !round ? alongAxes(x, changed.reverse(), round) : alongAxes(x, changed).map(round)
   extrapolate(call, data, x.shape, axes, coordinates)
   return call.host(x.type, output, (to) => to.set(data))
 }
 
 /** Elements of a cut region that lie outside of the input have a number of their own. */
-function extrapolate(call: Call, data: Float64Array, input: Shape, axes: readonly number[], coordinates: readonly Coordinates[]): void {
+function extrapolate(
+  call: Call,
+  data: Float64Array,
+  input: Shape,
+  axes: readonly number[],
+  coordinates: readonly Coordinates[],
+): void {
   if (coordinates[0]?.mode !== 'tf_crop_and_resize') return
   const value = call.number('extrapolation_value', 0)
   const isOut = (position: number, axis: number) => position < 0 || position > input[axis]! - 1
   let i = 0
   for (const index of indexesOf(coordinates.map(({ output }) => output))) {
-    if (index.some((o, axis) => axes.includes(axis) && isOut(positionOf(o, coordinates[axis]!), axis))) data[i] = value
+    if (index.some((o, axis) => axes.includes(axis) && isOut(positionOf(o, coordinates[axis]!), axis)))
+      data[i] = value
     i++
   }
 }
 
-function bySize(call: Call, x: Value, output: Shape, method: 'nearest' | 'bilinear', alignCorners: boolean): Value {
-  return call.tensor(x.type, resizeImage(x.tensor('last'), { size: [output[2]!, output[3]!], method, alignCorners }), 'last')
+function bySize(
+  call: Call,
+  x: Value,
+  output: Shape,
+  method: 'nearest' | 'bilinear',
+  alignCorners: boolean,
+): Value {
+  return call.tensor(
+    x.type,
+    resizeImage(x.tensor('last'), { size: [output[2]!, output[3]!], method, alignCorners }),
+    'last',
+  )
 }
 
 /** As an axis of repeats behind each axis of x, in the layout that x has. */
@@ -222,13 +311,17 @@ function repeatedInEngine(call: Call, x: Value, output: Shape): Value {
   const tensor = x.tensor('last')
   const plain = Value.inEngine(call.run, x.type, tensor.shape, tensor.reshape(tensor.shape))
   const order = [0, ...x.shape.map((_, i) => i).slice(2), 1]
-  const axes = order.flatMap((axis, i) => [{ length: x.shape[axis]!, axis: i }, { length: output[axis]! / x.shape[axis]! }])
+  const axes = order.flatMap((axis, i) => [
+    { length: x.shape[axis]!, axis: i },
+    { length: output[axis]! / x.shape[axis]! },
+  ])
   const spread = moveBox(call, plain, axes, { layout: 'plain' })
   return call.tensor(x.type, spread.tensor('plain').reshape(order.map((axis) => output[axis]!)), 'last')
 }
 
 /** What a grid's -1 to 1 means: the centres of the outer elements, or their outer edges. */
-const denormalized = (v: number, length: number, alignCorners: boolean): number => (alignCorners ? ((v + 1) / 2) * (length - 1) : ((v + 1) * length - 1) / 2)
+const denormalized = (v: number, length: number, alignCorners: boolean): number =>
+  alignCorners ? ((v + 1) / 2) * (length - 1) : ((v + 1) * length - 1) / 2
 
 /** A position folded back at the borders until it is inside. */
 function reflected(x: number, low: number, high: number): number {
@@ -254,7 +347,15 @@ const gridSample: Operator = (call) => {
   const inside = (position: number, axis: number) => {
     const last = input[axis]! - 1
     if (padding === 'zeros') return position
-    return limit(padding === 'border' ? position : align ? reflected(position, 0, last) : reflected(position, -0.5, last + 0.5), 0, last)
+    return limit(
+      padding === 'border'
+        ? position
+        : align
+          ? reflected(position, 0, last)
+          : reflected(position, -0.5, last + 0.5),
+      0,
+      last,
+    )
   }
   const elementAt = (i: number, axis: number) => {
     const at = Math.round(inside(i, axis))
@@ -264,14 +365,21 @@ const gridSample: Operator = (call) => {
     if (mode === 'nearest') return { at: [elementAt(roundToEven(position), axis)], weight: [1] }
     const first = Math.floor(position) - Number(isCubic)
     const at = Array.from({ length: isCubic ? 4 : 2 }, (_, k) => first + k)
-    return { at: at.map((i) => elementAt(i, axis)), weight: at.map((i) => (isCubic ? cubic(i - position, -0.75) : triangle(i - position))) }
+    return {
+      at: at.map((i) => elementAt(i, axis)),
+      weight: at.map((i) => (isCubic ? cubic(i - position, -0.75) : triangle(i - position))),
+    }
   }
   return call.host(x.type, [n, c, ...output], (to) => {
     const places = sizeOf(output)
     for (let image = 0; image < n; image++) {
       for (let place = 0; place < places; place++) {
         const taps = input.map((length, axis) => {
-          const position = denormalized(points[(image * places + place) * rank + rank - 1 - axis]!, length, align)
+          const position = denormalized(
+            points[(image * places + place) * rank + rank - 1 - axis]!,
+            length,
+            align,
+          )
           // Between elements the position is brought inside; a cubic brings its elements inside.
           return tapsAt(isCubic ? position : inside(position, axis), axis)
         })
@@ -281,7 +389,9 @@ const gridSample: Operator = (call) => {
           for (const index of indexesOf(taps.map(({ at }) => at.length))) {
             const at = index.map((k, axis) => taps[axis]!.at[k]!)
             if (at.some((i) => i < 0)) continue
-            sum += index.reduce((weight, k, axis) => weight * taps[axis]!.weight[k]!, 1) * from[first + offsetOf(at, strides)]!
+            sum +=
+              index.reduce((weight, k, axis) => weight * taps[axis]!.weight[k]!, 1) *
+              from[first + offsetOf(at, strides)]!
           }
           to[(image * c + channel) * places + place] = sum
         }
@@ -301,7 +411,15 @@ const affineGrid: Operator = (call) => {
     for (let image = 0; image < n; image++) {
       for (const index of indexesOf(output)) {
         // x, y, (z,) 1: the last axis first.
-        const point = index.map((o, axis) => (align ? (output[axis] === 1 ? 0 : (2 * o) / (output[axis]! - 1) - 1) : (2 * o + 1) / output[axis]! - 1)).reverse()
+        const point = index
+          .map((o, axis) =>
+            align
+              ? output[axis] === 1
+                ? 0
+                : (2 * o) / (output[axis]! - 1) - 1
+              : (2 * o + 1) / output[axis]! - 1,
+          )
+          .reverse()
         for (let row = 0; row < rank; row++) {
           const first = (image * rank + row) * (rank + 1)
           to[i++] = point.reduce((sum, v, k) => sum + matrix[first + k]! * v, matrix[first + rank]!)
@@ -319,13 +437,19 @@ const roiAlign: Operator = (call) => {
   const ratio = call.number('sampling_ratio', 0)
   const scale = call.number('spatial_scale', 1)
   const isMax = call.text('mode', 'avg') === 'max'
-  const half = call.opset >= 16 && call.text('coordinate_transformation_mode', 'half_pixel') === 'half_pixel' ? 0.5 : 0
+  const half =
+    call.opset >= 16 && call.text('coordinate_transformation_mode', 'half_pixel') === 'half_pixel' ? 0.5 : 0
   const box = regions.data as Float64Array
   const from = x.data as Float64Array
   const count = regions.shape[0]!
   return call.host(x.type, [count, c, oh, ow], (to) => {
     for (let r = 0; r < count; r++) {
-      const [x1, y1, x2, y2] = [0, 1, 2, 3].map((k) => box[r * 4 + k]! * scale - half) as [number, number, number, number]
+      const [x1, y1, x2, y2] = [0, 1, 2, 3].map((k) => box[r * 4 + k]! * scale - half) as [
+        number,
+        number,
+        number,
+        number,
+      ]
       const [rw, rh] = half ? [x2 - x1, y2 - y1] : [Math.max(x2 - x1, 1), Math.max(y2 - y1, 1)]
       const [bh, bw] = [rh / oh, rw / ow]
       const [gh, gw] = ratio > 0 ? [ratio, ratio] : [Math.ceil(rh / oh), Math.ceil(rw / ow)]
@@ -377,12 +501,18 @@ const nonMaxSuppression: Operator = (call) => {
   const all = boxes.data as Float64Array
   const score = scores.data as Float64Array
   const corners = (batch: number, i: number) => {
-    const [a, b, c, d] = [0, 1, 2, 3].map((k) => all[(batch * count + i) * 4 + k]!) as [number, number, number, number]
+    const [a, b, c, d] = [0, 1, 2, 3].map((k) => all[(batch * count + i) * 4 + k]!) as [
+      number,
+      number,
+      number,
+      number,
+    ]
     return centred
       ? { top: b - d / 2, left: a - c / 2, bottom: b + d / 2, right: a + c / 2 }
       : { top: Math.min(a, c), left: Math.min(b, d), bottom: Math.max(a, c), right: Math.max(b, d) }
   }
-  const area = ({ top, left, bottom, right }: ReturnType<typeof corners>) => Math.max(0, bottom - top) * Math.max(0, right - left)
+  const area = ({ top, left, bottom, right }: ReturnType<typeof corners>) =>
+    Math.max(0, bottom - top) * Math.max(0, right - left)
   const found: number[] = []
   for (let batch = 0; batch < batches; batch++) {
     for (let kind = 0; kind < classes; kind++) {

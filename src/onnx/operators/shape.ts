@@ -1,19 +1,27 @@
 /** Operators that make, name and move elements and change none. */
-import { type Shape, sizeOf, stridesOf } from '../../shape.js'
-import type { Call, Operator } from '../call.js'
-import { indexesOf, move, moveBox, offsetOf, type Part, permuted, whole } from '../move.js'
-import { type ElementType, type HostArray, hostArray, limit, toHost, typeOf } from '../types.js'
-import { Value } from '../value.js'
+import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
+import { type ElementType, type HostArray, hostArray, limit, toHost, typeOf } from '../file/types.js'
+import type { Call, Operator } from '../run/call.js'
+import { indexesOf, move, moveBox, offsetOf, type Part, permuted, whole } from '../run/move.js'
+import { Value } from '../run/value.js'
 import { modulo } from './elementwise.js'
 
 /** What a Reshape asks for: 0 keeps a length (unless `allowzero`), -1 follows from the rest. */
-export function reshapedShape(call: Call, from: Shape, wanted: readonly number[], allowZero: boolean): number[] {
+export function reshapedShape(
+  call: Call,
+  from: Shape,
+  wanted: readonly number[],
+  allowZero: boolean,
+): number[] {
   const shape = wanted.map((length, i) =>
-    length === 0 && !allowZero ? (from[i] ?? call.fail('shape', `of at most ${from.length} axes where 0 keeps one`, wanted)) : length,
+    length === 0 && !allowZero
+      ? (from[i] ?? call.fail('shape', `of at most ${from.length} axes where 0 keeps one`, wanted))
+      : length,
   )
   const known = sizeOf(shape.filter((length) => length !== -1))
   const settled = shape.map((length) => (length === -1 ? sizeOf(from) / known : length))
-  if (sizeOf(settled) !== sizeOf(from) || settled.some((length) => !Number.isInteger(length))) call.fail('shape', `of ${sizeOf(from)} elements`, wanted)
+  if (sizeOf(settled) !== sizeOf(from) || settled.some((length) => !Number.isInteger(length)))
+    call.fail('shape', `of ${sizeOf(from)} elements`, wanted)
   return settled
 }
 
@@ -45,14 +53,22 @@ const unsqueeze: Operator = (call) => {
   const added = new Set(axes.map((axis) => call.axis(axis, rank)))
   if (added.size !== axes.length) call.fail('axes', 'each axis once', axes)
   const rest = [...shape]
-  return call.input(0).reshaped(Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : rest.shift()!)))
+  return call
+    .input(0)
+    .reshaped(Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : rest.shift()!)))
 }
 
 const transpose: Operator = (call) => {
   const x = call.input(0)
   const { shape } = x
-  const axes = call.numbers('perm', shape.map((_, i) => shape.length - 1 - i)) // biome-ignore format: one line
-  if (axes.length !== shape.length || new Set(axes.map((axis) => call.axis(axis, shape.length))).size !== shape.length)
+  const axes = call.numbers(
+    'perm',
+    shape.map((_, i) => shape.length - 1 - i),
+  )
+  if (
+    axes.length !== shape.length ||
+    new Set(axes.map((axis) => call.axis(axis, shape.length))).size !== shape.length
+  )
     call.fail('perm', 'each axis once', axes)
   // From channels last to where the file has them last too, and back, nothing moves.
   const rank = shape.length
@@ -66,7 +82,12 @@ const concat: Operator = (call) => {
   const first = values[0]!.shape
   const axis = call.ownAxis(first.length, 1)
   for (const { shape } of values) {
-    if (shape.length !== first.length || shape.some((length, i) => i !== axis && length !== first[i])) call.fail('inputs', `alike but for axis ${axis}`, values.map((value) => value.shape)) // biome-ignore format: one line
+    if (shape.length !== first.length || shape.some((length, i) => i !== axis && length !== first[i]))
+      call.fail(
+        'inputs',
+        `alike but for axis ${axis}`,
+        values.map((value) => value.shape),
+      )
   }
   let to = 0
   const parts = values.map((source) => {
@@ -83,8 +104,11 @@ const split: Operator = (call) => {
   const length = x.shape[axis]!
   const count = call.number('num_outputs', call.node.outputs.length)
   const even = Math.ceil(length / count)
-  const lengths = call.list(1, 'split') ?? Array.from({ length: count }, (_, i) => Math.max(0, Math.min(even, length - i * even)))
-  if (lengths.reduce((sum, part) => sum + part, 0) !== length) call.fail('split', `lengths of ${length} in all`, lengths)
+  const lengths =
+    call.list(1, 'split') ??
+    Array.from({ length: count }, (_, i) => Math.max(0, Math.min(even, length - i * even)))
+  if (lengths.reduce((sum, part) => sum + part, 0) !== length)
+    call.fail('split', `lengths of ${length} in all`, lengths)
   let from = 0
   return lengths.map((part) => {
     const axes = whole(x.shape).map((box, i) => (i === axis ? { ...box, length: part, from } : box))
@@ -105,7 +129,8 @@ const slice: Operator = (call) => {
     const length = x.shape[axis]!
     const step = steps[i]!
     if (step === 0) call.fail('steps', 'other than 0', steps)
-    const index = (value: number, low: number, high: number) => limit(value < 0 ? value + length : value, low, high)
+    const index = (value: number, low: number, high: number) =>
+      limit(value < 0 ? value + length : value, low, high)
     const first = step > 0 ? index(starts[i]!, 0, length) : index(starts[i]!, 0, length - 1)
     const end = step > 0 ? index(ends[i]!, 0, length) : index(ends[i]!, -1, length - 1)
     box[axis] = { length: Math.max(0, Math.ceil((end - first) / step)), axis, from: first, step }
@@ -142,7 +167,11 @@ function runs(indexes: readonly number[]): { to: number; from: number; length: n
   indexes.forEach((from, to) => {
     const last = result.at(-1)
     if (from < 0) return
-    if (last && last.to + last.length === to && (last.length === 1 || last.from + last.length * last.step === from)) {
+    if (
+      last &&
+      last.to + last.length === to &&
+      (last.length === 1 || last.from + last.length * last.step === from)
+    ) {
       if (last.length === 1) last.step = from - last.from
       last.length++
     } else result.push({ to, from, length: 1, step: 1 })
@@ -153,7 +182,8 @@ function runs(indexes: readonly number[]): { to: number; from: number; length: n
 const pad: Operator = (call) => {
   const x = call.input(0)
   const rank = x.shape.length
-  const given = call.list(1, 'pads') ?? call.numbers('paddings', undefined) ?? call.fail('pads', 'given', 'none')
+  const given =
+    call.list(1, 'pads') ?? call.numbers('paddings', undefined) ?? call.fail('pads', 'given', 'none')
   const axes = call.axes(call.inputs[3]?.numbers, rank)
   const mode = call.text('mode', 'constant')
   const before = x.shape.map(() => 0)
@@ -185,7 +215,9 @@ const pad: Operator = (call) => {
   for (const index of indexesOf(boxes.map(({ length }) => length))) {
     parts.push({ source: x, axes: index.map((i, axis) => ({ ...boxes[axis]![i]!, axis })) })
   }
-  return parts.length ? move(call, shape, parts, { fill: value }) : call.host(x.type, shape, (data) => data.fill(value))
+  return parts.length
+    ? move(call, shape, parts, { fill: value })
+    : call.host(x.type, shape, (data) => data.fill(value))
 }
 
 const depthToSpace: Operator = (call) => {
@@ -196,7 +228,12 @@ const depthToSpace: Operator = (call) => {
   // Channels are [row, column, rest] of a block, or [rest, row, column].
   const isRow = call.text('mode', 'DCR') === 'DCR'
   const split = x.reshaped(isRow ? [n, b, b, rest, h, w] : [n, rest, b, b, h, w])
-  return permuted(call, split, isRow ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3]).reshaped([n, rest, h * b, w * b])
+  return permuted(call, split, isRow ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3]).reshaped([
+    n,
+    rest,
+    h * b,
+    w * b,
+  ])
 }
 
 const spaceToDepth: Operator = (call) => {
@@ -267,7 +304,9 @@ const gatherElements: Operator = (call) => {
     call,
     x,
     indices.shape,
-    (index) => offsetOf(index, strides) + (settled(call, list[offsetOf(index, places)]!, x.shape[axis]!) - index[axis]!) * strides[axis]!,
+    (index) =>
+      offsetOf(index, strides) +
+      (settled(call, list[offsetOf(index, places)]!, x.shape[axis]!) - index[axis]!) * strides[axis]!,
   )
 }
 
@@ -282,8 +321,10 @@ const gatherNd: Operator = (call) => {
     const row = offsetOf(index.slice(0, outer.length), places) * depth
     let at = 0
     for (let i = 0; i < batch; i++) at += index[i]! * strides[i]!
-    for (let i = 0; i < depth; i++) at += settled(call, list[row + i]!, x.shape[batch + i]!) * strides[batch + i]!
-    for (let i = outer.length; i < index.length; i++) at += index[i]! * strides[i - outer.length + batch + depth]!
+    for (let i = 0; i < depth; i++)
+      at += settled(call, list[row + i]!, x.shape[batch + i]!) * strides[batch + i]!
+    for (let i = outer.length; i < index.length; i++)
+      at += index[i]! * strides[i - outer.length + batch + depth]!
     return at
   })
 }
@@ -306,7 +347,8 @@ const scatterElements: Operator = (call) => {
   const data = x.data.slice() as unknown as Float64Array
   let i = 0
   for (const index of indexesOf(indices.shape)) {
-    const at = offsetOf(index, strides) + (settled(call, list[i]!, x.shape[axis]!) - index[axis]!) * strides[axis]!
+    const at =
+      offsetOf(index, strides) + (settled(call, list[i]!, x.shape[axis]!) - index[axis]!) * strides[axis]!
     data[at] = f(data[at]!, news[i++]!)
   }
   return call.host(x.type, x.shape, data)
@@ -340,18 +382,26 @@ const constant: Operator = (call) => {
   if (floats) return call.host('float32', [floats.length], Float32Array.from(floats))
   const ints = call.numbers('value_ints', undefined)
   if (ints) return call.host('int64', [ints.length], Float64Array.from(ints))
-  const texts = call.texts('value_strings') ?? (call.has('value_string') ? [call.text('value_string')] : undefined)
+  const texts =
+    call.texts('value_strings') ?? (call.has('value_string') ? [call.text('value_string')] : undefined)
   if (texts) return call.host('string', call.has('value_string') ? [] : [texts.length], texts)
   return call.fail('value', 'a dense constant', 'none')
 }
 
 const constantOfShape: Operator = (call) => {
-  const { type, data } = call.constant('value') ?? { type: 'float32' as ElementType, data: toHost('float32', new Float32Array(1)) }
+  const { type, data } = call.constant('value') ?? {
+    type: 'float32' as ElementType,
+    data: toHost('float32', new Float32Array(1)),
+  }
   return call.host(type, call.input(0).numbers, (to) => to.fill(data[0] as number))
 }
 
 const range: Operator = (call) => {
-  const [start, limit, delta] = [0, 1, 2].map((i) => call.input(i).data[0] as number) as [number, number, number]
+  const [start, limit, delta] = [0, 1, 2].map((i) => call.input(i).data[0] as number) as [
+    number,
+    number,
+    number,
+  ]
   return call.host(call.input(0).type, [Math.max(0, Math.ceil((limit - start) / delta))], (to) => {
     for (let i = 0; i < to.length; i++) to[i] = start + i * delta
   })
@@ -436,12 +486,20 @@ const centerCropPad: Operator = (call) => {
   axes.forEach((axis, i) => {
     const [have, want] = [x.shape[axis]!, wanted[i]!]
     shape[axis] = want
-    box[axis] = { length: Math.min(have, want), axis, from: Math.max(0, Math.floor((have - want) / 2)), to: Math.max(0, Math.floor((want - have) / 2)) }
+    box[axis] = {
+      length: Math.min(have, want),
+      axis,
+      from: Math.max(0, Math.floor((have - want) / 2)),
+      to: Math.max(0, Math.floor((want - have) / 2)),
+    }
   })
   return move(call, shape, [{ source: x, axes: box }])
 }
 
-/** Uniform in [0, 1) from the generator that the standard's reference draws from. (Matsumoto & Nishimura, "Mersenne Twister", 1998: MT19937, 53 bits) */
+/**
+ * Uniform in [0, 1) from the generator that the standard's reference draws from. (Matsumoto & Nishimura,
+ * "Mersenne Twister", 1998: MT19937, 53 bits)
+ */
 function twister(seed: number): () => number {
   const state = new Uint32Array(624)
   state[0] = seed
@@ -460,19 +518,26 @@ function twister(seed: number): () => number {
   return () => ((word() >>> 5) * 2 ** 26 + (word() >>> 6)) / 2 ** 53
 }
 
-/** In training, which a seed makes repeatable, elements are left out at random and the others raised; else it does nothing. */
+/**
+ * In training, which a seed makes repeatable, elements are left out at random and the others raised; else it
+ * does nothing.
+ */
 const dropout: Operator = (call) => {
   const x = call.input(0)
   const ratio = call.scalar(1) ?? call.number('ratio', 0.5)
-  if (!call.inputs[2]?.data[0] || ratio === 0) return [x.again(), call.host('bool', x.shape, (to) => to.fill(1))]
+  if (!call.inputs[2]?.data[0] || ratio === 0)
+    return [x.again(), call.host('bool', x.shape, (to) => to.fill(1))]
   const random = twister(call.number('seed', Math.floor(Math.random() * 2 ** 32)))
   const keeps = Uint8Array.from({ length: x.size }, () => Number(random() >= ratio))
   const from = x.data as Float64Array
-  const y = call.host(x.type, x.shape, (to) => to.set(Float64Array.from(keeps, (keep, i) => (keep ? from[i]! / (1 - ratio) : 0))))
+  const y = call.host(x.type, x.shape, (to) =>
+    to.set(Float64Array.from(keeps, (keep, i) => (keep ? from[i]! / (1 - ratio) : 0))),
+  )
   return [y, call.host('bool', x.shape, keeps)]
 }
 
-const condition: Operator = (call) => call.runGraph(call.graph(call.input(0).data[0] ? 'then_branch' : 'else_branch'))
+const condition: Operator = (call) =>
+  call.runGraph(call.graph(call.input(0).data[0] ? 'then_branch' : 'else_branch'))
 
 export const shape: Record<string, Operator> = {
   Identity: (call) => call.input(0).again(),

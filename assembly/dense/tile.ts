@@ -1,0 +1,375 @@
+/**
+ * The register tile: `mr` pixels x 8 output channels, held in registers while everything that adds to them
+ * streams by.
+ *
+ *   y[r][0..8) = clamp(b[0..8) + sum over taps t, k of x[r][t][k] * w[t][k][0..8))
+ *
+ * Dense convolution, matrix products and transposed convolution differ only in the addresses they give it:
+ *
+ *   table:  y[0] .. y[mr-1] | x[0] .. x[mr-1] of tap 0 | x[0] .. x[mr-1] of tap 1 | ...      (u32 addresses)
+ *   w:      8 floats for each k of tap 0, then of tap 1, ...                                 (a panel)
+ *
+ * The exits within and after each step stop V8's compiler (Node 20) from moving later loads ahead of the
+ * arithmetic, which would spill the accumulators; newer V8 does not need them and does not mind. Those on
+ * positive k end any depth; those on negative k are never taken. Witness: bench/run.mjs, 1x1 and 3x3 layers.
+ */
+import { FUSED, TILE_ROWS, clamp, loadPart, madd, storePart } from '../simd'
+
+// @ts-ignore: decorator
+@inline
+function storeRow(y: usize, c0: v128, c1: v128, columns: usize, low: v128, high: v128): void {
+  c0 = clamp(c0, low, high)
+  c1 = clamp(c1, low, high)
+  if (columns == 8) {
+    v128.store(y, c0)
+    v128.store(y, c1, 16)
+  } else if (columns >= 4) {
+    v128.store(y, c0)
+    storePart(y + 16, c1, columns - 4)
+  } else storePart(y, c0, columns)
+}
+
+// @ts-ignore: decorator
+@inline
+function tile(
+  mr: i32, narrow: bool, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset:
+  usize, columns: usize, low: v128, high: v128,
+): void {
+  const step: usize = <usize>mr * 4
+  // Full tiles are worth twice the code; tails are not.
+  const tall = mr >= 5, pinned = tall && !FUSED
+  let c00 = v128.load(b), c01 = v128.load(b, 16)
+  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01, c40 = c00, c41 = c01, c50 = c00, c51 = c01
+  let a1: usize = 0, a2: usize = 0, a3: usize = 0, a4: usize = 0, a5: usize = 0
+  let x = table + step
+  for (let t = taps; t; t--) {
+    let a0: usize = load<u32>(x) + xOffset
+    if (mr > 1) a1 = load<u32>(x, 4) + xOffset
+    if (mr > 2) a2 = load<u32>(x, 8) + xOffset
+    if (mr > 3) a3 = load<u32>(x, 12) + xOffset
+    if (mr > 4) a4 = load<u32>(x, 16) + xOffset
+    if (mr > 5) a5 = load<u32>(x, 20) + xOffset
+    x += step
+    let k = depth
+    while (true) {
+      const b00 = v128.load(w), b01 = narrow ? b00 : v128.load(w, 16)
+      { const a = v128.load32_splat(a0); c00 = madd(a, b00, c00); if (!narrow) c01 = madd(a, b01, c01) }
+      if (pinned && k == -1001) break
+      if (mr > 1) { const a = v128.load32_splat(a1); c10 = madd(a, b00, c10); if (!narrow) c11 = madd(a, b01, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2); c20 = madd(a, b00, c20); if (!narrow) c21 = madd(a, b01, c21) }
+      if (pinned && k == -1002) break
+      if (mr > 3) { const a = v128.load32_splat(a3); c30 = madd(a, b00, c30); if (!narrow) c31 = madd(a, b01, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4); c40 = madd(a, b00, c40); if (!narrow) c41 = madd(a, b01, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5); c50 = madd(a, b00, c50); if (!narrow) c51 = madd(a, b01, c51) }
+      if (k == 1) { w += 32; break }
+      const b10 = v128.load(w, 32), b11 = narrow ? b10 : v128.load(w, 48)
+      { const a = v128.load32_splat(a0, 4); c00 = madd(a, b10, c00); if (!narrow) c01 = madd(a, b11, c01) }
+      if (pinned && k == -1003) break
+      if (mr > 1) { const a = v128.load32_splat(a1, 4); c10 = madd(a, b10, c10); if (!narrow) c11 = madd(a, b11, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2, 4); c20 = madd(a, b10, c20); if (!narrow) c21 = madd(a, b11, c21) }
+      if (pinned && k == -1004) break
+      if (mr > 3) { const a = v128.load32_splat(a3, 4); c30 = madd(a, b10, c30); if (!narrow) c31 = madd(a, b11, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4, 4); c40 = madd(a, b10, c40); if (!narrow) c41 = madd(a, b11, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 4); c50 = madd(a, b10, c50); if (!narrow) c51 = madd(a, b11, c51) }
+      if (k == 2) { w += 64; break }
+      const b20 = v128.load(w, 64), b21 = narrow ? b20 : v128.load(w, 80)
+      { const a = v128.load32_splat(a0, 8); c00 = madd(a, b20, c00); if (!narrow) c01 = madd(a, b21, c01) }
+      if (pinned && k == -1005) break
+      if (mr > 1) { const a = v128.load32_splat(a1, 8); c10 = madd(a, b20, c10); if (!narrow) c11 = madd(a, b21, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2, 8); c20 = madd(a, b20, c20); if (!narrow) c21 = madd(a, b21, c21) }
+      if (pinned && k == -1006) break
+      if (mr > 3) { const a = v128.load32_splat(a3, 8); c30 = madd(a, b20, c30); if (!narrow) c31 = madd(a, b21, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4, 8); c40 = madd(a, b20, c40); if (!narrow) c41 = madd(a, b21, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 8); c50 = madd(a, b20, c50); if (!narrow) c51 = madd(a, b21, c51) }
+      if (k == 3) { w += 96; break }
+      const b30 = v128.load(w, 96), b31 = narrow ? b30 : v128.load(w, 112)
+      { const a = v128.load32_splat(a0, 12); c00 = madd(a, b30, c00); if (!narrow) c01 = madd(a, b31, c01) }
+      if (pinned && k == -1007) break
+      if (mr > 1) { const a = v128.load32_splat(a1, 12); c10 = madd(a, b30, c10); if (!narrow) c11 = madd(a, b31, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2, 12); c20 = madd(a, b30, c20); if (!narrow) c21 = madd(a, b31, c21) }
+      if (pinned && k == -1008) break
+      if (mr > 3) { const a = v128.load32_splat(a3, 12); c30 = madd(a, b30, c30); if (!narrow) c31 = madd(a, b31, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4, 12); c40 = madd(a, b30, c40); if (!narrow) c41 = madd(a, b31, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 12); c50 = madd(a, b30, c50); if (!narrow) c51 = madd(a, b31, c51) }
+      if (k == 4) { w += 128; break }
+      if (tall) {
+        const b40 = v128.load(w, 128), b41 = narrow ? b40 : v128.load(w, 144)
+        { const a = v128.load32_splat(a0, 16); c00 = madd(a, b40, c00); if (!narrow) c01 = madd(a, b41, c01) }
+        if (pinned && k == -1009) break
+        if (mr > 1) { const a = v128.load32_splat(a1, 16); c10 = madd(a, b40, c10); if (!narrow) c11 = madd(a, b41, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 16); c20 = madd(a, b40, c20); if (!narrow) c21 = madd(a, b41, c21) }
+        if (pinned && k == -1010) break
+        if (mr > 3) { const a = v128.load32_splat(a3, 16); c30 = madd(a, b40, c30); if (!narrow) c31 = madd(a, b41, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 16); c40 = madd(a, b40, c40); if (!narrow) c41 = madd(a, b41, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 16); c50 = madd(a, b40, c50); if (!narrow) c51 = madd(a, b41, c51) }
+        if (k == 5) { w += 160; break }
+        const b50 = v128.load(w, 160), b51 = narrow ? b50 : v128.load(w, 176)
+        { const a = v128.load32_splat(a0, 20); c00 = madd(a, b50, c00); if (!narrow) c01 = madd(a, b51, c01) }
+        if (pinned && k == -1011) break
+        if (mr > 1) { const a = v128.load32_splat(a1, 20); c10 = madd(a, b50, c10); if (!narrow) c11 = madd(a, b51, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 20); c20 = madd(a, b50, c20); if (!narrow) c21 = madd(a, b51, c21) }
+        if (pinned && k == -1012) break
+        if (mr > 3) { const a = v128.load32_splat(a3, 20); c30 = madd(a, b50, c30); if (!narrow) c31 = madd(a, b51, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 20); c40 = madd(a, b50, c40); if (!narrow) c41 = madd(a, b51, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 20); c50 = madd(a, b50, c50); if (!narrow) c51 = madd(a, b51, c51) }
+        if (k == 6) { w += 192; break }
+        const b60 = v128.load(w, 192), b61 = narrow ? b60 : v128.load(w, 208)
+        { const a = v128.load32_splat(a0, 24); c00 = madd(a, b60, c00); if (!narrow) c01 = madd(a, b61, c01) }
+        if (pinned && k == -1013) break
+        if (mr > 1) { const a = v128.load32_splat(a1, 24); c10 = madd(a, b60, c10); if (!narrow) c11 = madd(a, b61, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 24); c20 = madd(a, b60, c20); if (!narrow) c21 = madd(a, b61, c21) }
+        if (pinned && k == -1014) break
+        if (mr > 3) { const a = v128.load32_splat(a3, 24); c30 = madd(a, b60, c30); if (!narrow) c31 = madd(a, b61, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 24); c40 = madd(a, b60, c40); if (!narrow) c41 = madd(a, b61, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 24); c50 = madd(a, b60, c50); if (!narrow) c51 = madd(a, b61, c51) }
+        if (k == 7) { w += 224; break }
+        const b70 = v128.load(w, 224), b71 = narrow ? b70 : v128.load(w, 240)
+        { const a = v128.load32_splat(a0, 28); c00 = madd(a, b70, c00); if (!narrow) c01 = madd(a, b71, c01) }
+        if (pinned && k == -1015) break
+        if (mr > 1) { const a = v128.load32_splat(a1, 28); c10 = madd(a, b70, c10); if (!narrow) c11 = madd(a, b71, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 28); c20 = madd(a, b70, c20); if (!narrow) c21 = madd(a, b71, c21) }
+        if (pinned && k == -1016) break
+        if (mr > 3) { const a = v128.load32_splat(a3, 28); c30 = madd(a, b70, c30); if (!narrow) c31 = madd(a, b71, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 28); c40 = madd(a, b70, c40); if (!narrow) c41 = madd(a, b71, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 28); c50 = madd(a, b70, c50); if (!narrow) c51 = madd(a, b71, c51) }
+      }
+      const steps: usize = tall ? 8 : 4
+      w += steps * 32
+      a0 += steps * 4
+      if (mr > 1) a1 += steps * 4
+      if (mr > 2) a2 += steps * 4
+      if (mr > 3) a3 += steps * 4
+      if (mr > 4) a4 += steps * 4
+      if (mr > 5) a5 += steps * 4
+      if (tall && k == 8) break
+      k -= steps
+    }
+  }
+  storeRow(load<u32>(table) + yOffset, c00, c01, columns, low, high)
+  if (mr > 1) storeRow(load<u32>(table, 4) + yOffset, c10, c11, columns, low, high)
+  if (mr > 2) storeRow(load<u32>(table, 8) + yOffset, c20, c21, columns, low, high)
+  if (mr > 3) storeRow(load<u32>(table, 12) + yOffset, c30, c31, columns, low, high)
+  if (mr > 4) storeRow(load<u32>(table, 16) + yOffset, c40, c41, columns, low, high)
+  if (mr > 5) storeRow(load<u32>(table, 20) + yOffset, c50, c51, columns, low, high)
+}
+
+/**
+ * One pixel alone, as in a dense layer of batch 1: four sums a column, added at the end, since one would wait
+ * for its own additions.
+ */
+function tile1(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+  low: v128, high: v128,
+): void {
+  let c00 = v128.load(b), c01 = v128.load(b, 16)
+  let c10 = f32x4.splat(0), c11 = c10, c20 = c10, c21 = c10, c30 = c10, c31 = c10
+  let x = table + 4
+  for (let t = taps; t; t--) {
+    let a: usize = load<u32>(x) + xOffset
+    x += 4
+    let k = depth
+    for (; k >= 4; k -= 4) {
+      const a0 = v128.load32_splat(a), a1 = v128.load32_splat(a, 4)
+      c00 = madd(a0, v128.load(w), c00)
+      c01 = madd(a0, v128.load(w, 16), c01)
+      if (k == -2001) break
+      c10 = madd(a1, v128.load(w, 32), c10)
+      c11 = madd(a1, v128.load(w, 48), c11)
+      if (k == -2002) break
+      const a2 = v128.load32_splat(a, 8), a3 = v128.load32_splat(a, 12)
+      c20 = madd(a2, v128.load(w, 64), c20)
+      c21 = madd(a2, v128.load(w, 80), c21)
+      if (k == -2003) break
+      c30 = madd(a3, v128.load(w, 96), c30)
+      c31 = madd(a3, v128.load(w, 112), c31)
+      a += 16
+      w += 128
+    }
+    for (; k; k--) {
+      const a0 = v128.load32_splat(a)
+      c00 = madd(a0, v128.load(w), c00)
+      c01 = madd(a0, v128.load(w, 16), c01)
+      a += 4
+      w += 32
+    }
+  }
+  c00 = f32x4.add(f32x4.add(c00, c10), f32x4.add(c20, c30))
+  c01 = f32x4.add(f32x4.add(c01, c11), f32x4.add(c21, c31))
+  storeRow(load<u32>(table) + yOffset, c00, c01, columns, low, high)
+}
+
+/** The first 8 columns at most. */
+function storeColumns(y: usize, c0: v128, c1: v128, columns: usize, low: v128, high: v128): void {
+  storeRow(y, c0, c1, min<usize>(8, columns), low, high)
+}
+
+/**
+ * One pixel by `panels` panels, at most 4, that lie `panelStride` apart: as many streams as memory serves at
+ * once. Where they are fewer, the last one is computed again, so that every column is summed in one order.
+ */
+export function pixelByPanels(
+  panels: usize, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, panelStride: usize, b:
+  usize, yOffset: usize, columns: usize, low: v128, high: v128,
+): void {
+  const p1 = min<usize>(1, panels - 1), p2 = min<usize>(2, panels - 1), p3 = panels - 1
+  const b1 = b + p1 * 32, b2 = b + p2 * 32, b3 = b + p3 * 32
+  let c00 = v128.load(b), c01 = v128.load(b, 16), c10 = v128.load(b1), c11 = v128.load(b1, 16)
+  let c20 = v128.load(b2), c21 = v128.load(b2, 16), c30 = v128.load(b3), c31 = v128.load(b3, 16)
+  let w1 = w + p1 * panelStride, w2 = w + p2 * panelStride, w3 = w + p3 * panelStride
+  const y = load<u32>(table) + yOffset
+  for (let t = taps; t; t--) {
+    table += 4
+    let a: usize = load<u32>(table) + xOffset
+    for (let k = depth; k; k--) {
+      const d = v128.load32_splat(a)
+      c00 = madd(d, v128.load(w), c00); c01 = madd(d, v128.load(w, 16), c01)
+      c10 = madd(d, v128.load(w1), c10); c11 = madd(d, v128.load(w1, 16), c11)
+      if (k == -3001) break
+      c20 = madd(d, v128.load(w2), c20); c21 = madd(d, v128.load(w2, 16), c21)
+      c30 = madd(d, v128.load(w3), c30); c31 = madd(d, v128.load(w3, 16), c31)
+      a += 4
+      w += 32
+      w1 += 32
+      w2 += 32
+      w3 += 32
+    }
+  }
+  storeColumns(y, c00, c01, columns, low, high)
+  storeColumns(y + p1 * 32, c10, c11, columns - p1 * 8, low, high)
+  storeColumns(y + p2 * 32, c20, c21, columns - p2 * 8, low, high)
+  storeColumns(y + p3 * 32, c30, c31, columns - p3 * 8, low, high)
+}
+
+function tile2(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+  low: v128, high: v128,
+): void {
+  tile(2, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+}
+
+function tile3(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+  low: v128, high: v128,
+): void {
+  tile(3, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+}
+
+function tile4(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+  low: v128, high: v128,
+): void {
+  tile(4, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+}
+
+function tiles5(
+  count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
+  columns: usize, low: v128, high: v128,
+): void {
+  for (; count > 0; count--) {
+    tile(5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    table += (taps + 1) * 20
+  }
+}
+
+function tiles6(
+  count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
+  columns: usize, low: v128, high: v128,
+): void {
+  for (; count > 0; count--) {
+    tile(6, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    table += (taps + 1) * 24
+  }
+}
+
+/** The same for panels of which half at most is used. */
+function narrowTiles(
+  count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
+  columns: usize, low: v128, high: v128,
+): void {
+  for (; count > 0; count--) {
+    tile(TILE_ROWS, true, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    table += (taps + 1) * TILE_ROWS * 4
+  }
+}
+
+function tile5(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+  low: v128, high: v128,
+): void {
+  tile(5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+}
+
+/** Pixels, and columns at most, of a tile whose sums run over lanes. */
+export const LANE_ROWS: i32 = 3
+
+/** y[i] = clamp(b[i] + sum of the lanes of ci) */
+function storeSums(
+  y: usize, c0: v128, c1: v128, c2: v128, b: v128, columns: usize, low: v128, high: v128,
+): void {
+  const c01 = f32x4.add(v128.shuffle<f32>(c0, c1, 0, 4, 1, 5), v128.shuffle<f32>(c0, c1, 2, 6, 3, 7))
+  const c2x = f32x4.add(v128.shuffle<f32>(c2, c2, 0, 4, 1, 5), v128.shuffle<f32>(c2, c2, 2, 6, 3, 7))
+  const sums = f32x4.add(v128.shuffle<f32>(c01, c2x, 0, 1, 4, 5), v128.shuffle<f32>(c01, c2x, 2, 3, 6, 7))
+  storePart(y, clamp(f32x4.add(sums, b), low, high), columns)
+}
+
+/**
+ * At most 3 columns, which would leave most of a panel empty: lanes hold 4 neighbours of k instead, and are
+ * summed at the end.
+ *
+ *   w: for each tap, for each 4 k, for each column: 4 floats; read up to 32 bytes beyond
+ *
+ * Where pixels are fewer than a tile has, the last one is computed again in their place.
+ */
+export function laneTiles(
+  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
+  columns: usize, low: v128, high: v128,
+): void {
+  const bias = loadPart(b, columns)
+  for (; pixels > 0; pixels -= LANE_ROWS) {
+    const step: usize = min(LANE_ROWS, pixels) * 4, row1: usize = step > 4 ? 4 : 0, row2 = step - 4
+    let c00 = f32x4.splat(0), c01 = c00, c02 = c00, c10 = c00, c11 = c00, c12 = c00, c20 = c00, c21 = c00, c22 = c00
+    let x = table, wk = w
+    for (let t = taps; t; t--) {
+      x += step
+      let a0: usize = load<u32>(x) + xOffset, a1: usize = load<u32>(x + row1) + xOffset, a2: usize = load<u32>(x + row2) + xOffset
+      for (let k = depth; k; k -= 4) {
+        const d0 = v128.load(a0), d1 = v128.load(a1), d2 = v128.load(a2)
+        { const v = v128.load(wk); c00 = madd(d0, v, c00); c10 = madd(d1, v, c10); c20 = madd(d2, v, c20) }
+        if (k == -4001) break
+        { const v = v128.load(wk, 16); c01 = madd(d0, v, c01); c11 = madd(d1, v, c11); c21 = madd(d2, v, c21) }
+        if (k == -4002) break
+        { const v = v128.load(wk, 32); c02 = madd(d0, v, c02); c12 = madd(d1, v, c12); c22 = madd(d2, v, c22) }
+        a0 += 16
+        a1 += 16
+        a2 += 16
+        wk += columns * 16
+      }
+    }
+    storeSums(load<u32>(table) + yOffset, c00, c01, c02, bias, columns, low, high)
+    storeSums(load<u32>(table + row1) + yOffset, c10, c11, c12, bias, columns, low, high)
+    storeSums(load<u32>(table + row2) + yOffset, c20, c21, c22, bias, columns, low, high)
+    table += (taps + 1) * step
+  }
+}
+
+/**
+ * `pixels` pixels whose tables stand one after the other, by one panel. Tiles are functions of their own, so
+ * that V8 replaces its quick first code early.
+ */
+export function runTiles(
+  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
+  columns: usize, low: v128, high: v128,
+): void {
+  const whole = pixels / TILE_ROWS, rest = pixels % TILE_ROWS
+  if (columns <= 4) narrowTiles(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  else if (TILE_ROWS == 6) tiles6(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  else tiles5(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  table += whole * TILE_ROWS * (taps + 1) * 4
+  switch (rest) {
+    case 1: return tile1(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    case 2: return tile2(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    case 3: return tile3(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    case 4: return tile4(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    case 5: if (TILE_ROWS > 5) tile5(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  }
+}

@@ -1,0 +1,502 @@
+/**
+ * Winograd's minimal filtering F(4x4, 3x3): 36 products for a tile of 4x4 outputs where the definition takes
+ * 144.
+ *
+ *   y = A' [ (G g G') * (B' d B) ] A      d: 6x6 input, g: 3x3 filter, y: 4x4 output, * by element, summed over input channels
+ *
+ *        | 4  0 -5  0  1  0 |        |  1/4    0     0  |
+ *        | 0 -4 -4  1  1  0 |        | -1/6  -1/6  -1/6 |        | 1  1  1  1  1  0 |
+ *   B' = | 0  4 -4 -1  1  0 |    G = | -1/6   1/6  -1/6 |   A' = | 0  1 -1  2 -2  0 |
+ *        | 0 -2 -1  2  1  0 |        | 1/24  1/12   1/6 |        | 0  1  1  4  4  0 |
+ *        | 0  2 -1 -2  1  0 |        | 1/24 -1/12   1/6 |        | 0  1 -1  8 -8  1 |
+ *        | 0  4  0 -5  0  1 |        |   0     0     1  |
+ *
+ * (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2015.) By element and summed over
+ * channels makes 36 matrix products, one for each position in the 6x6 tile; they go through the register
+ * tile. A block of tiles is transformed, multiplied and transformed back before the next one starts, so that
+ * its workspace stays in the second-level cache; of more groups than one, a few groups of a block.
+ *
+ * The transforms cost accuracy, and share a tile's largest number among all its outputs: |error| <= 30 k eps
+ * max|x| max|w| for k = 9 ic, eps = 2^-24, where max|x| is that of the 6x6 tile and the sum by definition has
+ * 1 for 30; on normal data the relative error is 1e-6 to 4e-6 (tests/ops/winograd.test.ts). So that a bright
+ * pixel does not spoil outputs that do not see it, every output must see a number of at least 1/256 of its
+ * tile's largest (bytes do): a tile where one does not, or whose largest number is infinite, NaN, or so far
+ * from 1 that the transforms could leave float32's range, is summed by definition, with filters that are won
+ * back from the transformed ones. Outputs that see zeros alone are exactly their bias.
+ *
+ * scratch: zeros [8] | grid [36][4] | sizes [6][3][4] | fates [tiles] | addresses [16][10] | patch
+ * [36][slice's ic] | table [tiles][2] |
+ *          V [36][tiles][slice's ic] | M [36][tiles][8 panels] | filter [9][ic of a group][8]
+ */
+import { scratch } from '../arguments'
+import { FILTER_CHANNELS, Winograd, WinogradFilter } from '../abi'
+import { copyFloats } from '../copy'
+import { TILE_ROWS, clamp, storeLanes } from '../simd'
+import { runTiles } from './tile'
+
+/**
+ * Of a tile: to be summed by definition. Other fates are masks of the outputs that see zeros alone, row by
+ * row.
+ */
+const DIRECT: i32 = -1
+/**
+ * The largest size of a tile that is transformed is 0 or between these, as bits of a float: 2^-60 and 2^40.
+ */
+const LEAST: i32 = (127 - 60) << 23
+const MOST: i32 = (127 + 40) << 23
+/** What 1/256 of a size takes off its bits. */
+const SPAN: i32 = 8 << 23
+
+/** to[0..6) = B' from[0..6), along one axis of a tile; strides in bytes. */
+// @ts-ignore: decorator
+@inline
+function transformInstoreLanes(from: usize, fromStride: usize, to: usize, toStride: usize): void {
+  const d0 = v128.load(from), d1 = v128.load(from + fromStride), d2 = v128.load(from + 2 * fromStride)
+  const d3 = v128.load(from + 3 * fromStride), d4 = v128.load(from + 4 * fromStride), d5 = v128.load(from + 5 * fromStride)
+  const four = f32x4.splat(4), five = f32x4.splat(5)
+  v128.store(to, f32x4.add(f32x4.sub(f32x4.mul(four, d0), f32x4.mul(five, d2)), d4))
+  const even = f32x4.sub(d4, f32x4.mul(four, d2)), odd = f32x4.sub(d3, f32x4.mul(four, d1))
+  v128.store(to + toStride, f32x4.add(even, odd))
+  v128.store(to + 2 * toStride, f32x4.sub(even, odd))
+  const outer = f32x4.sub(d4, d2), inner = f32x4.sub(d3, d1), twice = f32x4.add(inner, inner)
+  v128.store(to + 3 * toStride, f32x4.add(outer, twice))
+  v128.store(to + 4 * toStride, f32x4.sub(outer, twice))
+  v128.store(to + 5 * toStride, f32x4.add(f32x4.sub(f32x4.mul(four, d1), f32x4.mul(five, d3)), d5))
+}
+
+/** to[0..6) = G from[0..3) */
+// @ts-ignore: decorator
+@inline
+function transformFilter(g0: v128, g1: v128, g2: v128, to: usize, toStride: usize): void {
+  const sixth = f32x4.splat(1.0 / 6.0)
+  v128.store(to, f32x4.mul(g0, f32x4.splat(0.25)))
+  const even = f32x4.mul(f32x4.add(g0, g2), sixth), odd = f32x4.mul(g1, sixth)
+  v128.store(to + toStride, f32x4.neg(f32x4.add(even, odd)))
+  v128.store(to + 2 * toStride, f32x4.sub(odd, even))
+  const outer = f32x4.add(f32x4.mul(g0, f32x4.splat(1.0 / 24.0)), f32x4.mul(g2, sixth)), inner = f32x4.mul(g1, f32x4.splat(1.0 / 12.0))
+  v128.store(to + 3 * toStride, f32x4.add(outer, inner))
+  v128.store(to + 4 * toStride, f32x4.sub(outer, inner))
+  v128.store(to + 5 * toStride, g2)
+}
+
+/**
+ * Unit: one panel. filter [3][3][ic][oc], in any strides -> G g G' as panels [36][oc / 8][ic][8].
+ *
+ * scratch: columns [18][4] | block [36][FILTER_CHANNELS][8]
+ */
+export function winogradFilter(call: usize, begin: i32, end: i32): void {
+  const args = changetype<WinogradFilter>(call)
+  const ic = args.ic, oc = args.oc
+  const tapHStride: usize = args.tapHStride, tapWStride: usize = args.tapWStride
+  const rowStride: usize = args.rowStride, columnStride: usize = args.columnStride
+  const positionStride = ((oc + 7) / 8) * ic * 32
+  const columns = scratch(), block = columns + 18 * 16
+  for (let first = begin * ic; first < end * ic; ) {
+    const panel = first / ic, i = first % ic
+    const count = min(FILTER_CHANNELS, ic - i)
+    for (let part = 0; part < 2 * count; part++) {
+      const o = panel * 8 + (part & 1) * 4
+      const from = args.filter + (i + (part >> 1)) * rowStride + o * columnStride
+      const lanes = max(0, min(4, oc - o))
+      for (let kx = 0; kx < 3; kx++) {
+        const column = from + kx * tapWStride
+        const g0 = loadColumns(column, lanes, columnStride)
+        const g1 = loadColumns(column + tapHStride, lanes, columnStride)
+        const g2 = loadColumns(column + 2 * tapHStride, lanes, columnStride)
+        transformFilter(g0, g1, g2, columns + kx * 16, 48)
+      }
+      for (let row = 0; row < 6; row++) {
+        const g = columns + row * 48, to = block + (row * 6 * FILTER_CHANNELS * 2 + part) * 16
+        transformFilter(v128.load(g), v128.load(g, 16), v128.load(g, 32), to, FILTER_CHANNELS * 32)
+      }
+    }
+    const to = args.panels + first * 32
+    for (let position = 0; position < 36; position++) copyFloats(block + position * FILTER_CHANNELS * 32, to + position * positionStride, count * 8)
+    first += count
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function loadColumns(p: usize, lanes: i32, columnStride: usize): v128 {
+  let v = f32x4.splat(0)
+  if (lanes > 0) v = v128.load32_zero(p)
+  if (lanes > 1) v = v128.load32_lane(p + columnStride, v, 1)
+  if (lanes > 2) v = v128.load32_lane(p + 2 * columnStride, v, 2)
+  if (lanes > 3) v = v128.load32_lane(p + 3 * columnStride, v, 3)
+  return v
+}
+
+/**
+ * Unit: `tiles` tiles of 4x4 outputs x `panels` panels of 8 output channels; units of the same tiles are
+ * neighbours.
+ */
+export function winograd(call: usize, begin: i32, end: i32): void {
+  const args = changetype<Winograd>(call)
+  const oc = args.oc, groups = args.groups, groupIn = args.ic / groups
+  const tilesH = (args.oh + 3) / 4, tilesW = (args.ow + 3) / 4
+  const allTiles = args.n * tilesH * tilesW
+  const tiles = args.tiles, unitPanels = args.panels
+  const allPanels = (oc + 7) / 8, groupPanels = allPanels / groups
+  const slices = (allPanels + unitPanels - 1) / unitPanels
+  const w = args.w
+  const none = f32x4.splat(-Infinity), all = f32x4.splat(Infinity)
+
+  const zeros = scratch()
+  memory.fill(zeros, 0, 32)
+  const grid = zeros + 32
+  // One group is transformed once for all its slices; of more than one, a slice holds whole groups.
+  const slicePanels = groups > 1 ? unitPanels : allPanels
+  const depth = (slicePanels / groupPanels * groupIn + 3) & ~3
+  const sizes = grid + 36 * 16, fates = sizes + 18 * 16
+  const addresses = fates + ((tiles * 4 + 15) & ~15)
+  const patch = addresses + 160 * 4
+  const table = patch + 36 * apart(depth * 4)
+  const v = table + ((tiles * 8 + 15) & ~15)
+  const mTileStride = unitPanels * 32, vStride = apart(tiles * depth * 4), mStride = apart(tiles * mTileStride)
+  const m = v + 36 * vStride, filter = m + 36 * mStride
+  let transformed = -1
+
+  for (let u = begin; u < end; u++) {
+    const block = u / slices
+    const firstTile = block * tiles, count = min(tiles, allTiles - firstTile)
+    const panel0 = (u % slices) * unitPanels, panel1 = min(panel0 + unitPanels, allPanels)
+    if (block != transformed || groups > 1) {
+      const first = groups > 1 ? panel0 / groupPanels * groupIn : 0, last = groups > 1 ? panel1 / groupPanels * groupIn : groupIn
+      for (let t = 0; t < count; t++) {
+        const fate = inputTile(args, firstTile + t, first, last, groupIn, t > 0, patch, grid, sizes, v + t * depth * 4, vStride)
+        store<i32>(fates + t * 4, fate)
+      }
+      for (let t = 0; t < count; t++) {
+        const row = t % TILE_ROWS, first = t - row
+        const entry = table + first * 8 + row * 4
+        store<usize>(entry, m + t * mTileStride)
+        store<usize>(entry + min(TILE_ROWS, count - first) * 4, v + t * depth * 4)
+      }
+      transformed = block
+    }
+    for (let position = 0; position < 36; position++) {
+      for (let panel = panel0; panel < panel1; panel++) {
+        const wp = w + (position * allPanels + panel) * groupIn * 32
+        const xOffset = position * vStride + (groups > 1 ? (panel - panel0) / groupPanels * groupIn * 4 : 0)
+        const yOffset = position * mStride + (panel - panel0) * 32
+        runTiles(count, table, 1, groupIn, xOffset, wp, zeros, yOffset, 8, none, all)
+      }
+    }
+    let direct = 0
+    for (let t = 0; t < count; t++) {
+      const fate = load<i32>(fates + t * 4), last = min(oc, panel1 * 8)
+      if (fate == DIRECT) direct++
+      else outputTile(args, firstTile + t, panel0 * 8, last, grid, m + t * mTileStride, mStride)
+      if (fate > 0) biasAlone(args, firstTile + t, fate, panel0 * 8, last)
+    }
+    for (let panel = panel0; direct && panel < panel1; panel++) {
+      filterBack(w + panel * groupIn * 32, allPanels * groupIn * 32, groupIn, filter)
+      for (let t = 0; t < count; t++) {
+        if (load<i32>(fates + t * 4) == DIRECT) directTile(args, firstTile + t, panel, patch, addresses, filter, zeros)
+      }
+    }
+  }
+}
+
+/** At least `bytes`, and an odd number of cache lines: neighbours so far apart use all sets of the cache. */
+// @ts-ignore: decorator
+@inline
+function apart(bytes: i32): i32 {
+  return (bytes + 63 & ~63) | 64
+}
+
+/** Where the input of a tile starts. */
+// @ts-ignore: decorator
+@inline
+function tileRow(args: Winograd, tile: i32): i32 {
+  const tilesH = (args.oh + 3) / 4, tilesW = (args.ow + 3) / 4
+  return (tile / tilesW) % tilesH * 4
+}
+
+// @ts-ignore: decorator
+@inline
+function tileColumn(args: Winograd, tile: i32): i32 {
+  return tile % ((args.ow + 3) / 4) * 4
+}
+
+/** Address of channel 0 of pixel (iy, ix) of the image that a tile belongs to, which need not lie in it. */
+// @ts-ignore: decorator
+@inline
+function pixelAt(args: Winograd, tile: i32, iy: i32, ix: i32): usize {
+  const tilesH = (args.oh + 3) / 4, tilesW = (args.ow + 3) / 4
+  const ih = args.ih, iw = args.iw
+  return args.x + ((tile / (tilesH * tilesW) * ih + iy) * iw + ix) * args.ic * 4
+}
+
+/** Copies the 6x6 pixels of a tile, channels [first, last), zeros where there are none. */
+function gather(args: Winograd, tile: i32, first: i32, last: i32, patch: usize, stride: usize): void {
+  const ih = args.ih, iw = args.iw
+  const iy = tileRow(args, tile) - args.beforeH, ix = tileColumn(args, tile) - args.beforeW
+  const pixelStride = args.ic * 4
+  const from = pixelAt(args, tile, iy, ix) + first * 4
+  memory.fill(patch, 0, 36 * stride)
+  for (let row = max(0, -iy); row < min(6, ih - iy); row++) {
+    for (let column = max(0, -ix); column < min(6, iw - ix); column++) {
+      copyFloats(from + (row * iw + column) * pixelStride, patch + (row * 6 + column) * stride, last - first)
+    }
+  }
+}
+
+/**
+ * B' d B of one tile, channels [first, last): to[position][channel - first]. The answer is its fate. `next`:
+ * the tile before was transformed right before.
+ */
+function inputTile(
+  args: Winograd, tile: i32, first: i32, last: i32, groupIn: i32, next: bool, patch: usize, grid: usize,
+  sizes: usize, to: usize, positionStride: usize,
+): i32 {
+  const ih = args.ih, iw = args.iw, ic = args.ic
+  const oy = tileRow(args, tile), ox = tileColumn(args, tile)
+  const iy = oy - args.beforeH, ix = ox - args.beforeW
+  const rows = min(4, args.oh - oy), columns = min(4, args.ow - ox)
+  const channels = last - first, depth = (channels + 3) & ~3
+  let from = pixelAt(args, tile, iy, ix) + first * 4
+  let pixelStride = ic * 4, rowStride = iw * pixelStride
+  // Pixels a multiple of 1 KB apart crowd into few sets of the cache.
+  if (iy < 0 || ix < 0 || iy + 6 > ih || ix + 6 > iw || depth != channels || pixelStride % 1024 == 0) {
+    const stride = apart(depth * 4)
+    gather(args, tile, first, last, patch, stride)
+    from = patch
+    pixelStride = stride
+    rowStride = 6 * pixelStride
+  }
+  let fate = 0
+  if (channels == groupIn) {
+    measure(from, pixelStride, rowStride, depth, rows, next && ox > 0, sizes)
+    if (!even(sizes, columns)) fate = fateOf(from, pixelStride, rowStride, depth, rows, columns, grid)
+  } else {
+    for (let c = 0; c < channels && fate == 0; c += groupIn) {
+      measure(from + c * 4, pixelStride, rowStride, groupIn, rows, false, sizes)
+      if (!even(sizes, columns) && fateOf(from + c * 4, pixelStride, rowStride, groupIn, rows, columns, grid)) fate = DIRECT
+    }
+  }
+  if (fate == DIRECT) return fate
+  for (let c = 0; c < depth; c += 4) {
+    for (let row = 0; row < 6; row++) transformInstoreLanes(from + row * rowStride, pixelStride, grid + row * 96, 16)
+    for (let column = 0; column < 6; column++) transformInstoreLanes(grid + column * 16, 96, to + column * positionStride, 6 * positionStride)
+    from += 16
+    to += 16
+  }
+  return fate
+}
+
+/**
+ * The row or column of a tile that each of up to three outputs sees; the last of four sees the one behind it.
+ */
+// @ts-ignore: decorator
+@inline
+function seenOf(outputs: i32): i32 {
+  return outputs > 2 ? 2 : 1
+}
+
+// @ts-ignore: decorator
+@inline
+function larger(size: v128, p: usize): v128 {
+  return i32x4.max_s(size, v128.and(v128.load(p), i32x4.splat(0x7fffffff)))
+}
+
+/**
+ * For each column of a tile the bits of its largest sizes, in four lanes: of the one row or two that its
+ * outputs see, and of all six. Bits of sizes stand in the order of the sizes, and NaN above all. The first
+ * two columns of the tile beside are those that were columns 4 and 5.
+ */
+function measure(
+  from: usize, pixelStride: usize, rowStride: usize, depth: i32, rows: i32, beside: bool, sizes: usize,
+): void {
+  const end = sizes + 6 * 48
+  const row4 = 4 * rowStride, row5 = row4 + rowStride
+  const seen = rowStride * seenOf(rows), behind = seen + rowStride, other = rows > 2 ? rowStride : 3 * rowStride
+  if (beside) {
+    for (let end = sizes + 96; sizes < end; sizes += 16) v128.store(sizes, v128.load(sizes, 4 * 48))
+    from += 2 * pixelStride
+  }
+  for (; sizes < end; sizes += 48) {
+    let first = i32x4.splat(0), last = first, a = first, b = first
+    let p = from, c = depth
+    // A loop that tests at its end has its constants outside, as in elementwise.ts.
+    do {
+      first = larger(first, p + seen)
+      last = larger(last, p + behind)
+      a = larger(larger(a, p), p + other)
+      b = larger(larger(b, p + row4), p + row5)
+      p += 16
+      c -= 4
+    } while (c > 0)
+    v128.store(sizes, first)
+    v128.store(sizes, rows > 3 ? last : first, 16)
+    v128.store(sizes, i32x4.max_s(i32x4.max_s(first, last), i32x4.max_s(a, b)), 32)
+    from += pixelStride
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function inAllLanes(v: v128): v128 {
+  v = i32x4.max_s(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1))
+  return i32x4.max_s(v, v128.shuffle<i32>(v, v, 1, 0, 3, 2))
+}
+
+/** The largest lane of each of two vectors, in two lanes each. */
+// @ts-ignore: decorator
+@inline
+function largestOfTwo(a: v128, b: v128): v128 {
+  return i32x4.max_s(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7))
+}
+
+/** Whether a tile may be transformed, by few of its pixels: every output sees one that is large enough. */
+function even(sizes: usize, columns: i32): bool {
+  const left = sizes + seenOf(columns) * 48, right = columns > 3 ? left + 48 : left
+  const all0 = i32x4.max_s(v128.load(sizes, 32), v128.load(sizes, 80)), all1 = i32x4.max_s(v128.load(sizes, 128), v128.load(sizes, 176))
+  const largest = inAllLanes(i32x4.max_s(i32x4.max_s(all0, all1), i32x4.max_s(v128.load(sizes, 224), v128.load(sizes, 272))))
+  const p = largestOfTwo(v128.load(left), v128.load(left, 16)), q = largestOfTwo(v128.load(right), v128.load(right, 16))
+  const seen = i32x4.max_s(v128.shuffle<i32>(p, q, 0, 1, 4, 5), v128.shuffle<i32>(p, q, 2, 3, 6, 7))
+  const within = v128.and(i32x4.ge_s(largest, i32x4.splat(LEAST)), i32x4.le_s(largest, i32x4.splat(MOST)))
+  return i32x4.all_true(v128.and(within, i32x4.ge_s(seen, i32x4.sub(largest, i32x4.splat(SPAN)))))
+}
+
+/** The fate of a tile by the windows of all its outputs. */
+function fateOf(
+  from: usize, pixelStride: usize, rowStride: usize, depth: i32, rows: i32, columns: i32, grid: usize,
+): i32 {
+  let largest = 0
+  for (let pixel = 0; pixel < 36; pixel++) {
+    const p = from + pixel / 6 * rowStride + pixel % 6 * pixelStride
+    let v = i32x4.splat(0)
+    for (let c = 0; c < depth; c += 4) v = larger(v, p + c * 4)
+    const size = i32x4.extract_lane(inAllLanes(v), 0)
+    store<i32>(grid + pixel * 4, size)
+    largest = max(largest, size)
+  }
+  if (largest < LEAST || largest > MOST) return largest ? DIRECT : 0
+  let zeros = 0
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      let seen = 0
+      for (let tap = 0; tap < 9; tap++) seen = max(seen, load<i32>(grid + ((row + tap / 3) * 6 + column + tap % 3) * 4))
+      if (seen == 0) zeros |= 1 << row * 4 + column
+      else if (seen < largest - SPAN) return DIRECT
+    }
+  }
+  return zeros
+}
+
+/** y = clamp(b) of the outputs of a tile that a mask names, channels [first, last). */
+function biasAlone(args: Winograd, tile: i32, mask: i32, first: i32, last: i32): void {
+  const ow = args.ow, oc = args.oc, b = args.b
+  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
+  for (let output = 0; output < 16; output++) {
+    if (mask >> output & 1) {
+      const y = outputAt(args, tile, output)
+      for (let c = first; c < last; c += 4) storeLanes(y + c * 4, clamp(b ? v128.load(b + c * 4) : f32x4.splat(0), low, high), min(4, last - c))
+    }
+  }
+}
+
+/** Address of channel 0 of an output of a tile, counted row by row. */
+// @ts-ignore: decorator
+@inline
+function outputAt(args: Winograd, tile: i32, output: i32): usize {
+  const tilesH = (args.oh + 3) / 4, tilesW = (args.ow + 3) / 4
+  const oh = args.oh, ow = args.ow
+  const row = (tile / (tilesH * tilesW)) * oh + tileRow(args, tile) + output / 4
+  return args.y + (row * ow + tileColumn(args, tile) + output % 4) * args.oc * 4
+}
+
+/**
+ * A filter from its transformed panel: with m = G g its elements are 4 m0, 3 (m2 - m1) and m5, along each
+ * axis. to[9][ic][8]
+ */
+function filterBack(panel: usize, positionStride: usize, ic: i32, to: usize): void {
+  const four = f32x4.splat(4), three = f32x4.splat(3), tapStride: usize = ic * 32
+  for (let i = 0; i < 2 * ic; i++) {
+    for (let kx = 0; kx < 3; kx++) {
+      const m0 = columnBack(panel, positionStride, kx), m1 = columnBack(panel + 6 * positionStride, positionStride, kx)
+      const m2 = columnBack(panel + 12 * positionStride, positionStride, kx), m5 = columnBack(panel + 30 * positionStride, positionStride, kx)
+      const at = to + kx * tapStride
+      v128.store(at, f32x4.mul(four, m0))
+      v128.store(at + 3 * tapStride, f32x4.mul(three, f32x4.sub(m2, m1)))
+      v128.store(at + 6 * tapStride, m5)
+    }
+    panel += 16
+    to += 16
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function columnBack(row: usize, positionStride: usize, kx: i32): v128 {
+  if (kx == 0) return f32x4.mul(f32x4.splat(4), v128.load(row))
+  if (kx == 2) return v128.load(row + 5 * positionStride)
+  return f32x4.mul(f32x4.splat(3), f32x4.sub(v128.load(row + 2 * positionStride), v128.load(row + positionStride)))
+}
+
+/** y = clamp(b + x w) of one tile and one panel, by definition. */
+function directTile(
+  args: Winograd, tile: i32, panel: i32, patch: usize, addresses: usize, filter: usize, zeros: usize,
+): void {
+  const oc = args.oc, groups = args.groups, groupIn = args.ic / groups
+  const rows = min(4, args.oh - tileRow(args, tile)), columns = min(4, args.ow - tileColumn(args, tile))
+  const first = panel / ((oc + 7) / 8 / groups) * groupIn, stride = apart(groupIn * 4)
+  gather(args, tile, first, first + groupIn, patch, stride)
+  const count = rows * columns
+  let entry = addresses
+  for (let begin = 0; begin < count; begin += TILE_ROWS) {
+    const end = min(count, begin + TILE_ROWS)
+    for (let part = -1; part < 9; part++) {
+      for (let pixel = begin; pixel < end; pixel++) {
+        const row = pixel / columns, column = pixel % columns
+        const corner = (row + part / 3) * 6 + column + part % 3
+        store<usize>(entry, part < 0 ? outputAt(args, tile, row * 4 + column) : patch + corner * stride)
+        entry += 4
+      }
+    }
+  }
+  const b = args.b, left = min(8, oc - panel * 8)
+  runTiles(count, addresses, 9, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left, f32x4.splat(args.low), f32x4.splat(args.high))
+}
+
+/** y = clamp(b + A' m A) of one tile, channels [first, last), from[position][channel - first]. */
+function outputTile(
+  args: Winograd, tile: i32, first: i32, last: i32, grid: usize, from: usize, positionStride: usize,
+): void {
+  const oh = args.oh, ow = args.ow, oc = args.oc
+  const tilesH = (oh + 3) / 4, tilesW = (ow + 3) / 4
+  const n = tile / (tilesH * tilesW), ty = (tile / tilesW) % tilesH, tx = tile % tilesW
+  const rows = min(4, oh - ty * 4), columns = min(4, ow - tx * 4)
+  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
+  const b = args.b
+  const rowStride = ow * oc * 4
+  let y = args.y + (((n * oh + ty * 4) * ow + tx * 4) * oc + first) * 4
+  for (let c = first; c < last; c += 4) {
+    const lanes = min(4, last - c)
+    for (let row = 0; row < 6; row++) {
+      // A' along the row: 6 positions -> 4 columns.
+      const m = from + row * 6 * positionStride, to = grid + row * 64
+      const m1 = v128.load(m + positionStride), m2 = v128.load(m + 2 * positionStride), m3 = v128.load(m + 3 * positionStride), m4 = v128.load(m + 4 * positionStride)
+      const sum = f32x4.add(m1, m2), difference = f32x4.sub(m1, m2), sum2 = f32x4.add(m3, m4), difference2 = f32x4.sub(m3, m4)
+      v128.store(to, f32x4.add(f32x4.add(v128.load(m), sum), sum2))
+      v128.store(to, f32x4.add(difference, f32x4.add(difference2, difference2)), 16)
+      v128.store(to, f32x4.add(sum, f32x4.mul(f32x4.splat(4), sum2)), 32)
+      v128.store(to, f32x4.add(f32x4.add(difference, f32x4.mul(f32x4.splat(8), difference2)), v128.load(m + 5 * positionStride)), 48)
+    }
+    const bias = b ? v128.load(b + c * 4) : f32x4.splat(0)
+    for (let column = 0; column < columns; column++) {
+      // A' along the column: 6 rows -> 4 rows.
+      const m = grid + column * 16, to = y + column * oc * 4
+      const m1 = v128.load(m, 64), m2 = v128.load(m, 128), m3 = v128.load(m, 192), m4 = v128.load(m, 256)
+      const sum = f32x4.add(m1, m2), difference = f32x4.sub(m1, m2), sum2 = f32x4.add(m3, m4), difference2 = f32x4.sub(m3, m4)
+      storeLanes(to, clamp(f32x4.add(bias, f32x4.add(f32x4.add(v128.load(m), sum), sum2)), low, high), lanes)
+      if (rows > 1) storeLanes(to + rowStride, clamp(f32x4.add(bias, f32x4.add(difference, f32x4.add(difference2, difference2))), low, high), lanes)
+      if (rows > 2) storeLanes(to + 2 * rowStride, clamp(f32x4.add(bias, f32x4.add(sum, f32x4.mul(f32x4.splat(4), sum2))), low, high), lanes)
+      if (rows > 3) storeLanes(to + 3 * rowStride, clamp(f32x4.add(bias, f32x4.add(f32x4.add(difference, f32x4.mul(f32x4.splat(8), difference2)), v128.load(m, 320))), low, high), lanes)
+    }
+    from += 16
+    y += 16
+  }
+}

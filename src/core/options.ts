@@ -1,0 +1,260 @@
+/**
+ * What holds for the options of every call: each has a name that is known, and a number is one, within its
+ * bounds.
+ */
+import { type Complaint, check, FilterbankError, show } from './errors.js'
+
+/**
+ * Every name of an options type. A field that is new in the type does not compile until it stands here too.
+ */
+export type Names<Options> = Readonly<Record<keyof Options, true>>
+
+/** The largest integer that a kernel takes. */
+export const MOST = 2 ** 31 - 1
+
+/** What an error about an option needs beside it. */
+type About = Pick<Complaint, 'op' | 'shapes'>
+
+/**
+ * Throws unless `options` is an object whose every name is among `names`: a misspelt one would silently be
+ * its default. Allocates nothing.
+ */
+export function checkOptions<Options extends object>(
+  op: string,
+  options: Options,
+  names: Names<NoInfer<Options>>,
+): void {
+  if (typeof options !== 'object' || options === null) throw noOptions(op, options, names)
+  for (const name in options) if (names[name] !== true) throw misspelt(op, options, name, names)
+}
+
+const noOptions = (op: string, got: unknown, names: object): FilterbankError =>
+  new FilterbankError({ op, argument: 'options', expected: `an object of ${listed(names)}`, got: show(got) })
+
+function misspelt(op: string, options: object, name: string, names: object): FilterbankError {
+  // An array, a tensor, an engine: not an option is wrong, but all of it stands in the wrong place.
+  if (Array.isArray(options) || ArrayBuffer.isView(options) || Symbol.toStringTag in options)
+    return noOptions(op, options, names)
+  const near = nearTo(name, Object.keys(names))
+  return new FilterbankError({
+    op,
+    argument: name,
+    expected: Object.keys(names).length
+      ? `one of its options: ${listed(names)}`
+      : 'left out: there are no options',
+    got: show((options as Record<string, unknown>)[name]),
+    hint: near.length ? `Did you mean ${near.join(' or ')}?` : undefined,
+  })
+}
+
+const listed = (names: object): string => Object.keys(names).join(', ')
+
+/** What other libraries call an option (in small letters, without signs), and what it may be called here. */
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+  abortsignal: 'signal',
+  axis: 'axes',
+  axes: 'axis',
+  batch: 'batchSize',
+  beta: 'offset',
+  betas: 'beta1 beta2',
+  bordermode: 'border',
+  bordertype: 'border',
+  callback: 'onEpoch onBatch onProgress',
+  callbacks: 'onEpoch onBatch onProgress',
+  clip: 'clipNorm',
+  clipvalue: 'clipNorm',
+  constant: 'value',
+  constantvalue: 'value',
+  constantvalues: 'value',
+  decay: 'weightDecay',
+  dilationrate: 'dilation',
+  dilations: 'dilation',
+  dim: 'axis axes',
+  dims: 'axes axis',
+  dimension: 'axis axes',
+  embeddingdim: 'features',
+  ends: 'end',
+  eps: 'epsilon',
+  fillvalue: 'value fill',
+  filters: 'outChannels',
+  filtersize: 'size',
+  gamma: 'scale factor',
+  globalclipnorm: 'clipNorm',
+  gradientclip: 'clipNorm',
+  group: 'groups',
+  init: 'initial',
+  initializer: 'initial',
+  inputchannels: 'inChannels',
+  inputdim: 'inFeatures count',
+  interpolation: 'method',
+  iterations: 'epochs',
+  kernelinitializer: 'initial',
+  kernelshape: 'size',
+  kernelsize: 'size',
+  ksize: 'size',
+  l2: 'weightDecay',
+  lr: 'learningRate',
+  max: 'high',
+  maxbytes: 'maximumBytes',
+  maxgradnorm: 'clipNorm',
+  maxmemory: 'maximumBytes',
+  maxnorm: 'clipNorm',
+  memorylimit: 'maximumBytes',
+  min: 'low',
+  minvalue: 'low',
+  maxvalue: 'high',
+  mode: 'method border',
+  movingmean: 'mean',
+  movingvariance: 'variance',
+  negativeslope: 'alpha',
+  normalizedshape: 'features',
+  numembeddings: 'count',
+  numepochs: 'epochs',
+  numfeatures: 'channels',
+  numgroups: 'groups',
+  numthreads: 'threads',
+  outchannels: 'outChannels channels',
+  outputchannels: 'outChannels',
+  outputdim: 'outFeatures features',
+  p: 'rate',
+  pads: 'padding',
+  poolsize: 'size',
+  probability: 'rate',
+  progress: 'onProgress',
+  radius: 'size sigma',
+  rho: 'decay',
+  runningmean: 'mean',
+  runningvar: 'variance',
+  runningvariance: 'variance',
+  scalefactor: 'scale',
+  shift: 'offset',
+  slope: 'alpha',
+  starts: 'begin',
+  start: 'begin',
+  std: 'sigma',
+  steps: 'step every',
+  stop: 'end',
+  strength: 'amount',
+  subsample: 'stride',
+  target: 'targets',
+  units: 'outFeatures',
+  usebias: 'bias',
+  valdata: 'validation',
+  validationdata: 'validation',
+  var: 'variance',
+  vocabsize: 'count',
+  wasmpath: 'wasm',
+  wasmpaths: 'wasm',
+  wasmurl: 'wasm',
+  weight: 'scale',
+  windowsize: 'size',
+  workers: 'threads',
+}
+
+/**
+ * Letters of a name that may be wrong, and no more than a third of them: beyond that any two names are alike.
+ */
+const MOST_WRONG = 4
+
+const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '')
+
+/**
+ * The names that may have been meant, the likeliest first: the same letters, what others call it, or few
+ * letters off.
+ */
+export function nearTo(name: string, names: readonly string[]): string[] {
+  const given = plain(name)
+  const same = names.filter((known) => plain(known) === given)
+  if (same.length) return same
+  const others = (Object.hasOwn(OTHER_WORDS, given) ? OTHER_WORDS[given]! : '')
+    .split(' ')
+    .filter((known) => names.includes(known))
+  if (others.length) return others
+  const off = (known: string) => distance(given, plain(known))
+  const least = Math.min(...names.map(off))
+  return least <= Math.min(MOST_WRONG, Math.max(1, Math.floor(given.length / 3)))
+    ? names.filter((known) => off(known) === least)
+    : []
+}
+
+/**
+ * How many letters to put in, take out, replace or swap with the next to make one of the other. (Damerau,
+ * 1964, neighbours swapped once)
+ */
+function distance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > MOST_WRONG) return Number.POSITIVE_INFINITY
+  let beforeLast: number[] = []
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const differs = Number(a[i - 1] !== b[j - 1])
+      row[j] = Math.min(row[j - 1]! + 1, last[j]! + 1, last[j - 1]! + differs)
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        row[j] = Math.min(row[j]!, beforeLast[j - 2]! + 1)
+    }
+    beforeLast = last
+    last = row
+  }
+  return last[b.length]!
+}
+
+/** `options` without what is not among `names`: what a layer hands on to its op. */
+export function only<Options extends object>(
+  options: Options,
+  names: Names<NoInfer<Partial<Options>>> | Readonly<Record<string, true>>,
+): Partial<Options> {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => Object.hasOwn(names, name)),
+  ) as Partial<Options>
+}
+
+/** Whether `value` is a string that a table has. */
+export const isName = <Table extends object>(value: unknown, table: Table): value is keyof Table & string =>
+  typeof value === 'string' && Object.hasOwn(table, value)
+
+/** Whether `value` is an integer from `least` to `most`. */
+export const isInteger = (value: unknown, least: number, most = MOST): value is number =>
+  Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+
+/**
+ * What `isInteger` asks for, in words: without the bound that every integer has, unless it is what `value`
+ * breaks.
+ */
+export function integerWords(value: unknown, least: number, most = MOST): string {
+  if (most !== MOST || isInteger(value, MOST, Number.POSITIVE_INFINITY))
+    return `an integer from ${least} to ${most}`
+  return least === 1 ? 'a positive integer' : `an integer of at least ${least}`
+}
+
+/** Throws unless `value` is an integer from `least` to `most`. */
+export function checkInteger(
+  value: unknown,
+  argument: string,
+  least: number,
+  most: number,
+  about: About,
+): asserts value is number {
+  check(isInteger(value, least, most), () => ({
+    ...about,
+    argument,
+    expected: integerWords(value, least, most),
+    got: show(value),
+  }))
+}
+
+/** Throws unless `value` is a number (no NaN, no string) that `fits`, which `expected` says in words. */
+export function checkNumber(
+  value: unknown,
+  argument: string,
+  fits: (value: number) => boolean,
+  expected: string,
+  about: About,
+): asserts value is number {
+  check(typeof value === 'number' && !Number.isNaN(value) && fits(value), () => ({
+    ...about,
+    argument,
+    expected,
+    got: show(value),
+  }))
+}

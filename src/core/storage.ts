@@ -1,0 +1,87 @@
+import { bytesPerElement, type DType } from './dtype.js'
+import type { Engine } from './engine.js'
+import { check } from './errors.js'
+import type { AnyTensor } from './tensor.js'
+
+/**
+ * The bytes behind one tensor and all its reshapes, with what was computed from them.
+ * @internal
+ */
+export class Storage {
+  references = 0
+  /** Raised by every write, so that packed copies know when they are stale. */
+  version = 0
+  readonly bytes: number
+  private at: number
+  private again: (() => AnyTensor) | undefined
+  private readonly derived = new Map<string, { version: number; pointer: number }>()
+
+  constructor(
+    readonly engine: Engine,
+    size: number,
+    readonly dtype: DType,
+  ) {
+    this.bytes = size * bytesPerElement(dtype)
+    this.at = engine.allocate(this.bytes)
+  }
+
+  /** Byte address of the numbers. */
+  get pointer(): number {
+    if (this.again) {
+      const made = this.again()
+      this.at = this.engine.allocate(this.bytes)
+      this.engine.u8.copyWithin(this.at, made.pointer, made.pointer + this.bytes)
+      this.again = undefined
+      made.dispose()
+    }
+    return this.at
+  }
+
+  /**
+   * Gives the bytes of the numbers back, where what was derived from them is enough; `again` makes them once
+   * more if they are asked for.
+   */
+  shed(again: () => AnyTensor): void {
+    if (this.again || this.derived.size === 0) return
+    this.engine.free(this.at)
+    this.again = again
+  }
+
+  /**
+   * The address of `floats` numbers that `make` computes from this storage: computed once, and again only
+   * after a write.
+   */
+  derive(key: string, floats: number, make: (pointer: number) => void): number {
+    let entry = this.derived.get(key)
+    if (entry?.version === this.version) return entry.pointer
+    if (!entry) {
+      entry = { version: -1, pointer: this.engine.allocate(floats * 4) }
+      this.derived.set(key, entry)
+    }
+    make(entry.pointer)
+    entry.version = this.version
+    return entry.pointer
+  }
+
+  /**
+   * Notes that `op` writes: what was computed from the old numbers is stale. Throws while derivatives depend
+   * on them.
+   */
+  write(op: string): void {
+    check(!this.engine.tape?.holds(this), () => ({
+      op,
+      argument: 'tensor',
+      expected: 'left as it is inside valueAndGradients, whose loss depends on its numbers',
+      got: 'a write',
+      hint: 'Compute a new tensor instead; to read the numbers, use toArray()',
+    }))
+    this.version++
+  }
+
+  release(): void {
+    if (--this.references > 0) return
+    if (!this.again) this.engine.free(this.at)
+    for (const { pointer } of this.derived.values()) this.engine.free(pointer)
+    this.derived.clear()
+  }
+}

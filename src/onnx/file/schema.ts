@@ -1,0 +1,271 @@
+/**
+ * The messages of an ONNX file as plain objects: a table of fields for each, read through pbf (and written by
+ * `write`). Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Fields that nobody here
+ * reads are skipped.
+ */
+import { PbfReader } from 'pbf'
+import { type Complaint, check, FilterbankError } from '../../core/errors.js'
+import { isArrayBuffer } from '../../core/realm.js'
+import { decodeUtf8 } from '../../core/utf8.js'
+import { foreignIn } from './foreign.js'
+
+export interface TensorProto {
+  dims: number[]
+  dataType: number
+  floatData: Uint8Array[]
+  int32Data: number[]
+  stringData: Uint8Array[]
+  int64Data: number[]
+  name: string
+  rawData?: Uint8Array
+  doubleData: Uint8Array[]
+  uint64Data: number[]
+  externalData: { key: string; value: string }[]
+  dataLocation: number
+}
+
+export interface AttributeProto {
+  name: string
+  f: number
+  i: number
+  s?: Uint8Array
+  t?: TensorProto
+  g?: GraphProto
+  floats: Uint8Array[]
+  ints: number[]
+  strings: Uint8Array[]
+  graphs: GraphProto[]
+  type: number
+}
+
+export interface NodeProto {
+  input: string[]
+  output: string[]
+  name: string
+  opType: string
+  attribute: AttributeProto[]
+  domain: string
+}
+
+export interface ValueInfoProto {
+  name: string
+  type?: {
+    tensorType?: { elemType: number; shape?: { dim: { dimValue?: number; dimParam?: string }[] } }
+    sequenceType?: object
+    mapType?: object
+    sparseTensorType?: object
+    optionalType?: object
+  }
+}
+
+export interface GraphProto {
+  node: NodeProto[]
+  name: string
+  initializer: TensorProto[]
+  sparseInitializer: object[]
+  input: ValueInfoProto[]
+  output: ValueInfoProto[]
+  valueInfo: ValueInfoProto[]
+}
+
+export interface ModelProto {
+  irVersion: number
+  producerName: string
+  graph?: GraphProto
+  opsetImport: { domain: string; version: number }[]
+}
+
+/**
+ * `bytes[]` is a repeated field of bytes; `words` a repeated one of fixed width, packed or not, as the bytes
+ * of its pieces.
+ */
+type Kind =
+  | 'int'
+  | 'float'
+  | 'string'
+  | 'bytes'
+  | 'string[]'
+  | 'bytes[]'
+  | 'int[]'
+  | 'words'
+  | Message
+  | [Message]
+/** A kind of message: the name and kind of each field, by its number. */
+export interface Message {
+  [field: number]: [name: string, kind: Kind]
+}
+
+const entry: Message = { 1: ['key', 'string'], 2: ['value', 'string'] }
+const tensor: Message = {
+  1: ['dims', 'int[]'],
+  2: ['dataType', 'int'],
+  4: ['floatData', 'words'],
+  5: ['int32Data', 'int[]'],
+  6: ['stringData', 'bytes[]'],
+  7: ['int64Data', 'int[]'],
+  8: ['name', 'string'],
+  9: ['rawData', 'bytes'],
+  10: ['doubleData', 'words'],
+  11: ['uint64Data', 'int[]'],
+  13: ['externalData', [entry]],
+  14: ['dataLocation', 'int'],
+}
+const dimension: Message = { 1: ['dimValue', 'int'], 2: ['dimParam', 'string'] }
+const tensorType: Message = { 1: ['elemType', 'int'], 2: ['shape', { 1: ['dim', [dimension]] }] }
+const value: Message = {
+  1: ['name', 'string'],
+  2: [
+    'type',
+    {
+      1: ['tensorType', tensorType],
+      4: ['sequenceType', {}],
+      5: ['mapType', {}],
+      8: ['sparseTensorType', {}],
+      9: ['optionalType', {}],
+    },
+  ],
+}
+const graph: Message = {}
+const attribute: Message = {
+  1: ['name', 'string'],
+  2: ['f', 'float'],
+  3: ['i', 'int'],
+  4: ['s', 'bytes'],
+  5: ['t', tensor],
+  6: ['g', graph],
+  7: ['floats', 'words'],
+  8: ['ints', 'int[]'],
+  9: ['strings', 'bytes[]'],
+  11: ['graphs', [graph]],
+  20: ['type', 'int'],
+}
+const node: Message = {
+  1: ['input', 'string[]'],
+  2: ['output', 'string[]'],
+  3: ['name', 'string'],
+  4: ['opType', 'string'],
+  5: ['attribute', [attribute]],
+  7: ['domain', 'string'],
+}
+Object.assign(graph, {
+  1: ['node', [node]],
+  2: ['name', 'string'],
+  5: ['initializer', [tensor]],
+  11: ['input', [value]],
+  12: ['output', [value]],
+  13: ['valueInfo', [value]],
+  15: ['sparseInitializer', [{}]],
+})
+export const model: Message = {
+  1: ['irVersion', 'int'],
+  2: ['producerName', 'string'],
+  7: ['graph', graph],
+  8: ['opsetImport', [{ 1: ['domain', 'string'], 2: ['version', 'int'] }]],
+}
+
+/** Wire types of protobuf. */
+const BYTES = 2
+const FIXED32 = 5
+
+/**
+ * Graphs inside attributes of graphs: no real model comes near, and a crafted one must not exhaust the stack.
+ */
+const DEEPEST = 64
+
+/**
+ * Fields that are absent have the zero of their kind, as proto3 reads them; but those that may be absent on
+ * purpose: messages, bytes, lengths of axes.
+ */
+function blank(message: Message): Record<string, unknown> {
+  const result: Record<string, unknown> = {}
+  for (const [name, kind] of Object.values(message) as [string, Kind][]) {
+    if (kind === 'int' || kind === 'float') result[name] = name === 'dimValue' ? undefined : 0
+    else if (kind === 'string') result[name] = name === 'dimParam' ? undefined : ''
+    else if (kind === 'words' || Array.isArray(kind) || String(kind).endsWith('[]')) result[name] = []
+  }
+  return result
+}
+
+function read(message: Message, reader: PbfReader, end: number, depth: number): Record<string, unknown> {
+  const corrupt = (why: string) => new RangeError(`${why} at byte ${reader.pos}`)
+  if (depth > DEEPEST) throw corrupt('messages nested too deep')
+  const result = blank(message)
+  /** Where the length-delimited field that comes next ends. */
+  const endOfField = () => {
+    if (reader.type !== BYTES) throw corrupt('a field of another type than the standard says')
+    const length = reader.readVarint()
+    if (!(length <= end - reader.pos)) throw corrupt('a field longer than what holds it')
+    return reader.pos + length
+  }
+  const take = (bytes: number) => {
+    const from = reader.pos
+    reader.pos = bytes
+    return reader.buf.subarray(from, bytes)
+  }
+  for (let field = reader.nextField(end); field; field = reader.nextField(end)) {
+    const known = message[field]
+    if (!known) continue
+    const [name, kind] = known
+    if (kind === 'int') result[name] = reader.readVarint(true)
+    else if (kind === 'float') result[name] = reader.readFloat()
+    else if (kind === 'bytes') result[name] = take(endOfField())
+    else if (kind === 'string') result[name] = decodeUtf8(take(endOfField()))
+    else if (kind === 'bytes[]') (result[name] as Uint8Array[]).push(take(endOfField()))
+    else if (kind === 'string[]') (result[name] as string[]).push(decodeUtf8(take(endOfField())))
+    else if (kind === 'words')
+      (result[name] as Uint8Array[]).push(
+        take(reader.type === BYTES ? endOfField() : reader.pos + (reader.type === FIXED32 ? 4 : 8)),
+      )
+    else if (kind === 'int[]') {
+      const list = result[name] as number[]
+      if (reader.type !== BYTES) list.push(reader.readVarint(true))
+      else for (const last = endOfField(); reader.pos < last; ) list.push(reader.readVarint(true))
+    } else {
+      const last = endOfField()
+      const inner = read(Array.isArray(kind) ? kind[0] : kind, reader, last, depth + 1)
+      if (Array.isArray(kind)) (result[name] as object[]).push(inner)
+      else result[name] = inner
+    }
+    if (reader.pos > end) throw corrupt('a field that ends beyond what holds it')
+  }
+  if (reader.pos !== end) throw corrupt('a field that ends beyond what holds it')
+  return result
+}
+
+function readAll<T>(message: Message, bytes: Uint8Array, op: string, expected: string): T {
+  try {
+    // Browsers refuse to decode text out of shared memory.
+    const own = isArrayBuffer(bytes.buffer) ? bytes : new Uint8Array(bytes)
+    return read(message, new PbfReader(own), own.length, 0) as T
+  } catch (error) {
+    throw new FilterbankError(
+      { op, argument: 'bytes', expected, ...described(bytes, `that are not: ${(error as Error).message}`) },
+      { cause: error },
+    )
+  }
+}
+
+/** What came instead of the right bytes: what it looks like, or else what is wrong with it. */
+function described(bytes: Uint8Array, otherwise: string): Pick<Complaint, 'got' | 'hint'> {
+  const foreign = foreignIn(bytes)
+  if (!foreign) return { got: `${bytes.length} bytes ${otherwise}` }
+  return { got: `${foreign.name} (${bytes.length} bytes)`, hint: foreign.hint }
+}
+
+/** The model in the bytes of a file. Tensors are views of the bytes. */
+export function readModel(bytes: Uint8Array, op = 'loadModel'): ModelProto & { graph: GraphProto } {
+  const expected = 'those of a whole ONNX file'
+  const result = readAll<ModelProto>(model, bytes, op, expected)
+  const { graph: found, opsetImport } = result
+  check(found !== undefined && opsetImport.length > 0, () => ({
+    op,
+    argument: 'bytes',
+    expected,
+    ...described(bytes, `without ${found ? 'a version of the operators' : 'a graph'}`),
+  }))
+  return { ...result, graph: found }
+}
+
+/** A tensor that is a file of its own, as the standard's test data are. */
+export const readTensor = (bytes: Uint8Array): TensorProto =>
+  readAll(tensor, bytes, 'readTensor', 'those of an ONNX tensor')

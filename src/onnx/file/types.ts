@@ -1,0 +1,476 @@
+/**
+ * The types of elements that ONNX knows, in three forms: the bytes of the file, the array that a user gives
+ * and gets, and the host's array of plain numbers that operators work on. There int64 and uint64 are float64
+ * numbers: exact up to 2^53. Types of less than a byte are packed in the file alone.
+ */
+import { check, show } from '../../core/errors.js'
+import { arrayName } from '../../core/realm.js'
+import { type Shape, sizeOf } from '../../core/shape.js'
+import { decodeUtf8 } from '../../core/utf8.js'
+import type { TensorProto } from './schema.js'
+
+/** What a value of a model is made of, by the names of ONNX. */
+export type ElementType =
+  | 'float32'
+  | 'float16'
+  | 'bfloat16'
+  | 'float64'
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'uint64'
+  | 'bool'
+  | 'string'
+  | 'float8e4m3fn'
+  | 'float8e4m3fnuz'
+  | 'float8e5m2'
+  | 'float8e5m2fnuz'
+  | 'float8e8m0'
+  | 'float4e2m1'
+  | 'int4'
+  | 'uint4'
+  | 'int2'
+  | 'uint2'
+
+/** What operators work on, and what `ModelOutput.toArray` gives. */
+export type HostArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | string[]
+/** What users give and get: floats of 16, 8 and 4 bits as their bits, one element in each of the array's. */
+export type UserArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | string[]
+
+interface Described {
+  /** The number that stands for it in the file. */
+  code: number
+  /** Of an element in the file. */
+  bits: number
+  host: new (length: number) => Exclude<HostArray, string[]>
+  user: { new (length: number): Exclude<UserArray, string[]>; name: string }
+}
+
+const described: Record<Exclude<ElementType, 'string'>, Described> = {
+  float32: { code: 1, bits: 32, host: Float32Array, user: Float32Array },
+  uint8: { code: 2, bits: 8, host: Uint8Array, user: Uint8Array },
+  int8: { code: 3, bits: 8, host: Int8Array, user: Int8Array },
+  uint16: { code: 4, bits: 16, host: Uint16Array, user: Uint16Array },
+  int16: { code: 5, bits: 16, host: Int16Array, user: Int16Array },
+  int32: { code: 6, bits: 32, host: Int32Array, user: Int32Array },
+  int64: { code: 7, bits: 64, host: Float64Array, user: BigInt64Array },
+  bool: { code: 9, bits: 8, host: Uint8Array, user: Uint8Array },
+  float16: { code: 10, bits: 16, host: Float32Array, user: Uint16Array },
+  float64: { code: 11, bits: 64, host: Float64Array, user: Float64Array },
+  uint32: { code: 12, bits: 32, host: Uint32Array, user: Uint32Array },
+  uint64: { code: 13, bits: 64, host: Float64Array, user: BigUint64Array },
+  bfloat16: { code: 16, bits: 16, host: Float32Array, user: Uint16Array },
+  float8e4m3fn: { code: 17, bits: 8, host: Float32Array, user: Uint8Array },
+  float8e4m3fnuz: { code: 18, bits: 8, host: Float32Array, user: Uint8Array },
+  float8e5m2: { code: 19, bits: 8, host: Float32Array, user: Uint8Array },
+  float8e5m2fnuz: { code: 20, bits: 8, host: Float32Array, user: Uint8Array },
+  uint4: { code: 21, bits: 4, host: Uint8Array, user: Uint8Array },
+  int4: { code: 22, bits: 4, host: Int8Array, user: Int8Array },
+  float4e2m1: { code: 23, bits: 4, host: Float32Array, user: Uint8Array },
+  float8e8m0: { code: 24, bits: 8, host: Float32Array, user: Uint8Array },
+  uint2: { code: 25, bits: 2, host: Uint8Array, user: Uint8Array },
+  int2: { code: 26, bits: 2, host: Int8Array, user: Int8Array },
+}
+const STRING = 8
+
+const names = new Map<number, ElementType>([
+  [STRING, 'string'],
+  ...Object.entries(described).map(([name, { code }]) => [code, name as ElementType] as const),
+])
+
+/** The type that a number in the file stands for, if it is one of ours. */
+export const typeOf = (code: number): ElementType | undefined => names.get(code)
+
+/** The number that stands for a type in the file. */
+export const codeOf = (type: ElementType): number => (type === 'string' ? STRING : described[type].code)
+
+/** The type whose elements an array has by itself; undefined where it is none of the user's arrays. */
+export const typeOfArray = (data: unknown): ElementType | undefined =>
+  [...names.values()].find((type) => isUserArray(type, data))
+
+const floats = new Set<ElementType>(['float32', 'float16', 'bfloat16', 'float64'])
+export const isFloat = (type: ElementType): boolean => floats.has(type)
+
+/** Whether float32 is enough for it, so that its values may stand in the engine. */
+export const fitsEngine = (type: ElementType): boolean =>
+  type !== 'string' && (isFloat(type) ? type !== 'float64' : described[type].bits <= 16)
+
+export const isHalf = (type: ElementType): boolean => type === 'float16' || type === 'bfloat16'
+
+export function hostArray(type: ElementType, length: number): HostArray {
+  return type === 'string' ? new Array<string>(length).fill('') : new described[type].host(length)
+}
+
+/** The name of the array that a user gives for a type. */
+export const userArrayName = (type: ElementType): string =>
+  type === 'string' ? 'string[]' : described[type].user.name
+
+/** float32 of the 16 bits of an IEEE half. */
+export function fromHalf(bits: number): number {
+  const exponent = (bits >> 10) & 31
+  const fraction = bits & 1023
+  const size =
+    exponent === 31
+      ? fraction
+        ? Number.NaN
+        : Number.POSITIVE_INFINITY
+      : exponent
+        ? 2 ** (exponent - 25) * (1024 + fraction)
+        : 2 ** -24 * fraction
+  return bits & 0x8000 ? -size : size
+}
+
+/** The same of many: by their bits, which takes nanoseconds each. */
+function fromHalves(halves: Uint16Array): Float32Array {
+  const floats = new Float32Array(halves.length)
+  const bits = new Uint32Array(floats.buffer)
+  for (let i = 0; i < halves.length; i++) {
+    const half = halves[i]!
+    const size = half & 0x7fff
+    // The exponent's bias is 112 more, and that of infinities and NaN twice that; the numbers below 2^-14 are
+    // multiples of 2^-24.
+    if (size < 0x400) floats[i] = (half & 0x8000 ? -1 : 1) * size * 2 ** -24
+    else bits[i] = ((half & 0x8000) << 16) | ((size << 13) + (size < 0x7c00 ? 0x38000000 : 0x70000000))
+  }
+  return floats
+}
+
+function fromBrains(brains: Uint16Array): Float32Array {
+  const bits = new Uint32Array(brains.length)
+  for (let i = 0; i < brains.length; i++) bits[i] = brains[i]! << 16
+  return new Float32Array(bits.buffer)
+}
+
+const word = new Float32Array(1)
+const bitsOfWord = new Uint32Array(word.buffer)
+
+/** The 16 bits of the IEEE half nearest to a float32; ties to even, too large to infinity. */
+export function toHalf(value: number): number {
+  word[0] = value
+  const bits = bitsOfWord[0]!
+  const sign = (bits >>> 16) & 0x8000
+  const size = Math.abs(word[0])
+  if (Number.isNaN(size)) return sign | 0x7e00
+  if (size >= 65520) return sign | 0x7c00
+  // Below the normal halves all are 2^-24 apart; above, a half keeps 10 of 23 bits.
+  if (size < 2 ** -14) return sign | roundToEven(size * 2 ** 24)
+  const rest = bits & 0x7fffffff
+  return sign | ((rest - 0x38000000 + 0xfff + ((rest >>> 13) & 1)) >>> 13)
+}
+
+export const limit = (v: number, low: number, high: number): number => Math.min(Math.max(v, low), high)
+
+export function roundToEven(value: number): number {
+  const rounded = Math.round(value)
+  return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded
+}
+
+/** The nearest whole number; of two the one further from 0. */
+export const roundFromZero = (value: number): number => Math.sign(value) * Math.round(Math.abs(value))
+
+/** The least and the largest number of a type of whole numbers. */
+export function rangeOf(type: ElementType): [number, number] | undefined {
+  const [, unsigned, bits] = /^(u?)int(\d+)$/.exec(type) ?? []
+  if (!bits) return undefined
+  return unsigned ? [0, 2 ** Number(bits) - 1] : [-(2 ** (Number(bits) - 1)), 2 ** (Number(bits) - 1) - 1]
+}
+
+/** A function that makes whole numbers with `round` and cuts them to the range of a type. */
+export function saturating(type: ElementType, round: (v: number) => number): (v: number) => number {
+  const [low, high] = rangeOf(type) ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
+  return (v) => limit(round(v), low, high)
+}
+
+const fromBrain = (bits: number): number => {
+  bitsOfWord[0] = bits << 16
+  return word[0]!
+}
+
+function toBrain(value: number): number {
+  word[0] = value
+  const bits = bitsOfWord[0]!
+  return Number.isNaN(value) ? 0x7fc0 : ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff
+}
+
+/** A float of few bits: sign, exponent, fraction. */
+interface SmallFloat {
+  exponentBits: number
+  fractionBits: number
+  /** What is taken off the exponent. */
+  bias: number
+  /** The bits that stand for NaN. */
+  nan: number
+  /** The bits from which on, without the sign, there is no finite number. */
+  end: number
+}
+
+/**
+ * https://onnx.ai/onnx/technical/float8.html and float4.html; the NaN of the four-bit type, which has none,
+ * is -0.
+ */
+const smallFloats: Partial<Record<ElementType, SmallFloat>> = {
+  float8e4m3fn: { exponentBits: 4, fractionBits: 3, bias: 7, nan: 0x7f, end: 0x7f },
+  float8e4m3fnuz: { exponentBits: 4, fractionBits: 3, bias: 8, nan: 0x80, end: 0x80 },
+  float8e5m2: { exponentBits: 5, fractionBits: 2, bias: 15, nan: 0x7e, end: 0x7c },
+  float8e5m2fnuz: { exponentBits: 5, fractionBits: 2, bias: 16, nan: 0x80, end: 0x80 },
+  float4e2m1: { exponentBits: 2, fractionBits: 1, bias: 1, nan: 8, end: 8 },
+}
+
+function fromSmall(type: ElementType, bits: number): number {
+  const float = smallFloats[type]
+  if (!float) return bits === 255 ? Number.NaN : 2 ** (bits - 127)
+  const { exponentBits, fractionBits, bias, nan, end } = float
+  const sign = 1 << (exponentBits + fractionBits)
+  const size = bits & (sign - 1)
+  const infinite = size === end && type === 'float8e5m2'
+  if ((size >= end && !infinite) || (bits === 0x80 && nan === 0x80)) return Number.NaN
+  const exponent = size >> fractionBits
+  const fraction = size & ((1 << fractionBits) - 1)
+  const value = infinite
+    ? Number.POSITIVE_INFINITY
+    : 2 ** (Math.max(1, exponent) - bias - fractionBits) * (fraction + (exponent ? 1 << fractionBits : 0))
+  return bits & sign ? -value : value
+}
+
+/** The bits of a number that `roundedTo` made. */
+function toSmall(type: ElementType, value: number): number {
+  const float = smallFloats[type]
+  if (!float) return Number.isNaN(value) ? 255 : Math.round(Math.log2(value)) + 127
+  const { exponentBits, fractionBits, bias, nan, end } = float
+  if (Number.isNaN(value)) return nan
+  const size = Math.abs(value)
+  // Below the normal numbers the steps are those of the smallest exponent, whose own leading 1 counts it up.
+  const exponent = Math.max(1, Math.floor(Math.log2(size)) + bias)
+  const bits =
+    size === Number.POSITIVE_INFINITY
+      ? end
+      : ((exponent - 1) << fractionBits) + size * 2 ** (fractionBits + bias - exponent)
+  return bits | (value < 0 || Object.is(value, -0) ? 1 << (exponentBits + fractionBits) : 0)
+}
+
+/**
+ * A function that rounds to the numbers of a type as the standard's Cast does: floats to even, whole numbers
+ * to the low bits of what is before the point.
+ */
+export function roundedTo(type: ElementType, saturate = true, mode = 'up'): (v: number) => number {
+  if (type === 'float16') return (v) => fromHalf(toHalf(v))
+  if (type === 'bfloat16') return (v) => fromBrain(toBrain(v))
+  if (type === 'bool') return (v) => Number(v !== 0)
+  if (type === 'float8e8m0') return (v) => roundedToPower(Math.abs(v), saturate, mode)
+  const float = smallFloats[type]
+  if (float) {
+    const { fractionBits, bias, nan, end } = float
+    const most = fromSmall(type, end - 1)
+    const zero = nan === 0x80 ? 0 : -0
+    const beyond =
+      saturate || nan === 8 ? most : type === 'float8e5m2' ? Number.POSITIVE_INFINITY : Number.NaN
+    return (v) => {
+      if (Number.isNaN(v)) return nan === 8 ? -0 : v
+      const step = 2 ** (Math.max(1 - bias, Math.floor(Math.log2(Math.abs(v)))) - fractionBits)
+      const size = Number.isFinite(v) ? roundToEven(Math.abs(v) / step) * step : v * v
+      if (size === 0) return v < 0 || Object.is(v, -0) ? zero : 0
+      return (size > most ? beyond : size) * Math.sign(v)
+    }
+  }
+  if (isFloat(type) || type === 'string') return (v) => v
+  const { bits } = described[type]
+  if (bits >= 8) return Math.trunc
+  const sign = type.startsWith('int') ? 1 << (bits - 1) : 0
+  return (v) => ((v & ((1 << bits) - 1)) ^ sign) - sign
+}
+
+/** 2^-127 to 2^127; beyond them, unless it saturates, NaN. */
+function roundedToPower(size: number, saturate: boolean, mode: string): number {
+  if (Number.isNaN(size) || (size === Number.POSITIVE_INFINITY && !saturate)) return Number.NaN
+  const down = Math.floor(Math.log2(size))
+  const up = mode === 'up' ? 2 ** down < size : mode === 'nearest' && size >= 1.5 * 2 ** down
+  const exponent = down + Number(up)
+  return exponent > 127 && !saturate ? Number.NaN : 2 ** limit(exponent, -127, 127)
+}
+
+/** Whether it is a float of eight bits or four. */
+export const isSmallFloat = (type: ElementType): boolean =>
+  type.startsWith('float8') || type.startsWith('float4')
+
+/** The user's array as the host's. The host's own types are not copied. */
+export function toHost(type: ElementType, data: UserArray): HostArray {
+  if (type === 'string') return data as string[]
+  if (type === 'int64' || type === 'uint64') return Float64Array.from(data as BigInt64Array, Number)
+  if (type === 'float16') return fromHalves(data as Uint16Array)
+  if (type === 'bfloat16') return fromBrains(data as Uint16Array)
+  if (isSmallFloat(type)) return Float32Array.from(data as Uint8Array, (bits) => fromSmall(type, bits))
+  return data as HostArray
+}
+
+/** The host's array as a new one for the user. */
+export function toUser(type: ElementType, data: HostArray): UserArray {
+  if (type === 'string') return [...(data as string[])]
+  const numbers = data as Float64Array
+  if (type === 'int64')
+    return BigInt64Array.from({ length: numbers.length }, (_, i) =>
+      toInteger(numbers[i]!, -(2 ** 63), 2n ** 63n - 1n),
+    )
+  if (type === 'uint64')
+    return BigUint64Array.from({ length: numbers.length }, (_, i) =>
+      toInteger(numbers[i]!, 0, 2n ** 64n - 1n),
+    )
+  if (type === 'float16') return Uint16Array.from(numbers, toHalf)
+  if (type === 'bfloat16') return Uint16Array.from(numbers, toBrain)
+  if (isSmallFloat(type)) return Uint8Array.from(numbers, (v) => toSmall(type, v))
+  const copy = new described[type].user(data.length) as Float64Array
+  copy.set(numbers)
+  return copy
+}
+
+/** The largest whole numbers are no float64: what was read as one more is written as what it was. */
+const toInteger = (value: number, low: number, high: bigint): bigint =>
+  value > low
+    ? value >= Number(high)
+      ? high
+      : BigInt(Math.trunc(value))
+    : BigInt(Number.isNaN(value) ? 0 : low)
+
+/** Whether `data` is the array that a user gives for `type`. */
+export function isUserArray(type: ElementType, data: unknown): data is UserArray {
+  if (type === 'string') return Array.isArray(data) && data.every((item) => typeof item === 'string')
+  const kind = arrayName(data)
+  return kind === described[type].user.name || (type === 'uint8' && kind === 'Uint8ClampedArray')
+}
+
+/**
+ * The user's array whose elements are these bytes, copied so that they are aligned. `length` matters where
+ * several elements share a byte.
+ */
+function fromBytes(type: Exclude<ElementType, 'string'>, bytes: Uint8Array, length?: number): UserArray {
+  const { user, bits } = described[type]
+  if (bits < 8) {
+    const each = 8 / bits
+    const sign = type.startsWith('int') ? 1 << (bits - 1) : 0
+    const element = (i: number) => (bytes[Math.floor(i / each)]! >> ((i % each) * bits)) & ((1 << bits) - 1)
+    const elements = new user(length ?? bytes.length * each) as Uint8Array
+    return elements.map((_, i) => (element(i) ^ sign) - sign)
+  }
+  const width = bits / 8
+  const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes)
+  const Constructor = user as unknown as new (
+    buffer: ArrayBufferLike,
+    offset: number,
+    length: number,
+  ) => UserArray
+  return new Constructor(aligned.buffer, aligned.byteOffset, Math.floor(aligned.byteLength / width))
+}
+
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0]!
+  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    all.set(piece, at)
+    at += piece.length
+  }
+  return all
+}
+
+/** A list of floats as an attribute has it. */
+export const floatsOf = (pieces: readonly Uint8Array[]): number[] =>
+  Array.from(fromBytes('float32', joined(pieces)) as Float32Array)
+
+export interface HostTensor {
+  readonly type: ElementType
+  readonly shape: Shape
+  readonly data: HostArray
+  /**
+   * Float32 numbers as the file has them where no array can lie over them: copied once `data` is asked for.
+   * The engine takes them as they are.
+   */
+  readonly bytes?: Uint8Array
+}
+
+function askew(type: 'float32', shape: Shape, bytes: Uint8Array): HostTensor {
+  let data: HostArray | undefined
+  return {
+    type,
+    shape,
+    bytes,
+    get data() {
+      data ??= fromBytes(type, bytes) as Float32Array
+      return data
+    },
+  }
+}
+
+/** What a tensor of the file holds: from its raw bytes, or from the typed fields that older files use. */
+export function decodeTensor(proto: TensorProto, external?: Uint8Array): HostTensor {
+  const { dims: shape, dataType, name } = proto
+  const type = typeOf(dataType)
+  const fail = (expected: string, got: string) => () => ({
+    op: 'loadModel',
+    argument: `tensor ${show(name)}`,
+    expected,
+    got,
+    shapes: { [name || 'tensor']: shape },
+  })
+  check(
+    type !== undefined,
+    fail(`one of the types ${[...names.values()].join(', ')}`, `type ${dataType} of the ONNX standard`),
+  )
+  check(
+    shape.every((length) => length >= 0),
+    fail('lengths of at least 0', show(shape)),
+  )
+  const size = sizeOf(shape)
+  let data: HostArray
+  const raw = external ?? proto.rawData
+  if (type === 'string') data = proto.stringData.map((bytes) => decodeUtf8(bytes))
+  else if (raw) {
+    const bytes = Math.ceil((size * described[type].bits) / 8)
+    check(raw.length === bytes, fail(`${bytes} bytes`, `${raw.length}`))
+    if (type === 'float32' && raw.byteOffset % 4) return askew(type, shape, raw)
+    data = toHost(type, fromBytes(type, raw, size))
+  } else {
+    if (type === 'float32') data = fromBytes(type, joined(proto.floatData)) as HostArray
+    else if (type === 'float64') data = fromBytes(type, joined(proto.doubleData)) as HostArray
+    else if (type === 'int64') data = Float64Array.from(proto.int64Data)
+    else if (type === 'uint64' || type === 'uint32')
+      data = filled(type, proto.uint64Data.length, proto.uint64Data)
+    else if (isHalf(type)) data = toHost(type, Uint16Array.from(proto.int32Data))
+    else if (isSmallFloat(type) || described[type].bits < 8) {
+      const bytes = Uint8Array.from(proto.int32Data)
+      data = toHost(type, fromBytes(type, bytes, Math.min(size, (bytes.length * 8) / described[type].bits)))
+    } else data = filled(type, proto.int32Data.length, proto.int32Data)
+  }
+  check(data.length === size, fail(`${size} elements`, `${data.length}`))
+  return { type, shape, data }
+}
+
+function filled(type: ElementType, length: number, numbers: readonly number[]): HostArray {
+  const data = hostArray(type, length) as Float64Array
+  numbers.forEach((value, i) => {
+    data[i] = value
+  })
+  return data
+}

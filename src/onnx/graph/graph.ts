@@ -1,0 +1,262 @@
+/** A model's graph, checked and sorted: nodes with decoded attributes, constants, inputs, outputs. */
+import { type Complaint, check, FilterbankError, show } from '../../core/errors.js'
+import { decodeUtf8 } from '../../core/utf8.js'
+import type { Activation } from '../../ops/activation.js'
+import type { AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto } from '../file/schema.js'
+import { decodeTensor, type ElementType, floatsOf, type HostTensor, typeOf } from '../file/types.js'
+
+/** A number, a text, lists of them, a constant or a graph; absent ones are undefined. */
+export type AttributeValue = number | string | number[] | string[] | HostTensor | Graph
+
+export interface Node {
+  op: string
+  /** As the file names it, else by its first output. */
+  name: string
+  /** Names of values; '' is an input or output that is left out. */
+  inputs: string[]
+  outputs: string[]
+  attributes: Map<string, AttributeValue>
+  /**
+   * What is done to its output, and the operators of the file that it does the work of: where nodes were
+   * joined (`fuse`).
+   */
+  activation?: Activation
+  parts?: readonly string[]
+  /** Axes that its output has at least: those of the constants that it was joined with. */
+  rank?: number
+}
+
+/**
+ * What goes in or comes out: of an axis whose length is open, the name (or null where it has none). Without a
+ * shape the rank is open too.
+ */
+export interface Port {
+  name: string
+  type: ElementType
+  shape?: readonly (number | string | null)[]
+}
+
+/**
+ * The same as a file has it, be it a tensor of one of our types or not: 'sequence', 'map', 'optional',
+ * 'sparse tensor', 'type 14'.
+ */
+export interface FilePort extends Omit<Port, 'type'> {
+  type: string
+}
+
+export interface Graph<P extends FilePort = Port> {
+  nodes: Node[]
+  constants: Map<string, HostTensor>
+  inputs: P[]
+  outputs: P[]
+}
+
+/**
+ * What a graph is read with: its data files, and what is found in it that cannot be run, once it is known
+ * which operators are missing.
+ */
+interface Reading {
+  external: External
+  problems: Complaint[]
+}
+
+/** Bytes of an external data file. */
+export type External = (location: string, offset: number, length: number | undefined) => Uint8Array
+
+/** Kinds of attributes in the standard's numbering. */
+function attributeValue(attribute: AttributeProto, reading: Reading): AttributeValue | undefined {
+  const { external } = reading
+  const { type } = attribute
+  if (type === 1) return attribute.f
+  if (type === 2) return attribute.i
+  if (type === 3) return decodeUtf8(attribute.s ?? new Uint8Array())
+  if (type === 4 && attribute.t) return constant(attribute.t, external)
+  if (type === 5 && attribute.g) return graphOf(attribute.g, reading) as Graph
+  if (type === 6) return floatsOf(attribute.floats)
+  if (type === 7) return attribute.ints
+  if (type === 8) return attribute.strings.map((bytes) => decodeUtf8(bytes))
+  reading.problems.push({
+    op: 'loadModel',
+    argument: `attribute ${show(attribute.name)}`,
+    expected: 'numbers, strings, a tensor or a graph',
+    got: `type ${type}`,
+  })
+  return undefined
+}
+
+function constant(proto: TensorProto, external: External): HostTensor {
+  if (proto.dataLocation !== 1) return decodeTensor(proto)
+  const entries = Object.fromEntries(proto.externalData.map(({ key, value }) => [key, value]))
+  const { location, offset = '0', length } = entries
+  check(location !== undefined, () => ({
+    op: 'loadModel',
+    argument: `tensor ${show(proto.name)}`,
+    expected: 'the location of its data',
+    got: 'none',
+  }))
+  return decodeTensor(
+    proto,
+    external(location, Number(offset), length === undefined ? undefined : Number(length)),
+  )
+}
+
+/** What a value may be beside a tensor, by the field of the file that says so. */
+const kinds = {
+  sequenceType: 'sequence',
+  mapType: 'map',
+  sparseTensorType: 'sparse tensor',
+  optionalType: 'optional',
+} as const
+
+function portOf({ name, type }: ValueInfoProto, { problems }: Reading): FilePort {
+  const kind = Object.entries(kinds).find(([field]) => type?.[field as keyof typeof kinds])?.[1]
+  // A value inside of the graph, or of a graph inside of a node, need not say.
+  const code = type?.tensorType?.elemType || 1
+  const element = kind ?? typeOf(code)
+  if (kind || !element) {
+    const [expected, got] = kind
+      ? ['a tensor', kind === 'optional' ? 'an optional value' : `a ${kind}`]
+      : ['a type that filterbank knows', `type ${code} of the ONNX standard`]
+    problems.push({ op: 'loadModel', argument: `value ${show(name)}`, expected: expected!, got: got! })
+  }
+  const shape = lengthsOf(type)
+  return { name, type: element ?? `type ${code}`, ...(shape && { shape }) }
+}
+
+/** The shape that the file gives for a value. */
+export const lengthsOf = (type: ValueInfoProto['type']): Port['shape'] =>
+  type?.tensorType?.shape?.dim.map(({ dimValue, dimParam }) => dimValue ?? (dimParam || null))
+
+function graphOf(proto: GraphProto, reading: Reading): Graph<FilePort> {
+  const { external, problems } = reading
+  const sparse = proto.sparseInitializer.length
+  if (sparse)
+    problems.push({
+      op: 'loadModel',
+      argument: 'model',
+      expected: 'dense constants',
+      got: `${sparse} sparse ones`,
+    })
+  const constants = new Map(proto.initializer.map((tensor) => [tensor.name, constant(tensor, external)]))
+  const nodes = proto.node.map(({ opType, domain, name, input, output, attribute }) => ({
+    op: domain && domain !== 'ai.onnx' ? `${domain}.${opType}` : opType,
+    name: name || output.find((out) => out) || opType,
+    inputs: input,
+    outputs: output,
+    attributes: new Map(
+      attribute.flatMap((item) => {
+        const value = attributeValue(item, reading)
+        return value === undefined ? [] : [[item.name, value] as const]
+      }),
+    ),
+  }))
+  // Before version 4 of the file format constants are inputs too: defaults, which nobody here may replace.
+  const inputs = proto.input.filter(({ name }) => !constants.has(name)).map((port) => portOf(port, reading))
+  return { nodes, constants, inputs, outputs: proto.output.map((port) => portOf(port, reading)) }
+}
+
+/**
+ * The graph of a model, the version of the operators that it is written for, and what keeps it from running
+ * beside operators that are missing.
+ */
+export function openGraph(
+  model: ModelProto & { graph: GraphProto },
+  external: External,
+): { graph: Graph<FilePort>; opset: number; problems: readonly Complaint[] } {
+  const problems: Complaint[] = []
+  const graph = graphOf(model.graph, { external, problems })
+  const opset = model.opsetImport.find(({ domain }) => !domain || domain === 'ai.onnx')?.version ?? 1
+  sort(graph, new Set())
+  return { graph, opset, problems }
+}
+
+/** Names that a node reads: its inputs, and what the graphs inside it take from outside. */
+export function readsOf(node: Node): string[] {
+  const inner = graphsOf(node).flatMap((graph) => {
+    const own = new Set([
+      ...graph.constants.keys(),
+      ...graph.inputs.map(({ name }) => name),
+      ...graph.nodes.flatMap(({ outputs }) => outputs),
+    ])
+    return [...graph.nodes.flatMap(readsOf), ...graph.outputs.map(({ name }) => name)].filter(
+      (name) => !own.has(name),
+    )
+  })
+  return [...node.inputs.filter((name) => name), ...inner]
+}
+
+export const graphsOf = (node: Node): Graph[] =>
+  [...node.attributes.values()].filter(
+    (value): value is Graph => typeof value === 'object' && 'nodes' in value,
+  )
+
+/**
+ * Puts every node after those that it reads from, and checks that there is such an order: nothing dangles,
+ * nothing goes in circles, no name is given twice. A graph inside of a node may use names of the graphs
+ * around for values of its own, as ONNX Runtime lets it where they are made later.
+ */
+function sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): void {
+  const fail = (argument: string, expected: string, got: string): never => {
+    throw new FilterbankError({ op: 'loadModel', argument, expected, got })
+  }
+  const makers = new Map<string, Node>()
+  const own = new Set(graph.constants.keys())
+  for (const { name } of graph.inputs) {
+    if (own.has(name)) fail(`input ${show(name)}`, 'named once', 'two of this name')
+    own.add(name)
+  }
+  const read = new Set<string>()
+  for (const node of graph.nodes) {
+    for (const name of readsOf(node)) read.add(name)
+    for (const name of node.outputs) {
+      if (!name) continue
+      if (makers.has(name) || own.has(name))
+        fail(`value ${show(name)}`, 'made once', `a second time by node ${show(node.name)}`)
+      // Of two values that stand under it nobody could say which is meant.
+      if (outer.has(name) && read.has(name))
+        fail(
+          `value ${show(name)}`,
+          'made once',
+          `once around the graph that reads it and then makes it again by node ${show(node.name)}`,
+        )
+      makers.set(name, node)
+    }
+  }
+  const given = new Set([...outer, ...own])
+  const sorted: Node[] = []
+  const state = new Map<Node, 'open' | 'done'>()
+  // A stack of its own, since graphs may be thousands of nodes deep.
+  for (const first of graph.nodes) {
+    const stack = [first]
+    while (stack.length) {
+      const node = stack.at(-1)!
+      if (state.get(node) === 'done') {
+        stack.pop()
+        continue
+      }
+      const waiting = readsOf(node).flatMap((name) => {
+        const maker = makers.get(name)
+        if (!maker && !given.has(name))
+          fail(`node ${show(node.name)}`, 'one whose inputs exist', `${show(name)}, which nothing makes`)
+        return maker && state.get(maker) !== 'done' ? [maker] : []
+      })
+      if (waiting.length === 0) {
+        state.set(node, 'done')
+        sorted.push(node)
+        stack.pop()
+      } else {
+        state.set(node, 'open')
+        const again = waiting.find((maker) => state.get(maker) === 'open')
+        if (again) fail('model', 'a graph without circles', `one through node ${show(again.name)}`)
+        stack.push(...waiting)
+      }
+    }
+  }
+  for (const { name } of graph.outputs) {
+    if (!makers.has(name) && !given.has(name))
+      fail(`output ${show(name)}`, 'made by a node', 'none that makes it')
+  }
+  graph.nodes = sorted
+  const known = new Set([...given, ...makers.keys()])
+  for (const node of sorted) for (const inner of graphsOf(node)) sort(inner, known)
+}

@@ -1,0 +1,78 @@
+import { checkOptions, type Names } from '../../core/options.js'
+import { fetchModel, type ModelSource, type Progress } from '../file/load.js'
+import { readModel } from '../file/schema.js'
+import { operators } from '../operators/index.js'
+import { missingOperators } from '../run/model.js'
+import { type LayerSummary, multiplyAddsOf, parametersOf } from '../run/summary.js'
+import { type FilePort, lengthsOf, openGraph, type Port } from './graph.js'
+
+/** What a file says by itself; shapes only where it says them, an open length as a name or null. */
+export interface ModelFacts {
+  /** Version of the operators. */
+  opset: number
+  /** The program that wrote the file. */
+  producer: string
+  inputs: readonly FilePort[]
+  outputs: readonly FilePort[]
+  /** Operators that filterbank lacks, and the names of their nodes; none where the model can be loaded. */
+  unsupported: { op: string; nodes: string[] }[]
+  /** A line for each node, as of `model.summary()` without what only a run tells. */
+  layers: (Pick<LayerSummary, 'op' | 'name' | 'outputs' | 'parameters' | 'multiplyAdds'> & {
+    shape: Port['shape']
+  })[]
+}
+
+interface InspectOptions {
+  /** Told as the bytes come in. */
+  onProgress?: (progress: Progress) => void
+  /** Stops the loading. */
+  signal?: AbortSignal
+}
+
+const INSPECT: Names<InspectOptions> = { onProgress: true, signal: true }
+
+/**
+ * Reads an ONNX model without an engine, also one that cannot be run.
+ *
+ * @param source as for `loadModel`
+ * @throws FilterbankError where there is no such file, or its bytes are no ONNX model
+ * @example const { unsupported } = await inspectModel('model.onnx')
+ */
+export async function inspectModel(source: ModelSource, options: InspectOptions = {}): Promise<ModelFacts> {
+  checkOptions('inspectModel', options, INSPECT)
+  const { bytes, external } = await fetchModel(source, options)
+  const proto = readModel(bytes)
+  const { graph, opset } = openGraph(proto, external)
+  const shapes = new Map<string, Port['shape']>(
+    [...graph.constants].map(([name, { shape }]) => [name, shape]),
+  )
+  for (const { name, type } of proto.graph.valueInfo) shapes.set(name, lengthsOf(type))
+  for (const { name, shape } of [...graph.inputs, ...graph.outputs]) shapes.set(name, shape)
+  const settled = (name: string | undefined) => {
+    const shape = shapes.get(name ?? '')
+    return shape?.every((length) => typeof length === 'number') ? (shape as number[]) : undefined
+  }
+  const layers = graph.nodes.map((node) => {
+    const { op, name, inputs, outputs } = node
+    const y = settled(outputs[0])
+    const known = y && inputs.every((input) => !input || settled(input))
+    const multiplyAdds = known ? multiplyAddsOf(node, inputs.map(settled), y) : undefined
+    return {
+      op,
+      name,
+      outputs: outputs.filter((output) => output),
+      shape: outputs[0] === undefined ? undefined : shapes.get(outputs[0]),
+      parameters: parametersOf(node, graph.constants),
+      multiplyAdds,
+    }
+  })
+  const missing = missingOperators(graph, (op) => Object.hasOwn(operators, op))
+  return {
+    opset,
+    producer: proto.producerName,
+    inputs: graph.inputs,
+    outputs: graph.outputs,
+    unsupported: [...missing].map(([op, nodes]) => ({ op, nodes })),
+    layers,
+  }
+}

@@ -1,0 +1,208 @@
+import type { Engine } from '../../core/engine.js'
+import { type Complaint, FilterbankError, show } from '../../core/errors.js'
+import { type Shape, sameShape } from '../../core/shape.js'
+import type { Tensor } from '../../core/tensor.js'
+import { copy } from '../../plans/copy.js'
+import { type ElementType, type HostArray, type HostTensor, hostArray } from '../file/types.js'
+import type { AttributeValue, Graph, Node } from '../graph/graph.js'
+import { type Layout, lastShape, type Run, Value } from './value.js'
+
+/**
+ * What a node does: from its inputs to its outputs. One function for each operator of the standard, whatever
+ * the version.
+ */
+export type Operator = (call: Call) => Value | (Value | undefined)[]
+
+/** One node at work: its inputs, its attributes, and ways to make its outputs. */
+export class Call {
+  constructor(
+    readonly node: Node,
+    readonly inputs: readonly (Value | undefined)[],
+    /** Version of the operators that the model is written for. */
+    readonly opset: number,
+    readonly run: Run,
+    /** Runs a graph that is an attribute, on the values around it. */
+    readonly runGraph: (graph: Graph) => Value[],
+    /** Inputs that nobody reads any more. */
+    private readonly spare: ReadonlySet<Value | undefined>,
+  ) {}
+
+  get engine(): Engine {
+    return this.run.engine
+  }
+
+  /** Input `i`; an error where the node leaves it out. */
+  input(i: number): Value {
+    const value = this.inputs[i]
+    if (!value) this.fail(`input ${i}`, 'given', 'none')
+    return value
+  }
+
+  fail(argument: string, expected: string, got: unknown): never {
+    const shapes = Object.fromEntries(
+      this.inputs.map((value, i) => [this.node.inputs[i] || `input ${i}`, value?.shape]),
+    )
+    throw new FilterbankError({
+      op: nameOf(this.node),
+      argument,
+      expected,
+      got: typeof got === 'string' ? got : show(got),
+      shapes,
+    } satisfies Complaint)
+  }
+
+  has(name: string): boolean {
+    return this.node.attributes.has(name)
+  }
+
+  number<T extends number | undefined>(name: string, otherwise: T): number | T {
+    const value = this.node.attributes.get(name)
+    return typeof value === 'number' ? value : otherwise
+  }
+
+  /** A number that says yes or no. */
+  flag(name: string, otherwise = false): boolean {
+    return this.number(name, Number(otherwise)) === 1
+  }
+
+  text(name: string, otherwise = ''): string {
+    const value = this.node.attributes.get(name)
+    return typeof value === 'string' ? value : otherwise
+  }
+
+  numbers<T extends number[] | undefined>(name: string, otherwise: T): number[] | T {
+    const value = this.node.attributes.get(name)
+    return Array.isArray(value) ? (value as number[]) : otherwise
+  }
+
+  texts(name: string): string[] | undefined {
+    const value = this.node.attributes.get(name)
+    return Array.isArray(value) ? (value as string[]) : undefined
+  }
+
+  constant(name: string): HostTensor | undefined {
+    const value = this.node.attributes.get(name)
+    return typeof value === 'object' && 'data' in value ? value : undefined
+  }
+
+  graph(name: string): Graph {
+    const value: AttributeValue | undefined = this.node.attributes.get(name)
+    if (typeof value !== 'object' || !('nodes' in value)) this.fail(`attribute ${name}`, 'a graph', 'none')
+    return value
+  }
+
+  /** The number that input `i` is; undefined where the node leaves it out. */
+  scalar(i: number): number | undefined {
+    return this.inputs[i]?.data[0] as number | undefined
+  }
+
+  /** A list that newer versions give as an input and older ones as an attribute. */
+  list(input: number, attribute: string): number[] | undefined {
+    return this.inputs[input]?.numbers ?? this.numbers(attribute, undefined)
+  }
+
+  /** `axis` of `rank` axes, counted from the front. */
+  axis(axis: number, rank: number): number {
+    if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
+      this.fail('axis', rank ? `an integer from ${-rank} to ${rank - 1}` : 'none, for a scalar', axis)
+    return axis < 0 ? axis + rank : axis
+  }
+
+  /** The attribute `axis`, counted from the front. */
+  ownAxis(rank: number, otherwise: number): number {
+    return this.axis(this.number('axis', otherwise), rank)
+  }
+
+  /** Axes of `rank`, counted from the front: all where none are named. */
+  axes(given: readonly number[] | undefined, rank: number): number[] {
+    return given ? given.map((axis) => this.axis(axis, rank)) : [...Array(rank).keys()]
+  }
+
+  /** A new value on the host that `fill` writes. */
+  host(type: ElementType, shape: Shape, data: HostArray | ((data: Float64Array) => void)): Value {
+    let array: HostArray
+    if (typeof data === 'function') {
+      array = hostArray(
+        type,
+        shape.reduce((size, length) => size * length, 1),
+      )
+      data(array as Float64Array)
+    } else array = data
+    const value = Value.onHost(this.run, type, shape, array)
+    if (!this.run.hostReads) this.ofShapes.add(value)
+    return value
+  }
+
+  /**
+   * Values made before any number was read that depends on the inputs: shapes and constants alone decide
+   * them.
+   */
+  readonly ofShapes = new Set<Value>()
+
+  /**
+   * Numbers worked out from attributes and these values. Of constants they are kept with the model, since a
+   * replay of the run uploads nothing.
+   */
+  tables(
+    use: string,
+    shape: Shape,
+    from: readonly Value[],
+    make: () => readonly Iterable<number>[],
+  ): readonly Value[] {
+    const fixed = from.every(({ constant }) => constant)
+    const { tables } = this.run.kept
+    let values = fixed ? tables.get(this.node)?.get(use) : undefined
+    if (!values) {
+      values = make().map((data) => Value.onHost(this.run, 'float32', shape, Float32Array.from(data), fixed))
+      if (fixed) tables.set(this.node, (tables.get(this.node) ?? new Map()).set(use, values))
+    }
+    if (fixed) this.used.push(...values)
+    return values
+  }
+
+  /** How the operator did it, where it has a choice: for `model.summary`. */
+  algorithm: string | undefined
+
+  /**
+   * Values beside the inputs that this call used and that outlive it: tables, and what graphs inside of it
+   * read.
+   */
+  readonly used: Value[] = []
+
+  /**
+   * `tensor`, a form of `x`, if a result of this shape may be written over it: nobody reads x after this
+   * call, and nobody else its memory.
+   */
+  over(x: Value, tensor: Tensor | number, shape: Shape): Tensor | undefined {
+    return typeof tensor !== 'number' &&
+      this.spare.has(x) &&
+      tensor.storage.references === 1 &&
+      sameShape(tensor.shape, shape)
+      ? tensor
+      : undefined
+  }
+
+  /** Zeros in the engine, of the file's shape as they stand in `layout`: what sums over nothing are. */
+  zeros(type: ElementType, shape: Shape, layout: Layout = 'plain'): Value {
+    const { engine } = this
+    const tensor = engine.make(layout === 'plain' ? shape : lastShape(shape), ({ pointer, size }) => {
+      if (size) copy(engine, { value: 0 }, pointer, [{ length: size, from: 0, to: 1 }])
+    })
+    return Value.inEngine(this.run, type, shape, tensor, layout)
+  }
+
+  /** A value that takes over a tensor of the file's shape, or in layout `'last'` of [n, ...spatial, c]. */
+  tensor(type: ElementType, tensor: Tensor, layout: Layout = 'plain'): Value {
+    const [n, ...rest] = tensor.shape
+    return Value.inEngine(
+      this.run,
+      type,
+      layout === 'plain' ? tensor.shape : [n!, rest.at(-1)!, ...rest.slice(0, -1)],
+      tensor,
+      layout,
+    )
+  }
+}
+
+/** A node as errors call it. */
+export const nameOf = ({ op, name }: Node): string => `${op} ${show(name)}`

@@ -1,0 +1,195 @@
+/** Runs the nodes of a graph in order, and gives values back after their last use. */
+import { FilterbankError } from '../../core/errors.js'
+import { now } from '../../core/turns.js'
+import { type Graph, type Node, readsOf } from '../graph/graph.js'
+import { operators } from '../operators/index.js'
+import { Call, nameOf } from './call.js'
+import { multiplyAddsOf, type Note } from './summary.js'
+import { type Run, Value } from './value.js'
+
+/** Values by name, in a graph inside a node with those around it. */
+export interface Scope {
+  values: Map<string, Value>
+  outer?: Scope
+}
+
+export interface Setting {
+  run: Run
+  opset: number
+  /** Values that no input changes, found so far; they are kept from run to run. */
+  constants: Map<string, Value>
+  /** The same of the graphs inside of nodes. */
+  inner: Map<Graph, Map<string, Value>>
+  /** Told what a graph inside of a node reads. */
+  touched?: Set<Value>
+  /** Names of values to keep. */
+  keep: ReadonlySet<string>
+  /** Told after each node of the outermost graph that was run. */
+  onNode?: (node: Node, note: Note, hostReads: boolean) => void
+}
+
+const find = (name: string, scope: Scope | undefined): Value | undefined =>
+  scope && (scope.values.get(name) ?? find(name, scope.outer))
+
+const lastUses = new WeakMap<Graph, string[][]>()
+
+/** For each node, the names that nobody reads after it. */
+function lastUsesOf(graph: Graph): string[][] {
+  let uses = lastUses.get(graph)
+  if (!uses) {
+    const seen = new Set(graph.outputs.map(({ name }) => name))
+    uses = graph.nodes.toReversed().map((node) => {
+      const last = [...new Set([...readsOf(node), ...node.outputs])].filter((name) => !seen.has(name))
+      for (const name of last) seen.add(name)
+      return last
+    })
+    uses.reverse()
+    lastUses.set(graph, uses)
+  }
+  return uses
+}
+
+/** One node: its outputs go into the scope by their names. */
+function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<Value | undefined>): Note {
+  const { run, opset, constants, inner: found } = setting
+  const inputs = node.inputs.map((name) => (name ? find(name, scope) : undefined))
+  const runGraph = (graph: Graph): Value[] => {
+    const { constants: kept } = run.kept
+    if (!kept.has(graph)) kept.set(graph, constantsOf(graph, run))
+    if (!found.has(graph)) found.set(graph, new Map())
+    const inner: Scope = { values: new Map(kept.get(graph)), outer: scope }
+    const touched = new Set<Value>()
+    for (const _ of stepsOf(graph, inner, {
+      run,
+      opset,
+      constants: found.get(graph)!,
+      inner: found,
+      touched,
+      keep: new Set(),
+    }));
+    call.used.push(...touched)
+    const given = new Set<Value>()
+    return graph.outputs.map(({ name }) => {
+      const value = find(name, inner)!
+      // What belongs to the graphs around, is kept or goes out twice has a life elsewhere.
+      const own = inner.values.has(name) && !value.constant && !given.has(value)
+      const result = own ? value : value.again()
+      given.add(result)
+      if (value.constant && node.inputs.every((_, i) => inputs[i]?.constant ?? true))
+        call.ofShapes.add(result)
+      return result
+    })
+  }
+  let outputs: readonly (Value | undefined)[] = []
+  let call!: Call
+  const start = now()
+  run.engine.scope(() => {
+    call = new Call(node, inputs, opset, run, runGraph, spare)
+    const result = operators[node.op]!(call)
+    outputs = result instanceof Value ? [ofRank(result, node.rank)] : result
+    return [...inputs, ...outputs, ...call.used].map((value) => value?.tensors ?? [])
+  })
+  const milliseconds = now() - start
+  const shape = outputs[0]?.shape
+  const multiplyAdds = multiplyAddsOf(
+    node,
+    inputs.map((value) => value?.shape),
+    shape,
+  )
+  for (const value of [...inputs, ...call.used]) if (value) setting.touched?.add(value)
+  for (const input of spare)
+    for (const output of outputs) if (input && output && input !== output) input.cede(output)
+  const plain = node.attributes.size === plainAttributes(node)
+  const allConstant = node.inputs.every((_, i) => inputs[i]?.constant ?? true)
+  node.outputs.forEach((name, i) => {
+    const value = outputs[i]
+    if (!name || !value) return
+    value.constant = (plain && allConstant) || call.ofShapes.has(value)
+    const known = value.constant ? constants.get(name) : undefined
+    // Of a node that has other outputs too, an earlier run may have left it.
+    if (known && known !== value) value.dispose()
+    scope.values.set(name, known ?? value)
+    if (value.constant && !known) constants.set(name, value)
+  })
+  // An output that the node does not name has no reader.
+  outputs.forEach((value, i) => {
+    if (!node.outputs[i]) value?.dispose()
+  })
+  return { shape, multiplyAdds, algorithm: call.algorithm, milliseconds }
+}
+
+/** Ones in front, up to as many axes. */
+const ofRank = (value: Value, rank = 0): Value =>
+  value.shape.length < rank
+    ? value.reshaped([...Array(rank - value.shape.length).fill(1), ...value.shape])
+    : value
+
+/** How many attributes are no graphs: what these make may depend on values that are no inputs of the node. */
+const plainAttributes = (node: Node): number =>
+  [...node.attributes.values()].filter((value) => !(typeof value === 'object' && 'nodes' in value)).length
+
+/** The constants of a graph as values. */
+export function constantsOf(graph: Graph, run: Run): Map<string, Value> {
+  return new Map([...graph.constants].map(([name, tensor]) => [name, Value.constant(run, tensor)]))
+}
+
+/**
+ * Runs the nodes one by one, each at the next step of the generator. At the end `scope` holds the graph's
+ * outputs and what was to be kept; at an error nothing but constants.
+ */
+export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generator<Node, void> {
+  const { constants, keep, run } = setting
+  const free = (name: string) => {
+    const value = scope.values.get(name)
+    if (!value || value.constant || keep.has(name)) return
+    value.dispose()
+    scope.values.delete(name)
+  }
+  const lastUse = lastUsesOf(graph)
+  const before = new Set(scope.values.keys())
+  let done = false
+  try {
+    for (const [i, node] of graph.nodes.entries()) {
+      const known = node.outputs.every((name) => !name || constants.has(name))
+      if (known) {
+        for (const name of node.outputs) if (name) scope.values.set(name, constants.get(name)!)
+      } else {
+        const readBefore = run.hostReads
+        run.hostReads = false
+        let note: Note
+        try {
+          const last = lastUse[i]!.map((name) => (keep.has(name) ? undefined : scope.values.get(name)))
+          note = runNode(node, scope, setting, new Set(last.filter((value) => value && !value.constant)))
+        } catch (error) {
+          throw located(error, node)
+        }
+        setting.onNode?.(node, note, run.hostReads)
+        run.hostReads ||= readBefore
+      }
+      for (const name of lastUse[i]!) free(name)
+      yield node
+    }
+    done = true
+  } finally {
+    if (!done) for (const name of [...scope.values.keys()]) if (!before.has(name)) free(name)
+  }
+}
+
+/**
+ * The error with the name of the node in front. What a node with senseless attributes trips over in the
+ * language itself becomes one of ours.
+ */
+function located(error: unknown, node: Node): FilterbankError {
+  if (!(error instanceof FilterbankError)) {
+    return new FilterbankError(
+      { op: nameOf(node), argument: 'node', expected: 'one that can be run', got: (error as Error).message },
+      { cause: error },
+    )
+  }
+  if (error.op.startsWith(node.op)) return error
+  const { op, argument, expected, got, hint } = error
+  return new FilterbankError(
+    { op: `${nameOf(node)}: ${op}`, argument, expected, got, hint },
+    { cause: error },
+  )
+}

@@ -1,0 +1,166 @@
+/**
+ * Moving elements without changing them, on the host or in the engine, for values of every type and layout.
+ * What most of the standard's shape operators are made of.
+ */
+
+import { type Shape, sizeOf } from '../../core/shape.js'
+import { copy } from '../../plans/copy.js'
+import { hostArray } from '../file/types.js'
+import type { Call } from './call.js'
+import { type Layout, lastShape, stridesIn, Value } from './value.js'
+
+/** A box of a source, and where it goes: along axis i of the result, `length` elements from `to` on. */
+export interface Part {
+  source: Value
+  /** For each axis of the result. */
+  axes: readonly {
+    length: number
+    /** First index in the result. Default 0. */
+    to?: number
+    /** Axis of the source that it walks along; undefined: it stays, so that the source repeats. */
+    axis?: number | undefined
+    /** First index along that axis of the source, and how far to the next. Default 0 and 1. */
+    from?: number
+    step?: number
+  }[]
+}
+
+/** Elements of a host's array as one box. */
+interface Walk {
+  length: number
+  from: number
+  to: number
+}
+
+function walkHost(
+  from: ArrayLike<unknown>,
+  at: number,
+  to: unknown[],
+  start: number,
+  walk: readonly Walk[],
+  depth = 0,
+): void {
+  const axis = walk[depth]
+  if (!axis) {
+    to[start] = from[at]
+    return
+  }
+  for (let i = 0; i < axis.length; i++)
+    walkHost(from, at + i * axis.from, to, start + i * axis.to, walk, depth + 1)
+}
+
+/** A box of a source as a value of its own. */
+export function moveBox(call: Call, source: Value, axes: Part['axes'], options?: { layout: Layout }): Value {
+  return move(
+    call,
+    axes.map(({ length }) => length),
+    [{ source, axes }],
+    options,
+  )
+}
+
+/** The axes of a value in another order. */
+export function permuted(call: Call, x: Value, order: readonly number[], layout: Layout = 'plain'): Value {
+  return moveBox(
+    call,
+    x,
+    order.map((axis) => ({ length: x.shape[axis]!, axis })),
+    { layout },
+  )
+}
+
+/**
+ * A value of `shape` put together from parts; what no part covers is `fill`. In the engine it has the layout
+ * of the first part's source where that makes sense for its rank, or `layout`.
+ */
+export function move(
+  call: Call,
+  shape: Shape,
+  parts: readonly Part[],
+  options: { fill?: number; layout?: Layout } = {},
+): Value {
+  const { type } = parts[0]!.source
+  const covered =
+    parts.reduce((sum, { axes }) => sum + axes.reduce((size, { length }) => size * length, 1), 0) ===
+    sizeOf(shape)
+  const walk = ({ source, axes }: Part, from: Layout, to: Layout) => {
+    const sourceStrides = stridesIn(from, source.shape)
+    const strides = stridesIn(to, shape)
+    let first = 0
+    let start = 0
+    const box = axes.map((axis, i) => {
+      const stride = axis.axis === undefined ? 0 : sourceStrides[axis.axis]!
+      if (axis.axis !== undefined) first += (axis.from ?? 0) * stride
+      start += (axis.to ?? 0) * strides[i]!
+      return { length: axis.length, from: stride * (axis.step ?? 1), to: strides[i]! }
+    })
+    return { first, start, box }
+  }
+
+  if (parts.every(({ source }) => source.isHost)) {
+    const data = hostArray(type, sizeOf(shape)) as unknown[]
+    if (!covered && type !== 'string') (data as number[]).fill(options.fill ?? 0)
+    for (const part of parts) {
+      const { first, start, box } = walk(part, 'plain', 'plain')
+      walkHost(part.source.data, first, data, start, box)
+    }
+    const constant = parts.every(({ source }) => source.constant)
+    return Value.onHost(call.run, type, shape, data as number[] as never, constant)
+  }
+
+  const rank = shape.length
+  const layout =
+    options.layout ??
+    (rank > 2 && parts.every(({ source }) => source.shape.length === rank && source.has('last'))
+      ? 'last'
+      : 'plain')
+  const layoutOf = (source: Value): Layout => (source.has(layout) ? layout : source.layout)
+  const only = parts.length === 1 && covered ? parts[0]! : undefined
+  if (only && only.source.size === sizeOf(shape)) {
+    // All of one source: where nothing moves in memory, nothing is copied.
+    const from = layoutOf(only.source)
+    const { first, box } = walk(only, from, layout)
+    if (first === 0 && box.every(({ length, from, to }) => length === 1 || from === to)) {
+      const tensor = only.source.tensor(from)
+      return Value.inEngine(
+        call.run,
+        type,
+        shape,
+        tensor.reshape(layout === 'plain' ? shape : lastShape(shape)),
+        layout,
+      )
+    }
+  }
+  const y = call.engine.make(layout === 'plain' ? shape : lastShape(shape), (y) => {
+    if (!covered)
+      copy(call.engine, { value: options.fill ?? 0 }, y.pointer, [{ length: y.size, from: 0, to: 1 }])
+    for (const part of parts) {
+      const from = layoutOf(part.source)
+      const { first, start, box } = walk(part, from, layout)
+      const source = part.source.tensor(from)
+      box.sort((a, b) => b.to - a.to)
+      copy(call.engine, source.pointer + first * 4, y.pointer + start * 4, box)
+    }
+  })
+  return Value.inEngine(call.run, type, shape, y, layout)
+}
+
+/** The whole of a source along axis i, as a part of a result of the same rank. */
+export const whole = (shape: Shape): { length: number; axis: number }[] =>
+  shape.map((length, axis) => ({ length, axis }))
+
+/** For each flat index of `shape`, in order, the index along each axis. The array is reused. */
+export function* indexesOf(shape: Shape): Generator<readonly number[]> {
+  const index = shape.map(() => 0)
+  for (let i = sizeOf(shape); i > 0; i--) {
+    yield index
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      if (++index[axis]! < shape[axis]!) break
+      index[axis] = 0
+    }
+  }
+}
+
+/** Where in a row-major array of `shape` the element at `index` stands. */
+export const offsetOf = (index: readonly number[], strides: readonly number[]): number =>
+  index.reduce((sum, i, axis) => sum + i * strides[axis]!, 0)

@@ -1,0 +1,144 @@
+/** What the steps of a model make and cost. */
+import type { Program } from '../../core/program.js'
+import { type Shape, sizeOf } from '../../core/shape.js'
+import { now } from '../../core/turns.js'
+import { partsOf } from '../graph/fuse.js'
+import type { Graph, Node } from '../graph/graph.js'
+import type { Value } from './value.js'
+
+/** One step of a model: a node of the file, or what several were joined to. */
+export interface LayerSummary {
+  /** Operators of the nodes that it stands for, the first one's first: 'Conv BatchNormalization Relu'. */
+  op: string
+  /** As the file names it, else by its first output. */
+  name: string
+  /** Names of its outputs: what `taps` of `model.run` takes. */
+  outputs: readonly string[]
+  /** Of its first output, as the file sees it; undefined before the first run. */
+  shape: Shape | undefined
+  /** Numbers in the constants that it reads, those apart that are whole: shapes and indices. */
+  parameters: number
+  /** By definition, bias apart; undefined before the first run. */
+  multiplyAdds: number | undefined
+  /** The way a convolution was computed, as `planConv2d` tells it. */
+  algorithm: string | undefined
+  /**
+   * What it ran in the engine; none where it only names memory anew, or works on the host. Known from the
+   * second run on.
+   */
+  kernels: readonly string[]
+  /**
+   * The median of a few replays; what the last run took where it was not a replay. Undefined before the first
+   * run, and for what shapes alone decide.
+   */
+  milliseconds: number | undefined
+  /** Its part of the time of all. */
+  share: number | undefined
+}
+
+/** What a run tells about a node. */
+export interface Note {
+  shape: Shape | undefined
+  multiplyAdds: number
+  algorithm: string | undefined
+  milliseconds: number
+}
+
+interface Recorded {
+  program: Program
+  ends: Map<Node, number>
+}
+
+/** Replays for the time end after as many, or after so many milliseconds. */
+const ROUNDS = 5
+const ROUNDS_MS = 500
+
+/**
+ * A line for each step. `notes`: of the last run on inputs of the same shapes; `recorded`: what can be run
+ * again for the time.
+ */
+export function describe(
+  graph: Graph,
+  constants: ReadonlyMap<string, Value>,
+  notes: ReadonlyMap<Node, Note>,
+  recorded: Recorded | undefined,
+): LayerSummary[] {
+  const times = recorded && replayTimes(recorded)
+  const timeOf = (node: Node) => (times ? times.get(node) : notes.get(node)?.milliseconds)
+  const all = graph.nodes.reduce((sum, node) => sum + (timeOf(node) ?? 0), 0)
+  let begin = 0
+  return graph.nodes.map((node) => {
+    const note = notes.get(node)
+    const milliseconds = note && timeOf(node)
+    const end = recorded?.ends.get(node) ?? begin
+    const kernels = recorded ? [...new Set(recorded.program.kernels(begin, end))] : []
+    begin = end
+    return {
+      op: partsOf(node).join(' '),
+      name: node.name,
+      outputs: node.outputs.filter((name) => name),
+      shape: note?.shape,
+      parameters: parametersOf(node, constants),
+      multiplyAdds: note?.multiplyAdds,
+      algorithm: note?.algorithm,
+      kernels,
+      milliseconds,
+      share: milliseconds === undefined || all === 0 ? undefined : milliseconds / all,
+    }
+  })
+}
+
+/** Milliseconds of each node. */
+function replayTimes({ program, ends }: Recorded): Map<Node, number> {
+  const samples = new Map([...ends.keys()].map((node) => [node, [] as number[]]))
+  const first = now()
+  for (let round = 0; round < ROUNDS && (round === 0 || now() - first < ROUNDS_MS); round++) {
+    let begin = 0
+    for (const [node, end] of ends) {
+      const start = now()
+      program.run(begin, end)
+      samples.get(node)!.push(now() - start)
+      begin = end
+    }
+  }
+  return new Map([...samples].map(([node, list]) => [node, list.sort((a, b) => a - b)[list.length >> 1]!]))
+}
+
+const whole = new Set(['int64', 'bool', 'string'])
+
+export const parametersOf = (
+  { inputs }: Node,
+  constants: ReadonlyMap<string, { type: string; shape: Shape }>,
+): number =>
+  inputs.reduce((sum, name) => {
+    const constant = constants.get(name)
+    return sum + (constant && !whole.has(constant.type) ? sizeOf(constant.shape) : 0)
+  }, 0)
+
+/** Products that the definition of an operator sums, by the shapes of its inputs and of its first output. */
+const products: Record<string, (inputs: readonly (Shape | undefined)[], y: Shape, node: Node) => number> = {
+  Conv: ([, w], y) => sizeOf(y) * sizeOf(w!.slice(1)),
+  ConvInteger: ([, w], y) => sizeOf(y) * sizeOf(w!.slice(1)),
+  DeformConv: ([, w], y) => sizeOf(y) * sizeOf(w!.slice(1)),
+  QLinearConv: ([, , , w], y) => sizeOf(y) * sizeOf(w!.slice(1)),
+  ConvTranspose: ([x, w]) => sizeOf(x!) * sizeOf(w!.slice(1)),
+  MatMul: ([a], y) => sizeOf(y) * a!.at(-1)!,
+  MatMulInteger: ([a], y) => sizeOf(y) * a!.at(-1)!,
+  QLinearMatMul: ([a], y) => sizeOf(y) * a!.at(-1)!,
+  Gemm: ([a], y, { attributes }) => sizeOf(y) * a!.at(attributes.get('transA') ? 0 : 1)!,
+  // Weights [directions, gates, ...] meet each row of x [seconds, batch, features] once.
+  RNN: recurrent,
+  GRU: recurrent,
+  LSTM: recurrent,
+}
+
+function recurrent([x, w, r]: readonly (Shape | undefined)[]): number {
+  return x![0]! * x![1]! * (sizeOf(w!) + sizeOf(r!))
+}
+
+/** Multiply-adds of a node by definition; 0 for all that is no sum of products. */
+export const multiplyAddsOf = (
+  node: Node,
+  inputs: readonly (Shape | undefined)[],
+  y: Shape | undefined,
+): number => (y && Object.hasOwn(products, node.op) && products[node.op]!(inputs, y, node)) || 0

@@ -1,0 +1,79 @@
+/**
+ * The plan of a dense product whose window spreads what it reads: transposed convolution, and the way back
+ * through a convolution.
+ */
+import type { Storage } from '../core/storage.js'
+import { type Axis, gcd } from '../core/window.js'
+import { type Panels, type Product, packed, runProduct, type Walk } from './igemm.js'
+
+interface Phase {
+  walk: Walk
+  /** Taps firstTap, firstTap + tapStep, ... of the window fall on this phase, the last one first. */
+  firstTap: number
+  tapStep: number
+}
+
+/**
+ * The outputs o = phase, phase + stride, ... and what they see. Tap t brings input i to output i * stride -
+ * before + t * dilation, so
+ *
+ *   i = (o + before - t * dilation) / stride,  for the t for which that is an integer:
+ *   every (stride / gcd(stride, dilation))th, from one tap to the one before it dilation / gcd(stride, dilation) inputs on
+ *
+ * Those that see nothing, of a stride longer than the window, are left out.
+ */
+function phases({ input, output, size, stride: given, dilation, before }: Axis): Phase[] {
+  // One input lands in one place whatever the stride: the window's reach for a stride gives each output its
+  // own tap, and none that sees nothing.
+  const stride = input === 1 ? Math.max(given, dilation * (size - 1) + 1) : given
+  const common = gcd(stride, dilation)
+  const tapStep = stride / common
+  return Array.from({ length: Math.min(size, tapStep) }, (_, firstTap): Phase => {
+    const phase = (((firstTap * dilation - before) % stride) + stride) % stride
+    const lastTap = firstTap + (Math.ceil((size - firstTap) / tapStep) - 1) * tapStep
+    const walk = {
+      count: Math.max(0, Math.ceil((output - phase) / stride)),
+      outFirst: phase,
+      outStep: stride,
+      inStep: 1,
+      taps: (lastTap - firstTap) / tapStep + 1,
+      // From the last tap on, so that inputs come in order.
+      first: (phase + before - lastTap * dilation) / stride,
+      step: dilation / common,
+    }
+    return { walk, firstTap: lastTap, tapStep: -tapStep }
+  }).filter(({ walk }) => walk.count > 0)
+}
+
+/** All outputs as one phase that sees nothing. */
+const blind = ({ output }: Axis): Phase => ({
+  walk: { count: output, outFirst: 0, outStep: 1, inStep: 1, taps: 0, first: 0, step: 1 },
+  firstTap: 0,
+  tapStep: 1,
+})
+
+/** Spreads x over windows h and w of a filter (`panels` of its storage), one product for each phase. */
+export function runTransposed(
+  product: Omit<Product, 'w' | 'walkH' | 'walkW'>,
+  h: Axis,
+  w: Axis,
+  filter: Storage,
+  panels: Panels,
+): void {
+  const run = (rows: Phase, columns: Phase) => {
+    const part = packed(filter, {
+      ...panels,
+      tapsH: rows.walk.taps,
+      tapsW: columns.walk.taps,
+      offset: rows.firstTap * panels.tapHStride + columns.firstTap * panels.tapWStride,
+      tapHStride: rows.tapStep * panels.tapHStride,
+      tapWStride: columns.tapStep * panels.tapWStride,
+    })
+    runProduct(filter.engine, { ...product, w: part, walkH: rows.walk, walkW: columns.walk })
+  }
+  const [ofRows, ofColumns] = [phases(h), phases(w)]
+  const written = (parts: Phase[]): number => parts.reduce((sum, { walk }) => sum + walk.count, 0)
+  // What no phase writes is the bias alone, first over everything.
+  if (written(ofRows) < h.output || written(ofColumns) < w.output) run(blind(h), blind(w))
+  for (const rows of ofRows) for (const columns of ofColumns) run(rows, columns)
+}

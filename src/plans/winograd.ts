@@ -1,0 +1,143 @@
+/** The plan of a 3x3 convolution at stride 1 by Winograd's F(4x4, 3x3) (assembly/dense/winograd.ts). */
+
+import { stridesOf } from '../core/shape.js'
+import type { Tensor } from '../core/tensor.js'
+import type { Window } from '../core/window.js'
+import { FILTER_CHANNELS } from '../wasm/abi.js'
+import type { Blocking } from './igemm.js'
+
+/**
+ * Bytes of transformed input and output that a unit works on, so that they stay in the second-level cache.
+ * Filters that are far larger than that cache stream by once per unit: then units are larger, so that there
+ * are fewer. Witness: bench, 3x3 layers (512 channels at 28x28: 92 -> 143 GFLOP/s).
+ */
+const WORKSPACE_BYTES = 512 * 1024
+const LARGE_FILTERS = 16 * 1024 * 1024
+const LARGE_WORKSPACE_BYTES = 8 * 1024 * 1024
+/** Units that a layer falls into at least, where it has panels for them. */
+const UNITS = 8
+/**
+ * Output channels that are worked on together where there are more groups than one, in whole groups. Witness:
+ * bench, resnext50 stage4.
+ */
+const SLICE = 64
+
+const POSITIONS = 36
+/** Floats between neighbours, at most, that keep them in other sets of the cache. */
+const GAP = 32
+
+/** Floats of the filters, transformed; `ic` of a group. */
+export const transformedFloats = (ic: number, oc: number): number => POSITIONS * Math.ceil(oc / 8) * 8 * ic
+
+/**
+ * The filters, transformed: once, and again only after they were written. `turned` by half a circle, with
+ * input and output channels exchanged: the way back.
+ */
+function transformed(filter: Tensor, turned: boolean): number {
+  const { engine } = filter
+  const [, , filterIn, filterOut] = filter.shape as [number, number, number, number]
+  const [ic, oc] = turned ? [filterOut, filterIn] : [filterIn, filterOut]
+  return filter.storage.derive(
+    turned ? 'winograd turned' : 'winograd',
+    transformedFloats(ic, oc),
+    (panels) => {
+      engine.scratch(4 * POSITIONS * (8 * FILTER_CHANNELS + 2))
+      const [tapH, tapW, row, column] = (filter.strides ?? stridesOf(filter.shape)).map(
+        (stride) => stride * 4,
+      ) as [number, number, number, number]
+      engine.run({
+        kernel: 'winogradFilter',
+        args: {
+          filter: filter.pointer + (turned ? 2 * (tapH + tapW) : 0),
+          tapHStride: turned ? -tapH : tapH,
+          tapWStride: turned ? -tapW : tapW,
+          rowStride: turned ? column : row,
+          columnStride: turned ? row : column,
+          panels,
+          ic,
+          oc,
+        },
+        units: Math.ceil(oc / 8),
+        work: POSITIONS * ic * oc,
+      })
+    },
+  )
+}
+
+interface WinogradBlocking extends Blocking {
+  /** Tiles of 4x4 outputs and panels of one unit. */
+  tiles: number
+  panels: number
+}
+
+export function blockWinograd(
+  rows: number,
+  n: number,
+  ic: number,
+  oc: number,
+  groups: number,
+  { h, w }: Window,
+): WinogradBlocking {
+  const all = n * Math.ceil(h.output / 4) * Math.ceil(w.output / 4)
+  const allPanels = Math.ceil(oc / 8)
+  // Slices of whole groups see no others' inputs; those of one group see all of them, and take what outputs
+  // the threads want.
+  const together = groups === 1 ? 1 : Math.min(groups, Math.max(1, Math.floor(SLICE / (oc / groups))))
+  const slicePanels = (allPanels / groups) * together
+  const depth = Math.ceil(((ic / groups) * together) / 4) * 4
+  const workspace =
+    4 * transformedFloats(ic / groups, oc) < LARGE_FILTERS ? WORKSPACE_BYTES : LARGE_WORKSPACE_BYTES
+  const most = Math.floor(workspace / (4 * POSITIONS * (depth + slicePanels * 8)) / rows)
+  const tiles = Math.min(Math.max(1, all), rows * Math.max(2, most))
+  const blocks = Math.ceil(all / tiles)
+  const shares = groups === 1 ? Math.min(allPanels, Math.max(1, Math.ceil(UNITS / Math.max(1, blocks)))) : 1
+  const panels = Math.ceil(slicePanels / shares)
+  const measured = 18 * 4 + tiles + 4 + 160
+  const workspaceFloats = POSITIONS * (tiles * (depth + panels * 8) + 2 * GAP) + 9 * (ic / groups) * 8
+  const scratch = 8 + POSITIONS * 4 + measured + POSITIONS * (depth + GAP) + tiles * 2 + 4 + workspaceFloats
+  return { tiles, panels, units: blocks * Math.ceil(allPanels / panels), scratch }
+}
+
+export function runWinograd(
+  x: Tensor,
+  filter: Tensor,
+  bias: Tensor | undefined,
+  y: Tensor,
+  { h, w }: Window,
+  groups: number,
+  clamp: readonly [number, number],
+  turned = false,
+): void {
+  const { engine } = x
+  const [n, ih, iw, ic] = x.shape as [number, number, number, number]
+  const oc = y.shape[3]!
+  const panels = transformed(filter, turned)
+  const block = blockWinograd(engine.tileRows, n, ic, oc, groups, { h, w })
+  engine.scratch(4 * block.scratch)
+
+  engine.run({
+    kernel: 'winograd',
+    args: {
+      x: x.pointer,
+      w: panels,
+      b: bias?.pointer ?? 0,
+      y: y.pointer,
+      n,
+      ih,
+      iw,
+      ic,
+      oh: h.output,
+      ow: w.output,
+      oc,
+      groups,
+      beforeH: h.before,
+      beforeW: w.before,
+      low: clamp[0],
+      high: clamp[1],
+      tiles: block.tiles,
+      panels: block.panels,
+    },
+    units: block.units,
+    work: (2 * y.size * ic) / groups,
+  })
+}

@@ -1,0 +1,398 @@
+/**
+ * Every option of the public API has a name that is known: a misspelt one is an error that names the near
+ * ones.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FilterbankError, show } from '../../src/core/errors.js'
+import { nearTo } from '../../src/core/options.js'
+import * as image from '../../src/image/index.js'
+import * as core from '../../src/index.js'
+import * as nn from '../../src/nn/index.js'
+import * as node from '../../src/node/index.js'
+import * as onnx from '../../src/onnx/index.js'
+
+/** A call with options of any kind. */
+type Call = (options: never) => unknown
+/** An export without options: a word on what it is instead. */
+type Plain = 'a class' | 'takes no options'
+
+let engine: core.Engine
+let x: core.Tensor
+let filter: core.Tensor
+let vector: core.Tensor
+let matrix: core.Tensor
+let row: core.Tensor
+let linear: nn.Linear
+let optimizer: nn.Optimizer
+let model: onnx.Model
+beforeAll(async () => {
+  engine = await core.createEngine({ threads: 1 })
+  x = engine.zeros([1, 4, 4, 2])
+  filter = engine.zeros([1, 1, 2, 2])
+  vector = engine.zeros([2])
+  matrix = engine.zeros([2, 2])
+  row = engine.zeros([1, 2, 2])
+  linear = new nn.Linear(engine, { inFeatures: 2, outFeatures: 2 })
+  optimizer = nn.sgd(linear.parameters)
+  model = await onnx.loadModel(engine, bytesOfModel())
+})
+afterAll(() => engine.dispose())
+
+const bytesOfModel = () =>
+  nn.writeModel({
+    nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['y'] }],
+    inputs: [{ name: 'x', shape: [2] }],
+    outputs: [{ name: 'y' }],
+  })
+const samples = { inputs: [1, 2], shape: [2], labels: [1] }
+
+const onX =
+  (op: (x: core.Tensor, options: never) => unknown): Call =>
+  (options) =>
+    op(x, options)
+const twoOf =
+  (op: (a: core.Tensor, b: core.Tensor, options: never) => unknown): Call =>
+  (options) =>
+    op(x, x, options)
+const layer =
+  (Layer: new (engine: core.Engine, options: never) => unknown): Call =>
+  (options) =>
+    new Layer(engine, options)
+const optimiser =
+  (make: (parameters: readonly core.Tensor[], options: never) => unknown): Call =>
+  (options) =>
+    make(linear.parameters, options)
+
+const entries: Record<string, { exports: object; calls: Record<string, Call | Plain> }> = {
+  filterbank: {
+    exports: core,
+    calls: {
+      FilterbankError: 'a class',
+      Tensor: 'a class',
+      createEngine: core.createEngine,
+      diagnose: core.diagnose,
+      clamp: onX(core.clamp),
+      elu: onX(core.elu),
+      gelu: onX(core.gelu),
+      hardSigmoid: onX(core.hardSigmoid),
+      hardSwish: onX(core.hardSwish),
+      leakyRelu: onX(core.leakyRelu),
+      mish: onX(core.mish),
+      prelu: (options) => core.prelu(x, vector, options),
+      relu: onX(core.relu),
+      relu6: onX(core.relu6),
+      selu: onX(core.selu),
+      sigmoid: onX(core.sigmoid),
+      silu: onX(core.silu),
+      softplus: onX(core.softplus),
+      tanh: onX(core.tanh),
+      add: twoOf(core.add),
+      div: twoOf(core.div),
+      mul: twoOf(core.mul),
+      sub: twoOf(core.sub),
+      batchNorm: onX(core.batchNorm),
+      concat: (options) => core.concat([x, x], options),
+      conv1d: (options) => core.conv1d(row, row, options),
+      conv2d: (options) => core.conv2d(x, filter, options),
+      planConv2d: (options) => core.planConv2d(x.shape, filter.shape, options),
+      convTranspose2d: (options) => core.convTranspose2d(x, filter, options),
+      gather: 'takes no options',
+      groupNorm: onX(core.groupNorm),
+      instanceNorm: onX(core.instanceNorm),
+      layerNorm: onX(core.layerNorm),
+      rmsNorm: onX(core.rmsNorm),
+      linear: (options) => core.linear(x, matrix, options),
+      matmul: 'takes no options',
+      pad: onX(core.pad),
+      avgPool2d: onX(core.avgPool2d),
+      maxPool2d: onX(core.maxPool2d),
+      globalAvgPool2d: 'takes no options',
+      globalMaxPool2d: 'takes no options',
+      argmax: onX(core.argmax),
+      max: onX(core.max),
+      mean: onX(core.mean),
+      min: onX(core.min),
+      sum: onX(core.sum),
+      resize: onX(core.resize),
+      slice: onX(core.slice),
+      logSoftmax: onX(core.logSoftmax),
+      softmax: onX(core.softmax),
+      reshape: 'takes no options',
+      transpose: 'takes no options',
+    },
+  },
+  'filterbank/image': {
+    exports: image,
+    calls: {
+      boxBlur: (options) => image.boxBlur(x, 3, options),
+      emboss: onX(image.emboss),
+      filter2d: (options) => image.filter2d(x, [[1]], options),
+      gaussianBlur: (options) => image.gaussianBlur(x, 1, options),
+      highPass: onX(image.highPass),
+      laplacian: onX(image.laplacian),
+      lowPass: onX(image.lowPass),
+      median: (options) => image.median(x, 3, options),
+      scharr: onX(image.scharr),
+      sharpen: onX(image.sharpen),
+      sobel: onX(image.sobel),
+      unsharpMask: onX(image.unsharpMask),
+      fromImageData: (options) =>
+        image.fromImageData(engine, { data: new Uint8Array(4), width: 1, height: 1 }, options),
+      toImageData: 'takes no options',
+      featureMaps: onX(image.featureMaps),
+      filterSheet: (options) => image.filterSheet(filter, options),
+    },
+  },
+  'filterbank/nn': {
+    exports: nn,
+    calls: {
+      writeModel: (parts) => nn.writeModel(parts),
+      flip: (options) => nn.flip(options),
+      shift: (options) => nn.shift(options),
+      readIdx: 'takes no options',
+      accuracy: 'takes no options',
+      evaluate: (options) => nn.evaluate(linear, samples, options),
+      fit: (options) => nn.fit(linear, samples, options),
+      valueAndGradients: 'takes no options',
+      glorot: 'takes no options',
+      he: 'takes no options',
+      orthogonal: 'takes no options',
+      uniform: 'takes no options',
+      Activation: 'takes no options',
+      AvgPool2d: (options) => new nn.AvgPool2d(options),
+      BatchNorm2d: layer(nn.BatchNorm2d),
+      Conv2d: layer(nn.Conv2d),
+      ConvTranspose2d: layer(nn.ConvTranspose2d),
+      DepthwiseConv2d: layer(nn.DepthwiseConv2d),
+      Dropout: (options) => new nn.Dropout(options),
+      Embedding: layer(nn.Embedding),
+      Flatten: 'takes no options',
+      GlobalAvgPool2d: 'takes no options',
+      GroupNorm: layer(nn.GroupNorm),
+      InstanceNorm2d: layer(nn.InstanceNorm2d),
+      Layer: 'a class',
+      LayerNorm: layer(nn.LayerNorm),
+      Linear: layer(nn.Linear),
+      MaxPool2d: (options) => new nn.MaxPool2d(options),
+      Residual: 'takes no options',
+      Sequential: 'takes no options',
+      Upsample: (options) => new nn.Upsample(options),
+      binaryCrossEntropy: 'takes no options',
+      crossEntropy: (options) => nn.crossEntropy(matrix, [0, 1], options),
+      huber: twoOf(nn.huber),
+      meanAbsoluteError: 'takes no options',
+      meanSquaredError: 'takes no options',
+      saveOnnx: (options) => nn.saveOnnx(linear, [2], options),
+      adam: optimiser(nn.adam),
+      adamW: optimiser(nn.adamW),
+      clipByGlobalNorm: 'takes no options',
+      rmsProp: optimiser(nn.rmsProp),
+      sgd: optimiser(nn.sgd),
+      Random: 'a class',
+      load: (options) => nn.load(nn.save(linear), linear, options),
+      save: (options) => nn.save(linear, options),
+      constant: 'takes no options',
+      cosine: (options) => nn.cosine(0.1, options),
+      stepDecay: (options) => nn.stepDecay(0.1, options),
+      warmUp: (options) => nn.warmUp(nn.constant(0.1), options),
+    },
+  },
+  'filterbank/onnx': {
+    exports: onnx,
+    calls: {
+      loadModel: (options) => onnx.loadModel(engine, bytesOfModel(), options),
+      inspectModel: (options) => onnx.inspectModel(bytesOfModel(), options),
+    },
+  },
+  'filterbank/node': {
+    exports: node,
+    calls: { readImages: (options) => node.readImages(engine, '.', options) },
+  },
+}
+
+const methods: Record<string, Call> = {
+  'model.run': (options) => model.run({ x: [1, 2] }, options),
+  'model.runAsync': (options) => model.runAsync({ x: [1, 2] }, options),
+}
+
+/** The error of a call, which leaves nothing behind. */
+async function errorOf(call: Call, options: unknown): Promise<FilterbankError> {
+  const before = engine.memory()
+  let error: unknown
+  try {
+    await call(options as never)
+  } catch (caught) {
+    error = caught
+  }
+  expect(error, `options ${show(options)}`).toBeInstanceOf(FilterbankError)
+  expect(engine.memory().tensors).toBe(before.tensors)
+  return error as FilterbankError
+}
+
+async function refusesWhatItDoesNotKnow(call: Call): Promise<void> {
+  const { argument, expected, got } = await errorOf(call, { noOptionOfAny: 7 })
+  expect([argument, got]).toEqual(['noOptionOfAny', '7'])
+  expect(expected).toMatch(/^one of its options: \w/)
+  const names = expected.slice('one of its options: '.length).split(', ')
+  for (const name of names) {
+    const long = await errorOf(call, { [`${name}x`]: undefined })
+    expect(long.hint, `${name}x`).toBe(`Did you mean ${name}?`)
+    expect(long.message).toContain(long.hint)
+    const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    if (snake !== name) expect((await errorOf(call, { [snake]: 1 })).hint).toBe(`Did you mean ${name}?`)
+  }
+  for (const wrong of [null, 3, 'same', true, [1, 2], () => 1, new Float32Array(2), x]) {
+    const complaint = await errorOf(call, wrong)
+    expect([complaint.argument, complaint.expected, complaint.got]).toEqual([
+      'options',
+      `an object of ${names.join(', ')}`,
+      show(wrong),
+    ])
+  }
+}
+
+describe.each(Object.entries(entries))('%s', (_, { exports, calls }) => {
+  it('has every export in this table', () => {
+    expect(Object.keys(calls).sort()).toEqual(Object.keys(exports).sort())
+  })
+
+  for (const [name, call] of Object.entries(calls)) {
+    if (typeof call === 'function')
+      it(`${name} refuses an option that it does not know`, () => refusesWhatItDoesNotKnow(call))
+  }
+})
+
+describe('methods', () => {
+  it.each(Object.entries(methods))('%s refuses an option that it does not know', (_, call) =>
+    refusesWhatItDoesNotKnow(call),
+  )
+
+  it('writeModel refuses a field that nodes, ports and tensors do not have', async () => {
+    const node = { op: 'Relu', inputs: ['x'], outputs: ['y'] }
+    const whole = { nodes: [node], inputs: [], outputs: [] }
+    const hintOf = async (parts: object) => (await errorOf(nn.writeModel, parts)).hint
+    expect(await hintOf({ ...whole, nodes: [{ ...node, input: ['x'] }] })).toBe('Did you mean inputs?')
+    expect(await hintOf({ ...whole, inputs: [{ name: 'x', shapes: [2] }] })).toBe('Did you mean shape?')
+    expect(await hintOf({ ...whole, initializers: [{ name: 'w', shape: [1], values: [1] }] })).toBe(undefined)
+  })
+})
+
+describe('a misspelt option', () => {
+  it('is named with what may have been meant', async () => {
+    const hintOf = async (call: Call, options: object) => (await errorOf(call, options)).hint
+    expect((await errorOf(onX(core.sum), { axis: 1 })).message).toBe(
+      'sum: axis must be one of its options: axes, keepDims, got 1. Did you mean axes?',
+    )
+    expect(await hintOf(onX(core.softmax), { axes: 1 })).toBe('Did you mean axis?')
+    expect(await hintOf(onX(core.max), { keepdims: true })).toBe('Did you mean keepDims?')
+    expect(await hintOf(layer(nn.Conv2d), { inChannels: 1, outChannels: 1, size: 3, strides: 2 })).toBe(
+      'Did you mean stride?',
+    )
+    expect(await hintOf(layer(nn.Conv2d), { in_channels: 1 })).toBe('Did you mean inChannels?')
+    expect(await hintOf(layer(nn.Conv2d), { kernelSize: 3 })).toBe('Did you mean size?')
+    expect(await hintOf(optimiser(nn.adam), { lr: 0.5 })).toBe('Did you mean learningRate?')
+    expect(await hintOf(optimiser(nn.adam), { betas: [0.9, 0.99] })).toBe('Did you mean beta1 or beta2?')
+    const fit: Call = (options) => nn.fit(linear, samples, options)
+    expect(await hintOf(fit, { optimizer, epoch: 5 })).toBe('Did you mean epochs?')
+    expect(await hintOf(fit, { optimizer, validationData: samples })).toBe('Did you mean validation?')
+    expect(await hintOf(fit, { optimizer, batch_size: 5 })).toBe('Did you mean batchSize?')
+    expect(await hintOf(onX(core.layerNorm), { eps: 1e-3 })).toBe('Did you mean epsilon?')
+    expect(await hintOf((options) => nn.saveOnnx(linear, [2], options), { opset: 13 })).toBe(undefined)
+  })
+
+  it('is one by inheritance too, and where its name is that of a method of every object', async () => {
+    expect((await errorOf(onX(core.sum), Object.create({ axis: 1 }))).argument).toBe('axis')
+    expect((await errorOf(onX(core.sum), { toString: 1 })).argument).toBe('toString')
+    expect((await errorOf(onX(core.sum), JSON.parse('{ "__proto__": 1 }'))).argument).toBe('__proto__')
+    expect((await errorOf(onX(core.sum), { ['x'.repeat(1e5)]: 1 })).hint).toBe(undefined)
+  })
+
+  it('is not one where it is known: undefined is the default, an object need have no prototype', () => {
+    engine.scope(() => {
+      expect(core.sum(x, { axes: undefined, keepDims: undefined }).shape).toEqual([])
+      expect(core.sum(x, Object.assign(Object.create(null), { axes: -1 })).shape).toEqual([1, 4, 4])
+    })
+  })
+
+  it('does not come from what layers hand on', () => {
+    engine.scope(() => {
+      const seed = 1
+      const layers = [
+        new nn.Conv2d(engine, {
+          inChannels: 2,
+          outChannels: 2,
+          size: 1,
+          stride: 1,
+          bias: false,
+          initial: 'he',
+          seed,
+          algorithm: 'auto',
+        }),
+        new nn.DepthwiseConv2d(engine, { channels: 2, size: 3, padding: 'same', seed }),
+        new nn.ConvTranspose2d(engine, {
+          inChannels: 2,
+          outChannels: 2,
+          size: 3,
+          padding: 1,
+          outputPadding: 0,
+          seed,
+        }),
+        new nn.GroupNorm(engine, { channels: 2, groups: 1, epsilon: 1e-3, activation: 'relu' }),
+        new nn.InstanceNorm2d(engine, { channels: 2 }),
+        new nn.BatchNorm2d(engine, { channels: 2, momentum: 0.5 }),
+        new nn.LayerNorm(engine, { features: 2 }),
+        new nn.Linear(engine, { inFeatures: 2, outFeatures: 2, activation: 'tanh', seed }),
+        new nn.AvgPool2d({ size: 1, countIncludePad: true }),
+        new nn.MaxPool2d({ size: 1, ceilMode: true }),
+        new nn.Upsample({ scale: 2 }),
+        new nn.Dropout({ rate: 0.5, seed }),
+      ]
+      expect(new nn.Sequential(...layers).forward(x).shape).toEqual([1, 8, 8, 2])
+    })
+  })
+})
+
+describe('nearTo', () => {
+  it('finds the same letters before other words, and those before few letters off', () => {
+    expect(nearTo('Batch-Size', ['batchSize', 'size'])).toEqual(['batchSize'])
+    expect(nearTo('dim', ['axis', 'out'])).toEqual(['axis'])
+    expect(nearTo('paddign', ['padding', 'stride'])).toEqual(['padding'])
+    expect(nearTo('sizes', ['size', 'stride'])).toEqual(['size'])
+    expect(nearTo('nothing', ['axis', 'out'])).toEqual([])
+    expect(nearTo('any', [])).toEqual([])
+  })
+})
+
+describe('show', () => {
+  it('writes any value in one short line', () => {
+    class Own {}
+    const circular: unknown[] = []
+    circular.push(circular)
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    const shown: [unknown, string][] = [
+      ['a "b"\nc', '"a \\"b\\"\\nc"'],
+      ['x'.repeat(5000), `"${'x'.repeat(80)}"... (5000 characters)`],
+      [-0, '-0'],
+      [12n, '12n'],
+      [Symbol('s'), 'Symbol(s)'],
+      [() => 1, 'a function'],
+      [[1, [2, [3, [4]]]], '[1, [2, an array of length 2]]'],
+      [Array.from({ length: 100 }, (_, i) => i), '[0, 1, 2, 3, 4, 5, 6, 7, ... 100 in all]'],
+      [circular, '[[an array of length 1]]'],
+      [new Array(2), '[undefined, undefined]'],
+      [{}, '{}'],
+      [{ a: 1, 'b c': 'd' }, '{ a: 1, "b c": "d" }'],
+      [{ a: 1, b: 2, c: 3, d: 4, e: 5 }, '{ a: 1, b: 2, c: 3, d: 4, ... }'],
+      [Object.create(null), '{}'],
+      [new Own(), 'an object (Own)'],
+      [new Map(), 'an object (Map)'],
+      [new Date(0), 'an object (Date)'],
+      [new Float32Array(3), 'Float32Array of length 3'],
+      [new DataView(new ArrayBuffer(3)), 'DataView of 3 bytes'],
+      [null, 'null'],
+      [proxy, 'an object that cannot be shown'],
+    ]
+    for (const [value, text] of shown) expect(show(value)).toBe(text)
+  })
+})
