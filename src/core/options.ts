@@ -3,14 +3,14 @@
  * bounds.
  */
 import { type Complaint, check, FilterbankError, show } from './errors.js'
+import { MOST } from './shape.js'
 
 /**
  * Every name of an options type. A field that is new in the type does not compile until it stands here too.
  */
 export type Names<Options> = Readonly<Record<keyof Options, true>>
 
-/** The largest integer that a kernel takes. */
-export const MOST = 2 ** 31 - 1
+export { MOST }
 
 /** What an error about an option needs beside it. */
 type About = Pick<Complaint, 'op' | 'shapes'>

@@ -12,7 +12,7 @@ import { compilerOf } from '../../src/wasm/host.js'
 import { preferred } from '../../src/wasm/load.js'
 import { expectComplaint, inEveryBuild } from '../support/check.js'
 
-const binary = (build: string) => readFileSync(new URL(`../dist/${build}.wasm`, import.meta.url))
+const binary = (build: string) => readFileSync(new URL(`../../dist/${build}.wasm`, import.meta.url))
 
 const engines: Engine[] = []
 async function make(options: EngineOptions = {}): Promise<Engine> {
