@@ -7,7 +7,7 @@
  * Letters: n batch, ih iw ic input, oh ow oc output, kh kw window.
  */
 
-/** Panels of packed weights from any strided matrix: see copy.ts. */
+/** Panels of packed weights from any strided matrix: see layout.ts. */
 @unmanaged
 export class Pack {
   source: usize; panels: usize
@@ -18,7 +18,7 @@ export class Pack {
   groupStride: i32; tapHStride: i32; tapWStride: i32; rowStride: i32; columnStride: i32
 }
 
-/** Any dense product over a window: see dense/igemm.ts. */
+/** Any dense product over a window: see igemm.ts. */
 @unmanaged
 export class Igemm {
   x: usize; w: usize; b: usize; y: usize
@@ -36,7 +36,7 @@ export class Igemm {
   runs: i32; depth: i32
   /** Pixels and panels of one unit. */
   pixels: i32; panels: i32
-  /** 1: filters stand as sums over lanes want them (dense/tile.ts). */
+  /** 1: filters stand as sums over lanes want them (tile.ts). */
   byLanes: i32
 }
 
@@ -64,7 +64,7 @@ export class Pool {
   outputs: i32
 }
 
-/** One filter per channel, or few channels in a group: see depthwise/forward.ts. */
+/** One filter per channel, or few channels in a group: see depthwise.ts. */
 @unmanaged
 export class Depthwise {
   x: usize; w: usize; b: usize; y: usize
@@ -79,7 +79,7 @@ export class Depthwise {
   skewed: i32
 }
 
-/** A box of any rank from one layout to another: see copy.ts. @rows CopyAxis axes */
+/** A box of any rank from one layout to another: see layout.ts. @rows CopyAxis axes */
 @unmanaged
 export class Copy {
   x: usize; y: usize
@@ -117,7 +117,7 @@ export class ResizeGradient extends Resize {
   bilinear: i32
 }
 
-/** RGBA bytes to floats: see image/filter.ts. */
+/** RGBA bytes to floats: see image.ts. */
 @unmanaged
 export class FromBytes {
   bytes: usize; y: usize; w: i32; c: i32
@@ -130,7 +130,7 @@ export class FromBytes {
   packed: i32
 }
 
-/** Floats to RGBA bytes: see image/filter.ts. */
+/** Floats to RGBA bytes: see image.ts. */
 @unmanaged
 export class ToBytes {
   x: usize; bytes: usize; w: i32; c: i32
@@ -140,7 +140,7 @@ export class ToBytes {
   packed: i32
 }
 
-/** Filters whose output has the size of their input: see image/filter.ts. */
+/** Filters whose output has the size of their input: see image.ts. */
 @unmanaged
 export class Filter {
   /**
@@ -171,7 +171,7 @@ export class Filter {
   side: f32; centre: f32
 }
 
-/** Filters transformed for Winograd: see dense/winograd.ts. */
+/** Filters transformed for Winograd: see winograd.ts. */
 @unmanaged
 export class WinogradFilter {
   /**
@@ -186,7 +186,7 @@ export class WinogradFilter {
  */
 export const FILTER_CHANNELS = 16
 
-/** 3x3 windows at stride 1 by Winograd's F(4x4, 3x3): see dense/winograd.ts. */
+/** 3x3 windows at stride 1 by Winograd's F(4x4, 3x3): see winograd.ts. */
 @unmanaged
 export class Winograd {
   x: usize; w: usize; b: usize; y: usize
@@ -217,7 +217,7 @@ export const enum UnaryOp {
   negInt, absInt,
 }
 
-/** dx = dy * f'(v, a, b): see dense/filterGradient.ts. v is x, of a clamp y. */
+/** dx = dy * f'(v, a, b): see gradient.ts. v is x, of a clamp y. */
 @unmanaged
 export class UnaryBackward {
   op: i32; dy: usize; v: usize; dx: usize; size: i32; a: f32; b: f32
@@ -344,7 +344,7 @@ export class NormalRows {
   epsilon: f32
 }
 
-/** Rows by index, table [outer, rows, inner] and y [outer, count, inner]: see copy.ts. */
+/** Rows by index, table [outer, rows, inner] and y [outer, count, inner]: see layout.ts. */
 @unmanaged
 export class Gather {
   table: usize; indices: usize; y: usize; count: i32; rows: i32; inner: i32
@@ -416,7 +416,7 @@ export class Softmax {
 export const SOFTMAX_CHUNK = 2048
 
 /**
- * Filter gradient of any dense product over a window: see dense/filterGradient.ts. The words of Igemm, where y is dy, w
+ * Filter gradient of any dense product over a window: see gradient.ts. The words of Igemm, where y is dy, w
  * the sums, and pixels are those of one block.
  */
 @unmanaged
@@ -426,7 +426,7 @@ export class FilterGradient extends Igemm {
   blocks: i32
 }
 
-/** Gradients of a convolution with one filter per channel: see depthwise/backward.ts. */
+/** Gradients of a convolution with one filter per channel: see depthwiseGradient.ts. */
 @unmanaged
 export class DepthwiseGradient {
   x: usize; w: usize; dy: usize
@@ -438,7 +438,7 @@ export class DepthwiseGradient {
   rows: i32
 }
 
-/** Sums of panels back to a strided matrix: see dense/filterGradient.ts. */
+/** Sums of panels back to a strided matrix: see gradient.ts. */
 @unmanaged
 export class Unpack {
   panels: usize; y: usize
@@ -448,7 +448,7 @@ export class Unpack {
 
 /**
  * Gradient of a pool: the words of Pool, where x and y are those of forward, and those that follow. See
- * dense/filterGradient.ts.
+ * gradient.ts.
  */
 @unmanaged
 export class PoolGradient extends Pool {

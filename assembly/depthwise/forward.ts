@@ -212,7 +212,7 @@ function tap(taps: i32, t: i32, d: v128, w0: v128, w1: v128, w2: v128, w3: v128,
  * What a run of T taps in each of `rows` rows adds to `channels` outputs of each of up to 7 pixels, vector by
  * vector. S: the stride; pixel i is tap i - p * S of output p. T is 1 where each of `taps` taps goes by
  * itself, `tapBytes` of the table after the one before, its outputs `outBytes` apart. The exits on negative i
- * are never taken: see dense/tile.ts.
+ * are never taken: see tile.ts.
  */
 function tile<R>(
   table: usize, rows: i32, rowBytes: usize, taps: i32, tapBytes: usize, outBytes: usize, step: usize, groupIn:

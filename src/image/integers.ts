@@ -1,6 +1,6 @@
 /**
  * Linear filters on bytes in integers: weights are 16-bit integers over a power of two, sums have 32 bits.
- * (assembly/image/filter.ts, filterBytes)
+ * (assembly/image.ts, filterBytes)
  */
 import type { Plan } from './filter.js'
 

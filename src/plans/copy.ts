@@ -1,4 +1,4 @@
-/** The plan of a copy between layouts (assembly/copy.ts). Shared by concat, pad, slice and transpose. */
+/** The plan of a copy between layouts (assembly/layout.ts). Shared by concat, pad, slice and transpose. */
 
 import { bytesPerElement, type DType, wordOfElement } from '../core/dtype.js'
 import type { Engine } from '../core/engine.js'

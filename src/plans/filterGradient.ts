@@ -1,5 +1,5 @@
 /**
- * The plan of a filter's gradient (assembly/dense/filterGradient.ts). Shared by convolution, transposed convolution and
+ * The plan of a filter's gradient (assembly/gradient.ts). Shared by convolution, transposed convolution and
  * matrix products.
  */
 

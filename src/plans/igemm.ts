@@ -1,11 +1,10 @@
 /**
- * The plan of a dense product over a window (assembly/dense/igemm.ts): filter packing, blocking, argument block.
+ * The plan of a dense product over a window (assembly/igemm.ts): filter packing, blocking, argument block.
  * Shared by convolution, transposed convolution and matrix products.
  */
 
 import type { Engine } from '../core/engine.js'
 import { stridesOf } from '../core/shape.js'
-import type { Storage } from '../core/storage.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Axis } from '../core/window.js'
 import type { Igemm } from '../wasm/abi.js'
@@ -98,7 +97,7 @@ export const turned = (panels: Panels): Panels => ({
 })
 
 /**
- * Whether sums run over lanes (assembly/dense/tile.ts), since so few columns would leave most of a panel empty.
+ * Whether sums run over lanes (assembly/tile.ts), since so few columns would leave most of a panel empty.
  * Witness: bench, dcgan layer5, style conv4.
  */
 const byLanes = (depth: number, columns: number): boolean => columns <= 3 && depth % 4 === 0
@@ -163,9 +162,9 @@ function packPanels(engine: Engine, source: number, to: number, panels: Panels):
 }
 
 /** The panels of a filter: packed once, and again only after it was written. */
-export function packed(storage: Storage, panels: Panels): number {
+export function packed({ engine, storage }: Tensor, panels: Panels): number {
   return storage.derive(`panels ${Object.values(panels).join()}`, packedFloats(panels), (to) =>
-    pack(storage.engine, storage.pointer, to, panels),
+    pack(engine, storage.pointer, to, panels),
   )
 }
 
@@ -233,7 +232,7 @@ export function tableFloats(product: Geometry, pixels: number): number {
   )
 }
 
-/** Pixels of a tile whose sums run over lanes, as in assembly/dense/tile.ts. */
+/** Pixels of a tile whose sums run over lanes, as in assembly/tile.ts. */
 const LANE_ROWS = 3
 
 interface ProductBlocking extends Blocking {

@@ -1,4 +1,4 @@
-/** The plan of a 3x3 convolution at stride 1 by Winograd's F(4x4, 3x3) (assembly/dense/winograd.ts). */
+/** The plan of a 3x3 convolution at stride 1 by Winograd's F(4x4, 3x3) (assembly/winograd.ts). */
 
 import { stridesOf } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
