@@ -11,7 +11,6 @@ const known = [
   'src/core/engine.ts > src/core/tape.ts > src/core/tensor.ts',
   'src/core/engine.ts > src/core/tensor.ts',
   'src/image/filter.ts > src/image/integers.ts',
-  'src/nn/layers.ts > src/nn/onnx/layers.ts',
   'src/ops/activation.ts > src/ops/arithmetic.ts',
   'src/ops/activation.ts > src/ops/reduce.ts > src/ops/arithmetic.ts',
   'src/ops/arithmetic.ts > src/ops/reduce.ts',

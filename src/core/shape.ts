@@ -9,18 +9,6 @@ export const sizeOf = (shape: Shape): number => shape.reduce((size, length) => s
 export const sameShape = (a: Shape, b: Shape): boolean =>
   a.length === b.length && a.every((length, i) => length === b[i])
 
-/** The largest integer that a kernel takes. */
-export const MOST = 2 ** 31 - 1
-
-/** Whether every length is an integer from 0 to 2^31 - 1. Asked for every tensor: a loop costs less here. */
-export function isShape(shape: unknown): shape is Shape {
-  if (!Array.isArray(shape)) return false
-  for (let i = 0; i < shape.length; i++) {
-    if (!Number.isInteger(shape[i]) || shape[i] < 0 || shape[i] > MOST) return false
-  }
-  return true
-}
-
 /** Distance in elements between neighbours along each axis of a contiguous tensor. */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length)

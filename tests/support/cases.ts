@@ -286,6 +286,11 @@ export const cases: Record<string, Case> = {
       { begin: [0, 1, 0, 1] },
     ),
   ),
+  dropout: photo((x) => {
+    const layer = new nn.Dropout({ rate: 0.4, seed: 5 })
+    layer.training = true
+    return layer.forward(x!)
+  }),
   flip: photo((x) => fb.flip(x!, { axes: [1, -1] })),
   'flip, bytes': photo((x) => fb.flip(fb.cast(fb.mul(x!, 100), 'int8'))),
   tile: photo((x) => fb.tile(fb.cast(x!, 'int32'), [1, 2, 3, 2])),
