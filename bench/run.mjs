@@ -26,7 +26,7 @@ const HELP = `npm run bench -- [networks | train | images] [options]
   --calls         what a call costs beside its work, instead of the layers
   --chromium      in a page of the system's headless Chromium
   --json FILE     writes all results
-  --readme        writes the table into README.md`
+  --readme        writes the table into doc/benchmarks.md`
 
 /** What a quick run of networks takes. */
 const SMALL_NETWORKS = ['LeNet-5', 'SqueezeNet 1.1', 'MobileNetV2']
@@ -36,6 +36,9 @@ const SMALL_NETWORKS = ['LeNet-5', 'SqueezeNet 1.1', 'MobileNetV2']
  * that change places with the noise.
  */
 const ALLOWED = 1.1
+
+/** Where the tables stand. */
+const TABLES = 'doc/benchmarks.md'
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -260,14 +263,14 @@ function writeReadme() {
   writeBetween(options.chromium ? 'chromium' : 'node', readme(rows, columns, about(started)))
 }
 
-/** Writes between the README's markers of a place. */
+/** Writes between the markers of a place in doc/benchmarks.md. */
 function writeBetween(place, table) {
-  const text = readFileSync('README.md', 'utf8')
+  const text = readFileSync(TABLES, 'utf8')
   const before = `<!-- bench ${place} -->`
   const after = `<!-- /bench ${place} -->`
   const [start, end] = [text.indexOf(before), text.indexOf(after)]
-  if (start < 0 || end < start) throw new Error(`README.md has no ${before} with ${after} behind it`)
-  writeFileSync('README.md', `${text.slice(0, start) + before}\n${table}\n${text.slice(end)}`)
+  if (start < 0 || end < start) throw new Error(`${TABLES} has no ${before} with ${after} behind it`)
+  writeFileSync(TABLES, `${text.slice(0, start) + before}\n${table}\n${text.slice(end)}`)
 }
 
 /** Slower by median and by 10th percentile, so that a noisy neighbour is not taken for a bad choice. */

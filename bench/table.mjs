@@ -1,6 +1,6 @@
 /**
  * Rows of a comparison as text: a line for each layer while measuring, a summary by kind at the end, both as
- * Markdown for the README.
+ * Markdown for doc/benchmarks.md.
  */
 import { geometricMean } from './measure.mjs'
 
@@ -149,7 +149,7 @@ export function markdown(head, body) {
   return [line(head), line(head.map((_, i) => (i ? '--:' : ':--'))), ...body.map(line)].join('\n')
 }
 
-/** What stands between the README's markers. */
+/** What stands between the markers of doc/benchmarks.md. */
 export function readme(rows, columns, about) {
   const layers = rows.map((row) => cells(row, columns))
   return `${about}

@@ -116,7 +116,7 @@ describe('the package', { timeout: 120_000 }, () => {
   it('ships dist/, a folder for each entry and the documents, and nothing else', () => {
     const folders = ENTRIES.slice(1).map((entry) => `${entry}/package.json`)
     expect(shipped(/^(?!dist\/)/).sort()).toEqual(
-      ['CONTRIBUTING.md', 'LICENSE', 'README.md', ...folders, 'package.json'].sort(),
+      ['CHANGELOG.md', 'LICENSE', 'README.md', ...folders, 'package.json'].sort(),
     )
     expect(shipped(/^dist\/(?!.*\.(c?js|js\.map|wasm|d\.c?ts)$)/)).toEqual([])
     const targets = (value: unknown): string[] =>
