@@ -9,6 +9,7 @@ import { ScanOp } from '../wasm/abi.js'
 import { axisOf } from './axis.js'
 import { outputsPerUnit } from './reduce.js'
 
+/** What `cumsum` takes beside x. */
 export interface CumsumOptions {
   /** The axis to go along; negative counts from the last. Default -1. */
   axis?: number

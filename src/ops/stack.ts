@@ -11,6 +11,7 @@ import { concat } from './concat.js'
 import { checkSameQuantization, checkSameType } from './operands.js'
 import { slice } from './slice.js'
 
+/** What `stack` takes beside the tensors. */
 export interface StackOptions {
   /** Where the new axis stands in the result; negative counts from its last. Default 0. */
   axis?: number
