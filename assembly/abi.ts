@@ -264,10 +264,12 @@ export const BINARY_BLOCKS = 4
 
 /** keep: a where b is not 0, else 0; drop: a where b is 0. less, atMost: 1 where a < b, a <= b, else 0. */
 export const enum BinaryOp {
-  add, sub, mul, div, prelu, maximum, minimum, keep, drop, less, atMost, pow, mod,
-  /** Of 32-bit integers. */
+  add, sub, mul, div, prelu, maximum, minimum, keep, drop, less, atMost,
+  /** Of `binaryLanes`. */
+  pow, mod,
+  /** Of `binaryInts`: 32-bit integers. */
   addInt, subInt, mulInt, divInt, maximumInt, minimumInt, modInt,
-  /** Those from here on give bytes: 1 where it is so, else 0. */
+  /** Of `compare`: those from here on give bytes, 1 where it is so, else 0. */
   isEqual, isNotEqual, isLess, isLessEqual,
   isEqualInt, isNotEqualInt, isLessInt, isLessEqualInt,
 }
