@@ -1,8 +1,9 @@
 /** Functions of two tensors beyond the four kinds of arithmetic. */
 
 import { engineOf } from '../core/engine.js'
+import { checkOptions } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
-import type { OutOptions } from '../plans/elementwise.js'
+import { OUT, type OutOptions } from '../plans/elementwise.js'
 import { BinaryOp } from '../wasm/abi.js'
 import { arithmetic, div, mul, type Numeric, type Operand, operandsBackward, sub } from './arithmetic.js'
 import { equal, greater, less } from './compare.js'
@@ -88,6 +89,7 @@ export function mod<D extends Numeric = 'float32'>(
  * @example const y = pow(x, 2.2)
  */
 export function pow(a: Operand, b: Operand, options: OutOptions = {}): Tensor {
+  checkOptions('pow', options, OUT)
   engineOf(
     'pow',
     { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) },

@@ -19,6 +19,7 @@ type Plain = 'a class' | 'takes no options'
 let engine: core.Engine
 let x: core.Tensor
 let filter: core.Tensor
+let ints: core.Tensor<'int32'>
 let vector: core.Tensor
 let matrix: core.Tensor
 let row: core.Tensor
@@ -29,6 +30,7 @@ beforeAll(async () => {
   engine = await core.createEngine({ threads: 1 })
   x = engine.zeros([1, 4, 4, 2])
   filter = engine.zeros([1, 1, 2, 2])
+  ints = engine.zeros([1, 4, 4, 2], { dtype: 'int32' })
   vector = engine.zeros([2])
   matrix = engine.zeros([2, 2])
   row = engine.zeros([1, 2, 2])
@@ -96,7 +98,55 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       conv2d: (options) => core.conv2d(x, filter, options),
       planConv2d: (options) => core.planConv2d(x.shape, filter.shape, options),
       convTranspose2d: (options) => core.convTranspose2d(x, filter, options),
-      gather: 'takes no options',
+      gather: (options) => core.gather(x, [0], options),
+      abs: 'takes no options',
+      ceil: 'takes no options',
+      cos: 'takes no options',
+      erf: 'takes no options',
+      exp: 'takes no options',
+      expm1: 'takes no options',
+      floor: 'takes no options',
+      log: 'takes no options',
+      log1p: 'takes no options',
+      neg: 'takes no options',
+      reciprocal: 'takes no options',
+      round: 'takes no options',
+      rsqrt: 'takes no options',
+      sign: 'takes no options',
+      sin: 'takes no options',
+      sqrt: 'takes no options',
+      square: 'takes no options',
+      cast: 'takes no options',
+      equal: 'takes no options',
+      notEqual: 'takes no options',
+      greater: 'takes no options',
+      greaterEqual: 'takes no options',
+      less: 'takes no options',
+      lessEqual: 'takes no options',
+      tile: 'takes no options',
+      and: 'takes no options',
+      or: 'takes no options',
+      xor: 'takes no options',
+      not: 'takes no options',
+      where: 'takes no options',
+      cumsum: onX(core.cumsum),
+      flip: onX(core.flip),
+      logSumExp: onX(core.logSumExp),
+      norm: onX(core.norm),
+      prod: onX(core.prod),
+      variance: onX(core.variance),
+      split: onX(core.split),
+      topK: onX(core.topK),
+      maximum: twoOf(core.maximum),
+      minimum: twoOf(core.minimum),
+      mod: twoOf(core.mod),
+      pow: twoOf(core.pow),
+      gridSample: twoOf(core.gridSample),
+      stack: (options) => core.stack([x, x], options),
+      oneHot: (options) => core.oneHot([0], options),
+      scatter: (options) => core.scatter(x, [0], x, options),
+      gatherElements: (options) => core.gatherElements(x, ints, options),
+      scatterElements: (options) => core.scatterElements(x, ints, x, options),
       groupNorm: onX(core.groupNorm),
       instanceNorm: onX(core.instanceNorm),
       layerNorm: onX(core.layerNorm),
@@ -151,6 +201,7 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       shift: (options) => nn.shift(options),
       readIdx: 'takes no options',
       accuracy: 'takes no options',
+      predict: (options) => nn.predict(linear, { inputs: [1, 2], shape: [2] }, options),
       evaluate: (options) => nn.evaluate(linear, samples, options),
       fit: (options) => nn.fit(linear, samples, options),
       valueAndGradients: 'takes no options',
@@ -201,6 +252,7 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
     exports: onnx,
     calls: {
       loadModel: (options) => onnx.loadModel(engine, bytesOfModel(), options),
+      writeModel: (parts) => onnx.writeModel(parts),
       inspectModel: (options) => onnx.inspectModel(bytesOfModel(), options),
     },
   },
