@@ -8,9 +8,13 @@ export type { Padding, Pair, WindowOptions } from './core/window.js'
 export { type Diagnosis, diagnose } from './diagnose.js'
 export {
   type Activation,
+  type AlphaOptions,
+  type ClampOptions,
   clamp,
   elu,
+  type GeluOptions,
   gelu,
+  type HardSigmoidOptions,
   hardSigmoid,
   hardSwish,
   leakyRelu,
@@ -24,7 +28,7 @@ export {
   softplus,
   tanh,
 } from './ops/activation.js'
-export { type ArithmeticOptions, add, div, mul, sub } from './ops/arithmetic.js'
+export { type ArithmeticOptions, add, div, mul, type Numeric, sub } from './ops/arithmetic.js'
 export { type BatchNormOptions, batchNorm } from './ops/batchNorm.js'
 export { maximum, minimum, mod, pow } from './ops/binary.js'
 export { cast } from './ops/cast.js'
@@ -35,6 +39,7 @@ export {
   type Conv2dOptions,
   type ConvAlgorithm,
   type ConvPlan,
+  type ConvPlanOptions,
   conv1d,
   conv2d,
   planConv2d,
@@ -54,6 +59,7 @@ export { type LayerNormOptions, layerNorm, type RmsNormOptions, rmsNorm } from '
 export { type LinearOptions, linear, matmul } from './ops/matmul.js'
 export { logSumExp, norm, prod, variance } from './ops/norms.js'
 export { type OneHotOptions, oneHot } from './ops/oneHot.js'
+export type { Operand } from './ops/operands.js'
 export { type PadOptions, pad } from './ops/pad.js'
 export {
   type AvgPool2dOptions,

@@ -33,7 +33,7 @@ export async function writeDeclarations({ entries, entryOf, exports, folder, tsc
   }
   const finish = {
     name: 'finish',
-    renderChunk: (code, { name }) => REFERENCES + withOwnExports(code, exports[name]),
+    renderChunk: (code, { name }) => REFERENCES + withOwnExports(withSymbolDispose(code), exports[name]),
   }
   rmSync(folder, { recursive: true, force: true })
   const bundle = await rollup({
@@ -81,4 +81,28 @@ function withOwnExports(code, values) {
     }
   }
   return `${rest.trim()}\n`
+}
+
+/**
+ * Methods that `using` calls go by the name that programs know: `disposal`, which is that symbol or what
+ * stands in for it, is no part of the package.
+ */
+function withSymbolDispose(code) {
+  const file = ts.createSourceFile('entry.d.ts', code, ts.ScriptTarget.Latest)
+  const isDisposal = (node) => node && ts.isIdentifier(node) && node.text === 'disposal'
+  const { factory } = ts
+  const symbol = factory.createPropertyAccessExpression(factory.createIdentifier('Symbol'), 'dispose')
+  const rename = (context) => (root) => {
+    const visit = (node) => {
+      if (ts.isComputedPropertyName(node) && isDisposal(node.expression))
+        return factory.createComputedPropertyName(symbol)
+      if (ts.isImportSpecifier(node) && isDisposal(node.propertyName ?? node.name)) return undefined
+      if (ts.isVariableStatement(node) && isDisposal(node.declarationList.declarations[0].name))
+        return undefined
+      return ts.visitEachChild(node, visit, context)
+    }
+    return ts.visitNode(root, visit)
+  }
+  const { transformed } = ts.transform(file, [rename])
+  return ts.createPrinter().printFile(transformed[0])
 }

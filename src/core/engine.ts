@@ -7,11 +7,11 @@ import { Allocator } from '../wasm/memory.js'
 import { chooseThreads, Workers } from '../wasm/workers.js'
 import { ANY, arrayAt, checkDtype, checkElements, type DType, FLOATS, listOf } from './dtype.js'
 import { check, FilterbankError, messageOf, show } from './errors.js'
-import { checkInteger, checkOptions, MOST, type Names } from './options.js'
+import { checkInteger, checkOptions, isShape, MOST, type Names } from './options.js'
 import { Program } from './program.js'
 import { checkTensorOptions, settleQuantization, type TensorOptions } from './quantization.js'
 import { disposal, isMap, isModule, isSet, isThenable } from './realm.js'
-import { isShape, printShape, type Shape } from './shape.js'
+import { printShape, type Shape } from './shape.js'
 import type { Tape } from './tape.js'
 import { type AnyTensor, checkNumbers, type Numbers, Tensor } from './tensor.js'
 
@@ -581,7 +581,7 @@ function reachedFrom(value: unknown): ReadonlySet<unknown> {
     if (Array.isArray(item)) for (const element of item) meet(element)
     else if (isMap(item)) for (const entry of item) entry.forEach(meet)
     else if (isSet(item)) item.forEach(meet)
-    else if (typeof (item as Partial<EventTarget>).addEventListener !== 'function')
+    else if (!('addEventListener' in (item as object)))
       for (const field of Object.values(item as object)) meet(field)
   }
   return reached

@@ -3,6 +3,7 @@
  * bounds.
  */
 import { type Complaint, check, FilterbankError, show } from './errors.js'
+import type { Shape } from './shape.js'
 
 /**
  * Every name of an options type. A field that is new in the type does not compile until it stands here too.
@@ -13,7 +14,7 @@ export type Names<Options> = Readonly<Record<keyof Options, true>>
 export const MOST = 2 ** 31 - 1
 
 /** What an error about an option needs beside it. */
-type About = Pick<Complaint, 'op' | 'shapes'>
+export type About = Pick<Complaint, 'op' | 'shapes'>
 
 /**
  * Throws unless `options` is an object whose every name is among `names`: a misspelt one would silently be
@@ -217,6 +218,15 @@ export const isName = <Table extends object>(value: unknown, table: Table): valu
 export const isInteger = (value: unknown, least: number, most = MOST): value is number =>
   Number.isInteger(value) && (value as number) >= least && (value as number) <= most
 
+/** Whether every length is an integer from 0 to 2^31 - 1. Asked for every tensor: a loop costs less here. */
+export function isShape(shape: unknown): shape is Shape {
+  if (!Array.isArray(shape)) return false
+  for (let i = 0; i < shape.length; i++) {
+    if (!Number.isInteger(shape[i]) || shape[i] < 0 || shape[i] > MOST) return false
+  }
+  return true
+}
+
 /**
  * What `isInteger` asks for, in words: without the bound that every integer has, unless it is what `value`
  * breaks.
@@ -241,6 +251,16 @@ export function checkInteger(
     expected: integerWords(value, least, most),
     got: show(value),
   }))
+}
+
+/** Throws unless each of these, by its name, is a number that `fits`. */
+export function checkEach(
+  numbers: Record<string, unknown>,
+  fits: (value: number) => boolean,
+  expected: string,
+  about: About,
+): void {
+  for (const argument in numbers) checkNumber(numbers[argument], argument, fits, expected, about)
 }
 
 /** Throws unless `value` is a number (no NaN, no string) that `fits`, which `expected` says in words. */

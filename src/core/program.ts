@@ -1,6 +1,13 @@
 import type { Kernel } from '../wasm/kernels.js'
 import type { Allocator } from '../wasm/memory.js'
-import type { Engine } from './engine.js'
+
+/** What a program needs of its engine. */
+interface Runner {
+  readonly i32: Int32Array
+  allocate(bytes: number): number
+  free(pointer: number): void
+  execute(kernel: Kernel, call: number, units: number, work: number): void
+}
 
 /** One job: a kernel over the units of an argument block. */
 interface Step {
@@ -22,7 +29,7 @@ export class Program {
   private readonly touched: [start: number, end: number][] = []
   private readonly kept: number[] = []
 
-  constructor(private readonly engine: Engine) {}
+  constructor(private readonly engine: Runner) {}
 
   /** Number of jobs. */
   get length(): number {

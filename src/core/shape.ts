@@ -1,5 +1,3 @@
-import { isInteger } from './options.js'
-
 /** Lengths of a tensor's axes, outermost first; the last axis is contiguous in memory. `[]` is a scalar. */
 export type Shape = readonly number[]
 
@@ -10,10 +8,6 @@ export const sizeOf = (shape: Shape): number => shape.reduce((size, length) => s
 
 export const sameShape = (a: Shape, b: Shape): boolean =>
   a.length === b.length && a.every((length, i) => length === b[i])
-
-/** Whether every length is an integer from 0 to 2^31 - 1. */
-export const isShape = (shape: unknown): shape is Shape =>
-  Array.isArray(shape) && shape.every((length) => isInteger(length, 0))
 
 /** Distance in elements between neighbours along each axis of a contiguous tensor. */
 export function stridesOf(shape: Shape): number[] {

@@ -1,7 +1,19 @@
 import { bytesPerElement, type DType } from './dtype.js'
-import type { Engine } from './engine.js'
 import { check } from './errors.js'
-import type { AnyTensor } from './tensor.js'
+
+/** What a storage needs of its engine. */
+interface Owner {
+  readonly u8: Uint8Array
+  readonly tape?: { holds(storage: Storage): boolean } | undefined
+  allocate(bytes: number): number
+  free(pointer: number): void
+}
+
+/** Bytes in the memory of the engine, such as a tensor. */
+interface Bytes {
+  readonly pointer: number
+  dispose(): void
+}
 
 /**
  * The bytes behind one tensor and all its reshapes, with what was computed from them.
@@ -13,11 +25,11 @@ export class Storage {
   version = 0
   readonly bytes: number
   private at: number
-  private again: (() => AnyTensor) | undefined
+  private again: (() => Bytes) | undefined
   private readonly derived = new Map<string, { version: number; pointer: number }>()
 
   constructor(
-    readonly engine: Engine,
+    readonly engine: Owner,
     size: number,
     readonly dtype: DType,
   ) {
@@ -41,7 +53,7 @@ export class Storage {
    * Gives the bytes of the numbers back, where what was derived from them is enough; `again` makes them once
    * more if they are asked for.
    */
-  shed(again: () => AnyTensor): void {
+  shed(again: () => Bytes): void {
     if (this.again || this.derived.size === 0) return
     this.engine.free(this.at)
     this.again = again

@@ -1,9 +1,10 @@
 import { type ArrayOf, arrayAt, checkElements, type DType, newArray } from './dtype.js'
 import type { Engine } from './engine.js'
 import { check, FilterbankError, show } from './errors.js'
+import { isShape } from './options.js'
 import { type Quantization, reshapedQuantization, type TensorOptions } from './quantization.js'
 import { arrayName, disposal } from './realm.js'
-import { isShape, printShape, type Shape, sizeOf } from './shape.js'
+import { printShape, type Shape, sizeOf } from './shape.js'
 import { Storage } from './storage.js'
 
 /** Any numbers that a tensor can be filled with: they become its type. */

@@ -15,24 +15,35 @@ export {
   BatchNorm2d,
   type BatchNorm2dOptions,
   Conv2d,
+  type Conv2dLayerOptions,
   type ConvOptions,
   ConvTranspose2d,
+  type ConvTranspose2dLayerOptions,
   DepthwiseConv2d,
+  type DepthwiseConv2dOptions,
   Dropout,
+  type DropoutOptions,
   Embedding,
+  type EmbeddingOptions,
   Flatten,
   GlobalAvgPool2d,
   GroupNorm,
+  type GroupNormLayerOptions,
   InstanceNorm2d,
+  type InstanceNormLayerOptions,
   LayerNorm,
+  type LayerNormLayerOptions,
   Linear,
+  type LinearLayerOptions,
   MaxPool2d,
   Residual,
   Sequential,
   Upsample,
+  type UpsampleOptions,
   type WeightOptions,
 } from './layers.js'
-export { type OnnxGraph, type OnnxValue, saveOnnx } from './onnx/layers.js'
+export { type SaveOnnxOptions, saveOnnx } from './onnx/layers.js'
+export type { OnnxGraph, OnnxValue } from './onnxGraph.js'
 export { Random, type Seed } from './random.js'
 export { load, type SaveOptions, save } from './save.js'
 export {
@@ -40,10 +51,12 @@ export {
   type Batches,
   type ClassLabels,
   type Data,
+  type FlipOptions,
   flip,
   type Inputs,
   readIdx,
   type SeveralData,
+  type ShiftOptions,
   type Source,
   shift,
 } from './train/data.js'
@@ -90,4 +103,13 @@ export {
   type SgdOptions,
   sgd,
 } from './train/optimizers.js'
-export { constant, cosine, type Schedule, stepDecay, warmUp } from './train/schedules.js'
+export {
+  type CosineOptions,
+  constant,
+  cosine,
+  type Schedule,
+  type StepDecayOptions,
+  stepDecay,
+  type WarmUpOptions,
+  warmUp,
+} from './train/schedules.js'

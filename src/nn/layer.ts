@@ -1,9 +1,9 @@
 /** What a layer is, what stands in it, and in which mode it computes. */
-import { disposal } from '../core/realm.js'
+import { disposal, isMap, isSet } from '../core/realm.js'
 import type { Storage } from '../core/storage.js'
 import { Tensor } from '../core/tensor.js'
 import { frozen } from './frozen.js'
-import type { OnnxGraph, OnnxValue } from './onnx/layers.js'
+import type { OnnxGraph, OnnxValue } from './onnxGraph.js'
 import type { Random } from './random.js'
 
 /** What a layer takes or gives: a tensor, or several. */
@@ -36,9 +36,9 @@ function findLayers(value: unknown, path: string, found: [string, AnyLayer][], s
       ? typeof value[0] === 'number'
         ? []
         : value.entries()
-      : value instanceof Map
+      : isMap(value)
         ? value
-        : value instanceof Set
+        : isSet(value)
           ? [...value].entries()
           : prototype === Object.prototype || prototype === null
             ? Object.entries(value)

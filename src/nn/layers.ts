@@ -25,6 +25,7 @@ import {
   maxPool2d,
 } from '../ops/pool.js'
 import { type ResizeOptions, resize } from '../ops/resize.js'
+import { checkEpsilon } from '../plans/normalise.js'
 import { type Initial, initializerOf } from './initializers.js'
 import { type AnyLayer, Layer } from './layer.js'
 import { checkSeed, ownRandom, type Random, randomOf, type Seed, settle } from './random.js'
@@ -109,10 +110,6 @@ function positive(op: string, numbers: Record<string, unknown>): void {
   for (const [argument, value] of Object.entries(numbers)) checkInteger(value, argument, 1, MOST, { op })
 }
 
-function checkEpsilon(op: string, epsilon: unknown): void {
-  if (epsilon !== undefined) checkNumber(epsilon, 'epsilon', (v) => v >= 0, 'a number of at least 0', { op })
-}
-
 /** Weights of a name and a shape, and zeros for the bias. */
 function weights(
   engine: Engine,
@@ -147,7 +144,8 @@ function weights(
   }
 }
 
-type Conv2dLayerOptions = ConvOptions & Omit<Conv2dOptions, 'bias' | 'out'>
+/** Sizes and weights of a `Conv2d`, and all that `conv2d` takes. */
+export interface Conv2dLayerOptions extends ConvOptions, Omit<Conv2dOptions, 'bias' | 'out'> {}
 
 /** What `conv2d` is given of them. */
 const OF_CONV2D: Names<Omit<Conv2dOptions, 'bias' | 'out'>> = {
@@ -216,12 +214,13 @@ export class Conv2d extends Layer {
   }
 }
 
-type DepthwiseOptions = { channels: number } & Omit<
-  Conv2dLayerOptions,
-  'inChannels' | 'outChannels' | 'groups'
->
+/** As of a `Conv2d`, which has as many groups, inputs and outputs as channels. */
+export interface DepthwiseConv2dOptions
+  extends Omit<Conv2dLayerOptions, 'inChannels' | 'outChannels' | 'groups'> {
+  channels: number
+}
 
-const DEPTHWISE: Names<DepthwiseOptions> = {
+const DEPTHWISE: Names<DepthwiseConv2dOptions> = {
   channels: true,
   size: true,
   bias: true,
@@ -240,7 +239,7 @@ const DEPTHWISE: Names<DepthwiseOptions> = {
  * @example new DepthwiseConv2d(engine, { channels: 32, size: 3, padding: 'same' })
  */
 export class DepthwiseConv2d extends Conv2d {
-  constructor(engine: Engine, options: DepthwiseOptions) {
+  constructor(engine: Engine, options: DepthwiseConv2dOptions) {
     checkOptions('DepthwiseConv2d', options, DEPTHWISE)
     const { channels, ...rest } = options
     positive('DepthwiseConv2d', { channels })
@@ -248,7 +247,8 @@ export class DepthwiseConv2d extends Conv2d {
   }
 }
 
-type ConvTranspose2dLayerOptions = ConvOptions & Omit<ConvTranspose2dOptions, 'bias'>
+/** Sizes and weights of a `ConvTranspose2d`, and all that `convTranspose2d` takes. */
+export interface ConvTranspose2dLayerOptions extends ConvOptions, Omit<ConvTranspose2dOptions, 'bias'> {}
 
 /** What `convTranspose2d` is given of them. */
 const OF_CONV_TRANSPOSE: Names<Omit<ConvTranspose2dOptions, 'bias'>> = {
@@ -318,10 +318,13 @@ export class ConvTranspose2d extends Layer {
   }
 }
 
-type LinearLayerOptions = WeightOptions & {
+/** Sizes and weights of a `Linear`. */
+export interface LinearLayerOptions extends WeightOptions {
   inFeatures: number
   outFeatures: number
+  /** Whether each output adds a number of its own. Default true. */
   bias?: boolean
+  /** Applied to the output. Default: none. */
   activation?: ActivationKind
 }
 
@@ -413,9 +416,9 @@ export class BatchNorm2d extends Layer {
     readonly options: BatchNorm2dOptions,
   ) {
     checkOptions('BatchNorm2d', options, BATCH_NORM)
-    const { channels, epsilon, momentum = 0.1 } = options
+    const { channels, epsilon = 1e-5, momentum = 0.1 } = options
     positive('BatchNorm2d', { channels })
-    checkEpsilon('BatchNorm2d', epsilon)
+    checkEpsilon(epsilon, { op: 'BatchNorm2d' })
     checkNumber(momentum, 'momentum', (v) => v >= 0 && v <= 1, 'a number from 0 to 1', { op: 'BatchNorm2d' })
     const named = vectors(engine, [channels], { scale: 1, offset: 0, mean: 0, variance: 1 })
     super(named.slice(0, 2), named.slice(2))
@@ -438,7 +441,13 @@ export class BatchNorm2d extends Layer {
   }
 }
 
-type LayerNormLayerOptions = { features: number | Shape; epsilon?: number }
+/** What a `LayerNorm` is over. */
+export interface LayerNormLayerOptions {
+  /** Length of the last axis, or lengths of the last axes. */
+  features: number | Shape
+  /** Added to the variance. Default 1e-5. */
+  epsilon?: number
+}
 
 const LAYER_NORM: Names<LayerNormLayerOptions> = { features: true, epsilon: true }
 
@@ -453,8 +462,9 @@ export class LayerNorm extends Layer {
     readonly options: LayerNormLayerOptions,
   ) {
     checkOptions('LayerNorm', options, LAYER_NORM)
-    checkEpsilon('LayerNorm', options.epsilon)
-    const shape = [options.features].flat()
+    const { features, epsilon = 1e-5 } = options
+    checkEpsilon(epsilon, { op: 'LayerNorm' })
+    const shape = [features].flat()
     for (const features of shape) positive('LayerNorm', { features })
     super(vectors(engine, shape, { scale: 1, offset: 0 }))
   }
@@ -465,13 +475,19 @@ export class LayerNorm extends Layer {
   }
 }
 
-type GroupNormLayerOptions = {
+/** What a `GroupNorm` is over. */
+export interface GroupNormLayerOptions {
   channels: number
+  /** Channels are taken together in this many groups, of neighbours. */
   groups: number
+  /** Added to the variance. Default 1e-5. */
   epsilon?: number
+  /** Applied to the output. Default: none. */
   activation?: ActivationKind
 }
-type InstanceNormLayerOptions = Omit<GroupNormLayerOptions, 'groups'>
+
+/** As of a `GroupNorm` of as many groups as channels. */
+export interface InstanceNormLayerOptions extends Omit<GroupNormLayerOptions, 'groups'> {}
 
 const GROUP_NORM: Names<GroupNormLayerOptions> = {
   channels: true,
@@ -491,8 +507,8 @@ export class GroupNorm extends Layer {
     readonly options: GroupNormLayerOptions,
   ) {
     checkOptions('GroupNorm', options, GROUP_NORM)
-    const { channels, groups, epsilon } = options
-    checkEpsilon('GroupNorm', epsilon)
+    const { channels, groups, epsilon = 1e-5 } = options
+    checkEpsilon(epsilon, { op: 'GroupNorm' })
     positive('GroupNorm', { channels, groups })
     check(channels % groups === 0, () => ({
       op: 'GroupNorm',
@@ -521,7 +537,13 @@ export class InstanceNorm2d extends GroupNorm {
   }
 }
 
-type EmbeddingOptions = WeightOptions & { count: number; features: number }
+/** Sizes and weights of an `Embedding`. */
+export interface EmbeddingOptions extends WeightOptions {
+  /** Rows of the table: indices go from 0 to one less. */
+  count: number
+  /** Numbers of each row. */
+  features: number
+}
 
 const EMBEDDING: Names<EmbeddingOptions> = { count: true, features: true, initial: true, seed: true }
 
@@ -576,7 +598,13 @@ export class GlobalAvgPool2d extends Layer {
   }
 }
 
-type UpsampleOptions = { scale: number; method?: ResizeOptions['method'] }
+/** How an `Upsample` resizes. */
+export interface UpsampleOptions {
+  /** Height and width are multiplied by it, and rounded down. */
+  scale: number
+  /** As of `resize`. Default 'nearest'. */
+  method?: ResizeOptions['method']
+}
 
 const UPSAMPLE: Names<UpsampleOptions> = { scale: true, method: true }
 
@@ -618,7 +646,13 @@ export class Activation extends Layer {
   }
 }
 
-type DropoutOptions = { rate: number; seed?: Seed }
+/** What a `Dropout` drops. */
+export interface DropoutOptions {
+  /** The share that is dropped, from 0 to less than 1. */
+  rate: number
+  /** Where its random numbers come from. Default: a stream of its own. */
+  seed?: Seed
+}
 
 const DROPOUT: Names<DropoutOptions> = { rate: true, seed: true }
 

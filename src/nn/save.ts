@@ -5,9 +5,9 @@
  */
 import { engineOf } from '../core/engine.js'
 import { check, show } from '../core/errors.js'
-import { checkOptions, type Names } from '../core/options.js'
+import { checkOptions, isShape, type Names } from '../core/options.js'
 import { isBytes } from '../core/realm.js'
-import { isShape, type Shape, sameShape, sizeOf } from '../core/shape.js'
+import { type Shape, sameShape, sizeOf } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
 import { decodeUtf8, encodeUtf8 } from '../core/utf8.js'
 import type { AnyLayer } from './layer.js'

@@ -89,7 +89,7 @@ export {
   writeModel,
 } from './file/write.js'
 export type { FilePort } from './graph/graph.js'
-export { inspectModel, type ModelFacts } from './graph/inspect.js'
+export { type InspectOptions, inspectModel, type ModelFacts } from './graph/inspect.js'
 export type {
   Model,
   ModelInput,

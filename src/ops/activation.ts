@@ -5,7 +5,7 @@
 
 import { engineOf } from '../core/engine.js'
 import { check, show } from '../core/errors.js'
-import { checkNumber, checkOptions, isName, type Names } from '../core/options.js'
+import { checkEach, checkOptions, isName, type Names } from '../core/options.js'
 import { broadcastShapes, sameShape } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
@@ -144,17 +144,38 @@ function activate(op: string, x: Tensor, [code, a, b]: Formula, { out }: OutOpti
   return y
 }
 
-function checkNumbers(op: string, x: Tensor, numbers: Record<string, unknown>): void {
+function checkSettings(op: string, x: Tensor, numbers: Record<string, unknown>): void {
   engineOf(op, { x })
-  for (const [argument, value] of Object.entries(numbers)) {
-    checkNumber(value, argument, () => true, 'a number', { op, shapes: { x: x.shape } })
-  }
+  checkEach(numbers, () => true, 'a number', { op, shapes: { x: x.shape } })
 }
 
-type AlphaOptions = OutOptions & { alpha?: number }
-type GeluOptions = OutOptions & { approximate?: 'none' | 'tanh' }
-type HardSigmoidOptions = OutOptions & { alpha?: number; beta?: number }
-type ClampOptions = OutOptions & { low?: number; high?: number }
+/** How an activation goes on below 0. */
+export interface AlphaOptions extends OutOptions {
+  /** The slope of `leakyRelu` below 0 (default 0.01), or minus the limit of `elu` (default 1). */
+  alpha?: number
+}
+
+/** How `gelu` is computed. */
+export interface GeluOptions extends OutOptions {
+  /** `'none'`: by the error function; `'tanh'`: by the formula that came before it. Default `'none'`. */
+  approximate?: 'none' | 'tanh'
+}
+
+/** The straight line of `hardSigmoid`. */
+export interface HardSigmoidOptions extends OutOptions {
+  /** Its slope. Default 1/6. */
+  alpha?: number
+  /** Its value at 0. Default 0.5. */
+  beta?: number
+}
+
+/** The bounds of `clamp`. */
+export interface ClampOptions extends OutOptions {
+  /** Default -Infinity. */
+  low?: number
+  /** Default Infinity. */
+  high?: number
+}
 
 const ALPHA: Names<AlphaOptions> = { alpha: true, out: true }
 const GELU: Names<GeluOptions> = { approximate: true, out: true }
@@ -193,7 +214,7 @@ export function relu6(x: Tensor, options: OutOptions = {}): Tensor {
 export function leakyRelu(x: Tensor, options: AlphaOptions = {}): Tensor {
   checkOptions('leakyRelu', options, ALPHA)
   const { alpha = 0.01 } = options
-  checkNumbers('leakyRelu', x, { alpha })
+  checkSettings('leakyRelu', x, { alpha })
   return activate('leakyRelu', x, [UnaryOp.leakyRelu, alpha, 0], options)
 }
 
@@ -236,7 +257,7 @@ export function prelu(x: Tensor, slope: Tensor, options: OutOptions = {}): Tenso
 export function elu(x: Tensor, options: AlphaOptions = {}): Tensor {
   checkOptions('elu', options, ALPHA)
   const { alpha = 1 } = options
-  checkNumbers('elu', x, { alpha })
+  checkSettings('elu', x, { alpha })
   return activate('elu', x, [UnaryOp.elu, alpha, 1], options)
 }
 
@@ -287,7 +308,7 @@ export function sigmoid(x: Tensor, options: OutOptions = {}): Tensor {
 export function hardSigmoid(x: Tensor, options: HardSigmoidOptions = {}): Tensor {
   checkOptions('hardSigmoid', options, HARD_SIGMOID)
   const { alpha = 1 / 6, beta = 0.5 } = options
-  checkNumbers('hardSigmoid', x, { alpha, beta })
+  checkSettings('hardSigmoid', x, { alpha, beta })
   return activate('hardSigmoid', x, [UnaryOp.hardSigmoid, alpha, beta], options)
 }
 
@@ -346,7 +367,7 @@ export function softplus(x: Tensor, options: OutOptions = {}): Tensor {
 export function clamp(x: Tensor, options: ClampOptions = {}): Tensor {
   checkOptions('clamp', options, CLAMP)
   const { low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY } = options
-  checkNumbers('clamp', x, { low, high })
+  checkSettings('clamp', x, { low, high })
   check(low <= high, () => ({
     op: 'clamp',
     argument: 'low',

@@ -9,14 +9,13 @@ import type { Context } from '../core/window.js'
 import { commonShape, type OutOptions, produce, runBinary, writeBinary } from '../plans/elementwise.js'
 import { BinaryOp } from '../wasm/abi.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
-import { checkSameType } from './operands.js'
+import { checkSameType, type Operand } from './operands.js'
 import { sumTo } from './reduce.js'
 
 /** What arithmetic is done in. */
 export type Numeric = 'float32' | 'int32'
 
-export type Operand<D extends Numeric = 'float32'> = Tensor<D> | number
-
+/** Where arithmetic writes to, and what follows it. */
 export interface ArithmeticOptions<D extends Numeric = 'float32'> extends OutOptions<D> {
   /** Of the result; of float32 alone. */
   activation?: Activation

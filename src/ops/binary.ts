@@ -5,8 +5,9 @@ import { checkOptions } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
 import { OUT, type OutOptions } from '../plans/elementwise.js'
 import { BinaryOp } from '../wasm/abi.js'
-import { arithmetic, div, mul, type Numeric, type Operand, operandsBackward, sub } from './arithmetic.js'
+import { arithmetic, div, mul, type Numeric, operandsBackward, sub } from './arithmetic.js'
 import { equal, greater, less } from './compare.js'
+import type { Operand } from './operands.js'
 import { floor, log } from './unary.js'
 import { where } from './where.js'
 
@@ -29,6 +30,7 @@ export function maximum<D extends Numeric = 'float32'>(
   b: Operand<D>,
   options: OutOptions<D> = {},
 ): Tensor<D> {
+  checkOptions('maximum', options, OUT)
   return arithmetic('maximum', BinaryOp.maximum, a, b, options, (dy, a, b) =>
     operandsBackward(
       dy,
@@ -49,6 +51,7 @@ export function minimum<D extends Numeric = 'float32'>(
   b: Operand<D>,
   options: OutOptions<D> = {},
 ): Tensor<D> {
+  checkOptions('minimum', options, OUT)
   return arithmetic('minimum', BinaryOp.minimum, a, b, options, (dy, a, b) =>
     operandsBackward(
       dy,
@@ -71,6 +74,7 @@ export function mod<D extends Numeric = 'float32'>(
   b: Operand<D>,
   options: OutOptions<D> = {},
 ): Tensor<D> {
+  checkOptions('mod', options, OUT)
   return arithmetic('mod', BinaryOp.mod, a, b, options, (dy, a, b) =>
     operandsBackward(
       dy,

@@ -12,9 +12,7 @@ import { commonShape, writeBinary } from '../plans/elementwise.js'
 import { BinaryOp } from '../wasm/abi.js'
 import { NO_CLAMP } from './activation.js'
 import { cast } from './cast.js'
-import { checkSameQuantization, checkSameType } from './operands.js'
-
-type Operand<D extends DType> = Tensor<D> | number
+import { checkSameQuantization, checkSameType, type Operand } from './operands.js'
 
 /**
  * Whether a and b are equal, with NumPy's broadcasting. NaN equals nothing, -0 equals 0. 8-bit tensors are

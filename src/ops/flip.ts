@@ -7,6 +7,7 @@ import type { Tensor } from '../core/tensor.js'
 import { bytesTo, copy } from '../plans/copy.js'
 import { axesOf } from './reduce.js'
 
+/** What `flip` turns round. */
 export interface FlipOptions {
   /** The axes to turn round, one or several; negative ones count from the last. Default: all. */
   axes?: number | readonly number[]

@@ -15,6 +15,7 @@ import { checkSameQuantization, checkSameType } from './operands.js'
 /** Which rows: integers from 0 in a list, or in a tensor of any shape; of int32 nothing is copied. */
 export type Indices = Int32Array | Uint8Array | readonly number[] | AnyTensor
 
+/** Where `gather` takes from. */
 export interface GatherOptions {
   /** The axis whose indexes are taken; negative counts from the last. Default 0: rows. */
   axis?: number
@@ -22,6 +23,7 @@ export interface GatherOptions {
 
 const GATHER: Names<GatherOptions> = { axis: true }
 
+/** Where `scatter` writes to, and how. */
 export interface ScatterOptions {
   /** The axis whose indexes are written; negative counts from the last. Default 0: rows. */
   axis?: number

@@ -4,6 +4,7 @@ import { check, show } from '../core/errors.js'
 import { checkOptions, type Names } from '../core/options.js'
 import { type AnyTensor, Tensor } from '../core/tensor.js'
 
+/** What `oneHot` is told beside the indices. */
 export interface OneHotOptions {
   /** How many classes there are. */
   depth: number

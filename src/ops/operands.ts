@@ -2,7 +2,10 @@
 import type { DType } from '../core/dtype.js'
 import { check } from '../core/errors.js'
 import { type Quantization, sameQuantization, showQuantization } from '../core/quantization.js'
-import type { AnyTensor } from '../core/tensor.js'
+import type { AnyTensor, Tensor } from '../core/tensor.js'
+
+/** What stands on either side of arithmetic and comparisons. */
+export type Operand<D extends DType = 'float32'> = Tensor<D> | number
 
 /** Throws unless a tensor is of the type that those before it are of. */
 export function checkSameType(op: string, argument: string, tensor: AnyTensor, dtype: DType): void {

@@ -92,6 +92,7 @@ export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
  * @example const labels = argmax(logits, { axis: -1 })
  */
 export function argmax(x: Tensor, options?: ArgmaxOptions & { dtype?: undefined }): Tensor
+/** The same, in the type that `dtype` names. */
 export function argmax<D extends 'float32' | 'int32'>(
   x: Tensor,
   options: ArgmaxOptions<D> & { dtype: D },

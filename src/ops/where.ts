@@ -30,6 +30,7 @@ import { sumTo } from './reduce.js'
  * @example const y = where(less(x, 0), 0, x)
  */
 export function where<D extends DType>(mask: Tensor<'uint8'>, a: Tensor<D>, b: Tensor<D> | number): Tensor<D>
+/** The same, where a may be the number. */
 export function where<D extends DType>(mask: Tensor<'uint8'>, a: Tensor<D> | number, b: Tensor<D>): Tensor<D>
 export function where(mask: Tensor<'uint8'>, a: AnyTensor | number, b: AnyTensor | number): AnyTensor {
   const op = 'where'

@@ -82,7 +82,7 @@ export function runGrouped(
   const { h, w } = window
   const [n, ih, iw, ic] = x.shape as [number, number, number, number]
   const [kh, kw, depth, oc] = filter.shape as [number, number, number, number]
-  const weights = packed(filter.storage, panels)
+  const weights = packed(filter, panels)
   const block = blockGrouped(n, ic, oc, window)
   engine.scratch(4 * block.scratch)
 

@@ -5,7 +5,6 @@
 
 import type { Engine } from '../core/engine.js'
 import { stridesOf } from '../core/shape.js'
-import type { Storage } from '../core/storage.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Axis } from '../core/window.js'
 import type { Igemm } from '../wasm/abi.js'
@@ -163,9 +162,9 @@ function packPanels(engine: Engine, source: number, to: number, panels: Panels):
 }
 
 /** The panels of a filter: packed once, and again only after it was written. */
-export function packed(storage: Storage, panels: Panels): number {
+export function packed({ engine, storage }: Tensor, panels: Panels): number {
   return storage.derive(`panels ${Object.values(panels).join()}`, packedFloats(panels), (to) =>
-    pack(storage.engine, storage.pointer, to, panels),
+    pack(engine, storage.pointer, to, panels),
   )
 }
 

@@ -1,7 +1,7 @@
 /** The plan of assembly/normalise.ts, shared by batch, layer, group and instance norm. */
 
 import { check, show } from '../core/errors.js'
-import { checkNumber } from '../core/options.js'
+import { type About, checkNumber } from '../core/options.js'
 import { printShape, type Shape, sameShape } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
@@ -43,8 +43,9 @@ export function checkAffine({ scale, offset, epsilon }: Affine, shape: Shape, co
   checkEpsilon(epsilon, context)
 }
 
-export function checkEpsilon(epsilon: number, context: Context): void {
-  checkNumber(epsilon, 'epsilon', (v) => v >= 0, 'a number of at least 0', context)
+/** Throws unless it is a number to add to a variance. */
+export function checkEpsilon(epsilon: unknown, about: About): void {
+  checkNumber(epsilon, 'epsilon', (v) => v >= 0, 'a number of at least 0', about)
 }
 
 /**

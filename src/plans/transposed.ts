@@ -2,7 +2,7 @@
  * The plan of a dense product whose window spreads what it reads: transposed convolution, and the way back
  * through a convolution.
  */
-import type { Storage } from '../core/storage.js'
+import type { Tensor } from '../core/tensor.js'
 import { type Axis, gcd } from '../core/window.js'
 import { type Panels, type Product, packed, runProduct, type Walk } from './igemm.js'
 
@@ -52,12 +52,12 @@ const blind = ({ output }: Axis): Phase => ({
   tapStep: 1,
 })
 
-/** Spreads x over windows h and w of a filter (`panels` of its storage), one product for each phase. */
+/** Spreads x over windows h and w of a filter (`panels` of it), one product for each phase. */
 export function runTransposed(
   product: Omit<Product, 'w' | 'walkH' | 'walkW'>,
   h: Axis,
   w: Axis,
-  filter: Storage,
+  filter: Tensor,
   panels: Panels,
 ): void {
   const run = (rows: Phase, columns: Phase) => {

@@ -12,7 +12,7 @@ import { compilerOf } from '../../src/wasm/host.js'
 import { preferred } from '../../src/wasm/load.js'
 import { expectComplaint, inEveryBuild } from '../support/check.js'
 
-const binary = (build: string) => readFileSync(new URL(`../dist/${build}.wasm`, import.meta.url))
+const binary = (build: string) => readFileSync(new URL(`../../dist/${build}.wasm`, import.meta.url))
 
 const engines: Engine[] = []
 async function make(options: EngineOptions = {}): Promise<Engine> {
@@ -153,7 +153,7 @@ describe('createEngine', () => {
 
   it('says what is wrong with an option', async () => {
     await expect(createEngine(null as never)).rejects.toThrow(
-      'createEngine: options must be an object, got null',
+      'createEngine: options must be an object of simd, threads, maximumBytes, wasm, signal, got null',
     )
     await expect(make({ signal: 5 as never })).rejects.toThrow(
       'createEngine: signal must be an AbortSignal, got 5',
@@ -300,6 +300,16 @@ describe('scope', () => {
         return { element }
       })
       expect(element.tensor!.disposed).toBe(true)
+    })
+
+    it('does not ask objects for what they lack: a proxy may refuse that', () => {
+      const get = (target: object, name: string | symbol) => {
+        if (typeof name === 'string' && name !== 'then' && !(name in target)) throw new Error(`no ${name}`)
+        return Reflect.get(target, name)
+      }
+      const kept = engine().scope(() => new Proxy<{ x: Tensor }>({ x: engine().zeros([1]) }, { get }))
+      expect(kept.x.disposed).toBe(false)
+      kept.x.dispose()
     })
 
     it('refuses what is no function', () => {

@@ -96,13 +96,13 @@ describe('tensors', () => {
       expectComplaint(
         engine(),
         make(nested, [2, 2]),
-        'engine.tensor: data must be 4 numbers for its shape, got 2 (shape [2, 2]). Lists in lists have to be flat',
+        'engine.tensor: data[0] must be a number, got [1, 2] (shape [2, 2]). Rows are not taken: give all numbers in one array, such as rows.flat(Infinity)',
       )
       nested[0] = nested
       expectComplaint(
         engine(),
         make(nested, [2]),
-        'engine.tensor: data[0] must be a number, got [[[[[...], [...]], ',
+        'engine.tensor: data[0] must be a number, got [[an array of length 2, an array of length 2], [3, 4]] (shape [2])',
       )
       // Of one thread: shared memory never cuts views off.
       using alone = await createEngine({ threads: 1 })

@@ -27,7 +27,6 @@ import {
   valueAndGradients,
 } from '../../src/nn/index.js'
 import { expectComplaint, inEveryBuild } from '../support/check.js'
-import { expectSameInPieces } from '../support/kernels.js'
 import { Random } from '../support/random.js'
 
 /** Layers in fields, in an array and in a plain object, one of them twice. */
@@ -272,11 +271,7 @@ describe('modes of layers', () => {
         'mine',
       )
       await wrong(
-        {
-          loss: (y: Tensor) => mul(mean(mul(mul(y, 1e-30), 1e30)), 1e38),
-          clipNorm: undefined,
-          learningRate: 1,
-        },
+        { loss: (y: Tensor) => mul(mean(mul(mul(y, 1e-30), 1e30)), 1e38) },
         'in step 3. A smaller learning rate',
       )
     })
@@ -349,53 +344,51 @@ describe('modes of layers', () => {
       const all = new Dropout({ rate: 1 - 2 ** -40, seed: 1 })
       all.training = true
       expect([...all.forward(odd).toArray()]).toEqual([0, 0])
-      expectSameInPieces(engine(), new Random(3), () => {
-        const layer = new Dropout({ rate: 0.4, seed: 5 })
-        layer.training = true
-        return Buffer.from(
-          engine().scope(() =>
-            layer.forward(engine().tensor(random.floats(9_001).fill(2), [9_001])).toArray(),
-          ).buffer,
-        )
-      })
     })
 
     within('goes on in the middle of an epoch to the same bytes', async () => {
       const start = (seed: number) => {
         const model = network(engine(), seed)
-        return { model, optimizer: adam(model.parameters, { learningRate: cosine(0.01, { steps: 10 }) }) }
+        return {
+          model,
+          kept: { optimizer: adam(model.parameters, { learningRate: cosine(0.01, { steps: 10 }) }) },
+        }
       }
       const settings = { batchSize: 9, seed: 4, epochs: 2, augment: [shift({ pixels: 1 })] }
       const whole = start(1)
       let kept: Uint8Array | undefined
       await train(whole.model, data, {
         ...settings,
-        ...whole,
+        ...whole.kept,
         onBatch: ({ epoch, batch }) => {
-          if (epoch === 1 && batch === 2) kept = save(whole.model, whole)
+          if (epoch === 1 && batch === 2) kept = save(whole.model, whole.kept)
         },
       })
       const second = start(2)
-      load(kept!, second.model, second)
-      expect(save(second.model, second)).toEqual(kept)
+      load(kept!, second.model, second.kept)
+      expect(save(second.model, second.kept)).toEqual(kept)
       const seen: number[] = []
-      await train(second.model, data, { ...settings, ...second, onBatch: ({ batch }) => seen.push(batch) })
+      await train(second.model, data, {
+        ...settings,
+        ...second.kept,
+        onBatch: ({ batch }) => seen.push(batch),
+      })
       expect(seen).toEqual([3, 4, 5, 1, 2, 3, 4, 5])
-      expect(save(second.model, second)).toEqual(save(whole.model, whole))
+      expect(save(second.model, second.kept)).toEqual(save(whole.model, whole.kept))
       // Stopped by a signal; other data begins anew.
       const third = start(1)
       const stop = new AbortController()
       const stopped = train(third.model, data, {
         ...settings,
-        ...third,
+        ...third.kept,
         signal: stop.signal,
         onBatch: ({ epoch, batch }) => {
           if (epoch === 2 && batch === 3) stop.abort()
         },
       })
       await expect(stopped).rejects.toThrow('aborted')
-      await train(third.model, data, { ...settings, ...third, epochs: 1 })
-      expect(save(third.model, third)).toEqual(save(whole.model, whole))
+      await train(third.model, data, { ...settings, ...third.kept, epochs: 1 })
+      expect(save(third.model, third.kept)).toEqual(save(whole.model, whole.kept))
     })
   })
 
@@ -460,10 +453,13 @@ describe('modes of layers', () => {
       )
     await wrong(
       { labels: labels.map((label) => [label, 1 - label]) },
-      'data.labels[0] must be an integer, got [',
+      'data.labels[0] must be an integer of at least 0, got [',
     )
-    await wrong({ labels: labels.map(String) }, 'data.labels[0] must be an integer, got "')
-    await wrong({ labels: BigInt64Array.from(labels, BigInt) }, 'data.labels must be integers')
+    await wrong({ labels: labels.map(String) }, 'data.labels[0] must be an integer of at least 0, got "')
+    await wrong(
+      { labels: BigInt64Array.from(labels, BigInt) },
+      'data.labels[0] must be an integer of at least 0, got ',
+    )
     await wrong(
       { inputs: labels.map((label) => [label, 1]) },
       'data.inputs must be numbers, one sample after the other',

@@ -446,13 +446,13 @@ describe('training', () => {
       expect([0, 1].map(cosine(2, { steps: 0, last: 1 }))).toEqual([1, 1])
       expect([0, 1].map(warmUp(constant(2), { steps: 0 }))).toEqual([2, 2])
       expect(() => stepDecay(1, {} as { every: number })).toThrow(
-        'stepDecay: every must be a number of at least 1, got undefined',
+        'stepDecay: every must be a positive integer, got undefined',
       )
       expect(() => cosine(1, { steps: Number.NaN })).toThrow(
-        'cosine: steps must be a number of at least 0, got NaN',
+        'cosine: steps must be an integer of at least 0, got NaN',
       )
       expect(() => warmUp(constant(1), { steps: -1 })).toThrow(
-        'warmUp: steps must be a number of at least 0, got -1',
+        'warmUp: steps must be an integer of at least 0, got -1',
       )
       expect([0, 1, 2, 3].map(warmUp(stepDecay(1, { every: 1, factor: 0.5 }), { steps: 2 }))).toEqual([
         0.5, 1, 1, 0.5,

@@ -27,7 +27,9 @@ function modelOf(
   types: readonly ElementType[] = [],
 ): Uint8Array {
   const ends = Array.from({ length: outputs }, (_, i) => `y${i}`)
-  const named = inputs.flatMap((input, i) => (input ? [{ name: nameOf(i), ...input, first: i === 0 }] : []))
+  const named = inputs.flatMap((input, i) => (input ? [{ name: nameOf(i), ...input }] : []))
+  // The first comes with each run; the others may stand in the file.
+  const isFirst = ({ name }: { name: string }) => name === nameOf(0)
   return writeModel({
     opset,
     nodes: [
@@ -38,10 +40,10 @@ function modelOf(
         ...(attributes && { attributes }),
       },
     ],
-    inputs: named.flatMap(({ name, type, shape, first }) =>
-      first || !fixed ? [{ name, type, shape: shape.map(() => null) }] : [],
-    ),
-    initializers: named.flatMap(({ first, ...tensor }) => (!first && fixed ? [tensor] : [])),
+    inputs: named
+      .filter((input) => isFirst(input) || !fixed)
+      .map(({ name, type, shape }) => ({ name, type, shape: shape.map(() => null) })),
+    initializers: named.filter((input) => !isFirst(input) && fixed),
     outputs: ends.map((name, i) => ({ name, ...(types[i] && { type: types[i] }) })),
   })
 }

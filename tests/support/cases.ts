@@ -5,7 +5,6 @@
 import * as image from '../../src/image/index.js'
 import * as fb from '../../src/index.js'
 import * as nn from '../../src/nn/index.js'
-import { dropout } from '../../src/ops/dropout.js'
 import type { Random } from './random.js'
 
 type Op = (...inputs: fb.Tensor[]) => fb.AnyTensor | { data: Uint8ClampedArray }
@@ -296,6 +295,11 @@ export const cases: Record<string, Case> = {
       { begin: [0, 1, 0, 1] },
     ),
   ),
+  dropout: photo((x) => {
+    const layer = new nn.Dropout({ rate: 0.4, seed: 5 })
+    layer.training = true
+    return layer.forward(x!)
+  }),
   flip: photo((x) => fb.flip(x!, { axes: [1, -1] })),
   'flip, bytes': photo((x) => fb.flip(fb.cast(fb.mul(x!, 100), 'int8'))),
   tile: photo((x) => fb.tile(fb.cast(x!, 'int32'), [1, 2, 3, 2])),
@@ -352,7 +356,6 @@ export const cases: Record<string, Case> = {
     sampled((x, grid) => fb.gridSample(x, grid, { padding: 'border', alignCorners: true })),
   ),
   'gradients of topK': backwards(photo((x) => fb.topK(x!, { k: 2, axis: 1 }).values)),
-  dropout: photo((x) => dropout(x!, 0.4, [1, 2])),
   'cumsum, rows': photo((x) => fb.cumsum(x!)),
   'cumsum, columns': photo((x) => fb.cumsum(x!, { axis: 1, exclusive: true, reverse: true })),
   'cumsum of integers': photo((x) => fb.cumsum(fb.cast(fb.mul(x!, 100), 'int32'), { axis: 2 })),

@@ -5,8 +5,8 @@
  */
 import type { Engine } from '../../core/engine.js'
 import { check, show } from '../../core/errors.js'
-import { checkOptions, type Names } from '../../core/options.js'
-import { isShape, type Shape, sizeOf } from '../../core/shape.js'
+import { checkOptions, isShape, type Names } from '../../core/options.js'
+import { type Shape, sizeOf } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import {
   type Axis,
@@ -16,7 +16,7 @@ import {
   transposedWindow,
   type Window,
 } from '../../core/window.js'
-import { type AttributeParts, type NodeParts, type TensorParts, writeModel } from '../../onnx/file/write.js'
+import { type AttributeParts, writeModel } from '../../onnx/file/write.js'
 import type { Activation as ActivationKind } from '../../ops/activation.js'
 import { transpose } from '../../ops/transpose.js'
 import { type Layer, Mode } from '../layer.js'
@@ -38,59 +38,7 @@ import {
   Sequential,
   Upsample,
 } from '../layers.js'
-
-/** A value of the graph. The first length of its shape is 1 and stands for any. */
-export interface OnnxValue {
-  name: string
-  /**
-   * As here: [n, height, width, channels]. In the graph values of four axes are [n, channels, height, width].
-   */
-  shape: Shape
-}
-
-/** The graph of a model while it is written: what a layer's `toOnnx` adds its nodes to. */
-export class OnnxGraph {
-  /** @internal */
-  readonly nodes: NodeParts[] = []
-  /** @internal */
-  readonly initializers: (TensorParts & { name: string })[] = []
-  /** The layer that is being written, such as `2.0`. @internal */
-  place = ''
-  private readonly used = new Map<string, number>()
-
-  /** @internal */
-  constructor(readonly foldBatchNorm: boolean) {}
-
-  /**
-   * An operator on values and constants.
-   * @param attributes numbers are integers; others are `{ float }` or `{ floats }`
-   * @param shape of the result, as here: that of the first input by default
-   */
-  node(
-    op: string,
-    inputs: readonly OnnxValue[],
-    attributes: Record<string, AttributeParts | undefined> = {},
-    shape: Shape = inputs[0]!.shape,
-  ): OnnxValue {
-    const name = this.unique(op)
-    this.nodes.push({ op, name, inputs: inputs.map((input) => input.name), outputs: [name], attributes })
-    return { name, shape }
-  }
-
-  /** A constant, by a name within the layer; its shape is that of the graph. */
-  constant(name: string, data: TensorParts['data'], shape: Shape): OnnxValue {
-    const unique = this.unique(name)
-    this.initializers.push({ name: unique, shape, data })
-    return { name: unique, shape }
-  }
-
-  private unique(name: string): string {
-    const whole = this.place ? `${this.place}.${name}` : name
-    const count = this.used.get(whole) ?? 0
-    this.used.set(whole, count + 1)
-    return count ? `${whole}_${count}` : whole
-  }
-}
+import { OnnxGraph, type OnnxValue } from '../onnxGraph.js'
 
 /** An input that is left out. */
 const none: OnnxValue = { name: '', shape: [] }
@@ -450,7 +398,14 @@ const ported = ([, ...rest]: Shape): (number | string)[] => [
   ...(rest.length === 3 ? [rest[2]!, rest[0]!, rest[1]!] : rest),
 ]
 
-type SaveOnnxOptions = { foldBatchNorm?: boolean }
+/** How `saveOnnx` writes a model. */
+export interface SaveOnnxOptions {
+  /**
+   * Whether a batch norm right after a convolution or a linear layer becomes part of its weights. Default
+   * true.
+   */
+  foldBatchNorm?: boolean
+}
 
 const SAVE_ONNX: Names<SaveOnnxOptions> = { foldBatchNorm: true }
 

@@ -1,9 +1,17 @@
 /** What a model learns from: samples that lie in arrays, or batches that come from elsewhere. */
 import type { Engine } from '../../core/engine.js'
 import { check, show } from '../../core/errors.js'
-import { checkInteger, checkNumber, checkOptions, isInteger, MOST, type Names } from '../../core/options.js'
-import { isBytes } from '../../core/realm.js'
-import { isShape, type Shape, sizeOf } from '../../core/shape.js'
+import {
+  checkInteger,
+  checkNumber,
+  checkOptions,
+  isInteger,
+  isShape,
+  MOST,
+  type Names,
+} from '../../core/options.js'
+import { arrayName, isBytes } from '../../core/realm.js'
+import { type Shape, sizeOf } from '../../core/shape.js'
 import { checkNumbers, type Numbers, type Tensor } from '../../core/tensor.js'
 import type { Random } from '../random.js'
 
@@ -126,12 +134,9 @@ function partsOf(
   })
 }
 
-/** Whether these may be labels: an array or typed array, not of BigInt. */
+/** Whether these may be labels; what is none in it is found item by item. */
 const isList = (labels: unknown): labels is ArrayLike<number> =>
-  Array.isArray(labels) ||
-  (ArrayBuffer.isView(labels) &&
-    'length' in labels &&
-    !(labels instanceof BigInt64Array || labels instanceof BigUint64Array))
+  Array.isArray(labels) || arrayName(labels) !== undefined
 
 /** The labels of each output: arrays in an array are such where they are as long as there are samples. */
 function labelsOf(data: SeveralData): ArrayLike<number>[] {
@@ -397,8 +402,21 @@ function moved(
   return result
 }
 
-type FlipOptions = { horizontal?: boolean; vertical?: boolean }
-type ShiftOptions = { pixels: number; fill?: number }
+/** Which ways `flip` may turn an image. */
+export interface FlipOptions {
+  /** Left becomes right. Default true. */
+  horizontal?: boolean
+  /** Top becomes bottom. Default false. */
+  vertical?: boolean
+}
+
+/** How far `shift` may move an image. */
+export interface ShiftOptions {
+  /** The most in each direction. */
+  pixels: number
+  /** What comes in at the edge. Default 0. */
+  fill?: number
+}
 
 const FLIP: Names<FlipOptions> = { horizontal: true, vertical: true }
 const SHIFT: Names<ShiftOptions> = { pixels: true, fill: true }

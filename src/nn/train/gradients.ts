@@ -143,6 +143,7 @@ function accumulated(known: Tensor, more: Tensor): Tensor {
   return sum
 }
 
+/** What `valueAndGradients` lets pass. */
 export interface GradientOptions {
   /**
    * Whether the loss may do without some of the parameters. Default false: such a parameter is an error that

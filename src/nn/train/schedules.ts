@@ -1,26 +1,42 @@
 /** Learning rates that change: the rate of step 0, 1, 2, ... */
 import { check, show } from '../../core/errors.js'
-import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../../core/options.js'
+import { checkEach, checkInteger, checkOptions, MOST, type Names } from '../../core/options.js'
 
+/** The learning rate of a step, counted from 0. */
 export type Schedule = (step: number) => number
 
-type StepDecayOptions = { every: number; factor?: number }
-type CosineOptions = { steps: number; last?: number }
-type WarmUpOptions = { steps: number }
+/** How `stepDecay` falls. */
+export interface StepDecayOptions {
+  /** Steps of the same rate. */
+  every: number
+  /** What the rate is multiplied by after them. Default 0.1. */
+  factor?: number
+}
+
+/** How `cosine` falls. */
+export interface CosineOptions {
+  /** Steps until the last rate. */
+  steps: number
+  /** That rate. Default 0. */
+  last?: number
+}
+
+/** How `warmUp` rises. */
+export interface WarmUpOptions {
+  /** Steps until the whole rate. */
+  steps: number
+}
 
 const STEP_DECAY: Names<StepDecayOptions> = { every: true, factor: true }
 const COSINE: Names<CosineOptions> = { steps: true, last: true }
 const WARM_UP: Names<WarmUpOptions> = { steps: true }
 
-/** Throws where one of these is no finite number. */
-function checkNumbers(op: string, numbers: Record<string, unknown>): void {
-  for (const [argument, value] of Object.entries(numbers))
-    checkNumber(value, argument, Number.isFinite, 'a finite number', { op })
-}
+const checkFinite = (op: string, numbers: Record<string, unknown>): void =>
+  checkEach(numbers, Number.isFinite, 'a finite number', { op })
 
 /** The same rate always. */
 export function constant(rate: number): Schedule {
-  checkNumbers('constant', { rate })
+  checkFinite('constant', { rate })
   return () => rate
 }
 
@@ -31,7 +47,7 @@ export function constant(rate: number): Schedule {
 export function stepDecay(rate: number, options: StepDecayOptions): Schedule {
   checkOptions('stepDecay', options, STEP_DECAY)
   const { every, factor = 0.1 } = options
-  checkNumbers('stepDecay', { rate, factor })
+  checkFinite('stepDecay', { rate, factor })
   checkInteger(every, 'every', 1, MOST, { op: 'stepDecay' })
   return (step) => rate * factor ** Math.floor(step / every)
 }
@@ -44,7 +60,7 @@ export function stepDecay(rate: number, options: StepDecayOptions): Schedule {
 export function cosine(rate: number, options: CosineOptions): Schedule {
   checkOptions('cosine', options, COSINE)
   const { steps, last = 0 } = options
-  checkNumbers('cosine', { rate, last })
+  checkFinite('cosine', { rate, last })
   checkInteger(steps, 'steps', 0, MOST, { op: 'cosine' })
   return (step) =>
     step >= steps ? last : last + ((rate - last) * (1 + Math.cos((Math.PI * step) / steps))) / 2

@@ -22,7 +22,8 @@ export interface ModelFacts {
   })[]
 }
 
-interface InspectOptions {
+/** What `inspectModel` takes beside the source. */
+export interface InspectOptions {
   /** Told as the bytes come in. */
   onProgress?: (progress: Progress) => void
   /** Stops the loading. */

@@ -1,10 +1,10 @@
 /** A loaded model: checks what goes in, runs it, and copies what comes out. */
 import type { Engine } from '../../core/engine.js'
 import { check, FilterbankError, show } from '../../core/errors.js'
-import { checkOptions, type Names } from '../../core/options.js'
+import { checkOptions, isShape, type Names } from '../../core/options.js'
 import type { Program } from '../../core/program.js'
 import { disposal } from '../../core/realm.js'
-import { isShape, printShape, type Shape, sizeOf } from '../../core/shape.js'
+import { printShape, type Shape, sizeOf } from '../../core/shape.js'
 import { Tensor } from '../../core/tensor.js'
 import { giveTurn, othersWaitedFor } from '../../core/turns.js'
 import {

@@ -1,7 +1,7 @@
 import { engineOf } from '../../core/engine.js'
 import { check, show } from '../../core/errors.js'
-import { checkInteger, checkOptions, isName, MOST, type Names } from '../../core/options.js'
-import { isShape, type Shape, sameShape, sizeOf } from '../../core/shape.js'
+import { checkInteger, checkOptions, isName, isShape, MOST, type Names } from '../../core/options.js'
+import { type Shape, sameShape, sizeOf } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import {
   type Axis,
@@ -169,9 +169,13 @@ export interface ConvPlan {
   units: number
 }
 
-type PlanOptions = Omit<Conv2dOptions, 'bias' | 'activation' | 'out'> & { simd?: 'simd128' | 'relaxed' }
+/** What `planConv2d` is told beside the shapes. */
+export interface ConvPlanOptions extends Omit<Conv2dOptions, 'bias' | 'activation' | 'out'> {
+  /** The build of the engine. Default 'simd128'. */
+  simd?: 'simd128' | 'relaxed'
+}
 
-const PLAN: Names<PlanOptions> = {
+const PLAN: Names<ConvPlanOptions> = {
   stride: true,
   padding: true,
   dilation: true,
@@ -189,7 +193,7 @@ const PLAN: Names<PlanOptions> = {
  * @throws FilterbankError as `conv2d` does
  * @example planConv2d([1, 56, 56, 64], [3, 3, 64, 64], { padding: 1 }).algorithm // 'winograd'
  */
-export function planConv2d(xShape: Shape, filterShape: Shape, options: PlanOptions = {}): ConvPlan {
+export function planConv2d(xShape: Shape, filterShape: Shape, options: ConvPlanOptions = {}): ConvPlan {
   checkOptions('planConv2d', options, PLAN)
   for (const [argument, shape] of Object.entries({ xShape, filterShape })) {
     check(isShape(shape), () => ({
@@ -397,7 +401,7 @@ function runDense(
   runProduct(x.engine, {
     ...product,
     x: x.pointer,
-    w: packed(filter.storage, filterPanels(filter, groups)),
+    w: packed(filter, filterPanels(filter, groups)),
     b: bias?.pointer ?? 0,
     y: y.pointer,
     clamp,
@@ -444,7 +448,7 @@ function inputGradient(
       groups,
       clamp: NO_CLAMP,
     }
-    runTransposed(product, back(h), back(w), filter.storage, turned(filterPanels(filter, groups)))
+    runTransposed(product, back(h), back(w), filter, turned(filterPanels(filter, groups)))
   })
 }
 

@@ -112,7 +112,7 @@ export function convTranspose2d(x: Tensor, filter: Tensor, options: ConvTranspos
       groups,
       clamp,
     }
-    runTransposed(product, h, w, filter.storage, panelsOf(filter, groups))
+    runTransposed(product, h, w, filter, panelsOf(filter, groups))
   })
   engine.tape?.record(
     'convTranspose2d',
@@ -169,7 +169,7 @@ function inputGradient(dy: Tensor, filter: Tensor, h: Axis, w: Axis, groups: num
   const [n, , , oc] = dy.shape as [number, number, number, number]
   const ic = filter.shape[2]!
   return dy.engine.make([n, h.input, w.input, ic], (dx) => {
-    const panels = packed(filter.storage, turned(panelsOf(filter, groups)))
+    const panels = packed(filter, turned(panelsOf(filter, groups)))
     runProduct(dy.engine, { ...productOf(n, oc, ic, h, w, groups), x: dy.pointer, w: panels, y: dx.pointer })
   })
 }
