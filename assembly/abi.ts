@@ -117,6 +117,21 @@ export class ResizeGradient extends Resize {
   bilinear: i32
 }
 
+/** Images read at points of a grid: see gridSample.ts. */
+@unmanaged
+export class GridSample {
+  /** x [n, ih, iw, c], grid [n, pixels, 2], y [n, pixels, c]; backwards y is dy. */
+  x: usize; grid: usize; y: usize
+  /** gridSampleGradient: dx; gridGradient: the derivative of the grid. */
+  to: usize
+  n: i32; ih: i32; iw: i32; c: i32; pixels: i32
+  /** Output pixels of one unit. */
+  unit: i32
+  nearest: i32; alignCorners: i32; padding: i32
+}
+
+export const enum GridPadding { zeros, border, reflection }
+
 /** RGBA bytes to floats: see image/filter.ts. */
 @unmanaged
 export class FromBytes {
@@ -264,10 +279,12 @@ export const BINARY_BLOCKS = 4
 
 /** keep: a where b is not 0, else 0; drop: a where b is 0. less, atMost: 1 where a < b, a <= b, else 0. */
 export const enum BinaryOp {
-  add, sub, mul, div, prelu, maximum, minimum, keep, drop, less, atMost, pow, mod,
-  /** Of 32-bit integers. */
+  add, sub, mul, div, prelu, maximum, minimum, keep, drop, less, atMost,
+  /** Of `binaryLanes`. */
+  pow, mod,
+  /** Of `binaryInts`: 32-bit integers. */
   addInt, subInt, mulInt, divInt, maximumInt, minimumInt, modInt,
-  /** Those from here on give bytes: 1 where it is so, else 0. */
+  /** Of `compare`: those from here on give bytes, 1 where it is so, else 0. */
   isEqual, isNotEqual, isLess, isLessEqual,
   isEqualInt, isNotEqualInt, isLessInt, isLessEqualInt,
 }
@@ -401,6 +418,29 @@ export class Reduce {
 
 /** argmaxInt: as a 32-bit integer. norm: the root of the sum of squares. */
 export const enum ReduceOp { sum, mean, max, min, argmax, argmaxInt, prod, norm }
+
+/** The largest k along n of x [outer, n, inner], to values and indices [outer, k, inner]: see topK.ts. */
+@unmanaged
+export class TopK {
+  x: usize; values: usize; indices: usize; n: i32; k: i32; inner: i32
+  /** outer * inner, and how many of them are one unit. */
+  vectors: i32; unit: i32
+  /** Whether x holds 32-bit integers; 1: the smallest. */
+  integers: i32; smallest: i32
+}
+
+/** Elements by an index of their own along one axis: see copy.ts. */
+@unmanaged
+export class Elements {
+  /** x [outer, n, inner]; indices and y [outer, count, inner]. */
+  x: usize; indices: usize; y: usize; n: i32; count: i32; inner: i32
+  /** outer * inner, and how many of them are one unit. */
+  vectors: i32; unit: i32
+  /** Bytes of an element; 4 where they are added. */
+  bytes: i32
+  /** scatterElements: whether they are added, as 32-bit integers, and whether x starts from zeros. */
+  add: i32; integers: i32; clear: i32
+}
 
 /** Over the n of x [outer, n, inner]: see reduce.ts. */
 @unmanaged

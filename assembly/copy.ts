@@ -1,5 +1,5 @@
 /** Moving values without changing them: packing weights, copying boxes between layouts. */
-import { Copy, CopyAxis, Gather, Pack } from './abi'
+import { Copy, CopyAxis, Elements, Gather, Pack } from './abi'
 import { storeBytes, storeLanes, storePart } from './simd'
 
 /**
@@ -312,6 +312,45 @@ export function scatterAdd(call: usize, begin: i32, end: i32): void {
         storeLanes(to + at, integers ? i32x4.add(a, b) : f32x4.add(a, b), min(4, width - c))
       }
       y += stride
+    }
+  }
+}
+
+/** Unit: `unit` vectors along the axis. y[i] = x[indices[i]] */
+export function gatherElements(call: usize, begin: i32, end: i32): void {
+  if (changetype<Elements>(call).bytes == 1) moveElements<u8>(call, begin, end, true)
+  else moveElements<u32>(call, begin, end, true)
+}
+
+/**
+ * Unit: `unit` vectors along the axis. x[indices[i]] = y[i], of several to one place the last; or x[indices[i]]
+ * += y[i], one after the other.
+ */
+export function scatterElements(call: usize, begin: i32, end: i32): void {
+  if (changetype<Elements>(call).bytes == 1) moveElements<u8>(call, begin, end, false)
+  else moveElements<u32>(call, begin, end, false)
+}
+
+// @ts-ignore: decorator
+@inline
+function moveElements<T>(call: usize, begin: i32, end: i32, out: bool): void {
+  const args = changetype<Elements>(call)
+  const n = args.n, count = args.count, inner = args.inner
+  const add = args.add, integers = args.integers
+  const last = min(args.vectors, end * args.unit)
+  for (let v = begin * args.unit; v < last; v++) {
+    const outer = v / inner, column = v - outer * inner
+    const x = args.x + <usize>(outer * n * inner + column) * sizeof<T>()
+    let at: usize = outer * count * inner + column
+    if (!out && args.clear) for (let i = 0; i < n; i++) store<T>(x + <usize>(i * inner) * sizeof<T>(), 0)
+    for (let i = 0; i < count; i++) {
+      const place = x + <usize>(load<i32>(args.indices + (at << 2)) * inner) * sizeof<T>()
+      const y = args.y + at * sizeof<T>()
+      if (out) store<T>(y, load<T>(place))
+      else if (!add) store<T>(place, load<T>(y))
+      else if (integers) store<i32>(place, load<i32>(place) + load<i32>(y))
+      else store<f32>(place, load<f32>(place) + load<f32>(y))
+      at += inner
     }
   }
 }

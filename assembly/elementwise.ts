@@ -380,7 +380,7 @@ function modulo(a: f32, b: f32): f32 {
 @final class IsLessEqualInt { @inline apply(a: v128, b: v128): v128 { return i32x4.le_s(a, b) } }
 
 /** `count` results as bytes, a multiple of 16. */
-function compare<F>(a: usize, b: usize, y: usize, count: i32): void {
+function zipToBytes<F>(a: usize, b: usize, y: usize, count: i32): void {
   for (; count > 0; count -= 16) {
     const y0 = changetype<F>(0).apply(v128.load(a), v128.load(b)), y1 = changetype<F>(0).apply(v128.load(a, 16), v128.load(b, 16))
     const y2 = changetype<F>(0).apply(v128.load(a, 32), v128.load(b, 32)), y3 = changetype<F>(0).apply(v128.load(a, 48), v128.load(b, 48))
@@ -395,11 +395,11 @@ function compare<F>(a: usize, b: usize, y: usize, count: i32): void {
 @inline
 function compareBlock<F>(a: usize, b: usize, y: usize, count: i32, tail: usize): void {
   const whole = count & -16, left = <usize>(count & 15)
-  compare<F>(a, b, y, whole)
+  zipToBytes<F>(a, b, y, whole)
   if (left) {
     memory.copy(tail, a + (<usize>whole << 2), left << 2)
     memory.copy(tail + 64, b + (<usize>whole << 2), left << 2)
-    compare<F>(tail, tail + 64, tail + 128, 16)
+    zipToBytes<F>(tail, tail + 64, tail + 128, 16)
     memory.copy(y + whole, tail + 128, left)
   }
 }
@@ -452,13 +452,99 @@ function zipBlock<F>(a: usize, b: usize, y: usize, count: i32, tail: usize, low:
   }
 }
 
+/** What a vector of floats has an instruction or two for. */
+@final
+class Floats {
+  // @ts-ignore: decorator
+  @inline
+  size(): usize { return 4 }
+  // @ts-ignore: decorator
+  @inline
+  run(op: i32, a: usize, b: usize, y: usize, count: i32, tail: usize, low: v128, high: v128): void {
+    switch (op) {
+      case BinaryOp.add: return zipBlock<Add>(a, b, y, count, tail, low, high)
+      case BinaryOp.sub: return zipBlock<Sub>(a, b, y, count, tail, low, high)
+      case BinaryOp.mul: return zipBlock<Mul>(a, b, y, count, tail, low, high)
+      case BinaryOp.div: return zipBlock<Div>(a, b, y, count, tail, low, high)
+      case BinaryOp.prelu: return zipBlock<Prelu>(a, b, y, count, tail, low, high)
+      case BinaryOp.maximum: return zipBlock<Maximum>(a, b, y, count, tail, low, high)
+      case BinaryOp.minimum: return zipBlock<Minimum>(a, b, y, count, tail, low, high)
+      case BinaryOp.keep: return zipBlock<Keep>(a, b, y, count, tail, low, high)
+      case BinaryOp.drop: return zipBlock<Drop>(a, b, y, count, tail, low, high)
+      case BinaryOp.less: return zipBlock<Less>(a, b, y, count, tail, low, high)
+      case BinaryOp.atMost: return zipBlock<AtMost>(a, b, y, count, tail, low, high)
+    }
+  }
+}
+
+/** What goes lane by lane. */
+@final
+class Lanes {
+  // @ts-ignore: decorator
+  @inline
+  size(): usize { return 4 }
+  // @ts-ignore: decorator
+  @inline
+  run(op: i32, a: usize, b: usize, y: usize, count: i32, tail: usize, low: v128, high: v128): void {
+    switch (op) {
+      case BinaryOp.pow: return zipBlock<Pow>(a, b, y, count, tail, low, high)
+      case BinaryOp.mod: return zipBlock<Mod>(a, b, y, count, tail, low, high)
+    }
+  }
+}
+
+/** Of 32-bit integers. */
+@final
+class Ints {
+  // @ts-ignore: decorator
+  @inline
+  size(): usize { return 4 }
+  // @ts-ignore: decorator
+  @inline
+  run(op: i32, a: usize, b: usize, y: usize, count: i32, tail: usize, low: v128, high: v128): void {
+    switch (op) {
+      case BinaryOp.addInt: return zipIntsBlock<AddInt>(a, b, y, count, tail)
+      case BinaryOp.subInt: return zipIntsBlock<SubInt>(a, b, y, count, tail)
+      case BinaryOp.mulInt: return zipIntsBlock<MulInt>(a, b, y, count, tail)
+      case BinaryOp.divInt: return zipIntsBlock<DivInt>(a, b, y, count, tail)
+      case BinaryOp.maximumInt: return zipIntsBlock<MaximumInt>(a, b, y, count, tail)
+      case BinaryOp.minimumInt: return zipIntsBlock<MinimumInt>(a, b, y, count, tail)
+      case BinaryOp.modInt: return zipIntsBlock<ModInt>(a, b, y, count, tail)
+    }
+  }
+}
+
+/** What gives bytes. */
+@final
+class Comparisons {
+  // @ts-ignore: decorator
+  @inline
+  size(): usize { return 1 }
+  // @ts-ignore: decorator
+  @inline
+  run(op: i32, a: usize, b: usize, y: usize, count: i32, tail: usize, low: v128, high: v128): void {
+    switch (op) {
+      case BinaryOp.isEqual: return compareBlock<IsEqual>(a, b, y, count, tail)
+      case BinaryOp.isNotEqual: return compareBlock<IsNotEqual>(a, b, y, count, tail)
+      case BinaryOp.isLess: return compareBlock<IsLess>(a, b, y, count, tail)
+      case BinaryOp.isLessEqual: return compareBlock<IsLessEqual>(a, b, y, count, tail)
+      case BinaryOp.isEqualInt: return compareBlock<IsEqualInt>(a, b, y, count, tail)
+      case BinaryOp.isNotEqualInt: return compareBlock<IsNotEqualInt>(a, b, y, count, tail)
+      case BinaryOp.isLessInt: return compareBlock<IsLessInt>(a, b, y, count, tail)
+      case BinaryOp.isLessEqualInt: return compareBlock<IsLessEqualInt>(a, b, y, count, tail)
+    }
+  }
+}
+
 /**
- * Unit: BINARY_BLOCKS blocks of `block` outputs. An operand that is broadcast is spread out into scratch, so
- * that every operation has one loop.
+ * Blocks of a kernel whose operations are those of `Ops`. An operand that is broadcast is spread out into
+ * scratch, so that every operation has one loop.
  *
  * scratch: tails [48] | a [block] | b [block]
  */
-export function binary(call: usize, begin: i32, end: i32): void {
+// @ts-ignore: decorator
+@inline
+function overBlocks<Ops>(call: usize, begin: i32, end: i32): void {
   const args = changetype<Binary>(call)
   const block = args.block, op = args.op
   const aKind = args.aKind, bKind = args.bKind
@@ -470,42 +556,36 @@ export function binary(call: usize, begin: i32, end: i32): void {
   if (bKind == OperandKind.repeated) b = spread(args, 1, 0, min(block, last), bRoom)
   for (let first = begin * BINARY_BLOCKS * block; first < last; first += block) {
     const count = min(block, last - first)
-    const offset = <usize>first << 2, y = args.y + (op >= BinaryOp.isEqual ? first : offset)
+    const offset = <usize>first << 2
     if (aKind == OperandKind.flat) a = args.a + offset
     else if (aKind == OperandKind.spread) a = spread(args, 0, first, count, aRoom)
     if (bKind == OperandKind.flat) b = args.b + offset
     else if (bKind == OperandKind.spread) b = spread(args, 1, first, count, bRoom)
-    switch (op) {
-      case BinaryOp.add: zipBlock<Add>(a, b, y, count, tail, low, high); break
-      case BinaryOp.sub: zipBlock<Sub>(a, b, y, count, tail, low, high); break
-      case BinaryOp.mul: zipBlock<Mul>(a, b, y, count, tail, low, high); break
-      case BinaryOp.div: zipBlock<Div>(a, b, y, count, tail, low, high); break
-      case BinaryOp.prelu: zipBlock<Prelu>(a, b, y, count, tail, low, high); break
-      case BinaryOp.maximum: zipBlock<Maximum>(a, b, y, count, tail, low, high); break
-      case BinaryOp.minimum: zipBlock<Minimum>(a, b, y, count, tail, low, high); break
-      case BinaryOp.keep: zipBlock<Keep>(a, b, y, count, tail, low, high); break
-      case BinaryOp.drop: zipBlock<Drop>(a, b, y, count, tail, low, high); break
-      case BinaryOp.less: zipBlock<Less>(a, b, y, count, tail, low, high); break
-      case BinaryOp.atMost: zipBlock<AtMost>(a, b, y, count, tail, low, high); break
-      case BinaryOp.pow: zipBlock<Pow>(a, b, y, count, tail, low, high); break
-      case BinaryOp.mod: zipBlock<Mod>(a, b, y, count, tail, low, high); break
-      case BinaryOp.addInt: zipIntsBlock<AddInt>(a, b, y, count, tail); break
-      case BinaryOp.subInt: zipIntsBlock<SubInt>(a, b, y, count, tail); break
-      case BinaryOp.mulInt: zipIntsBlock<MulInt>(a, b, y, count, tail); break
-      case BinaryOp.divInt: zipIntsBlock<DivInt>(a, b, y, count, tail); break
-      case BinaryOp.maximumInt: zipIntsBlock<MaximumInt>(a, b, y, count, tail); break
-      case BinaryOp.minimumInt: zipIntsBlock<MinimumInt>(a, b, y, count, tail); break
-      case BinaryOp.modInt: zipIntsBlock<ModInt>(a, b, y, count, tail); break
-      case BinaryOp.isEqual: compareBlock<IsEqual>(a, b, y, count, tail); break
-      case BinaryOp.isNotEqual: compareBlock<IsNotEqual>(a, b, y, count, tail); break
-      case BinaryOp.isLess: compareBlock<IsLess>(a, b, y, count, tail); break
-      case BinaryOp.isLessEqual: compareBlock<IsLessEqual>(a, b, y, count, tail); break
-      case BinaryOp.isEqualInt: compareBlock<IsEqualInt>(a, b, y, count, tail); break
-      case BinaryOp.isNotEqualInt: compareBlock<IsNotEqualInt>(a, b, y, count, tail); break
-      case BinaryOp.isLessInt: compareBlock<IsLessInt>(a, b, y, count, tail); break
-      case BinaryOp.isLessEqualInt: compareBlock<IsLessEqualInt>(a, b, y, count, tail); break
-    }
+    changetype<Ops>(0).run(op, a, b, args.y + <usize>first * changetype<Ops>(0).size(), count, tail, low, high)
   }
+}
+
+/**
+ * Unit: BINARY_BLOCKS blocks of `block` outputs, here and in the three below. They are kernels of their own
+ * since V8 replaces the quick first code of a large function late.
+ */
+export function binary(call: usize, begin: i32, end: i32): void {
+  overBlocks<Floats>(call, begin, end)
+}
+
+/** Unit: as of `binary`. */
+export function binaryLanes(call: usize, begin: i32, end: i32): void {
+  overBlocks<Lanes>(call, begin, end)
+}
+
+/** Unit: as of `binary`. */
+export function binaryInts(call: usize, begin: i32, end: i32): void {
+  overBlocks<Ints>(call, begin, end)
+}
+
+/** Unit: as of `binary`. */
+export function compare(call: usize, begin: i32, end: i32): void {
+  overBlocks<Comparisons>(call, begin, end)
 }
 
 // @ts-ignore: decorator

@@ -30,9 +30,7 @@ export function reduce(call: usize, begin: i32, end: i32): void {
     const width = min(min(inner - column, last - o), STRIP)
     const x = args.x + (<usize>(outer * n * inner + column) << 2)
     const y = args.y + (<usize>o << 2)
-    if (op == ReduceOp.prod) fold<Product>(x, n, stride, width, inner == 1, y)
-    else if (op == ReduceOp.norm) fold<Norm>(x, n, stride, width, inner == 1, y)
-    else if (inner == 1) {
+    if (inner == 1) {
       if (op == ReduceOp.argmaxInt) store<i32>(y, argmaxRow(x, n))
       else if (op == ReduceOp.argmax) store<f32>(y, <f32>argmaxRow(x, n))
       else if (op <= ReduceOp.mean) store<f32>(y, <f32>(sumRow(x, n) / divisor))
@@ -227,8 +225,27 @@ class Norm {
   @inline end(v: v128): v128 { return f64x2.sqrt(v) }
 }
 
+/**
+ * Unit: `unit` outputs. prod and norm, apart from `reduce` since V8 replaces the quick first code of a large
+ * function late.
+ */
+export function fold(call: usize, begin: i32, end: i32): void {
+  const args = changetype<Reduce>(call)
+  const n = args.n, inner = args.inner, stride = <usize>inner << 2
+  const last = min(args.outputs, end * args.unit)
+  for (let o = begin * args.unit; o < last; ) {
+    const outer = o / inner, column = o - outer * inner
+    const width = min(min(inner - column, last - o), STRIP)
+    const x = args.x + (<usize>(outer * n * inner + column) << 2)
+    const y = args.y + (<usize>o << 2)
+    if (args.op == ReduceOp.prod) foldStrip<Product>(x, n, stride, width, inner == 1, y)
+    else foldStrip<Norm>(x, n, stride, width, inner == 1, y)
+    o += width
+  }
+}
+
 /** One row of n, or `width` columns side by side. */
-function fold<F>(x: usize, n: i32, stride: usize, width: usize, row: bool, y: usize): void {
+function foldStrip<F>(x: usize, n: i32, stride: usize, width: usize, row: bool, y: usize): void {
   const f = changetype<F>(0)
   const neutral = f64x2.splat(f.neutral())
   if (row) {

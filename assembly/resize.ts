@@ -142,7 +142,7 @@ export function resizeGradient(call: usize, begin: i32, end: i32): void {
 /** to += from * weight, over `bytes`. */
 // @ts-ignore: decorator
 @inline
-function addScaled(to: usize, from: usize, weight: f32, bytes: usize): void {
+export function addScaled(to: usize, from: usize, weight: f32, bytes: usize): void {
   const w = f32x4.splat(weight)
   let i: usize = 0
   for (; i + 16 <= bytes; i += 16) v128.store(to + i, madd(v128.load(from + i), w, v128.load(to + i)))

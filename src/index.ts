@@ -45,8 +45,15 @@ export {
   planConv2d,
 } from './ops/conv/conv.js'
 export { type ConvTranspose2dOptions, convTranspose2d } from './ops/conv/convTranspose.js'
+export {
+  type GatherElementsOptions,
+  gatherElements,
+  type ScatterElementsOptions,
+  scatterElements,
+} from './ops/elements.js'
 export { type FlipOptions, flip } from './ops/flip.js'
 export { type GatherOptions, gather, type Indices, type ScatterOptions, scatter } from './ops/gather.js'
+export { type GridSampleOptions, gridSample } from './ops/gridSample.js'
 export { type GroupNormOptions, groupNorm, type InstanceNormOptions, instanceNorm } from './ops/groupNorm.js'
 export { type LayerNormOptions, layerNorm, type RmsNormOptions, rmsNorm } from './ops/layerNorm.js'
 export { type LinearOptions, linear, matmul } from './ops/matmul.js'
@@ -69,6 +76,7 @@ export { type SliceOptions, slice } from './ops/slice.js'
 export { logSoftmax, type SoftmaxOptions, softmax } from './ops/softmax.js'
 export { type SplitOptions, type StackOptions, split, stack } from './ops/stack.js'
 export { tile } from './ops/tile.js'
+export { type TopK, type TopKOptions, topK } from './ops/topK.js'
 export { reshape, transpose } from './ops/transpose.js'
 export {
   abs,

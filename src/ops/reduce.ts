@@ -283,7 +283,7 @@ function runReduce(engine: Engine, op: ReduceOp, x: AnyTensor, y: AnyTensor, { o
   const outputs = outer * inner
   const unit = outputsPerUnit(n, inner)
   engine.run({
-    kernel: 'reduce',
+    kernel: op === ReduceOp.prod || op === ReduceOp.norm ? 'fold' : 'reduce',
     args: {
       op,
       x: x.pointer,

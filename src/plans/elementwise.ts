@@ -198,7 +198,7 @@ export function writeBinary(
 
   const number = typeof a === 'number' ? a : typeof b === 'number' ? b : 0
   engine.run({
-    kernel: 'binary',
+    kernel: binaryKernel(op),
     args: {
       op,
       y: y.pointer,
@@ -217,6 +217,13 @@ export function writeBinary(
     units: Math.ceil(size / block / BINARY_BLOCKS),
     work: size * (DEAR_BINARY.has(op) ? DEAR_WORK : 1),
   })
+}
+
+/** The kernel that knows an operation. */
+function binaryKernel(op: BinaryOp): 'binary' | 'binaryLanes' | 'binaryInts' | 'compare' {
+  if (op < BinaryOp.pow) return 'binary'
+  if (op < BinaryOp.addInt) return 'binaryLanes'
+  return op < BinaryOp.isEqual ? 'binaryInts' : 'compare'
 }
 
 const DEAR_BINARY: ReadonlySet<BinaryOp> = new Set([BinaryOp.pow, BinaryOp.mod])

@@ -19,6 +19,7 @@ type Plain = 'a class' | 'takes no options'
 let engine: core.Engine
 let x: core.Tensor
 let filter: core.Tensor
+let ints: core.Tensor<'int32'>
 let vector: core.Tensor
 let matrix: core.Tensor
 let row: core.Tensor
@@ -29,6 +30,7 @@ beforeAll(async () => {
   engine = await core.createEngine({ threads: 1 })
   x = engine.zeros([1, 4, 4, 2])
   filter = engine.zeros([1, 1, 2, 2])
+  ints = engine.zeros([1, 4, 4, 2], { dtype: 'int32' })
   vector = engine.zeros([2])
   matrix = engine.zeros([2, 2])
   row = engine.zeros([1, 2, 2])
@@ -100,6 +102,10 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       scatter: (options) => core.scatter(matrix, [0, 1], matrix, options),
       oneHot: (options) => core.oneHot(vector, options),
       flip: onX(core.flip),
+      topK: onX(core.topK),
+      gridSample: twoOf(core.gridSample),
+      gatherElements: (options) => core.gatherElements(x, ints, options),
+      scatterElements: (options) => core.scatterElements(x, ints, x, options),
       tile: 'takes no options',
       stack: (options) => core.stack([x, x], options),
       split: (options) => core.split(x, options),

@@ -299,6 +299,63 @@ describe('gradients', () => {
       }
     })
 
+    it('topK, gatherElements and scatterElements', () => {
+      const random = new Random(20261140)
+      engine().scope(() => {
+        const x = make(distinct(random, 4 * 5 * 3), [4, 5, 3])
+        const updates = floats(random, [4, 2, 3])
+        const indices = engine().tensor(
+          Array.from({ length: 24 }, () => random.integer(0, 4)),
+          [4, 2, 3],
+          { dtype: 'int32' },
+        )
+        const expectOne = (about: string, op: (x: Tensor) => Tensor) =>
+          expectGradients(engine(), random, [x], (x) => op(x!), { about })
+        expectOne('topK', (x) => fb.topK(x, { k: 2 }).values)
+        expectOne('topK, columns', (x) => fb.topK(x, { k: 4, axis: 1, largest: false }).values)
+        expectOne('gatherElements', (x) => fb.gatherElements(x, indices, { axis: 1 }))
+        const add = { axis: 1, reduction: 'add' } as const
+        expectGradients(engine(), random, [x, updates], (x, u) => fb.scatterElements(x!, indices, u!, add))
+        const places = fb.topK(x, { k: 2, axis: 1 }).indices
+        expectGradients(engine(), random, [x, updates], (x, u) =>
+          fb.scatterElements(x!, places, u!, { axis: 1 }),
+        )
+        expectComplaint(
+          engine(),
+          () => nn.valueAndGradients(() => fb.sum(fb.cast(fb.topK(x, { k: 1 }).indices, 'float32')), [x]),
+          'cast: x must be something that no derivative is wanted of',
+        )
+      })
+    })
+
+    it('gridSample: to the images, and to the points where they are off the kinks', () => {
+      const random = new Random(20261141)
+      for (const padding of ['zeros', 'border', 'reflection'] as const) {
+        for (const alignCorners of [false, true]) {
+          for (const method of ['bilinear', 'nearest'] as const) {
+            engine().scope(() => {
+              const [h, w] = [5, 4]
+              const x = floats(random, [2, h, w, 5])
+              // Positions from 1.5 pixels outside, at least 0.15 from whole and half ones.
+              const at = (n: number) => random.integer(-3, 2 * n) / 2 + 0.25 + (random.next() - 0.5) / 10
+              const g = (p: number, n: number) => (alignCorners ? (2 * p) / (n - 1) - 1 : (2 * p + 1) / n - 1)
+              const data = Float32Array.from({ length: 2 * 3 * 2 * 2 }, (_, i) =>
+                i % 2 ? g(at(h), h) : g(at(w), w),
+              )
+              const options = { padding, alignCorners, method }
+              expectGradients(
+                engine(),
+                random,
+                [x, make(data, [2, 3, 2, 2])],
+                (x, grid) => fb.gridSample(x!, grid!, options),
+                { about: `${padding} ${alignCorners} ${method}` },
+              )
+            })
+          }
+        }
+      }
+    })
+
     it('functions of one and two tensors, running sums, products and norms', () => {
       const random = new Random(20261133)
       const one: Record<string, (x: Tensor) => Tensor> = {

@@ -70,6 +70,15 @@ const depthwise = (kernel: readonly [number, number], options: fb.Conv2dOptions)
   op: (x, filter, bias) => fb.conv2d(x!, filter!, { ...options, bias: bias!, groups: x!.shape[3]! }),
 })
 
+/** x, and a grid that leaves the image here and there. */
+const sampled = (op: (x: fb.Tensor, grid: fb.Tensor) => fb.Tensor): Case => ({
+  shapes: (random) => {
+    const x = image4(random)
+    return [x, [x[0]!, random.integer(1, 9), random.integer(1, 20), 2]]
+  },
+  op: (x, grid) => op(x!, fb.mul(grid!, 1.7)),
+})
+
 /** All derivatives of the sum of squares of what the op gives. */
 const backwards = ({ shapes, op }: Case): Case => ({
   shapes,
@@ -325,6 +334,28 @@ export const cases: Record<string, Case> = {
     const [p, q] = [fb.cast(fb.mul(x!, 1e5), 'int32'), fb.cast(fb.mul(v!, 30), 'int32')]
     return fb.add(fb.maximum(fb.mod(p, q), fb.neg(q)), fb.minimum(fb.abs(p), q))
   }),
+  'topK, rows': photo((x) => fb.topK(x!, { k: Math.ceil(x!.shape[3]! / 2) }).values),
+  'topK, columns': photo((x) => fb.topK(x!, { k: 3, axis: 1, largest: false }).indices),
+  'topK of integers': photo((x) => fb.topK(fb.cast(fb.mul(x!, 3), 'int32'), { k: 2, axis: 2 }).indices),
+  gatherElements: photo((x) =>
+    fb.gatherElements(fb.cast(x!, 'int8'), fb.topK(x!, { k: 2, axis: 1 }).indices, { axis: 1 }),
+  ),
+  scatterElements: photo((x) => {
+    const { values, indices } = fb.topK(x!, { k: 2, axis: 1 })
+    return fb.scatterElements(x!, indices, fb.neg(values), { axis: 1, reduction: 'add' })
+  }),
+  'scatterElements, bytes': photo((x) => {
+    const { values, indices } = fb.topK(x!, { k: 3, axis: 2 })
+    return fb.scatterElements(fb.cast(x!, 'uint8'), indices, fb.cast(values, 'uint8'), { axis: 2 })
+  }),
+  gridSample: sampled((x, grid) => fb.gridSample(x, grid)),
+  'gridSample, nearest, reflection': sampled((x, grid) =>
+    fb.gridSample(x, grid, { method: 'nearest', padding: 'reflection' }),
+  ),
+  'gradients of gridSample': backwards(
+    sampled((x, grid) => fb.gridSample(x, grid, { padding: 'border', alignCorners: true })),
+  ),
+  'gradients of topK': backwards(photo((x) => fb.topK(x!, { k: 2, axis: 1 }).values)),
   'cumsum, rows': photo((x) => fb.cumsum(x!)),
   'cumsum, columns': photo((x) => fb.cumsum(x!, { axis: 1, exclusive: true, reverse: true })),
   'cumsum of integers': photo((x) => fb.cumsum(fb.cast(fb.mul(x!, 100), 'int32'), { axis: 2 })),

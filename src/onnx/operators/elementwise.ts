@@ -23,6 +23,7 @@ import {
   tanh,
 } from '../../ops/activation.js'
 import { type ArithmeticOptions, add, div, mul, sub } from '../../ops/arithmetic.js'
+import { maximum, minimum } from '../../ops/binary.js'
 import { max, sum } from '../../ops/reduce.js'
 import { type OutOptions, runBinary, runUnary } from '../../plans/elementwise.js'
 import { BinaryOp, UnaryOp } from '../../wasm/abi.js'
@@ -178,7 +179,6 @@ const innerOf =
       { op: 'onnx', shapes: {} },
     )
 
-export const maximum = innerOf(BinaryOp.maximum)
 export const less = innerOf(BinaryOp.less)
 const atMost = innerOf(BinaryOp.atMost)
 export const keep = innerOf(BinaryOp.keep)
@@ -490,7 +490,7 @@ export const elementwise: Record<string, Operator> = {
     )
   },
   Max: folded((a, b) => Math.max(a, b), maximum),
-  Min: folded((a, b) => Math.min(a, b), innerOf(BinaryOp.minimum)),
+  Min: folded((a, b) => Math.min(a, b), minimum),
   Sum: folded((a, b) => a + b, add),
   Mean: (call) => {
     const sum = elementwise['Sum']!(call) as Value

@@ -4,13 +4,17 @@ import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'
+import { cast as castTo } from '../../ops/cast.js'
+import { norm, prod } from '../../ops/norms.js'
 import { argmax, max, mean, min, sum } from '../../ops/reduce.js'
+import { cumprod, cumsum } from '../../ops/scan.js'
 import { logSoftmax, softmax } from '../../ops/softmax.js'
+import { topK as largestOf } from '../../ops/topK.js'
 import { isFloat } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, offsetOf } from '../run/move.js'
 import { lastAxis, lastShape, Value } from '../run/value.js'
-import { exp, lengthAlong, log, MOST, magnitude } from './elementwise.js'
+import { exp, log, MOST, magnitude } from './elementwise.js'
 
 /**
  * The axes of a reduction: an input in newer versions, an attribute in older; all where none are named, none
@@ -192,6 +196,14 @@ const cumulative: Operator = (call) => {
   const axis = call.axis(call.input(1).data[0] as number, x.shape.length)
   const [exclusive, reverse] = [call.flag('exclusive'), call.flag('reverse')]
   const multiplies = call.node.op === 'CumProd'
+  if (!x.isHost && isFloat(x.type)) {
+    const { layout } = x
+    const [tensor, along] = [x.tensor(layout), axisIn(x, axis)]
+    const y = multiplies
+      ? cumprod(tensor, along, exclusive, reverse)
+      : cumsum(tensor, { axis: along, exclusive, reverse })
+    return Value.inEngine(call.run, x.type, x.shape, y, layout)
+  }
   return inLanes(call, x, x.shape, axis, (from, y, places) => {
     let running = multiplies ? 1 : 0
     for (const at of reverse ? places.reverse() : places) {
@@ -206,11 +218,21 @@ const topK: Operator = (call) => {
   const x = call.input(0)
   const k = call.inputs[1] ? (call.inputs[1].data[0] as number) : call.number('k', 1)
   const axis = call.ownAxis(x.shape.length, -1)
-  const sign = call.flag('largest', true) ? 1 : -1
+  const isLargest = call.flag('largest', true)
   const n = x.shape[axis]!
-  if (k > n || k < 0) call.fail('k', `from 0 to ${n}`, k)
-  const stride = stridesOf(x.shape)[axis]!
+  if (!(k >= 0 && k <= n)) call.fail('k', `from 0 to ${n}`, k)
   const shape = x.shape.with(axis, k)
+  // Values of the engine are floats, of which larger indices are none.
+  if (!x.isHost && isFloat(x.type) && n <= 2 ** 24) {
+    const { layout } = x
+    const found = largestOf(x.tensor(layout), { k, axis: axisIn(x, axis), largest: isLargest })
+    return [
+      Value.inEngine(call.run, x.type, shape, found.values, layout),
+      Value.inEngine(call.run, 'int64', shape, castTo(found.indices, 'float32'), layout),
+    ]
+  }
+  const sign = isLargest ? 1 : -1
+  const stride = stridesOf(x.shape)[axis]!
   const from = x.data as Float64Array
   const places = new Float64Array(sizeOf(shape))
   const values = call.host(x.type, shape, (y) => {
@@ -219,7 +241,7 @@ const topK: Operator = (call) => {
       for (let i = 0; i < stride; i++) {
         const first = o * n * stride + i
         const order = Array.from({ length: n }, (_, j) => j).sort(
-          (a, b) => sign * (from[first + b * stride]! - from[first + a * stride]!) || a - b,
+          (a, b) => sign * compared(from[first + b * stride]!, from[first + a * stride]!) || a - b,
         )
         for (let j = 0; j < k; j++) {
           const at = o * k * stride + j * stride + i
@@ -232,6 +254,12 @@ const topK: Operator = (call) => {
   return [values, call.host('int64', shape, places)]
 }
 
+/** Above 0 where a is larger than b; NaN is larger than all numbers. */
+function compared(a: number, b: number): number {
+  if (a === b) return 0
+  return a > b ? 1 : a < b ? -1 : Number(Number.isNaN(a)) - Number(Number.isNaN(b))
+}
+
 export const reduce: Record<string, Operator> = {
   ReduceSum: reduction(total, (x, axes) => sum(x, { axes, ...kept })),
   ReduceMean: reduction(
@@ -240,14 +268,17 @@ export const reduce: Record<string, Operator> = {
   ),
   ReduceMax: reduction(largest, (x, axes) => max(x, { axes, ...kept })),
   ReduceMin: reduction(smallest, (x, axes) => min(x, { axes, ...kept })),
-  ReduceProd: reduction((values) => values.reduce((product, v) => product * v, 1)),
+  ReduceProd: reduction(
+    (values) => values.reduce((product, v) => product * v, 1),
+    (x, axes) => prod(x, { axes, ...kept }),
+  ),
   ReduceL1: reduction(
     (values) => values.reduce((sum, v) => sum + Math.abs(v), 0),
     (x, axes) => sum(magnitude(x), { axes, ...kept }),
   ),
   ReduceL2: reduction(
     (values) => Math.sqrt(values.reduce((sum, v) => sum + v * v, 0)),
-    (x, axes) => lengthAlong(x, axes, 2),
+    (x, axes) => norm(x, { axes, ...kept }),
   ),
   ReduceLogSum: reduction(
     (values) => Math.log(total(values)),

@@ -2,7 +2,9 @@
  * Operators that read between elements: Resize, Upsample, GridSample, AffineGrid, and the pools over regions.
  */
 
+import { isName } from '../../core/options.js'
 import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
+import { gridSample as gridSampleOf } from '../../ops/gridSample.js'
 import { resize as resizeImage } from '../../ops/resize.js'
 import { isFloat, limit, roundFromZero, roundToEven, saturating } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
@@ -331,6 +333,10 @@ function reflected(x: number, low: number, high: number): number {
   return low + (away > range ? 2 * range - away : away)
 }
 
+/** What the engine does of it: ONNX's words before opset 20, and since. */
+const methods = { bilinear: 'bilinear', linear: 'bilinear', nearest: 'nearest' } as const
+const paddings = { zeros: true, border: true, reflection: true } as const
+
 const gridSample: Operator = (call) => {
   const [x, grid] = [call.input(0), call.input(1)]
   const [n, c, ...input] = x.shape as [number, number, ...number[]]
@@ -339,6 +345,18 @@ const gridSample: Operator = (call) => {
   const mode = call.text('mode', 'linear')
   const padding = call.text('padding_mode', 'zeros')
   const align = call.flag('align_corners')
+  const method = isName(mode, methods) ? methods[mode] : undefined
+  if (
+    method &&
+    rank === 2 &&
+    isFloat(x.type) &&
+    !x.isHost &&
+    isName(padding, paddings) &&
+    sizeOf(input) > 0
+  ) {
+    const options = { method, padding, alignCorners: align }
+    return call.tensor(x.type, gridSampleOf(x.tensor('last'), grid.tensor('plain'), options), 'last')
+  }
   const strides = stridesOf(input)
   const plane = sizeOf(input)
   const from = x.data as Float64Array
