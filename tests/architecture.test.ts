@@ -49,7 +49,9 @@ describe('the sources', { timeout: 240_000 }, () => {
       ),
     ).toBe(true)
     expect(
-      imports.some(({ source, resolved }) => source === 'src/index.ts' && resolved === 'src/ops/conv/conv.ts'),
+      imports.some(
+        ({ source, resolved }) => source === 'src/index.ts' && resolved === 'src/ops/conv/conv.ts',
+      ),
     ).toBe(true)
     const circles = new Set(
       summary.violations.map(({ cycle = [] }) => fromFirst(cycle.map(({ name }) => name)).join(' > ')),

@@ -125,7 +125,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
 
   const rows = x.size / depth
   const y = engine.make([...x.shape.slice(0, -1), columns], (to) => {
-    const panels = packed(weight.storage, weightPanels(weight))
+    const panels = packed(weight, weightPanels(weight))
     product(engine, x.pointer, panels, bias?.pointer ?? 0, to.pointer, rows, depth, columns, clamp)
   })
   engine.tape?.record(
@@ -138,7 +138,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
       return {
         x: () =>
           engine.make(kept.x.shape, (dx) => {
-            const panels = packed(kept.weight.storage, turned(weightPanels(kept.weight)))
+            const panels = packed(kept.weight, turned(weightPanels(kept.weight)))
             product(engine, dsum.pointer, panels, 0, dx.pointer, rows, columns, depth, NO_CLAMP)
           }),
         weight: () =>

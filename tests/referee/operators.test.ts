@@ -41,7 +41,7 @@ function modelOf(
     inputs: named.flatMap(({ name, type, shape, first }) =>
       first || !fixed ? [{ name, type, shape: shape.map(() => null) }] : [],
     ),
-    initializers: named.filter(({ first }) => !first && fixed),
+    initializers: named.flatMap(({ first, ...tensor }) => (!first && fixed ? [tensor] : [])),
     outputs: ends.map((name, i) => ({ name, ...(types[i] && { type: types[i] }) })),
   })
 }
