@@ -3,7 +3,7 @@
  * Runs in Node and in a page.
  */
 import { difference, measure, measurePeak } from './measure.mjs'
-import { filterbank } from './peers/filterbank.mjs'
+import { conv2dOptions, filterbank } from './peers/filterbank.mjs'
 import { dataOf, operations } from './shapes.mjs'
 
 /**
@@ -30,8 +30,6 @@ import { dataOf, operations } from './shapes.mjs'
  *   `copies` is the milliseconds that its copies add
  */
 
-const ALGORITHMS = ['gemm', 'igemm', 'winograd', 'depthwise']
-
 /**
  * The whole bench: the peak, then every layer.
  * @param {{ problems: import('./shapes.mjs').Problem[], simd?: string, threads?: number, assert?: boolean,
@@ -50,7 +48,7 @@ export async function bench(
   const variants = []
   if (threads > 1) variants.push(await filterbank(library, { simd, threads }))
   if (assert)
-    for (const algorithm of ALGORITHMS)
+    for (const algorithm of algorithmsOf(library, problems))
       variants.push(await filterbank(library, { simd, threads: 1, algorithm }))
   const contenders = [own, ...variants]
   if (new Set(contenders.map(({ name }) => name)).size < contenders.length)
@@ -70,6 +68,15 @@ export async function bench(
   })
   for await (const row of compare(problems, contenders, { budget })) await report({ row })
 }
+
+/** Every algorithm that fits one of these layers. */
+const algorithmsOf = ({ planConv2d }, problems) => [
+  ...new Set(
+    problems.flatMap(({ op, input, filter, ...geometry }) =>
+      op === 'conv2d' ? planConv2d(input, filter, conv2dOptions(geometry)).fits : [],
+    ),
+  ),
+]
 
 /**
  * Outputs may differ by this part of the largest number: Winograd's rounding is within it, a wrong tap is

@@ -4,7 +4,7 @@ export { type Complaint, FilterbankError } from './core/errors.js'
 export type { Quantization, TensorOptions } from './core/quantization.js'
 export type { Shape } from './core/shape.js'
 export { type AnyTensor, type Numbers, Tensor } from './core/tensor.js'
-export type { Padding, Pair, WindowOptions } from './core/window.js'
+export type { Padding, Pair, Triple, Window3dOptions, WindowOptions } from './core/window.js'
 export { type Diagnosis, diagnose } from './diagnose.js'
 export {
   type Activation,
@@ -34,14 +34,16 @@ export { maximum, minimum, mod, pow } from './ops/binary.js'
 export { cast } from './ops/cast.js'
 export { equal, greater, greaterEqual, less, lessEqual, notEqual } from './ops/compare.js'
 export { type ConcatOptions, concat } from './ops/concat.js'
+export type { ConvAlgorithm } from './ops/conv/algorithms.js'
 export {
   type Conv1dOptions,
   type Conv2dOptions,
-  type ConvAlgorithm,
+  type Conv3dOptions,
   type ConvPlan,
   type ConvPlanOptions,
   conv1d,
   conv2d,
+  conv3d,
   planConv2d,
 } from './ops/conv/conv.js'
 export { type ConvTranspose2dOptions, convTranspose2d } from './ops/conv/convTranspose.js'
@@ -63,11 +65,15 @@ export type { Operand } from './ops/operands.js'
 export { type PadOptions, pad } from './ops/pad.js'
 export {
   type AvgPool2dOptions,
+  type AvgPool3dOptions,
   avgPool2d,
+  avgPool3d,
   globalAvgPool2d,
   globalMaxPool2d,
   type MaxPool2dOptions,
+  type MaxPool3dOptions,
   maxPool2d,
+  maxPool3d,
 } from './ops/pool.js'
 export { type ArgmaxOptions, argmax, max, mean, min, type ReduceOptions, sum } from './ops/reduce.js'
 export { type ResizeOptions, resize } from './ops/resize.js'

@@ -1,3 +1,11 @@
+/** What `conv2d` and `planConv2d` take of a problem. */
+export const conv2dOptions = ({ stride, padding, dilation, groups }) => ({
+  stride,
+  padding,
+  dilation,
+  groups,
+})
+
 /**
  * filterbank itself, as one contender among others. @param library its core entry @param options of
  * `createEngine`, and `algorithm` of conv2d
@@ -20,12 +28,12 @@ export async function filterbank(library, { algorithm, ...options } = {}) {
     /** @param {import('../shapes.mjs').Problem} problem */
     prepare({ op, input, filter, window, stride, padding, dilation, outputPadding, groups }, data) {
       if (!library[op] || (algorithm && op !== 'conv2d')) return
-      // What 'auto' runs is measured as that.
-      if (
-        algorithm &&
-        library.planConv2d(input, filter, { stride, padding, dilation, groups }).algorithm === algorithm
-      )
-        return
+      // Whatever fits; what 'auto' runs is measured as that.
+      if (algorithm) {
+        const options = conv2dOptions({ stride, padding, dilation, groups })
+        const plan = library.planConv2d(input, filter, options)
+        if (plan.algorithm === algorithm || !plan.fits.includes(algorithm)) return
+      }
       const x = engine.tensor(data.x, input)
       const w = filter && engine.tensor(data.filter, filter)
       const bias = w && engine.tensor(data.bias, [data.bias.length])
@@ -45,8 +53,6 @@ export async function filterbank(library, { algorithm, ...options } = {}) {
         run().dispose()
       } catch (error) {
         dispose()
-        // An algorithm that does not fit this layer.
-        if (algorithm) return
         throw error
       }
       return {

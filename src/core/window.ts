@@ -35,6 +35,20 @@ export interface WindowOptions {
   dilation?: Pair
 }
 
+/** One number for three axes, or [depth, height, width]. */
+export type Triple = number | readonly [number, number, number]
+
+/** `WindowOptions` along three axes; paddings as there, along depth, height and width. */
+export interface Window3dOptions {
+  stride?: Triple
+  padding?:
+    | 'same'
+    | 'valid'
+    | Triple
+    | readonly [readonly [number, number], readonly [number, number], readonly [number, number]]
+  dilation?: Triple
+}
+
 /** A window along one axis, all settled. Lengths in elements of that axis. */
 export interface Axis {
   input: number
@@ -48,10 +62,21 @@ export interface Axis {
   after: number
 }
 
-export interface Window {
-  h: Axis
-  w: Axis
+/** A window over height and width. */
+export type Window = readonly [h: Axis, w: Axis]
+
+/** An axis for each length. */
+type Axes<Lengths extends readonly number[]> = { [K in keyof Lengths]: Axis }
+
+/** `WindowOptions` along any number of axes. */
+export interface AxesOptions {
+  stride?: number | readonly number[]
+  dilation?: number | readonly number[]
+  padding?: 'same' | 'valid' | number | readonly (number | readonly [number, number])[]
 }
+
+/** The last `rank` names of axes, outermost first. */
+export const axisNames = (rank: number): string[] => ['depth', 'height', 'width'].slice(-rank)
 
 /** What an error needs to name: the op and all shapes in play. */
 export interface Context {
@@ -63,44 +88,69 @@ export interface Context {
 const upTo = (...values: unknown[]): string =>
   values.some((value) => isInteger(value, MOST + 1, Number.POSITIVE_INFINITY)) ? `, at most ${MOST}` : ''
 
-/** `value` as [height, width], each an integer of at least `least`. */
-export function pair(
+/** `value` along each of `rank` axes: a number for all of them, or a list. */
+function alongAxes(
   value: unknown,
+  rank: number,
   argument: string,
   least: 0 | 1,
   { op, shapes }: Context,
-): [number, number] {
-  const [h, w] = Array.isArray(value) && value.length === 2 ? value : [value, value]
-  check(isInteger(h, least) && isInteger(w, least), () => ({
+): number[] {
+  const each: unknown[] = Array.isArray(value) ? value : new Array(rank).fill(value)
+  check(each.length === rank && each.every((item) => isInteger(item, least)), () => ({
     op,
     argument,
-    expected: `${least ? 'a positive integer' : 'an integer of at least 0'} or [height, width] of such${upTo(h, w)}`,
+    expected: `${least ? 'a positive integer' : 'an integer of at least 0'}${rank > 1 ? ` or [${axisNames(rank).join(', ')}] of such` : ''}${upTo(...each)}`,
     got: show(value),
     shapes,
   }))
-  return [h, w]
+  return [...each] as number[]
 }
 
+/** `value` as [height, width], each an integer of at least `least`. */
+export const pair = (value: unknown, argument: string, least: 0 | 1, context: Context): [number, number] =>
+  alongAxes(value, 2, argument, least, context) as [number, number]
+
+/** `value` as [depth, height, width], each an integer of at least `least`. */
+export const triple = (
+  value: unknown,
+  argument: string,
+  least: 0 | 1,
+  context: Context,
+): [number, number, number] => alongAxes(value, 3, argument, least, context) as [number, number, number]
+
+type Sides = readonly [before: number, after: number]
+
+const NO_SIDES: Sides = [0, 0]
+
+/** Paddings of each axis as an error names them. */
+const PADDINGS = [
+  '[before, after]',
+  '[height, width] or [[top, bottom], [left, right]]',
+  '[depth, height, width] or [[front, back], [top, bottom], [left, right]]',
+] as const
+
 /** Padding of each side, or the rule by which it follows from the sizes. */
-function sides(padding: Padding, { op, shapes }: Context): 'same' | [[number, number], [number, number]] {
+function sidesOf(padding: unknown, rank: number, { op, shapes }: Context): 'same' | Sides[] {
   if (padding === 'same') return 'same'
-  if (padding === 'valid')
-    return [
-      [0, 0],
-      [0, 0],
-    ]
-  const [h, w] = Array.isArray(padding) && padding.length === 2 ? padding : [padding, padding]
-  const both = (side: unknown): [number, number] =>
-    Array.isArray(side) && side.length === 2 ? [side[0], side[1]] : [side as number, side as number]
-  const fits = ([before, after]: [number, number]) => isInteger(before, 0) && isInteger(after, 0)
-  const result: [[number, number], [number, number]] = [both(h), both(w)]
-  check(fits(result[0]) && fits(result[1]), () => ({
-    op,
-    argument: 'padding',
-    expected: `'same', 'valid', an integer of at least 0, [height, width] or [[top, bottom], [left, right]]${upTo(...result.flat())}`,
-    got: show(padding),
-    shapes,
-  }))
+  if (padding === 'valid') return new Array(rank).fill(NO_SIDES)
+  // Of one axis two numbers are before and after.
+  const isList = Array.isArray(padding) && (rank > 1 || padding.length === 1)
+  const each: unknown[] = isList ? padding : new Array(rank).fill(padding)
+  const result = each.map(
+    (side): Sides =>
+      Array.isArray(side) && side.length === 2 ? [side[0], side[1]] : [side as number, side as number],
+  )
+  check(
+    result.length === rank && result.every((both) => isInteger(both[0], 0) && isInteger(both[1], 0)),
+    () => ({
+      op,
+      argument: 'padding',
+      expected: `'same', 'valid', an integer of at least 0${rank > 1 ? ',' : ' or'} ${PADDINGS[rank - 1]}${upTo(...result.flat())}`,
+      got: show(padding),
+      shapes,
+    }),
+  )
   return result
 }
 
@@ -117,52 +167,45 @@ function checkExtent({ input, output, size, stride, dilation, before, after }: A
 }
 
 /**
- * A window that slides over an input of [height, width]: convolution and pooling. `ceilMode` rounds the
- * output up, but a window must start inside the input or its left padding.
+ * A window that slides over an input, along any number of axes: convolution and pooling. `ceilMode` rounds
+ * the output up, but a window must start inside the input or its left padding.
  */
-export function slidingWindow(
-  input: readonly [number, number],
-  size: readonly [number, number],
-  options: WindowOptions & { ceilMode?: boolean },
+export function slidingWindow<Lengths extends readonly number[] | []>(
+  input: Lengths,
+  size: { [K in keyof Lengths]: number },
+  options: AxesOptions & { ceilMode?: boolean },
   context: Context,
-): Window {
-  const stride = pair(options.stride ?? 1, 'stride', 1, context)
-  const dilation = pair(options.dilation ?? 1, 'dilation', 1, context)
-  const padding = sides(options.padding ?? 'valid', context)
-  const axis = (i: 0 | 1): Axis => {
-    const reach = dilation[i] * (size[i] - 1) + 1
+): Axes<Lengths> {
+  const rank = input.length
+  const strides = alongAxes(options.stride ?? 1, rank, 'stride', 1, context)
+  const dilations = alongAxes(options.dilation ?? 1, rank, 'dilation', 1, context)
+  const padding = sidesOf(options.padding ?? 'valid', rank, context)
+  return input.map((length, i): Axis => {
+    const [taps, stride, dilation] = [size[i]!, strides[i]!, dilations[i]!]
+    const reach = dilation * (taps - 1) + 1
     let before: number, after: number, output: number
     if (padding === 'same') {
-      output = Math.ceil(input[i] / stride[i])
-      const total = Math.max(0, (output - 1) * stride[i] + reach - input[i])
+      output = Math.ceil(length / stride)
+      const total = Math.max(0, (output - 1) * stride + reach - length)
       before = total >> 1
       after = total - before
     } else {
-      ;[before, after] = padding[i]
-      const room = before + input[i] + after - reach
-      output = (options.ceilMode ? Math.ceil(room / stride[i]) : Math.floor(room / stride[i])) + 1
-      if (options.ceilMode && (output - 1) * stride[i] >= input[i] + before) output--
+      ;[before, after] = padding[i]!
+      const room = before + length + after - reach
+      output = (options.ceilMode ? Math.ceil(room / stride) : Math.floor(room / stride)) + 1
+      if (options.ceilMode && (output - 1) * stride >= length + before) output--
       if (room < 0) output = 0
     }
     check(output > 0, () => ({
       ...context,
       argument: 'padding',
-      expected: `enough for a window that reaches over ${reach} to fit the input's ${i ? 'width' : 'height'} ${input[i]}`,
+      expected: `enough for a window that reaches over ${reach} to fit the input's ${axisNames(rank)[i]} ${length}`,
       got: `${padding === 'same' ? "'same'" : `${before} before and ${after} after`}, which leaves no output`,
     }))
-    const settled = {
-      input: input[i],
-      output,
-      size: size[i],
-      stride: stride[i],
-      dilation: dilation[i],
-      before,
-      after,
-    }
+    const settled = { input: length, output, size: taps, stride, dilation, before, after }
     checkExtent(settled, context)
     return settled
-  }
-  return { h: axis(0), w: axis(1) }
+  }) as Axes<Lengths>
 }
 
 /**
@@ -184,56 +227,49 @@ export const opposite = (axis: Axis): Axis => {
 }
 
 /**
- * A window that spreads every input element over its taps: transposed convolution. `'same'` gives input x
- * stride.
+ * A window that spreads every input element over its taps: transposed convolution, along any number of axes.
+ * `'same'` gives input x stride.
  */
-export function transposedWindow(
-  input: readonly [number, number],
-  size: readonly [number, number],
-  options: WindowOptions & { outputPadding?: Pair },
+export function transposedWindow<Lengths extends readonly number[] | []>(
+  input: Lengths,
+  size: { [K in keyof Lengths]: number },
+  options: AxesOptions & { outputPadding?: number | readonly number[] },
   context: Context,
-): Window {
-  const stride = pair(options.stride ?? 1, 'stride', 1, context)
-  const dilation = pair(options.dilation ?? 1, 'dilation', 1, context)
-  const outputPadding = pair(options.outputPadding ?? 0, 'outputPadding', 0, context)
-  const padding = sides(options.padding ?? 'valid', context)
+): Axes<Lengths> {
+  const rank = input.length
+  const strides = alongAxes(options.stride ?? 1, rank, 'stride', 1, context)
+  const dilations = alongAxes(options.dilation ?? 1, rank, 'dilation', 1, context)
+  const outputPadding = alongAxes(options.outputPadding ?? 0, rank, 'outputPadding', 0, context)
+  const padding = sidesOf(options.padding ?? 'valid', rank, context)
   check(
-    outputPadding.every((extra, i) => extra < Math.max(stride[i]!, dilation[i]!)),
+    outputPadding.every((extra, i) => extra < Math.max(strides[i]!, dilations[i]!)),
     () => ({
       ...context,
       argument: 'outputPadding',
-      expected: `smaller than stride ${show(stride)} or dilation ${show(dilation)}`,
+      expected: `smaller than stride ${show(strides)} or dilation ${show(dilations)}`,
       got: show(outputPadding),
     }),
   )
-  const axis = (i: 0 | 1): Axis => {
-    const reach = dilation[i] * (size[i] - 1) + 1
-    const full = (input[i] - 1) * stride[i] + reach + outputPadding[i]
+  return input.map((length, i): Axis => {
+    const [taps, stride, dilation] = [size[i]!, strides[i]!, dilations[i]!]
+    const reach = dilation * (taps - 1) + 1
+    const full = (length - 1) * stride + reach + outputPadding[i]!
     let before: number, after: number
     if (padding === 'same') {
-      before = Math.max(0, reach - stride[i]) >> 1
-      after = full - before - input[i] * stride[i]
-    } else [before, after] = padding[i]
+      before = Math.max(0, reach - stride) >> 1
+      after = full - before - length * stride
+    } else [before, after] = padding[i]!
     const output = full - before - after
     check(output > 0, () => ({
       ...context,
       argument: 'padding',
-      expected: `less than the ${full} elements of the output's ${i ? 'width' : 'height'}`,
+      expected: `less than the ${full} elements of the output's ${axisNames(rank)[i]}`,
       got: `${before} before and ${after} after`,
     }))
-    const settled = {
-      input: input[i],
-      output,
-      size: size[i],
-      stride: stride[i],
-      dilation: dilation[i],
-      before,
-      after,
-    }
+    const settled = { input: length, output, size: taps, stride, dilation, before, after }
     checkExtent(settled, context)
     return settled
-  }
-  return { h: axis(0), w: axis(1) }
+  }) as Axes<Lengths>
 }
 
 /** Greatest common divisor: how often the taps of a dilated window fall on one phase of a stride. */

@@ -3,13 +3,19 @@
 import { engineOf } from '../core/engine.js'
 import { check, show } from '../core/errors.js'
 import { checkOptions, MOST, type Names } from '../core/options.js'
+import { sizeOf } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
 import {
+  type Axis,
+  axisNames,
   type Context,
   type Pair,
   pair,
   slidingWindow,
+  type Triple,
+  triple,
   type Window,
+  type Window3dOptions,
   type WindowOptions,
 } from '../core/window.js'
 import { POOL_BLOCK, type Pool } from '../wasm/abi.js'
@@ -37,6 +43,19 @@ export interface AvgPool2dOptions extends MaxPool2dOptions {
    */
   countIncludePad?: boolean
 }
+
+/** What `maxPool3d` takes beside x. */
+export interface MaxPool3dOptions extends Window3dOptions, Pick<MaxPool2dOptions, 'ceilMode'> {
+  /** Depth, height and width of the window. */
+  size: Triple
+  /** Default: `size`. */
+  stride?: Triple
+}
+
+/** What `avgPool3d` takes beside x. */
+export interface AvgPool3dOptions
+  extends Omit<MaxPool3dOptions, 'dilation'>,
+    Pick<AvgPool2dOptions, 'dilation' | 'countIncludePad'> {}
 
 /** @internal */
 export const MAX_POOL: Names<MaxPool2dOptions> = {
@@ -97,13 +116,41 @@ export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
   checkOptions('avgPool2d', options, AVG_POOL)
   const context = contextOf('avgPool2d', x)
   const window = windowOf(x, options, context)
-  check(window.h.dilation === 1 && window.w.dilation === 1, () => ({
-    ...context,
-    argument: 'dilation',
-    expected: '1',
-    got: show(options.dilation),
-  }))
+  checkNoDilation(window, options.dilation, context)
   return pool('avgPool2d', 'avgPool', x, window, options.countIncludePad ?? false)
+}
+
+/**
+ * `maxPool2d` along three axes, as for video or volumes. Computed over height and width, and then over depth,
+ * which comes to the same. Definition: ONNX MaxPool, PyTorch MaxPool3d.
+ *
+ * @param x [n, depth, height, width, channels]
+ * @param options size; stride as size, padding 'valid', dilation 1, ceilMode false
+ * @returns [n, outDepth, outHeight, outWidth, channels]
+ * @throws FilterbankError as `maxPool2d` does
+ * @example const halved = maxPool3d(frames, { size: [1, 2, 2] })
+ */
+export function maxPool3d(x: Tensor, options: MaxPool3dOptions): Tensor {
+  checkOptions('maxPool3d', options, MAX_POOL)
+  return pool3d('maxPool3d', 'maxPool', x, windowOf(x, options, contextOf('maxPool3d', x, 3)), false)
+}
+
+/**
+ * `avgPool2d` along three axes: the mean over height and width, and then the mean of those over depth.
+ * Definition: ONNX AveragePool, PyTorch AvgPool3d.
+ *
+ * @param x [n, depth, height, width, channels]
+ * @param options size; stride as size, padding 'valid', ceilMode false, countIncludePad false
+ * @returns [n, outDepth, outHeight, outWidth, channels]
+ * @throws FilterbankError as `avgPool2d` does
+ * @example const smooth = avgPool3d(volume, { size: 3, stride: 1, padding: 'same' })
+ */
+export function avgPool3d(x: Tensor, options: AvgPool3dOptions): Tensor {
+  checkOptions('avgPool3d', options, AVG_POOL)
+  const context = contextOf('avgPool3d', x, 3)
+  const axes = windowOf(x, options, context)
+  checkNoDilation(axes, options.dilation, context)
+  return pool3d('avgPool3d', 'avgPool', x, axes, options.countIncludePad ?? false)
 }
 
 /**
@@ -130,13 +177,13 @@ export function globalAvgPool2d(x: Tensor): Tensor {
   return pool('globalAvgPool2d', 'avgPool', x, wholeOf(x, contextOf('globalAvgPool2d', x)), false)
 }
 
-function contextOf(op: string, x: Tensor): Context {
+function contextOf(op: string, x: Tensor, rank: 2 | 3 = 2): Context {
   engineOf(op, { x })
   const context = { op, shapes: { x: x.shape } }
-  check(x.shape.length === 4, () => ({
+  check(x.shape.length === rank + 2, () => ({
     ...context,
     argument: 'x',
-    expected: '[n, height, width, channels]',
+    expected: `[n, ${axisNames(rank).join(', ')}, channels]`,
     got: `rank ${x.shape.length}`,
   }))
   return context
@@ -144,15 +191,33 @@ function contextOf(op: string, x: Tensor): Context {
 
 const imageSize = (x: Tensor): [number, number] => [x.shape[1]!, x.shape[2]!]
 
-function windowOf(x: Tensor, options: MaxPool2dOptions, context: Context): Window {
-  const size = pair(options.size, 'size', 1, context)
-  check(size[0] * size[1] <= MOST, () => ({
+function windowOf(x: Tensor, options: MaxPool2dOptions, context: Context): Window
+function windowOf(x: Tensor, options: MaxPool3dOptions, context: Context): [Axis, Axis, Axis]
+function windowOf(
+  x: Tensor,
+  options: MaxPool2dOptions | MaxPool3dOptions,
+  context: Context,
+): readonly Axis[] {
+  const size = (x.shape.length === 4 ? pair : triple)(options.size, 'size', 1, context)
+  check(sizeOf(size) <= MOST, () => ({
     ...context,
     argument: 'size',
     expected: `a window of at most ${MOST} elements`,
     got: show(options.size),
   }))
-  return slidingWindow(imageSize(x), size, { ...options, stride: options.stride ?? size }, context)
+  return slidingWindow<readonly number[]>(
+    x.shape.slice(1, -1),
+    size,
+    { ...options, stride: options.stride ?? size },
+    context,
+  )
+}
+
+function checkNoDilation(axes: readonly Axis[], given: unknown, context: Context): void {
+  check(
+    axes.every(({ dilation }) => dilation === 1),
+    () => ({ ...context, argument: 'dilation', expected: '1', got: show(given) }),
+  )
 }
 
 function wholeOf(x: Tensor, context: Context): Window {
@@ -180,7 +245,7 @@ function pool(
   countPadding: boolean,
 ): Tensor {
   const { engine } = x
-  const { h, w } = window
+  const [h, w] = window
   const [n, , iw, c] = x.shape as [number, number, number, number]
   const rows = n * h.output
   const outputs = outputsTogether(kernel, window, c)
@@ -201,11 +266,29 @@ function pool(
   return y
 }
 
+/** Over the planes of x, and then over depth, with every pixel of a plane by itself. */
+function pool3d(
+  op: string,
+  kernel: 'maxPool' | 'avgPool',
+  x: Tensor,
+  [depth, h, w]: readonly [Axis, Axis, Axis],
+  countPadding: boolean,
+): Tensor {
+  const [n, d, ih, iw, c] = x.shape as [number, number, number, number, number]
+  const pixels = h.output * w.output
+  const each: Axis = { input: pixels, output: pixels, size: 1, stride: 1, dilation: 1, before: 0, after: 0 }
+  return x.engine.scope(() => {
+    const planes = pool(op, kernel, x.reshape([n * d, ih, iw, c]), [h, w], countPadding)
+    const y = pool(op, kernel, planes.reshape([n, d, pixels, c]), [depth, each], countPadding)
+    return y.reshape([n, depth.output, h.output, w.output, c])
+  })
+}
+
 /**
  * Outputs of a row whose columns are computed together; 1: windows that have none in common, 0: the maximum
  * of 3 x 3 at step 2, column by column.
  */
-function outputsTogether(kernel: 'maxPool' | 'avgPool', { h, w }: Window, c: number): number {
+function outputsTogether(kernel: 'maxPool' | 'avgPool', [h, w]: Window, c: number): number {
   const shared = (w.size - 1) * w.dilation + 1 - w.stride
   if (
     shared <= 0 ||
@@ -247,7 +330,7 @@ function poolBackward(
   const channels = Math.max(1, Math.ceil((c * Math.min(n, UNITS)) / UNITS / 16)) * 16
   return engine.make(x.shape, (dx) => {
     const args = { ...poolArgs(x, y, window, countPadding, channels, 1), dy: dy.pointer, dx: dx.pointer }
-    const work = x.size + y.size * window.h.size * window.w.size
+    const work = x.size + y.size * window[0].size * window[1].size
     engine.run({ kernel: `${kernel}Gradient`, args, units: n * Math.ceil(c / channels), work })
   })
 }
@@ -258,7 +341,7 @@ const UNITS = 16
 function poolArgs(
   x: Tensor,
   y: Tensor,
-  { h, w }: Window,
+  [h, w]: Window,
   countPadding: boolean,
   channels: number,
   outputs: number,

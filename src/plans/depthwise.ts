@@ -4,12 +4,16 @@
  */
 
 import type { Shape } from '../core/shape.js'
-import type { Tensor } from '../core/tensor.js'
-import { type Axis, opposite, type Window } from '../core/window.js'
-import { NO_CLAMP } from '../ops/activation.js'
-import { sum } from '../ops/reduce.js'
+import type { Axis, Window } from '../core/window.js'
 import type { DepthwiseGradient } from '../wasm/abi.js'
 import { type Blocking, filterPanels, type Panels, packed } from './igemm.js'
+import {
+  type ConvJob,
+  type FilterGradientJob,
+  multiplyAdds,
+  oppositeLayer,
+  type PlaneLayer,
+} from './layer.js'
 
 /** Units that a layer falls into at least, where it has rows for them. */
 const UNITS = 16
@@ -36,10 +40,15 @@ const columnsOf = ({ output, size, stride, dilation }: Axis): number =>
  * Whether tables and copied rows keep in proportion to the image: they hold the padding between taps that
  * stand far apart, too.
  */
-export const isNear = ({ h, w }: Window): boolean =>
+export const isNear = ([h, w]: Window): boolean =>
   columnsOf(w) <= 2 * w.input + 2 ** 16 && (h.size - 1) * h.dilation <= 2 * h.input + 64
 
-export function blockGrouped(n: number, ic: number, oc: number, { h, w }: Window): GroupedBlocking {
+export function blockGrouped({
+  n,
+  axes: [h, w],
+  inChannels: ic,
+  outChannels: oc,
+}: PlaneLayer): GroupedBlocking {
   const rows = Math.max(1, Math.floor(h.output / Math.ceil(UNITS / Math.max(1, n))))
   const columns = columnsOf(w)
   const skewed = ic % CROWDED === 0
@@ -59,7 +68,7 @@ export function blockGrouped(n: number, ic: number, oc: number, { h, w }: Window
  */
 export const groupedPanels = (
   kernel: GroupedKernel,
-  filter: Pick<Tensor, 'shape' | 'strides'>,
+  filter: { shape: Shape; strides?: readonly number[] },
   groups: number,
 ): Panels => filterPanels(filter, kernel === 'grouped' ? groups : 1, 4)
 
@@ -69,39 +78,36 @@ export const groupedPanels = (
  */
 export function runGrouped(
   kernel: GroupedKernel,
-  x: Tensor,
-  filter: Tensor,
-  bias: Tensor | undefined,
-  y: Tensor,
-  window: Window,
-  groups: number,
-  clamp: readonly [number, number],
-  panels = groupedPanels(kernel, filter, groups),
+  { engine, layer, x, filter, bias, y, clamp }: ConvJob,
+  panels = groupedPanels(kernel, filter, layer.groups),
 ): void {
-  const { engine } = x
-  const { h, w } = window
-  const [n, ih, iw, ic] = x.shape as [number, number, number, number]
-  const [kh, kw, depth, oc] = filter.shape as [number, number, number, number]
+  const {
+    n,
+    axes: [h, w],
+    inChannels: ic,
+    outChannels: oc,
+    groups,
+  } = layer
   const weights = packed(filter, panels)
-  const block = blockGrouped(n, ic, oc, window)
+  const block = blockGrouped(layer)
   engine.scratch(4 * block.scratch)
 
   engine.run({
     kernel,
     args: {
-      x: x.pointer,
+      x,
       w: weights,
-      b: bias?.pointer ?? 0,
-      y: y.pointer,
+      b: bias,
+      y,
       n,
-      ih,
-      iw,
+      ih: h.input,
+      iw: w.input,
       ic,
       oh: h.output,
       ow: w.output,
       oc,
-      kh,
-      kw,
+      kh: h.size,
+      kw: w.size,
       strideH: h.stride,
       strideW: w.stride,
       dilationH: h.dilation,
@@ -110,13 +116,13 @@ export function runGrouped(
       beforeW: w.before,
       low: clamp[0],
       high: clamp[1],
-      groupIn: depth,
+      groupIn: ic / groups,
       groupOut: oc / groups,
       rows: block.rows,
       skewed: Number(block.skewed),
     },
     units: block.units,
-    work: y.size * kh * kw * depth,
+    work: multiplyAdds(layer),
   })
 }
 
@@ -127,67 +133,64 @@ type Addresses = Pick<DepthwiseGradient, 'x' | 'w' | 'dy' | 'to'>
 
 function gradientArgs(
   addresses: Addresses,
-  n: number,
-  c: number,
-  { h, w: across }: Window,
+  { n, axes: [h, w], inChannels: c }: PlaneLayer,
   rows: number,
 ): DepthwiseGradient {
   return {
     ...addresses,
     n,
     ih: h.input,
-    iw: across.input,
+    iw: w.input,
     c,
     oh: h.output,
-    ow: across.output,
+    ow: w.output,
     kh: h.size,
-    kw: across.size,
+    kw: w.size,
     strideH: h.stride,
-    strideW: across.stride,
+    strideW: w.stride,
     dilationH: h.dilation,
-    dilationW: across.dilation,
+    dilationW: w.dilation,
     beforeH: h.before,
-    beforeW: across.before,
+    beforeW: w.before,
     rows,
   }
 }
 
-/** dx of a convolution with one filter per channel, of as many outputs as inputs. */
-export function runDepthwiseInput(dy: Tensor, filter: Tensor, dx: Tensor, window: Window): void {
-  const { engine } = dy
-  const [n, ih, , c] = dx.shape as [number, number, number, number]
-  const { h, w } = window
-  const back = { h: opposite(h), w: opposite(w) }
-  if (h.stride === 1 && w.stride === 1 && back.h.before >= 0 && back.w.before >= 0) {
-    const panels = groupedPanels('depthwise', filter, c)
-    const last = (h.size * w.size - 1) * c
-    runGrouped('depthwise', dy, filter, undefined, dx, back, c, NO_CLAMP, {
-      ...panels,
-      offset: last,
-      tapHStride: -panels.tapHStride,
-      tapWStride: -panels.tapWStride,
-    })
+/** dx of a layer with one filter per channel, of as many outputs as inputs. */
+export function runDepthwiseInput(job: ConvJob): void {
+  const { engine, layer, x, filter, y } = job
+  const [h, w] = layer.axes
+  const back = oppositeLayer(layer)
+  if (h.stride === 1 && w.stride === 1 && back.axes[0].before >= 0 && back.axes[1].before >= 0) {
+    const panels = groupedPanels('depthwise', filter, layer.groups)
+    runGrouped(
+      'depthwise',
+      { ...job, layer: back },
+      {
+        ...panels,
+        offset: (h.size - 1) * panels.tapHStride + (w.size - 1) * panels.tapWStride,
+        tapHStride: -panels.tapHStride,
+        tapWStride: -panels.tapWStride,
+      },
+    )
     return
   }
-  const args = gradientArgs({ x: 0, w: filter.pointer, dy: dy.pointer, to: dx.pointer }, n, c, window, 0)
-  engine.run({ kernel: 'depthwiseInputGradient', args, units: n * ih, work: dy.size * h.size * w.size })
+  const args = gradientArgs({ x: 0, w: filter.storage.pointer, dy: x, to: y }, layer, 0)
+  const work = multiplyAdds(layer)
+  engine.run({ kernel: 'depthwiseInputGradient', args, units: layer.n * h.input, work })
 }
 
-/**
- * Its filter's gradient: sums of splits of the rows, which follow from the shapes alone, added up in their
- * order.
- */
-export function depthwiseFilter(x: Tensor, dy: Tensor, shape: Shape, window: Window): Tensor {
-  const { engine } = x
-  const [n, , , c] = x.shape as [number, number, number, number]
-  const all = n * window.h.output
+/** Output rows that are summed up by themselves in the gradient of a filter, and how many such sums there are. */
+export function blockDepthwiseFilter({ n, axes: [h] }: PlaneLayer): { rows: number; splits: number } {
+  const all = n * h.output
   const rows = Math.max(1, Math.ceil(all / GRADIENT_UNITS))
-  const splits = Math.ceil(all / rows)
-  return engine.scope(() => {
-    const sums = engine.empty([splits, ...shape])
-    const args = gradientArgs({ x: x.pointer, w: 0, dy: dy.pointer, to: sums.pointer }, n, c, window, rows)
-    const work = dy.size * window.h.size * window.w.size
-    engine.run({ kernel: 'depthwiseFilterGradient', args, units: splits * Math.ceil(c / 16), work })
-    return sum(sums, { axes: 0 })
-  })
+  return { rows, splits: Math.ceil(all / rows) }
+}
+
+/** The filter's gradient in splits of the rows, which follow from the shapes alone: sums [splits, kh, kw, 1, c]. */
+export function runDepthwiseFilter({ engine, layer, x, dy }: FilterGradientJob, sums: number): void {
+  const { rows, splits } = blockDepthwiseFilter(layer)
+  const args = gradientArgs({ x, w: 0, dy, to: sums }, layer, rows)
+  const units = splits * Math.ceil(layer.inChannels / 16)
+  engine.run({ kernel: 'depthwiseFilterGradient', args, units, work: multiplyAdds(layer) })
 }

@@ -4,7 +4,8 @@
  */
 
 import type { Engine } from '../core/engine.js'
-import { type Product, panelCount, productArgs, runsOf, tableFloats } from './igemm.js'
+import { type Product, panelCount, productArgs, productOf, runsOf, tableFloats } from './igemm.js'
+import type { FilterGradientJob } from './layer.js'
 
 /** Pixels of one block: their dy panels and transposed rows of x stay in the caches. */
 const BLOCK = 256
@@ -24,9 +25,9 @@ export interface Target {
 
 /**
  * dw[t][k][c] = sum over pixels p of x[pixel(p, t)][k] * dy[p][c], with the geometry of `product`, whose `y`
- * is dy and whose `w`, `b` and `clamp` do not matter.
+ * is dy and whose `w` and `b` do not matter.
  */
-export function runFilterGradient(engine: Engine, product: Product, to: Target): void {
+export function runFilterGradient(engine: Engine, product: Omit<Product, 'clamp'>, to: Target): void {
   const { n, oc, walkH: h, walkW: w, groups } = product
   const { runs, depth } = runsOf(product)
   const all = n * h.count * w.count
@@ -46,7 +47,11 @@ export function runFilterGradient(engine: Engine, product: Product, to: Target):
   try {
     const rows = Math.ceil(depth / 4) * 4
     engine.scratch(4 * (tableFloats(product, pixels) + 4 + slice * pixels * 8 + rows * (pixels + 16 + 8 + 2)))
-    const args = { ...productArgs({ ...product, w: sums }, { pixels, panels: slice }), splits, blocks }
+    const args = {
+      ...productArgs({ ...product, w: sums, clamp: [0, 0] }, { pixels, panels: slice }),
+      splits,
+      blocks,
+    }
     const units = splits * groups * Math.ceil(panels / slice)
     engine.run({ kernel: 'filterGradient', args, units, work: all * oc * runs * depth })
     // The taps of a joined run follow each other as they do in the filter.
@@ -55,6 +60,22 @@ export function runFilterGradient(engine: Engine, product: Product, to: Target):
   } finally {
     engine.free(sums)
   }
+}
+
+/** dw of a layer, [kh, kw, inChannels / groups, outChannels], as a dense product over pixels. */
+export function runDenseFilterGradient(
+  { engine, layer, x, dy, strides }: FilterGradientJob,
+  dw: number,
+): void {
+  const { inChannels, outChannels, groups } = layer
+  const [tapStride, rowStride, columnStride] = strides ?? [
+    (inChannels / groups) * outChannels,
+    outChannels,
+    1,
+  ]
+  const product = { ...productOf(layer), x, y: dy }
+  const groupStride = (outChannels / groups) * columnStride
+  runFilterGradient(engine, product, { y: dw, groupStride, tapStride, rowStride, columnStride })
 }
 
 function unpack(

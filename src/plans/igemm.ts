@@ -4,10 +4,10 @@
  */
 
 import type { Engine } from '../core/engine.js'
-import { stridesOf } from '../core/shape.js'
-import type { Tensor } from '../core/tensor.js'
+import { type Shape, stridesOf } from '../core/shape.js'
 import type { Axis } from '../core/window.js'
 import type { Igemm } from '../wasm/abi.js'
+import { type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
 
 /**
  * How taps and output pixels walk along one axis: pixel g of `count` stands at outFirst + g * outStep and
@@ -57,7 +57,7 @@ export interface Panels {
  * [group][columns of it / width][kh][kw][depth][width].
  */
 export function filterPanels(
-  { shape, strides }: Pick<Tensor, 'shape' | 'strides'>,
+  { shape, strides }: { shape: Shape; strides?: readonly number[] | undefined },
   groups: number,
   width = 8,
 ): Panels {
@@ -100,7 +100,7 @@ export const turned = (panels: Panels): Panels => ({
  * Whether sums run over lanes (assembly/dense/tile.ts), since so few columns would leave most of a panel empty.
  * Witness: bench, dcgan layer5, style conv4.
  */
-const byLanes = (depth: number, columns: number): boolean => columns <= 3 && depth % 4 === 0
+export const byLanes = (depth: number, columns: number): boolean => columns <= 3 && depth % 4 === 0
 
 /** Floats that are read, and not used, after a matrix whose sums run over lanes. */
 const LANES_GAP = 8
@@ -162,11 +162,13 @@ function packPanels(engine: Engine, source: number, to: number, panels: Panels):
 }
 
 /** The panels of a filter: packed once, and again only after it was written. */
-export function packed({ engine, storage }: Tensor, panels: Panels): number {
-  return storage.derive(`panels ${Object.values(panels).join()}`, packedFloats(panels), (to) =>
-    pack(engine, storage.pointer, to, panels),
+export const packed = (
+  filter: Pick<Filter, 'engine' | 'storage' | 'shape' | 'arranged'>,
+  panels: Panels,
+): number =>
+  derive(filter, `panels ${Object.values(panels).join()}`, packedFloats(panels), (source, to) =>
+    pack(filter.engine, source, to, panels),
   )
-}
 
 export interface Product {
   /** Addresses: input, panels, bias (0: none), output. */
@@ -194,6 +196,30 @@ export interface Product {
 const TAP_FLOATS = 16
 /** The same for rows of the window: shorter ones are joined to the whole window. */
 const ROW_FLOATS = 8
+
+/** The dense product of a layer; addresses to be filled in. */
+export const productOf = ({
+  n,
+  axes: [h, w],
+  inChannels,
+  outChannels,
+  groups,
+}: PlaneLayer): Omit<Product, 'clamp'> => ({
+  x: 0,
+  w: 0,
+  b: 0,
+  y: 0,
+  n,
+  ih: h.input,
+  iw: w.input,
+  ic: inChannels,
+  oh: h.output,
+  ow: w.output,
+  oc: outChannels,
+  walkH: slide(h),
+  walkW: slide(w),
+  groups,
+})
 
 /** How a kernel's work is cut into units, and what memory it wants. */
 export interface Blocking {
@@ -291,6 +317,14 @@ export function runProduct(engine: Engine, product: Product): void {
   engine.scratch(4 * block.scratch)
   const work = n * h.count * w.count * oc * block.runs * block.depth
   engine.run({ kernel: 'igemm', args: productArgs(product, block), units: block.units, work })
+}
+
+/** A layer as one dense product, by panels of its filter. */
+export function runDense(
+  { engine, layer, x, filter, bias, y, clamp }: ConvJob,
+  panels = filterPanels(filter, layer.groups),
+): void {
+  runProduct(engine, { ...productOf(layer), x, w: packed(filter, panels), b: bias, y, clamp })
 }
 
 /**

@@ -1,10 +1,10 @@
 /**
- * The plan of a dense product whose window spreads what it reads: transposed convolution, and the way back
- * through a convolution.
+ * The plan of a dense product whose window spreads what it reads: transposed convolution, and the backward
+ * of a convolution.
  */
-import type { Tensor } from '../core/tensor.js'
 import { type Axis, gcd } from '../core/window.js'
-import { type Panels, type Product, packed, runProduct, type Walk } from './igemm.js'
+import { filterPanels, packed, runProduct, turned, type Walk } from './igemm.js'
+import type { ConvJob } from './layer.js'
 
 interface Phase {
   walk: Walk
@@ -52,14 +52,31 @@ const blind = ({ output }: Axis): Phase => ({
   tapStep: 1,
 })
 
-/** Spreads x over windows h and w of a filter (`panels` of it), one product for each phase. */
-export function runTransposed(
-  product: Omit<Product, 'w' | 'walkH' | 'walkW'>,
-  h: Axis,
-  w: Axis,
-  filter: Tensor,
-  panels: Panels,
-): void {
+/** The other way round: from outputs to inputs. */
+const back = (axis: Axis): Axis => ({ ...axis, input: axis.output, output: axis.input })
+
+/**
+ * The backward of a layer, from dy to dx, as one dense product for each phase: every dy is spread over its
+ * window. Bias and clamp are those of a transposed convolution, whose forward this is.
+ */
+export function runTransposed({ engine, layer, x, filter, bias, y, clamp }: ConvJob): void {
+  const { n, axes, inChannels, outChannels, groups } = layer
+  const [h, w] = [back(axes[0]), back(axes[1])]
+  const panels = turned(filterPanels(filter, groups))
+  const product = {
+    x,
+    b: bias,
+    y,
+    n,
+    ih: h.input,
+    iw: w.input,
+    ic: outChannels,
+    oh: h.output,
+    ow: w.output,
+    oc: inChannels,
+    groups,
+    clamp,
+  }
   const run = (rows: Phase, columns: Phase) => {
     const part = packed(filter, {
       ...panels,
@@ -69,7 +86,7 @@ export function runTransposed(
       tapHStride: rows.tapStep * panels.tapHStride,
       tapWStride: columns.tapStep * panels.tapWStride,
     })
-    runProduct(filter.engine, { ...product, w: part, walkH: rows.walk, walkW: columns.walk })
+    runProduct(engine, { ...product, w: part, walkH: rows.walk, walkW: columns.walk })
   }
   const [ofRows, ofColumns] = [phases(h), phases(w)]
   const written = (parts: Phase[]): number => parts.reduce((sum, { walk }) => sum + walk.count, 0)

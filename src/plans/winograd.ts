@@ -1,10 +1,8 @@
 /** The plan of a 3x3 convolution at stride 1 by Winograd's F(4x4, 3x3) (assembly/dense/winograd.ts). */
 
-import { stridesOf } from '../core/shape.js'
-import type { Tensor } from '../core/tensor.js'
-import type { Window } from '../core/window.js'
 import { FILTER_CHANNELS } from '../wasm/abi.js'
 import type { Blocking } from './igemm.js'
+import { type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
 
 /**
  * Bytes of transformed input and output that a unit works on, so that they stay in the second-level cache.
@@ -33,22 +31,26 @@ export const transformedFloats = (ic: number, oc: number): number => POSITIONS *
  * The filters, transformed: once, and again only after they were written. `turned` by half a circle, with
  * input and output channels exchanged: the way back.
  */
-function transformed(filter: Tensor, turned: boolean): number {
+function transformed(filter: Filter, turned: boolean): number {
   const { engine } = filter
   const [, , filterIn, filterOut] = filter.shape as [number, number, number, number]
   const [ic, oc] = turned ? [filterOut, filterIn] : [filterIn, filterOut]
-  return filter.storage.derive(
+  return derive(
+    filter,
     turned ? 'winograd turned' : 'winograd',
     transformedFloats(ic, oc),
-    (panels) => {
+    (source, panels) => {
       engine.scratch(4 * POSITIONS * (8 * FILTER_CHANNELS + 2))
-      const [tapH, tapW, row, column] = (filter.strides ?? stridesOf(filter.shape)).map(
-        (stride) => stride * 4,
-      ) as [number, number, number, number]
+      const [tapH, tapW, row, column] = filter.strides.map((stride) => stride * 4) as [
+        number,
+        number,
+        number,
+        number,
+      ]
       engine.run({
         kernel: 'winogradFilter',
         args: {
-          filter: filter.pointer + (turned ? 2 * (tapH + tapW) : 0),
+          filter: source + (turned ? 2 * (tapH + tapW) : 0),
           tapHStride: turned ? -tapH : tapH,
           tapWStride: turned ? -tapW : tapW,
           rowStride: turned ? column : row,
@@ -72,11 +74,7 @@ interface WinogradBlocking extends Blocking {
 
 export function blockWinograd(
   rows: number,
-  n: number,
-  ic: number,
-  oc: number,
-  groups: number,
-  { h, w }: Window,
+  { n, axes: [h, w], inChannels: ic, outChannels: oc, groups }: PlaneLayer,
 ): WinogradBlocking {
   const all = n * Math.ceil(h.output / 4) * Math.ceil(w.output / 4)
   const allPanels = Math.ceil(oc / 8)
@@ -98,33 +96,29 @@ export function blockWinograd(
   return { tiles, panels, units: blocks * Math.ceil(allPanels / panels), scratch }
 }
 
-export function runWinograd(
-  x: Tensor,
-  filter: Tensor,
-  bias: Tensor | undefined,
-  y: Tensor,
-  { h, w }: Window,
-  groups: number,
-  clamp: readonly [number, number],
-  turned = false,
-): void {
-  const { engine } = x
-  const [n, ih, iw, ic] = x.shape as [number, number, number, number]
-  const oc = y.shape[3]!
+/** `turned`: the layer is the opposite of another one, whose filter this is. */
+export function runWinograd({ engine, layer, x, filter, bias, y, clamp }: ConvJob, turned = false): void {
+  const {
+    n,
+    axes: [h, w],
+    inChannels: ic,
+    outChannels: oc,
+    groups,
+  } = layer
   const panels = transformed(filter, turned)
-  const block = blockWinograd(engine.tileRows, n, ic, oc, groups, { h, w })
+  const block = blockWinograd(engine.tileRows, layer)
   engine.scratch(4 * block.scratch)
 
   engine.run({
     kernel: 'winograd',
     args: {
-      x: x.pointer,
+      x,
       w: panels,
-      b: bias?.pointer ?? 0,
-      y: y.pointer,
+      b: bias,
+      y,
       n,
-      ih,
-      iw,
+      ih: h.input,
+      iw: w.input,
       ic,
       oh: h.output,
       ow: w.output,
@@ -138,6 +132,6 @@ export function runWinograd(
       panels: block.panels,
     },
     units: block.units,
-    work: (2 * y.size * ic) / groups,
+    work: (2 * n * h.output * w.output * oc * ic) / groups,
   })
 }

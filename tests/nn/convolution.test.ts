@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { conv1d, conv2d, convTranspose2d, type Engine, type Tensor } from '../../src/index.js'
+import {
+  avgPool3d,
+  conv1d,
+  conv2d,
+  conv3d,
+  convTranspose2d,
+  type Engine,
+  maxPool3d,
+  type Tensor,
+} from '../../src/index.js'
+import { spread } from '../../src/ops/conv/convTranspose.js'
 import { inEveryBuild } from '../support/check.js'
 import { expectGradients } from '../support/gradients.js'
 import { Random } from '../support/random.js'
@@ -102,6 +112,59 @@ describe('gradients of convolutions', () => {
           )
         })
       }
+    })
+
+    it('along three axes: conv3d, its transpose, and pools', () => {
+      const random = new Random(20261134)
+      let solved = 0
+      for (let problem = 0; problem < 40; problem++) {
+        const groups = random.pick([1, 1, 2])
+        const [groupIn, groupOut] = problem % 4 ? [random.integer(1, 5), random.integer(1, 5)] : [1, 1]
+        const window = [random.pick([1, 2, 3]), random.integer(1, 3), random.integer(1, 3)]
+        const input = [random.integer(3, 5), random.integer(3, 6), random.integer(3, 6)]
+        const three = () => [random.integer(1, 2), random.integer(1, 2), random.integer(1, 2)] as const
+        const options = { stride: three(), dilation: three(), padding: three(), groups } as const
+        if (
+          window.some(
+            (size, i) => options.dilation[i]! * (size - 1) + 1 > input[i]! + 2 * options.padding[i]!,
+          )
+        )
+          continue
+        solved++
+        engine().scope(() => {
+          const tensors = (channels: number[]) =>
+            [[2, ...input, groups * groupIn], [...window, ...channels], [groups * groupOut]].map((shape) =>
+              engine().tensor(random.floats(shape.reduce((a, b) => a * b)), shape),
+            )
+          const about = `window ${window} over ${input} ${JSON.stringify(options)}`
+          const within = { about, most: 8, tolerance: 3e-3 }
+          expectGradients(
+            engine(),
+            random,
+            tensors([groupIn, groups * groupOut]),
+            (x, filter, bias) => conv3d(x!, filter!, { ...options, bias, activation: 'tanh' }),
+            within,
+          )
+          if (
+            window.every((size, i) => (input[i]! - 1) * options.stride[i]! + size > 2 * options.padding[i]!)
+          )
+            expectGradients(
+              engine(),
+              random,
+              tensors([groups * groupIn, groupOut]),
+              (x, filter, bias) => spread(3, x!, filter!, { ...options, bias }),
+              within,
+            )
+          const [x] = tensors([1, 1])
+          const { stride, padding } = options
+          const size = [3, 3, 3] as const
+          expectGradients(engine(), random, [x!], (x) => avgPool3d(x!, { size, stride, padding }), within)
+          // No two values so near that a step changes their order.
+          x!.set(Float32Array.from(x!.toArray().keys(), (i) => ((i * 7919) % x!.size) / 8))
+          expectGradients(engine(), random, [x!], (x) => maxPool3d(x!, { size, stride, padding }), within)
+        })
+      }
+      expect(solved).toBeGreaterThan(25)
     })
 
     it('conv1d, and convTranspose2d, random problems', () => {

@@ -223,7 +223,7 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
         expectComplaint(
           engine(),
           () => conv2d(x, three, { algorithm: 'fft' as 'igemm' }),
-          'one of auto, gemm, igemm, winograd, depthwise, grouped, got "fft"',
+          'one of auto, depthwise, gemm, winograd, grouped, igemm, got "fft"',
         )
       })
     })

@@ -79,6 +79,19 @@ const sampled = (op: (x: fb.Tensor, grid: fb.Tensor) => fb.Tensor): Case => ({
   op: (x, grid) => op(x!, fb.mul(grid!, 1.7)),
 })
 
+const volumeShape = (random: Random, channels = random.integer(1, 19)): number[][] => [
+  [random.integer(1, 2), random.integer(2, 5), random.integer(3, 7), random.integer(3, 9), channels],
+]
+
+/** x [n, d, h, w, c], filter and bias. */
+const volume = (op: Op, groups = 1): Case => ({
+  shapes: (random) => {
+    const [ic, oc] = [groups * random.integer(1, 7), groups * random.integer(1, 9)]
+    return [...volumeShape(random, ic), [2, 3, 3, ic / groups, oc], [oc]]
+  },
+  op,
+})
+
 /** All derivatives of the sum of squares of what the op gives. */
 const backwards = ({ shapes, op }: Case): Case => ({
   shapes,
@@ -175,6 +188,18 @@ export const cases: Record<string, Case> = {
     },
     op: (x, filter) => fb.conv1d(x!, filter!, { padding: 1 }),
   },
+  conv3d: volume((x, filter, bias) => fb.conv3d(x!, filter!, { bias: bias!, padding: 'same' })),
+  'conv3d, stride 2, dilated, groups': volume(
+    (x, filter, bias) =>
+      fb.conv3d(x!, filter!, {
+        bias: bias!,
+        padding: [2, 1, 2],
+        stride: [2, 1, 2],
+        dilation: [1, 2, 1],
+        groups: 3,
+      }),
+    3,
+  ),
   'convTranspose2d 4x4, stride 2': transposed([4, 4], { stride: 2, padding: 1 }),
   'convTranspose2d 3x2, stride 3x1, output padding': transposed([3, 2], {
     stride: [3, 1],
@@ -217,6 +242,8 @@ export const cases: Record<string, Case> = {
   avgPool2d: photo((x) =>
     fb.avgPool2d(x!, { size: [3, 2], stride: 1, padding: [2, 1], countIncludePad: true }),
   ),
+  maxPool3d: { shapes: volumeShape, op: (x) => fb.maxPool3d(x!, { size: 3, stride: [1, 2, 2], padding: 1 }) },
+  avgPool3d: { shapes: volumeShape, op: (x) => fb.avgPool3d(x!, { size: [2, 3, 2], stride: 1, padding: 1 }) },
   globalMaxPool2d: photo((x) => fb.globalMaxPool2d(x!)),
   globalAvgPool2d: photo((x) => fb.globalAvgPool2d(x!)),
 

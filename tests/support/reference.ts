@@ -87,6 +87,67 @@ export function conv2d(
   })
 }
 
+export interface VolumeGeometry {
+  stride: number[]
+  dilation: number[]
+  /** [[before, after], ...] along depth, height and width. */
+  padding: [number, number][]
+}
+
+/** x [n, d, h, w, in], filter [kd, kh, kw, in / groups, out], bias [out] -> [n, od, oh, ow, out] */
+export function conv3d(
+  x: Values,
+  filter: Values,
+  bias: Values | undefined,
+  { stride, dilation, padding }: VolumeGeometry,
+  groups: number,
+): Values {
+  const window = filter.shape.slice(0, 3)
+  const [groupIn, out] = filter.shape.slice(3) as [number, number]
+  const lengths = window.map((size, i) =>
+    positions(x.shape[i + 1]!, size, stride[i]!, dilation[i]!, padding[i]!),
+  )
+  return build([x.shape[0]!, ...lengths, out], (image, oz, oy, ox, o) => {
+    const group = Math.floor(o! / (out / groups))
+    let sum = bias ? bias.data[o!]! : 0
+    build([...window, groupIn], (kz, ky, kx, i) => {
+      const place = [kz!, ky!, kx!].map(
+        (tap, axis) => [oz!, oy!, ox!][axis]! * stride[axis]! + tap * dilation[axis]! - padding[axis]![0],
+      )
+      sum += at(x, [image!, ...place, group * groupIn + i!], 0) * at(filter, [kz!, ky!, kx!, i!, o!])
+      return 0
+    })
+    return sum
+  })
+}
+
+/** `reduce` sees the values of x [n, d, h, w, c] under a window, and how many taps lie in x or its padding. */
+export function pool3d(
+  x: Values,
+  size: number[],
+  { stride, dilation, padding }: VolumeGeometry,
+  reduce: (values: number[], paddedTaps: number) => number,
+): Values {
+  const lengths = size.map((taps, i) =>
+    positions(x.shape[i + 1]!, taps, stride[i]!, dilation[i]!, padding[i]!),
+  )
+  return build([x.shape[0]!, ...lengths, x.shape[4]!], (image, oz, oy, ox, channel) => {
+    const values: number[] = []
+    build(size, (...tap) => {
+      const place = tap.map(
+        (t, axis) => [oz!, oy!, ox!][axis]! * stride[axis]! + t * dilation[axis]! - padding[axis]![0],
+      )
+      if (place.every((p, axis) => p >= 0 && p < x.shape[axis + 1]!))
+        values.push(at(x, [image!, ...place, channel!]))
+      return 0
+    })
+    return reduce(
+      values,
+      size.reduce((a, b) => a * b),
+    )
+  })
+}
+
 export interface PoolGeometry extends WindowGeometry {
   size: [number, number]
   ceilMode: boolean

@@ -103,13 +103,13 @@ const sizes = (x: OnnxValue): [number, number] => [x.shape[1]!, x.shape[2]!]
 const contextOf = (op: string, x: OnnxValue): Context => ({ op, shapes: { x: x.shape } })
 
 /** A window's attributes, but for its pads. */
-const windowAttributes = ({ h, w }: Window): Record<string, AttributeParts> => ({
+const windowAttributes = ([h, w]: Window): Record<string, AttributeParts> => ({
   kernel_shape: [h.size, w.size],
   strides: [h.stride, w.stride],
   dilations: [h.dilation, w.dilation],
 })
 
-const padsOf = ({ h, w }: Window, after: (axis: Axis) => number = (axis) => axis.after): number[] => [
+const padsOf = ([h, w]: Window, after: (axis: Axis) => number = (axis) => axis.after): number[] => [
   h.before,
   w.before,
   after(h),
@@ -171,7 +171,7 @@ const convTranspose: Writer<ConvTranspose2d> = (graph, { options, parameters: [f
     ...windowAttributes(window),
     // Less than no padding after is more output.
     pads: padsOf(window, (axis) => Math.max(0, axis.after)),
-    output_padding: [window.h, window.w].map((axis, i) => extra[i]! + Math.max(0, -axis.after)),
+    output_padding: window.map((axis, i) => extra[i]! + Math.max(0, -axis.after)),
     group: groups,
   })
   return activated(graph, y, fold ? fold.activation : options.activation)

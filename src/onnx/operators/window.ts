@@ -1,19 +1,21 @@
 /** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
-import type { Engine } from '../../core/engine.js'
 import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
-import { type ConvAlgorithm, conv2d, planConv2d } from '../../ops/conv/conv.js'
-import { convTranspose2d } from '../../ops/conv/convTranspose.js'
+import { convolve } from '../../ops/conv/conv.js'
+import { spread } from '../../ops/conv/convTranspose.js'
+import type { Rank } from '../../ops/conv/geometry.js'
 import {
   avgPool2d,
+  avgPool3d,
   globalAvgPool2d,
   globalMaxPool2d,
   type MaxPool2dOptions,
+  type MaxPool3dOptions,
   maxPool2d,
+  maxPool3d,
 } from '../../ops/pool.js'
-import { copy } from '../../plans/copy.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, offsetOf } from '../run/move.js'
 import type { Value } from '../run/value.js'
@@ -58,111 +60,28 @@ export function sidesOf(call: Call, input: Shape, size: readonly number[]): Side
     : { ...sides, before: more, after: less }
 }
 
-/** For axes [height, width]; one axis is a width. */
-const two = <T>(list: readonly T[], height: T): [T, T] =>
-  list.length === 1 ? [height, list[0]!] : [list[0]!, list[1]!]
-
 const optionsOf = ({ stride, dilation, before, after }: Sides) => ({
-  stride: two(stride, 1),
-  dilation: two(dilation, 1),
-  padding: two<[number, number]>(
-    before.map((side, i) => [side, after[i]!]),
-    [0, 0],
-  ),
+  stride,
+  dilation,
+  padding: before.map((side, i): [number, number] => [side, after[i]!]),
 })
 
-/** x [n, c, w] or [n, c, h, w] as [n, h, w, c]. */
-function image(call: Call, x: Value): Tensor {
-  const { shape } = x
-  if (shape.length < 3 || shape.length > 4)
-    call.fail('x', 'of one or two spatial axes', `rank ${shape.length}`)
-  const tensor = x.tensor('last')
-  return shape.length === 3 ? tensor.reshape([shape[0]!, 1, shape[2]!, shape[1]!]) : tensor
+/** x [n, c, ...spatial] of one to three spatial axes, with its channels last. */
+function channelsLast(call: Call, x: Value): [rank: Rank, x: Tensor] {
+  const rank = x.shape.length - 2
+  if (rank < 1 || rank > 3) call.fail('x', 'of one to three spatial axes', `rank ${x.shape.length}`)
+  return [rank as Rank, x.tensor('last')]
 }
 
-/** The value of y [n, h, w, c], without the height where x has none. */
-function fromImage(call: Call, x: Value, y: Tensor): Value {
-  const [n, h, w, c] = y.shape as [number, number, number, number]
-  return x.shape.length === 3
-    ? call.tensor(x.type, y.reshape([n, w, c]), 'last')
-    : call.tensor(x.type, y.reshape([n, h, w, c]), 'last')
-}
-
-/**
- * `use` of a filter [...channels, ...taps] as [kh, kw, ...channels in this order], packed from where the file
- * has its numbers.
- */
-function withFilter<T>(w: Value, order: readonly [number, number], use: (filter: Tensor) => T): T {
-  const { shape } = w
-  const strides = stridesOf(shape)
-  const [kh, kw] = two(shape.slice(2), 1)
+/** `use` of a filter [out, in, ...window], packed from where the file has its numbers, with its axes in the order of an op. */
+function withFilter<T>(w: Value, channels: readonly [number, number], use: (filter: Tensor) => T): T {
+  const strides = stridesOf(w.shape)
+  const order = [...w.shape.slice(2).keys()].map((axis) => axis + 2).concat(channels)
   return w.packed(
-    [kh, kw, ...order.map((axis) => shape[axis]!)],
-    [kw, 1, ...order.map((axis) => strides[axis]!)],
+    order.map((axis) => w.shape[axis]!),
+    order.map((axis) => strides[axis]!),
     use,
   )
-}
-
-/** The axes of a plain value in another order, under another shape. */
-function turnedFilter(engine: Engine, w: Value, order: readonly number[], shape: Shape): Tensor {
-  const lengths = order.map((axis) => w.shape[axis]!)
-  const [strides, to] = [stridesOf(w.shape), stridesOf(lengths)]
-  const source = w.tensor('plain')
-  const box = order.map((axis, i) => ({ length: lengths[i]!, from: strides[axis]!, to: to[i]! }))
-  return engine.make(shape, (y) => copy(engine, source.pointer, y.pointer, box))
-}
-
-/**
- * Three spatial axes as two: x [n, c, d, h, w] -> [n * od, h, w, groups * kd * c / groups], where output
- * plane `o` sees under tap `t` the plane `planeOf(o, t)` of x, and zeros where there is none.
- */
-function stackedPlanes(
-  call: Call,
-  x: Value,
-  od: number,
-  kd: number,
-  groups: number,
-  planeOf: (o: number, t: number) => number,
-): Tensor {
-  const [n, c, d, h, w] = x.shape as [number, number, number, number, number]
-  const source = x.tensor('last')
-  const each = c / groups
-  const plane = h * w
-  return call.engine.make([n * od, h, w, kd * c], (y) => {
-    copy(call.engine, { value: 0 }, y.pointer, [{ length: y.size, from: 0, to: 1 }])
-    for (let o = 0; o < od; o++) {
-      for (let t = 0; t < kd; t++) {
-        const from = planeOf(o, t)
-        if (!Number.isInteger(from) || from < 0 || from >= d) continue
-        copy(
-          call.engine,
-          source.pointer + from * plane * c * 4,
-          y.pointer + (o * plane * kd * c + t * each) * 4,
-          [
-            { length: n, from: d * plane * c, to: od * plane * kd * c },
-            { length: plane, from: c, to: kd * c },
-            { length: groups, from: each, to: kd * each },
-            { length: each, from: 1, to: 1 },
-          ],
-        )
-      }
-    }
-  })
-}
-
-/** The window along height and width alone. */
-const plane = (sides: Sides): Sides => ({
-  size: sides.size.slice(1),
-  stride: sides.stride.slice(1),
-  dilation: sides.dilation.slice(1),
-  before: sides.before.slice(1),
-  after: sides.after.slice(1),
-})
-
-/** The value of y [n * od, h, w, c] as [n, c, od, h, w]. */
-function fromPlanes(call: Call, x: Value, y: Tensor, od: number): Value {
-  const [all, ...rest] = y.shape as [number, ...number[]]
-  return call.tensor(x.type, y.reshape([all / od, od, ...rest]), 'last')
 }
 
 /** A convolution of no channels to some, or of some to none: sums over nothing, and the bias. */
@@ -188,36 +107,18 @@ export function convolution(call: Call, x: Value, w: Value, b?: Value, exact = f
       [x.shape[0]!, w.shape[0]!, ...pooledLengths(sides, x.shape.slice(2), false)],
       b,
     )
-  const convolved = (pixels: Tensor, filter: Tensor, window: Sides) => {
-    const options = { ...optionsOf(window), groups }
-    const planned = (algorithm: ConvAlgorithm) =>
-      planConv2d(pixels.shape, filter.shape, { ...options, algorithm, simd: call.engine.simd }).algorithm
-    // Winograd's transforms have fractions.
-    const algorithm = exact && planned('auto') === 'winograd' ? 'igemm' : 'auto'
-    const y = conv2d(pixels, filter, {
-      ...options,
-      algorithm,
+  const [rank, pixels] = channelsLast(call, x)
+  const { y, algorithm } = withFilter(w, [1, 0], (filter) =>
+    convolve(rank, pixels, filter, {
+      ...optionsOf(sides),
+      groups,
+      exact,
       bias: b?.tensor('plain'),
       activation: call.node.activation,
-    })
-    call.algorithm = planned(algorithm)
-    return y
-  }
-  if (x.shape.length !== 5)
-    return fromImage(
-      call,
-      x,
-      withFilter(w, [1, 0], (filter) => convolved(image(call, x), filter, sides)),
-    )
-
-  const [oc, ic, kd, kh, kw] = w.shape as [number, number, number, number, number]
-  const [stride, dilation, before] = [sides.stride[0]!, sides.dilation[0]!, sides.before[0]!]
-  const od = pooledLengths(sides, x.shape.slice(2), false)[0]!
-  const stacked = stackedPlanes(call, x, od, kd, groups, (o, t) => o * stride - before + t * dilation)
-  const filter = w.form('planes of Conv', () =>
-    turnedFilter(call.engine, w.reshaped([oc, ic, kd, kh * kw]), [3, 2, 1, 0], [kh, kw, kd * ic, oc]),
+    }),
   )
-  return fromPlanes(call, x, convolved(stacked, filter, plane(sides)), od)
+  call.algorithm = algorithm
+  return call.tensor(x.type, y, 'last')
 }
 
 const conv: Operator = (call) => convolution(call, call.input(0), call.input(1), call.inputs[2])
@@ -270,30 +171,10 @@ const convTranspose: Operator = (call) => {
     )
     return withoutTaps(call, x, [x.shape[0]!, w.shape[1]! * options.groups, ...lengths], b)
   }
-  if (rank !== 3) {
-    const window = { ...optionsOf(sides), outputPadding: two(extra, 0), ...options }
-    const y = withFilter(w, [0, 1], (filter) => convTranspose2d(image(call, x), filter, window))
-    return fromImage(call, x, y)
-  }
-  const { groups } = options
-  const [ic, oc, kd, kh, kw] = w.shape as [number, number, number, number, number]
-  const [step, reach, before] = [stride[0]!, dilation[0]!, sides.before[0]!]
-  const od = (spatial[0]! - 1) * step + extra[0]! + reach * (kd - 1) + 1 - before - sides.after[0]!
-  const stacked = stackedPlanes(call, x, od, kd, groups, (o, t) => (o + before - t * reach) / step)
-  const filter = w.form(`planes of ConvTranspose in ${groups}`, () => {
-    const split = w.reshaped([groups, ic / groups, oc, kd, kh * kw])
-    return turnedFilter(call.engine, split, [4, 0, 3, 1, 2], [kh, kw, kd * ic, oc])
-  })
-  return fromPlanes(
-    call,
-    x,
-    convTranspose2d(stacked, filter, {
-      ...optionsOf(plane(sides)),
-      outputPadding: two(extra.slice(1), 0),
-      ...options,
-    }),
-    od,
-  )
+  const [axes, pixels] = channelsLast(call, x)
+  const window = { ...optionsOf(sides), outputPadding: extra, ...options }
+  const y = withFilter(w, [0, 1], (filter) => spread(axes, pixels, filter, window))
+  return call.tensor(x.type, y, 'last')
 }
 
 /** Length of the output along each axis. */
@@ -353,33 +234,29 @@ function poolOnHost(
   return [values, call.host('int64', shape, places)]
 }
 
-/**
- * Pools in the engine, over one to three axes: three as the planes of two, and then over the planes, which
- * comes to the same.
- */
+/** Pools in the engine, over one to three axes; one is a width. */
 function pooled(
   call: Call,
   x: Value,
   sides: Sides,
-  pool: (x: Tensor, options: MaxPool2dOptions) => Tensor,
+  flat: (x: Tensor, options: MaxPool2dOptions) => Tensor,
+  deep: (x: Tensor, options: MaxPool3dOptions) => Tensor,
 ): Value {
-  const ceilMode = call.flag('ceil_mode')
-  const over = (pixels: Tensor, part: Sides) =>
-    pool(pixels, { ...optionsOf(part), size: two(part.size, 1), ceilMode })
-  if (x.shape.length !== 5) return fromImage(call, x, over(image(call, x), sides))
-  const [n, c, d, h, w] = x.shape as [number, number, number, number, number]
-  const planes = over(x.tensor('last').reshape([n * d, h, w, c]), plane(sides))
-  const [, oh, ow] = planes.shape as [number, number, number, number]
-  const { size, stride, dilation, before, after } = sides
-  const column = {
-    size: [size[0]!, 1],
-    stride: [stride[0]!, 1],
-    dilation: [dilation[0]!, 1],
-    before: [before[0]!, 0],
-    after: [after[0]!, 0],
-  }
-  const y = over(planes.reshape([n, d, oh * ow, c]), column)
-  return call.tensor(x.type, y.reshape([n, y.shape[1]!, oh, ow, c]), 'last')
+  const [rank, pixels] = channelsLast(call, x)
+  const { stride, dilation, padding } = optionsOf(sides)
+  const options = { size: sides.size, stride, dilation, padding, ceilMode: call.flag('ceil_mode') }
+  // As many numbers as x has spatial axes.
+  if (rank === 3) return call.tensor(x.type, deep(pixels, options as unknown as MaxPool3dOptions), 'last')
+  if (rank === 2) return call.tensor(x.type, flat(pixels, options as unknown as MaxPool2dOptions), 'last')
+  const [n, w, c] = pixels.shape as [number, number, number]
+  const y = flat(pixels.reshape([n, 1, w, c]), {
+    ...options,
+    size: [1, sides.size[0]!],
+    stride: [1, stride[0]!],
+    dilation: [1, dilation[0]!],
+    padding: [[0, 0], padding[0]!],
+  })
+  return call.tensor(x.type, y.reshape([n, y.shape[2]!, c]), 'last')
 }
 
 /** Whether the window finds room, so that there is a first output. */
@@ -393,7 +270,8 @@ const isImage = (x: Value): boolean => !x.isHost && x.shape.length > 2 && x.shap
 const maxPool: Operator = (call) => {
   const x = call.input(0)
   const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
-  if (!call.node.outputs[1] && isImage(x) && reaches(x, sides)) return pooled(call, x, sides, maxPool2d)
+  if (!call.node.outputs[1] && isImage(x) && reaches(x, sides))
+    return pooled(call, x, sides, maxPool2d, maxPool3d)
   const [values, places] = poolOnHost(call, x, sides, (under) =>
     under.reduce((best, next) => (next.value > best.value || Number.isNaN(next.value) ? next : best), {
       value: Number.NEGATIVE_INFINITY,
@@ -414,8 +292,12 @@ const averagePool: Operator = (call) => {
   const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
   const countIncludePad = call.flag('count_include_pad')
   if (isImage(x) && reaches(x, sides) && sides.dilation.every((step) => step === 1))
-    return pooled(call, x, sides, (pixels, options) =>
-      avgPool2d(pixels, { ...options, dilation: 1, countIncludePad }),
+    return pooled(
+      call,
+      x,
+      sides,
+      (pixels, options) => avgPool2d(pixels, { ...options, dilation: 1, countIncludePad }),
+      (pixels, options) => avgPool3d(pixels, { ...options, dilation: 1, countIncludePad }),
     )
   const mean = (under: { value: number }[], counted: number) => ({
     value: under.reduce((sum, { value }) => sum + value, 0) / (countIncludePad ? counted : under.length || 1),

@@ -1,28 +1,16 @@
+/** Transposed convolution along one, two and three axes: the backward of a convolution as an op of its own. */
+
 import { engineOf } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
-import { checkInteger, checkOptions, MOST, type Names } from '../../core/options.js'
-import { type Shape, sameShape } from '../../core/shape.js'
+import { checkOptions, type Names } from '../../core/options.js'
+import { stridesOf } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
-import {
-  type Axis,
-  type Context,
-  type Pair,
-  transposedWindow,
-  type WindowOptions,
-} from '../../core/window.js'
-import { runFilterGradient } from '../../plans/filterGradient.js'
-import {
-  filterPanels,
-  type Panels,
-  type Product,
-  packed,
-  runProduct,
-  slide,
-  turned,
-} from '../../plans/igemm.js'
-import { runTransposed } from '../../plans/transposed.js'
+import type { AxesOptions, Context, Pair, WindowOptions } from '../../core/window.js'
+import { type FilterView, planeLayer } from '../../plans/planes.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from '../activation.js'
 import { channelSums } from '../reduce.js'
+import { CONV_DTYPES, igemm, runLayer } from './algorithms.js'
+import { checkBias, type Rank, transposedLayerOf } from './geometry.js'
+import { filterGradient, inputGradient } from './gradients.js'
 
 /** What `convTranspose2d` takes beside x and the filter. */
 export interface ConvTranspose2dOptions extends WindowOptions {
@@ -73,57 +61,42 @@ const CONV_TRANSPOSE: Names<ConvTranspose2dOptions> = {
  */
 export function convTranspose2d(x: Tensor, filter: Tensor, options: ConvTranspose2dOptions = {}): Tensor {
   checkOptions('convTranspose2d', options, CONV_TRANSPOSE)
-  const { bias, groups = 1, activation } = options
-  const engine = engineOf('convTranspose2d', { x, filter }, { bias })
-  const context: Context = {
-    op: 'convTranspose2d',
-    shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape },
-  }
-  const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
-  check(x.shape.length === 4, () => fail('x', '[n, height, width, channels]', `rank ${x.shape.length}`))
-  check(filter.shape.length === 4, () =>
-    fail('filter', '[height, width, inChannels, outChannels / groups]', `rank ${filter.shape.length}`),
-  )
-  const [n, ih, iw, ic] = x.shape as [number, number, number, number]
-  const [kh, kw, filterIn, groupOut] = filter.shape as [number, number, number, number]
-  check(kh > 0 && kw > 0 && filterIn > 0 && groupOut > 0, () =>
-    fail('filter', 'without a zero length', show(filter.shape)),
-  )
-  checkInteger(groups, 'groups', 1, MOST, context)
-  check(filterIn === ic, () => fail('filter', `one of ${ic} input channels`, `${filterIn}`))
-  check(ic % groups === 0, () => fail('groups', `a divisor of ${ic} input channels`, `${groups}`))
-  const oc = groupOut * groups
-  check(!bias || sameShape(bias.shape, [oc]), () => fail('bias', `[${oc}]`, show(bias?.shape)))
-  const { h, w } = transposedWindow([ih, iw], [kh, kw], options, context)
+  return spread(2, x, filter, options)
+}
+
+interface SpreadOptions
+  extends Omit<ConvTranspose2dOptions, keyof WindowOptions | 'outputPadding'>,
+    AxesOptions {
+  outputPadding?: number | readonly number[]
+}
+
+/** `convTranspose2d` along any number of axes. @internal */
+export function spread(rank: Rank, x: Tensor, filter: Tensor, options: SpreadOptions): Tensor {
+  const { bias, activation } = options
+  const op = `convTranspose${rank}d`
+  const engine = engineOf(op, { x, filter }, { bias }, CONV_DTYPES)
+  const context: Context = { op, shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape } }
+  const layer = transposedLayerOf(x.shape, filter.shape, rank, options, context)
+  checkBias(bias, layer.inChannels, context)
   const clamp = fusedClamp(activation, context)
 
-  const y = engine.make([n, h.output, w.output, oc], (output) => {
-    const product = {
-      x: x.pointer,
-      b: bias?.pointer ?? 0,
-      y: output.pointer,
-      n,
-      ih,
-      iw,
-      ic,
-      oh: h.output,
-      ow: w.output,
-      oc,
-      groups,
-      clamp,
-    }
-    runTransposed(product, h, w, filter, panelsOf(filter, groups))
-  })
+  const y = inputGradient(igemm, layer, x, asConvolved(filter), { bias, clamp })
   engine.tape?.record(
-    'convTranspose2d',
+    op,
     y,
     { x, filter, bias },
     { x, filter, y: clamp === NO_CLAMP ? undefined : y },
     (dy, kept) => {
       const dsum = kept.y ? clampBackward(dy, kept.y, clamp) : dy
       return {
-        x: () => inputGradient(dsum, kept.filter, h, w, groups),
-        filter: () => filterGradient(kept.x, dsum, kept.filter.shape, h, w, groups),
+        x: () =>
+          engine.make(kept.x.shape, (dx) =>
+            runLayer(igemm, layer, planeLayer(layer), dsum, asConvolved(kept.filter), dx),
+          ),
+        filter: () =>
+          engine.scope(() =>
+            filterGradient(igemm, layer, dsum, kept.x, asConvolved(kept.filter)).reshape(kept.filter.shape),
+          ),
         bias: () => channelSums(dsum),
       }
     },
@@ -131,64 +104,8 @@ export function convTranspose2d(x: Tensor, filter: Tensor, options: ConvTranspos
   return finishActivation(activation, y)
 }
 
-/** [kh][kw][groups][ic / groups][oc / groups] */
-function panelsOf(filter: Tensor, groups: number): Panels {
-  const panels = filterPanels(filter, 1)
-  const depth = panels.depth / groups
-  return { ...panels, groups, depth, groupStride: depth * panels.rowStride }
-}
-
-/**
- * The convolution that the transposed one is the way back of: it slides over the output, and gives the input.
- */
-function productOf(n: number, oc: number, ic: number, h: Axis, w: Axis, groups: number): Product {
-  const walks = { walkH: slide({ ...h, output: h.input }), walkW: slide({ ...w, output: w.input }) }
-  return {
-    x: 0,
-    w: 0,
-    b: 0,
-    y: 0,
-    n,
-    ih: h.output,
-    iw: w.output,
-    ic: oc,
-    oh: h.input,
-    ow: w.input,
-    oc: ic,
-    ...walks,
-    groups,
-    clamp: NO_CLAMP,
-  }
-}
-
-/**
- * dx[n, iy, ix, i] = sum of dy[n, iy * stride - before + ky * dilation, ix * stride - before + kx * dilation,
- * o] * filter[ky, kx, i, o]: a convolution
- */
-function inputGradient(dy: Tensor, filter: Tensor, h: Axis, w: Axis, groups: number): Tensor {
-  const [n, , , oc] = dy.shape as [number, number, number, number]
-  const ic = filter.shape[2]!
-  return dy.engine.make([n, h.input, w.input, ic], (dx) => {
-    const panels = packed(filter, turned(panelsOf(filter, groups)))
-    runProduct(dy.engine, { ...productOf(n, oc, ic, h, w, groups), x: dy.pointer, w: panels, y: dx.pointer })
-  })
-}
-
-/**
- * dfilter[ky, kx, i, o] = sum over n, iy, ix of x[n, iy, ix, i] * dy[n, iy * stride - before + ky * dilation,
- * ix * stride - before + kx * dilation, o]
- */
-function filterGradient(x: Tensor, dy: Tensor, shape: Shape, h: Axis, w: Axis, groups: number): Tensor {
-  const [, , ic, groupOut] = shape as [number, number, number, number]
-  return x.engine.make(shape, (dw) => {
-    const product = { ...productOf(x.shape[0]!, dy.shape[3]!, ic, h, w, groups), x: dy.pointer, y: x.pointer }
-    const groupIn = ic / groups
-    runFilterGradient(x.engine, product, {
-      y: dw.pointer,
-      groupStride: groupIn * groupOut,
-      tapStride: ic * groupOut,
-      rowStride: 1,
-      columnStride: groupOut,
-    })
-  })
+/** A filter [...window, inChannels, outChannels / groups] as that of the convolution that takes y to x. */
+function asConvolved({ engine, storage, shape, strides = stridesOf(shape) }: FilterView): FilterView {
+  const swapped = (list: readonly number[]) => [...list.slice(0, -2), list.at(-1)!, list.at(-2)!]
+  return { engine, storage, shape: swapped(shape), strides: swapped(strides) }
 }

@@ -1,0 +1,242 @@
+/**
+ * Every way to compute a convolution, a row each, in order of preference: the first that fits a layer and
+ * pays is taken. Witness: `npm run bench -- --assert`, which forces every row on every layer that it fits.
+ */
+
+import type { DType } from '../../core/dtype.js'
+import { check, show } from '../../core/errors.js'
+import type { Tensor } from '../../core/tensor.js'
+import type { Context, Window } from '../../core/window.js'
+import {
+  blockDepthwiseFilter,
+  blockGrouped,
+  groupedPanels,
+  isNear,
+  runDepthwiseFilter,
+  runDepthwiseInput,
+  runGrouped,
+} from '../../plans/depthwise.js'
+import { runDenseFilterGradient } from '../../plans/filterGradient.js'
+import {
+  type Blocking,
+  blockProduct,
+  byLanes,
+  filterPanels,
+  packedFloats,
+  productOf,
+  runDense,
+} from '../../plans/igemm.js'
+import {
+  type ConvJob,
+  type FilterGradientJob,
+  type Layer,
+  oppositeLayer,
+  type PlaneLayer,
+} from '../../plans/layer.js'
+import { type FilterView, planeFilter, withPlanes } from '../../plans/planes.js'
+import { runTransposed } from '../../plans/transposed.js'
+import { blockWinograd, runWinograd, transformedFloats } from '../../plans/winograd.js'
+import { NO_CLAMP } from '../activation.js'
+import { sum } from '../reduce.js'
+
+/** The names of the rows. */
+type AlgorithmName = 'depthwise' | 'gemm' | 'winograd' | 'grouped' | 'igemm'
+
+/**
+ * `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 at stride 1.
+ * `'depthwise'`: one filter per channel. `'grouped'`: up to 16 in and out.
+ */
+export type ConvAlgorithm = 'auto' | AlgorithmName
+
+/** One way to compute a convolution over height and width. */
+export interface Algorithm {
+  name: AlgorithmName
+  /** Types of x and filter. */
+  dtypes: readonly DType[]
+  /** Whether small integers come out without rounding. */
+  exact: boolean
+  /** Whether it computes such a layer at all. */
+  fits(layer: PlaneLayer): boolean
+  /** Of a layer that it fits: why it is faster than the rows below, where it is. */
+  pays(layer: PlaneLayer): string | undefined
+  /** Floats of the filter as the kernel wants it. */
+  packing(layer: PlaneLayer): number
+  /** How the work is cut, for register tiles of so many rows. */
+  blocking(layer: PlaneLayer, tileRows: number): Blocking
+  run(job: ConvJob): void
+  /** dx [n, ...input, inChannels] at `y`, from dy at `x`; without bias and clamp. */
+  inputGradient(job: ConvJob): void
+  /** A new tensor [kh, kw, inChannels / groups, outChannels]. */
+  filterGradient(job: FilterGradientJob): Tensor
+}
+
+const groupIn = ({ inChannels, groups }: PlaneLayer): number => inChannels / groups
+const groupOut = ({ outChannels, groups }: PlaneLayer): number => outChannels / groups
+
+const filterShape = (layer: PlaneLayer): [number, number, number, number] => {
+  const [h, w] = layer.axes
+  return [h.size, w.size, groupIn(layer), layer.outChannels]
+}
+
+const isDepthwise = (layer: PlaneLayer): boolean => groupIn(layer) === 1 && groupOut(layer) === 1
+
+const isUnpadded = ([h, w]: Window): boolean => h.before + h.after + w.before + w.after === 0
+
+/** Whether channels of a group fill vectors and panels; of one group the last ones need not. */
+const isWhole = (layer: PlaneLayer): boolean =>
+  layer.groups === 1 || (groupIn(layer) % 4 === 0 && groupOut(layer) % 8 === 0)
+
+function denseFilterGradient(job: FilterGradientJob): Tensor {
+  return job.engine.make(filterShape(job.layer), (dw) => runDenseFilterGradient(job, dw.pointer))
+}
+
+/** Sums of splits of the rows, added up in their order. */
+const depthwiseFilterGradient = (job: FilterGradientJob): Tensor =>
+  job.engine.scope(() => {
+    const sums = job.engine.empty([blockDepthwiseFilter(job.layer).splits, ...filterShape(job.layer)])
+    runDepthwiseFilter(job, sums.pointer)
+    return sum(sums, { axes: 0 })
+  })
+
+/** What the rows of dense products share. */
+const dense = {
+  dtypes: ['float32'],
+  exact: true,
+  packing: (layer) => packedFloats(filterPanels({ shape: filterShape(layer) }, layer.groups)),
+  blocking: (layer, tileRows) => blockProduct(tileRows, productOf(layer)),
+  run: (job) => runDense(job),
+  inputGradient: runTransposed,
+  filterGradient: denseFilterGradient,
+} satisfies Partial<Algorithm>
+
+const depthwise: Algorithm = {
+  name: 'depthwise',
+  dtypes: ['float32'],
+  exact: true,
+  fits: isDepthwise,
+  pays: ({ axes, groups }) => (groups > 1 && isNear(axes) ? 'one filter per channel' : undefined),
+  packing: (layer) => packedFloats(groupedPanels('depthwise', { shape: filterShape(layer) }, layer.groups)),
+  blocking: blockGrouped,
+  run: (job) => runGrouped('depthwise', job),
+  inputGradient: runDepthwiseInput,
+  filterGradient: depthwiseFilterGradient,
+}
+
+export const igemm: Algorithm = { ...dense, name: 'igemm', fits: () => true, pays: () => 'any window' }
+
+export const algorithms: readonly Algorithm[] = [
+  depthwise,
+  {
+    ...dense,
+    name: 'gemm',
+    fits: ({ axes }) => axes[0].size === 1 && axes[1].size === 1 && isUnpadded(axes),
+    pays: () => 'a 1x1 window is a matrix product',
+  },
+  {
+    name: 'winograd',
+    dtypes: ['float32'],
+    exact: false,
+    fits: (layer) =>
+      layer.axes.every(({ size, stride, dilation }) => size === 3 && stride === 1 && dilation === 1) &&
+      isWhole(layer),
+    pays: (layer) =>
+      groupIn(layer) >= 8 && groupOut(layer) >= 4
+        ? '3x3 at stride 1, and channels enough to pay for the transforms'
+        : undefined,
+    packing: (layer) => transformedFloats(groupIn(layer), layer.outChannels),
+    blocking: (layer, tileRows) => blockWinograd(tileRows, layer),
+    run: (job) => runWinograd(job),
+    // At stride 1 it is a layer too, with padding of what the window's reach leaves.
+    inputGradient: (job) =>
+      job.layer.groups === 1
+        ? runWinograd({ ...job, layer: oppositeLayer(job.layer) }, true)
+        : runTransposed(job),
+    filterGradient: denseFilterGradient,
+  },
+  {
+    name: 'grouped',
+    dtypes: ['float32'],
+    exact: true,
+    fits: (layer) => groupIn(layer) <= 16 && groupOut(layer) <= 16,
+    pays(layer) {
+      const [ic, oc] = [groupIn(layer), groupOut(layer)]
+      const few = oc <= 4 || (oc <= 8 && ic <= 4) || (layer.groups === 1 && ic <= 2)
+      return few && isNear(layer.axes) && !(layer.groups === 1 && byLanes(ic, oc))
+        ? 'too few channels in a group to fill panels of 8'
+        : undefined
+    },
+    packing: (layer) => packedFloats(groupedPanels('grouped', { shape: filterShape(layer) }, layer.groups)),
+    blocking: blockGrouped,
+    run: (job) => runGrouped('grouped', job),
+    inputGradient: (job) => (isDepthwise(job.layer) ? runDepthwiseInput : runTransposed)(job),
+    filterGradient: (job) => (isDepthwise(job.layer) ? depthwiseFilterGradient : denseFilterGradient)(job),
+  },
+  igemm,
+]
+
+/** Types that a convolution takes. */
+export const CONV_DTYPES = [...new Set(algorithms.flatMap(({ dtypes }) => dtypes))]
+
+/**
+ * The row for a layer and why: what was asked for, if it fits, else the first that pays; `exact` passes by
+ * those that round small integers.
+ */
+export function choose(
+  wanted: ConvAlgorithm,
+  layer: PlaneLayer,
+  dtype: DType,
+  context: Context,
+  exact = false,
+): { row: Algorithm; reason: string } {
+  if (wanted === 'auto') {
+    for (const row of algorithms) {
+      if ((exact && !row.exact) || !row.dtypes.includes(dtype) || !row.fits(layer)) continue
+      const reason = row.pays(layer)
+      if (reason) return { row, reason }
+    }
+  }
+  const row = algorithms.find(({ name }) => name === wanted)
+  check(row !== undefined, () => ({
+    ...context,
+    argument: 'algorithm',
+    expected: `one of ${['auto', ...algorithms.map(({ name }) => name)].join(', ')}`,
+    got: show(wanted),
+  }))
+  check(row.dtypes.includes(dtype) && row.fits(layer), () => ({
+    ...context,
+    argument: 'algorithm',
+    expected: 'one that fits this layer',
+    got: show(wanted),
+  }))
+  return { row, reason: 'as asked for' }
+}
+
+/** What a layer writes beside sums. */
+export interface Finish {
+  bias?: Tensor | undefined
+  clamp?: readonly [number, number]
+}
+
+/** Runs a row on a layer of any number of axes, from x to y. */
+export function runLayer(
+  row: Algorithm,
+  layer: Layer,
+  planes: PlaneLayer,
+  x: Tensor,
+  filter: FilterView,
+  y: Tensor,
+  { bias, clamp = NO_CLAMP }: Finish = {},
+): void {
+  const { engine } = x
+  withPlanes(engine, layer, x.pointer, 'forward', (stacked) =>
+    row.run({
+      engine,
+      layer: planes,
+      x: stacked,
+      filter: planeFilter(filter, layer),
+      bias: bias?.pointer ?? 0,
+      y: y.pointer,
+      clamp,
+    }),
+  )
+}

@@ -1,0 +1,84 @@
+/** What the plans of a convolution take: a layer's geometry, its filter, and a job on both. */
+
+import type { Engine } from '../core/engine.js'
+import type { Shape } from '../core/shape.js'
+import type { Storage } from '../core/storage.js'
+import { type Axis, opposite, type Window } from '../core/window.js'
+
+/** A convolution of x [n, ...input, inChannels] to y [n, ...output, outChannels]. */
+export interface Layer {
+  n: number
+  /** One to three of them, outermost first. */
+  axes: readonly Axis[]
+  inChannels: number
+  outChannels: number
+  groups: number
+}
+
+/** A layer over height and width, which is what kernels know. */
+export interface PlaneLayer extends Layer {
+  axes: Window
+}
+
+/** A filter [kh, kw, inChannels / groups, outChannels] in memory, its strides in elements. */
+export interface Filter {
+  engine: Engine
+  storage: Storage
+  shape: Shape
+  strides: readonly number[]
+  /** How its numbers follow from those of the storage, where they do not stand there as they are. */
+  arranged?: { key: string; write(to: number): void }
+}
+
+/** One layer to compute: `x`, `bias` (0: none) and `y` are addresses. Backwards `x` is dy and `y` is dx. */
+export interface ConvJob {
+  engine: Engine
+  layer: PlaneLayer
+  x: number
+  filter: Filter
+  bias: number
+  y: number
+  clamp: readonly [number, number]
+}
+
+/** A filter's gradient to compute from addresses of x and dy. */
+export interface FilterGradientJob {
+  engine: Engine
+  layer: PlaneLayer
+  x: number
+  dy: number
+  /** Distances in the gradient between taps, rows and columns; without them it is row-major. */
+  strides?: readonly [tap: number, row: number, column: number] | undefined
+}
+
+/** Multiply-adds by definition. */
+export const multiplyAdds = ({ n, axes, inChannels, outChannels, groups }: Layer): number =>
+  axes.reduce((product, { output, size }) => product * output * size, (n * outChannels * inChannels) / groups)
+
+/** The backward of a layer at stride 1, which is a layer too: over a filter that is turned by half a circle. */
+export const oppositeLayer = ({ axes: [h, w], ...layer }: PlaneLayer): PlaneLayer => ({
+  ...layer,
+  axes: [opposite(h), opposite(w)],
+  inChannels: layer.outChannels,
+  outChannels: layer.inChannels,
+})
+
+/**
+ * The address of `floats` numbers that `make` computes from a filter that stands at `source`: once, and again
+ * only after the filter was written.
+ */
+export function derive(
+  { engine, storage, shape, arranged }: Pick<Filter, 'engine' | 'storage' | 'arranged'> & { shape: Shape },
+  key: string,
+  floats: number,
+  make: (source: number, to: number) => void,
+): number {
+  if (!arranged) return storage.derive(key, floats, (to) => make(storage.pointer, to))
+  return storage.derive(`${arranged.key} ${key}`, floats, (to) =>
+    engine.scope(() => {
+      const { pointer } = engine.empty(shape)
+      arranged.write(pointer)
+      make(pointer, to)
+    }),
+  )
+}
