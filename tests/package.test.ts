@@ -294,7 +294,7 @@ describe('the package', { timeout: 120_000 }, () => {
 
   it('shows the lines of its sources in stacks where source maps are on', () => {
     expect(uncaught('--enable-source-maps')).toMatch(
-      /\n {4}at .*conv2d \(.*filterbank\/src\/ops\/\w+\.ts:\d+:\d+\)/,
+      /\n {4}at .*conv2d \(.*filterbank\/src\/ops\/[\w/]+\.ts:\d+:\d+\)/,
     )
   })
 

@@ -17,7 +17,6 @@ interface Bytes {
 
 /**
  * The bytes behind one tensor and all its reshapes, with what was computed from them.
- * @internal
  */
 export class Storage {
   references = 0
