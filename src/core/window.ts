@@ -97,14 +97,16 @@ function alongAxes(
   { op, shapes }: Context,
 ): number[] {
   const each: unknown[] = Array.isArray(value) ? value : new Array(rank).fill(value)
-  check(each.length === rank && each.every((item) => isInteger(item, least)), () => ({
+  let fits = each.length === rank
+  for (let i = 0; i < rank; i++) fits &&= isInteger(each[i], least)
+  check(fits, () => ({
     op,
     argument,
     expected: `${least ? 'a positive integer' : 'an integer of at least 0'}${rank > 1 ? ` or [${axisNames(rank).join(', ')}] of such` : ''}${upTo(...each)}`,
     got: show(value),
     shapes,
   }))
-  return [...each] as number[]
+  return each as number[]
 }
 
 /** `value` as [height, width], each an integer of at least `least`. */

@@ -48,7 +48,7 @@ type AlgorithmName = 'depthwise' | 'gemm' | 'winograd' | 'grouped' | 'igemm'
  */
 export type ConvAlgorithm = 'auto' | AlgorithmName
 
-/** One way to compute a convolution over height and width. */
+/** One way to compute a convolution over height and width. @internal */
 export interface Algorithm {
   name: AlgorithmName
   /** Types of x and filter. */
@@ -122,8 +122,10 @@ const depthwise: Algorithm = {
   filterGradient: depthwiseFilterGradient,
 }
 
+/** @internal */
 export const igemm: Algorithm = { ...dense, name: 'igemm', fits: () => true, pays: () => 'any window' }
 
+/** @internal */
 export const algorithms: readonly Algorithm[] = [
   depthwise,
   {
@@ -174,12 +176,13 @@ export const algorithms: readonly Algorithm[] = [
   igemm,
 ]
 
-/** Types that a convolution takes. */
+/** Types that a convolution takes. @internal */
 export const CONV_DTYPES = [...new Set(algorithms.flatMap(({ dtypes }) => dtypes))]
 
 /**
  * The row for a layer and why: what was asked for, if it fits, else the first that pays; `exact` passes by
  * those that round small integers.
+ * @internal
  */
 export function choose(
   wanted: ConvAlgorithm,
@@ -211,13 +214,13 @@ export function choose(
   return { row, reason: 'as asked for' }
 }
 
-/** What a layer writes beside sums. */
+/** What a layer writes beside sums. @internal */
 export interface Finish {
   bias?: Tensor | undefined
   clamp?: readonly [number, number]
 }
 
-/** Runs a row on a layer of any number of axes, from x to y. */
+/** Runs a row on a layer of any number of axes, from x to y. @internal */
 export function runLayer(
   row: Algorithm,
   layer: Layer,
