@@ -6,7 +6,7 @@
 import type { DType } from '../../core/dtype.js'
 import { check, show } from '../../core/errors.js'
 import type { Tensor } from '../../core/tensor.js'
-import type { Context, Window } from '../../core/window.js'
+import type { Axis, Context, Window } from '../../core/window.js'
 import {
   blockDepthwiseFilter,
   blockGrouped,
@@ -82,6 +82,8 @@ const isDepthwise = (layer: PlaneLayer): boolean => groupIn(layer) === 1 && grou
 
 const isUnpadded = ([h, w]: Window): boolean => h.before + h.after + w.before + w.after === 0
 
+const isDense3 = ({ size, stride, dilation }: Axis): boolean => size === 3 && stride === 1 && dilation === 1
+
 /** Whether channels of a group fill vectors and panels; of one group the last ones need not. */
 const isWhole = (layer: PlaneLayer): boolean =>
   layer.groups === 1 || (groupIn(layer) % 4 === 0 && groupOut(layer) % 8 === 0)
@@ -138,9 +140,7 @@ export const algorithms: readonly Algorithm[] = [
     name: 'winograd',
     dtypes: ['float32'],
     exact: false,
-    fits: (layer) =>
-      layer.axes.every(({ size, stride, dilation }) => size === 3 && stride === 1 && dilation === 1) &&
-      isWhole(layer),
+    fits: (layer) => isDense3(layer.axes[0]) && isDense3(layer.axes[1]) && isWhole(layer),
     pays: (layer) =>
       groupIn(layer) >= 8 && groupOut(layer) >= 4
         ? '3x3 at stride 1, and channels enough to pay for the transforms'
