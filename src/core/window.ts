@@ -196,7 +196,9 @@ export function slidingWindow<Lengths extends readonly number[] | []>(
   const axes: Axis[] = []
   for (let i = 0; i < rank; i++) {
     const length = input[i]!
-    const [taps, stride, dilation] = [size[i]!, strides[i]!, dilations[i]!]
+    const taps = size[i]!
+    const stride = strides[i]!
+    const dilation = dilations[i]!
     const reach = dilation * (taps - 1) + 1
     let before: number, after: number, output: number
     if (padding === 'same') {
@@ -205,7 +207,8 @@ export function slidingWindow<Lengths extends readonly number[] | []>(
       before = total >> 1
       after = total - before
     } else {
-      ;[before, after] = padding[i]!
+      before = padding[i]![0]
+      after = padding[i]![1]
       const room = before + length + after - reach
       output = (options.ceilMode ? Math.ceil(room / stride) : Math.floor(room / stride)) + 1
       if (options.ceilMode && (output - 1) * stride >= length + before) output--
@@ -269,7 +272,9 @@ export function transposedWindow<Lengths extends readonly number[] | []>(
   const axes: Axis[] = []
   for (let i = 0; i < rank; i++) {
     const length = input[i]!
-    const [taps, stride, dilation] = [size[i]!, strides[i]!, dilations[i]!]
+    const taps = size[i]!
+    const stride = strides[i]!
+    const dilation = dilations[i]!
     const reach = dilation * (taps - 1) + 1
     const full = (length - 1) * stride + reach + outputPadding[i]!
     let before: number, after: number
