@@ -88,6 +88,10 @@ export interface Context {
 const upTo = (...values: unknown[]): string =>
   values.some((value) => isInteger(value, MOST + 1, Number.POSITIVE_INFINITY)) ? `, at most ${MOST}` : ''
 
+/** One number along each axis. */
+const same = (value: number, rank: number): number[] =>
+  rank === 2 ? [value, value] : rank === 1 ? [value] : new Array<number>(rank).fill(value)
+
 /** `value` along each of `rank` axes: a number for all of them, or a list. */
 function alongAxes(
   value: unknown,
@@ -96,15 +100,18 @@ function alongAxes(
   least: 0 | 1,
   { op, shapes }: Context,
 ): number[] {
-  const each: unknown[] = Array.isArray(value) ? value : new Array(rank).fill(value)
-  check(each.length === rank && each.every((item) => isInteger(item, least)), () => ({
+  if (isInteger(value, least)) return same(value, rank)
+  const each: unknown[] = Array.isArray(value) ? value : [value]
+  let fits = each.length === rank
+  for (let i = 0; i < rank; i++) fits &&= isInteger(each[i], least)
+  check(fits, () => ({
     op,
     argument,
     expected: `${least ? 'a positive integer' : 'an integer of at least 0'}${rank > 1 ? ` or [${axisNames(rank).join(', ')}] of such` : ''}${upTo(...each)}`,
     got: show(value),
     shapes,
   }))
-  return [...each] as number[]
+  return each as number[]
 }
 
 /** `value` as [height, width], each an integer of at least `least`. */
@@ -122,6 +129,8 @@ export const triple = (
 type Sides = readonly [before: number, after: number]
 
 const NO_SIDES: Sides = [0, 0]
+/** Of as many axes as there may be. */
+const VALID: Sides[] = [NO_SIDES, NO_SIDES, NO_SIDES]
 
 /** Paddings of each axis as an error names them. */
 const PADDINGS = [
@@ -133,7 +142,11 @@ const PADDINGS = [
 /** Padding of each side, or the rule by which it follows from the sizes. */
 function sidesOf(padding: unknown, rank: number, { op, shapes }: Context): 'same' | Sides[] {
   if (padding === 'same') return 'same'
-  if (padding === 'valid') return new Array(rank).fill(NO_SIDES)
+  if (padding === 'valid') return VALID
+  if (isInteger(padding, 0)) {
+    const both: Sides = [padding, padding]
+    return [both, both, both]
+  }
   // Of one axis two numbers are before and after.
   const isList = Array.isArray(padding) && (rank > 1 || padding.length === 1)
   const each: unknown[] = isList ? padding : new Array(rank).fill(padding)
@@ -180,8 +193,12 @@ export function slidingWindow<Lengths extends readonly number[] | []>(
   const strides = alongAxes(options.stride ?? 1, rank, 'stride', 1, context)
   const dilations = alongAxes(options.dilation ?? 1, rank, 'dilation', 1, context)
   const padding = sidesOf(options.padding ?? 'valid', rank, context)
-  return input.map((length, i): Axis => {
-    const [taps, stride, dilation] = [size[i]!, strides[i]!, dilations[i]!]
+  const axes: Axis[] = []
+  for (let i = 0; i < rank; i++) {
+    const length = input[i]!
+    const taps = size[i]!
+    const stride = strides[i]!
+    const dilation = dilations[i]!
     const reach = dilation * (taps - 1) + 1
     let before: number, after: number, output: number
     if (padding === 'same') {
@@ -190,7 +207,8 @@ export function slidingWindow<Lengths extends readonly number[] | []>(
       before = total >> 1
       after = total - before
     } else {
-      ;[before, after] = padding[i]!
+      before = padding[i]![0]
+      after = padding[i]![1]
       const room = before + length + after - reach
       output = (options.ceilMode ? Math.ceil(room / stride) : Math.floor(room / stride)) + 1
       if (options.ceilMode && (output - 1) * stride >= length + before) output--
@@ -204,8 +222,9 @@ export function slidingWindow<Lengths extends readonly number[] | []>(
     }))
     const settled = { input: length, output, size: taps, stride, dilation, before, after }
     checkExtent(settled, context)
-    return settled
-  }) as Axes<Lengths>
+    axes.push(settled)
+  }
+  return axes as Axes<Lengths>
 }
 
 /**
@@ -250,8 +269,12 @@ export function transposedWindow<Lengths extends readonly number[] | []>(
       got: show(outputPadding),
     }),
   )
-  return input.map((length, i): Axis => {
-    const [taps, stride, dilation] = [size[i]!, strides[i]!, dilations[i]!]
+  const axes: Axis[] = []
+  for (let i = 0; i < rank; i++) {
+    const length = input[i]!
+    const taps = size[i]!
+    const stride = strides[i]!
+    const dilation = dilations[i]!
     const reach = dilation * (taps - 1) + 1
     const full = (length - 1) * stride + reach + outputPadding[i]!
     let before: number, after: number
@@ -268,8 +291,9 @@ export function transposedWindow<Lengths extends readonly number[] | []>(
     }))
     const settled = { input: length, output, size: taps, stride, dilation, before, after }
     checkExtent(settled, context)
-    return settled
-  }) as Axes<Lengths>
+    axes.push(settled)
+  }
+  return axes as Axes<Lengths>
 }
 
 /** Greatest common divisor: how often the taps of a dilated window fall on one phase of a stride. */

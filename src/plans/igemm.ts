@@ -197,18 +197,20 @@ const TAP_FLOATS = 16
 /** The same for rows of the window: shorter ones are joined to the whole window. */
 const ROW_FLOATS = 8
 
-/** The dense product of a layer; addresses to be filled in. */
-export const productOf = ({
-  n,
-  axes: [h, w],
-  inChannels,
-  outChannels,
-  groups,
-}: PlaneLayer): Omit<Product, 'clamp'> => ({
-  x: 0,
-  w: 0,
-  b: 0,
-  y: 0,
+/** What of a product follows from addresses and not from the layer. */
+type Addresses = Pick<Product, 'x' | 'w' | 'b' | 'y' | 'clamp'>
+
+const NOWHERE: Addresses = { x: 0, w: 0, b: 0, y: 0, clamp: [0, 0] }
+
+/** The dense product of a layer. */
+export const productOf = (
+  { n, axes: [h, w], inChannels, outChannels, groups }: PlaneLayer,
+  at: Addresses = NOWHERE,
+): Product => ({
+  x: at.x,
+  w: at.w,
+  b: at.b,
+  y: at.y,
   n,
   ih: h.input,
   iw: w.input,
@@ -219,6 +221,7 @@ export const productOf = ({
   walkH: slide(h),
   walkW: slide(w),
   groups,
+  clamp: at.clamp,
 })
 
 /** How a kernel's work is cut into units, and what memory it wants. */
@@ -324,7 +327,7 @@ export function runDense(
   { engine, layer, x, filter, bias, y, clamp }: ConvJob,
   panels = filterPanels(filter, layer.groups),
 ): void {
-  runProduct(engine, { ...productOf(layer), x, w: packed(filter, panels), b: bias, y, clamp })
+  runProduct(engine, productOf(layer, { x, w: packed(filter, panels), b: bias, y, clamp }))
 }
 
 /**

@@ -6,7 +6,7 @@
 import type { DType } from '../../core/dtype.js'
 import { check, show } from '../../core/errors.js'
 import type { Tensor } from '../../core/tensor.js'
-import type { Context, Window } from '../../core/window.js'
+import type { Axis, Context, Window } from '../../core/window.js'
 import {
   blockDepthwiseFilter,
   blockGrouped,
@@ -48,7 +48,7 @@ type AlgorithmName = 'depthwise' | 'gemm' | 'winograd' | 'grouped' | 'igemm'
  */
 export type ConvAlgorithm = 'auto' | AlgorithmName
 
-/** One way to compute a convolution over height and width. */
+/** One way to compute a convolution over height and width. @internal */
 export interface Algorithm {
   name: AlgorithmName
   /** Types of x and filter. */
@@ -81,6 +81,8 @@ const filterShape = (layer: PlaneLayer): [number, number, number, number] => {
 const isDepthwise = (layer: PlaneLayer): boolean => groupIn(layer) === 1 && groupOut(layer) === 1
 
 const isUnpadded = ([h, w]: Window): boolean => h.before + h.after + w.before + w.after === 0
+
+const isDense3 = ({ size, stride, dilation }: Axis): boolean => size === 3 && stride === 1 && dilation === 1
 
 /** Whether channels of a group fill vectors and panels; of one group the last ones need not. */
 const isWhole = (layer: PlaneLayer): boolean =>
@@ -122,8 +124,10 @@ const depthwise: Algorithm = {
   filterGradient: depthwiseFilterGradient,
 }
 
+/** @internal */
 export const igemm: Algorithm = { ...dense, name: 'igemm', fits: () => true, pays: () => 'any window' }
 
+/** @internal */
 export const algorithms: readonly Algorithm[] = [
   depthwise,
   {
@@ -136,9 +140,7 @@ export const algorithms: readonly Algorithm[] = [
     name: 'winograd',
     dtypes: ['float32'],
     exact: false,
-    fits: (layer) =>
-      layer.axes.every(({ size, stride, dilation }) => size === 3 && stride === 1 && dilation === 1) &&
-      isWhole(layer),
+    fits: (layer) => isDense3(layer.axes[0]) && isDense3(layer.axes[1]) && isWhole(layer),
     pays: (layer) =>
       groupIn(layer) >= 8 && groupOut(layer) >= 4
         ? '3x3 at stride 1, and channels enough to pay for the transforms'
@@ -174,12 +176,13 @@ export const algorithms: readonly Algorithm[] = [
   igemm,
 ]
 
-/** Types that a convolution takes. */
+/** Types that a convolution takes. @internal */
 export const CONV_DTYPES = [...new Set(algorithms.flatMap(({ dtypes }) => dtypes))]
 
 /**
  * The row for a layer and why: what was asked for, if it fits, else the first that pays; `exact` passes by
  * those that round small integers.
+ * @internal
  */
 export function choose(
   wanted: ConvAlgorithm,
@@ -211,13 +214,13 @@ export function choose(
   return { row, reason: 'as asked for' }
 }
 
-/** What a layer writes beside sums. */
+/** What a layer writes beside sums. @internal */
 export interface Finish {
   bias?: Tensor | undefined
   clamp?: readonly [number, number]
 }
 
-/** Runs a row on a layer of any number of axes, from x to y. */
+/** Runs a row on a layer of any number of axes, from x to y. @internal */
 export function runLayer(
   row: Algorithm,
   layer: Layer,

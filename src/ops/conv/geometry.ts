@@ -20,18 +20,20 @@ interface GeometryOptions extends AxesOptions {
 }
 
 /** [n, ...input, inChannels] */
-export const inputShape = ({ n, axes, inChannels }: Layer): number[] => [
-  n,
-  ...axes.map(({ input }) => input),
-  inChannels,
-]
+export function inputShape({ n, axes, inChannels }: Layer): number[] {
+  const shape = [n]
+  for (const { input } of axes) shape.push(input)
+  shape.push(inChannels)
+  return shape
+}
 
 /** [n, ...output, outChannels] */
-export const outputShape = ({ n, axes, outChannels }: Layer): number[] => [
-  n,
-  ...axes.map(({ output }) => output),
-  outChannels,
-]
+export function outputShape({ n, axes, outChannels }: Layer): number[] {
+  const shape = [n]
+  for (const { output } of axes) shape.push(output)
+  shape.push(outChannels)
+  return shape
+}
 
 /** The layer that convolves x [n, ...input, channels] with a filter [...window, inChannels / groups, outChannels]. */
 export function layerOf(
