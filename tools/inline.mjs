@@ -2,7 +2,7 @@
  * Modules that hold a file as text: ASCII in lines of ordinary length, so that no charset and no editor can
  * spoil them.
  */
-const LINE = 100
+const LINE = 380
 
 /**
  * The module whose `binary` is `bytes` in hexadecimal digits; `unpack` in src/wasm/inlined.ts gives them

@@ -40,13 +40,13 @@ import { NO_CLAMP } from '../activation.js'
 import { sum } from '../reduce.js'
 
 /** The names of the rows. */
-type AlgorithmName = 'depthwise' | 'gemm' | 'winograd' | 'grouped' | 'igemm'
+type AlgorithmName = Exclude<ConvAlgorithm, 'auto'>
 
 /**
  * `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 at stride 1.
  * `'depthwise'`: one filter per channel. `'grouped'`: up to 16 in and out.
  */
-export type ConvAlgorithm = 'auto' | AlgorithmName
+export type ConvAlgorithm = 'auto' | 'depthwise' | 'gemm' | 'winograd' | 'grouped' | 'igemm'
 
 /** One way to compute a convolution over height and width. @internal */
 export interface Algorithm {
