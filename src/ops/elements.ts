@@ -12,6 +12,7 @@ import { axisOf } from './axis.js'
 import { checkSameQuantization, checkSameType } from './operands.js'
 import { outputsPerUnit } from './reduce.js'
 
+/** What `gatherElements` takes beside x and the indices. */
 export interface GatherElementsOptions {
   /** The axis that the indices go along; negative counts from the last. Default 0. */
   axis?: number
@@ -19,6 +20,7 @@ export interface GatherElementsOptions {
 
 const GATHER_ELEMENTS: Names<GatherElementsOptions> = { axis: true }
 
+/** What `scatterElements` takes beside x, the indices and the updates. */
 export interface ScatterElementsOptions {
   /** The axis that the indices go along; negative counts from the last. Default 0. */
   axis?: number

@@ -6,6 +6,7 @@ import { checkOptions, isName, type Names } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
 import { GridPadding, type GridSample } from '../wasm/abi.js'
 
+/** What `gridSample` takes beside x and the grid. */
 export interface GridSampleOptions {
   /**
    * `'bilinear'`: between the four pixels around a point; `'nearest'`: the pixel whose centre is nearest, of

@@ -11,6 +11,7 @@ import { axisOf } from './axis.js'
 import { scatterOnZeros } from './elements.js'
 import { outputsPerUnit } from './reduce.js'
 
+/** What `topK` takes beside x. */
 export interface TopKOptions {
   /** How many: from 0 to the length of the axis. */
   k: number
