@@ -277,9 +277,9 @@ export class BinaryAxis {
 /** Blocks in one unit of `binary`. */
 export const BINARY_BLOCKS = 4
 
-/** keep: a where b is not 0, else 0; drop: a where b is 0. less, atMost: 1 where a < b, a <= b, else 0. */
+/** mask: a where b is not 0, else 0; maskNot: a where b is 0. less, lessEqual: 1 where a < b, a <= b, else 0. */
 export const enum BinaryOp {
-  add, sub, mul, div, prelu, maximum, minimum, keep, drop, less, atMost,
+  add, sub, mul, div, prelu, maximum, minimum, mask, maskNot, less, lessEqual,
   /** Of `binaryLanes`. */
   pow, mod,
   /** Of `binaryInts`: 32-bit integers. */

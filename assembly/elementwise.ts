@@ -235,7 +235,7 @@ function mixed(v: v128): v128 {
 
 /**
  * Unit: UNARY_BLOCK floats. What is kept follows from the two keys and the place of a float alone, so that
- * the way back draws the same again. A second key after the first mixing keeps masks of two draws from being
+ * backward draws the same again. A second key after the first mixing keeps masks of two draws from being
  * one mask at a distance.
  */
 export function dropout(call: usize, begin: i32, end: i32): void {
@@ -269,13 +269,13 @@ export function dropout(call: usize, begin: i32, end: i32): void {
 // @ts-ignore: decorator
 @final class Minimum { @inline apply(a: v128, b: v128): v128 { return f32x4.min(a, b) } }
 // @ts-ignore: decorator
-@final class Keep { @inline apply(a: v128, b: v128): v128 { return v128.and(a, f32x4.ne(b, f32x4.splat(0))) } }
+@final class Mask { @inline apply(a: v128, b: v128): v128 { return v128.and(a, f32x4.ne(b, f32x4.splat(0))) } }
 // @ts-ignore: decorator
-@final class Drop { @inline apply(a: v128, b: v128): v128 { return v128.and(a, f32x4.eq(b, f32x4.splat(0))) } }
+@final class MaskNot { @inline apply(a: v128, b: v128): v128 { return v128.and(a, f32x4.eq(b, f32x4.splat(0))) } }
 // @ts-ignore: decorator
 @final class Less { @inline apply(a: v128, b: v128): v128 { return v128.and(f32x4.splat(1), f32x4.lt(a, b)) } }
 // @ts-ignore: decorator
-@final class AtMost { @inline apply(a: v128, b: v128): v128 { return v128.and(f32x4.splat(1), f32x4.le(a, b)) } }
+@final class LessEqual { @inline apply(a: v128, b: v128): v128 { return v128.and(f32x4.splat(1), f32x4.le(a, b)) } }
 
 // @ts-ignore: decorator
 @final class AddInt { @inline apply(a: v128, b: v128): v128 { return i32x4.add(a, b) } }
@@ -469,10 +469,10 @@ class Floats {
       case BinaryOp.prelu: return zipBlock<Prelu>(a, b, y, count, tail, low, high)
       case BinaryOp.maximum: return zipBlock<Maximum>(a, b, y, count, tail, low, high)
       case BinaryOp.minimum: return zipBlock<Minimum>(a, b, y, count, tail, low, high)
-      case BinaryOp.keep: return zipBlock<Keep>(a, b, y, count, tail, low, high)
-      case BinaryOp.drop: return zipBlock<Drop>(a, b, y, count, tail, low, high)
+      case BinaryOp.mask: return zipBlock<Mask>(a, b, y, count, tail, low, high)
+      case BinaryOp.maskNot: return zipBlock<MaskNot>(a, b, y, count, tail, low, high)
       case BinaryOp.less: return zipBlock<Less>(a, b, y, count, tail, low, high)
-      case BinaryOp.atMost: return zipBlock<AtMost>(a, b, y, count, tail, low, high)
+      case BinaryOp.lessEqual: return zipBlock<LessEqual>(a, b, y, count, tail, low, high)
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Images read at points of a grid, and the way back. A point (x, y) of the grid is a place in the image where
+ * Images read at points of a grid, and backward. A point (x, y) of the grid is a place in the image where
  * -1 and 1 are the outer edges of its outer pixels, or with `alignCorners` their centres:
  *
  *   position = ((g + 1) * length - 1) / 2,  or  (g + 1) / 2 * (length - 1)

@@ -106,7 +106,7 @@ function storeWithin(p: usize, v: v128, end: usize): void {
 }
 
 /**
- * Unit: one image. The way back: dy goes to the pixels that the output read, by their weights. x is dx here,
+ * Unit: one image. Backward: dy goes to the pixels that the output read, by their weights. x is dx here,
  * y is dy; `bilinear` 0: to the nearest alone.
  */
 export function resizeGradient(call: usize, begin: i32, end: i32): void {

@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- train`: steps of three networks, and the way back through each class of layers beside its
+ * `npm run bench -- train`: steps of three networks, and backward through each class of layers beside its
  * way forward.
  */
 import { readFileSync } from 'node:fs'

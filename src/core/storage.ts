@@ -24,7 +24,7 @@ export class Storage {
   version = 0
   readonly bytes: number
   private at: number
-  private again: (() => Bytes) | undefined
+  private remake: (() => Bytes) | undefined
   private readonly derived = new Map<string, { version: number; pointer: number }>()
 
   constructor(
@@ -38,24 +38,24 @@ export class Storage {
 
   /** Byte address of the numbers. */
   get pointer(): number {
-    if (this.again) {
-      const made = this.again()
+    if (this.remake) {
+      const made = this.remake()
       this.at = this.engine.allocate(this.bytes)
       this.engine.u8.copyWithin(this.at, made.pointer, made.pointer + this.bytes)
-      this.again = undefined
+      this.remake = undefined
       made.dispose()
     }
     return this.at
   }
 
   /**
-   * Gives the bytes of the numbers back, where what was derived from them is enough; `again` makes them once
+   * Gives the bytes of the numbers back, where what was derived from them is enough; `remake` makes them once
    * more if they are asked for.
    */
-  shed(again: () => Bytes): void {
-    if (this.again || this.derived.size === 0) return
+  releaseNumbers(remake: () => Bytes): void {
+    if (this.remake || this.derived.size === 0) return
     this.engine.free(this.at)
-    this.again = again
+    this.remake = remake
   }
 
   /**
@@ -91,7 +91,7 @@ export class Storage {
 
   release(): void {
     if (--this.references > 0) return
-    if (!this.again) this.engine.free(this.at)
+    if (!this.remake) this.engine.free(this.at)
     for (const { pointer } of this.derived.values()) this.engine.free(pointer)
     this.derived.clear()
   }

@@ -233,7 +233,7 @@ export function slidingWindow<Lengths extends readonly number[] | []>(
  */
 export const anchorOf = (size: number): number => size >> 1
 
-/** The way back of a window at stride 1: it slides over the output and gives the input. */
+/** Backward of a window at stride 1: it slides over the output and gives the input. */
 export const opposite = (axis: Axis): Axis => {
   const before = axis.dilation * (axis.size - 1) - axis.before
   return {

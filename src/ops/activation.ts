@@ -85,7 +85,7 @@ export function fusedClamp(activation: Activation | undefined, context: Context)
 /**
  * What is left of the activation once the store has clamped: nothing for clamps, else the function itself. It
  * is done in place, but while derivatives are wanted as an op of its own: most functions need their input on
- * the way back.
+ * backward.
  */
 export function finishActivation(activation: Activation | undefined, y: Tensor): Tensor {
   if (activation === undefined) return y

@@ -70,13 +70,13 @@ export function greaterEqual<D extends DType>(a: Operand<D>, b: Operand<D>): Ten
   return compare('greaterEqual', BinaryOp.isLessEqual, a, b, true)
 }
 
-/** `turned`: b before a. */
+/** `swapped`: b before a. */
 function compare(
   op: string,
   code: BinaryOp,
   a: AnyTensor | number,
   b: AnyTensor | number,
-  turned = false,
+  swapped = false,
 ): Tensor<'uint8'> {
   const tensors = { ...(typeof a !== 'number' && { a }), ...(typeof b !== 'number' && { b }) }
   check('a' in tensors || 'b' in tensors, () => ({
@@ -101,7 +101,7 @@ function compare(
       : engine.scope(() => cast(operand, 'int32'))
   return engine.scope(() => {
     const [p, q] = [widened(a), widened(b)]
-    return engine.make(shape, (y) => writeBinary(whole, turned ? q : p, turned ? p : q, y, NO_CLAMP), {
+    return engine.make(shape, (y) => writeBinary(whole, swapped ? q : p, swapped ? p : q, y, NO_CLAMP), {
       dtype: 'uint8',
     })
   })

@@ -32,7 +32,7 @@ function runDropout(x: Tensor, rate: number, [keyA, keyB]: DropoutKeys): Tensor 
 
 /**
  * Each element is 0 with probability `rate`, and the others are divided by 1 - rate. Which ones follows from
- * the keys and the place of an element: nothing is kept for the way back, which draws the same again.
+ * the keys and the place of an element: nothing is kept for backward, which draws the same again.
  * (Srivastava et al., 2014)
  *
  * @param rate 0 to less than 1, in steps of 2^-32

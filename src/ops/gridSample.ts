@@ -94,7 +94,7 @@ export function gridSample(x: Tensor, grid: Tensor, options: GridSampleOptions =
 
 type Plan = Omit<GridSample, 'x' | 'grid' | 'y' | 'to'>
 
-/** Pixels read at points, or the way back: to the images, to the points. */
+/** Pixels read at points, or backward: to the images, to the points. */
 function runGrid(
   kernel: 'gridSample' | 'gridSampleGradient' | 'gridGradient',
   plan: Plan,

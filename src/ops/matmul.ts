@@ -14,8 +14,8 @@ import {
   packed,
   packedFloats,
   runProduct,
-  turned,
-  type Walk,
+  type Steps,
+  transposedPanels,
 } from '../plans/igemm.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
 import { channelSums, sumTo } from './reduce.js'
@@ -29,7 +29,7 @@ export interface LinearOptions {
 
 const LINEAR: Names<LinearOptions> = { bias: true, activation: true }
 
-const onePoint: Walk = { count: 1, outFirst: 0, outStep: 1, inStep: 1, taps: 1, first: 0, step: 1 }
+const onePoint: Steps = { count: 1, outFirst: 0, outStep: 1, inStep: 1, taps: 1, first: 0, step: 1 }
 
 /** A row-major matrix [depth, columns] as panels; `groups` of them one after the other. */
 const matrixPanels = (depth: number, columns: number, groups = 1): Panels => ({
@@ -76,8 +76,8 @@ function productOf(
     oh: 1,
     ow: 1,
     oc: columns,
-    walkH: onePoint,
-    walkW: onePoint,
+    stepsH: onePoint,
+    stepsW: onePoint,
     groups: 1,
     clamp,
   }
@@ -138,7 +138,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
       return {
         x: () =>
           engine.make(kept.x.shape, (dx) => {
-            const panels = packed(kept.weight, turned(weightPanels(kept.weight)))
+            const panels = packed(kept.weight, transposedPanels(weightPanels(kept.weight)))
             product(engine, dsum.pointer, panels, 0, dx.pointer, rows, columns, depth, NO_CLAMP)
           }),
         weight: () =>
@@ -205,7 +205,10 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
     // dy [..., m, n] by b [..., k, n] the other way round
     a: () =>
       engine.scope(() =>
-        sumTo(multiply(dy, kept.b, batch, turned(matrixPanels(depth, columns, sizeOf(bBatch)))), a.shape),
+        sumTo(
+          multiply(dy, kept.b, batch, transposedPanels(matrixPanels(depth, columns, sizeOf(bBatch)))),
+          a.shape,
+        ),
       ),
     b: () => engine.scope(() => sumTo(outerSums(kept.a, dy, batch, bBatch), b.shape)),
   }))

@@ -31,7 +31,7 @@ export function prod(x: Tensor, options: ReduceOptions = {}): Tensor {
   const op = 'prod'
   const { axes } = settle(op, x, options)
   const { engine } = x
-  // Axis by axis from the last, so that the way back of each is a product of what stands before and behind.
+  // Axis by axis from the last, so that backward of each is a product of what stands before and behind.
   return engine.scope(() => {
     let y = x
     for (const axis of [...axes].sort((a, b) => b - a)) {

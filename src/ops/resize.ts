@@ -66,8 +66,8 @@ export function resize(x: Tensor, options: ResizeOptions): Tensor {
     got: show(method),
   }))
 
-  const h = walk(ih, oh, method, alignCorners)
-  const w = walk(iw, ow, method, alignCorners)
+  const h = positionsOf(ih, oh, method, alignCorners)
+  const w = positionsOf(iw, ow, method, alignCorners)
   // 64 units are enough for every core; each fills a table of the width first.
   const rows = Math.max(1, Math.ceil((n * oh) / 64))
 
@@ -89,8 +89,8 @@ interface Plan {
   c: number
   oh: number
   ow: number
-  h: Walk
-  w: Walk
+  h: Positions
+  w: Positions
   /** Output rows of one unit. */
   rows: number
 }
@@ -126,7 +126,7 @@ function resizeArgs(x: number, y: number, { n, ih, iw, c, oh, ow, h, w, rows }: 
   }
 }
 
-interface Walk {
+interface Positions {
   step: number
   first: number
   units: number
@@ -136,7 +136,12 @@ interface Walk {
  * Positions along one axis in whole numbers: output o stands at (o * step + first) / units. For nearest, half
  * a pixel less the smallest step is added, so that floor rounds to the nearest and ties go down.
  */
-function walk(input: number, output: number, method: 'nearest' | 'bilinear', alignCorners: boolean): Walk {
+function positionsOf(
+  input: number,
+  output: number,
+  method: 'nearest' | 'bilinear',
+  alignCorners: boolean,
+): Positions {
   if (alignCorners && output === 1) return { step: 0, first: 0, units: 1 }
   const step = 2 * (alignCorners ? input - 1 : input)
   const units = 2 * (alignCorners ? output - 1 : output)

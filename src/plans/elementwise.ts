@@ -20,7 +20,7 @@ export interface OutOptions<D extends DType = 'float32'> {
 
 export const OUT: Names<OutOptions> = { out: true }
 
-/** An op that is recorded makes a new tensor: what `out` held before may be needed on the way back. */
+/** An op that is recorded makes a new tensor: what `out` held before may be needed in backward. */
 export function checkNoTape(engine: Engine, out: AnyTensor | undefined, context: Context): void {
   check(!out || !engine.tape, () => ({
     ...context,
@@ -93,7 +93,7 @@ export function runUnary(op: UnaryOp, x: AnyTensor, y: AnyTensor, a: number, b: 
 }
 
 /**
- * dx = dy * f'(v), each element by itself, where v is what the operation reads on the way back: its input, or
+ * dx = dy * f'(v), each element by itself, where v is what the operation reads in backward: its input, or
  * for a clamp its output.
  */
 export function unaryBackward(op: UnaryOp, dy: Tensor, v: Tensor, a: number, b: number): Tensor {

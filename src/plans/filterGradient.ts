@@ -28,7 +28,7 @@ export interface Target {
  * is dy and whose `w` and `b` do not matter.
  */
 export function runFilterGradient(engine: Engine, product: Omit<Product, 'clamp'>, to: Target): void {
-  const { n, oc, walkH: h, walkW: w, groups } = product
+  const { n, oc, stepsH: h, stepsW: w, groups } = product
   const { runs, depth } = runsOf(product)
   const all = n * h.count * w.count
   const panels = panelCount(oc / groups)

@@ -13,7 +13,7 @@ import { type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
  * How taps and output pixels walk along one axis: pixel g of `count` stands at outFirst + g * outStep and
  * reads, under tap t, g * inStep + first + t * step.
  */
-export interface Walk {
+export interface Steps {
   count: number
   outFirst: number
   outStep: number
@@ -24,7 +24,7 @@ export interface Walk {
 }
 
 /** A window that slides. */
-export const slide = ({ output, size, stride, dilation, before }: Axis): Walk => ({
+export const stepsOf = ({ output, size, stride, dilation, before }: Axis): Steps => ({
   count: output,
   outFirst: 0,
   outStep: 1,
@@ -88,7 +88,7 @@ export function filterPanels(
 export const panelCount = (columns: number, width = 8): number => Math.ceil(columns / width)
 
 /** The transpose of every group's matrix: what goes back through a filter. */
-export const turned = (panels: Panels): Panels => ({
+export const transposedPanels = (panels: Panels): Panels => ({
   ...panels,
   depth: panels.columns,
   columns: panels.depth,
@@ -123,7 +123,7 @@ export function pack(engine: Engine, source: number, to: number, panels: Panels)
     return
   }
   // Sums over lanes want 4 of k by all columns: the transpose of each tap's matrix.
-  const matrix = { ...turned(panels), width: 4, groups: 1, tapsH: 1, tapsW: 1 }
+  const matrix = { ...transposedPanels(panels), width: 4, groups: 1, tapsH: 1, tapsW: 1 }
   for (let g = 0; g < groups; g++) {
     for (let ty = 0; ty < tapsH; ty++) {
       for (let tx = 0; tx < tapsW; tx++) {
@@ -183,8 +183,8 @@ export interface Product {
   oh: number
   ow: number
   oc: number
-  walkH: Walk
-  walkW: Walk
+  stepsH: Steps
+  stepsW: Steps
   groups: number
   clamp: readonly [number, number]
 }
@@ -218,8 +218,8 @@ export const productOf = (
   oh: h.output,
   ow: w.output,
   oc: outChannels,
-  walkH: slide(h),
-  walkW: slide(w),
+  stepsH: stepsOf(h),
+  stepsW: stepsOf(w),
   groups,
   clamp: at.clamp,
 })
@@ -231,13 +231,13 @@ export interface Blocking {
   scratch: number
 }
 
-type Geometry = Pick<Product, 'n' | 'ic' | 'oc' | 'walkH' | 'walkW' | 'groups'>
+type Geometry = Pick<Product, 'n' | 'ic' | 'oc' | 'stepsH' | 'stepsW' | 'groups'>
 
 /**
  * The window as runs of `depth` floats: its taps, its rows, or all of it; and how many floats are copied for
  * each pixel, where some of them are.
  */
-export function runsOf({ ic, oc, walkH: h, walkW: w, groups }: Geometry): {
+export function runsOf({ ic, oc, stepsH: h, stepsW: w, groups }: Geometry): {
   runs: number
   depth: number
   copied: number
@@ -292,7 +292,7 @@ const MOST_GROUPED_STEPS = 4
  * depend on the number of threads.
  */
 export function blockProduct(rows: number, product: Geometry): ProductBlocking {
-  const { n, ic, oc, walkH: h, walkW: w, groups } = product
+  const { n, ic, oc, stepsH: h, stepsW: w, groups } = product
   const { runs, depth, copied } = runsOf(product)
   const all = n * h.count * w.count
   const step = 6 * (byLanes(ic / groups, oc / groups) ? LANE_ROWS : rows)
@@ -315,7 +315,7 @@ export function blockProduct(rows: number, product: Geometry): ProductBlocking {
 }
 
 export function runProduct(engine: Engine, product: Product): void {
-  const { n, oc, walkH: h, walkW: w } = product
+  const { n, oc, stepsH: h, stepsW: w } = product
   const block = blockProduct(engine.tileRows, product)
   engine.scratch(4 * block.scratch)
   const work = n * h.count * w.count * oc * block.runs * block.depth
@@ -334,7 +334,7 @@ export function runDense(
  * Images and their sizes. Where every pixel goes to its own place, all of them are one row: then no tile
  * crosses the end of one.
  */
-function gridOf({ n, ih, iw, oh, ow, walkH: h, walkW: w }: Product) {
+function gridOf({ n, ih, iw, oh, ow, stepsH: h, stepsW: w }: Product) {
   const all = n * oh * ow
   const still = [h, w].every(
     ({ taps, first, inStep, outFirst, outStep }) =>
@@ -346,7 +346,7 @@ function gridOf({ n, ih, iw, oh, ow, walkH: h, walkW: w }: Product) {
 }
 
 export function productArgs(product: Product, block: { pixels: number; panels: number }): Igemm {
-  const { ic, oc, walkH: h, walkW: w, groups } = product
+  const { ic, oc, stepsH: h, stepsW: w, groups } = product
   const { n, ih, iw, oh, ow, gridH, gridW } = gridOf(product)
   const { runs, depth } = runsOf(product)
   return {

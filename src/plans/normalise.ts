@@ -195,7 +195,7 @@ export function normalised(
   return { y: finishActivation(activation, y), statistics }
 }
 
-/** The way back through runNormalise, where the statistics are those of x. */
+/** Backward through runNormalise, where the statistics are those of x. */
 function normaliseBackward(
   dy: Tensor,
   x: Tensor,

@@ -3,11 +3,11 @@
  * of a convolution.
  */
 import { type Axis, gcd } from '../core/window.js'
-import { filterPanels, packed, runProduct, turned, type Walk } from './igemm.js'
+import { filterPanels, packed, runProduct, type Steps, transposedPanels } from './igemm.js'
 import type { ConvJob } from './layer.js'
 
 interface Phase {
-  walk: Walk
+  steps: Steps
   /** Taps firstTap, firstTap + tapStep, ... of the window fall on this phase, the last one first. */
   firstTap: number
   tapStep: number
@@ -31,7 +31,7 @@ function phases({ input, output, size, stride: given, dilation, before }: Axis):
   return Array.from({ length: Math.min(size, tapStep) }, (_, firstTap): Phase => {
     const phase = (((firstTap * dilation - before) % stride) + stride) % stride
     const lastTap = firstTap + (Math.ceil((size - firstTap) / tapStep) - 1) * tapStep
-    const walk = {
+    const steps = {
       count: Math.max(0, Math.ceil((output - phase) / stride)),
       outFirst: phase,
       outStep: stride,
@@ -41,13 +41,13 @@ function phases({ input, output, size, stride: given, dilation, before }: Axis):
       first: (phase + before - lastTap * dilation) / stride,
       step: dilation / common,
     }
-    return { walk, firstTap: lastTap, tapStep: -tapStep }
-  }).filter(({ walk }) => walk.count > 0)
+    return { steps, firstTap: lastTap, tapStep: -tapStep }
+  }).filter(({ steps }) => steps.count > 0)
 }
 
 /** All outputs as one phase that sees nothing. */
 const blind = ({ output }: Axis): Phase => ({
-  walk: { count: output, outFirst: 0, outStep: 1, inStep: 1, taps: 0, first: 0, step: 1 },
+  steps: { count: output, outFirst: 0, outStep: 1, inStep: 1, taps: 0, first: 0, step: 1 },
   firstTap: 0,
   tapStep: 1,
 })
@@ -62,7 +62,7 @@ const back = (axis: Axis): Axis => ({ ...axis, input: axis.output, output: axis.
 export function runTransposed({ engine, layer, x, filter, bias, y, clamp }: ConvJob): void {
   const { n, axes, inChannels, outChannels, groups } = layer
   const [h, w] = [back(axes[0]), back(axes[1])]
-  const panels = turned(filterPanels(filter, groups))
+  const panels = transposedPanels(filterPanels(filter, groups))
   const product = {
     x,
     b: bias,
@@ -80,16 +80,16 @@ export function runTransposed({ engine, layer, x, filter, bias, y, clamp }: Conv
   const run = (rows: Phase, columns: Phase) => {
     const part = packed(filter, {
       ...panels,
-      tapsH: rows.walk.taps,
-      tapsW: columns.walk.taps,
+      tapsH: rows.steps.taps,
+      tapsW: columns.steps.taps,
       offset: rows.firstTap * panels.tapHStride + columns.firstTap * panels.tapWStride,
       tapHStride: rows.tapStep * panels.tapHStride,
       tapWStride: columns.tapStep * panels.tapWStride,
     })
-    runProduct(engine, { ...product, w: part, walkH: rows.walk, walkW: columns.walk })
+    runProduct(engine, { ...product, w: part, stepsH: rows.steps, stepsW: columns.steps })
   }
   const [ofRows, ofColumns] = [phases(h), phases(w)]
-  const written = (parts: Phase[]): number => parts.reduce((sum, { walk }) => sum + walk.count, 0)
+  const written = (parts: Phase[]): number => parts.reduce((sum, { steps }) => sum + steps.count, 0)
   // What no phase writes is the bias alone, first over everything.
   if (written(ofRows) < h.output || written(ofColumns) < w.output) run(blind(h), blind(w))
   for (const rows of ofRows) for (const columns of ofColumns) run(rows, columns)

@@ -28,16 +28,16 @@ const GAP = 32
 export const transformedFloats = (ic: number, oc: number): number => POSITIONS * Math.ceil(oc / 8) * 8 * ic
 
 /**
- * The filters, transformed: once, and again only after they were written. `turned` by half a circle, with
- * input and output channels exchanged: the way back.
+ * The filters, transformed: once, and again only after they were written. With `backward` they are those of the
+ * input's gradient: turned by half a circle, with input and output channels exchanged.
  */
-function transformed(filter: Filter, turned: boolean): number {
+function transformed(filter: Filter, backward: boolean): number {
   const { engine } = filter
   const [, , filterIn, filterOut] = filter.shape as [number, number, number, number]
-  const [ic, oc] = turned ? [filterOut, filterIn] : [filterIn, filterOut]
+  const [ic, oc] = backward ? [filterOut, filterIn] : [filterIn, filterOut]
   return derive(
     filter,
-    turned ? 'winograd turned' : 'winograd',
+    backward ? 'winograd backward' : 'winograd',
     transformedFloats(ic, oc),
     (source, panels) => {
       engine.scratch(4 * POSITIONS * (8 * FILTER_CHANNELS + 2))
@@ -50,11 +50,11 @@ function transformed(filter: Filter, turned: boolean): number {
       engine.run({
         kernel: 'winogradFilter',
         args: {
-          filter: source + (turned ? 2 * (tapH + tapW) : 0),
-          tapHStride: turned ? -tapH : tapH,
-          tapWStride: turned ? -tapW : tapW,
-          rowStride: turned ? column : row,
-          columnStride: turned ? row : column,
+          filter: source + (backward ? 2 * (tapH + tapW) : 0),
+          tapHStride: backward ? -tapH : tapH,
+          tapWStride: backward ? -tapW : tapW,
+          rowStride: backward ? column : row,
+          columnStride: backward ? row : column,
           panels,
           ic,
           oc,
@@ -96,8 +96,8 @@ export function blockWinograd(
   return { tiles, panels, units: blocks * Math.ceil(allPanels / panels), scratch }
 }
 
-/** `turned`: the layer is the opposite of another one, whose filter this is. */
-export function runWinograd({ engine, layer, x, filter, bias, y, clamp }: ConvJob, turned = false): void {
+/** `backward`: the layer is the opposite of another one, whose filter this is. */
+export function runWinograd({ engine, layer, x, filter, bias, y, clamp }: ConvJob, backward = false): void {
   const {
     n,
     axes: [h, w],
@@ -105,7 +105,7 @@ export function runWinograd({ engine, layer, x, filter, bias, y, clamp }: ConvJo
     outChannels: oc,
     groups,
   } = layer
-  const panels = transformed(filter, turned)
+  const panels = transformed(filter, backward)
   const block = blockWinograd(engine.tileRows, layer)
   engine.scratch(4 * block.scratch)
 

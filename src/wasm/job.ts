@@ -38,7 +38,7 @@ const firstOf = (words: Int32Array, part: number): number =>
   Math.floor((part * words[Control.units]!) / words[Control.parts]!)
 
 /** Makes the units of a job ready to be taken. */
-export function deal(words: Int32Array): void {
+export function distribute(words: Int32Array): void {
   for (let part = 0; part < words[Control.parts]!; part++)
     Atomics.store(words, Control.next + part * LINE, firstOf(words, part))
 }

@@ -5,7 +5,7 @@
 import { check, FilterbankError, show } from '../core/errors.js'
 import { now } from '../core/turns.js'
 import { builtin, coresOf } from './host.js'
-import { Control, deal, type Start, work } from './job.js'
+import { Control, distribute, type Start, work } from './job.js'
 import { type Kernel, kernelNames } from './kernels.js'
 import source from './workerSource.js'
 
@@ -124,7 +124,7 @@ export class Workers {
     words[Control.call] = call
     words[Control.units] = units
     words[Control.parts] = this.count + 1
-    deal(words)
+    distribute(words)
     Atomics.store(words, Control.open, 1)
     Atomics.add(words, Control.sequence, 1)
     if (Atomics.load(words, Control.sleepers)) Atomics.notify(words, Control.sequence)

@@ -82,7 +82,7 @@ describe('slidingWindow', () => {
 })
 
 describe('transposedWindow', () => {
-  it('is the way back of a sliding window', () => {
+  it('is backward of a sliding window', () => {
     fc.assert(
       fc.property(geometry, ({ input, size, stride, dilation, sides }) => {
         const reach = (i: 0 | 1) => dilation[i] * (size[i] - 1) + 1

@@ -100,10 +100,10 @@ const cases: Record<string, Case> = {
 const choices: [name: string, op: BinaryOp, wanted: (a: number, b: number) => number][] = [
   ['maximum', BinaryOp.maximum, Math.max],
   ['minimum', BinaryOp.minimum, Math.min],
-  ['keep', BinaryOp.keep, (a, b) => (b === 0 ? 0 : a)],
-  ['drop', BinaryOp.drop, (a, b) => (b === 0 ? a : 0)],
+  ['keep', BinaryOp.mask, (a, b) => (b === 0 ? 0 : a)],
+  ['drop', BinaryOp.maskNot, (a, b) => (b === 0 ? a : 0)],
   ['less', BinaryOp.less, (a, b) => Number(a < b)],
-  ['atMost', BinaryOp.atMost, (a, b) => Number(a <= b)],
+  ['atMost', BinaryOp.lessEqual, (a, b) => Number(a <= b)],
 ]
 
 describe('math', () => {

@@ -176,7 +176,7 @@ describe('valueAndGradients', () => {
       })
     })
 
-    it('keeps only what the way back needs', () => {
+    it('keeps only what backward needs', () => {
       engine().scope(() => {
         const x = engine().tensor(new Random(4).floats(10_000), [10_000])
         const run = () => {

@@ -313,7 +313,7 @@ describe('modes of layers', () => {
       expect(y).toEqual(norm.forward(engine().tensor([9, 9], [1, 2])).toArray())
     })
 
-    within('dropout drops as many as it says, each layer others, and the same on the way back', async () => {
+    within('dropout drops as many as it says, each layer others, and the same in backward', async () => {
       const x = engine().tensor(new Float32Array(100_003).fill(1), [100_003])
       const layers = [0, 1].map(() => new Dropout({ rate: 0.3 })) as [Dropout, Dropout]
       const seeded = [0, 1].map(() => new Dropout({ rate: 0.3, seed: 9 })) as [Dropout, Dropout]

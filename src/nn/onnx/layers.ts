@@ -87,7 +87,7 @@ function activated(graph: OnnxGraph, x: OnnxValue, activation: ActivationKind | 
 }
 
 /** The numbers of a tensor with its axes in another order. */
-const turned = (tensor: Tensor, axes: readonly number[]): Float32Array =>
+const transposed = (tensor: Tensor, axes: readonly number[]): Float32Array =>
   tensor.engine.scope(() => transpose(tensor, axes).toArray())
 
 const turn = (graph: OnnxGraph, x: OnnxValue, axes: readonly number[]): OnnxValue =>
@@ -138,7 +138,7 @@ const conv: Writer<Conv2d> = (graph, { options, parameters: [filter, bias] }, x,
   const [kh, kw, inside, outside] = filter!.shape as [number, number, number, number]
   const window = slidingWindow(sizes(x), [kh, kw], options, contextOf('Conv2d', x))
   const shape = [outside, inside, kh, kw]
-  const weights = weighted(graph, 'filter', turned(filter!, [3, 2, 0, 1]), shape, bias, fold, (i) =>
+  const weights = weighted(graph, 'filter', transposed(filter!, [3, 2, 0, 1]), shape, bias, fold, (i) =>
     Math.floor(i / (inside * kh * kw)),
   )
   const y = graph.node('Conv', [x, ...weights], {
@@ -160,7 +160,7 @@ const convTranspose: Writer<ConvTranspose2d> = (graph, { options, parameters: [f
   const weights = weighted(
     graph,
     'filter',
-    turned(filter!, [2, 3, 0, 1]),
+    transposed(filter!, [2, 3, 0, 1]),
     [inside, perGroup, kh, kw],
     bias,
     fold,

@@ -98,7 +98,7 @@ function weighted(x: Tensor, weight: Tensor): Tensor {
   const { engine } = x
   const context = { op: 'weighted', shapes: { x: x.shape, weight: weight.shape } }
   const apply = (op: BinaryOp, a: Tensor) => runBinary(op, engine, a, weight, undefined, NO_CLAMP, context)
-  const y = engine.scope(() => apply(BinaryOp.mul, apply(BinaryOp.keep, x)))
+  const y = engine.scope(() => apply(BinaryOp.mul, apply(BinaryOp.mask, x)))
   engine.tape?.record('weighted', y, { x, weight }, { x, weight }, (dy, kept) => ({
     x: () => mul(dy, kept.weight),
     weight: () => mul(dy, kept.x),

@@ -28,7 +28,7 @@ function headsOf(call: Call, x: Value, attribute: string): Value {
 
 /** x behind what was there before, along the axis of places. */
 function behind(call: Call, past: Value | undefined, x: Value): Value {
-  if (!past) return x.again()
+  if (!past) return x.alias()
   const to = past.shape[2]!
   const next = whole(x.shape).map((box, i) => (i === 2 ? { ...box, to } : box))
   const parts = [
@@ -81,9 +81,9 @@ const attention: Operator = (call) => {
   const rows = [n, kvHeads, (heads / kvHeads) * length]
   const shape = [n, heads, length, total]
 
-  const turned = permuted(call, key, [0, 1, 3, 2]).tensor()
+  const transposed = permuted(call, key, [0, 1, 3, 2]).tensor()
   const scale = call.number('scale', 1 / Math.sqrt(size))
-  const raw = matmul(mul(q.tensor().reshape([...rows, size]), scale), turned).reshape(shape)
+  const raw = matmul(mul(q.tensor().reshape([...rows, size]), scale), transposed).reshape(shape)
   const cap = call.number('softcap', 0)
   const capped = cap ? mul(tanh(mul(raw, 1 / cap)), cap) : raw
 

@@ -180,9 +180,9 @@ const innerOf =
     )
 
 export const less = innerOf(BinaryOp.less)
-const atMost = innerOf(BinaryOp.atMost)
-export const keep = innerOf(BinaryOp.keep)
-export const drop = innerOf(BinaryOp.drop)
+const lessEqual = innerOf(BinaryOp.lessEqual)
+export const keep = innerOf(BinaryOp.mask)
+export const drop = innerOf(BinaryOp.maskNot)
 
 /** Near the largest float32: neither the difference of two infinities is taken nor their quotient. */
 export const MOST = 3e38
@@ -271,7 +271,7 @@ const folded =
   (host: (a: number, b: number) => number, engine?: Binary): Operator =>
   (call) => {
     const [first, ...rest] = call.inputs as Value[]
-    return rest.reduce((a, b) => arithmetic(call, a, b, host, engine), first!.again())
+    return rest.reduce((a, b) => arithmetic(call, a, b, host, engine), first!.alias())
   }
 
 /** A question about two elements. */
@@ -305,7 +305,7 @@ const cast: Operator = (call) =>
   )
 
 function castTo(call: Call, x: Value, type: ElementType): Value {
-  if (x.type === type) return x.again()
+  if (x.type === type) return x.alias()
   if (type === 'string')
     return call.host(
       type,
@@ -317,7 +317,7 @@ function castTo(call: Call, x: Value, type: ElementType): Value {
   if (!x.isHost) {
     // All numbers of the engine are floats already.
     const whole = /int(8|16|32|64)/.test(type)
-    if (isFloat(type) || (whole && x.type === 'bool')) return x.again(type)
+    if (isFloat(type) || (whole && x.type === 'bool')) return x.alias(type)
     if (type === 'bool') return mapInEngine(call, x, (t) => keep(1, t), type)
     if (whole && isFloat(x.type)) return mapInEngine(call, x, inner(UnaryOp.trunc), type)
   }
@@ -409,7 +409,7 @@ export const elementwise: Record<string, Operator> = {
   ),
   IsNaN: unary(
     (v) => Number(Number.isNaN(v)),
-    (x) => sub(1, atMost(x, x)),
+    (x) => sub(1, lessEqual(x, x)),
     'bool',
   ),
   IsInf: unary(
@@ -470,7 +470,7 @@ export const elementwise: Record<string, Operator> = {
     const [a, b] = [call.input(0), call.input(1)]
     const known = b.constant && b.size === 1 && b.shape.length <= a.shape.length ? (b.data[0] as number) : 0
     const inEngine = isFloat(a.type) && !a.isHost && Number.isFinite(known)
-    if (inEngine && known === 1) return a.again()
+    if (inEngine && known === 1) return a.alias()
     if (inEngine && known) return mapInEngine(call, a, (x, options) => power(x, known, options))
     const whole = (p: number, q: number) => Math.trunc(p ** q)
     return zipOnHost(
@@ -504,17 +504,17 @@ export const elementwise: Record<string, Operator> = {
   Xor: compare((a, b) => !!a !== !!b),
   Equal: compare(
     (a, b) => a === b,
-    (a, b) => keep(atMost(a, b), atMost(b, a)),
+    (a, b) => keep(lessEqual(a, b), lessEqual(b, a)),
   ),
   Less: compare((a, b) => a < b, less),
-  LessOrEqual: compare((a, b) => a <= b, atMost),
+  LessOrEqual: compare((a, b) => a <= b, lessEqual),
   Greater: compare(
     (a, b) => a > b,
     (a, b, options) => less(b, a, options),
   ),
   GreaterOrEqual: compare(
     (a, b) => a >= b,
-    (a, b, options) => atMost(b, a, options),
+    (a, b, options) => lessEqual(b, a, options),
   ),
   BitwiseAnd: binary((a, b) => a & b),
   BitwiseOr: binary((a, b) => a | b),

@@ -71,7 +71,7 @@ export function product(call: Call, a: Value, b: Value, bias?: Value): Value {
 
 const matMul: Operator = (call) => product(call, call.input(0), call.input(1), call.inputs[2])
 
-const turned = (call: Call, x: Value): Value => permuted(call, x, [1, 0])
+const transposed = (call: Call, x: Value): Value => permuted(call, x, [1, 0])
 
 const gemm: Operator = (call) => {
   const [givenA, b, c] = [call.input(0), call.input(1), call.inputs[2]]
@@ -79,10 +79,10 @@ const gemm: Operator = (call) => {
   const { activation } = call.node
   if (givenA.shape.length !== 2 || b.shape.length !== 2)
     call.fail('inputs', 'two matrices', [givenA.shape, b.shape])
-  const a = call.number('transA', 0) ? turned(call, givenA) : givenA
+  const a = call.number('transA', 0) ? transposed(call, givenA) : givenA
   const transB = call.flag('transB')
   if (!isFloat(a.type) || (a.isHost && b.isHost && !activation)) {
-    const sums = matmulOnHost(call, a, transB ? turned(call, b) : b)
+    const sums = matmulOnHost(call, a, transB ? transposed(call, b) : b)
     const shape = c ? commonShape(call, [sums.shape, c.shape]) : sums.shape
     const strides = c && broadcastStrides(c.shape, shape)
     return call.host(a.type, shape, (y) => {
@@ -95,7 +95,7 @@ const gemm: Operator = (call) => {
       }
     })
   }
-  // [in, out], turned and packed once where it is a constant.
+  // [in, out], transposed and packed once where it is a constant.
   const columns = b.shape[transB ? 0 : 1]!
   const empty = a.size === 0 || b.size === 0
   const bias =

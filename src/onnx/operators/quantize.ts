@@ -131,7 +131,7 @@ const isZero = (value: Value): boolean => value.constant && (value.data as Float
 function centred(call: Call, x: Value, zero?: Value): Value {
   return zero && !isZero(zero)
     ? zipInEngine(call, x, zero, (p, q) => sub(p, q), 'float32')
-    : x.again('float32')
+    : x.alias('float32')
 }
 
 /** Products with bytes sum up to no more than this, times the sums of the other factors. */
@@ -153,7 +153,7 @@ function summed(
   run: (w: Value, i: number) => Value,
 ): Value {
   const fixed = w.constant && (zero?.constant ?? true)
-  if (!fixed && BYTE * BYTE * depth < EXACT) return run(centred(call, w, zero), 0).again(type)
+  if (!fixed && BYTE * BYTE * depth < EXACT) return run(centred(call, w, zero), 0).alias(type)
   const split = (data: Float32Array, bit: number): Float32Array[] => {
     const sums = new Float64Array(data.length / depth)
     data.forEach((v, i) => {
@@ -173,7 +173,7 @@ function summed(
   })
   const sums = parts.map(run)
   if (type === 'float32' || sums.length === 1)
-    return sums.reduce((a, b) => zipInEngine(call, a, b, add)).again(type)
+    return sums.reduce((a, b) => zipInEngine(call, a, b, add)).alias(type)
   return sums.reduce((a, b) => zipOnHost(call, [a, b], type, (p, q) => p + q))
 }
 

@@ -223,7 +223,7 @@ const resize: Operator = (call) => {
       const changed = axes.filter(
         (axis) => output[axis] !== x.shape[axis] || at[axis]!.some((i, o) => i !== o),
       )
-      return changed.length ? changed.reduce((y, axis) => taken(call, y, axis, at[axis]!), x) : x.again()
+      return changed.length ? changed.reduce((y, axis) => taken(call, y, axis, at[axis]!), x) : x.alias()
     }
     const strides = stridesOf(x.shape)
     const from = x.data as Float64Array

@@ -526,7 +526,7 @@ const dropout: Operator = (call) => {
   const x = call.input(0)
   const ratio = call.scalar(1) ?? call.number('ratio', 0.5)
   if (!call.inputs[2]?.data[0] || ratio === 0)
-    return [x.again(), call.host('bool', x.shape, (to) => to.fill(1))]
+    return [x.alias(), call.host('bool', x.shape, (to) => to.fill(1))]
   const random = twister(call.number('seed', Math.floor(Math.random() * 2 ** 32)))
   const keeps = Uint8Array.from({ length: x.size }, () => Number(random() >= ratio))
   const from = x.data as Float64Array
@@ -540,7 +540,7 @@ const condition: Operator = (call) =>
   call.runGraph(call.graph(call.input(0).data[0] ? 'then_branch' : 'else_branch'))
 
 export const shape: Record<string, Operator> = {
-  Identity: (call) => call.input(0).again(),
+  Identity: (call) => call.input(0).alias(),
   Dropout: dropout,
   Constant: constant,
   ConstantOfShape: constantOfShape,

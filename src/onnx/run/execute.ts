@@ -73,7 +73,7 @@ function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<
       const value = find(name, inner)!
       // What belongs to the graphs around, is kept or goes out twice has a life elsewhere.
       const own = inner.values.has(name) && !value.constant && !given.has(value)
-      const result = own ? value : value.again()
+      const result = own ? value : value.alias()
       given.add(result)
       if (value.constant && node.inputs.every((_, i) => inputs[i]?.constant ?? true))
         call.ofShapes.add(result)
@@ -98,7 +98,7 @@ function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<
   )
   for (const value of [...inputs, ...call.used]) if (value) setting.touched?.add(value)
   for (const input of spare)
-    for (const output of outputs) if (input && output && input !== output) input.cede(output)
+    for (const output of outputs) if (input && output && input !== output) input.donate(output)
   const plain = node.attributes.size === plainAttributes(node)
   const allConstant = node.inputs.every((_, i) => inputs[i]?.constant ?? true)
   node.outputs.forEach((name, i) => {

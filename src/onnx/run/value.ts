@@ -215,11 +215,11 @@ export class Value {
    * what that packs is all that stays in the engine.
    */
   packed<T>(shape: Shape, strides: readonly number[], use: (filter: Tensor) => T): T {
-    const make = () => this.loose(shape).tensor()
+    const make = () => this.temporary(shape).tensor()
     const tensor = this.form(`${shape} by ${strides}`, make)
     tensor.strides = strides
     const result = use(tensor)
-    if (this.constant && this.host && tensor.storage.references === 1) tensor.storage.shed(make)
+    if (this.constant && this.host && tensor.storage.references === 1) tensor.storage.releaseNumbers(make)
     return result
   }
 
@@ -251,14 +251,14 @@ export class Value {
    * The same numbers under another shape, of a constant in a value that nobody keeps: what it puts into the
    * engine goes with the scope around.
    */
-  loose(shape: Shape): Value {
+  temporary(shape: Shape): Value {
     return this.constant && this.host && !this.held('plain')
       ? new Value(this.run, this.type, shape, this.host, true)
       : this.reshaped(shape)
   }
 
   /** The same value once more, with a life of its own. */
-  again(type = this.type): Value {
+  alias(type = this.type): Value {
     const value = new Value(
       this.run,
       type,
@@ -275,7 +275,7 @@ export class Value {
   }
 
   /** Leaves its tensors to `other`, which has written over them. */
-  cede(other: Value): void {
+  donate(other: Value): void {
     for (const [key, tensor] of this.forms) if (other.tensors.includes(tensor)) this.forms.delete(key)
   }
 
