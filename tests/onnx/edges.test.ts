@@ -322,4 +322,23 @@ describe('corners of operators', () => {
       }
     })
   })
+
+  it('takes remainders of large whole numbers exactly', async () => {
+    const [a, b] = [
+      [-9007199254740991n, 9007199254740991n, -7n, 7n],
+      [3n, -7n, 3n, -3n],
+    ].map((row) => BigInt64Array.from(row))
+    const port = (name: string) => ({ name, type: 'int64' as const, shape: [4] })
+    using model = await loadModel(
+      engine,
+      writeModel({
+        opset: 13,
+        nodes: [node('Mod', ['a', 'b'])],
+        inputs: [port('a'), port('b')],
+        outputs: [port('y')],
+      }),
+    )
+    // The remainder has the sign of the divisor.
+    expect([...(model.run({ a: a!, b: b! })['y']!.data as BigInt64Array)]).toEqual([2n, -4n, 2n, -2n])
+  })
 })

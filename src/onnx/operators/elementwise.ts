@@ -25,6 +25,7 @@ import {
 import { type ArithmeticOptions, add, div, mul, sub } from '../../ops/arithmetic.js'
 import { maximum, minimum } from '../../ops/binary.js'
 import { max, sum } from '../../ops/reduce.js'
+import { abs } from '../../ops/unary.js'
 import { type OutOptions, runBinary, runUnary } from '../../plans/elementwise.js'
 import { BinaryOp, UnaryOp } from '../../wasm/abi.js'
 import {
@@ -192,14 +193,14 @@ export const MOST = 3e38
  * that size, never 0.
  */
 export function byLargest(x: Tensor, axes: readonly number[]): { largest: Tensor; scaled: Tensor } {
-  const largest = clamp(max(magnitude(x), { axes, keepDims: true }), { low: 2 ** -126, high: MOST })
+  const largest = clamp(max(abs(x), { axes, keepDims: true }), { low: 2 ** -126, high: MOST })
   return { largest, scaled: div(x, largest) }
 }
 
 /** (sum of |x|^p)^(1/p) along axes, which stay with length 1. */
 export function lengthAlong(x: Tensor, axes: readonly number[], p: number): Tensor {
   const { largest, scaled } = byLargest(x, axes)
-  return mul(power(sum(power(magnitude(scaled), p), { axes, keepDims: true }), 1 / p), largest)
+  return mul(power(sum(power(abs(scaled), p), { axes, keepDims: true }), 1 / p), largest)
 }
 
 /** x to the power of a number: whole ones by squares, others as exp(exponent * log(x)), NaN below 0. */
@@ -216,9 +217,7 @@ export function power(x: Tensor, exponent: number, options?: OutOptions): Tensor
   return exponent % 2 ? mul(square, x, { out: square }) : square
 }
 
-export const magnitude = (x: Tensor, options?: OutOptions): Tensor => leakyRelu(x, { ...options, alpha: -1 })
-
-export const softsign = (x: Tensor): Tensor => div(x, add(magnitude(x), 1))
+export const softsign = (x: Tensor): Tensor => div(x, add(abs(x), 1))
 
 /** A function of one number on the host; `engine`, where there is a kernel, for floats. */
 function unary(
@@ -285,7 +284,11 @@ const compare =
   }
 
 /** The remainder with the sign of the divisor, as Python has it. */
-export const modulo = (a: number, b: number): number => a - Math.floor(a / b) * b
+export function modulo(a: number, b: number): number {
+  // Remainders are exact, quotients of large numbers are not.
+  const rest = a % b
+  return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest
+}
 
 const clip: Operator = (call) => {
   const x = call.input(0)
@@ -374,7 +377,7 @@ function swishOf(call: Call, x: Value): Value {
 }
 
 export const elementwise: Record<string, Operator> = {
-  Abs: unary(Math.abs, magnitude),
+  Abs: unary(Math.abs, abs),
   Neg: unary(
     (v) => -v,
     (x, options) => mul(x, -1, options),

@@ -11,10 +11,11 @@ import { groupNorm, instanceNorm } from '../../ops/groupNorm.js'
 import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
 import { avgPool2d } from '../../ops/pool.js'
 import { mean, sum } from '../../ops/reduce.js'
+import { abs } from '../../ops/unary.js'
 import type { Call, Operator } from '../run/call.js'
 import { moveBox } from '../run/move.js'
 import type { Value } from '../run/value.js'
-import { byLargest, keep, magnitude, mapInEngine, power } from './elementwise.js'
+import { byLargest, keep, mapInEngine, power } from './elementwise.js'
 import { axisIn } from './reduce.js'
 
 /** (x - mean) / sqrt(variance + epsilon) over axes; without the mean where `centred` is not wanted. */
@@ -168,7 +169,7 @@ const lpNormalization: Operator = (call) => {
   const p = call.number('p', 2)
   return mapInEngine(call, x, (t) => {
     const { scaled } = byLargest(t, [axis])
-    const norm = power(sum(power(magnitude(scaled), p), { axes: axis, keepDims: true }), 1 / p)
+    const norm = power(sum(power(abs(scaled), p), { axes: axis, keepDims: true }), 1 / p)
     return keep(div(scaled, norm), norm)
   })
 }
