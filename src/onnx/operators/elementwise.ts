@@ -129,7 +129,9 @@ export function zipInEngine(call: Call, a: Value, b: Value, f: Binary, type = a.
   if (typeof p === 'number' && typeof q === 'number') p = a.tensor('plain')
   const wanted = layout === 'plain' ? shape : lastShape(shape)
   const [first, second] = [call.over(a, p, wanted), call.over(b, q, wanted)]
-  const y = f(p, q, { out: first ?? second, activation: call.node.activation })
+  // Functions that no activation is joined to take none.
+  const { activation } = call.node
+  const y = f(p, q, { out: first ?? second, ...(activation && { activation }) })
   // A single element on one side may have had more axes than the other side has.
   return Value.inEngine(call.run, type, shape, sameShape(y.shape, wanted) ? y : y.reshape(wanted), layout)
 }
