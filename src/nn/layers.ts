@@ -1,8 +1,9 @@
 /** Layers: what has parameters, and computes one tensor from another. */
+
+import { check, show } from '../base/errors.js'
+import { type Shape, sameShape, sizeOf } from '../base/shape.js'
 import { type Engine, engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkInteger, checkNumber, checkOptions, MOST, type Names, only } from '../core/options.js'
-import { type Shape, sameShape, sizeOf } from '../core/shape.js'
 import { checkNumbers, type Tensor } from '../core/tensor.js'
 import { type Pair, pair } from '../core/window.js'
 import { type Activation as ActivationKind, applyActivation } from '../ops/activation.js'

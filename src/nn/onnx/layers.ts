@@ -3,10 +3,11 @@
  * there, so that filters change their order, and flattening goes through a transpose; values of other ranks
  * are the same.
  */
+
+import { check, show } from '../../base/errors.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
 import { checkOptions, isShape, type Names } from '../../core/options.js'
-import { type Shape, sizeOf } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import {
   type Axis,

@@ -1,6 +1,9 @@
 /** What a model learns from: samples that lie in arrays, or batches that come from elsewhere. */
+
+import { check, show } from '../../base/errors.js'
+import { arrayName, isBytes } from '../../base/realm.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
 import {
   checkInteger,
   checkNumber,
@@ -10,8 +13,6 @@ import {
   MOST,
   type Names,
 } from '../../core/options.js'
-import { arrayName, isBytes } from '../../core/realm.js'
-import { type Shape, sizeOf } from '../../core/shape.js'
 import { checkNumbers, type Numbers, type Tensor } from '../../core/tensor.js'
 import type { Random } from '../random.js'
 

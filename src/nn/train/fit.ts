@@ -1,11 +1,12 @@
 /** Training, measuring, answering. */
+
+import { check, FilterbankError, show } from '../../base/errors.js'
+import { sameShape } from '../../base/shape.js'
+import { shareTurns } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
-import { check, FilterbankError, show } from '../../core/errors.js'
 import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../../core/options.js'
-import { sameShape } from '../../core/shape.js'
 import type { Storage } from '../../core/storage.js'
 import { Tensor } from '../../core/tensor.js'
-import { shareTurns } from '../../core/turns.js'
 import { slice } from '../../ops/slice.js'
 import { frozen } from '../frozen.js'
 import { type AnyLayer, type Layer, Mode, type Tensors } from '../layer.js'

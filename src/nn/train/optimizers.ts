@@ -1,10 +1,10 @@
 /** Optimisers: the plan of assembly/optimise.ts, which moves all parameters in one call. */
 
+import { check, show } from '../../base/errors.js'
+import { disposal } from '../../base/realm.js'
+import { sameShape } from '../../base/shape.js'
 import { type Engine, engineOf } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
 import { checkNumber, checkOptions, type Names } from '../../core/options.js'
-import { disposal } from '../../core/realm.js'
-import { sameShape } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { mul } from '../../ops/arithmetic.js'
 import { max, min, sum } from '../../ops/reduce.js'
