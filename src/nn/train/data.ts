@@ -4,6 +4,7 @@ import { check, show } from '../../base/errors.js'
 import { arrayName, isBytes } from '../../base/realm.js'
 import { type Shape, sizeOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
+import { checkNumbers, type Numbers } from '../../core/numbers.js'
 import {
   checkInteger,
   checkNumber,
@@ -13,7 +14,7 @@ import {
   MOST,
   type Names,
 } from '../../core/options.js'
-import { checkNumbers, type Numbers, type Tensor } from '../../core/tensor.js'
+import type { Tensor } from '../../core/tensor.js'
 import type { Random } from '../random.js'
 
 /** Classes, from 0. */
