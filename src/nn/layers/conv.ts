@@ -1,6 +1,7 @@
 /** Layers that convolve. */
+
+import { check, show } from '../../base/errors.js'
 import type { Engine } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
 import { checkOptions, type Names, only } from '../../core/options.js'
 import type { Tensor } from '../../core/tensor.js'
 import { type Pair, pair } from '../../core/window.js'

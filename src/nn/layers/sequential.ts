@@ -1,6 +1,6 @@
 /** Layers one after the other. */
-import { check, show } from '../../core/errors.js'
-import { sameShape } from '../../core/shape.js'
+import { check, show } from '../../base/errors.js'
+import { sameShape } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
 import { type AnyLayer, Layer } from '../layer.js'

@@ -1,6 +1,7 @@
 /** Layers that change the shape. */
+
+import { sizeOf } from '../../base/shape.js'
 import { checkNumber, checkOptions, type Names } from '../../core/options.js'
-import { sizeOf } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { type ResizeOptions, resize } from '../../ops/resize.js'
 import { Layer } from '../layer.js'

@@ -1,7 +1,8 @@
 /** What layers learn, as it is at first. */
+
+import { type Shape, sizeOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
 import { checkInteger, MOST } from '../../core/options.js'
-import { type Shape, sizeOf } from '../../core/shape.js'
 import { checkNumbers, type Tensor } from '../../core/tensor.js'
 import { type Initial, initializerOf } from '../initializers.js'
 import { checkSeed, randomOf, type Seed } from '../random.js'

@@ -1,7 +1,8 @@
 /** How each layer is written. */
+
+import { check, show } from '../../base/errors.js'
+import { sizeOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
-import { sizeOf } from '../../core/shape.js'
 import { pair, slidingWindow } from '../../core/window.js'
 import type { Layer } from '../layer.js'
 import { Conv2d, ConvTranspose2d } from '../layers/conv.js'

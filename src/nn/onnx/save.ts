@@ -1,7 +1,7 @@
 /** A model as an ONNX file. */
-import { check, show } from '../../core/errors.js'
+import { check, show } from '../../base/errors.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
 import { checkOptions, isShape, type Names } from '../../core/options.js'
-import { type Shape, sizeOf } from '../../core/shape.js'
 import { writeModel } from '../../onnx/file/write.js'
 import { type Layer, Mode } from '../layer.js'
 import { OnnxGraph, type OnnxValue } from '../onnxGraph.js'

@@ -1,6 +1,6 @@
 /** Layers with weights, into which a batch norm that follows is multiplied. */
 
-import type { Shape } from '../../core/shape.js'
+import type { Shape } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { pair, slidingWindow, transposedWindow } from '../../core/window.js'
 import type { Activation as ActivationKind } from '../../ops/activation.js'

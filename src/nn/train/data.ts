@@ -1,8 +1,8 @@
 /** What a model learns from: samples that lie in arrays, or batches that come from elsewhere. */
-import { check, show } from '../../core/errors.js'
+import { check, show } from '../../base/errors.js'
+import { arrayName } from '../../base/realm.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
 import { isInteger, isShape } from '../../core/options.js'
-import { arrayName } from '../../core/realm.js'
-import { type Shape, sizeOf } from '../../core/shape.js'
 import { checkNumbers, type Numbers } from '../../core/tensor.js'
 
 /** Classes, from 0. */

@@ -1,9 +1,9 @@
 /** Measuring and answering. */
-import { check, show } from '../../core/errors.js'
+import { check, show } from '../../base/errors.js'
+import { sameShape } from '../../base/shape.js'
+import { shareTurns } from '../../base/turns.js'
 import { checkOptions, type Names } from '../../core/options.js'
-import { sameShape } from '../../core/shape.js'
 import { Tensor } from '../../core/tensor.js'
-import { shareTurns } from '../../core/turns.js'
 import { slice } from '../../ops/slice.js'
 import { type AnyLayer, type Layer, Mode, type Tensors } from '../layer.js'
 import { batchOf, inputsOf, picksOf } from './batches.js'

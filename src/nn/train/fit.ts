@@ -1,9 +1,9 @@
 /** Training. */
-import { check, FilterbankError, show } from '../../core/errors.js'
+import { check, FilterbankError, show } from '../../base/errors.js'
+import { shareTurns } from '../../base/turns.js'
 import { checkNumber, checkOptions, type Names } from '../../core/options.js'
 import type { Storage } from '../../core/storage.js'
 import type { Tensor } from '../../core/tensor.js'
-import { shareTurns } from '../../core/turns.js'
 import { frozen } from '../frozen.js'
 import { type Layer, Mode, type Tensors } from '../layer.js'
 import { Random, unseeded } from '../random.js'

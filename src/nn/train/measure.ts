@@ -1,5 +1,5 @@
 /** What answers come to: the measures of batches, and their means. */
-import { check, show } from '../../core/errors.js'
+import { check, show } from '../../base/errors.js'
 import { Tensor } from '../../core/tensor.js'
 import type { Tensors } from '../layer.js'
 import type { Batch } from './batches.js'

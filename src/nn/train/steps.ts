@@ -1,6 +1,7 @@
 /** What the steps of `fit`, `evaluate` and `predict` share. */
+
+import { check, show } from '../../base/errors.js'
 import type { Engine } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
 import { checkInteger, MOST } from '../../core/options.js'
 import { Tensor } from '../../core/tensor.js'
 import type { AnyLayer, Tensors } from '../layer.js'

@@ -3,10 +3,10 @@
  * and gets, and the host's array of plain numbers that operators work on. There int64 and uint64 are float64
  * numbers: exact up to 2^53. Types of less than a byte are packed in the file alone.
  */
-import { check, show } from '../../core/errors.js'
-import { arrayName } from '../../core/realm.js'
-import { type Shape, sizeOf } from '../../core/shape.js'
-import { decodeUtf8 } from '../../core/utf8.js'
+import { check, show } from '../../base/errors.js'
+import { arrayName } from '../../base/realm.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
+import { decodeUtf8 } from '../../base/utf8.js'
 import type { TensorProto } from './schema.js'
 
 /** What a value of a model is made of, by the names of ONNX. */

@@ -4,7 +4,7 @@
  * size] is the same memory.
  */
 
-import type { Shape } from '../../core/shape.js'
+import type { Shape } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { clamp, tanh } from '../../ops/activation.js'
 import { add, mul } from '../../ops/arithmetic.js'

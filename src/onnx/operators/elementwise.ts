@@ -3,7 +3,7 @@
  * a kernel, all else on the host.
  */
 
-import { broadcastShapes, broadcastStrides, type Shape, sameShape, sizeOf } from '../../core/shape.js'
+import { broadcastShapes, broadcastStrides, type Shape, sameShape, sizeOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import {
   clamp,
@@ -13,8 +13,6 @@ import {
   hardSwish,
   leakyRelu,
   mish,
-  NO_CLAMP,
-  prelu,
   relu,
   selu,
   sigmoid,
@@ -24,9 +22,10 @@ import {
 } from '../../ops/activation.js'
 import { type ArithmeticOptions, add, div, mul, sub } from '../../ops/arithmetic.js'
 import { maximum, minimum } from '../../ops/binary.js'
+import { prelu } from '../../ops/prelu.js'
 import { max, sum } from '../../ops/reduce.js'
 import { abs } from '../../ops/unary.js'
-import { type OutOptions, runBinary, runUnary } from '../../plans/elementwise.js'
+import { NO_CLAMP, type OutOptions, runBinary, runUnary } from '../../plans/elementwise.js'
 import { BinaryOp, UnaryOp } from '../../wasm/abi.js'
 import {
   type ElementType,

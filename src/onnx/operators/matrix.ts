@@ -1,6 +1,6 @@
 /** Matrix products: MatMul, Gemm, Einsum. */
 
-import { broadcastShapes, broadcastStrides, type Shape, sizeOf, stridesOf } from '../../core/shape.js'
+import { broadcastShapes, broadcastStrides, type Shape, sizeOf, stridesOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add, mul } from '../../ops/arithmetic.js'
 import { linear, matmul } from '../../ops/matmul.js'

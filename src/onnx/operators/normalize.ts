@@ -3,7 +3,7 @@
  * mean.
  */
 
-import { type Shape, sameShape, sizeOf } from '../../core/shape.js'
+import { type Shape, sameShape, sizeOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'
 import { batchNorm } from '../../ops/batchNorm.js'

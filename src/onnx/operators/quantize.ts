@@ -1,6 +1,6 @@
 /** Numbers in few bits: x = scale * (q - zero), for a whole tensor, along one axis, or in blocks of it. */
 
-import { sizeOf } from '../../core/shape.js'
+import { sizeOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'

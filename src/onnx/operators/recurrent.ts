@@ -3,7 +3,7 @@
  * its own. Formulas and order of the gates: the ONNX standard.
  */
 
-import { sizeOf, stridesOf } from '../../core/shape.js'
+import { sizeOf, stridesOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { clamp, elu, hardSigmoid, leakyRelu, relu, sigmoid, softplus, tanh } from '../../ops/activation.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'

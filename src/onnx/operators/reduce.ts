@@ -1,6 +1,6 @@
 /** Operators that go along axes: reductions, softmax and its kin, sorting, running sums. */
 
-import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
+import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'

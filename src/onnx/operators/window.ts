@@ -1,6 +1,6 @@
 /** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
-import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
+import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
 import { convolve } from '../../ops/conv/conv.js'

@@ -1,6 +1,6 @@
+import { type Complaint, FilterbankError, show } from '../../base/errors.js'
+import { type Shape, sameShape } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import { type Complaint, FilterbankError, show } from '../../core/errors.js'
-import { type Shape, sameShape } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
 import { type ElementType, type HostArray, type HostTensor, hostArray } from '../file/types.js'

@@ -1,12 +1,13 @@
 /** A loaded model: checks what goes in, runs it, and copies what comes out. */
+
+import { check, FilterbankError, show } from '../../base/errors.js'
+import { disposal } from '../../base/realm.js'
+import { printShape, type Shape, sizeOf } from '../../base/shape.js'
+import { giveTurn, othersWaitedFor } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
-import { check, FilterbankError, show } from '../../core/errors.js'
 import { checkOptions, isShape, type Names } from '../../core/options.js'
 import type { Program } from '../../core/program.js'
-import { disposal } from '../../core/realm.js'
-import { printShape, type Shape, sizeOf } from '../../core/shape.js'
 import { Tensor } from '../../core/tensor.js'
-import { giveTurn, othersWaitedFor } from '../../core/turns.js'
 import {
   type ElementType,
   fitsEngine,

@@ -3,7 +3,7 @@
  * What most of the standard's shape operators are made of.
  */
 
-import { type Shape, sizeOf } from '../../core/shape.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
 import { copy } from '../../plans/copy.js'
 import { hostArray } from '../file/types.js'
 import type { Call } from './call.js'

@@ -1,6 +1,6 @@
+import { check } from '../../base/errors.js'
+import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import { check } from '../../core/errors.js'
-import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
 import type { ElementType, HostArray, HostTensor } from '../file/types.js'
