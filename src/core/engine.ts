@@ -343,27 +343,39 @@ export function engineOf(
   dtypes: readonly DType[] = FLOATS,
 ): Engine {
   let engine: Engine | undefined
-  const meet = (argument: string, tensor: AnyTensor) => {
-    check(tensor instanceof Tensor, () => ({ op, argument, expected: 'a tensor', got: show(tensor) }))
-    check(!tensor.disposed, () => ({
+  // Entries of a copy of both would cost more than all the rest of a small op, and so would closures.
+  for (const argument in tensors) engine = homeOf(op, argument, tensors[argument]!, engine, dtypes)
+  for (const argument in optional)
+    if (optional[argument] !== undefined) engine = homeOf(op, argument, optional[argument], engine, dtypes)
+  return engine!
+}
+
+/** The engine of one tensor, which is that of those before it. */
+function homeOf(
+  op: string,
+  argument: string,
+  tensor: AnyTensor,
+  engine: Engine | undefined,
+  dtypes: readonly DType[],
+): Engine {
+  if (!(tensor instanceof Tensor))
+    throw new FilterbankError({ op, argument, expected: 'a tensor', got: show(tensor) })
+  if (tensor.disposed)
+    throw new FilterbankError({
       op,
       argument,
       expected: 'alive',
       got: `a disposed tensor ${printShape(tensor.shape)}`,
-    }))
-    engine ??= tensor.engine
-    check(tensor.engine === engine, () => ({
+    })
+  if (engine && tensor.engine !== engine)
+    throw new FilterbankError({
       op,
       argument,
       expected: 'a tensor of the same engine',
       got: `one of another, ${printShape(tensor.shape)}`,
-    }))
-    checkType(op, argument, tensor, dtypes)
-  }
-  // Entries of a copy of both would cost more than all the rest of a small op.
-  for (const argument in tensors) meet(argument, tensors[argument]!)
-  for (const argument in optional) if (optional[argument] !== undefined) meet(argument, optional[argument])
-  return engine!
+    })
+  checkType(op, argument, tensor, dtypes)
+  return tensor.engine
 }
 
 /** Throws where a tensor is of a type that the op does not take. @internal */

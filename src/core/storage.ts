@@ -25,7 +25,8 @@ export class Storage {
   readonly bytes: number
   private at: number
   private remake: (() => Bytes) | undefined
-  private readonly derived = new Map<string, { version: number; pointer: number }>()
+  /** Few storages have any: a map for each would be half of what a small tensor costs. */
+  private derived: Map<string, { version: number; pointer: number }> | undefined
 
   constructor(
     readonly engine: Owner,
@@ -53,7 +54,7 @@ export class Storage {
    * more if they are asked for.
    */
   releaseNumbers(remake: () => Bytes): void {
-    if (this.remake || this.derived.size === 0) return
+    if (this.remake || !this.derived?.size) return
     this.engine.free(this.at)
     this.remake = remake
   }
@@ -63,10 +64,11 @@ export class Storage {
    * after a write.
    */
   derive(key: string, floats: number, make: (pointer: number) => void): number {
-    let entry = this.derived.get(key)
+    let entry = this.derived?.get(key)
     if (entry?.version === this.version) return entry.pointer
     if (!entry) {
       entry = { version: -1, pointer: this.engine.allocate(floats * 4) }
+      this.derived ??= new Map()
       this.derived.set(key, entry)
     }
     make(entry.pointer)
@@ -92,6 +94,7 @@ export class Storage {
   release(): void {
     if (--this.references > 0) return
     if (!this.remake) this.engine.free(this.at)
+    if (!this.derived) return
     for (const { pointer } of this.derived.values()) this.engine.free(pointer)
     this.derived.clear()
   }

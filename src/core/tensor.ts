@@ -45,7 +45,7 @@ export class Tensor<D extends DType = 'float32'> {
     storage?: Storage,
     { dtype = 'float32' as D, quantization }: TensorOptions<D> = {},
   ) {
-    this.shape = Object.freeze([...shape])
+    this.shape = Object.isFrozen(shape) ? shape : Object.freeze(shape.slice())
     this.size = sizeOf(shape)
     this.dtype = storage ? (storage.dtype as D) : dtype
     this.quantization = quantization

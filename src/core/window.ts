@@ -9,7 +9,7 @@
  *
  *   output = (input - 1) * stride + reach + outputPadding - before - after
  */
-import { check, show } from '../base/errors.js'
+import { check, FilterbankError, show } from '../base/errors.js'
 import type { Shape } from '../base/shape.js'
 import { isInteger, MOST } from './options.js'
 
@@ -171,26 +171,29 @@ function sidesOf(padding: unknown, rank: number, { op, shapes }: Context): 'same
 function checkExtent({ input, output, size, stride, dilation, before, after }: Axis, context: Context): void {
   const extent =
     Math.abs(before) + Math.max(input, output) + Math.abs(after) + dilation * (size - 1) + 1 + stride
-  check(extent <= MOST, () => ({
+  if (extent <= MOST) return
+  throw new FilterbankError({
     ...context,
     argument: 'window',
     expected: `within ${MOST} elements, with its stride and padding`,
     got: `size ${size}, stride ${stride}, dilation ${dilation}, padding ${before} before and ${after} after`,
-  }))
+  })
 }
 
 /**
  * A window that slides over an input, along any number of axes: convolution and pooling. `ceilMode` rounds
- * the output up, but a window must start inside the input or its left padding.
+ * the output up, but a window must start inside the input or its left padding. `usualStride` is that where
+ * none is given.
  */
 export function slidingWindow<Lengths extends readonly number[] | []>(
   input: Lengths,
   size: { [K in keyof Lengths]: number },
   options: AxesOptions & { ceilMode?: boolean },
   context: Context,
+  usualStride: number | readonly number[] = 1,
 ): Axes<Lengths> {
   const rank = input.length
-  const strides = alongAxes(options.stride ?? 1, rank, 'stride', 1, context)
+  const strides = alongAxes(options.stride ?? usualStride, rank, 'stride', 1, context)
   const dilations = alongAxes(options.dilation ?? 1, rank, 'dilation', 1, context)
   const padding = sidesOf(options.padding ?? 'valid', rank, context)
   const axes: Axis[] = []
@@ -214,12 +217,14 @@ export function slidingWindow<Lengths extends readonly number[] | []>(
       if (options.ceilMode && (output - 1) * stride >= length + before) output--
       if (room < 0) output = 0
     }
-    check(output > 0, () => ({
-      ...context,
-      argument: 'padding',
-      expected: `enough for a window that reaches over ${reach} to fit the input's ${axisNames(rank)[i]} ${length}`,
-      got: `${padding === 'same' ? "'same'" : `${before} before and ${after} after`}, which leaves no output`,
-    }))
+    // Thrown as it is: what a closure sees is allocated anew in each turn of a loop.
+    if (output <= 0)
+      throw new FilterbankError({
+        ...context,
+        argument: 'padding',
+        expected: `enough for a window that reaches over ${reach} to fit the input's ${axisNames(rank)[i]} ${length}`,
+        got: `${padding === 'same' ? "'same'" : `${before} before and ${after} after`}, which leaves no output`,
+      })
     const settled = { input: length, output, size: taps, stride, dilation, before, after }
     checkExtent(settled, context)
     axes.push(settled)

@@ -1,6 +1,6 @@
 /** Pooling: the plan of assembly/pool.ts. */
 
-import { check, show } from '../base/errors.js'
+import { check, FilterbankError, show } from '../base/errors.js'
 import { sizeOf } from '../base/shape.js'
 import { engineOf } from '../core/engine.js'
 import { checkOptions, MOST, type Names } from '../core/options.js'
@@ -180,13 +180,13 @@ export function globalAvgPool2d(x: Tensor): Tensor {
 function contextOf(op: string, x: Tensor, rank: 2 | 3 = 2): Context {
   engineOf(op, { x })
   const context = { op, shapes: { x: x.shape } }
-  check(x.shape.length === rank + 2, () => ({
+  if (x.shape.length === rank + 2) return context
+  throw new FilterbankError({
     ...context,
     argument: 'x',
     expected: `[n, ${axisNames(rank).join(', ')}, channels]`,
     got: `rank ${x.shape.length}`,
-  }))
-  return context
+  })
 }
 
 const imageSize = (x: Tensor): [number, number] => [x.shape[1]!, x.shape[2]!]
@@ -205,12 +205,7 @@ function windowOf(
     expected: `a window of at most ${MOST} elements`,
     got: show(options.size),
   }))
-  return slidingWindow<readonly number[]>(
-    x.shape.slice(1, -1),
-    size,
-    { ...options, stride: options.stride ?? size },
-    context,
-  )
+  return slidingWindow<readonly number[]>(x.shape.slice(1, -1), size, options, context, size)
 }
 
 function checkNoDilation(axes: readonly Axis[], given: unknown, context: Context): void {
