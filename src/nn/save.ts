@@ -12,7 +12,7 @@ import type { Tensor } from '../core/tensor.js'
 import { decodeUtf8, encodeUtf8 } from '../core/utf8.js'
 import type { AnyLayer } from './layer.js'
 import { settle } from './random.js'
-import type { Optimizer, UnfinishedEpoch } from './train/optimizers.js'
+import type { Optimizer, UnfinishedEpoch } from './train/optimizer.js'
 
 /** The longest header that readers of the format accept. */
 const MOST_HEADER_BYTES = 100e6
