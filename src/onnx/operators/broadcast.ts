@@ -3,8 +3,8 @@
  * operands have, or on the host.
  */
 
+import { broadcastShapes, broadcastStrides, type Shape, sameShape, sizeOf } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
-import { broadcastShapes, broadcastStrides, type Shape, sameShape, sizeOf } from '../../core/shape.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import type { ArithmeticOptions } from '../../ops/arithmetic.js'
 import type { OutOptions } from '../../plans/elementwise.js'
