@@ -1,10 +1,10 @@
 /** Recurrent layers over whole sequences: plain RNN, LSTM and GRU, the plan of assembly/recurrent.ts. */
 
+import { check, show } from '../base/errors.js'
+import { printShape, sameShape } from '../base/shape.js'
 import { ANY } from '../core/dtype.js'
 import { checkType, type Engine, engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, isInteger, type Names } from '../core/options.js'
-import { printShape, sameShape } from '../core/shape.js'
 import { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 import {
