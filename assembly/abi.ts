@@ -496,6 +496,50 @@ export class PoolGradient extends Pool {
   dx: usize
 }
 
+/** What a unit of a recurrent layer does: tanh and relu are those of a plain RNN. */
+export const enum Cell { tanh, relu, gru, lstm }
+
+/** Steps of a recurrent layer: see recurrent.ts. Row strides are between sequences, step strides between times. */
+@unmanaged
+export class Recurrent {
+  cell: i32
+  /** [gate][panel of 8 units][hidden][8]; backward [panel of 8 units][gates * hidden][8]. */
+  weights: usize
+  /** [gates * hidden], or 0. */
+  bias: usize
+  /** The input's shares of all gates, [gates * hidden] each; afterwards gates, where `keep` is 1. */
+  gates: usize; gatesRow: i32; gatesStep: i32
+  output: usize; outputRow: i32; outputStep: i32
+  /**
+   * Cells of an LSTM (step stride 0: no older one is kept); of a GRU the state's shares of its candidates, or
+   * 0.
+   */
+  kept: usize; keptRow: i32; keptStep: i32
+  /** [n, hidden] each, or 0: before the first step, and after the last. */
+  initial: usize; initialCell: usize; state: usize; stateCell: usize; stateRow: i32
+  /** Steps of each sequence, [n], or 0: all. */
+  lengths: usize
+  n: i32; steps: i32; hidden: i32; reverse: i32
+  /** Steps of this call: forwards from the first on, backwards from it down to -1, the initial state. */
+  first: i32; count: i32
+  /** Sequences of one unit, or 0: then panels of one unit, which holds all sequences. */
+  sequences: i32; panels: i32
+  keep: i32
+}
+
+/** Gradient of a recurrent layer: the words of Recurrent, and those that follow. See recurrent.ts. */
+@unmanaged
+export class RecurrentGradient extends Recurrent {
+  /** As output, or 0. */
+  dy: usize
+  /** [n, hidden]: derivatives of the last state and cell, afterwards those of the initial ones. */
+  dstate: usize; dcell: usize
+  /** As gates: derivatives of the state's shares of them. Not that of a GRU: the same address. */
+  shares: usize
+  /** As output: the state before each step. */
+  previous: usize
+}
+
 /** One step of an optimiser: see optimise.ts. @rows UpdateParameter parameters */
 @unmanaged
 export class Update {
