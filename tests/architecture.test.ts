@@ -10,10 +10,6 @@ import { root } from './support/package.js'
 const known = [
   'src/core/engine.ts > src/core/tape.ts > src/core/tensor.ts',
   'src/core/engine.ts > src/core/tensor.ts',
-  'src/image/filter.ts > src/image/integers.ts',
-  'src/ops/activation.ts > src/ops/arithmetic.ts',
-  'src/ops/activation.ts > src/ops/reduce.ts > src/ops/arithmetic.ts',
-  'src/ops/arithmetic.ts > src/ops/reduce.ts',
 ]
 
 describe('the sources', { timeout: 240_000 }, () => {

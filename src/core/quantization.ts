@@ -2,10 +2,11 @@
  * What the integers of an 8-bit tensor stand for: (element - zeroPoint) * scale. How that follows where
  * elements move.
  */
+
+import { check, show } from '../base/errors.js'
+import { type Shape, sizeOf } from '../base/shape.js'
 import { type DType, rangeOf } from './dtype.js'
-import { check, show } from './errors.js'
 import { checkOptions, type Names } from './options.js'
-import { type Shape, sizeOf } from './shape.js'
 
 /** An element of an 8-bit tensor stands for the number (element - zeroPoint) * scale. */
 export interface Quantization {

@@ -1,10 +1,10 @@
+import { check, FilterbankError, show } from '../base/errors.js'
+import { arrayName, disposal } from '../base/realm.js'
+import { printShape, type Shape, sizeOf } from '../base/shape.js'
 import { type ArrayOf, arrayAt, checkElements, type DType, newArray } from './dtype.js'
 import type { Engine } from './engine.js'
-import { check, FilterbankError, show } from './errors.js'
 import { isShape } from './options.js'
 import { type Quantization, reshapedQuantization, type TensorOptions } from './quantization.js'
-import { arrayName, disposal } from './realm.js'
-import { printShape, type Shape, sizeOf } from './shape.js'
 import { Storage } from './storage.js'
 
 /** Any numbers that a tensor can be filled with: they become its type. */

@@ -1,9 +1,9 @@
 /** Bytes, as canvases and image files have them, to tensors and back. */
 
+import { check, show } from '../base/errors.js'
+import { arrayName } from '../base/realm.js'
 import { Engine, engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, isInteger, isName, type Names } from '../core/options.js'
-import { arrayName } from '../core/realm.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 
