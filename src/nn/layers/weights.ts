@@ -2,8 +2,9 @@
 
 import { type Shape, sizeOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
+import { checkNumbers } from '../../core/numbers.js'
 import { checkInteger, MOST } from '../../core/options.js'
-import { checkNumbers, type Tensor } from '../../core/tensor.js'
+import type { Tensor } from '../../core/tensor.js'
 import { type Initial, initializerOf } from '../initializers.js'
 import { checkSeed, randomOf, type Seed } from '../random.js'
 

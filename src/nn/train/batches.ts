@@ -3,7 +3,8 @@
 import { check, show } from '../../base/errors.js'
 import { sizeOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import type { Numbers, Tensor } from '../../core/tensor.js'
+import type { Numbers } from '../../core/numbers.js'
+import type { Tensor } from '../../core/tensor.js'
 import type { Random } from '../random.js'
 import type { Augment } from './augment.js'
 import {

@@ -2,8 +2,8 @@
 import { check, show } from '../../base/errors.js'
 import { arrayName } from '../../base/realm.js'
 import { type Shape, sizeOf } from '../../base/shape.js'
+import { checkNumbers, type Numbers } from '../../core/numbers.js'
 import { isInteger, isShape } from '../../core/options.js'
-import { checkNumbers, type Numbers } from '../../core/tensor.js'
 
 /** Classes, from 0. */
 export type ClassLabels = Int32Array | Uint8Array | readonly number[]

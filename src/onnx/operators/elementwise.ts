@@ -41,7 +41,7 @@ import {
   sqrt,
 } from '../../ops/unary.js'
 import { and, where as choose, not, or, xor } from '../../ops/where.js'
-import { NO_CLAMP, type OutOptions, runUnary } from '../../plans/elementwise.js'
+import { type OutOptions, runUnary } from '../../plans/elementwise.js'
 import { UnaryOp } from '../../wasm/abi.js'
 import {
   type ElementType,
