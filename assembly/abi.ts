@@ -452,6 +452,48 @@ export class Softmax {
   log: i32
 }
 
+/** Attention of rows of queries to the keys of their head: see attention.ts. */
+@unmanaged
+export class Attention {
+  /** q [heads][rows][size], y [heads][rows][valueSize], heads counted over all images. */
+  q: usize; y: usize
+  /**
+   * `packed`: panels of k transposed [heads][keys / 8][size][8] and of v [heads][valueSize / 8][keys][8]; else
+   * k [heads][keys][size] and v [heads][keys][valueSize].
+   */
+  k: usize; v: usize; packed: i32
+  /** [2][heads][rows]: the largest score of each row, and 1 / the sum of its exponentials; 0: not kept. */
+  statistics: usize
+  /**
+   * 0: none. Of 4 bytes: floats to add to scores; of 1 byte: 0 where a key is hidden. Rows of one head of k and
+   * v are those of `group` heads of the mask, `length` rows each.
+   */
+  mask: usize; maskBytes: i32
+  maskImageStride: i32; maskHeadStride: i32; maskRowStride: i32; maskKeyStride: i32
+  heads: i32; imageHeads: i32; group: i32; length: i32; keys: i32; size: i32; valueSize: i32
+  scale: f32
+  /** Scores s become softcap * tanh(s / softcap); 0: they stay. */
+  softcap: f32
+  /** Query i sees keys 0 to first + i. */
+  first: i32
+  /** Rows and keys (a multiple of 8) of one block. */
+  blockRows: i32; blockKeys: i32
+}
+
+/** The same backwards: the words of Attention, where k and v are panels, and those that follow. */
+@unmanaged
+export class AttentionGradient extends Attention {
+  dy: usize
+  /** More panels: of v transposed, and of k, q and dy as they are, [heads][columns / 8][keys or rows][8]. */
+  vColumns: usize; kRows: usize; qRows: usize; dyRows: usize
+  /** Sums [splits][heads][rows][size] and what k and v have; 0 where no one wants any of the three. */
+  dq: usize; dk: usize; dv: usize
+  /** [heads][rows][keys]; may be 0. */
+  dmask: usize
+  /** Of the key blocks of a head: every splits-th is in one. */
+  splits: i32
+}
+
 /** Floats of rows that softmax takes together: x, y and scratch of them stay in the first cache. */
 export const SOFTMAX_CHUNK = 2048
 

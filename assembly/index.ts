@@ -6,6 +6,7 @@ export { depthwiseFilterGradient, depthwiseInputGradient } from './depthwise/bac
 export { avgPoolGradient, filterGradient, maxPoolGradient, unaryBackward, unpack } from './dense/filterGradient'
 export { igemm } from './dense/igemm'
 export { filterBox, filterBytes, filterWindow, fromBytes, gradientMagnitude, median, toBytes } from './image/filter'
+export { attention, attentionGradient } from './attention'
 export { cast } from './cast'
 export { copy, gather, gatherElements, pack, scatter, scatterAdd, scatterElements } from './copy'
 export { gridGradient, gridSample, gridSampleGradient } from './gridSample'

@@ -29,6 +29,7 @@ export {
   tanh,
 } from './ops/activation.js'
 export { type ArithmeticOptions, add, div, mul, type Numeric, sub } from './ops/arithmetic.js'
+export { type AttentionOptions, attention } from './ops/attention.js'
 export { type BatchNormOptions, batchNorm } from './ops/batchNorm.js'
 export { maximum, minimum, mod, pow } from './ops/binary.js'
 export { cast } from './ops/cast.js'

@@ -86,6 +86,12 @@ const derived: Record<string, (x: fb.Tensor) => fb.Tensor> = {
   stack: (x) => fb.stack([x, x], { axis: 1 }),
   'split, sizes': (x) => fb.split(x, { axis: 1, sizes: [1, 2] })[1]!,
   'split, parts': (x) => fb.split(x, { axis: 0, parts: 2 })[0]!,
+  attention: (x) =>
+    fb.attention(x.reshape([1, 1, 2, 3]), x.reshape([1, 1, 2, 3]), x.reshape([1, 1, 2, 3]), {
+      causal: true,
+      scale: 1,
+      softcap: 2,
+    }),
   gridSample: (x) =>
     fb.gridSample(x.reshape([1, 2, 3, 1]), engine.tensor([0.1, 0.2], [1, 1, 1, 2]), {
       method: 'bilinear',

@@ -138,7 +138,7 @@ export function pack(engine: Engine, source: number, to: number, panels: Panels)
   }
 }
 
-/** The same, always as the register tile reads it. */
+/** The same, always in panels of `width` columns. */
 export function packPanels(engine: Engine, source: number, to: number, panels: Panels): void {
   engine.run({
     kernel: 'pack',

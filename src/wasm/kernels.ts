@@ -6,6 +6,8 @@ import * as abi from './abi.js'
 
 /** The argument block of each kernel. */
 export const blocks = {
+  attention: abi.Attention,
+  attentionGradient: abi.AttentionGradient,
   avgPool: abi.Pool,
   avgPoolGradient: abi.PoolGradient,
   binary: abi.Binary,

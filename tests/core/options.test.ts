@@ -92,6 +92,7 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       div: twoOf(core.div),
       mul: twoOf(core.mul),
       sub: twoOf(core.sub),
+      attention: (options) => core.attention(x, x, x, options),
       batchNorm: onX(core.batchNorm),
       concat: (options) => core.concat([x, x], options),
       conv1d: (options) => core.conv1d(row, row, options),

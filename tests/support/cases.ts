@@ -105,6 +105,25 @@ const backwards = ({ shapes, op }: Case): Case => ({
   },
 })
 
+/** q, and k and v of fewer heads; a mask for each key. */
+const attended = (length: readonly [least: number, most: number], op: Op): Case => ({
+  shapes: (random) => {
+    const [n, heads, keys, size] = [
+      random.integer(1, 2),
+      random.integer(1, 2),
+      random.integer(1, 150),
+      random.integer(1, 20),
+    ]
+    return [
+      [n, heads * 2, random.integer(...length), size],
+      [n, heads, keys, size],
+      [n, heads, keys, random.integer(1, 20)],
+      [n, 1, 1, keys],
+    ]
+  },
+  op,
+})
+
 /** x, filter [kh, kw, in, out / groups], bias. */
 const transposed = (kernel: readonly [number, number], options: fb.ConvTranspose2dOptions): Case => ({
   shapes: (random) => {
@@ -445,6 +464,12 @@ export const cases: Record<string, Case> = {
   'argmax, columns': photo((x) => fb.argmax(x!, { axis: 1 })),
   'softmax, rows': photo((x) => fb.softmax(x!)),
   'softmax, columns': photo((x) => fb.logSoftmax(x!, { axis: 1 })),
+
+  'attention, one row': attended([1, 1], (q, k, v, mask) => fb.attention(q!, k!, v!, { mask: mask! })),
+  'attention, many rows': attended([3, 99], (q, k, v) => fb.attention(q!, k!, v!, { causal: 9, softcap: 3 })),
+  'gradients of attention': backwards(
+    attended([1, 99], (q, k, v, mask) => fb.attention(q!, k!, v!, { mask: mask!, causal: 20, softcap: 9 })),
+  ),
 
   'gradients of conv2d': backwards(
     convolution([3, 3], 1, (x, filter, bias) =>
