@@ -1,7 +1,7 @@
+import { check, show } from '../base/errors.js'
+import { type Shape, sizeOf } from '../base/shape.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkNumber, checkOptions, isInteger, MOST, type Names } from '../core/options.js'
-import { type Shape, sizeOf } from '../core/shape.js'
 import type { AnyTensor, Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 import {

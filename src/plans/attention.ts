@@ -1,7 +1,7 @@
 /** The plan of assembly/attention.ts: packing, blocks and units, forwards and backwards. */
 
+import { broadcastStrides } from '../base/shape.js'
 import type { Engine } from '../core/engine.js'
-import { broadcastStrides } from '../core/shape.js'
 import type { AnyTensor, Tensor } from '../core/tensor.js'
 import type { Attention } from '../wasm/abi.js'
 import { type Panels, packPanels, panelCount } from './igemm.js'
