@@ -14,7 +14,7 @@ import {
   Sequential,
 } from 'filterbank/nn'
 import { sheetOf } from './support/canvas.mjs'
-import { chosenOf, pictureOptions, readPictures, someOfEach } from './support/data.mjs'
+import { chosenOf, meanPictureOf, pictureOptions, readPictures, someOfEach } from './support/data.mjs'
 import { integer } from './support/options.mjs'
 import { writeSheet } from './support/pictures.mjs'
 import { writeCurves } from './support/plots.mjs'
@@ -66,12 +66,10 @@ function network(engine, seed) {
 
 /** The mean squared error of the mean of the pictures to learn from: what knows nothing of a picture. */
 function meanPictureErrorOf(learn, test) {
-  const size = learn.shape[0] * learn.shape[1]
-  const mean = new Float64Array(size)
-  learn.pictures.forEach((v, i) => {
-    mean[i % size] += (v * size) / learn.pictures.length
-  })
-  return test.pictures.reduce((total, v, i) => total + (v - mean[i % size]) ** 2, 0) / test.pictures.length
+  const mean = meanPictureOf(learn)
+  return (
+    test.pictures.reduce((total, v, i) => total + (v - mean[i % mean.length]) ** 2, 0) / test.pictures.length
+  )
 }
 
 export async function run(engine, settings) {

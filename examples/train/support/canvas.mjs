@@ -79,19 +79,20 @@ const GAP = 4
  *
  * @param rows { label, pictures, space }: numbers of pictures of `shape`, one after the other; space: pixels
  *   above the row, beside the gap
- * @param options shape of one; title; scale: pixels of a value; columns: words above the columns
+ * @param options shape of one; title; scale: pixels of a value; columns: words above the columns;
+ *   gap: pixels between pictures
  */
-export function sheetOf(rows, { shape, title, scale = 3, columns }) {
+export function sheetOf(rows, { shape, title, scale = 3, columns, gap = GAP }) {
   const [h, w, channels] = shape
   const size = h * w * channels
-  const [cellWidth, cellHeight] = [w * scale + GAP, h * scale + GAP]
+  const [cellWidth, cellHeight] = [w * scale + gap, h * scale + gap]
   const indent = MARGIN + Math.max(0, ...rows.map(({ label = '' }) => (label ? widthOf(label) + 8 : 0)))
   const most = Math.max(...rows.map(({ pictures }) => pictures.length / size))
   const head = MARGIN + (title ? heightOf() + 8 : 0) + (columns ? heightOf() + 2 : 0)
   const space = rows.reduce((total, row) => total + (row.space ?? 0), 0)
   const canvas = new Canvas(
-    Math.max(indent + most * cellWidth, MARGIN + widthOf(title ?? '')) + MARGIN - GAP,
-    head + space + rows.length * cellHeight + MARGIN - GAP,
+    Math.max(indent + most * cellWidth, MARGIN + widthOf(title ?? '')) + MARGIN - gap,
+    head + space + rows.length * cellHeight + MARGIN - gap,
   )
   if (title) canvas.text(MARGIN, MARGIN, title)
   columns?.forEach((word, i) => {
