@@ -1,9 +1,10 @@
+export { type Complaint, FilterbankError } from './base/errors.js'
+export type { Shape } from './base/shape.js'
 export type { ArrayOf, DType } from './core/dtype.js'
-export { createEngine, type Engine, type EngineOptions, type MemoryUse } from './core/engine.js'
-export { type Complaint, FilterbankError } from './core/errors.js'
+export { createEngine, type Engine, type EngineOptions } from './core/engine.js'
+export type { Numbers } from './core/numbers.js'
 export type { Quantization, TensorOptions } from './core/quantization.js'
-export type { Shape } from './core/shape.js'
-export { type AnyTensor, type Numbers, Tensor } from './core/tensor.js'
+export { type AnyTensor, type MemoryUse, Tensor } from './core/tensor.js'
 export type { Padding, Pair, Triple, Window3dOptions, WindowOptions } from './core/window.js'
 export { type Diagnosis, diagnose } from './diagnose.js'
 export {
@@ -19,7 +20,6 @@ export {
   hardSwish,
   leakyRelu,
   mish,
-  prelu,
   relu,
   relu6,
   selu,
@@ -75,6 +75,7 @@ export {
   maxPool2d,
   maxPool3d,
 } from './ops/pool.js'
+export { prelu } from './ops/prelu.js'
 export { type ArgmaxOptions, argmax, max, mean, min, type ReduceOptions, sum } from './ops/reduce.js'
 export { type ResizeOptions, resize } from './ops/resize.js'
 export { type CumsumOptions, cumsum } from './ops/scan.js'

@@ -9,9 +9,9 @@
  *
  *   output = (input - 1) * stride + reach + outputPadding - before - after
  */
-import { check, show } from './errors.js'
+import { check, show } from '../base/errors.js'
+import type { Shape } from '../base/shape.js'
 import { isInteger, MOST } from './options.js'
-import type { Shape } from './shape.js'
 
 /** One number for both axes, or [height, width]. */
 export type Pair = number | readonly [number, number]

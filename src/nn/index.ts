@@ -10,10 +10,6 @@ export {
 export { glorot, he, type Initial, type Initializer, orthogonal, uniform } from './initializers.js'
 export { type AnyLayer, Layer, type Tensors } from './layer.js'
 export {
-  Activation,
-  AvgPool2d,
-  BatchNorm2d,
-  type BatchNorm2dOptions,
   Conv2d,
   type Conv2dLayerOptions,
   type ConvOptions,
@@ -21,62 +17,35 @@ export {
   type ConvTranspose2dLayerOptions,
   DepthwiseConv2d,
   type DepthwiseConv2dOptions,
-  Dropout,
-  type DropoutOptions,
-  Embedding,
-  type EmbeddingOptions,
-  Flatten,
-  GlobalAvgPool2d,
+} from './layers/conv.js'
+export { Activation, Dropout, type DropoutOptions } from './layers/elementwise.js'
+export { Embedding, type EmbeddingOptions, Linear, type LinearLayerOptions } from './layers/linear.js'
+export {
+  BatchNorm2d,
+  type BatchNorm2dOptions,
   GroupNorm,
   type GroupNormLayerOptions,
   InstanceNorm2d,
   type InstanceNormLayerOptions,
   LayerNorm,
   type LayerNormLayerOptions,
-  Linear,
-  type LinearLayerOptions,
-  MaxPool2d,
-  Residual,
-  Sequential,
-  Upsample,
-  type UpsampleOptions,
-  type WeightOptions,
-} from './layers.js'
-export { type SaveOnnxOptions, saveOnnx } from './onnx/layers.js'
+} from './layers/norm.js'
+export { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from './layers/pool.js'
+export { Residual, Sequential } from './layers/sequential.js'
+export { Flatten, Upsample, type UpsampleOptions } from './layers/shape.js'
+export type { WeightOptions } from './layers/weights.js'
+export { type SaveOnnxOptions, saveOnnx } from './onnx/save.js'
 export type { OnnxGraph, OnnxValue } from './onnxGraph.js'
 export { Random, type Seed } from './random.js'
 export { load, type SaveOptions, save } from './save.js'
-export {
-  type Augment,
-  type Batches,
-  type ClassLabels,
-  type Data,
-  type FlipOptions,
-  flip,
-  type Inputs,
-  readIdx,
-  type SeveralData,
-  type ShiftOptions,
-  type Source,
-  shift,
-} from './train/data.js'
-export {
-  accuracy,
-  type BatchReport,
-  type EarlyStopping,
-  type EpochReport,
-  type EvaluateOptions,
-  type ExpectedOf,
-  evaluate,
-  type FitOptions,
-  fit,
-  type Measured,
-  type MeasureOptions,
-  type Metric,
-  type ProgressOptions,
-  predict,
-} from './train/fit.js'
+export { type Augment, type FlipOptions, flip, type ShiftOptions, shift } from './train/augment.js'
+export { clipByGlobalNorm } from './train/clip.js'
+export type { Batches, ClassLabels, Data, Inputs, SeveralData, Source } from './train/data.js'
+export type { EarlyStopping } from './train/earlyStopping.js'
+export { type EvaluateOptions, evaluate, type ProgressOptions, predict } from './train/evaluate.js'
+export { type BatchReport, type FitOptions, fit } from './train/fit.js'
 export { type GradientOptions, valueAndGradients } from './train/gradients.js'
+export { readIdx } from './train/idx.js'
 export {
   binaryCrossEntropy,
   type CrossEntropyOptions,
@@ -90,14 +59,19 @@ export {
   type SampleWeights,
 } from './train/losses.js'
 export {
+  accuracy,
+  type EpochReport,
+  type ExpectedOf,
+  type Measured,
+  type MeasureOptions,
+  type Metric,
+} from './train/measure.js'
+export type { Optimizer, ParameterGroup, ParametersOrGroups } from './train/optimizer.js'
+export {
   type AdamOptions,
   adam,
   adamW,
-  clipByGlobalNorm,
-  type Optimizer,
   type OptimizerOptions,
-  type ParameterGroup,
-  type ParametersOrGroups,
   type RmsPropOptions,
   rmsProp,
   type SgdOptions,

@@ -3,16 +3,17 @@
  * little-endian), the header (JSON: type, shape and place of each tensor; text under `__metadata__`), the
  * numbers. https://huggingface.co/docs/safetensors (its format section)
  */
+
+import { check, show } from '../base/errors.js'
+import { isBytes } from '../base/realm.js'
+import { type Shape, sameShape, sizeOf } from '../base/shape.js'
+import { decodeUtf8, encodeUtf8 } from '../base/utf8.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, isShape, type Names } from '../core/options.js'
-import { isBytes } from '../core/realm.js'
-import { type Shape, sameShape, sizeOf } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
-import { decodeUtf8, encodeUtf8 } from '../core/utf8.js'
 import type { AnyLayer } from './layer.js'
 import { settle } from './random.js'
-import type { Optimizer, UnfinishedEpoch } from './train/optimizers.js'
+import type { Optimizer, UnfinishedEpoch } from './train/optimizer.js'
 
 /** The longest header that readers of the format accept. */
 const MOST_HEADER_BYTES = 100e6

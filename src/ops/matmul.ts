@@ -1,10 +1,12 @@
 /** Matrix products: the 1x1 case of the dense product, with pixels for rows. */
+
+import { check, show } from '../base/errors.js'
+import { broadcastShapes, sameShape, sizeOf } from '../base/shape.js'
 import { type Engine, engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, type Names } from '../core/options.js'
-import { broadcastShapes, sameShape, sizeOf } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
+import { NO_CLAMP } from '../plans/elementwise.js'
 import { runFilterGradient } from '../plans/filterGradient.js'
 import {
   filterPanels,
@@ -17,7 +19,7 @@ import {
   type Steps,
   transposedPanels,
 } from '../plans/igemm.js'
-import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
+import { type Activation, clampBackward, finishActivation, fusedClamp } from './activation.js'
 import { channelSums, sumTo } from './reduce.js'
 
 /** What `linear` takes beside x and the weights. */

@@ -1,9 +1,9 @@
 /** Pooling: the plan of assembly/pool.ts. */
 
+import { check, show } from '../base/errors.js'
+import { sizeOf } from '../base/shape.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, MOST, type Names } from '../core/options.js'
-import { sizeOf } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
 import {
   type Axis,

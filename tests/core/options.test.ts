@@ -3,7 +3,7 @@
  * ones.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { FilterbankError, show } from '../../src/core/errors.js'
+import { FilterbankError, show } from '../../src/base/errors.js'
 import { nearTo } from '../../src/core/options.js'
 import * as image from '../../src/image/index.js'
 import * as core from '../../src/index.js'

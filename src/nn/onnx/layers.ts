@@ -1,231 +1,33 @@
-/**
- * A model as an ONNX file. Images are [n, height, width, channels] here and [n, channels, height, width]
- * there, so that filters change their order, and flattening goes through a transpose; values of other ranks
- * are the same.
- */
+/** How each layer is written. */
+
+import { check, show } from '../../base/errors.js'
+import { sizeOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
-import { checkOptions, isShape, type Names } from '../../core/options.js'
-import { type Shape, sizeOf } from '../../core/shape.js'
-import type { Tensor } from '../../core/tensor.js'
+import { pair, slidingWindow } from '../../core/window.js'
+import type { Layer } from '../layer.js'
+import { Conv2d, ConvTranspose2d } from '../layers/conv.js'
+import { Activation, Dropout } from '../layers/elementwise.js'
+import { Embedding, Linear } from '../layers/linear.js'
+import { BatchNorm2d, GroupNorm, LayerNorm } from '../layers/norm.js'
+import { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from '../layers/pool.js'
+import { Residual, Sequential } from '../layers/sequential.js'
+import { Flatten, Upsample } from '../layers/shape.js'
+import type { OnnxGraph, OnnxValue } from '../onnxGraph.js'
 import {
-  type Axis,
-  type Context,
-  pair,
-  slidingWindow,
-  transposedWindow,
-  type Window,
-} from '../../core/window.js'
-import { type AttributeParts, writeModel } from '../../onnx/file/write.js'
-import type { Activation as ActivationKind } from '../../ops/activation.js'
-import { transpose } from '../../ops/transpose.js'
-import { type Layer, Mode } from '../layer.js'
-import {
-  Activation,
-  AvgPool2d,
-  BatchNorm2d,
-  Conv2d,
-  ConvTranspose2d,
-  Dropout,
-  Embedding,
-  Flatten,
-  GlobalAvgPool2d,
-  GroupNorm,
-  LayerNorm,
-  Linear,
-  MaxPool2d,
-  Residual,
-  Sequential,
-  Upsample,
-} from '../layers.js'
-import { OnnxGraph, type OnnxValue } from '../onnxGraph.js'
-
-/** An input that is left out. */
-const none: OnnxValue = { name: '', shape: [] }
-
-/**
- * What a batch norm right after a layer makes of its output: times `scale` plus `offset`, each channel by
- * itself.
- */
-interface Fold {
-  scale: Float64Array
-  offset: Float64Array
-  activation: ActivationKind | undefined
-}
-
-type Writer<T extends Layer> = (graph: OnnxGraph, layer: T, x: OnnxValue, fold?: Fold) => OnnxValue
+  activated,
+  channelsLast,
+  contextOf,
+  float,
+  none,
+  padsOf,
+  sizes,
+  turn,
+  windowAttributes,
+} from './values.js'
+import { batchNorm, conv, convTranspose, type Fold, foldOf, linear, type Writer } from './weights.js'
 
 /** The type's number in the format. */
 const INT64 = 7
-
-const float = (value: number) => ({ float: value })
-
-/** Operators that are activations by themselves. */
-const activations: Record<string, [op: string, attributes?: Record<string, AttributeParts>]> = {
-  relu: ['Relu'],
-  leakyRelu: ['LeakyRelu', { alpha: float(0.01) }],
-  elu: ['Elu', { alpha: float(1) }],
-  selu: ['Selu'],
-  gelu: ['Gelu'],
-  sigmoid: ['Sigmoid'],
-  hardSigmoid: ['HardSigmoid', { alpha: float(1 / 6), beta: float(0.5) }],
-  tanh: ['Tanh'],
-  hardSwish: ['HardSwish'],
-  mish: ['Mish'],
-  softplus: ['Softplus'],
-}
-
-function activated(graph: OnnxGraph, x: OnnxValue, activation: ActivationKind | undefined): OnnxValue {
-  if (activation === undefined) return x
-  if (activation === 'silu') return graph.node('Mul', [x, graph.node('Sigmoid', [x])])
-  if (typeof activation === 'string' && activation !== 'relu6')
-    return graph.node(activations[activation]![0], [x], activations[activation]![1])
-  const [low, high] = (activation === 'relu6' ? [0, 6] : activation) as readonly [number, number]
-  const bound = (name: string, value: number) =>
-    Number.isFinite(value) ? graph.constant(name, Float32Array.of(value), []) : none
-  return graph.node('Clip', [x, bound('low', low), bound('high', high)])
-}
-
-/** The numbers of a tensor with its axes in another order. */
-const transposed = (tensor: Tensor, axes: readonly number[]): Float32Array =>
-  tensor.engine.scope(() => transpose(tensor, axes).toArray())
-
-const turn = (graph: OnnxGraph, x: OnnxValue, axes: readonly number[]): OnnxValue =>
-  graph.node('Transpose', [x], { perm: axes })
-
-/** A value of four axes with its channels last in the graph too, for `fn`, and back. */
-function channelsLast(graph: OnnxGraph, x: OnnxValue, fn: (x: OnnxValue) => OnnxValue): OnnxValue {
-  return x.shape.length === 4 ? turn(graph, fn(turn(graph, x, [0, 2, 3, 1])), [0, 3, 1, 2]) : fn(x)
-}
-
-const sizes = (x: OnnxValue): [number, number] => [x.shape[1]!, x.shape[2]!]
-
-const contextOf = (op: string, x: OnnxValue): Context => ({ op, shapes: { x: x.shape } })
-
-/** A window's attributes, but for its pads. */
-const windowAttributes = ([h, w]: Window): Record<string, AttributeParts> => ({
-  kernel_shape: [h.size, w.size],
-  strides: [h.stride, w.stride],
-  dilations: [h.dilation, w.dilation],
-})
-
-const padsOf = ([h, w]: Window, after: (axis: Axis) => number = (axis) => axis.after): number[] => [
-  h.before,
-  w.before,
-  after(h),
-  after(w),
-]
-
-/** Weights and bias with what follows them multiplied in; `channelOf` tells which output a weight adds to. */
-function weighted(
-  graph: OnnxGraph,
-  name: string,
-  weights: Float32Array,
-  shape: Shape,
-  bias: Tensor | undefined,
-  fold: Fold | undefined,
-  channelOf: (i: number) => number,
-) {
-  const folded = fold ? weights.map((value, i) => value * fold.scale[channelOf(i)]!) : weights
-  const given = bias?.toArray()
-  const sums = fold
-    ? Float32Array.from(fold.offset, (offset, c) => (given?.[c] ?? 0) * fold.scale[c]! + offset)
-    : given
-  return [graph.constant(name, folded, shape), ...(sums ? [graph.constant('bias', sums, [sums.length])] : [])]
-}
-
-const conv: Writer<Conv2d> = (graph, { options, parameters: [filter, bias] }, x, fold) => {
-  const [kh, kw, inside, outside] = filter!.shape as [number, number, number, number]
-  const window = slidingWindow(sizes(x), [kh, kw], options, contextOf('Conv2d', x))
-  const shape = [outside, inside, kh, kw]
-  const weights = weighted(graph, 'filter', transposed(filter!, [3, 2, 0, 1]), shape, bias, fold, (i) =>
-    Math.floor(i / (inside * kh * kw)),
-  )
-  const y = graph.node('Conv', [x, ...weights], {
-    ...windowAttributes(window),
-    pads: padsOf(window),
-    group: options.groups ?? 1,
-  })
-  return activated(graph, y, fold ? fold.activation : options.activation)
-}
-
-const convTranspose: Writer<ConvTranspose2d> = (graph, { options, parameters: [filter, bias] }, x, fold) => {
-  const [kh, kw, inside, perGroup] = filter!.shape as [number, number, number, number]
-  const { groups = 1 } = options
-  const window = transposedWindow(sizes(x), [kh, kw], options, contextOf('ConvTranspose2d', x))
-  const channelOf = (i: number) => {
-    const input = Math.floor(i / (perGroup * kh * kw))
-    return Math.floor(input / (inside / groups)) * perGroup + (Math.floor(i / (kh * kw)) % perGroup)
-  }
-  const weights = weighted(
-    graph,
-    'filter',
-    transposed(filter!, [2, 3, 0, 1]),
-    [inside, perGroup, kh, kw],
-    bias,
-    fold,
-    channelOf,
-  )
-  const extra = pair(options.outputPadding ?? 0, 'outputPadding', 0, contextOf('ConvTranspose2d', x))
-  const y = graph.node('ConvTranspose', [x, ...weights], {
-    ...windowAttributes(window),
-    // Less than no padding after is more output.
-    pads: padsOf(window, (axis) => Math.max(0, axis.after)),
-    output_padding: window.map((axis, i) => extra[i]! + Math.max(0, -axis.after)),
-    group: groups,
-  })
-  return activated(graph, y, fold ? fold.activation : options.activation)
-}
-
-const linear: Writer<Linear> = (graph, { options, parameters: [weight, bias] }, x, fold) => {
-  const [inside, outside] = weight!.shape as [number, number]
-  const [w, b] = weighted(
-    graph,
-    'weight',
-    weight!.toArray(),
-    [inside, outside],
-    bias,
-    fold,
-    (i) => i % outside,
-  )
-  const product = (x: OnnxValue) => {
-    if (x.shape.length === 2) return graph.node('Gemm', b ? [x, w!, b] : [x, w!])
-    const y = graph.node('MatMul', [x, w!])
-    return b ? graph.node('Add', [y, b]) : y
-  }
-  return activated(graph, channelsLast(graph, x, product), fold ? fold.activation : options.activation)
-}
-
-/** A batch norm by its running statistics, as a scale and an offset: what `batchNorm` computes. */
-function foldOf({ options, parameters, state }: BatchNorm2d): Fold {
-  const [scale, offset] = parameters.map((tensor) => tensor.toArray()) as [Float32Array, Float32Array]
-  const [mean, variance] = state.map((tensor) => tensor.toArray()) as [Float32Array, Float32Array]
-  const { epsilon = 1e-5, activation } = options
-  const scales = Float64Array.from(scale, (value, c) => value / Math.sqrt(variance[c]! + epsilon))
-  return { scale: scales, offset: scales.map((value, c) => offset[c]! - mean[c]! * value), activation }
-}
-
-const batchNorm: Writer<BatchNorm2d> = (graph, layer, x) => {
-  const { epsilon = 1e-5, activation } = layer.options
-  if (x.shape.length === 4 || x.shape.length === 2) {
-    const vectors = [...layer.parameters, ...layer.state].map((tensor, i) =>
-      graph.constant(['scale', 'offset', 'mean', 'variance'][i]!, tensor.toArray(), tensor.shape),
-    )
-    return activated(
-      graph,
-      graph.node('BatchNormalization', [x, ...vectors], { epsilon: float(epsilon) }),
-      activation,
-    )
-  }
-  const fold = foldOf(layer)
-  const vector = (name: 'scale' | 'offset') =>
-    graph.constant(name, Float32Array.from(fold[name]), [fold[name].length])
-  return activated(
-    graph,
-    graph.node('Add', [graph.node('Mul', [x, vector('scale')]), vector('offset')]),
-    activation,
-  )
-}
 
 /** Over the last axes: those of an image stand last in the graph for that. */
 const layerNorm: Writer<LayerNorm> = (graph, { options, parameters }, x) =>
@@ -321,7 +123,13 @@ function flattened(graph: OnnxGraph, x: OnnxValue): OnnxValue {
 }
 
 /** The layer, by its own word or ours; the shape of its output is what it really gives. */
-function written(graph: OnnxGraph, layer: Layer, x: OnnxValue, engine: Engine, fold?: Fold): OnnxValue {
+export function written(
+  graph: OnnxGraph,
+  layer: Layer,
+  x: OnnxValue,
+  engine: Engine,
+  fold?: Fold,
+): OnnxValue {
   const inside = (inner: Layer, i: number, value: OnnxValue, more?: Fold) => {
     const { place } = graph
     graph.place = place ? `${place}.${i}` : `${i}`
@@ -391,64 +199,3 @@ const foldable = new Set<Layer['forward']>([
   ConvTranspose2d.prototype.forward,
   Linear.prototype.forward,
 ])
-
-/** Lengths of a shape here, as the graph has them. */
-const ported = ([, ...rest]: Shape): (number | string)[] => [
-  'batch',
-  ...(rest.length === 3 ? [rest[2]!, rest[0]!, rest[1]!] : rest),
-]
-
-/** How `saveOnnx` writes a model. */
-export interface SaveOnnxOptions {
-  /**
-   * Whether a batch norm right after a convolution or a linear layer becomes part of its weights. Default
-   * true.
-   */
-  foldBatchNorm?: boolean
-}
-
-const SAVE_ONNX: Names<SaveOnnxOptions> = { foldBatchNorm: true }
-
-/**
- * Writes what a model computes outside of training as an ONNX file (opset 20) with one input, `input`, and
- * one output, `output`, of any batch. Images are [batch, channels, height, width] there, values of other
- * ranks as here.
- *
- * @param inputShape of one sample, as in `fit`: [height, width, channels], or [features]
- * @param options foldBatchNorm true: a batch norm right after a convolution or a linear layer becomes part of
- *   its weights
- * @throws FilterbankError for a layer of one's own that has no `toOnnx` (its place is named), and for an
- *   input that the model does not take
- * @example writeFileSync('digits.onnx', saveOnnx(model, [28, 28, 1]))
- */
-export function saveOnnx(model: Layer, inputShape: Shape, options: SaveOnnxOptions = {}): Uint8Array {
-  const op = 'saveOnnx'
-  checkOptions(op, options, SAVE_ONNX)
-  const { foldBatchNorm = true } = options
-  check(model?.parameters?.length > 0, () => ({
-    op,
-    argument: 'model',
-    expected: 'a layer with parameters',
-    got: show(model),
-  }))
-  check(isShape(inputShape) && inputShape.length > 0 && sizeOf(inputShape) > 0, () => ({
-    op,
-    argument: 'inputShape',
-    expected: 'that of one sample: lengths of at least 1',
-    got: show(inputShape),
-  }))
-  const { engine } = model.parameters[0]!
-  const graph = new OnnxGraph(foldBatchNorm)
-  const x: OnnxValue = { name: 'input', shape: [1, ...inputShape] }
-  return new Mode(model, false).run(() => {
-    const y = written(graph, model, x, engine)
-    graph.nodes.push({ op: 'Identity', name: 'output', inputs: [y.name], outputs: ['output'] })
-    return writeModel({
-      opset: 20,
-      nodes: graph.nodes,
-      initializers: graph.initializers,
-      inputs: [{ name: 'input', shape: ported(x.shape) }],
-      outputs: [{ name: 'output', shape: ported(y.shape) }],
-    })
-  })
-}

@@ -4,12 +4,13 @@
  * to its output into those with respect to its inputs; where a value was used more than once they add up.
  * (Griewank & Walther, "Evaluating Derivatives", 2008, chapter 3.)
  */
+
+import { check, show } from '../../base/errors.js'
+import { type Shape, sameShape } from '../../base/shape.js'
 import { type Engine, engineOf } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
 import { checkOptions, type Names } from '../../core/options.js'
-import { type Shape, sameShape } from '../../core/shape.js'
 import type { Storage } from '../../core/storage.js'
-import type { Tape } from '../../core/tape.js'
+import type { Tape } from '../../core/tensor.js'
 import { type AnyTensor, Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
 import { slice } from '../../ops/slice.js'

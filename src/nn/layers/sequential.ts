@@ -1,0 +1,64 @@
+/** Layers one after the other. */
+import { check, show } from '../../base/errors.js'
+import { sameShape } from '../../base/shape.js'
+import type { Tensor } from '../../core/tensor.js'
+import { add } from '../../ops/arithmetic.js'
+import { type AnyLayer, Layer } from '../layer.js'
+
+/**
+ * Layers one after the other. Names of parameters start with the index of their layer: `0.filter`. A layer
+ * that stands in several places counts once.
+ * @example const model = new Sequential(new Flatten(), new Linear(engine, { inFeatures: 784, outFeatures: 10
+ *   }))
+ */
+export class Sequential extends Layer {
+  readonly layers: readonly Layer[]
+
+  constructor(...layers: Layer[]) {
+    super()
+    this.layers = layers
+    for (const [tensor, name] of this.names) tensor.name = name
+  }
+
+  override inside(): [name: string, layer: AnyLayer][] {
+    const layers: AnyLayer[] = [...this.layers]
+    const others = super.inside().filter(([, layer]) => !layers.includes(layer))
+    return [...layers.map((layer, i): [string, AnyLayer] => [`${i}`, layer]), ...others]
+  }
+
+  /** Frees what is between the layers. */
+  forward(x: Tensor): Tensor {
+    const first = x.reshape(x.shape)
+    return this.layers.reduce((input, layer) => {
+      try {
+        return layer.forward(input)
+      } finally {
+        input.dispose()
+      }
+    }, first)
+  }
+}
+
+/**
+ * Layers one after the other, and their input added to what they give, which has to be of the same shape:
+ * nothing is repeated to fit.
+ * @example new Residual(new Conv2d(engine, { ... }), new BatchNorm2d(engine, { channels: 16 }))
+ */
+export class Residual extends Sequential {
+  override forward(x: Tensor): Tensor {
+    return x.engine.scope(() => {
+      const y = super.forward(x)
+      const shapes = { x: x.shape, y: y.shape }
+      const hint = 'A layer of your own can add a projection of x'
+      check(sameShape(y.shape, x.shape), () => ({
+        op: 'Residual',
+        argument: 'layers',
+        expected: `such that y is of x's shape`,
+        got: show(y.shape),
+        shapes,
+        hint,
+      }))
+      return add(y, x)
+    })
+  }
+}
