@@ -171,9 +171,8 @@ function slopesOf(op: i32): Slopes {
     case UnaryOp.gelu: return (dy, v, dx, count, a, b) => slopes<GeluSlope>(dy, v, dx, count, a, b)
     case UnaryOp.geluTanh: return (dy, v, dx, count, a, b) => slopes<GeluTanhSlope>(dy, v, dx, count, a, b)
     case UnaryOp.sigmoid: return (dy, v, dx, count, a, b) => slopes<SigmoidSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.hardSigmoid: return (
-      dy, v, dx, count, a, b,
-    ) => slopes<HardSigmoidSlope>(dy, v, dx, count, a, b)
+    case UnaryOp.hardSigmoid:
+      return (dy, v, dx, count, a, b) => slopes<HardSigmoidSlope>(dy, v, dx, count, a, b)
     case UnaryOp.tanh: return (dy, v, dx, count, a, b) => slopes<TanhSlope>(dy, v, dx, count, a, b)
     case UnaryOp.silu: return (dy, v, dx, count, a, b) => slopes<SiluSlope>(dy, v, dx, count, a, b)
     case UnaryOp.hardSwish: return (dy, v, dx, count, a, b) => slopes<HardSwishSlope>(dy, v, dx, count, a, b)
