@@ -19,7 +19,7 @@ import {
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, offsetOf } from '../run/move.js'
 import type { Value } from '../run/value.js'
-import { lengthAlong } from './elementwise.js'
+import { lengthAlong } from './powers.js'
 
 /** A window as the file gives it, along each spatial axis. */
 interface Sides {
