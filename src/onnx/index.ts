@@ -6,8 +6,10 @@ import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js
 import { fetchModel, type ModelSource, type Progress } from './file/load.js'
 import { readModel } from './file/schema.js'
 import { type Graph, openGraph } from './graph/graph.js'
+import { checkOperators } from './graph/known.js'
 import { operators } from './operators/index.js'
-import { checkOperators, foldConstants, Model } from './run/model.js'
+import { foldConstants } from './run/fold.js'
+import { Model } from './run/model.js'
 import { newRun } from './run/value.js'
 
 /** What `loadModel` takes beside the source. */
@@ -91,13 +93,6 @@ export {
 } from './file/write.js'
 export type { FilePort } from './graph/graph.js'
 export { type InspectOptions, inspectModel, type ModelFacts } from './graph/inspect.js'
-export type {
-  Model,
-  ModelInput,
-  ModelOutput,
-  ModelOutputs,
-  Port,
-  RunAsyncOptions,
-  RunOptions,
-} from './run/model.js'
+export type { Model, Port, RunAsyncOptions, RunOptions } from './run/model.js'
+export type { ModelInput, ModelOutput, ModelOutputs } from './run/ports.js'
 export type { LayerSummary } from './run/summary.js'

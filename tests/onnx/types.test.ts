@@ -1,15 +1,9 @@
 /** Numbers of few bits, and the fields of a file that hold them. */
 import { PbfWriter } from 'pbf'
 import { describe, expect, it } from 'vitest'
+import { decodeTensor } from '../../src/onnx/file/decode.js'
 import { readTensor } from '../../src/onnx/file/schema.js'
-import {
-  codeOf,
-  decodeTensor,
-  type ElementType,
-  roundedTo,
-  toHost,
-  toUser,
-} from '../../src/onnx/file/types.js'
+import { codeOf, type ElementType, roundedTo, toHost, toUser } from '../../src/onnx/file/types.js'
 import { Random } from '../support/random.js'
 
 /**

@@ -3,7 +3,7 @@ import { check, FilterbankError, show } from '../../base/errors.js'
 import { isArrayBuffer, isBytes, isResponse, isSharedBuffer, isUrl } from '../../base/realm.js'
 import { builtin, reachBuiltins } from '../../wasm/host.js'
 import type { External } from '../graph/graph.js'
-import { joined } from './types.js'
+import { joined } from './decode.js'
 
 /** A model: its bytes, a Response, a URL; in Node a path too. */
 export type ModelSource = Uint8Array | ArrayBuffer | SharedArrayBuffer | Response | URL | string

@@ -3,12 +3,9 @@
  * and gets, and the host's array of plain numbers that operators work on. There int64 and uint64 are float64
  * numbers: exact up to 2^53. Types of less than a byte are packed in the file alone.
  */
-import { check, show } from '../../base/errors.js'
 import { arrayName } from '../../base/realm.js'
-import { type Shape, sizeOf } from '../../base/shape.js'
-import { decodeUtf8 } from '../../base/utf8.js'
+import type { Shape } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
-import type { TensorProto } from './schema.js'
 
 /** What a value of a model is made of, by the names of ONNX. */
 export type ElementType =
@@ -102,6 +99,12 @@ const names = new Map<number, ElementType>([
   [STRING, 'string'],
   ...Object.entries(described).map(([name, { code }]) => [code, name as ElementType] as const),
 ])
+
+/** The names of all types. */
+export const typeNames = (): string[] => [...names.values()]
+
+/** Bits of an element in the file. */
+export const bitsOf = (type: Exclude<ElementType, 'string'>): number => described[type].bits
 
 /** The type that a number in the file stands for, if it is one of ours. */
 export const typeOf = (code: number): ElementType | undefined => names.get(code)
@@ -375,11 +378,26 @@ export function isUserArray(type: ElementType, data: unknown): data is UserArray
   return kind === described[type].user.name || (type === 'uint8' && kind === 'Uint8ClampedArray')
 }
 
+export interface HostTensor {
+  readonly type: ElementType
+  readonly shape: Shape
+  readonly data: HostArray
+  /**
+   * Float32 numbers as the file has them where no array can lie over them: copied once `data` is asked for.
+   * The engine takes them as they are.
+   */
+  readonly bytes?: Uint8Array
+}
+
 /**
  * The user's array whose elements are these bytes, copied so that they are aligned. `length` matters where
  * several elements share a byte.
  */
-function fromBytes(type: Exclude<ElementType, 'string'>, bytes: Uint8Array, length?: number): UserArray {
+export function fromBytes(
+  type: Exclude<ElementType, 'string'>,
+  bytes: Uint8Array,
+  length?: number,
+): UserArray {
   const { user, bits } = described[type]
   if (bits < 8) {
     const each = 8 / bits
@@ -396,95 +414,4 @@ function fromBytes(type: Exclude<ElementType, 'string'>, bytes: Uint8Array, leng
     length: number,
   ) => UserArray
   return new Constructor(aligned.buffer, aligned.byteOffset, Math.floor(aligned.byteLength / width))
-}
-
-export function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  if (pieces.length === 1) return pieces[0]!
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    all.set(piece, at)
-    at += piece.length
-  }
-  return all
-}
-
-/** A list of floats as an attribute has it. */
-export const floatsOf = (pieces: readonly Uint8Array[]): number[] =>
-  Array.from(fromBytes('float32', joined(pieces)) as Float32Array)
-
-export interface HostTensor {
-  readonly type: ElementType
-  readonly shape: Shape
-  readonly data: HostArray
-  /**
-   * Float32 numbers as the file has them where no array can lie over them: copied once `data` is asked for.
-   * The engine takes them as they are.
-   */
-  readonly bytes?: Uint8Array
-}
-
-function askew(type: 'float32', shape: Shape, bytes: Uint8Array): HostTensor {
-  let data: HostArray | undefined
-  return {
-    type,
-    shape,
-    bytes,
-    get data() {
-      data ??= fromBytes(type, bytes) as Float32Array
-      return data
-    },
-  }
-}
-
-/** What a tensor of the file holds: from its raw bytes, or from the typed fields that older files use. */
-export function decodeTensor(proto: TensorProto, external?: Uint8Array): HostTensor {
-  const { dims: shape, dataType, name } = proto
-  const type = typeOf(dataType)
-  const fail = (expected: string, got: string) => () => ({
-    op: 'loadModel',
-    argument: `tensor ${show(name)}`,
-    expected,
-    got,
-    shapes: { [name || 'tensor']: shape },
-  })
-  check(
-    type !== undefined,
-    fail(`one of the types ${[...names.values()].join(', ')}`, `type ${dataType} of the ONNX standard`),
-  )
-  check(
-    shape.every((length) => length >= 0),
-    fail('lengths of at least 0', show(shape)),
-  )
-  const size = sizeOf(shape)
-  let data: HostArray
-  const raw = external ?? proto.rawData
-  if (type === 'string') data = proto.stringData.map((bytes) => decodeUtf8(bytes))
-  else if (raw) {
-    const bytes = Math.ceil((size * described[type].bits) / 8)
-    check(raw.length === bytes, fail(`${bytes} bytes`, `${raw.length}`))
-    if (type === 'float32' && raw.byteOffset % 4) return askew(type, shape, raw)
-    data = toHost(type, fromBytes(type, raw, size))
-  } else {
-    if (type === 'float32') data = fromBytes(type, joined(proto.floatData)) as HostArray
-    else if (type === 'float64') data = fromBytes(type, joined(proto.doubleData)) as HostArray
-    else if (type === 'int64') data = Float64Array.from(proto.int64Data)
-    else if (type === 'uint64' || type === 'uint32')
-      data = filled(type, proto.uint64Data.length, proto.uint64Data)
-    else if (isHalf(type)) data = toHost(type, Uint16Array.from(proto.int32Data))
-    else if (isSmallFloat(type) || described[type].bits < 8) {
-      const bytes = Uint8Array.from(proto.int32Data)
-      data = toHost(type, fromBytes(type, bytes, Math.min(size, (bytes.length * 8) / described[type].bits)))
-    } else data = filled(type, proto.int32Data.length, proto.int32Data)
-  }
-  check(data.length === size, fail(`${size} elements`, `${data.length}`))
-  return { type, shape, data }
-}
-
-function filled(type: ElementType, length: number, numbers: readonly number[]): HostArray {
-  const data = hostArray(type, length) as Float64Array
-  numbers.forEach((value, i) => {
-    data[i] = value
-  })
-  return data
 }

@@ -2,8 +2,9 @@
 import { type Complaint, check, FilterbankError, show } from '../../base/errors.js'
 import { decodeUtf8 } from '../../base/utf8.js'
 import type { Activation } from '../../ops/activation.js'
+import { decodeTensor, floatsOf } from '../file/decode.js'
 import type { AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto } from '../file/schema.js'
-import { decodeTensor, type ElementType, floatsOf, type HostTensor, typeOf } from '../file/types.js'
+import { type ElementType, type HostTensor, typeOf } from '../file/types.js'
 
 /** A number, a text, lists of them, a constant or a graph; absent ones are undefined. */
 export type AttributeValue = number | string | number[] | string[] | HostTensor | Graph

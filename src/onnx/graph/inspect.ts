@@ -2,9 +2,9 @@ import { checkOptions, type Names } from '../../core/options.js'
 import { fetchModel, type ModelSource, type Progress } from '../file/load.js'
 import { readModel } from '../file/schema.js'
 import { operators } from '../operators/index.js'
-import { missingOperators } from '../run/model.js'
 import { type LayerSummary, multiplyAddsOf, parametersOf } from '../run/summary.js'
 import { type FilePort, lengthsOf, openGraph, type Port } from './graph.js'
+import { missingOperators } from './known.js'
 
 /** What a file says by itself; shapes only where it says them, an open length as a name or null. */
 export interface ModelFacts {

@@ -1,41 +1,29 @@
 /** A loaded model: checks what goes in, runs it, and copies what comes out. */
 
-import { check, FilterbankError, show } from '../../base/errors.js'
+import { check, show } from '../../base/errors.js'
 import { disposal } from '../../base/realm.js'
-import { printShape, type Shape, sizeOf } from '../../base/shape.js'
+import { printShape } from '../../base/shape.js'
 import { giveTurn, othersWaitedFor } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
-import { checkOptions, isShape, type Names } from '../../core/options.js'
+import { checkOptions, type Names } from '../../core/options.js'
 import type { Program } from '../../core/program.js'
 import { Tensor } from '../../core/tensor.js'
-import {
-  dtypeOf,
-  type ElementType,
-  fitsEngine,
-  type HostArray,
-  isFloat,
-  isHalf,
-  isUserArray,
-  toHost,
-  toUser,
-  type UserArray,
-  userArrayName,
-} from '../file/types.js'
+import { dtypeOf, fitsEngine, type HostArray, isHalf, toHost, toUser } from '../file/types.js'
 import { fuse } from '../graph/fuse.js'
 import type { Graph, Node, Port } from '../graph/graph.js'
 import { constantsOf, type Scope, type Setting, stepsOf } from './execute.js'
+import {
+  describePort,
+  type Feed,
+  fail,
+  feedOf,
+  type ModelInput,
+  ModelOutput,
+  type ModelOutputs,
+  numbersOf,
+} from './ports.js'
 import { describe, type LayerSummary, type Note } from './summary.js'
 import { dropKept, dropTables, type Run, Value } from './value.js'
-
-/**
- * What an input takes: a tensor of the engine, the array of the input's type where the file fixes the shape,
- * or both named.
- */
-export type ModelInput =
-  | Tensor
-  | UserArray
-  | readonly number[]
-  | { data: UserArray | readonly number[]; shape: Shape }
 
 /** What `model.run` takes beside the inputs. */
 export interface RunOptions {
@@ -53,34 +41,6 @@ export interface RunAsyncOptions extends RunOptions {
 
 const RUN: Names<RunOptions> = { taps: true }
 const RUN_ASYNC: Names<RunAsyncOptions> = { taps: true, onProgress: true, signal: true }
-
-/** What came out, copied out of the engine: row-major, in the shape and layout of the file. */
-export class ModelOutput {
-  constructor(
-    readonly name: string,
-    readonly type: ElementType,
-    readonly shape: Shape,
-    private readonly host: HostArray,
-  ) {}
-
-  /**
-   * In the array of its type: float16 as bits in a Uint16Array, bool as Uint8Array, int64 as BigInt64Array.
-   */
-  get data(): UserArray {
-    return toUser(this.type, this.host)
-  }
-
-  /**
-   * As plain numbers (strings where it holds strings): int64 as a Float64Array, small integers and bool in
-   * the array of their type, floats as a Float32Array.
-   */
-  toArray(): HostArray {
-    return this.host.slice() as HostArray
-  }
-}
-
-/** What a run gives, by the names of outputs and taps. */
-export type ModelOutputs = Record<string, ModelOutput>
 
 /** Names and shapes of what a model takes or gives; an open length is a name or null. */
 export type { Port }
@@ -471,134 +431,9 @@ export class Model {
   }
 }
 
-function fail(argument: string, expected: string, got: string): never {
-  throw new FilterbankError({ op: 'model.run', argument, expected, got })
-}
-
-/** An input as it came: the user may write its numbers later, so that they are used or copied at once. */
-interface Feed {
-  type: ElementType
-  shape: Shape
-  data: HostArray | Tensor
-}
-
-export const describePort = ({ type, shape }: Port): string =>
-  `${type} ${shape ? `[${shape.map((length) => length ?? '?').join(', ')}]` : 'of any shape'}`
-
-function feedOf(port: Port, given: ModelInput): Feed {
-  const { name, type, shape: wanted } = port
-  const argument = `input ${show(name)}`
-  if (given instanceof Tensor) {
-    if (given.disposed) fail(argument, 'alive', `a disposed tensor ${printShape(given.shape)}`)
-    if (!isFloat(type))
-      fail(
-        argument,
-        `${describePort(port)} in a ${userArrayName(type)}`,
-        `a tensor ${printShape(given.shape)}, which is float32`,
-      )
-    return { type, shape: given.shape, data: given }
-  }
-  const named = typeof given === 'object' && 'data' in given && 'shape' in given
-  const data = named ? given.data : given
-  const fixed = wanted?.every((length) => typeof length === 'number')
-  if (!named && !fixed)
-    fail(argument, `a tensor or { data, shape } of ${describePort(port)}, whose shape is open`, show(data))
-  const shape = (named ? given.shape : wanted) as Shape
-  if (!isShape(shape)) fail(argument, 'of a shape of integers of at least 0', show(shape))
-  const numbers = Array.isArray(data) && type !== 'string' && data.every((value) => typeof value === 'number')
-  if (!numbers && !isUserArray(type, data))
-    fail(argument, `${describePort(port)} in a ${userArrayName(type)}`, show(data))
-  const { length } = data as ArrayLike<unknown>
-  if (length !== sizeOf(shape))
-    fail(argument, `of ${sizeOf(shape)} elements for its shape ${printShape(shape)}`, `${length}`)
-  return {
-    type,
-    shape,
-    data: numbers ? fromNumbers(type, data as number[]) : toHost(type, data as UserArray),
-  }
-}
-
-/** Plain numbers in the host's array of a type. */
-function fromNumbers(type: ElementType, numbers: readonly number[]): HostArray {
-  if (isFloat(type) || type === 'int64' || type === 'uint64') return Float64Array.from(numbers)
-  const Host = toUser(type, []).constructor as unknown as { from(numbers: readonly number[]): HostArray }
-  return Host.from(numbers)
-}
-
-/** What goes into the engine, as float32. */
-const numbersOf = ({ data }: Feed): Float32Array =>
-  data instanceof Tensor ? data.toArray() : (data as Float32Array)
-
 function dropPlan({ constants, inner, recorded }: Plan, shared: Map<string, Value>): void {
   for (const [name, value] of constants) if (shared.get(name) !== value) value.dispose()
   for (const found of inner.values()) for (const value of found.values()) value.dispose()
   recorded?.program.dispose()
   if (recorded) for (const value of [...recorded.inputs.values(), ...recorded.outputs]) value.dispose()
-}
-
-/** Runs at load what needs no input, and takes it out of the graph. */
-export function foldConstants(graph: Graph, opset: number, run: Run): Map<string, Value> {
-  const constants = constantsOf(graph, run)
-  const foldable = graph.nodes.filter((node) => {
-    const folds =
-      !NEVER_FOLDED.has(node.op) &&
-      ![...node.attributes.values()].some((value) => typeof value === 'object' && 'nodes' in value)
-    return (
-      folds &&
-      node.inputs.every((name) => !name || constants.has(name)) &&
-      node.outputs.every((name) => !name || constants.set(name, undefined as never))
-    )
-  })
-  for (const node of foldable) for (const name of node.outputs) constants.delete(name)
-  const scope: Scope = { values: new Map(constants) }
-  const part: Graph = { nodes: foldable, constants: new Map(), inputs: [], outputs: [] }
-  const names = new Set(foldable.flatMap(({ outputs }) => outputs))
-  try {
-    for (const _ of stepsOf(part, scope, { run, opset, constants, inner: new Map(), keep: names }));
-  } catch (error) {
-    for (const value of constants.values()) value.dispose()
-    throw error
-  }
-  const gone = new Set(foldable)
-  graph.nodes = graph.nodes.filter((node) => !gone.has(node))
-  return constants
-}
-
-/** What is not the same every time. */
-const NEVER_FOLDED = new Set([
-  'RandomNormal',
-  'RandomUniform',
-  'RandomNormalLike',
-  'RandomUniformLike',
-  'Bernoulli',
-  'Multinomial',
-])
-
-type Nodes = Pick<Graph, 'nodes'>
-
-/** The operators of a graph that filterbank lacks, each with the names of its nodes. */
-export function missingOperators(graph: Nodes, known: (op: string) => boolean): Map<string, string[]> {
-  const missing = new Map<string, string[]>()
-  const visit = ({ nodes }: Nodes) => {
-    for (const node of nodes) {
-      if (!known(node.op)) missing.set(node.op, [...(missing.get(node.op) ?? []), node.name])
-      for (const value of node.attributes.values())
-        if (typeof value === 'object' && 'nodes' in value) visit(value)
-    }
-  }
-  visit(graph)
-  return missing
-}
-
-/** Throws unless filterbank has all operators of a graph: all that it lacks at once. */
-export function checkOperators(graph: Nodes, opset: number, known: (op: string) => boolean): void {
-  const missing = missingOperators(graph, known)
-  check(missing.size === 0, () => ({
-    op: 'loadModel',
-    argument: 'model',
-    expected: 'of operators that filterbank has',
-    got: [...missing]
-      .map(([op, names]) => `${op} (opset ${opset}: ${names.map(show).join(', ')})`)
-      .join('; '),
-  }))
 }

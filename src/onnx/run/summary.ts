@@ -3,7 +3,7 @@
 import { type Shape, sizeOf } from '../../base/shape.js'
 import { now } from '../../base/turns.js'
 import type { Program } from '../../core/program.js'
-import { partsOf } from '../graph/fuse.js'
+import { partsOf } from '../graph/fusion.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Value } from './value.js'
 

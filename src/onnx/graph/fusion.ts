@@ -1,0 +1,134 @@
+/** A graph that rules change. */
+import { sizeOf } from '../../base/shape.js'
+import { type HostTensor, isFloat } from '../file/types.js'
+import { type FilePort, type Graph, graphsOf, type Node, readsOf } from './graph.js'
+
+/** Known constants by name. */
+export type Constants = (name: string) => HostTensor | undefined
+
+/** A graph being changed: who makes and who reads a name. */
+export class Fusion {
+  nodes: Node[]
+  readonly made = new Map<string, HostTensor>()
+  private readonly makers = new Map<string, Node>()
+  private readonly readers = new Map<string, Node[]>()
+  private readonly gone = new Set<Node>()
+  /** Names that must stay. */
+  private readonly held: Set<string>
+
+  constructor(
+    graph: Graph<FilePort>,
+    private readonly known: Constants,
+    keep: ReadonlySet<string>,
+  ) {
+    this.nodes = graph.nodes.map((node) => ({ ...node }))
+    // What a graph inside of a node reads is not followed.
+    this.held = new Set([
+      ...keep,
+      ...graph.outputs.map(({ name }) => name),
+      ...graph.nodes.flatMap((node) => (graphsOf(node).length ? readsOf(node) : [])),
+    ])
+    for (const node of this.nodes) this.enter(node)
+  }
+
+  private enter(node: Node): void {
+    for (const name of node.outputs) this.makers.set(name, node)
+    for (const name of new Set(node.inputs)) this.readers.set(name, [...(this.readers.get(name) ?? []), node])
+  }
+
+  private leave(node: Node): void {
+    for (const name of node.outputs) if (this.makers.get(name) === node) this.makers.delete(name)
+    for (const name of new Set(node.inputs))
+      this.readers.set(
+        name,
+        this.readers.get(name)!.filter((reader) => reader !== node),
+      )
+  }
+
+  /** Tries a rule on every node, in order of the run. */
+  each(rule: (node: Node, fusion: Fusion) => void): void {
+    for (const node of this.nodes) rule(node, this)
+    this.nodes = this.nodes.filter((node) => !this.gone.has(node))
+  }
+
+  constant(name: string | undefined): HostTensor | undefined {
+    return name ? (this.made.get(name) ?? this.known(name)) : undefined
+  }
+
+  /** The number that a name stands for, if it is a single known one. */
+  number(name: string | undefined): number | undefined {
+    const constant = this.constant(name)
+    return constant && isFloat(constant.type) && sizeOf(constant.shape) === 1
+      ? (constant.data[0] as number)
+      : undefined
+  }
+
+  maker(name: string | undefined): Node | undefined {
+    return name ? this.makers.get(name) : undefined
+  }
+
+  /** The node of one of these operators that makes `name` for a single reader. */
+  sole(name: string | undefined, ...ops: string[]): Node | undefined {
+    const maker = this.maker(name)
+    return maker &&
+      ops.includes(maker.op) &&
+      this.isInner(name!) &&
+      maker.outputs.slice(1).every((other) => !this.isRead(other))
+      ? maker
+      : undefined
+  }
+
+  isInner(name: string): boolean {
+    return !this.held.has(name) && this.readers.get(name)?.length === 1
+  }
+
+  isRead(name: string): boolean {
+    return this.held.has(name) || (this.readers.get(name)?.length ?? 0) > 0
+  }
+
+  /** `by` does the work of `joined` and of `node`, whose place and outputs it takes. */
+  replace(node: Node, joined: readonly Node[], by: Partial<Node> & Pick<Node, 'op' | 'inputs'>): void {
+    for (const old of [node, ...joined]) this.leave(old)
+    for (const old of joined) this.gone.add(old)
+    const parts = [...joined, node].flatMap(partsOf)
+    for (const key of ['activation', 'parts', 'rank'] as const) delete node[key]
+    Object.assign(node, { attributes: new Map(), ...by, outputs: [node.outputs[0]!], parts })
+    this.enter(node)
+  }
+
+  constantNamed(name: string, make: () => HostTensor): string {
+    if (!this.constant(name)) this.made.set(name, make())
+    return name
+  }
+
+  /** Identity, and Dropout which drops nothing in a run: readers take what goes in. */
+  passOn(): void {
+    this.each((node) => {
+      const [from, to] = [node.inputs[0]!, node.outputs[0]!]
+      const drops =
+        node.op === 'Dropout' && !node.inputs[2] && !node.outputs.slice(1).some((name) => this.isRead(name))
+      if ((node.op !== 'Identity' && !drops) || this.held.has(to)) return
+      const readers = this.readers.get(to) ?? []
+      for (const old of [node, ...readers]) this.leave(old)
+      for (const reader of readers) {
+        reader.inputs = reader.inputs.map((name) => (name === to ? from : name))
+        this.enter(reader)
+      }
+      this.gone.add(node)
+    })
+  }
+}
+
+/** Operators of the file that a node does the work of. */
+export const partsOf = (node: Node): readonly string[] => node.parts ?? [node.op]
+
+/** A number among a node's attributes. */
+export const number = (node: Node, name: string, otherwise: number): number => {
+  const value = node.attributes.get(name)
+  return typeof value === 'number' ? value : otherwise
+}
+/** Numbers among a node's attributes. */
+export const numbers = (node: Node, name: string, otherwise: number[] = []): number[] => {
+  const value = node.attributes.get(name)
+  return Array.isArray(value) ? (value as number[]) : otherwise
+}

@@ -1,0 +1,32 @@
+/** Which operators of a graph filterbank has. */
+import { check, show } from '../../base/errors.js'
+import type { Graph } from './graph.js'
+
+type Nodes = Pick<Graph, 'nodes'>
+
+/** The operators of a graph that filterbank lacks, each with the names of its nodes. */
+export function missingOperators(graph: Nodes, known: (op: string) => boolean): Map<string, string[]> {
+  const missing = new Map<string, string[]>()
+  const visit = ({ nodes }: Nodes) => {
+    for (const node of nodes) {
+      if (!known(node.op)) missing.set(node.op, [...(missing.get(node.op) ?? []), node.name])
+      for (const value of node.attributes.values())
+        if (typeof value === 'object' && 'nodes' in value) visit(value)
+    }
+  }
+  visit(graph)
+  return missing
+}
+
+/** Throws unless filterbank has all operators of a graph: all that it lacks at once. */
+export function checkOperators(graph: Nodes, opset: number, known: (op: string) => boolean): void {
+  const missing = missingOperators(graph, known)
+  check(missing.size === 0, () => ({
+    op: 'loadModel',
+    argument: 'model',
+    expected: 'of operators that filterbank has',
+    got: [...missing]
+      .map(([op, names]) => `${op} (opset ${opset}: ${names.map(show).join(', ')})`)
+      .join('; '),
+  }))
+}
