@@ -226,7 +226,8 @@ export class Unary {
 export const UNARY_BLOCK = 4096
 
 export const enum UnaryOp {
-  clamp, leakyRelu, elu, gelu, geluTanh, sigmoid, hardSigmoid, tanh, silu, hardSwish, mish, softplus, exp, log, erf, sqrt, floor, ceil, round, trunc,
+  clamp, leakyRelu, elu, gelu, geluTanh, sigmoid, hardSigmoid, tanh, silu, hardSwish, mish, softplus, exp,
+  log, erf, sqrt, floor, ceil, round, trunc,
   sine, neg, abs, sign, expm1, log1p,
   /** Of 32-bit integers; no others are. */
   negInt, absInt,
@@ -277,7 +278,9 @@ export class BinaryAxis {
 /** Blocks in one unit of `binary`. */
 export const BINARY_BLOCKS = 4
 
-/** mask: a where b is not 0, else 0; maskNot: a where b is 0. less, lessEqual: 1 where a < b, a <= b, else 0. */
+/**
+ * mask: a where b is not 0, else 0; maskNot: a where b is 0. less, lessEqual: 1 where a < b, a <= b, else 0.
+ */
 export const enum BinaryOp {
   add, sub, mul, div, prelu, maximum, minimum, mask, maskNot, less, lessEqual,
   /** Of `binaryLanes`. */
@@ -458,15 +461,15 @@ export class Attention {
   /** q [heads][rows][size], y [heads][rows][valueSize], heads counted over all images. */
   q: usize; y: usize
   /**
-   * `packed`: panels of k transposed [heads][keys / 8][size][8] and of v [heads][valueSize / 8][keys][8]; else
-   * k [heads][keys][size] and v [heads][keys][valueSize].
+   * `packed`: panels of k transposed [heads][keys / 8][size][8] and of v [heads][valueSize / 8][keys][8];
+   * else k [heads][keys][size] and v [heads][keys][valueSize].
    */
   k: usize; v: usize; packed: i32
   /** [2][heads][rows]: the largest score of each row, and 1 / the sum of its exponentials; 0: not kept. */
   statistics: usize
   /**
-   * 0: none. Of 4 bytes: floats to add to scores; of 1 byte: 0 where a key is hidden. Rows of one head of k and
-   * v are those of `group` heads of the mask, `length` rows each.
+   * 0: none. Of 4 bytes: floats to add to scores; of 1 byte: 0 where a key is hidden. Rows of one head of k
+   * and v are those of `group` heads of the mask, `length` rows each.
    */
   mask: usize; maskBytes: i32
   maskImageStride: i32; maskHeadStride: i32; maskRowStride: i32; maskKeyStride: i32
@@ -498,8 +501,8 @@ export class AttentionGradient extends Attention {
 export const SOFTMAX_CHUNK = 2048
 
 /**
- * Filter gradient of any dense product over a window: see dense/filterGradient.ts. The words of Igemm, where y is dy, w
- * the sums, and pixels are those of one block.
+ * Filter gradient of any dense product over a window: see dense/filterGradient.ts. The words of Igemm, where
+ * y is dy, w the sums, and pixels are those of one block.
  */
 @unmanaged
 export class FilterGradient extends Igemm {
@@ -541,7 +544,10 @@ export class PoolGradient extends Pool {
 /** What a unit of a recurrent layer does: tanh and relu are those of a plain RNN. */
 export const enum Cell { tanh, relu, gru, lstm }
 
-/** Steps of a recurrent layer: see recurrent.ts. Row strides are between sequences, step strides between times. */
+/**
+ * Steps of a recurrent layer: see recurrent.ts. Row strides are between sequences, step strides between
+ * times.
+ */
 @unmanaged
 export class Recurrent {
   cell: i32

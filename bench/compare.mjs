@@ -36,7 +36,7 @@ import { dataOf, operations } from './shapes.mjs'
  *   budget?: number }} wanted
  * @param {{ library: object, peak(build: string): Promise<BufferSource>, peers: (() => Promise<Contender>)[]
  *   }} host filterbank's core entry, bench/peak.ts compiled, who else there is
- * @param {(news: { start: { peak: number, contenders: { name: string, version: string, peer: boolean, native:
+ * @param {(news: { start: { peak: number, features: string, contenders: { name: string, version: string, peer: boolean, native:
  *   boolean, threads: number }[] } } | { row: Row }) => unknown} report
  */
 export async function bench(
@@ -57,6 +57,7 @@ export async function bench(
   await report({
     start: {
       peak: await measurePeak(await peak(own.version)),
+      features: featuresOf(await library.diagnose()),
       contenders: contenders.map(({ name, version, native = false, threads = 1 }, i) => ({
         name,
         version,
@@ -68,6 +69,12 @@ export async function bench(
   })
   for await (const row of compare(problems, contenders, { budget })) await report({ row })
 }
+
+/** What the host has of what kernels may use, in words. */
+const featuresOf = ({ simd, relaxedSimd, sharedMemory, cores }) =>
+  [simd && 'SIMD', relaxedSimd && 'relaxed SIMD', sharedMemory && 'shared memory', cores && `${cores} cores`]
+    .filter(Boolean)
+    .join(', ')
 
 /** Every algorithm that fits one of these layers. */
 const algorithmsOf = ({ planConv2d }, problems) => [

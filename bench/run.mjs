@@ -224,9 +224,9 @@ function installPeers() {
 }
 
 /** What ran where and when. */
-function place({ contenders, host }) {
+function place({ contenders, host, features }) {
   const own = JSON.parse(readFileSync('package.json', 'utf8'))
-  return `filterbank ${own.version} (${contenders[0].version}), ${host ?? `Node ${process.versions.node}`}, ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.`
+  return `filterbank ${own.version} (${contenders[0].version}), ${host ?? `Node ${process.versions.node}`}, ${cpus()[0].model.trim()}, ${new Date().toISOString().slice(0, 10)}.${features ? ` The host has ${features}.` : ''}`
 }
 
 function versionsOf({ contenders }) {
@@ -245,11 +245,11 @@ function aboutNetworks(start) {
   ].join('\n')
 }
 
-function about({ peak, contenders, host }) {
+function about({ peak, contenders, host, features }) {
   const versions = versionsOf({ contenders })
   return [
-    place({ contenders, host }),
-    `Multiply-add peak of one thread: ${peak.toFixed(1)} GFLOP/s. Times are medians in ms; one thread unless it says otherwise.`,
+    place({ contenders, host, features }),
+    `Multiply-add peak of one thread: ${peak.toFixed(1)} GFLOP/s. Times are medians in ms, beside the least; one thread unless it says otherwise. (drift): who is faster by medians is slower by the least times.`,
     ...(versions.length
       ? [
           `Beside it, in the same run: ${versions.join(', ')}. "a + b": a with input and output kept inside, b what copying them in and out adds to each call.`,

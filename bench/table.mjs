@@ -18,8 +18,12 @@ export const times = (ratio) => `${ratio.toFixed(2)} x`
  * @param {number} peak GFLOP/s
  */
 export function columnsOf([own, ...others], peak) {
-  const best = (row, candidates) =>
-    Math.min(...candidates.map(({ name }) => row.results[name]?.ms ?? Number.POSITIVE_INFINITY))
+  const best = (row, candidates, at = 'ms') =>
+    Math.min(...candidates.map(({ name }) => row.results[name]?.[at] ?? Number.POSITIVE_INFINITY))
+  /** Who is faster by medians is slower by the least times: the machine changed meanwhile. */
+  const drifts = (row, candidates) =>
+    best(row, candidates) > row.results[own.name].ms !==
+    best(row, candidates, 'min') > row.results[own.name].min
   /** `of` gives a ratio, or undefined for a row that has none. */
   const over = (head, candidates) => ({
     head,
@@ -28,6 +32,7 @@ export function columnsOf([own, ...others], peak) {
       candidates.some(({ name }) => row.results[name])
         ? best(row, candidates) / row.results[own.name].ms
         : undefined,
+    drifts: (row) => drifts(row, candidates),
   })
   const threaded = others.filter(({ peer, threads }) => !peer && threads > 1)
   return {
@@ -50,6 +55,7 @@ export function columnsOf([own, ...others], peak) {
           row.results[own.name].ms < THREADS_FROM_MS
             ? undefined
             : row.results[own.name].ms / best(row, threaded),
+        drifts: (row) => drifts(row, threaded),
       },
     ].filter(({ present }) => present),
   }
@@ -64,7 +70,7 @@ function speed(rows, { own, peak }) {
 
 /** Cells of one layer. */
 function cells(row, columns) {
-  const { ms, low, high } = row.results[columns.own]
+  const { ms, min, low, high } = row.results[columns.own]
   const time = (result) => {
     if (!result) return ''
     return (
@@ -75,16 +81,20 @@ function cells(row, columns) {
   return [
     row.name,
     milliseconds(ms),
+    milliseconds(min),
     `${milliseconds(low)}..${milliseconds(high)}`,
     ...speed([row], columns),
     ...columns.others.map((name) => time(row.results[name])),
-    ...columns.ratios.map(({ of }) => (of(row) === undefined ? '' : times(of(row)))),
+    ...columns.ratios.map(({ of, drifts }) =>
+      of(row) === undefined ? '' : times(of(row)) + (drifts(row) ? ' (drift)' : ''),
+    ),
   ]
 }
 
 const heads = ({ others, ratios }) => [
   'layer',
   'ms',
+  'min',
   'p10..p90',
   'GFLOP/s',
   'peak',
@@ -127,7 +137,7 @@ export const align = (table, widths) =>
 export function rowPrinter(columns, print) {
   const head = heads(columns)
   const widths = head.map((text, i) =>
-    Math.max(text.length, [34, 8, 16, 9, 5][i] ?? (i < 5 + columns.others.length ? 15 : 0)),
+    Math.max(text.length, [34, 8, 8, 16, 9, 5][i] ?? (i < 6 + columns.others.length ? 15 : 0)),
   )
   print(`\n${align([head], widths)}`)
   let kind

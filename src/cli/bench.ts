@@ -16,6 +16,7 @@ const BUDGET = 400
 
 interface Timing {
   ms: number
+  min: number
   low: number
   high: number
 }
@@ -33,6 +34,7 @@ interface Row {
 
 interface Start {
   peak: number
+  features: string
   contenders: { name: string; version: 'simd128' | 'relaxed'; threads: number }[]
 }
 
@@ -138,7 +140,7 @@ quarter of a minute; other programs that run meanwhile show in the numbers.
         `filterbank ${version}, ${start.contenders[0]!.version} build, Node ${process.versions.node}, one thread${threads > 1 ? ` and ${threads}` : ''}`,
       )
       console.log(
-        `Peak of one thread: ${start.peak.toFixed(1)} GFLOP/s of multiply-adds\n\n${table([...columns, ...more], lines, process.stdout.columns)}`,
+        `The host has ${start.features}. Peak of one thread: ${start.peak.toFixed(1)} GFLOP/s of multiply-adds\n\n${table([...columns, ...more], lines, process.stdout.columns)}`,
       )
     }
     return 0

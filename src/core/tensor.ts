@@ -1,6 +1,6 @@
 /**
- * Tensors, and what they and the ops know of the engine that they live in (engine.ts): an engine makes tensors,
- * and a tensor names its engine.
+ * Tensors, and what they and the ops know of the engine that they live in (engine.ts): an engine makes
+ * tensors, and a tensor names its engine.
  */
 import { check, FilterbankError, show } from '../base/errors.js'
 import { disposal } from '../base/realm.js'

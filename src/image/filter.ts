@@ -271,7 +271,11 @@ function filterBytes(
         }
         if (inIntegers) runFilter(engine, inIntegers, [1, rows, w, c], work, bytesOut)
         else {
-          runFromBytes(engine, bytesIn, floatsIn, rows + kh - 1, w, c, BYTE_SCALE, [], packed)
+          runFromBytes(engine, bytesIn, floatsIn, rows + kh - 1, w, c, {
+            scale: BYTE_SCALE,
+            shift: [],
+            packed,
+          })
           runFilter(engine, plan, [1, rows, w, c], work, floatsOut)
           runToBytes(engine, floatsOut, bytesOut, rows, w, c, packed ? 0 : bytesIn + top * rowBytes, packed)
         }

@@ -140,23 +140,25 @@ export function fromImageData(engine: Engine, image: Pixels, options: FromImageD
     engine.u8.set(data, bytes)
     const scale =
       channels === 'gray' ? LUMA.map((share) => share / (255 * stds[0]!)) : stds.map((v) => 1 / (255 * v))
-    runFromBytes(
-      engine,
-      bytes,
-      y.pointer,
-      height,
-      width,
-      c,
+    runFromBytes(engine, bytes, y.pointer, height, width, c, {
       scale,
-      means.map((v, i) => -v / stds[i]!),
-    )
+      shift: means.map((v, i) => -v / stds[i]!),
+    })
     return y
   } finally {
     engine.free(bytes)
   }
 }
 
-/** `packed`: as many bytes as floats, not RGBA. @internal */
+interface FromBytesOptions {
+  /** Of each channel: x = byte * scale + shift. */
+  scale: readonly number[]
+  shift: readonly number[]
+  /** As many bytes as floats, not RGBA. */
+  packed?: boolean
+}
+
+/** @internal */
 export function runFromBytes(
   engine: Engine,
   bytes: number,
@@ -164,9 +166,7 @@ export function runFromBytes(
   h: number,
   w: number,
   c: number,
-  scale: readonly number[],
-  shift: readonly number[],
-  packed = false,
+  { scale, shift, packed = false }: FromBytesOptions,
 ): void {
   const [scaleR = 0, scaleG = 0, scaleB = 0, scaleA = 0] = scale
   const [shiftR = 0, shiftG = 0, shiftB = 0, shiftA = 0] = shift

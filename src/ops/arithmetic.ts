@@ -77,7 +77,7 @@ export function arithmetic<D extends Numeric>(
     if (typeof b === 'number') checkElement(op, 'b', b, 'int32', context.shapes)
     const y = produce<D>(
       engine,
-      commonShape(a, b, context),
+      commonShape({ a, b }, context),
       out,
       context,
       (y) => writeBinary(integerCodes[code]!, a, b, y, NO_CLAMP),

@@ -49,7 +49,8 @@ const ATTENTION: Names<AttentionOptions> = { mask: true, causal: true, scale: tr
  * @param v [n, kvHeads, keys, valueSize]
  * @param options no mask, causal false, scale 1 / sqrt(size), softcap 0
  * @returns [n, heads, length, valueSize]
- * @throws FilterbankError for shapes that do not fit, heads that are no multiple of kvHeads, a mask of another
+ * @throws FilterbankError for shapes that do not fit, heads that are no multiple of kvHeads, a mask of
+ * another
  *   type; nothing is allocated then
  * @example const y = attention(q, k, v, { causal: true })
  */

@@ -91,7 +91,7 @@ function compare(
   if (tensors.b) checkSameQuantization(op, 'b', tensors.b, quantization)
   for (const [argument, value] of Object.entries({ a, b }))
     if (typeof value === 'number') checkElement(op, argument, value, dtype, context.shapes)
-  const shape = commonShape(a, b, context)
+  const shape = commonShape({ a, b }, context)
   const whole = dtype === 'float32' ? code : code + BinaryOp.isEqualInt - BinaryOp.isEqual
   // Bytes are compared as what they are in 32 bits.
   const widened = (operand: AnyTensor | number) =>

@@ -85,20 +85,6 @@ function productOf(
   }
 }
 
-function product(
-  engine: Engine,
-  x: number,
-  w: number,
-  b: number,
-  y: number,
-  rows: number,
-  depth: number,
-  columns: number,
-  clamp: Clamp,
-): void {
-  runProduct(engine, productOf(x, w, b, y, rows, depth, columns, clamp))
-}
-
 /**
  * A dense layer: every row of the last axis times a matrix, plus bias.
  *
@@ -149,7 +135,10 @@ export function rowsByMatrix(x: Tensor, weight: Tensor, bias?: Tensor, clamp: Cl
   const [depth, columns] = weight.shape as [number, number]
   return engine.make([...x.shape.slice(0, -1), columns], (y) => {
     const panels = packed(weight, weightPanels(weight))
-    product(engine, x.pointer, panels, bias?.pointer ?? 0, y.pointer, x.size / depth, depth, columns, clamp)
+    runProduct(
+      engine,
+      productOf(x.pointer, panels, bias?.pointer ?? 0, y.pointer, x.size / depth, depth, columns, clamp),
+    )
   })
 }
 
@@ -159,7 +148,10 @@ export function rowsByTranspose(dy: Tensor, weight: Tensor): Tensor {
   const [depth, columns] = weight.shape as [number, number]
   return engine.make([...dy.shape.slice(0, -1), depth], (dx) => {
     const panels = packed(weight, transposedPanels(weightPanels(weight)))
-    product(engine, dy.pointer, panels, 0, dx.pointer, dy.size / columns, columns, depth, NO_CLAMP)
+    runProduct(
+      engine,
+      productOf(dy.pointer, panels, 0, dx.pointer, dy.size / columns, columns, depth, NO_CLAMP),
+    )
   })
 }
 
@@ -249,23 +241,15 @@ function multiply(a: Tensor, b: Tensor, batch: readonly number[], panels: Panels
       pack(engine, b.pointer, w, panels)
       // One matrix b for all: the rows of every a are one matrix.
       if (matrices === 1)
-        product(engine, a.pointer, w, 0, y.pointer, y.size / columns, depth, columns, NO_CLAMP)
+        runProduct(engine, productOf(a.pointer, w, 0, y.pointer, y.size / columns, depth, columns, NO_CLAMP))
       else {
         const aIndex = broadcastIndex(a.shape.slice(0, -2), batch)
         const bIndex = broadcastIndex(b.shape.slice(0, -2), batch)
         for (let i = 0; i < sizeOf(batch); i++) {
           const from = a.pointer + aIndex(i) * m * depth * 4
-          product(
-            engine,
-            from,
-            w + (bIndex(i) * floats * 4) / matrices,
-            0,
-            y.pointer + i * m * columns * 4,
-            m,
-            depth,
-            columns,
-            NO_CLAMP,
-          )
+          const part = w + (bIndex(i) * floats * 4) / matrices
+          const to = y.pointer + i * m * columns * 4
+          runProduct(engine, productOf(from, part, 0, to, m, depth, columns, NO_CLAMP))
         }
       }
     } finally {

@@ -20,7 +20,10 @@ import { outerSum, rowsByMatrix, rowsByTranspose } from './matmul.js'
 import { channelSums } from './reduce.js'
 import { slice } from './slice.js'
 
-/** What `gru` takes beside x, and the other recurrent ops too. `gates` is 1 for `rnn`, 4 for `lstm`, 3 for `gru`. */
+/**
+ * What `gru` takes beside x, and the other recurrent ops too. `gates` is 1 for `rnn`, 4 for `lstm`, 3 for
+ * `gru`.
+ */
 export interface RecurrentOptions {
   /** [inFeatures, gates * hidden] */
   inputWeight: Tensor
@@ -35,8 +38,8 @@ export interface RecurrentOptions {
   /** From the last step to the first. Default false. */
   reverse?: boolean
   /**
-   * How many steps each sequence has: n integers from 0 to steps, in a list or an int32 tensor. After its last
-   * step a sequence's output is 0; in reverse it begins there. Default: all have all steps.
+   * How many steps each sequence has: n integers from 0 to steps, in a list or an int32 tensor. After its
+   * last step a sequence's output is 0; in reverse it begins there. Default: all have all steps.
    */
   lengths?: readonly number[] | Int32Array | Tensor<'int32'>
 }

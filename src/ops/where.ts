@@ -4,13 +4,13 @@
  */
 
 import { check, show } from '../base/errors.js'
-import { broadcastShapes, broadcastStrides, type Shape, sameShape, stridesOf } from '../base/shape.js'
+import { broadcastStrides, type Shape, sameShape, stridesOf } from '../base/shape.js'
 import { ANY, bytesPerElement, checkElement, type DType, MASKS, wordOfElement } from '../core/dtype.js'
 import { checkType, type Engine, engineOf } from '../core/engine.js'
 import type { Quantization } from '../core/quantization.js'
 import { type AnyTensor, Tensor } from '../core/tensor.js'
-import type { Context } from '../core/window.js'
 import { copy } from '../plans/copy.js'
+import { commonShape } from '../plans/elementwise.js'
 import { SELECT_BLOCK, SelectOp } from '../wasm/abi.js'
 import { checkSameQuantization, checkSameType } from './operands.js'
 import { sumTo } from './reduce.js'
@@ -49,7 +49,7 @@ export function where(mask: Tensor<'uint8'>, a: AnyTensor | number, b: AnyTensor
   if (tensors.b) checkSameQuantization(op, 'b', tensors.b, quantization)
   for (const [argument, value] of Object.entries({ a, b }))
     if (typeof value === 'number') checkElement(op, argument, value, dtype, shapes)
-  const shape = commonShapeOf({ mask, ...tensors }, { op, shapes })
+  const shape = commonShape({ mask, ...tensors }, { op, shapes })
   const y = select(
     engine,
     SelectOp.where,
@@ -112,24 +112,8 @@ export function not(x: Tensor<'uint8'>): Tensor<'uint8'> {
 
 function logic(op: string, code: SelectOp, a: Tensor<'uint8'>, b: Tensor<'uint8'>): Tensor<'uint8'> {
   const engine = engineOf(op, { a, b }, {}, MASKS)
-  const shape = commonShapeOf({ a, b }, { op, shapes: { a: a.shape, b: b.shape } })
+  const shape = commonShape({ a, b }, { op, shapes: { a: a.shape, b: b.shape } })
   return select(engine, code, a, 1, b, shape, 'uint8')
-}
-
-/** The shape that all broadcast to; throws where they do not. */
-function commonShapeOf(tensors: Record<string, AnyTensor>, context: Context): Shape {
-  let shape: Shape = []
-  for (const [argument, tensor] of Object.entries(tensors)) {
-    const next = broadcastShapes(shape, tensor.shape)
-    check(next !== undefined, () => ({
-      ...context,
-      argument,
-      expected: `of a shape that broadcasts with ${show(shape)}`,
-      got: show(tensor.shape),
-    }))
-    shape = next
-  }
-  return shape
 }
 
 /**

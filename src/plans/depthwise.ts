@@ -180,14 +180,20 @@ export function runDepthwiseInput(job: ConvJob): void {
   engine.run({ kernel: 'depthwiseInputGradient', args, units: layer.n * h.input, work })
 }
 
-/** Output rows that are summed up by themselves in the gradient of a filter, and how many such sums there are. */
+/**
+ * Output rows that are summed up by themselves in the gradient of a filter, and how many such sums there
+ * are.
+ */
 export function blockDepthwiseFilter({ n, axes: [h] }: PlaneLayer): { rows: number; splits: number } {
   const all = n * h.output
   const rows = Math.max(1, Math.ceil(all / GRADIENT_UNITS))
   return { rows, splits: Math.ceil(all / rows) }
 }
 
-/** The filter's gradient in splits of the rows, which follow from the shapes alone: sums [splits, kh, kw, 1, c]. */
+/**
+ * The filter's gradient in splits of the rows, which follow from the shapes alone: sums [splits, kh, kw, 1,
+ * c].
+ */
 export function runDepthwiseFilter({ engine, layer, x, dy }: FilterGradientJob, sums: number): void {
   const { rows, splits } = blockDepthwiseFilter(layer)
   const args = gradientArgs({ x, w: 0, dy, to: sums }, layer, rows)

@@ -1,9 +1,9 @@
 /**
- * The plans of assembly/elementwise.ts and assembly/binary.ts: functions of one tensor, of two with broadcasting. Shared by
- * activations and arithmetic.
+ * The plans of assembly/elementwise.ts and assembly/binary.ts: functions of one tensor, of two with
+ * broadcasting. Shared by activations and arithmetic.
  */
 
-import { check, show } from '../base/errors.js'
+import { check, FilterbankError, show } from '../base/errors.js'
 import { broadcastShapes, broadcastStrides, type Shape, sameShape } from '../base/shape.js'
 import { type DType, wordOfElement } from '../core/dtype.js'
 import { checkType, type Engine } from '../core/engine.js'
@@ -156,21 +156,27 @@ export function runBinary(
   clamp: readonly [number, number],
   context: Context,
 ): Tensor {
-  const shape = commonShape(a, b, context)
+  const shape = commonShape({ a, b }, context)
   return produce(engine, shape, out, context, (y) => writeBinary(op, a, b, y, clamp))
 }
 
 const shapeOf = (operand: AnyTensor | number): Shape => (operand instanceof Tensor ? operand.shape : [])
 
-/** The shape that two operands broadcast to; throws where they do not. */
-export function commonShape(a: AnyTensor | number, b: AnyTensor | number, context: Context): number[] {
-  const shape = broadcastShapes(shapeOf(a), shapeOf(b))
-  check(shape !== undefined, () => ({
-    ...context,
-    argument: 'b',
-    expected: `of a shape that broadcasts with ${show(shapeOf(a))}`,
-    got: show(shapeOf(b)),
-  }))
+/** The shape that operands broadcast to, by their names; throws where they do not. */
+export function commonShape(operands: Record<string, AnyTensor | number>, context: Context): Shape {
+  let shape: Shape = []
+  for (const argument in operands) {
+    const next = shapeOf(operands[argument]!)
+    const common = shape.length ? broadcastShapes(shape, next) : next
+    if (!common)
+      throw new FilterbankError({
+        ...context,
+        argument,
+        expected: `of a shape that broadcasts with ${show(shape)}`,
+        got: show(next),
+      })
+    shape = common
+  }
   return shape
 }
 

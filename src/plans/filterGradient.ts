@@ -1,6 +1,6 @@
 /**
- * The plan of a filter's gradient (assembly/dense/filterGradient.ts). Shared by convolution, transposed convolution and
- * matrix products.
+ * The plan of a filter's gradient (assembly/dense/filterGradient.ts). Shared by convolution, transposed
+ * convolution and matrix products.
  */
 
 import type { Engine } from '../core/engine.js'

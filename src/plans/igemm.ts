@@ -1,6 +1,6 @@
 /**
- * The plan of a dense product over a window (assembly/dense/igemm.ts): filter packing, blocking, argument block.
- * Shared by convolution, transposed convolution and matrix products.
+ * The plan of a dense product over a window (assembly/dense/igemm.ts): filter packing, blocking, argument
+ * block. Shared by convolution, transposed convolution and matrix products.
  */
 
 import { type Shape, stridesOf } from '../base/shape.js'
@@ -97,8 +97,8 @@ export const transposedPanels = (panels: Panels): Panels => ({
 })
 
 /**
- * Whether sums run over lanes (assembly/dense/tile.ts), since so few columns would leave most of a panel empty.
- * Witness: bench, dcgan layer5, style conv4.
+ * Whether sums run over lanes (assembly/dense/tile.ts), since so few columns would leave most of a panel
+ * empty. Witness: bench, dcgan layer5, style conv4.
  */
 export const byLanes = (depth: number, columns: number): boolean => columns <= 3 && depth % 4 === 0
 

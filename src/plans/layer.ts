@@ -55,7 +55,9 @@ export interface FilterGradientJob {
 export const multiplyAdds = ({ n, axes, inChannels, outChannels, groups }: Layer): number =>
   axes.reduce((product, { output, size }) => product * output * size, (n * outChannels * inChannels) / groups)
 
-/** The backward of a layer at stride 1, which is a layer too: over a filter that is turned by half a circle. */
+/**
+ * The backward of a layer at stride 1, which is a layer too: over a filter that is turned by half a circle.
+ */
 export const oppositeLayer = ({ axes: [h, w], ...layer }: PlaneLayer): PlaneLayer => ({
   ...layer,
   axes: [opposite(h), opposite(w)],

@@ -1,6 +1,6 @@
 /**
- * A layer of one or three axes as one over height and width. One axis is a width. Of three, the planes that an
- * output plane sees stand side by side as its channels, group by group:
+ * A layer of one or three axes as one over height and width. One axis is a width. Of three, the planes that
+ * an output plane sees stand side by side as its channels, group by group:
  *
  *   stacked [n, od, h, w, groups, kd, inChannels / groups],  zeros for planes outside of x
  *   y = the layer of height and width over it, with a filter [kh, kw, kd * inChannels / groups, outChannels]

@@ -8,7 +8,9 @@ import { derive } from './layer.js'
 
 export const gatesOf = (cell: Cell): number => (cell === Cell.lstm ? 4 : cell === Cell.gru ? 3 : 1)
 
-/** Rows of floats for each sequence and step: where the first is, and elements between sequences and times. */
+/**
+ * Rows of floats for each sequence and step: where the first is, and elements between sequences and times.
+ */
 export interface Rows {
   pointer: number
   row: number
@@ -32,7 +34,9 @@ export interface SequenceJob {
   gates: Rows
   keep: boolean
   output: Rows
-  /** Cells of an LSTM, with step 0 the last alone; of a GRU, with `keep`, the state's shares of candidates. */
+  /**
+   * Cells of an LSTM, with step 0 the last alone; of a GRU, with `keep`, the state's shares of candidates.
+   */
   kept: Rows
   /** [n, hidden] each, `stateRow` elements apart. */
   initial: number
@@ -105,7 +109,10 @@ const MOST_UNITS = 8
  */
 const LARGE_STEP = 1 << 18
 
-/** Either units hold whole sequences, or jobs single steps, whose units are hidden. Follows from shapes alone. */
+/**
+ * Either units hold whole sequences, or jobs single steps, whose units are hidden. Follows from shapes
+ * alone.
+ */
 function cut({ n, hidden, cell }: SequenceJob): { units: number; sequences: number; panels: number } {
   const all = panelCount(hidden)
   if (n < SEVERAL && n * gatesOf(cell) * hidden * hidden >= LARGE_STEP) {

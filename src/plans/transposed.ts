@@ -18,7 +18,8 @@ interface Phase {
  * before + t * dilation, so
  *
  *   i = (o + before - t * dilation) / stride,  for the t for which that is an integer:
- *   every (stride / gcd(stride, dilation))th, from one tap to the one before it dilation / gcd(stride, dilation) inputs on
+ *   every (stride / gcd(stride, dilation))th, from one tap to the one before it dilation / gcd(stride,
+ *   dilation) inputs on
  *
  * Those that see nothing, of a stride longer than the window, are left out.
  */

@@ -28,8 +28,8 @@ const GAP = 32
 export const transformedFloats = (ic: number, oc: number): number => POSITIONS * Math.ceil(oc / 8) * 8 * ic
 
 /**
- * The filters, transformed: once, and again only after they were written. With `backward` they are those of the
- * input's gradient: turned by half a circle, with input and output channels exchanged.
+ * The filters, transformed: once, and again only after they were written. With `backward` they are those of
+ * the input's gradient: turned by half a circle, with input and output channels exchanged.
  */
 function transformed(filter: Filter, backward: boolean): number {
   const { engine } = filter

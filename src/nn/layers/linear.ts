@@ -47,8 +47,7 @@ export class Linear extends Layer {
         'weight',
         [inFeatures, outFeatures],
         outFeatures,
-        inFeatures,
-        outFeatures,
+        [inFeatures, outFeatures],
         bias,
         options,
       ),
@@ -82,7 +81,16 @@ export class Embedding extends Layer {
     const { count, features } = options
     positive('Embedding', { count, features })
     super(
-      weights(engine, 'Embedding', 'table', [count, features], features, features, features, false, options),
+      weights(
+        engine,
+        'Embedding',
+        'table',
+        [count, features],
+        features,
+        [features, features],
+        false,
+        options,
+      ),
     )
   }
 

@@ -20,15 +20,14 @@ export function positive(op: string, numbers: Record<string, unknown>): void {
   for (const [argument, value] of Object.entries(numbers)) checkInteger(value, argument, 1, MOST, { op })
 }
 
-/** Weights of a name and a shape, and zeros for the bias. */
+/** Weights of a name and a shape, for so many inputs and outputs of each sum, and zeros for the bias. */
 export function weights(
   engine: Engine,
   op: string,
   name: string,
   shape: Shape,
   outputs: number,
-  fanIn: number,
-  fanOut: number,
+  [fanIn, fanOut]: readonly [number, number],
   bias: boolean,
   options: WeightOptions,
 ): Tensor[] {

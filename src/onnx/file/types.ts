@@ -123,7 +123,9 @@ export const isFloat = (type: ElementType): boolean => floats.has(type)
 export const fitsEngine = (type: ElementType): boolean =>
   type !== 'string' && (isFloat(type) ? type !== 'float64' : described[type].bits <= 16)
 
-/** Whether its numbers are more than the engine's types hold, so that they stand on the host where they can. */
+/**
+ * Whether its numbers are more than the engine's types hold, so that they stand on the host where they can.
+ */
 export const staysOnHost = (type: ElementType): boolean => type !== 'int32' && !fitsEngine(type)
 
 /**

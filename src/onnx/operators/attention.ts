@@ -1,7 +1,7 @@
 /**
- * Attention as the standard has it: softmax(q k^T * scale + bias) v for each head, by the op of the house; and
- * what operators of com.microsoft (multiHead.ts) have in common with it. Heads of q that share one of k stand
- * next to each other: [n, kv heads, group * length, size] is the same memory.
+ * Attention as the standard has it: softmax(q k^T * scale + bias) v for each head, by the op of the house;
+ * and what operators of com.microsoft (multiHead.ts) have in common with it. Heads of q that share one of k
+ * stand next to each other: [n, kv heads, group * length, size] is the same memory.
  */
 
 import type { Shape } from '../../base/shape.js'

@@ -75,7 +75,10 @@ export const layoutOf = (values: readonly Value[], shape: Shape): Layout =>
     ? 'last'
     : 'plain'
 
-/** An operand's tensor of a type among others of `rank` axes in one layout; a number where it is a single known one. */
+/**
+ * An operand's tensor of a type among others of `rank` axes in one layout; a number where it is a single
+ * known one.
+ */
 export function operand<D extends DType>(
   value: Value,
   rank: number,

@@ -1,5 +1,6 @@
 /**
- * Attention as com.microsoft has it, by the op of the house. Definitions: ContribOperators.md of ONNX Runtime.
+ * Attention as com.microsoft has it, by the op of the house. Definitions: ContribOperators.md of ONNX
+ * Runtime.
  */
 
 import type { Tensor } from '../../core/tensor.js'
@@ -47,8 +48,8 @@ function unpacked(call: Call, x: Value): Value[] {
 }
 
 /**
- * What hides keys, as floats to add: of integers 0 hides, in a mask [n, keys] or [n, length, keys]; a list [n]
- * says where an image's keys end, and n more where they begin.
+ * What hides keys, as floats to add: of integers 0 hides, in a mask [n, keys] or [n, length, keys]; a list
+ * [n] says where an image's keys end, and n more where they begin.
  */
 function paddingMask(call: Call, mask: Value, n: number, length: number, keys: number): Tensor {
   const hidden = call.number('mask_filter_value', -10000)
@@ -105,7 +106,10 @@ function scaleOption(call: Call): { scale?: number } {
   return scale ? { scale } : {}
 }
 
-/** input [n, length, in], weights [in, q + k + v], bias, mask, past [2, n, heads, keys, size], attention_bias */
+/**
+ * input [n, length, in], weights [in, q + k + v], bias, mask, past [2, n, heads, keys, size],
+ * attention_bias
+ */
 const attention: Operator = (call) => {
   const heads = call.number('num_heads', 0)
   const [x, weights] = [call.input(0), call.input(1)]
@@ -147,8 +151,8 @@ const attention: Operator = (call) => {
 }
 
 /**
- * query, key, value, past_key, past_value, seqlens_k, total_sequence_length, cos_cache, sin_cache, position_ids,
- * attention_bias: heads that share keys, whose image `i` has seqlens_k[i] + 1 keys in all.
+ * query, key, value, past_key, past_value, seqlens_k, total_sequence_length, cos_cache, sin_cache,
+ * position_ids, attention_bias: heads that share keys, whose image `i` has seqlens_k[i] + 1 keys in all.
  */
 const groupQueryAttention: Operator = (call) => {
   const [heads, kvHeads] = [call.number('num_heads', 0), call.number('kv_num_heads', 0)]

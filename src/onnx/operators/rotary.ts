@@ -69,7 +69,9 @@ function embed(call: Call, x: Value, angles: (n: number, length: number) => Angl
   return isFlat ? joinHeads(call, y) : y
 }
 
-/** x, cos, sin, and places [n, length] where the tables are [places, half]; else they are [n, length, half]. */
+/**
+ * x, cos, sin, and places [n, length] where the tables are [places, half]; else they are [n, length, half].
+ */
 const rotaryEmbedding: Operator = (call) => {
   const [x, cos, sin, places] = [call.input(0), call.input(1), call.input(2), call.inputs[3]]
   return embed(call, x, (n, length) =>
@@ -79,7 +81,10 @@ const rotaryEmbedding: Operator = (call) => {
   )
 }
 
-/** Of com.microsoft: x, places [n, length] or the first one [1], cos, sin; heads of whatever size the tables say. */
+/**
+ * Of com.microsoft: x, places [n, length] or the first one [1], cos, sin; heads of whatever size the tables
+ * say.
+ */
 const rotaryOfTables: Operator = (call) => {
   const [x, places, cos, sin] = [call.input(0), call.input(1), call.input(2), call.input(3)]
   const scale = call.number('scale', 1)

@@ -73,7 +73,10 @@ function channelsLast(call: Call, x: Value): [rank: Rank, x: Tensor] {
   return [rank as Rank, x.tensor('last')]
 }
 
-/** `use` of a filter [out, in, ...window], packed from where the file has its numbers, with its axes in the order of an op. */
+/**
+ * `use` of a filter [out, in, ...window], packed from where the file has its numbers, with its axes in the
+ * order of an op.
+ */
 function withFilter<T>(w: Value, channels: readonly [number, number], use: (filter: Tensor) => T): T {
   const strides = stridesOf(w.shape)
   const order = [...w.shape.slice(2).keys()].map((axis) => axis + 2).concat(channels)

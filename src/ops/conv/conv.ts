@@ -104,8 +104,8 @@ export interface Conv3dOptions extends Omit<Conv2dOptions, keyof WindowOptions>,
  *   y[n, oz, oy, ox, o] = activation(bias[o] + sum over kz, ky, kx, i of
  *                         x[n, oz * stride - before + kz * dilation, ..., i] * filter[kz, ky, kx, i, o])
  *
- * Computed over height and width, with the planes that an output plane sees as its channels: for as long as it
- * runs it takes windowDepth times the memory of x, over the stride along the depth.
+ * Computed over height and width, with the planes that an output plane sees as its channels: for as long as
+ * it runs it takes windowDepth times the memory of x, over the stride along the depth.
  *
  * @param x [n, depth, height, width, inChannels]
  * @param filter [windowDepth, windowHeight, windowWidth, inChannels / groups, outChannels]

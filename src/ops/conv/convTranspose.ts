@@ -1,4 +1,6 @@
-/** Transposed convolution along one, two and three axes: the backward of a convolution as an op of its own. */
+/**
+ * Transposed convolution along one, two and three axes: the backward of a convolution as an op of its own.
+ */
 
 import { stridesOf } from '../../base/shape.js'
 import { engineOf } from '../../core/engine.js'

@@ -1,4 +1,7 @@
-/** The derivatives of a convolution, by the row of the table that computed it. Transposed convolution is the first of them. */
+/**
+ * The derivatives of a convolution, by the row of the table that computed it. Transposed convolution is the
+ * first of them.
+ */
 
 import { stridesOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
@@ -34,8 +37,8 @@ export const inputGradient = (
   )
 
 /**
- * dfilter[k, i, c] = sum over n and o of x[n, o * stride - before + k * dilation, i] * dy[n, o, c], along each
- * axis; in the strides of the filter, where it has some.
+ * dfilter[k, i, c] = sum over n and o of x[n, o * stride - before + k * dilation, i] * dy[n, o, c], along
+ * each axis; in the strides of the filter, where it has some.
  */
 export function filterGradient(
   { filterGradient }: Algorithm,

@@ -1,0 +1,110 @@
+/** How long files, lines and lists of parameters are: what a person takes in at once. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import ts from 'typescript'
+import { describe, expect, it } from 'vitest'
+import { root } from './support/package.js'
+
+const MOST_LINES = 450
+const MOST_COLUMNS = 110
+const MOST_PARAMETERS = 8
+
+/** What is longer today: who leaves a list does not come back. */
+const longFiles = [
+  'assembly/abi.ts',
+  'assembly/recurrent.ts',
+  'src/onnx/operators/resize.ts',
+  'src/onnx/operators/shape.ts',
+  'tests/core/options.test.ts',
+  'tests/hostile.test.ts',
+  'tests/nn/modes.test.ts',
+  'tests/nn/ops.test.ts',
+  'tests/nn/training.test.ts',
+  'tests/onnx/operators.test.ts',
+  'tests/ops/types.test.ts',
+  'tests/referee/problems.ts',
+  'tests/support/cases.ts',
+  'tests/support/reference.ts',
+]
+const longLines = [
+  'assembly/attention.ts',
+  'assembly/dense/igemm.ts',
+  'assembly/dense/tile.ts',
+  'assembly/depthwise/forward.ts',
+  'assembly/recurrent.ts',
+]
+const longLists = [
+  'assembly/attention.ts',
+  'assembly/dense/tile.ts',
+  'assembly/dense/winograd.ts',
+  'assembly/depthwise/forward.ts',
+  'assembly/image/filter.ts',
+  'assembly/poolGradient.ts',
+  'assembly/recurrent.ts',
+  'assembly/select.ts',
+]
+
+const written = ['src', 'assembly', 'tools', 'bench', 'tests']
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path}`),
+  )
+  .map((path) => path.replaceAll('\\', '/'))
+  .filter((path) => /\.(ts|mjs)$/.test(path) && !path.includes('node_modules'))
+  // Binaries and programs as texts, and argument blocks, which the build writes.
+  .filter((path) => !/^src\/wasm\/(abi|simd128|relaxed|workerSource)\.ts$/.test(path))
+  .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+
+/** The files that break a rule, each with where it does. */
+const breaks = (rule: (file: (typeof written)[number]) => string[]): string[] =>
+  written.flatMap((file) => rule(file).map((place) => `${file.path}: ${place}`))
+
+/** Of which those in a list are known. */
+const unknown = (found: string[], known: readonly string[]): string[] =>
+  found.filter((place) => !known.some((path) => place.startsWith(`${path}: `)))
+
+/** Known files that break a rule no more: they leave the list. */
+const stale = (found: string[], known: readonly string[]): string[] =>
+  known.filter((path) => !found.some((place) => place.startsWith(`${path}: `)))
+
+describe('the sources', () => {
+  it(`have at most ${MOST_LINES} lines in a file`, () => {
+    const found = breaks(({ text }) => {
+      const lines = text.trimEnd().split('\n').length
+      return lines > MOST_LINES ? [`${lines} lines`] : []
+    })
+    expect(written.length).toBeGreaterThan(200)
+    expect(unknown(found, longFiles)).toEqual([])
+    expect(stale(found, longFiles)).toEqual([])
+  })
+
+  // A text that people read stands in one piece, so that it is found by searching for it.
+  it(`have lines of at most ${MOST_COLUMNS} columns, texts apart`, () => {
+    const found = breaks(({ path, text }) =>
+      /^(src|assembly)\//.test(path)
+        ? text
+            .split('\n')
+            .flatMap((line, i) =>
+              line.length > MOST_COLUMNS && !/^[^*]*(['"`]).{40,}\1/.test(line) ? [`line ${i + 1}`] : [],
+            )
+        : [],
+    )
+    expect(unknown(found, longLines)).toEqual([])
+    expect(stale(found, longLines)).toEqual([])
+  })
+
+  it(`have functions of at most ${MOST_PARAMETERS} parameters`, () => {
+    const found = breaks(({ path, text }) => {
+      const places: string[] = []
+      const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true, ts.ScriptKind.TS)
+      const visit = (node: ts.Node): void => {
+        if (ts.isFunctionLike(node) && node.parameters.length > MOST_PARAMETERS)
+          places.push(`${node.name?.getText() ?? 'a function'} takes ${node.parameters.length}`)
+        ts.forEachChild(node, visit)
+      }
+      visit(source)
+      return places
+    })
+    expect(unknown(found, longLists)).toEqual([])
+    expect(stale(found, longLists)).toEqual([])
+  })
+})
