@@ -138,7 +138,8 @@ export function pack(engine: Engine, source: number, to: number, panels: Panels)
   }
 }
 
-function packPanels(engine: Engine, source: number, to: number, panels: Panels): void {
+/** The same, always in panels of `width` columns. */
+export function packPanels(engine: Engine, source: number, to: number, panels: Panels): void {
   engine.run({
     kernel: 'pack',
     args: {
