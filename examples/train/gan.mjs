@@ -113,7 +113,11 @@ async function judgeOf(engine, data, seed) {
   const epochs = 2
   const optimizer = adam(judge.parameters, { learningRate: 2e-3 })
   const told = fitProgress('The judge', epochs)
-  await fit(judge, { inputs, shape, targets }, { optimizer, epochs, seed, augment, ...told })
+  await fit(
+    judge,
+    { inputs, shape, targets, targetShape: [classes.length] },
+    { optimizer, epochs, seed, augment, ...told },
+  )
   optimizer.dispose()
   return { judge, accuracy: (await evaluate(judge, test)).accuracy }
 }

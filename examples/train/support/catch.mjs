@@ -23,7 +23,7 @@ export class Game {
     this.step = 0
     this.basket = integer(3, SIDE - 4)
     this.ball = { x: integer(0, SIDE - 1), y: 0, dx: integer(-1, 1) }
-    this.start = this.ball.x
+    this.turns = 0
     this.walls = new Set()
     for (let wall = 0; wall < WALLS; wall++) {
       const [x, top, length] = [integer(1, SIDE - 2), integer(2, SIDE - 6), integer(2, 3)]
@@ -70,8 +70,10 @@ export class Game {
     this.basket = Math.min(SIDE - 2, Math.max(1, this.basket + action - 1))
     const { ball } = this
     // A wall turns it round; from its top it rolls off towards the middle.
-    if (this.blocked(ball.x + ball.dx, ball.y + 1))
+    if (this.blocked(ball.x + ball.dx, ball.y + 1)) {
       ball.dx = ball.dx === 0 ? (ball.x < SIDE / 2 ? 1 : -1) : -ball.dx
+      this.turns++
+    }
     if (!this.blocked(ball.x + ball.dx, ball.y + 1)) ball.x += ball.dx
     ball.y++
     for (const bird of this.birds) bird.x = (bird.x + bird.dx + SIDE) % SIDE

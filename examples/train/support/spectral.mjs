@@ -1,42 +1,44 @@
-/** A convolution whose filter is divided by its spectral norm. (Miyato et al., 2018) */
-import { conv2d, div, mul, reshape, sum } from 'filterbank'
+/** Convolutions that cannot magnify much: what keeps a discriminator from running away. */
+import { conv2d, div, matmul, reshape } from 'filterbank'
 import { Conv2d } from 'filterbank/nn'
 
-const unit = (vector) => {
-  const length = Math.sqrt(vector.reduce((total, v) => total + v * v, 1e-12))
-  return vector.map((v) => v / length)
+/** Rounds of power iteration at first; then one a step is enough, since a filter moves slowly. */
+const ROUNDS = 10
+
+/** A vector of length 1, as numbers: no derivative goes through it. */
+function unit(vector) {
+  const numbers = vector.toArray()
+  const length = Math.sqrt(numbers.reduce((total, v) => total + v * v, 1e-12))
+  return numbers.map((v) => v / length)
 }
 
+/**
+ * A convolution by its filter divided by the filter's spectral norm, that of the matrix [taps, outputs].
+ * (Miyato et al., "Spectral normalization for generative adversarial networks", 2018)
+ */
 export class SpectralConv2d extends Conv2d {
-  constructor(engine, options) {
-    super(engine, options)
-    this.u = undefined
-  }
+  /** Where power iteration stands: about the outputs that the matrix magnifies most. */
+  outputs = undefined
 
-  /** Of the filter as a matrix [taps, outputs], by a step of power iteration from where the last one ended. */
-  norm(filter) {
-    const outputs = filter.shape.at(-1)
-    const w = filter.toArray()
-    const taps = w.length / outputs
-    let u = this.u ?? unit(Float64Array.from({ length: outputs }, (_, i) => 1 + (i % 3)))
+  /** @param matrix [taps, outputs] */
+  norm(matrix) {
+    const { engine, shape } = matrix
+    const [rows, columns] = shape
+    let u = this.outputs ?? new Float32Array(columns).fill(1 / Math.sqrt(columns))
     let v
-    for (let round = this.u ? 1 : 10; round > 0; round--) {
-      v = new Float64Array(taps)
-      for (let i = 0, at = 0; i < taps; i++) for (let j = 0; j < outputs; j++) v[i] += w[at++] * u[j]
-      v = unit(v)
-      u = new Float64Array(outputs)
-      for (let i = 0, at = 0; i < taps; i++) for (let j = 0; j < outputs; j++) u[j] += w[at++] * v[i]
-      u = unit(u)
+    for (let round = this.outputs ? 1 : ROUNDS; round > 0; round--) {
+      v = unit(matmul(matrix, engine.tensor(u, [columns, 1])))
+      u = unit(matmul(engine.tensor(v, [1, rows]), matrix))
     }
-    this.u = u
-    const outer = Float32Array.from(w, (_, at) => v[Math.floor(at / outputs)] * u[at % outputs])
-    return sum(mul(filter, filter.engine.tensor(outer, filter.shape)))
+    this.outputs = u
+    return matmul(matmul(engine.tensor(v, [1, rows]), matrix), engine.tensor(u, [columns, 1]))
   }
 
   forward(x) {
     const [filter, bias] = this.parameters
     const { stride, padding, activation } = this.options
-    const scaled = div(filter, reshape(this.norm(filter), [1]))
+    const norm = this.norm(reshape(filter, [-1, filter.shape.at(-1)]))
+    const scaled = div(filter, reshape(norm, [1]))
     return conv2d(x, scaled, { stride, padding, activation, bias })
   }
 }
