@@ -4,7 +4,7 @@ import { lossesOf, trained } from '../support/examples.js'
 it('takes noise off digits, to the same bytes each time', { timeout: 300_000 }, () => {
   const run = () =>
     trained<{ error: number; noisyError: number; blurError: number }>(
-      ...['denoise', '--samples', '200', '--epochs', '4', '--noise', '0.4'],
+      ...['denoise', '--samples', '300', '--epochs', '4', '--noise', '0.4'],
     )
   const { said, files, result } = run()
   expect(Object.keys(files)).toEqual(['denoise.onnx', 'denoised.png', 'loss.svg', 'result.json'])

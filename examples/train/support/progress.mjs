@@ -23,8 +23,8 @@ export function progress(what, total, { lines = 10, stream = process.stderr, pri
         format: `${what} {bar} {percentage} %  loss {loss}  {left} to go`,
         barsize: 30,
         // Nothing of the terminal is changed, so that nothing has to be changed back: an interrupt ends all.
-        hideCursor: null,
-        linewrap: null,
+        hideCursor: false,
+        linewrap: true,
         gracefulExit: false,
         stream,
       })
