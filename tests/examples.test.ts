@@ -153,18 +153,20 @@ describe('progress', () => {
     expect(lines[1]).toBe('  Learning: epoch 2 of 2, loss 1.0000, 1.5000 in the test, 0 s to go')
   })
 
-  it('is a bar on a terminal, and gives the cursor back', () => {
+  it('is a bar on a terminal, which it leaves as it is', () => {
     const drawn: string[] = []
     const stream = new PassThrough().on('data', (part) => drawn.push(`${part}`))
     const terminal = Object.assign(stream, { isTTY: true, columns: 120, cursorTo() {}, clearLine() {} })
+    const interrupts = process.listenerCount('SIGINT')
     const bar = progress('Learning', 4, {
       stream: terminal,
       print: () => expect.fail('a line beside the bar'),
     })
     for (let step = 1; step <= 4; step++) bar.at(step, 1 / step)
+    expect(process.listenerCount('SIGINT')).toBe(interrupts)
     bar.end()
     expect(drawn.join('')).toMatch(/Learning [=-]+.* 100 % +loss 0\.2500 +0 s to go/)
-    // Terminal's own words for a cursor that is seen again.
-    expect(drawn.join('').lastIndexOf('\x1b[?25h')).toBeGreaterThan(drawn.join('').lastIndexOf('\x1b[?25l'))
+    // Neither a hidden cursor nor lines that do not wrap.
+    for (const hidden of ['\x1b[?25l', '\x1b[?7l']) expect(drawn.join('')).not.toContain(hidden)
   })
 })

@@ -21,6 +21,7 @@ import {
   MaxPool2d,
   Random,
   Sequential,
+  shift,
   valueAndGradients,
 } from 'filterbank/nn'
 import { sheetOf } from './support/canvas.mjs'
@@ -37,7 +38,7 @@ export const about = 'digits made of noise by a generator against a discriminato
 const SAMPLES = 10_000
 export const options = {
   ...pictureOptions(SAMPLES),
-  steps: integer('of both networks', { fallback: 2000 }),
+  steps: integer('of both networks', { fallback: 1200 }),
 }
 
 const BATCH = 64
@@ -91,8 +92,7 @@ function scraps({ inputs, shape: [h, w], labels }, count, random) {
  * Knows the real pictures; of scraps it is to say that they might be anything, since who never saw such is
  * sure of nonsense too. (Hendrycks et al., "Deep anomaly detection with outlier exposure", 2019)
  */
-async function judgeOf(engine, data, seed) {
-  const { learn, test, classes, augment } = data
+async function judgeOf(engine, { learn, test, classes }, seed) {
   const { shape, labels } = learn
   const random = new Random(seed)
   const conv = (inChannels, outChannels) =>
@@ -110,13 +110,14 @@ async function judgeOf(engine, data, seed) {
   const targets = new Float32Array((inputs.length / (shape[0] * shape[1])) * classes.length)
   targets.set(oneHot(labels, classes.length))
   targets.fill(1 / classes.length, labels.length * classes.length)
-  const epochs = 2
-  const optimizer = adam(judge.parameters, { learningRate: 2e-3 })
+  const [epochs, batchSize] = [3, 32]
+  const steps = epochs * Math.ceil((labels.length * 1.2) / batchSize)
+  const optimizer = adam(judge.parameters, { learningRate: cosine(3e-3, { steps }) })
   const told = fitProgress('The judge', epochs)
   await fit(
     judge,
     { inputs, shape, targets, targetShape: [classes.length] },
-    { optimizer, epochs, seed, augment, ...told },
+    { optimizer, epochs, batchSize, seed, augment: [shift({ pixels: 2, fill: -1 })], ...told },
   )
   optimizer.dispose()
   return { judge, accuracy: (await evaluate(judge, test)).accuracy }
@@ -202,10 +203,14 @@ function stepper(generator, discriminator, { seed, shape, steps, classes }) {
 
 export async function run(engine, settings) {
   const { steps, seed, out } = settings
-  const data = readPictures(settings, digitsData, SAMPLES)
-  const { learn, test, classes } = data
+  const { classes, ...parts } = readPictures(settings, digitsData, SAMPLES)
+  // As the generator's tanh gives them: from -1 to 1.
+  const [learn, test] = [parts.learn, parts.test].map((part) => ({
+    ...part,
+    inputs: part.pictures.map((v) => 2 * v - 1),
+  }))
   const { shape } = learn
-  const { judge, accuracy } = await judgeOf(engine, data, seed)
+  const { judge, accuracy } = await judgeOf(engine, { learn, test, classes }, seed)
   console.log(`The judge knows ${(100 * accuracy).toFixed(2)} % of the test pictures.`)
 
   const generator = generatorOf(engine, classes.length, new Random(seed))

@@ -27,7 +27,7 @@ import { writeOnnx } from './support/results.mjs'
 
 export const about = 'a ball caught among walls and birds, from pixels: REINFORCE with a baseline'
 export const options = {
-  steps: integer('of learning', { fallback: 1600 }),
+  steps: integer('of learning', { fallback: 3200 }),
   games: integer('played at once, and learned from in a step', { fallback: 64 }),
 }
 

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
-import { trained } from '../support/examples.js'
+import { lossesOf, trained } from '../support/examples.js'
 
-it('takes noise off digits, to the same bytes each time', { timeout: 120_000 }, () => {
+it('takes noise off digits, to the same bytes each time', { timeout: 300_000 }, () => {
   const run = () =>
     trained<{ error: number; noisyError: number; blurError: number }>(
-      ...['denoise', '--samples', '200', '--epochs', '4', '--noise', '0.4'],
+      ...['denoise', '--samples', '300', '--epochs', '4', '--noise', '0.4'],
     )
   const { said, files, result } = run()
   expect(Object.keys(files)).toEqual(['denoise.onnx', 'denoised.png', 'loss.svg', 'result.json'])
@@ -13,5 +13,7 @@ it('takes noise off digits, to the same bytes each time', { timeout: 120_000 }, 
   expect(result.noisyError).toBeCloseTo(0.16, 2)
   expect(result.error).toBeLessThan(0.75 * result.noisyError)
   expect(result.blurError).toBeLessThan(result.noisyError)
+  const losses = lossesOf(said)
+  expect(losses.at(-1)).toBeLessThan(losses[0]!)
   expect(run().files).toEqual(files)
 })

@@ -49,7 +49,7 @@ describe('the game', () => {
   })
 })
 
-it('learns to play, to the same bytes each time', { timeout: 120_000 }, () => {
+it('learns to play, to the same bytes each time', { timeout: 300_000 }, () => {
   const run = () =>
     trained<{ solvedRate: number; untrainedRate: number }>('policy', '--steps', '30', '--games', '64')
   const { said, files, result } = run()

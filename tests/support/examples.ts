@@ -23,3 +23,7 @@ export function trained<Result>(...args: string[]): { said: string; files: Left;
   )
   return { said, files, result: JSON.parse(files['result.json']!.toString()) }
 }
+
+/** The losses that a run told of, in order. */
+export const lossesOf = (said: string): number[] =>
+  [...said.matchAll(/ loss (-?[\d.]+)/g)].map(([, loss]) => Number(loss))

@@ -21,6 +21,9 @@ export function writePlot(folder, name, options, about) {
 /** Of curves, in their order. (Observable Plot's own, observable10) */
 const COLORS = ['#4269d0', '#ff725c', '#3ca951', '#efb118', '#a463f2', '#97bbf5']
 
+/** Of what is drawn in a plot of 360 pixels, and of a line of text. */
+const [PLOT_HEIGHT, LINE] = [310, 15]
+
 /**
  * A curve for each name in `of`, with its name beside its last point: rows of { x, y, of }.
  *
@@ -31,22 +34,27 @@ export function writeCurves(folder, name, rows, options, about) {
   const { label, x = 'epoch', percent = false, dots = true, steps = [], domain } = options
   const most = Math.max(...rows.map((row) => row.x))
   const names = [...new Set(rows.map(({ of }) => of))]
-  // Above its point for the upper of two.
+  const ys = [...rows, ...steps].map((row) => row.y)
+  const [low, high] = domain ?? [Math.min(0, ...ys), Math.max(0, ...ys)]
+  const heightOf = (y) => (PLOT_HEIGHT * (y - low)) / (high - low)
+  // Each name at its point, or as far above as leaves room for those below.
+  let top = Number.NEGATIVE_INFINITY
   const lasts = names
     .map((each) => rows.findLast(({ of }) => of === each))
     .sort((a, b) => a.y - b.y)
-    .map((row, i) =>
-      Plot.text([row], {
+    .map((row) => {
+      top = Math.max(heightOf(row.y), top + LINE)
+      return Plot.text([row], {
         x: 'x',
         y: 'y',
         text: 'of',
         fill: 'of',
         textAnchor: 'start',
         dx: 9,
-        dy: names.length === 1 ? 0 : i ? -7 : 7,
+        dy: heightOf(row.y) - top,
         fontWeight: 600,
-      }),
-    )
+      })
+    })
   writePlot(
     folder,
     name,

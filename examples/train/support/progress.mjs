@@ -22,15 +22,15 @@ export function progress(what, total, { lines = 10, stream = process.stderr, pri
     ? new SingleBar({
         format: `${what} {bar} {percentage} %  loss {loss}  {left} to go`,
         barsize: 30,
-        hideCursor: true,
+        // Nothing of the terminal is changed, so that nothing has to be changed back: an interrupt ends all.
+        hideCursor: false,
+        linewrap: true,
+        gracefulExit: false,
         stream,
       })
     : undefined
-  const end = () => bar?.stop()
   let told = 0
   bar?.start(total, 0, { loss: '-', left: '-' })
-  // A bar hides the cursor: what throws must not leave it so.
-  process.once('exit', end)
   return {
     at(step, loss) {
       const left = seconds((((performance.now() - start) / 1000) * (total - step)) / step)
@@ -44,8 +44,7 @@ export function progress(what, total, { lines = 10, stream = process.stderr, pri
       print(`  ${what}: step ${step} of ${total}, loss ${loss.toFixed(4)}, ${left} to go`)
     },
     end() {
-      process.off('exit', end)
-      end()
+      bar?.stop()
     },
   }
 }
