@@ -12,7 +12,7 @@ import { Program } from './program.js'
 import { checkTensorOptions, settleQuantization, type TensorOptions } from './quantization.js'
 import { disposal, isMap, isModule, isSet, isThenable } from './realm.js'
 import { printShape, type Shape } from './shape.js'
-import type { Tape } from './tape.js'
+import type { Tape, Trace } from './tape.js'
 import { type AnyTensor, checkNumbers, type Numbers, Tensor } from './tensor.js'
 
 /** What `createEngine` takes. */
@@ -193,6 +193,8 @@ export class Engine {
   parallelWork = 500_000
   /** Who notes down what the ops compute, while derivatives are wanted. @internal */
   tape: Tape | undefined
+  /** Who notes down which ops run, while a model is written. @internal */
+  trace: Trace | undefined
   /**
    * Settles when every other thread has joined or failed to: from then on `threads` stays. It never rejects.
    */
@@ -294,6 +296,7 @@ export class Engine {
   cleared<D extends DType = 'float32'>(shape: Shape, type?: TensorOptions<D>): Tensor<D> {
     const tensor = this.empty(shape, type)
     this.u8.fill(0, tensor.pointer, tensor.pointer + tensor.storage.bytes)
+    this.trace?.given(tensor)
     return tensor
   }
 
@@ -303,7 +306,9 @@ export class Engine {
    */
   empty<D extends DType = 'float32'>(shape: Shape, type?: TensorOptions<D>): Tensor<D> {
     this.checkShape('engine.zeros', shape)
-    return new Tensor<D>(this, shape, undefined, type)
+    const tensor = new Tensor<D>(this, shape, undefined, type)
+    this.trace?.made(tensor)
+    return tensor
   }
 
   /**
@@ -467,7 +472,9 @@ export class Engine {
       expected: 'uploaded before a recording',
       got: 'an upload that no replay would repeat',
     }))
-    return this.make(shape, ({ pointer }) => write(pointer), type)
+    const tensor = this.make(shape, ({ pointer }) => write(pointer), type)
+    this.trace?.given(tensor)
+    return tensor
   }
 
   /** @internal */

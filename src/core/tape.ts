@@ -24,3 +24,24 @@ export interface Tape {
   /** Whether these numbers have to stay as they are. */
   holds(storage: Storage): boolean
 }
+
+/**
+ * Who listens to the ops while a model is written (src/nn/onnx/trace.ts). Each op tells what it did in the
+ * terms of its page, with its options as it settled them; an op made of others leaves that to them.
+ * @internal
+ */
+export interface Trace {
+  /** `outputs` were computed from `inputs`: tensors, or numbers that stand for some. */
+  note(
+    op: string,
+    outputs: AnyTensor | readonly AnyTensor[],
+    inputs: Readonly<Record<string, AnyTensor | number | undefined>>,
+    options?: object,
+  ): void
+  /** Someone is about to write a new tensor. */
+  made(tensor: AnyTensor): void
+  /** The host wrote it: a constant. */
+  given(tensor: AnyTensor): void
+  /** The host reads numbers. */
+  read(tensor: AnyTensor): void
+}

@@ -102,6 +102,7 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** A copy of the numbers, row-major. */
   toArray(): ArrayOf<D> {
+    this.engine.trace?.read(this)
     const { elements } = this
     const copy = newArray(this.dtype, this.size)
     copy.set(elements)

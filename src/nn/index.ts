@@ -8,7 +8,7 @@ export {
   writeModel,
 } from '../onnx/file/write.js'
 export { glorot, he, type Initial, type Initializer, orthogonal, uniform } from './initializers.js'
-export { type AnyLayer, Layer, type Tensors } from './layer.js'
+export { type AnyLayer, Layer, type OnnxOf, type Tensors } from './layer.js'
 export {
   Conv2d,
   type Conv2dLayerOptions,
@@ -35,7 +35,7 @@ export { Residual, Sequential } from './layers/sequential.js'
 export { Flatten, Upsample, type UpsampleOptions } from './layers/shape.js'
 export type { WeightOptions } from './layers/weights.js'
 export { type SaveOnnxOptions, saveOnnx } from './onnx/save.js'
-export type { OnnxGraph, OnnxValue } from './onnxGraph.js'
+export type { OnnxAttributes, OnnxGraph, OnnxValue } from './onnxGraph.js'
 export { Random, type Seed } from './random.js'
 export { load, type SaveOptions, save } from './save.js'
 export { type Augment, type FlipOptions, flip, type ShiftOptions, shift } from './train/augment.js'

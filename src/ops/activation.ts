@@ -15,7 +15,7 @@ import { add, mul, sub } from './arithmetic.js'
 import { sumTo } from './reduce.js'
 
 /** An operation of the kernel with its two numbers. */
-type Formula = readonly [op: UnaryOp, a: number, b: number]
+export type Formula = readonly [op: UnaryOp, a: number, b: number]
 
 const SELU_ALPHA = 1.6732632423543772
 const SELU_SCALE = 1.0507009873554805
@@ -56,7 +56,7 @@ const formulas: Record<Extract<Activation, string>, Formula> = {
 
 export const NO_CLAMP = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const
 
-function formulaOf(activation: Activation): Formula {
+export function formulaOf(activation: Activation): Formula {
   return typeof activation === 'string' ? formulas[activation] : [UnaryOp.clamp, ...activation]
 }
 
@@ -134,6 +134,7 @@ function activate(op: string, x: Tensor, [code, a, b]: Formula, { out }: OutOpti
   const y = produce(engine, x.shape, out, { op, shapes: { x: x.shape, out: out?.shape } }, (to) =>
     runUnary(code, x, to, a, b),
   )
+  engine.trace?.note('activation', y, { x }, { formula: [code, a, b] })
   // Clamps go back by their output, which the next op mostly keeps anyway.
   if (code === UnaryOp.clamp)
     engine.tape?.record(op, y, { x }, { y }, (dy, kept) => ({ x: () => clampBackward(dy, kept.y, [a, b]) }))
@@ -238,6 +239,7 @@ export function prelu(x: Tensor, slope: Tensor, options: OutOptions = {}): Tenso
     got: show(slope.shape),
   }))
   const y = runBinary(BinaryOp.prelu, engine, x, slope, out, NO_CLAMP, context)
+  engine.trace?.note('prelu', y, { x, slope })
   engine.tape?.record('prelu', y, { x, slope }, { x, slope }, (dy, kept) => {
     const rising = () => unaryBackward(UnaryOp.leakyRelu, dy, kept.x, 0, 0)
     const falling = () => sub(dy, rising())
@@ -378,6 +380,7 @@ export function clamp(x: Tensor, options: ClampOptions = {}): Tensor {
   const engine = engineOf('clamp', { x }, { out: options.out })
   const context: Context = { op: 'clamp', shapes: { x: x.shape, out: options.out?.shape } }
   const y = produce(engine, x.shape, options.out, context, (to) => runUnary(UnaryOp.clamp, x, to, low, high))
+  engine.trace?.note('activation', y, { x }, { formula: [UnaryOp.clamp, low, high] })
   const bounds = [neighbour(low, -1), neighbour(high, 1)] as const
   engine.tape?.record('clamp', y, { x }, { x }, (dy, kept) => ({
     x: () => clampBackward(dy, kept.x, bounds),

@@ -128,6 +128,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
     const panels = packed(weight, weightPanels(weight))
     product(engine, x.pointer, panels, bias?.pointer ?? 0, to.pointer, rows, depth, columns, clamp)
   })
+  engine.trace?.note('linear', y, { x, weight, bias }, { activation })
   engine.tape?.record(
     'linear',
     y,
@@ -201,6 +202,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
     fail('b', `one whose axes before the last two broadcast with ${show(aBatch)}`, show(bBatch)),
   )
   const y = multiply(a, b, batch, matrixPanels(depth, columns, sizeOf(bBatch)))
+  engine.trace?.note('matmul', y, { a, b })
   engine.tape?.record('matmul', y, { a, b }, { a, b }, (dy, kept) => ({
     // dy [..., m, n] by b [..., k, n] the other way round
     a: () =>

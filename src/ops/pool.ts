@@ -94,7 +94,7 @@ export const AVG_POOL: Names<AvgPool2dOptions> = {
 export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
   checkOptions('maxPool2d', options, MAX_POOL)
   const context = contextOf('maxPool2d', x)
-  return pool('maxPool2d', 'maxPool', x, windowOf(x, options, context), false)
+  return noted('maxPool2d', x, pool('maxPool2d', 'maxPool', x, windowOf(x, options, context), false), options)
 }
 
 /**
@@ -117,7 +117,8 @@ export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
   const context = contextOf('avgPool2d', x)
   const window = windowOf(x, options, context)
   checkNoDilation(window, options.dilation, context)
-  return pool('avgPool2d', 'avgPool', x, window, options.countIncludePad ?? false)
+  const y = pool('avgPool2d', 'avgPool', x, window, options.countIncludePad ?? false)
+  return noted('avgPool2d', x, y, options)
 }
 
 /**
@@ -132,7 +133,8 @@ export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
  */
 export function maxPool3d(x: Tensor, options: MaxPool3dOptions): Tensor {
   checkOptions('maxPool3d', options, MAX_POOL)
-  return pool3d('maxPool3d', 'maxPool', x, windowOf(x, options, contextOf('maxPool3d', x, 3)), false)
+  const y = pool3d('maxPool3d', 'maxPool', x, windowOf(x, options, contextOf('maxPool3d', x, 3)), false)
+  return noted('maxPool3d', x, y, options)
 }
 
 /**
@@ -150,7 +152,12 @@ export function avgPool3d(x: Tensor, options: AvgPool3dOptions): Tensor {
   const context = contextOf('avgPool3d', x, 3)
   const axes = windowOf(x, options, context)
   checkNoDilation(axes, options.dilation, context)
-  return pool3d('avgPool3d', 'avgPool', x, axes, options.countIncludePad ?? false)
+  return noted(
+    'avgPool3d',
+    x,
+    pool3d('avgPool3d', 'avgPool', x, axes, options.countIncludePad ?? false),
+    options,
+  )
 }
 
 /**
@@ -162,7 +169,8 @@ export function avgPool3d(x: Tensor, options: AvgPool3dOptions): Tensor {
  * @example const strongest = globalMaxPool2d(features)
  */
 export function globalMaxPool2d(x: Tensor): Tensor {
-  return pool('globalMaxPool2d', 'maxPool', x, wholeOf(x, contextOf('globalMaxPool2d', x)), false)
+  const y = pool('globalMaxPool2d', 'maxPool', x, wholeOf(x, contextOf('globalMaxPool2d', x)), false)
+  return noted('globalMaxPool2d', x, y)
 }
 
 /**
@@ -174,7 +182,14 @@ export function globalMaxPool2d(x: Tensor): Tensor {
  * @example const logits = linear(globalAvgPool2d(features).reshape([1, -1]), weight)
  */
 export function globalAvgPool2d(x: Tensor): Tensor {
-  return pool('globalAvgPool2d', 'avgPool', x, wholeOf(x, contextOf('globalAvgPool2d', x)), false)
+  const y = pool('globalAvgPool2d', 'avgPool', x, wholeOf(x, contextOf('globalAvgPool2d', x)), false)
+  return noted('globalAvgPool2d', x, y)
+}
+
+/** Tells what was pooled, once for the passes that it is made of. */
+function noted(op: string, x: Tensor, y: Tensor, options?: object): Tensor {
+  x.engine.trace?.note(op, y, { x }, options)
+  return y
 }
 
 function contextOf(op: string, x: Tensor, rank: 2 | 3 = 2): Context {

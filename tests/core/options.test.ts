@@ -353,7 +353,7 @@ describe('a misspelt option', () => {
     expect(await hintOf(fit, { optimizer, validationData: samples })).toBe('Did you mean validation?')
     expect(await hintOf(fit, { optimizer, batch_size: 5 })).toBe('Did you mean batchSize?')
     expect(await hintOf(onX(core.layerNorm), { eps: 1e-3 })).toBe('Did you mean epsilon?')
-    expect(await hintOf((options) => nn.saveOnnx(linear, [2], options), { opset: 13 })).toBe(undefined)
+    expect(await hintOf((options) => nn.saveOnnx(linear, [2], options), { version: 13 })).toBe(undefined)
   })
 
   it('is one by inheritance too, and where its name is that of a method of every object', async () => {
