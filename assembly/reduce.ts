@@ -364,7 +364,7 @@ function softmaxRows(x: usize, n: i32, rows: i32, y: usize, logarithm: i32): voi
 }
 
 /** The largest of n > 0 elements in all lanes; any number where there is a NaN. */
-function peakRow(x: usize, n: i32): v128 {
+export function peakRow(x: usize, n: i32): v128 {
   let m0 = v128.load32_splat(x), m1 = m0, m2 = m0, m3 = m0
   if (n < 4) {
     while (--n) m0 = f32x4.pmax(m0, v128.load32_splat((x += 4)))

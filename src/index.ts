@@ -1,9 +1,10 @@
+export { type Complaint, FilterbankError } from './base/errors.js'
+export type { Shape } from './base/shape.js'
 export type { ArrayOf, DType } from './core/dtype.js'
-export { createEngine, type Engine, type EngineOptions, type MemoryUse } from './core/engine.js'
-export { type Complaint, FilterbankError } from './core/errors.js'
+export { createEngine, type Engine, type EngineOptions } from './core/engine.js'
+export type { Numbers } from './core/numbers.js'
 export type { Quantization, TensorOptions } from './core/quantization.js'
-export type { Shape } from './core/shape.js'
-export { type AnyTensor, type Numbers, Tensor } from './core/tensor.js'
+export { type AnyTensor, type MemoryUse, Tensor } from './core/tensor.js'
 export type { Padding, Pair, Triple, Window3dOptions, WindowOptions } from './core/window.js'
 export { type Diagnosis, diagnose } from './diagnose.js'
 export {
@@ -19,7 +20,6 @@ export {
   hardSwish,
   leakyRelu,
   mish,
-  prelu,
   relu,
   relu6,
   selu,
@@ -29,6 +29,7 @@ export {
   tanh,
 } from './ops/activation.js'
 export { type ArithmeticOptions, add, div, mul, type Numeric, sub } from './ops/arithmetic.js'
+export { type AttentionOptions, attention } from './ops/attention.js'
 export { type BatchNormOptions, batchNorm } from './ops/batchNorm.js'
 export { maximum, minimum, mod, pow } from './ops/binary.js'
 export { cast } from './ops/cast.js'
@@ -64,17 +65,32 @@ export { type OneHotOptions, oneHot } from './ops/oneHot.js'
 export type { Operand } from './ops/operands.js'
 export { type PadOptions, pad } from './ops/pad.js'
 export {
+  type AvgPool1dOptions,
   type AvgPool2dOptions,
   type AvgPool3dOptions,
+  avgPool1d,
   avgPool2d,
   avgPool3d,
   globalAvgPool2d,
   globalMaxPool2d,
+  type MaxPool1dOptions,
   type MaxPool2dOptions,
   type MaxPool3dOptions,
+  maxPool1d,
   maxPool2d,
   maxPool3d,
 } from './ops/pool.js'
+export { prelu } from './ops/prelu.js'
+export {
+  gru,
+  type LstmOptions,
+  type LstmResult,
+  lstm,
+  type RecurrentOptions,
+  type RecurrentResult,
+  type RnnOptions,
+  rnn,
+} from './ops/recurrent.js'
 export { type ArgmaxOptions, argmax, max, mean, min, type ReduceOptions, sum } from './ops/reduce.js'
 export { type ResizeOptions, resize } from './ops/resize.js'
 export { type CumsumOptions, cumsum } from './ops/scan.js'

@@ -1,16 +1,13 @@
-/** The examples run, on few pictures and for an epoch, and write what they say. */
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+/** The command that trains, and the examples that learn from shapes: on few pictures, for few epochs. */
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { root, temporaryFolder } from './support/package.js'
+import { fitProgress, progress } from '../examples/train/support/progress.mjs'
+import { train, trained } from './support/examples.js'
+import { temporaryFolder } from './support/package.js'
 import { Random } from './support/random.js'
-
-const run = (...args: string[]) =>
-  execFileSync(process.execPath, [join(root, 'examples/train.mjs'), '--threads', '1', ...args], {
-    encoding: 'utf8',
-  })
 
 /** An idx file of bytes. */
 function idx(shape: number[], bytes: ArrayLike<number>): Uint8Array {
@@ -25,12 +22,13 @@ function idx(shape: number[], bytes: ArrayLike<number>): Uint8Array {
 
 describe('npm run train', { timeout: 120_000 }, () => {
   it('classifies shapes', () => {
-    using folder = temporaryFolder()
-    const said = run('--samples', '120', '--epochs', '2', '-o', folder.path)
-    expect(said).toMatch(
-      /A linear classifier knows [\d.]+ %.*The network knows [\d.]+ %.*model\.onnx +answers the same in filterbank\/onnx/s,
+    const { said, files, result } = trained<{ accuracy: number; linearAccuracy: number }>(
+      ...['--samples', '120', '--epochs', '2'],
     )
-    expect(readdirSync(folder.path).sort()).toEqual([
+    expect(said).toMatch(
+      /A linear classifier knows [\d.]+ %.*The network knows [\d.]+ %.*model\.onnx +.*answers the same in filterbank\/onnx/s,
+    )
+    expect(Object.keys(files)).toEqual([
       'accuracy.svg',
       'confusion.svg',
       'feature-maps.png',
@@ -40,24 +38,30 @@ describe('npm run train', { timeout: 120_000 }, () => {
       'loss.svg',
       'model.onnx',
       'model.safetensors',
+      'result.json',
       'saliency.png',
       'samples.png',
     ])
-    expect(readFileSync(join(folder.path, 'loss.svg'), 'utf8')).toMatch(
-      /^<svg .*xmlns="http:\/\/www.w3.org\/2000\/svg".*<\/svg>$/s,
-    )
+    expect(`${files['loss.svg']}`).toMatch(/^<svg .*xmlns="http:\/\/www.w3.org\/2000\/svg".*<\/svg>$/s)
+    expect(said).toContain(`The network knows ${(100 * result.accuracy).toFixed(2)} %`)
+    expect(result.linearAccuracy).toBeGreaterThan(0)
   })
 
-  it('encodes and decodes them', () => {
-    using folder = temporaryFolder()
-    expect(run('autoencoder', '--samples', '100', '--epochs', '1', '-o', folder.path)).toContain(
-      'A picture from 128 numbers is off by',
-    )
-    expect(readdirSync(folder.path).sort()).toEqual([
+  it('encodes and decodes them, to the same bytes each time', () => {
+    const run = () =>
+      trained<{ error: number; meanPictureError: number }>(
+        ...['autoencoder', '--samples', '400', '--epochs', '6'],
+      )
+    const { said, files, result } = run()
+    expect(said).toContain('A picture from 128 numbers is off by')
+    expect(Object.keys(files)).toEqual([
       'autoencoder-loss.svg',
       'autoencoder.onnx',
       'reconstructions.png',
+      'result.json',
     ])
+    expect(result.error).toBeLessThan(result.meanPictureError)
+    expect(run().files).toEqual(files)
   })
 
   it("reads MNIST's files, packed or not, the test files alone too, and says what it does not know", () => {
@@ -87,7 +91,7 @@ describe('npm run train', { timeout: 120_000 }, () => {
     const out = join(folder.path, 'out')
     mkdirSync(out)
     write('t10k', 150, (name) => `${name}.gz`, gzipSync)
-    expect(run('--mnist', folder.path, '--epochs', '1', '-o', out)).toContain(
+    expect(train('--mnist', folder.path, '--epochs', '1', '-o', out)).toContain(
       '120 pictures to learn from, 30 to test with: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9',
     )
     write(
@@ -96,11 +100,71 @@ describe('npm run train', { timeout: 120_000 }, () => {
       (name) => name,
       (bytes) => bytes,
     )
-    expect(run('autoencoder', '--mnist', folder.path, '--epochs', '1', '-o', out)).toContain(
+    expect(train('autoencoder', '--mnist', folder.path, '--epochs', '1', '-o', out)).toContain(
       '100 pictures to learn from, 150 to test with',
     )
-    expect(() =>
-      execFileSync(process.execPath, [join(root, 'examples/train.mjs'), '--epochs', '0'], { stdio: 'pipe' }),
-    ).toThrow('--epochs takes an integer of at least 1, got 0')
+  })
+
+  it('says what there is', () => {
+    expect(train('--help')).toMatch(
+      /^Usage: npm run train -- \[NAME\].*autoencoder .*classifier .*-o, --out DIR .*training\/NAME/s,
+    )
+    expect(train('autoencoder', '-h')).toMatch(/-- autoencoder .*--mnist DIR .*--epochs N .*by default 8/s)
+  })
+
+  it.each([
+    [['sorter'], 'train: there is no example sorter: there are autoencoder, classifier'],
+    [['autoencoder', '--depth', '3'], 'train: autoencoder has no option --depth: there are --mnist, '],
+    [['--depth', '3'], 'train: there is no option --depth: npm run train -- --help tells what there is'],
+    [['--epochs', '0'], 'train: --epochs takes an integer of at least 1, got 0'],
+    [['--seed'], 'train: --seed takes an integer of at least 0, got nothing'],
+    [['autoencoder', 'classifier'], 'train: one example at a time: got autoencoder, classifier'],
+  ])('refuses %j', (args, message) => {
+    expect(() => train(...args)).toThrow(message)
+  })
+})
+
+describe('progress', () => {
+  it('is a line now and then where no terminal is, with loss and time left', () => {
+    const lines: string[] = []
+    const bar = progress('Learning', 20, {
+      lines: 4,
+      stream: new PassThrough(),
+      print: (line: string) => lines.push(line),
+    })
+    for (let step = 1; step <= 20; step++) bar.at(step, 1 / step)
+    bar.end()
+    expect(lines).toHaveLength(4)
+    expect(lines[0]).toMatch(/^ {2}Learning: step 5 of 20, loss 0\.2000, \d+ s to go$/)
+    expect(lines[3]).toMatch(/^ {2}Learning: step 20 of 20, loss 0\.0500, 0 s to go$/)
+  })
+
+  it('is a line for each epoch of fit', () => {
+    const lines: string[] = []
+    const { onBatch, onEpoch } = fitProgress('Learning', 2, {
+      stream: new PassThrough(),
+      print: (line: string) => lines.push(line),
+    })
+    for (const epoch of [1, 2]) {
+      onBatch({ epoch, batch: 1, batches: 1, loss: 2 / epoch })
+      onEpoch({ epoch, loss: 2 / epoch, validation: { loss: 3 / epoch } })
+    }
+    expect(lines).toHaveLength(2)
+    expect(lines[1]).toBe('  Learning: epoch 2 of 2, loss 1.0000, 1.5000 in the test, 0 s to go')
+  })
+
+  it('is a bar on a terminal, and gives the cursor back', () => {
+    const drawn: string[] = []
+    const stream = new PassThrough().on('data', (part) => drawn.push(`${part}`))
+    const terminal = Object.assign(stream, { isTTY: true, columns: 120, cursorTo() {}, clearLine() {} })
+    const bar = progress('Learning', 4, {
+      stream: terminal,
+      print: () => expect.fail('a line beside the bar'),
+    })
+    for (let step = 1; step <= 4; step++) bar.at(step, 1 / step)
+    bar.end()
+    expect(drawn.join('')).toMatch(/Learning [=-]+.* 100 % +loss 0\.2500 +0 s to go/)
+    // Terminal's own words for a cursor that is seen again.
+    expect(drawn.join('').lastIndexOf('\x1b[?25h')).toBeGreaterThan(drawn.join('').lastIndexOf('\x1b[?25l'))
   })
 })

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { FilterbankError, show } from '../src/core/errors.js'
+import { FilterbankError, show } from '../src/base/errors.js'
 import { MOST } from '../src/core/options.js'
 import * as image from '../src/image/index.js'
 import * as core from '../src/index.js'

@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { wrongUsage } from './failure.js'
+import { wrongUsage } from '../node/failure.js'
 
 export interface Command {
   /** What it does, in a few words, for the list of commands. */

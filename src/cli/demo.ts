@@ -15,11 +15,11 @@ import {
   toImageData,
 } from '../image/index.js'
 import { conv2d, createEngine, type Engine, maxPool2d, relu, type Tensor } from '../index.js'
+import { Failure, wrongUsage } from '../node/failure.js'
 import { readPicture, writePicture } from '../node/picture.js'
 import { version } from '../version.js'
 import { type Command, engineLine, parse, timed } from './command.js'
 import { drawing } from './drawing.js'
-import { Failure, wrongUsage } from './failure.js'
 
 /** Standard deviation of the Gaussian in the low-pass and the high-pass. */
 const SIGMA = 2

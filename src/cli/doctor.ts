@@ -1,6 +1,6 @@
 import { type Diagnosis, diagnose } from '../index.js'
+import { wrongUsage } from '../node/failure.js'
 import { type Command, parse } from './command.js'
-import { wrongUsage } from './failure.js'
 
 const yes = (value: boolean): string => (value ? 'yes' : 'no')
 

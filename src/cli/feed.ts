@@ -1,10 +1,10 @@
 /** A picture as what a model takes in. */
 import { fromImageData, type Pixels } from '../image/index.js'
 import { type Engine, type Tensor, transpose } from '../index.js'
+import { Failure, wrongUsage } from '../node/failure.js'
 import type { Picture } from '../node/picture.js'
 import { isFloat, toUser } from '../onnx/file/types.js'
 import type { Model, ModelInput, Port } from '../onnx/index.js'
-import { Failure, wrongUsage } from './failure.js'
 import { parseNumbers, printPort } from './model.js'
 import { middle, resample } from './resample.js'
 

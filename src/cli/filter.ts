@@ -1,10 +1,10 @@
 import { join, parse as parsePath } from 'node:path'
 import { type Border, fromImageData, type Pixels, toImageData } from '../image/index.js'
 import { createEngine, type Engine } from '../index.js'
+import { wrongUsage } from '../node/failure.js'
 import { readPicture, writePicture } from '../node/picture.js'
 import { version } from '../version.js'
 import { type Command, engineLine, parse, timed } from './command.js'
-import { wrongUsage } from './failure.js'
 import { kernelHelp, parseKernels } from './kernels.js'
 
 const borders: readonly string[] = ['zero', 'replicate', 'reflect', 'reflect101', 'wrap'] satisfies Border[]

@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 /** `filterbank`, the command. Exit codes: 0 done, 1 the input was at fault, 2 the command line was. */
 import { FilterbankError } from '../index.js'
+import { Failure, wrongUsage } from '../node/failure.js'
 import { version } from '../version.js'
 import { bench } from './bench.js'
 import type { Command } from './command.js'
 import { demo } from './demo.js'
 import { doctor } from './doctor.js'
-import { Failure, wrongUsage } from './failure.js'
 import { filter } from './filter.js'
 import { inspect } from './inspect.js'
 import { run } from './run.js'

@@ -1,10 +1,10 @@
 /** What is in an ONNX file, and what each layer costs. */
 import { basename } from 'node:path'
 import { createEngine, type Engine, FilterbankError } from '../index.js'
+import { Failure } from '../node/failure.js'
 import { inspectModel, type LayerSummary, type ModelFacts } from '../onnx/index.js'
 import { version } from '../version.js'
 import { type Command, engineLine, parse, plural } from './command.js'
-import { Failure } from './failure.js'
 import {
   checkDimensions,
   oneModel,

@@ -17,8 +17,8 @@ import {
   sobel,
   unsharpMask,
 } from '../image/index.js'
+import { Failure, wrongUsage } from '../node/failure.js'
 import { readBytes } from '../node/picture.js'
-import { Failure, wrongUsage } from './failure.js'
 
 export interface Kernel {
   /** For the name of the file that it makes. */

@@ -2,10 +2,10 @@
 import { join } from 'node:path'
 import { featureMaps } from '../image/index.js'
 import { avgPool2d, type Engine, transpose } from '../index.js'
+import { Failure } from '../node/failure.js'
 import { writePicture } from '../node/picture.js'
 import { isFloat } from '../onnx/file/types.js'
 import type { LayerSummary, Model, ModelInput, ModelOutput } from '../onnx/index.js'
-import { Failure } from './failure.js'
 import { progress } from './progress.js'
 
 /** Maps of a sheet, and pixels of a side of one: larger layers are cut off, larger maps made smaller. */

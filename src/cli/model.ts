@@ -1,9 +1,9 @@
 /** What `run` and `inspect` have in common: models and their inputs, as the command line names them. */
 import { basename } from 'node:path'
 import { type Engine, FilterbankError } from '../index.js'
+import { Failure, reasonOf, wrongUsage } from '../node/failure.js'
 import { hostArray, toUser } from '../onnx/file/types.js'
 import { type FilePort, loadModel, type Model, type Port, type Progress } from '../onnx/index.js'
-import { Failure, reasonOf, wrongUsage } from './failure.js'
 import { progress } from './progress.js'
 
 /** '320x240' -> width and height. */

@@ -2,7 +2,7 @@
  * How far something is that takes long, on one line of stderr: nothing where that is no terminal, and nothing
  * of what is done at once.
  */
-import { disposal } from '../core/realm.js'
+import { disposal } from '../base/realm.js'
 
 /** Milliseconds that nobody is told of. */
 const QUIET = 300

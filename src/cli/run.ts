@@ -1,12 +1,12 @@
 /** A model's answer to a photo. */
 import { join, parse as parsePath } from 'node:path'
 import { createEngine, Tensor } from '../index.js'
+import { Failure, wrongUsage } from '../node/failure.js'
 import { readBytes, readPicture, writePicture } from '../node/picture.js'
 import type { ModelOutput } from '../onnx/index.js'
 import { version } from '../version.js'
 import { classesOf, numbersOf, parseLabels, pictureOf, shareBeyond } from './answer.js'
 import { type Command, engineLine, parse } from './command.js'
-import { Failure, wrongUsage } from './failure.js'
 import { feed, fitted, onlyInput, parseRange, scalingOf, swapped } from './feed.js'
 import { writeMaps } from './maps.js'
 import { oneModel, openModel, parseDimensions, parseSize, printLengths, printPort } from './model.js'

@@ -1,6 +1,6 @@
 /** What a tensor's elements are: their bytes, their ranges, and the typed arrays that hold them. */
-import { check, show } from './errors.js'
-import type { Shape } from './shape.js'
+import { check, show } from '../base/errors.js'
+import type { Shape } from '../base/shape.js'
 
 /** The type of a tensor's elements. */
 export type DType = 'float32' | 'int32' | 'int8' | 'uint8'

@@ -2,8 +2,8 @@
  * What holds for the options of every call: each has a name that is known, and a number is one, within its
  * bounds.
  */
-import { type Complaint, check, FilterbankError, show } from './errors.js'
-import type { Shape } from './shape.js'
+import { type Complaint, check, FilterbankError, show } from '../base/errors.js'
+import type { Shape } from '../base/shape.js'
 
 /**
  * Every name of an options type. A field that is new in the type does not compile until it stands here too.

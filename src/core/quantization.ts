@@ -2,10 +2,11 @@
  * What the integers of an 8-bit tensor stand for: (element - zeroPoint) * scale. How that follows where
  * elements move.
  */
-import { type DType, rangeOf } from './dtype.js'
-import { check, show } from './errors.js'
+
+import { check, show } from '../base/errors.js'
+import { type Shape, sizeOf } from '../base/shape.js'
+import { checkDtype, type DType, rangeOf } from './dtype.js'
 import { checkOptions, type Names } from './options.js'
-import { type Shape, sizeOf } from './shape.js'
 
 /** An element of an 8-bit tensor stands for the number (element - zeroPoint) * scale. */
 export interface Quantization {
@@ -158,3 +159,15 @@ export const showQuantization = (quantization: Quantization | undefined): string
   quantization
     ? `{ scale ${show(quantization.scale)}, zeroPoint ${show(quantization.zeroPoint)}${quantization.axis === undefined ? '' : `, axis ${quantization.axis}`} }`
     : 'none'
+
+/** A type that was asked for, checked and whole. */
+export function settleType<D extends DType>(
+  op: string,
+  shape: Shape,
+  options: TensorOptions<D>,
+): TensorOptions<D> {
+  checkTensorOptions(op, options)
+  const { dtype = 'float32' as D, quantization } = options
+  checkDtype(op, dtype)
+  return { dtype, quantization: settleQuantization(op, quantization, dtype, shape) }
+}

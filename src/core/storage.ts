@@ -1,5 +1,5 @@
+import { check } from '../base/errors.js'
 import { bytesPerElement, type DType } from './dtype.js'
-import { check } from './errors.js'
 
 /** What a storage needs of its engine. */
 interface Owner {

@@ -1,24 +1,18 @@
+/**
+ * Tensors, and what they and the ops know of the engine that they live in (engine.ts): an engine makes tensors,
+ * and a tensor names its engine.
+ */
+import { check, FilterbankError, show } from '../base/errors.js'
+import { disposal } from '../base/realm.js'
+import { printShape, type Shape, sizeOf } from '../base/shape.js'
+import type { Job, Kernel } from '../wasm/kernels.js'
+import type { Build } from '../wasm/load.js'
 import { type ArrayOf, arrayAt, checkElements, type DType, newArray } from './dtype.js'
-import type { Engine } from './engine.js'
-import { check, FilterbankError, show } from './errors.js'
+import { checkNumbers, type Numbers } from './numbers.js'
 import { isShape } from './options.js'
+import type { Program } from './program.js'
 import { type Quantization, reshapedQuantization, type TensorOptions } from './quantization.js'
-import { arrayName, disposal } from './realm.js'
-import { printShape, type Shape, sizeOf } from './shape.js'
 import { Storage } from './storage.js'
-
-/** Any numbers that a tensor can be filled with: they become its type. */
-export type Numbers =
-  | readonly number[]
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
 
 /** A tensor of any type. */
 export type AnyTensor = Tensor<DType>
@@ -179,51 +173,191 @@ export class Tensor<D extends DType = 'float32'> {
   }
 }
 
-function lengthHint(data: unknown): string | undefined {
-  if (Array.isArray(data)) return undefined
-  const { length, buffer } = data as Float32Array
-  return length === 0 && buffer.byteLength === 0
-    ? 'A view of a tensor is empty once the memory has grown: take it anew, or toArray()'
-    : undefined
+/** What an engine's memory holds, as `engine.memory()` tells it. */
+export interface MemoryUse {
+  /** Bytes taken by tensors, packed filters and scratch. */
+  live: number
+  /** The most that `live` has been. */
+  peak: number
+  /** Bytes of WebAssembly memory that the host has given. */
+  reserved: number
+  /** Tensors not yet disposed. */
+  tensors: number
 }
 
-/** Checks that `data` is numeric and has as many elements as `shape`. @internal */
-export function checkNumbers(data: unknown, shape: Shape, op: string): asserts data is Numbers {
-  const kind = arrayName(data)
-  const numeric = kind ? !kind.startsWith('Big') : Array.isArray(data)
-  check(numeric, () => ({
-    op,
-    argument: 'data',
-    expected: 'an array or typed array of numbers',
-    got: show(data),
-    shapes: { shape },
-  }))
-  const { length } = data as ArrayLike<number>
-  const [first] = Array.isArray(data) ? data : []
-  check(!Array.isArray(first) && !ArrayBuffer.isView(first), () => ({
-    op,
-    argument: 'data[0]',
-    expected: 'a number',
-    got: show(first),
-    shapes: { shape },
-    hint: 'Rows are not taken: give all numbers in one array, such as rows.flat(Infinity)',
-  }))
-  check(length === sizeOf(shape), () => ({
-    op,
-    argument: 'data',
-    expected: `${sizeOf(shape)} numbers for its shape`,
-    got: `${length}`,
-    shapes: { shape },
-    hint: lengthHint(data),
-  }))
-  if (Array.isArray(data)) {
-    const odd = data.findIndex((value) => typeof value !== 'number')
-    check(odd < 0, () => ({
-      op,
-      argument: `data[${odd}]`,
-      expected: 'a number',
-      got: show(data[odd]),
-      shapes: { shape },
-    }))
-  }
+type Tensors = Record<string, AnyTensor | undefined>
+
+/**
+ * Who listens to the ops while derivatives are wanted (src/nn/gradients.ts). A value is known by its storage:
+ * `reshape` changes nothing, and a tensor may be disposed as soon as its op is recorded.
+ * @internal
+ */
+export interface Tape {
+  /**
+   * Notes that `output` was computed from `inputs`. `backward` is called later, with the derivative of the
+   * loss with respect to `output` and live tensors for what it asked to keep; it gives, for each input, how
+   * to compute the derivative with respect to it: a new tensor of that input's size, or `dy` itself.
+   */
+  record<Inputs extends Tensors, Kept extends Tensors>(
+    op: string,
+    output: AnyTensor,
+    inputs: Inputs,
+    kept: Kept,
+    backward: (dy: Tensor, kept: Kept) => { [name in keyof Inputs]?: () => Tensor },
+  ): void
+  /** The same of an op with several outputs; of those that the loss does not depend on `dys` has none. */
+  recordAll<Inputs extends Tensors, Kept extends Tensors>(
+    op: string,
+    outputs: readonly AnyTensor[],
+    inputs: Inputs,
+    kept: Kept,
+    backward: (dys: readonly (Tensor | undefined)[], kept: Kept) => { [name in keyof Inputs]?: () => Tensor },
+  ): void
+  /** Whether these numbers have to stay as they are. */
+  holds(storage: Storage): boolean
+}
+
+/**
+ * Who listens to the ops while a model is written (src/nn/onnx/trace.ts). Each op tells what it did in the
+ * terms of its page, with its options as it settled them; an op made of others leaves that to them.
+ * @internal
+ */
+export interface Trace {
+  /** `outputs` were computed from `inputs`: tensors, or numbers that stand for some. */
+  note(
+    op: string,
+    outputs: AnyTensor | readonly AnyTensor[],
+    inputs: Readonly<Record<string, AnyTensor | number | undefined>>,
+    options?: object,
+  ): void
+  /** Someone is about to write a new tensor. */
+  made(tensor: AnyTensor): void
+  /** The host wrote it: a constant. */
+  given(tensor: AnyTensor): void
+  /** The host reads numbers. */
+  read(tensor: AnyTensor): void
+}
+
+/**
+ * One WebAssembly memory, the kernels that work in it, and the tensors that live there. Made by
+ * `createEngine`.
+ */
+export interface Engine {
+  /** The build in use. */
+  readonly simd: Build
+  /** Why this build. */
+  readonly simdReason: string
+  /**
+   * Settles when every other thread has joined or failed to: from then on `threads` stays. It never rejects.
+   */
+  readonly started: Promise<void>
+  /** Threads that share the work now, the calling one included: those that have started. */
+  readonly threads: number
+  /** Why this many threads. */
+  readonly threadsReason: string
+  /** Whether `dispose` was called. */
+  readonly disposed: boolean
+  readonly [Symbol.toStringTag]: string
+
+  /**
+   * `data` copied into the engine's memory; it may be the `view` of another tensor.
+   *
+   * @param data as many numbers as the shape says, row-major
+   * @param options dtype: what they become, by default float32 whatever array they come in; quantization:
+   *   what 8-bit integers stand for
+   * @throws FilterbankError when `data` is not numeric or has another length than `shape` says; where an
+   *   integer type is asked for, for a number that is
+   * none of its integers (which and where is told); for a quantization that is none for this type and shape
+   * @example const labels = engine.tensor([3, 1, 4], [3], { dtype: 'int32' })
+   */
+  tensor(data: Numbers, shape: Shape, options?: { dtype?: undefined }): Tensor
+  /** The same, of the type that `dtype` names. */
+  tensor<D extends DType>(data: Numbers, shape: Shape, options: TensorOptions<D> & { dtype: D }): Tensor<D>
+  /** Zeros: of float32, or of the `dtype` asked for, which may have a quantization. */
+  zeros(shape: Shape, options?: { dtype?: undefined }): Tensor
+  /** The same, of the type that `dtype` names. */
+  zeros<D extends DType>(shape: Shape, options: TensorOptions<D> & { dtype: D }): Tensor<D>
+  /**
+   * Runs `fn` and disposes every tensor made inside but those that it returns: a tensor, or tensors in
+   * arrays, maps, sets and the fields of objects, however deep. Scopes nest. `fn` must not be async: tensors
+   * of other callers would be caught.
+   * @throws FilterbankError for what is no function, or an async one; and what `fn` throws
+   */
+  scope<T>(fn: () => T): T
+  /** What the memory holds now. */
+  memory(): MemoryUse
+  /**
+   * Gives all memory back. The engine and its tensors are of no use afterwards; a second call does nothing.
+   */
+  dispose(): void
+  /** `dispose`, for `using`. */
+  [disposal](): void
+
+  // What the ops are made of.
+
+  /** Work below this stays on the calling thread. @internal */
+  parallelWork: number
+  /** Who notes down what the ops compute, while derivatives are wanted. @internal */
+  tape: Tape | undefined
+  /** Who notes down which ops run, while a model is written. @internal */
+  trace: Trace | undefined
+  /** All memory as floats. Replaced whenever memory grows, so taken anew after every allocation. @internal */
+  readonly f32: Float32Array<ArrayBuffer>
+  /** All memory as 32-bit words; replaced like `f32`. @internal */
+  readonly i32: Int32Array<ArrayBuffer>
+  /** All memory as bytes; replaced like `f32`. @internal */
+  readonly u8: Uint8Array<ArrayBuffer>
+  /** Rows of the register tile: plans make their blocks multiples of it. @internal */
+  readonly tileRows: number
+  /** A tensor of zeros, of a type that is known to be right. @internal */
+  cleared<D extends DType = 'float32'>(shape: Shape, type?: TensorOptions<D>): Tensor<D>
+  /**
+   * A tensor whose numbers are undefined until someone writes them; of the type of another where one is
+   * given. @internal
+   */
+  empty<D extends DType = 'float32'>(shape: Shape, type?: TensorOptions<D>): Tensor<D>
+  /**
+   * A new tensor that `write` fills, of the type of another where one is given; given back where that fails.
+   * @internal
+   */
+  make<D extends DType = 'float32'>(
+    shape: Shape,
+    write: (tensor: Tensor<D>) => void,
+    type?: TensorOptions<D>,
+  ): Tensor<D>
+  /** A new tensor whose numbers the host writes. @internal */
+  upload<D extends DType = 'float32'>(
+    shape: Shape,
+    write: (pointer: number) => void,
+    type?: TensorOptions<D>,
+  ): Tensor<D>
+  /** `data`, or a copy where it stands in this engine's memory: growing would cut it off. @internal */
+  steady<T>(data: T): T
+  /** Runs `fn` with the scopes around it put aside: they do not free what is made inside. @internal */
+  apart<T>(fn: () => T): T
+  /** Runs `fn` without telling the tape: for an op that tells it by itself what `fn` computes. @internal */
+  untaped<T>(fn: () => T): T
+  /**
+   * Runs `fn`, and keeps what it ran and the memory that it used and gave back: the program does the same
+   * again at the same addresses, without any allocation. What must outlive the recording (inputs, weights and
+   * their packed copies, outputs) has to exist before: run `fn` once first. A dry recording notes the jobs
+   * without doing them.
+   * @internal
+   */
+  record<T>(fn: (program: Program) => T, options?: { dry?: boolean }): { result: T; program: Program }
+  /** The address of so many bytes. @internal */
+  allocate(bytes: number): number
+  /** Gives back what `allocate` gave. @internal */
+  free(pointer: number): void
+  /** Sees to it that every thread has this much scratch memory. @internal */
+  scratch(bytes: number): void
+  /**
+   * Runs all units of a job, on all threads where its work is worth it. Its scratch and its tensors are
+   * allocated before. @internal
+   */
+  run<K extends Kernel>(job: Job<K>): void
+  /** Counts a tensor, and lets it belong to the scope. @internal */
+  track(tensor: AnyTensor): void
+  /** Forgets a tensor that was disposed. @internal */
+  untrack(tensor: AnyTensor): void
 }

@@ -9,9 +9,9 @@
  *
  *   output = (input - 1) * stride + reach + outputPadding - before - after
  */
-import { check, show } from './errors.js'
+import { check, show } from '../base/errors.js'
+import type { Shape } from '../base/shape.js'
 import { isInteger, MOST } from './options.js'
-import type { Shape } from './shape.js'
 
 /** One number for both axes, or [height, width]. */
 export type Pair = number | readonly [number, number]
@@ -93,7 +93,7 @@ const same = (value: number, rank: number): number[] =>
   rank === 2 ? [value, value] : rank === 1 ? [value] : new Array<number>(rank).fill(value)
 
 /** `value` along each of `rank` axes: a number for all of them, or a list. */
-function alongAxes(
+export function alongAxes(
   value: unknown,
   rank: number,
   argument: string,

@@ -1,4 +1,4 @@
-import { check, show } from '../core/errors.js'
+import { check, show } from '../base/errors.js'
 import { isName } from '../core/options.js'
 import type { Context } from '../core/window.js'
 

@@ -6,17 +6,17 @@
  * columns for the sides.
  */
 
+import { check, show } from '../base/errors.js'
+import { arrayName } from '../base/realm.js'
+import type { Shape } from '../base/shape.js'
 import { type Engine, engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import type { Names } from '../core/options.js'
-import { arrayName } from '../core/realm.js'
-import type { Shape } from '../core/shape.js'
 import { Tensor } from '../core/tensor.js'
 import { anchorOf, type Context } from '../core/window.js'
-import type { Kernel } from '../wasm/kernels.js'
 import { type Border, borderRule } from './border.js'
 import { integerPlan } from './integers.js'
 import { checkEngine, checkPixels, type OwnPixels, type Pixels, runFromBytes, runToBytes } from './pixels.js'
+import type { Plan } from './plan.js'
 
 /** What every filter takes beside the image. */
 export interface FilterOptions {
@@ -36,25 +36,6 @@ export const FILTER: Names<FilterOptions> = { border: true, engine: true, out: t
 
 /** A filter gives the kind of image that it takes. */
 export type Filtered<Image> = Image extends Tensor ? Tensor : OwnPixels
-
-/** A filter, all settled. @internal */
-export interface Plan {
-  kernel: Extract<Kernel, 'filterBox' | 'filterBytes' | 'filterWindow' | 'gradientMagnitude' | 'median'>
-  /** The window, [height, width], around each pixel. */
-  size: readonly [number, number]
-  /** Planes and addresses of taps that the kernel keeps in scratch memory. */
-  planes: number
-  taps: number
-  /** Lists of numbers that the kernel reads. */
-  weights?: readonly number[]
-  across?: readonly number[]
-  /** y = keep * x + gain * filtered, but x where |x - filtered| < threshold. */
-  blend?: { keep: number; gain: number; threshold: number }
-  /** Smoothing by [side, centre, side]. */
-  smooth?: readonly [side: number, centre: number]
-  /** Of integer weights: what sums down and across are divided by, as powers of 2. */
-  shifts?: readonly [down: number, across: number]
-}
 
 /** Output rows of a strip of bytes, at least. */
 const STRIP = 32

@@ -2,7 +2,7 @@
  * Linear filters on bytes in integers: weights are 16-bit integers over a power of two, sums have 32 bits.
  * (assembly/image/filter.ts, filterBytes)
  */
-import type { Plan } from './filter.js'
+import type { Plan } from './plan.js'
 
 /**
  * By how much of a level a sum may be off before it is rounded; filters that integers do not come so near to

@@ -1,12 +1,13 @@
 /**
  * Filters that weigh the pixels of a window. Each correlates: the window is not flipped. Channels do not mix.
  */
-import { check, show } from '../core/errors.js'
+import { check, show } from '../base/errors.js'
 import { checkNumber, checkOptions, isInteger, type Names } from '../core/options.js'
 import { Tensor } from '../core/tensor.js'
 import { type Context, pair } from '../core/window.js'
-import { about, applyFilter, FILTER, type Filtered, type FilterOptions, type Plan } from './filter.js'
+import { about, applyFilter, FILTER, type Filtered, type FilterOptions } from './filter.js'
 import type { Pixels } from './pixels.js'
+import type { Plan } from './plan.js'
 
 /** The longest side of a separable window: a standard deviation of 1365 reaches so far. */
 const LONGEST = 8191

@@ -1,4 +1,4 @@
-import { check, show } from '../core/errors.js'
+import { check, show } from '../base/errors.js'
 import { checkOptions } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
 import { about, applyFilter, FILTER, type Filtered, type FilterOptions } from './filter.js'

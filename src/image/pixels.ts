@@ -1,9 +1,9 @@
 /** Bytes, as canvases and image files have them, to tensors and back. */
 
-import { Engine, engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
+import { check, show } from '../base/errors.js'
+import { arrayName } from '../base/realm.js'
+import { type Engine, engineOf, isEngine } from '../core/engine.js'
 import { checkOptions, isInteger, isName, type Names } from '../core/options.js'
-import { arrayName } from '../core/realm.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 
@@ -85,11 +85,11 @@ export function checkPixels(
 
 /** Throws unless `engine` is one. @internal */
 export function checkEngine(engine: unknown, { op, shapes }: Context): asserts engine is Engine {
-  check(engine instanceof Engine && !engine.disposed, () => ({
+  check(isEngine(engine) && !engine.disposed, () => ({
     op,
     argument: 'engine',
     expected: 'an engine that is not disposed',
-    got: engine instanceof Engine ? 'a disposed one' : show(engine),
+    got: isEngine(engine) ? 'a disposed one' : show(engine),
     shapes,
   }))
 }

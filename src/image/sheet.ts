@@ -1,6 +1,7 @@
 /** Contact sheets: the channels of a layer, or the filters of a bank, as one picture of cells in a grid. */
+
+import { check, show } from '../base/errors.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'

@@ -1,7 +1,7 @@
 /** What weights are before they have learned. */
-import { check, show } from '../core/errors.js'
+import { check, show } from '../base/errors.js'
+import { type Shape, sizeOf } from '../base/shape.js'
 import { isName } from '../core/options.js'
-import { type Shape, sizeOf } from '../core/shape.js'
 import type { Random } from './random.js'
 
 /**

@@ -1,5 +1,5 @@
 /** What a layer is, what stands in it, and in which mode it computes. */
-import { disposal, isMap, isSet } from '../core/realm.js'
+import { disposal, isMap, isSet } from '../base/realm.js'
 import type { Storage } from '../core/storage.js'
 import { Tensor } from '../core/tensor.js'
 import { frozen } from './frozen.js'

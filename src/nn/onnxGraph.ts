@@ -1,6 +1,6 @@
 /** The graph of a model while `saveOnnx` writes it. */
 
-import type { Shape } from '../core/shape.js'
+import type { Shape } from '../base/shape.js'
 import type { AttributeParts, NodeParts, TensorParts } from '../onnx/file/write.js'
 
 /** A value of the graph. The first length of its shape is 1 and stands for any. */

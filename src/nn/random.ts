@@ -1,5 +1,5 @@
+import { check, show } from '../base/errors.js'
 import type { Engine } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 
 /** Numbers that look random, and follow from the seed alone. */
 export class Random {

@@ -1,7 +1,7 @@
 /** `filterbank/node`: what needs a file system. */
 import { readdirSync } from 'node:fs'
 import { extname, join } from 'node:path'
-import { show } from '../core/errors.js'
+import { show } from '../base/errors.js'
 import { checkOptions, isInteger, type Names } from '../core/options.js'
 import { type FromImageDataOptions, fromImageData } from '../image/index.js'
 import { type Engine, FilterbankError } from '../index.js'

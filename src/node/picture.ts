@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import jpeg from 'jpeg-js'
 import { PNG } from 'pngjs'
-import { Failure, reasonOf } from '../cli/failure.js'
+import { Failure, reasonOf } from './failure.js'
 
 /** RGBA bytes, row by row. */
 export interface Picture {

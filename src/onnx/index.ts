@@ -1,6 +1,7 @@
 /** `filterbank/onnx`: loads ONNX models and runs them. */
+
+import { check, show } from '../base/errors.js'
 import type { Engine } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js'
 import { fetchModel, type ModelSource, type Progress } from './file/load.js'
 import { readModel } from './file/schema.js'

@@ -1,14 +1,21 @@
 /** Arithmetic of two tensors, or of a tensor and a number. */
 
+import { check, show } from '../base/errors.js'
 import { checkElement, NUMBERS } from '../core/dtype.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, type Names } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
-import { commonShape, type OutOptions, produce, runBinary, writeBinary } from '../plans/elementwise.js'
+import {
+  commonShape,
+  NO_CLAMP,
+  type OutOptions,
+  produce,
+  runBinary,
+  writeBinary,
+} from '../plans/elementwise.js'
 import { BinaryOp } from '../wasm/abi.js'
-import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from './activation.js'
+import { type Activation, clampBackward, finishActivation, fusedClamp } from './activation.js'
 import { checkSameType, type Operand } from './operands.js'
 import { sumTo } from './reduce.js'
 

@@ -3,14 +3,13 @@
  * derivative is 0: none goes through it.
  */
 
+import { check, show } from '../base/errors.js'
 import { ANY, checkElement, type DType } from '../core/dtype.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import type { AnyTensor, Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
-import { commonShape, writeBinary } from '../plans/elementwise.js'
+import { commonShape, NO_CLAMP, writeBinary } from '../plans/elementwise.js'
 import { BinaryOp } from '../wasm/abi.js'
-import { NO_CLAMP } from './activation.js'
 import { cast } from './cast.js'
 import { checkSameQuantization, checkSameType, type Operand } from './operands.js'
 

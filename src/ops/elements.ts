@@ -1,10 +1,10 @@
 /** Elements by an index of their own along one axis: the plan of assembly/copy.ts. */
 
+import { check, show } from '../base/errors.js'
+import { type Shape, sameShape, sizeOf } from '../base/shape.js'
 import { ANY, bytesPerElement, type DType, NUMBERS } from '../core/dtype.js'
 import { checkType, engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, type Names } from '../core/options.js'
-import { type Shape, sameShape, sizeOf } from '../core/shape.js'
 import type { AnyTensor, Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 import { copy } from '../plans/copy.js'

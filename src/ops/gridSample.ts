@@ -1,7 +1,7 @@
 /** Images read at any points: the plan of assembly/gridSample.ts. */
 
+import { check, show } from '../base/errors.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, isName, type Names } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
 import { GridPadding, type GridSample } from '../wasm/abi.js'

@@ -1,9 +1,10 @@
+import { check, show } from '../base/errors.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, type Names } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
-import { checkAffine, normalised, rowsNormalised } from '../plans/normalise.js'
+import { checkAffine } from '../plans/normalise.js'
 import type { Activation } from './activation.js'
+import { normalised, rowsNormalised } from './normalise.js'
 
 /** What `instanceNorm` takes beside x. */
 export interface InstanceNormOptions {

@@ -1,9 +1,10 @@
+import { sizeOf } from '../base/shape.js'
 import { engineOf } from '../core/engine.js'
 import { checkOptions, type Names } from '../core/options.js'
-import { sizeOf } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
-import { checkAffine, rowsNormalised } from '../plans/normalise.js'
+import { checkAffine } from '../plans/normalise.js'
 import { axisOf } from './axis.js'
+import { rowsNormalised } from './normalise.js'
 
 /** What `rmsNorm` takes beside x. */
 export interface RmsNormOptions {

@@ -1,6 +1,6 @@
+import { check, show } from '../base/errors.js'
 import { NUMBERS } from '../core/dtype.js'
 import { type Engine, engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, type Names } from '../core/options.js'
 import { type AnyTensor, Tensor } from '../core/tensor.js'
 

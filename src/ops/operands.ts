@@ -1,6 +1,7 @@
 /** What the operands of an op have in common. */
+
+import { check } from '../base/errors.js'
 import type { DType } from '../core/dtype.js'
-import { check } from '../core/errors.js'
 import { type Quantization, sameQuantization, showQuantization } from '../core/quantization.js'
 import type { AnyTensor, Tensor } from '../core/tensor.js'
 

@@ -1,12 +1,13 @@
 /** Pooling: the plan of assembly/pool.ts. */
 
+import { check, show } from '../base/errors.js'
+import { sizeOf } from '../base/shape.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, MOST, type Names } from '../core/options.js'
-import { sizeOf } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
 import {
   type Axis,
+  alongAxes,
   axisNames,
   type Context,
   type Pair,
@@ -43,6 +44,22 @@ export interface AvgPool2dOptions extends MaxPool2dOptions {
    */
   countIncludePad?: boolean
 }
+
+/** What `maxPool1d` takes beside x. */
+export interface MaxPool1dOptions extends Pick<MaxPool2dOptions, 'ceilMode'> {
+  /** Length of the window. */
+  size: number
+  /** Default: `size`. */
+  stride?: number
+  /** As in `conv1d`; a pair is [before, after]. */
+  padding?: 'same' | 'valid' | number | readonly [number, number]
+  dilation?: number
+}
+
+/** What `avgPool1d` takes beside x. */
+export interface AvgPool1dOptions
+  extends Omit<MaxPool1dOptions, 'dilation'>,
+    Pick<AvgPool2dOptions, 'dilation' | 'countIncludePad'> {}
 
 /** What `maxPool3d` takes beside x. */
 export interface MaxPool3dOptions extends Window3dOptions, Pick<MaxPool2dOptions, 'ceilMode'> {
@@ -122,6 +139,35 @@ export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
 }
 
 /**
+ * `maxPool2d` along one axis, as for sound or text. Definition: ONNX MaxPool, PyTorch MaxPool1d.
+ *
+ * @param x [n, width, channels]
+ * @param options size; stride as size, padding 'valid', dilation 1, ceilMode false
+ * @returns [n, outWidth, channels]
+ * @throws FilterbankError as `maxPool2d` does
+ * @example const halved = maxPool1d(features, { size: 2 })
+ */
+export function maxPool1d(x: Tensor, options: MaxPool1dOptions): Tensor {
+  checkOptions('maxPool1d', options, MAX_POOL)
+  return noted('maxPool1d', x, pool1d('maxPool1d', 'maxPool', x, options, false), options)
+}
+
+/**
+ * `avgPool2d` along one axis. Definition: ONNX AveragePool, PyTorch AvgPool1d.
+ *
+ * @param x [n, width, channels]
+ * @param options size; stride as size, padding 'valid', ceilMode false, countIncludePad false
+ * @returns [n, outWidth, channels]
+ * @throws FilterbankError as `avgPool2d` does
+ * @example const smooth = avgPool1d(signal, { size: 5, stride: 1, padding: 'same' })
+ */
+export function avgPool1d(x: Tensor, options: AvgPool1dOptions): Tensor {
+  checkOptions('avgPool1d', options, AVG_POOL)
+  const y = pool1d('avgPool1d', 'avgPool', x, options, options.countIncludePad ?? false)
+  return noted('avgPool1d', x, y, options)
+}
+
+/**
  * `maxPool2d` along three axes, as for video or volumes. Computed over height and width, and then over depth,
  * which comes to the same. Definition: ONNX MaxPool, PyTorch MaxPool3d.
  *
@@ -192,7 +238,7 @@ function noted(op: string, x: Tensor, y: Tensor, options?: object): Tensor {
   return y
 }
 
-function contextOf(op: string, x: Tensor, rank: 2 | 3 = 2): Context {
+function contextOf(op: string, x: Tensor, rank: 1 | 2 | 3 = 2): Context {
   engineOf(op, { x })
   const context = { op, shapes: { x: x.shape } }
   check(x.shape.length === rank + 2, () => ({
@@ -279,6 +325,30 @@ function pool(
     x: () => poolBackward(kernel, dy, x, y, window, countPadding),
   }))
   return y
+}
+
+/** As an image of one row. */
+function pool1d(
+  op: string,
+  kernel: 'maxPool' | 'avgPool',
+  x: Tensor,
+  options: MaxPool1dOptions,
+  countPadding: boolean,
+): Tensor {
+  const context = contextOf(op, x, 1)
+  const [n, width, c] = x.shape as [number, number, number]
+  const [size] = alongAxes(options.size, 1, 'size', 1, context) as [number]
+  const [w] = slidingWindow<readonly number[]>(
+    [width],
+    [size],
+    { ...options, stride: options.stride ?? size },
+    context,
+  ) as readonly Axis[]
+  if (kernel === 'avgPool') checkNoDilation([w!], options.dilation, context)
+  const row: Axis = { input: 1, output: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 }
+  return x.engine.scope(() =>
+    pool(op, kernel, x.reshape([n, 1, width, c]), [row, w!], countPadding).reshape([n, w!.output, c]),
+  )
 }
 
 /** Over the planes of x, and then over depth, with every pixel of a plane by itself. */

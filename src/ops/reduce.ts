@@ -1,16 +1,15 @@
 /** Reductions over any axes: the plan of assembly/reduce.ts. */
 
+import { check, show } from '../base/errors.js'
+import { type Shape, sameShape, sizeOf, stridesOf } from '../base/shape.js'
 import { type DType, listOf, NUMBERS } from '../core/dtype.js'
 import { type Engine, engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, isInteger, type Names } from '../core/options.js'
-import { type Shape, sameShape, sizeOf, stridesOf } from '../core/shape.js'
 import type { AnyTensor, Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 import { copy } from '../plans/copy.js'
-import { unaryBackward } from '../plans/elementwise.js'
-import { ReduceOp, UnaryOp } from '../wasm/abi.js'
-import { div, mul, sub } from './arithmetic.js'
+import { NO_CLAMP, runBinary, unaryBackward } from '../plans/elementwise.js'
+import { BinaryOp, ReduceOp, UnaryOp } from '../wasm/abi.js'
 
 /** What `sum`, `mean`, `max` and `min` take beside x. */
 export interface ReduceOptions {
@@ -217,7 +216,7 @@ function sumBackward(dy: Tensor, shape: Shape, axes: Set<number>, factor: number
   const from = stridesOf(kept)
   const to = stridesOf(shape)
   return engine.scope(() => {
-    const scaled = factor === 1 ? dy : mul(dy, factor)
+    const scaled = factor === 1 ? dy : binary(BinaryOp.mul, engine, dy, factor)
     return engine.make(shape, (dx) => {
       copy(
         engine,
@@ -238,13 +237,19 @@ function extremeBackward(dy: Tensor, x: Tensor, y: Tensor, axes: Set<number>): T
       x.shape,
       (to) => void engine.f32.fill(1, to.pointer / 4, to.pointer / 4 + to.size),
     )
+    const differences = binary(BinaryOp.sub, engine, x, y.reshape(wide))
     // The slope of a clamp to the smallest numbers about 0: 1 where x - y is 0 (or NaN), else 0.
-    const hits = unaryBackward(UnaryOp.clamp, ones, sub(x, y.reshape(wide)), -SMALLEST, SMALLEST)
-    return mul(hits, div(dy.reshape(wide), sum(hits, { axes: [...axes], keepDims: true })))
+    const hits = unaryBackward(UnaryOp.clamp, ones, differences, -SMALLEST, SMALLEST)
+    const counts = sum(hits, { axes: [...axes], keepDims: true })
+    return binary(BinaryOp.mul, engine, hits, binary(BinaryOp.div, engine, dy.reshape(wide), counts))
   })
 }
 
 const SMALLEST = 2 ** -149
+
+/** Arithmetic that no tape hears of: the ops themselves (arithmetic.ts) sum by what stands here. */
+const binary = (op: BinaryOp, engine: Engine, a: Tensor, b: Tensor | number): Tensor =>
+  runBinary(op, engine, a, b, undefined, NO_CLAMP, { op: 'reduce', shapes: {} })
 
 /** x as [outer, n, inner]. */
 interface Run {

@@ -1,5 +1,5 @@
+import { check, show } from '../base/errors.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, type Names } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
 import { pair } from '../core/window.js'

@@ -1,9 +1,9 @@
 /** Running sums and products along an axis: the plan of assembly/reduce.ts. */
 
+import { sizeOf } from '../base/shape.js'
 import { NUMBERS } from '../core/dtype.js'
 import { engineOf } from '../core/engine.js'
 import { checkOptions, type Names } from '../core/options.js'
-import { sizeOf } from '../core/shape.js'
 import type { AnyTensor, Tensor } from '../core/tensor.js'
 import { ScanOp } from '../wasm/abi.js'
 import { axisOf } from './axis.js'

@@ -1,9 +1,9 @@
+import { check, show } from '../base/errors.js'
+import { type Shape, stridesOf } from '../base/shape.js'
 import { ANY, type DType } from '../core/dtype.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js'
 import { alongAxis } from '../core/quantization.js'
-import { type Shape, stridesOf } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
 import { bytesTo, copy } from '../plans/copy.js'
 

@@ -1,8 +1,8 @@
 /** Softmax and its logarithm along one axis: the plan of assembly/reduce.ts. */
 
+import { sizeOf } from '../base/shape.js'
 import { engineOf } from '../core/engine.js'
 import { checkOptions, type Names } from '../core/options.js'
-import { sizeOf } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 import { type OutOptions, produce, runUnary } from '../plans/elementwise.js'

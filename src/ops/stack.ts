@@ -1,10 +1,10 @@
 /** Tensors along a new axis, and parts of a tensor along one that it has. */
 
+import { check, show } from '../base/errors.js'
+import { type Shape, sameShape } from '../base/shape.js'
 import { ANY, type DType } from '../core/dtype.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkOptions, type Names } from '../core/options.js'
-import { type Shape, sameShape } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
 import { axisOf } from './axis.js'
 import { concat } from './concat.js'

@@ -1,10 +1,10 @@
 /** The largest elements along an axis: the plan of assembly/topK.ts. */
 
+import { check, show } from '../base/errors.js'
+import { sizeOf } from '../base/shape.js'
 import { NUMBERS } from '../core/dtype.js'
 import { engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import { checkInteger, checkOptions, type Names } from '../core/options.js'
-import { sizeOf } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Numeric } from './arithmetic.js'
 import { axisOf } from './axis.js'

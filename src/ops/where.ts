@@ -3,11 +3,11 @@
  * else true; results are 0 and 1.
  */
 
+import { check, show } from '../base/errors.js'
+import { broadcastShapes, broadcastStrides, type Shape, sameShape, stridesOf } from '../base/shape.js'
 import { ANY, bytesPerElement, checkElement, type DType, MASKS, wordOfElement } from '../core/dtype.js'
 import { checkType, type Engine, engineOf } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import type { Quantization } from '../core/quantization.js'
-import { broadcastShapes, broadcastStrides, type Shape, sameShape, stridesOf } from '../core/shape.js'
 import { type AnyTensor, Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 import { copy } from '../plans/copy.js'

@@ -1,8 +1,8 @@
 /** The plan of a copy between layouts (assembly/copy.ts). Shared by concat, pad, slice and transpose. */
 
+import { sizeOf } from '../base/shape.js'
 import { bytesPerElement, type DType, wordOfElement } from '../core/dtype.js'
 import type { Engine } from '../core/engine.js'
-import { sizeOf } from '../core/shape.js'
 
 /**
  * One axis of what is copied: its length, and the distance in elements between neighbours on either side.

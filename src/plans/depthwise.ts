@@ -3,7 +3,7 @@
  * (assembly/depthwise/forward.ts).
  */
 
-import type { Shape } from '../core/shape.js'
+import type { Shape } from '../base/shape.js'
 import type { Axis, Window } from '../core/window.js'
 import type { DepthwiseGradient } from '../wasm/abi.js'
 import { type Blocking, filterPanels, type Panels, packed } from './igemm.js'

@@ -3,11 +3,11 @@
  * activations and arithmetic.
  */
 
+import { check, show } from '../base/errors.js'
+import { broadcastShapes, broadcastStrides, type Shape, sameShape } from '../base/shape.js'
 import { type DType, wordOfElement } from '../core/dtype.js'
 import { checkType, type Engine } from '../core/engine.js'
-import { check, show } from '../core/errors.js'
 import type { Names } from '../core/options.js'
-import { broadcastShapes, broadcastStrides, type Shape, sameShape } from '../core/shape.js'
 import { type AnyTensor, Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 import { BINARY_BLOCKS, type BinaryAxis, BinaryOp, OperandKind, UNARY_BLOCK, UnaryOp } from '../wasm/abi.js'
@@ -17,6 +17,9 @@ export interface OutOptions<D extends DType = 'float32'> {
   /** A tensor of the result's shape and type to write into, instead of a new one. It may be an input. */
   out?: Tensor<D>
 }
+
+/** The bounds of a store that clamps nothing. */
+export const NO_CLAMP = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const
 
 export const OUT: Names<OutOptions> = { out: true }
 

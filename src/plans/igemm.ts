@@ -3,8 +3,8 @@
  * Shared by convolution, transposed convolution and matrix products.
  */
 
+import { type Shape, stridesOf } from '../base/shape.js'
 import type { Engine } from '../core/engine.js'
-import { type Shape, stridesOf } from '../core/shape.js'
 import type { Axis } from '../core/window.js'
 import type { Igemm } from '../wasm/abi.js'
 import { type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
@@ -138,7 +138,8 @@ export function pack(engine: Engine, source: number, to: number, panels: Panels)
   }
 }
 
-function packPanels(engine: Engine, source: number, to: number, panels: Panels): void {
+/** The same, always in panels of `width` columns. */
+export function packPanels(engine: Engine, source: number, to: number, panels: Panels): void {
   engine.run({
     kernel: 'pack',
     args: {

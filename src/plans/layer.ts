@@ -1,7 +1,7 @@
 /** What the plans of a convolution take: a layer's geometry, its filter, and a job on both. */
 
+import type { Shape } from '../base/shape.js'
 import type { Engine } from '../core/engine.js'
-import type { Shape } from '../core/shape.js'
 import type { Storage } from '../core/storage.js'
 import { type Axis, opposite, type Window } from '../core/window.js'
 

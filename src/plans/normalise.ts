@@ -1,13 +1,11 @@
 /** The plan of assembly/normalise.ts, shared by batch, layer, group and instance norm. */
 
-import { check, show } from '../core/errors.js'
+import { check, show } from '../base/errors.js'
+import { printShape, type Shape, sameShape } from '../base/shape.js'
 import { type About, checkNumber } from '../core/options.js'
-import { printShape, type Shape, sameShape } from '../core/shape.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
-import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from '../ops/activation.js'
-import { mul } from '../ops/arithmetic.js'
-import { channelSums } from '../ops/reduce.js'
+import { NO_CLAMP } from './elementwise.js'
 
 /** x as [outer, pixels, c], its channels in groups of neighbours. */
 export interface Geometry {
@@ -162,41 +160,8 @@ export function runNormalise(
   }
 }
 
-/** y by the statistics of x itself, recorded; the statistics are for the caller to dispose. */
-export function normalised(
-  op: string,
-  x: Tensor,
-  geometry: Geometry,
-  affine: Affine,
-  activation: Activation | undefined,
-): { y: Tensor; statistics: Tensor } {
-  const { engine } = x
-  const { scale, offset, epsilon } = affine
-  const clamp = fusedClamp(activation, { op, shapes: { x: x.shape } })
-  const statistics = engine.empty([3, geometry.outer, geometry.groups])
-  const y = engine.make(x.shape, (y) => {
-    if (x.size > 0) runNormalise(x, y, geometry, statistics, affine, clamp)
-  })
-  engine.tape?.record(
-    op,
-    y,
-    { x, scale, offset },
-    { x, scale, statistics, y: clamp === NO_CLAMP ? undefined : y },
-    (dy, kept) =>
-      normaliseBackward(
-        kept.y ? clampBackward(dy, kept.y, clamp) : dy,
-        kept.x,
-        geometry,
-        kept.statistics,
-        kept.scale,
-        epsilon,
-      ),
-  )
-  return { y: finishActivation(activation, y), statistics }
-}
-
 /** Backward through runNormalise, where the statistics are those of x. */
-function normaliseBackward(
+export function normaliseBackward(
   dy: Tensor,
   x: Tensor,
   geometry: Geometry,
@@ -249,7 +214,7 @@ const ROWS_UNIT = 8192
  * Rows of n floats, each by itself: y, or backwards (with dy) dx. scale and offset [groups * n] begin anew
  * after as many rows as there are groups.
  */
-function runNormalRows(
+export function runNormalRows(
   x: Tensor,
   dy: Tensor | undefined,
   y: Tensor,
@@ -280,43 +245,4 @@ function runNormalRows(
     units: Math.ceil(rows / unit),
     work: x.size * 3,
   })
-}
-
-/**
- * Rows of n elements, each by its own statistics, recorded. Scale and offset, of groups * n elements, begin
- * anew after as many rows as there are groups.
- */
-export function rowsNormalised(
-  op: string,
-  x: Tensor,
-  n: number,
-  groups: number,
-  affine: Affine,
-  centre = true,
-): Tensor {
-  const { engine } = x
-  const { scale, offset, epsilon } = affine
-  const outer = n > 0 ? x.size / n / groups : 0
-  const y = engine.make(x.shape, (y) => runNormalRows(x, undefined, y, n, groups, affine, centre))
-  engine.tape?.record(op, y, { x, scale, offset }, { x, scale }, (dy, kept) => {
-    const columns = (tensor: Tensor) =>
-      channelSums(tensor.reshape([outer, groups * n])).reshape(scale ? scale.shape : offset!.shape)
-    return {
-      x: () =>
-        engine.make(x.shape, (dx) =>
-          runNormalRows(kept.x, dy, dx, n, groups, { scale: kept.scale, epsilon }, centre),
-        ),
-      scale: () =>
-        engine.scope(() =>
-          columns(
-            mul(
-              dy,
-              engine.make(x.shape, (h) => runNormalRows(kept.x, undefined, h, n, 1, { epsilon }, centre)),
-            ),
-          ),
-        ),
-      offset: () => engine.scope(() => columns(dy)),
-    }
-  })
-  return y
 }

@@ -8,8 +8,8 @@
  * Backwards it is dy whose planes are stacked, for each plane of dx.
  */
 
+import { type Shape, stridesOf } from '../base/shape.js'
 import type { Engine } from '../core/engine.js'
-import { type Shape, stridesOf } from '../core/shape.js'
 import type { Storage } from '../core/storage.js'
 import type { Axis, Window } from '../core/window.js'
 import { copy } from './copy.js'

@@ -6,6 +6,8 @@ import * as abi from './abi.js'
 
 /** The argument block of each kernel. */
 export const blocks = {
+  attention: abi.Attention,
+  attentionGradient: abi.AttentionGradient,
   avgPool: abi.Pool,
   avgPoolGradient: abi.PoolGradient,
   binary: abi.Binary,
@@ -40,6 +42,8 @@ export const blocks = {
   normalise: abi.Normalise,
   normaliseGradient: abi.NormaliseGradient,
   pack: abi.Pack,
+  recurrent: abi.Recurrent,
+  recurrentGradient: abi.RecurrentGradient,
   reduce: abi.Reduce,
   resizeBilinear: abi.Resize,
   resizeGradient: abi.ResizeGradient,

@@ -1,8 +1,8 @@
 /** From an inlined, a given or a fetched binary to a compiled module, and the choice between builds. */
 import { relaxedSimd, simd } from 'wasm-feature-detect'
-import { check, FilterbankError, messageOf, show } from '../core/errors.js'
-import { arrayName, isArrayBuffer, isModule, isResponse, isSharedBuffer, isUrl } from '../core/realm.js'
-import { encodeUtf8 } from '../core/utf8.js'
+import { check, FilterbankError, messageOf, show } from '../base/errors.js'
+import { arrayName, isArrayBuffer, isModule, isResponse, isSharedBuffer, isUrl } from '../base/realm.js'
+import { encodeUtf8 } from '../base/utf8.js'
 import { type Compiler, compilerOf } from './host.js'
 import { unpack } from './inlined.js'
 import { binary as simd128 } from './simd128.js'

@@ -2,7 +2,7 @@
  * The map of an engine's linear memory: which bytes are taken. 64-byte aligned, best fit, neighbours merged
  * when freed.
  */
-import { FilterbankError } from '../core/errors.js'
+import { FilterbankError } from '../base/errors.js'
 import { type Block, FreeBlocks } from './freeBlocks.js'
 
 const ALIGNMENT = 64

@@ -2,8 +2,8 @@
  * The worker threads of an engine: started from an inlined source, sharing its memory, joining every job that
  * is large enough.
  */
-import { check, FilterbankError, show } from '../core/errors.js'
-import { now } from '../core/turns.js'
+import { check, FilterbankError, show } from '../base/errors.js'
+import { now } from '../base/turns.js'
 import { builtin, coresOf } from './host.js'
 import { Control, distribute, type Start, work } from './job.js'
 import { type Kernel, kernelNames } from './kernels.js'

@@ -3,7 +3,7 @@
  * ones.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { FilterbankError, show } from '../../src/core/errors.js'
+import { FilterbankError, show } from '../../src/base/errors.js'
 import { nearTo } from '../../src/core/options.js'
 import * as image from '../../src/image/index.js'
 import * as core from '../../src/index.js'
@@ -92,6 +92,7 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       div: twoOf(core.div),
       mul: twoOf(core.mul),
       sub: twoOf(core.sub),
+      attention: (options) => core.attention(x, x, x, options),
       batchNorm: onX(core.batchNorm),
       concat: (options) => core.concat([x, x], options),
       conv1d: (options) => core.conv1d(row, row, options),
@@ -104,6 +105,9 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       oneHot: (options) => core.oneHot(vector, options),
       flip: onX(core.flip),
       topK: onX(core.topK),
+      gru: (options) => core.gru(row, options),
+      lstm: (options) => core.lstm(row, options),
+      rnn: (options) => core.rnn(row, options),
       gridSample: twoOf(core.gridSample),
       gatherElements: (options) => core.gatherElements(x, ints, options),
       scatterElements: (options) => core.scatterElements(x, ints, x, options),
@@ -155,6 +159,8 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       linear: (options) => core.linear(x, matrix, options),
       matmul: 'takes no options',
       pad: onX(core.pad),
+      avgPool1d: onX(core.avgPool1d),
+      maxPool1d: onX(core.maxPool1d),
       avgPool2d: onX(core.avgPool2d),
       avgPool3d: onX(core.avgPool3d),
       maxPool2d: onX(core.maxPool2d),
@@ -204,6 +210,11 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       shift: (options) => nn.shift(options),
       readIdx: 'takes no options',
       accuracy: 'takes no options',
+      ConfusionMatrix: 'a class',
+      confusionMatrix: 'takes no options',
+      f1Score: 'takes no options',
+      meanIou: 'takes no options',
+      topKAccuracy: (options) => nn.topKAccuracy(options),
       evaluate: (options) => nn.evaluate(linear, samples, options),
       fit: (options) => nn.fit(linear, samples, options),
       predict: (options) => nn.predict(linear, matrix, options),
@@ -214,7 +225,18 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       orthogonal: 'takes no options',
       uniform: 'takes no options',
       Activation: 'takes no options',
+      AvgPool1d: (options) => new nn.AvgPool1d(options),
       AvgPool2d: (options) => new nn.AvgPool2d(options),
+      MaxPool1d: (options) => new nn.MaxPool1d(options),
+      GlobalAvgPool1d: 'takes no options',
+      Conv1d: layer(nn.Conv1d),
+      Conv3d: layer(nn.Conv3d),
+      Parallel: (options) => new nn.Parallel([linear], options),
+      Permute: 'takes no options',
+      Reshape: 'takes no options',
+      SpectralNorm: (options) => new nn.SpectralNorm(linear, options),
+      WeightNorm: 'takes no options',
+      WeightedLayer: 'a class',
       BatchNorm2d: layer(nn.BatchNorm2d),
       Conv2d: layer(nn.Conv2d),
       ConvTranspose2d: layer(nn.ConvTranspose2d),

@@ -54,7 +54,7 @@ function inPieces(engine: Engine, random: Random, body: () => void): void {
     body()
   } finally {
     delete (engine as Partial<Engine>).run
-    delete (engine as Partial<Engine>).execute
+    delete (engine as unknown as { execute?: unknown }).execute
   }
 }
 

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
-import { NO_CLAMP } from '../../src/ops/activation.js'
-import { runBinary, runUnary } from '../../src/plans/elementwise.js'
+import { NO_CLAMP, runBinary, runUnary } from '../../src/plans/elementwise.js'
 import { BinaryOp, UnaryOp } from '../../src/wasm/abi.js'
 import { BUILDS, inEveryBuild } from '../support/check.js'
 import {

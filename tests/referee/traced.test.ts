@@ -324,6 +324,52 @@ const cases = (random: Random): Case[] => [
     compute: (x, w, bias) => core.linear(x, w, { bias, activation: 'gelu' }),
   },
   {
+    ops: 'lstm',
+    shape: [7, 3],
+    parameters: [[3, 16], [4, 16], [16], [16], [1, 4], [1, 4]],
+    compute: (x, inputWeight, stateWeight, bias, stateBias, first, firstCell) => {
+      const [initial, initialCell] = [core.tile(first!, [n(x), 1]), core.tile(firstCell!, [n(x), 1])]
+      const weights = { inputWeight: inputWeight!, stateWeight: stateWeight! }
+      const one = core.lstm(x, { ...weights, bias, stateBias, initial, initialCell })
+      const two = core.lstm(one.output, {
+        inputWeight: stateWeight!,
+        stateWeight: stateWeight!,
+        reverse: true,
+      })
+      return [one.output, one.state, one.cell, two.output, two.state]
+    },
+  },
+  {
+    ops: 'gru rnn',
+    shape: [7, 3],
+    parameters: [[3, 12], [4, 12], [12], [3, 4], [4, 4]],
+    compute: (x, inputWeight, stateWeight, stateBias, w, u) => {
+      const { output } = core.gru(x, { inputWeight, stateWeight, stateBias, reverse: true })
+      const { state } = core.rnn(x, { inputWeight: w!, stateWeight: u!, activation: 'relu' })
+      return [
+        output,
+        state,
+        core.rnn(x, { inputWeight: w!, stateWeight: u!, lengths: Array(n(x)).fill(5) }).output,
+      ]
+    },
+  },
+  {
+    ops: 'attention',
+    shape: [6, 8],
+    parameters: [[6, 6]],
+    compute: (x, mask) => {
+      const q = core.transpose(x.reshape([n(x), 6, 4, 2]), [0, 2, 1, 3])
+      const k = core.transpose(core.neg(x).reshape([n(x), 6, 4, 2]), [0, 2, 1, 3])
+      const few = core.slice(k, { end: [n(x), 2, 6, 2] })
+      return [
+        core.attention(q, k, q, { causal: true }),
+        core.attention(q, few, few, { mask, softcap: 2, scale: 0.3 }),
+        core.attention(q, k, k, { mask: core.greater(mask!, 0.4), causal: 2 }),
+        core.attention(q, k, k),
+      ]
+    },
+  },
+  {
     ops: 'conv1d',
     shape: [9, 4],
     parameters: [[3, 2, 6], [6]],
@@ -371,6 +417,14 @@ const cases = (random: Random): Case[] => [
       core.avgPool2d(x, { size: 3, stride: 1, padding: 'same' }),
       core.globalAvgPool2d(x),
       core.globalMaxPool2d(x),
+    ],
+  },
+  {
+    ops: 'maxPool1d avgPool1d',
+    shape: [9, 4],
+    compute: (x) => [
+      core.maxPool1d(x, { size: 3, stride: 2, padding: [1, 2], dilation: 2 }),
+      core.avgPool1d(x, { size: 2, padding: 1, countIncludePad: true }),
     ],
   },
   {
@@ -425,12 +479,13 @@ describe('a traced export', { timeout: 120_000 }, () => {
           n: count,
           ...(numbers && { numbers }),
         })
-      await expectExported(engine, model, [one.shape], random, {
-        about: `${one.ops}, opset 18`,
-        options: { opset: 18, openAxes: {} },
-        n: 1,
-        ...(numbers && { numbers }),
-      })
+      for (const opset of [18, 23])
+        await expectExported(engine, model, [one.shape], random, {
+          about: `${one.ops}, opset ${opset}`,
+          options: { opset, openAxes: {} },
+          n: 1,
+          ...(numbers && { numbers }),
+        })
       model.dispose()
       expect(engine.memory().tensors).toBe(0)
     })

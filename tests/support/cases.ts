@@ -105,6 +105,25 @@ const backwards = ({ shapes, op }: Case): Case => ({
   },
 })
 
+/** q, and k and v of fewer heads; a mask for each key. */
+const attended = (length: readonly [least: number, most: number], op: Op): Case => ({
+  shapes: (random) => {
+    const [n, heads, keys, size] = [
+      random.integer(1, 2),
+      random.integer(1, 2),
+      random.integer(1, 150),
+      random.integer(1, 20),
+    ]
+    return [
+      [n, heads * 2, random.integer(...length), size],
+      [n, heads, keys, size],
+      [n, heads, keys, random.integer(1, 20)],
+      [n, 1, 1, keys],
+    ]
+  },
+  op,
+})
+
 /** x, filter [kh, kw, in, out / groups], bias. */
 const transposed = (kernel: readonly [number, number], options: fb.ConvTranspose2dOptions): Case => ({
   shapes: (random) => {
@@ -115,6 +134,48 @@ const transposed = (kernel: readonly [number, number], options: fb.ConvTranspose
   },
   op: (x, filter, bias) => fb.convTranspose2d(x!, filter!, { ...options, bias: bias! }),
 })
+
+/** Sequences, weights and biases, and initial states of all; lengths, one of them 0, follow from the shapes. */
+const sequences = (
+  gates: number,
+  op: (x: fb.Tensor, options: fb.LstmOptions) => fb.RecurrentResult & { cell?: fb.Tensor },
+  hiddenOf = (random: Random) => random.integer(1, 37),
+  batchOf = (random: Random) => random.integer(1, 19),
+): Case => ({
+  shapes: (random) => {
+    const [n, steps, width] = [batchOf(random), random.integer(1, 4), random.integer(1, 9)]
+    const hidden = hiddenOf(random)
+    const columns = gates * hidden
+    const shapes = [[n, steps, width], [width, columns], [hidden, columns], [columns], [columns], [n, hidden]]
+    return gates === 4 ? [...shapes, [n, hidden]] : shapes
+  },
+  op: (x, inputWeight, stateWeight, bias, stateBias, initial, cell) => {
+    const [n, steps] = x!.shape as [number, number]
+    const lengths = Int32Array.from({ length: n }, (_, row) => (row * 3 + steps) % (steps + 1))
+    const weights = {
+      inputWeight: inputWeight!,
+      stateWeight: stateWeight!,
+      bias: bias!,
+      stateBias: stateBias!,
+    }
+    const named = { ...weights, initial: initial!, ...(cell && { initialCell: cell }) }
+    const results = [
+      op(x!, { ...named, lengths }),
+      op(x!, { inputWeight: inputWeight!, stateWeight: stateWeight!, reverse: n % 2 === 0 }),
+    ]
+    return fb.concat(results.flatMap((result) => Object.values(result).map((each) => each.reshape([-1]))))
+  },
+})
+
+const rnnCase = sequences(1, (x, options) => fb.rnn(x, { ...options, activation: 'relu' }))
+const gruCase = sequences(3, fb.gru)
+const lstmCase = sequences(4, fb.lstm)
+const largeLstm = sequences(
+  4,
+  fb.lstm,
+  (random) => random.integer(256, 265),
+  (random) => random.integer(1, 3),
+)
 
 export const cases: Record<string, Case> = {
   'conv2d 1x1': convolution([1, 1], 1, (x, filter, bias) =>
@@ -242,6 +303,14 @@ export const cases: Record<string, Case> = {
   avgPool2d: photo((x) =>
     fb.avgPool2d(x!, { size: [3, 2], stride: 1, padding: [2, 1], countIncludePad: true }),
   ),
+  maxPool1d: {
+    shapes: (random) => [[2, random.integer(5, 40), random.integer(1, 20)]],
+    op: (x) => fb.maxPool1d(x!, { size: 3, stride: 2, padding: [1, 0] }),
+  },
+  avgPool1d: {
+    shapes: (random) => [[2, random.integer(5, 40), random.integer(1, 20)]],
+    op: (x) => fb.avgPool1d(x!, { size: 2, stride: 1, padding: 'same' }),
+  },
   maxPool3d: { shapes: volumeShape, op: (x) => fb.maxPool3d(x!, { size: 3, stride: [1, 2, 2], padding: 1 }) },
   avgPool3d: { shapes: volumeShape, op: (x) => fb.avgPool3d(x!, { size: [2, 3, 2], stride: 1, padding: 1 }) },
   globalMaxPool2d: photo((x) => fb.globalMaxPool2d(x!)),
@@ -404,6 +473,12 @@ export const cases: Record<string, Case> = {
   'softmax, rows': photo((x) => fb.softmax(x!)),
   'softmax, columns': photo((x) => fb.logSoftmax(x!, { axis: 1 })),
 
+  'attention, one row': attended([1, 1], (q, k, v, mask) => fb.attention(q!, k!, v!, { mask: mask! })),
+  'attention, many rows': attended([3, 99], (q, k, v) => fb.attention(q!, k!, v!, { causal: 9, softcap: 3 })),
+  'gradients of attention': backwards(
+    attended([1, 99], (q, k, v, mask) => fb.attention(q!, k!, v!, { mask: mask!, causal: 20, softcap: 9 })),
+  ),
+
   'gradients of conv2d': backwards(
     convolution([3, 3], 1, (x, filter, bias) =>
       fb.conv2d(x!, filter!, { bias, padding: 1, dilation: [1, 2] }),
@@ -493,6 +568,15 @@ export const cases: Record<string, Case> = {
   'gradients of resize': backwards(
     photo((x) => fb.resize(fb.resize(x!, { size: [5, 9] }), { size: 7, method: 'nearest' })),
   ),
+  rnn: rnnCase,
+  lstm: lstmCase,
+  'lstm, step by step': largeLstm,
+  gru: gruCase,
+  'gradients of rnn': backwards(rnnCase),
+  'gradients of lstm': backwards(lstmCase),
+  'gradients of lstm, step by step': backwards(largeLstm),
+  'gradients of gru': backwards(gruCase),
+
   'a step of adam': photo((x) => {
     const weight = fb.mul(x!, 2)
     nn.adam([weight]).step([fb.mul(x!, 1)])

@@ -1,8 +1,9 @@
 /** Layers that normalise. */
+
+import { check, show } from '../../base/errors.js'
+import type { Shape } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
 import { checkNumber, checkOptions, type Names } from '../../core/options.js'
-import type { Shape } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import type { Activation as ActivationKind } from '../../ops/activation.js'
 import { batchNorm, batchNormTraining } from '../../ops/batchNorm.js'

@@ -1,5 +1,5 @@
 /** One op of a trace, as the operators that write it see it. */
-import type { Shape } from '../../core/shape.js'
+import type { Shape } from '../../base/shape.js'
 import type { OnnxAttributes } from '../onnxGraph.js'
 import type { Note, Use } from './trace.js'
 import { type Form, inOrder, type Order, type Sheet, Value } from './value.js'

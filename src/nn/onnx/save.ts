@@ -1,8 +1,9 @@
 /** A model as an ONNX file. */
+
+import { check, show } from '../../base/errors.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
 import { checkInteger, checkOptions, isShape, type Names } from '../../core/options.js'
-import { type Shape, sizeOf } from '../../core/shape.js'
 import type { Storage } from '../../core/storage.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { writeModel } from '../../onnx/file/write.js'

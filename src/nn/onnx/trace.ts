@@ -3,13 +3,14 @@
  * note, and a tensor may be disposed as soon as its op is noted. What follows from constants alone is a
  * constant.
  */
+
+import { check, show } from '../../base/errors.js'
+import type { Shape } from '../../base/shape.js'
 import type { ArrayOf, DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
-import type { Shape } from '../../core/shape.js'
 import type { Storage } from '../../core/storage.js'
-import type { Trace } from '../../core/tape.js'
-import { type AnyTensor, Tensor } from '../../core/tensor.js'
+import { type AnyTensor, Tensor, type Trace } from '../../core/tensor.js'
+import { between } from '../forwards.js'
 import type { AnyLayer, Tensors } from '../layer.js'
 
 /** Where a value comes from: an input of the model, an op, or, where it has numbers, nothing. */
@@ -46,8 +47,6 @@ export class Recorder implements Trace {
   readonly notes: Note[] = []
   readonly inputs: Source[]
   readonly outputs: Use[]
-  /** Whether the model gives several. */
-  readonly several: boolean
   private readonly known = new Map<Storage, { source: Source; version: number }>()
   /** Written by an op that has not told what it did. */
   private readonly untold = new Set<Storage>()
@@ -64,19 +63,18 @@ export class Recorder implements Trace {
     private readonly first?: Recorder,
   ) {
     this.inputs = inputs.map((tensor) => this.enter(tensor))
-    const restore = this.intercept(model)
-    engine.trace = this
-    try {
-      const given = engine.scope((): Use[] | Use => {
+    const run = () =>
+      engine.scope((): Use[] | Use => {
         const x = (inputs.length > 1 ? inputs : inputs[0]) as never
         const y = model.forward(x) as Tensors
         return Array.isArray(y) ? y.map((tensor) => this.use(tensor)) : this.use(y as Tensor)
       })
-      this.several = Array.isArray(given)
+    engine.trace = this
+    try {
+      const given = between(model, (layer, place, x, forward) => this.within(layer, place, x, forward), run)
       this.outputs = [...listOf(given)]
     } finally {
       engine.trace = undefined
-      restore()
     }
   }
 
@@ -180,35 +178,8 @@ export class Recorder implements Trace {
     }
   }
 
-  /** Sees to it that each layer tells when it is asked; gives what puts that back. */
-  private intercept(model: AnyLayer): () => void {
-    const places = new Map<AnyLayer, string>()
-    const walk = (layer: AnyLayer, place: string) => {
-      if (places.has(layer)) return
-      places.set(layer, place)
-      for (const [name, inner] of layer.inside()) walk(inner, place ? `${place}.${name}` : name)
-    }
-    walk(model, '')
-    const before = [...places].map(([layer, place]) => {
-      const own = Object.getOwnPropertyDescriptor(layer, 'forward')
-      const forward = layer.forward as (x: unknown) => Tensors
-      Object.defineProperty(layer, 'forward', {
-        configurable: true,
-        writable: true,
-        value: (x: unknown) => this.within(layer, place, x as Tensors, () => forward.call(layer, x)),
-      })
-      return { layer, own }
-    })
-    return () => {
-      for (const { layer, own } of before) {
-        if (own) Object.defineProperty(layer, 'forward', own)
-        else delete (layer as { forward?: unknown }).forward
-      }
-    }
-  }
-
   /** Runs a layer's forward; what it writes itself is one note. */
-  private within(layer: AnyLayer, place: string, x: Tensors, forward: () => Tensors): Tensors {
+  private within(layer: AnyLayer, place: string, x: unknown, forward: () => Tensors): Tensors {
     const outer = this.place
     this.place = place
     try {

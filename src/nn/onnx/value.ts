@@ -3,14 +3,15 @@
  * other orders: a transpose is a form, and becomes a node where an operator asks for an order that there is
  * not.
  */
+
+import { check, show } from '../../base/errors.js'
+import { type Shape, sameShape, sizeOf } from '../../base/shape.js'
 import type { ArrayOf, DType } from '../../core/dtype.js'
-import { check, show } from '../../core/errors.js'
-import { type Shape, sameShape, sizeOf, stridesOf } from '../../core/shape.js'
 import type { ElementType } from '../../onnx/file/types.js'
 import type { OnnxAttributes, OnnxGraph } from '../onnxGraph.js'
+import { along, type Order, reordered } from '../reordered.js'
 
-/** For each axis in the graph, which axis here it is. */
-export type Order = readonly number[]
+export type { Order }
 
 /** One order in which a value stands in the graph. */
 export interface Form {
@@ -27,28 +28,6 @@ export const channelsFirst = (rank: number): Order =>
 
 /** How inputs and outputs of models and of layers stand: images with channels first, others as here. */
 export const portOrder = (rank: number): Order => (rank === 4 ? channelsFirst(4) : inOrder(rank))
-
-export const along = (order: Order, shape: Shape): Shape => order.map((axis) => shape[axis]!)
-
-/** Numbers with their axes in another order. */
-export function reordered<T extends ArrayOf<DType>>(numbers: T, shape: Shape, order: Order): T {
-  const from = stridesOf(shape)
-  const lengths = along(order, shape)
-  const steps = order.map((axis) => from[axis]!)
-  const result = numbers.slice() as T
-  const index = lengths.map(() => 0)
-  let at = 0
-  for (let i = 0; i < result.length; i++) {
-    result[i] = numbers[at]!
-    for (let axis = lengths.length - 1; axis >= 0; axis--) {
-      at += steps[axis]!
-      if (++index[axis]! < lengths[axis]!) break
-      at -= steps[axis]! * lengths[axis]!
-      index[axis] = 0
-    }
-  }
-  return result
-}
 
 /** What an error says of the op that is being written. */
 export interface Spot {

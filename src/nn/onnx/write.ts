@@ -1,6 +1,7 @@
 /** A traced model as nodes: what its outputs need, in the order in which it ran. */
+
+import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
 import type { ArrayOf, DType } from '../../core/dtype.js'
-import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
 import type { OnnxGraph, OnnxValue } from '../onnxGraph.js'
 import { Call, type Fold, type Result } from './call.js'
 import { operators } from './operators/index.js'

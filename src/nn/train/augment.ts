@@ -1,6 +1,7 @@
 /** What happens to samples before they are learned from. */
+
+import type { Shape } from '../../base/shape.js'
 import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../../core/options.js'
-import type { Shape } from '../../core/shape.js'
 import type { Random } from '../random.js'
 
 /** What one sample becomes before it is learned from: another of the same length, or the same. */

@@ -1,8 +1,10 @@
 /** Batches: which samples they have, and their tensors. */
+
+import { check, show } from '../../base/errors.js'
+import { sizeOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
-import { sizeOf } from '../../core/shape.js'
-import type { Numbers, Tensor } from '../../core/tensor.js'
+import type { Numbers } from '../../core/numbers.js'
+import type { Tensor } from '../../core/tensor.js'
 import type { Random } from '../random.js'
 import type { Augment } from './augment.js'
 import {

@@ -1,9 +1,9 @@
 /** What a model learns from: samples that lie in arrays, or batches that come from elsewhere. */
-import { check, show } from '../../core/errors.js'
+import { check, show } from '../../base/errors.js'
+import { arrayName } from '../../base/realm.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
+import { checkNumbers, type Numbers } from '../../core/numbers.js'
 import { isInteger, isShape } from '../../core/options.js'
-import { arrayName } from '../../core/realm.js'
-import { type Shape, sizeOf } from '../../core/shape.js'
-import { checkNumbers, type Numbers } from '../../core/tensor.js'
 
 /** Classes, from 0. */
 export type ClassLabels = Int32Array | Uint8Array | readonly number[]

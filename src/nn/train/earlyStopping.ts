@@ -1,5 +1,5 @@
 /** When training ends before its last epoch. */
-import { check, show } from '../../core/errors.js'
+import { check, show } from '../../base/errors.js'
 import { checkOptions, type Names } from '../../core/options.js'
 import type { AnyLayer } from '../layer.js'
 import type { EpochReport } from './measure.js'

@@ -1,9 +1,9 @@
 /** Measuring and answering. */
-import { check, show } from '../../core/errors.js'
+import { check, show } from '../../base/errors.js'
+import { sameShape } from '../../base/shape.js'
+import { shareTurns } from '../../base/turns.js'
 import { checkOptions, type Names } from '../../core/options.js'
-import { sameShape } from '../../core/shape.js'
 import { Tensor } from '../../core/tensor.js'
-import { shareTurns } from '../../core/turns.js'
 import { slice } from '../../ops/slice.js'
 import { type AnyLayer, type Layer, Mode, type Tensors } from '../layer.js'
 import { batchOf, inputsOf, picksOf } from './batches.js'
@@ -62,10 +62,10 @@ export async function evaluate<X, Output extends Tensors>(
         const output = model.forward(batch.x as X)
         loss.check(output, pick)
         const value = loss.measure(output, batch).toArray()[0]!
-        return { ...tally.measure(output, batch), loss: value }
+        return { loss: value, measures: tally.measure(output, batch) }
       }),
     )
-    tally.add(pick.samples.length, measured)
+    tally.add(pick.samples.length, measured.loss, measured.measures)
     done += pick.samples.length
     onProgress?.({ done, total })
     await shareTurns(TURN)

@@ -1,7 +1,7 @@
 /** idx files, as MNIST comes in. */
-import { check, show } from '../../core/errors.js'
-import { isBytes } from '../../core/realm.js'
-import { sizeOf } from '../../core/shape.js'
+import { check, show } from '../../base/errors.js'
+import { isBytes } from '../../base/realm.js'
+import { sizeOf } from '../../base/shape.js'
 
 const IDX_TYPES: Record<
   number,

@@ -1,15 +1,15 @@
 /** Losses: one number that says how far off an answer is. All are means, of the batch or of all elements. */
 
+import { check, show } from '../../base/errors.js'
+import { type Shape, sameShape, sizeOf } from '../../base/shape.js'
 import { type Engine, engineOf } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
 import { checkNumber, checkOptions, type Names } from '../../core/options.js'
-import { type Shape, sameShape, sizeOf } from '../../core/shape.js'
 import { Tensor } from '../../core/tensor.js'
-import { clamp, NO_CLAMP, relu, softplus } from '../../ops/activation.js'
+import { clamp, relu, softplus } from '../../ops/activation.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'
 import { mean, sum } from '../../ops/reduce.js'
 import { logSoftmax } from '../../ops/softmax.js'
-import { runBinary } from '../../plans/elementwise.js'
+import { NO_CLAMP, runBinary } from '../../plans/elementwise.js'
 import { BinaryOp } from '../../wasm/abi.js'
 
 /** Which class each sample belongs to: indices from 0, or probabilities. */

@@ -1,5 +1,5 @@
 /** The loss as `fit` and `evaluate` ask for it. */
-import { check, show } from '../../core/errors.js'
+import { check, show } from '../../base/errors.js'
 import { Tensor } from '../../core/tensor.js'
 import type { Tensors } from '../layer.js'
 import type { Batch, Picked } from './batches.js'

@@ -1,9 +1,10 @@
 /** What moves parameters: the plan of assembly/optimise.ts, which moves all of them in one call. */
+
+import { check, show } from '../../base/errors.js'
+import { disposal } from '../../base/realm.js'
+import { sameShape } from '../../base/shape.js'
 import { type Engine, engineOf } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
 import { checkNumber } from '../../core/options.js'
-import { disposal } from '../../core/realm.js'
-import { sameShape } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { UPDATE_BLOCK, UpdateOp } from '../../wasm/abi.js'
 import type { Arguments } from '../../wasm/kernels.js'
@@ -32,6 +33,8 @@ export interface UnfinishedEpoch {
   batchSize: number
   samples: number
   batches: number
+  /** Batches of a step. Default 1. */
+  accumulate?: number
 }
 
 export const AT_LEAST_0 = 'a number of at least 0'

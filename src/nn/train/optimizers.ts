@@ -1,5 +1,5 @@
 /** The rules by which parameters move. */
-import { check, show } from '../../core/errors.js'
+import { check, show } from '../../base/errors.js'
 import { checkNumber, checkOptions, type Names } from '../../core/options.js'
 import { UpdateOp } from '../../wasm/abi.js'
 import { AT_LEAST_0, atLeast0, Optimizer, type ParametersOrGroups, type Rule } from './optimizer.js'

@@ -1,5 +1,5 @@
 /** Learning rates that change: the rate of step 0, 1, 2, ... */
-import { check, show } from '../../core/errors.js'
+import { check, show } from '../../base/errors.js'
 import { checkEach, checkInteger, checkOptions, MOST, type Names } from '../../core/options.js'
 
 /** The learning rate of a step, counted from 0. */

@@ -1,6 +1,6 @@
 /** The bytes of a model from wherever they are. */
-import { check, FilterbankError, show } from '../../core/errors.js'
-import { isArrayBuffer, isBytes, isResponse, isSharedBuffer, isUrl } from '../../core/realm.js'
+import { check, FilterbankError, show } from '../../base/errors.js'
+import { isArrayBuffer, isBytes, isResponse, isSharedBuffer, isUrl } from '../../base/realm.js'
 import { builtin, reachBuiltins } from '../../wasm/host.js'
 import type { External } from '../graph/graph.js'
 import { joined } from './types.js'

@@ -4,9 +4,9 @@
  * reads are skipped.
  */
 import { PbfReader } from 'pbf'
-import { type Complaint, check, FilterbankError } from '../../core/errors.js'
-import { isArrayBuffer } from '../../core/realm.js'
-import { decodeUtf8 } from '../../core/utf8.js'
+import { type Complaint, check, FilterbankError } from '../../base/errors.js'
+import { isArrayBuffer } from '../../base/realm.js'
+import { decodeUtf8 } from '../../base/utf8.js'
 import { foreignIn } from './foreign.js'
 
 export interface TensorProto {

@@ -3,10 +3,11 @@
  * and gets, and the host's array of plain numbers that operators work on. There int64 and uint64 are float64
  * numbers: exact up to 2^53. Types of less than a byte are packed in the file alone.
  */
-import { check, show } from '../../core/errors.js'
-import { arrayName } from '../../core/realm.js'
-import { type Shape, sizeOf } from '../../core/shape.js'
-import { decodeUtf8 } from '../../core/utf8.js'
+import { check, show } from '../../base/errors.js'
+import { arrayName } from '../../base/realm.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
+import { decodeUtf8 } from '../../base/utf8.js'
+import type { DType } from '../../core/dtype.js'
 import type { TensorProto } from './schema.js'
 
 /** What a value of a model is made of, by the names of ONNX. */
@@ -115,9 +116,22 @@ export const typeOfArray = (data: unknown): ElementType | undefined =>
 const floats = new Set<ElementType>(['float32', 'float16', 'bfloat16', 'float64'])
 export const isFloat = (type: ElementType): boolean => floats.has(type)
 
-/** Whether float32 is enough for it, so that its values may stand in the engine. */
+/** Whether float32 is enough for it. */
 export const fitsEngine = (type: ElementType): boolean =>
   type !== 'string' && (isFloat(type) ? type !== 'float64' : described[type].bits <= 16)
+
+/** Whether its numbers are more than the engine's types hold, so that they stand on the host where they can. */
+export const staysOnHost = (type: ElementType): boolean => type !== 'int32' && !fitsEngine(type)
+
+/**
+ * What the engine has for it: bytes are bytes, and other whole numbers int32, into which those of int64 are
+ * brought that are indices; small floats are float32.
+ */
+export function dtypeOf(type: ElementType): DType {
+  if (type === 'bool') return 'uint8'
+  const [, unsigned, bits] = /^(u?)int(\d+)$/.exec(type) ?? []
+  return bits === undefined ? 'float32' : Number(bits) > 8 ? 'int32' : unsigned ? 'uint8' : 'int8'
+}
 
 export const isHalf = (type: ElementType): boolean => type === 'float16' || type === 'bfloat16'
 

@@ -1,9 +1,9 @@
 /** Writes ONNX models: the same tables of fields that `schema` reads, the other way round. */
 import { PbfWriter } from 'pbf'
-import { check, show } from '../../core/errors.js'
+import { check, show } from '../../base/errors.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
+import { encodeUtf8 } from '../../base/utf8.js'
 import { checkInteger, checkOptions, MOST, type Names } from '../../core/options.js'
-import { type Shape, sizeOf } from '../../core/shape.js'
-import { encodeUtf8 } from '../../core/utf8.js'
 import {
   type AttributeProto,
   type Message,

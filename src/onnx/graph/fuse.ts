@@ -7,7 +7,7 @@
  * it is left as it is.
  */
 
-import { sizeOf } from '../../core/shape.js'
+import { sizeOf } from '../../base/shape.js'
 import type { Activation } from '../../ops/activation.js'
 import { type HostTensor, isFloat } from '../file/types.js'
 import { type AttributeValue, type FilePort, type Graph, graphsOf, type Node, readsOf } from './graph.js'

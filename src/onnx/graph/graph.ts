@@ -1,6 +1,6 @@
 /** A model's graph, checked and sorted: nodes with decoded attributes, constants, inputs, outputs. */
-import { type Complaint, check, FilterbankError, show } from '../../core/errors.js'
-import { decodeUtf8 } from '../../core/utf8.js'
+import { type Complaint, check, FilterbankError, show } from '../../base/errors.js'
+import { decodeUtf8 } from '../../base/utf8.js'
 import type { Activation } from '../../ops/activation.js'
 import type { AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto } from '../file/schema.js'
 import { decodeTensor, type ElementType, floatsOf, type HostTensor, typeOf } from '../file/types.js'

@@ -4,7 +4,7 @@
  * size] is the same memory.
  */
 
-import type { Shape } from '../../core/shape.js'
+import type { Shape } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { clamp, tanh } from '../../ops/activation.js'
 import { add, mul } from '../../ops/arithmetic.js'
@@ -14,7 +14,7 @@ import { softmax } from '../../ops/softmax.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, move, permuted, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
-import { mapOnHost } from './elementwise.js'
+import { mapOnHost } from './broadcast.js'
 
 /** x [n, length, heads * size] or [n, heads, length, size] as [n, heads, length, size]. */
 function headsOf(call: Call, x: Value, attribute: string): Value {

@@ -3,7 +3,7 @@
  * Col2Im.
  */
 
-import { sizeOf, stridesOf } from '../../core/shape.js'
+import { sizeOf, stridesOf } from '../../base/shape.js'
 import { conv2d } from '../../ops/conv/conv.js'
 import type { Operator } from '../run/call.js'
 import { indexesOf } from '../run/move.js'

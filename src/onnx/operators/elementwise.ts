@@ -3,8 +3,9 @@
  * a kernel, all else on the host.
  */
 
-import { broadcastShapes, broadcastStrides, type Shape, sameShape, sizeOf } from '../../core/shape.js'
-import type { Tensor } from '../../core/tensor.js'
+import { broadcastShapes, sameShape } from '../../base/shape.js'
+import type { DType } from '../../core/dtype.js'
+import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import {
   clamp,
   elu,
@@ -13,8 +14,6 @@ import {
   hardSwish,
   leakyRelu,
   mish,
-  NO_CLAMP,
-  prelu,
   relu,
   selu,
   sigmoid,
@@ -22,201 +21,61 @@ import {
   softplus,
   tanh,
 } from '../../ops/activation.js'
-import { type ArithmeticOptions, add, div, mul, sub } from '../../ops/arithmetic.js'
+import { add, div, mul, sub } from '../../ops/arithmetic.js'
 import { maximum, minimum } from '../../ops/binary.js'
-import { max, sum } from '../../ops/reduce.js'
-import { abs } from '../../ops/unary.js'
-import { type OutOptions, runBinary, runUnary } from '../../plans/elementwise.js'
-import { BinaryOp, UnaryOp } from '../../wasm/abi.js'
+import { equal, greater, greaterEqual, less, lessEqual, notEqual } from '../../ops/compare.js'
+import { prelu } from '../../ops/prelu.js'
+import {
+  abs,
+  ceil,
+  cos,
+  erf,
+  exp,
+  floor,
+  log,
+  neg,
+  reciprocal,
+  round,
+  sign,
+  sin,
+  sqrt,
+} from '../../ops/unary.js'
+import { and, where as choose, not, or, xor } from '../../ops/where.js'
+import { type OutOptions, runUnary } from '../../plans/elementwise.js'
+import { UnaryOp } from '../../wasm/abi.js'
 import {
   type ElementType,
   fitsEngine,
-  type HostArray,
-  hostArray,
   isFloat,
   limit,
   roundedTo,
   roundToEven,
+  staysOnHost,
   typeOf,
 } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
-import { indexesOf, offsetOf } from '../run/move.js'
-import { type Layout, lastShape, Value } from '../run/value.js'
+import { Value } from '../run/value.js'
+import {
+  type Binary,
+  commonShape,
+  layoutOf,
+  mapInEngine,
+  mapOnHost,
+  operand,
+  tensorOf,
+  zipAs,
+  zipInEngine,
+  zipOnHost,
+} from './broadcast.js'
+import { power } from './powers.js'
 
 type Numbers = Float64Array
 
-/** Every element of one value through `f` on the host. */
-export function mapOnHost(call: Call, x: Value, f: (v: number) => number, type: ElementType = x.type): Value {
-  const from = x.data as Numbers
-  return call.host(type, x.shape, (to) => {
-    for (let i = 0; i < to.length; i++) to[i] = f(from[i]!)
-  })
-}
-
-/** The common shape of all, or an error. */
-export function commonShape(call: Call, shapes: readonly Shape[]): Shape {
-  return shapes.reduce(
-    (shape, next) => broadcastShapes(shape, next) ?? call.fail('inputs', 'of shapes that broadcast', shapes),
-    [] as Shape,
-  )
-}
-
-/** Elements of up to three values, broadcast, through `f` on the host. */
-export function zipOnHost(
-  call: Call,
-  values: readonly Value[],
-  type: ElementType,
-  f: (a: number, b: number, c: number) => unknown,
-): Value {
-  const shape = commonShape(
-    call,
-    values.map((value) => value.shape),
-  )
-  const [a, b, c] = values.map((value) => value.data as Numbers) as [Numbers, Numbers, Numbers]
-  const [p, q, r] = values.map((value) => broadcastStrides(value.shape, shape)) as [
-    number[],
-    number[],
-    number[],
-  ]
-  const inner = shape.at(-1) ?? 1
-  const step = (strides: number[] | undefined) => strides?.at(-1) ?? 0
-  const steps = [step(p), step(q), step(r)] as const
-  const to = hostArray(type, sizeOf(shape)) as unknown[]
-  let i = 0
-  for (const row of indexesOf(shape.slice(0, -1))) {
-    let [j, k, l] = [p, q, r].map((strides) => (strides ? offsetOf(row, strides) : 0)) as [
-      number,
-      number,
-      number,
-    ]
-    for (let n = inner; n > 0; n--) {
-      to[i++] = f(a[j]!, b[k]!, c?.[l] as number)
-      j += steps[0]
-      k += steps[1]
-      l += steps[2]
-    }
-  }
-  return Value.onHost(call.run, type, shape, to as unknown as HostArray)
-}
-
-/** An operand's tensor among others of `rank` axes in one layout; numbers where it is a single known one. */
-function operand(value: Value, rank: number, layout: Layout): Tensor | number {
-  if (value.constant && value.size === 1 && value.isHost && rank >= value.shape.length)
-    return value.data[0] as number
-  if (layout === 'plain' || value.shape.length === rank) return value.tensor(layout)
-  return value.form(`last of ${rank}`, () => {
-    const padded = value.reshaped([...Array(rank - value.shape.length).fill(1), ...value.shape])
-    const tensor = padded.tensor('last')
-    return tensor.reshape(tensor.shape)
-  })
-}
-
-/**
- * A function of the engine of two operands; `options` say where its result may be written, and the activation
- * of it.
- */
-type Binary = (a: Tensor | number, b: Tensor | number, options?: ArithmeticOptions) => Tensor
-
-/** In the engine, in the layout of the operands that have the rank of the result. */
-export function zipInEngine(call: Call, a: Value, b: Value, f: Binary, type = a.type): Value {
-  const shape = commonShape(call, [a.shape, b.shape])
-  const rank = shape.length
-  const layout: Layout =
-    rank > 2 && [a, b].some((value) => value.shape.length === rank && value.layout === 'last')
-      ? 'last'
-      : 'plain'
-  let [p, q] = [operand(a, rank, layout), operand(b, rank, layout)]
-  if (typeof p === 'number' && typeof q === 'number') p = a.tensor('plain')
-  const wanted = layout === 'plain' ? shape : lastShape(shape)
-  const [first, second] = [call.over(a, p, wanted), call.over(b, q, wanted)]
-  // Functions that no activation is joined to take none.
-  const { activation } = call.node
-  const y = f(p, q, { out: first ?? second, ...(activation && { activation }) })
-  // A single element on one side may have had more axes than the other side has.
-  return Value.inEngine(call.run, type, shape, sameShape(y.shape, wanted) ? y : y.reshape(wanted), layout)
-}
-
-/** y = f(x) in the engine, in whichever layout x is; `out` says where it may be written. */
-export function mapInEngine(
-  call: Call,
-  x: Value,
-  f: (x: Tensor, options: OutOptions) => Tensor,
-  type = x.type,
-): Value {
-  const { layout } = x
-  const tensor = x.tensor(layout)
-  return Value.inEngine(
-    call.run,
-    type,
-    x.shape,
-    f(tensor, { out: call.over(x, tensor, tensor.shape) }),
-    layout,
-  )
-}
-
-/** A function that the engine has within other ones alone. */
-const inner =
-  (op: UnaryOp, a = 0) =>
-  (x: Tensor, { out }: OutOptions = {}): Tensor => {
-    if (!out) return x.engine.make(x.shape, (y) => runUnary(op, x, y, a, 0))
-    runUnary(op, x, out, a, 0)
-    return out.changed()
-  }
-
-export const exp = inner(UnaryOp.exp)
-export const log = inner(UnaryOp.log)
-const sqrt = inner(UnaryOp.sqrt)
-export const round = inner(UnaryOp.round)
-
-/** The same of two operands. */
-const innerOf =
-  (op: BinaryOp): Binary =>
-  (a, b, { out } = {}) =>
-    runBinary(
-      op,
-      ([a, b].find((operand) => typeof operand !== 'number') as Tensor).engine,
-      a,
-      b,
-      out,
-      NO_CLAMP,
-      { op: 'onnx', shapes: {} },
-    )
-
-export const less = innerOf(BinaryOp.less)
-const lessEqual = innerOf(BinaryOp.lessEqual)
-export const keep = innerOf(BinaryOp.mask)
-export const drop = innerOf(BinaryOp.maskNot)
-
-/** Near the largest float32: neither the difference of two infinities is taken nor their quotient. */
-export const MOST = 3e38
-
-/**
- * x divided by the largest size along axes, so that no power of it overflows, nor all of them vanish; and
- * that size, never 0.
- */
-export function byLargest(x: Tensor, axes: readonly number[]): { largest: Tensor; scaled: Tensor } {
-  const largest = clamp(max(abs(x), { axes, keepDims: true }), { low: 2 ** -126, high: MOST })
-  return { largest, scaled: div(x, largest) }
-}
-
-/** (sum of |x|^p)^(1/p) along axes, which stay with length 1. */
-export function lengthAlong(x: Tensor, axes: readonly number[], p: number): Tensor {
-  const { largest, scaled } = byLargest(x, axes)
-  return mul(power(sum(power(abs(scaled), p), { axes, keepDims: true }), 1 / p), largest)
-}
-
-/** x to the power of a number: whole ones by squares, others as exp(exponent * log(x)), NaN below 0. */
-export function power(x: Tensor, exponent: number, options?: OutOptions): Tensor {
-  if (exponent === 1) return x
-  if (exponent === 0.5) return sqrt(x, options)
-  if (exponent < 0 && exponent % 0.5 === 0) return div(1, power(x, -exponent, options), options)
-  if (exponent % 1) {
-    const y = log(x, options)
-    return exp(mul(y, exponent, { out: y }), { out: y })
-  }
-  const half = power(x, Math.floor(exponent / 2))
-  const square = mul(half, half, exponent === 2 ? options : {})
-  return exponent % 2 ? mul(square, x, { out: square }) : square
+/** A kernel's function that has no name of its own, since it is part of another one. */
+const truncated = (x: Tensor, { out }: OutOptions = {}): Tensor => {
+  if (!out) return x.engine.make(x.shape, (y) => runUnary(UnaryOp.trunc, x, y, 0, 0))
+  runUnary(UnaryOp.trunc, x, out, 0, 0)
+  return out.changed()
 }
 
 export const softsign = (x: Tensor): Tensor => div(x, add(abs(x), 1))
@@ -224,7 +83,7 @@ export const softsign = (x: Tensor): Tensor => div(x, add(abs(x), 1))
 /** A function of one number on the host; `engine`, where there is a kernel, for floats. */
 function unary(
   host: (v: number, call: Call) => number,
-  engine?: (x: Tensor, options: OutOptions, call: Call) => Tensor,
+  engine?: (x: Tensor, options: OutOptions, call: Call) => AnyTensor,
   type?: ElementType,
 ): Operator {
   return (call) => {
@@ -257,6 +116,8 @@ function arithmetic(
   const b = oldBroadcast(call, a, given)
   if (engine && isFloat(a.type) && isFloat(b.type) && !(a.isHost && b.isHost))
     return zipInEngine(call, a, b, engine)
+  if (engine && a.type === 'int32' && a.inEngine && b.type === 'int32' && b.inEngine)
+    return zipAs(call, 'int32', a, b, engine as unknown as Binary<'int32'>)
   return zipOnHost(call, [a, b], a.type, isFloat(a.type) ? host : whole)
 }
 
@@ -277,12 +138,34 @@ const folded =
 
 /** A question about two elements. */
 const compare =
-  (test: (a: number, b: number) => boolean, engine?: Binary): Operator =>
+  (test: (a: number, b: number) => boolean, engine: typeof equal): Operator =>
   (call) => {
     const [a, b] = [call.input(0), oldBroadcast(call, call.input(0), call.input(1))]
-    if (engine && [a, b].every(({ type }) => fitsEngine(type)) && !(a.isHost && b.isHost))
-      return zipInEngine(call, a, b, engine, 'bool')
+    if (a.isHost && b.isHost) return zipOnHost(call, [a, b], 'bool', (p, q) => Number(test(p, q)))
+    const ask: Binary<DType, DType> = (p, q) => engine(p as Tensor, q as Tensor)
+    if ([a, b].every(({ type }) => fitsEngine(type))) return zipAs(call, 'float32', a, b, ask, 'bool')
+    // Of int64 the engine has what is in the range of int32: what came to be there is.
+    if ([a, b].every((value) => value.dtype === 'int32' && fitsInts(value)))
+      return zipAs(call, 'int32', a, b, ask, 'bool')
     return zipOnHost(call, [a, b], 'bool', (p, q) => Number(test(p, q)))
+  }
+
+/** Whether int32 holds the numbers of a value for sure. */
+const fitsInts = (value: Value): boolean =>
+  value.type === 'int32' ||
+  (value.inEngine && !value.holdsFloats) ||
+  (value.constant && (value.data as Numbers).every((v) => Math.abs(v) < 2 ** 31))
+
+/** Logic on masks. */
+const logic =
+  (test: (a: number, b: number) => boolean, engine: typeof and): Operator =>
+  (call) => {
+    const [a, b] = [call.input(0), oldBroadcast(call, call.input(0), call.input(1))]
+    if (a.isHost && b.isHost) return zipOnHost(call, [a, b], 'bool', (p, q) => Number(test(p, q)))
+    const shape = commonShape(call, [a.shape, b.shape])
+    const layout = layoutOf([a, b], shape)
+    const [p, q] = [a, b].map((value) => tensorOf(value, shape.length, layout, 'uint8'))
+    return Value.inEngine(call.run, 'bool', shape, engine(p!, q!), layout)
   }
 
 /** The remainder with the sign of the divisor, as Python has it. */
@@ -297,7 +180,7 @@ const clip: Operator = (call) => {
   const bound = (i: number, name: string, otherwise: number) => call.scalar(i) ?? call.number(name, otherwise)
   const low = bound(1, 'min', Number.NEGATIVE_INFINITY)
   const high = bound(2, 'max', Number.POSITIVE_INFINITY)
-  if (x.isHost || low > high) return mapOnHost(call, x, (v) => limit(v, low, high))
+  if (x.isHost || !fitsEngine(x.type) || low > high) return mapOnHost(call, x, (v) => limit(v, low, high))
   return mapInEngine(call, x, (tensor, options) => clamp(tensor, { ...options, low, high }))
 }
 
@@ -320,11 +203,12 @@ function castTo(call: Call, x: Value, type: ElementType): Value {
   if (x.type === 'string')
     return call.host(type, x.shape, (to) => to.set((x.data as string[]).map((text) => parsed(text, type))))
   if (!x.isHost) {
-    // All numbers of the engine are floats already.
     const whole = /int(8|16|32|64)/.test(type)
-    if (isFloat(type) || (whole && x.type === 'bool')) return x.alias(type)
-    if (type === 'bool') return mapInEngine(call, x, (t) => keep(1, t), type)
-    if (whole && isFloat(x.type)) return mapInEngine(call, x, inner(UnaryOp.trunc), type)
+    if ((isFloat(type) && type !== 'float64') || (whole && x.type === 'bool')) return x.alias(type)
+    if (type === 'bool') return mapInEngine(call, x, (t) => notEqual(t, 0), type)
+    if (whole && isFloat(x.type)) return mapInEngine(call, x, truncated, type)
+    // The same whole numbers, of a type that has at least as many.
+    if (whole && x.dtype !== 'float32' && (/64|32/.test(type) || x.type === type)) return x.alias(type)
   }
   return mapOnHost(call, x, roundedTo(type, call.flag('saturate', true), call.text('round_mode', 'up')), type)
 }
@@ -350,12 +234,22 @@ const parsed = (text: string, type: ElementType): number => {
 
 const where: Operator = (call) => {
   const [condition, a, b] = [call.input(0), call.input(1), call.input(2)]
-  if (fitsEngine(a.type) && !(condition.isHost && a.isHost && b.isHost)) {
-    // What is not chosen has no influence, be it NaN.
-    const rest = zipInEngine(call, b, condition, (p, q) => drop(p, q))
-    return zipInEngine(call, zipInEngine(call, a, condition, keep), rest, add)
-  }
-  return zipOnHost(call, [condition, a, b], a.type, (test: number, p: number, q: number) => (test ? p : q))
+  const values = [condition, a, b]
+  const inEngine = !staysOnHost(a.type) || [a, b].every((value) => value.inEngine && !value.holdsFloats)
+  if (!inEngine || values.every(({ isHost }) => isHost))
+    return zipOnHost(call, values, a.type, (test: number, p: number, q: number) => (test ? p : q))
+  const shape = commonShape(
+    call,
+    values.map((value) => value.shape),
+  )
+  const layout = layoutOf(values, shape)
+  const dtype = [a, b].some(({ holdsFloats }) => holdsFloats) ? 'float32' : a.dtype
+  const chosen = choose(
+    tensorOf(condition, shape.length, layout, 'uint8'),
+    tensorOf(a, shape.length, layout, dtype),
+    operand(b, shape.length, layout, dtype),
+  )
+  return Value.inEngine(call.run, a.type, shape, chosen, layout)
 }
 
 const preluOf: Operator = (call) => {
@@ -380,24 +274,17 @@ function swishOf(call: Call, x: Value): Value {
 
 export const elementwise: Record<string, Operator> = {
   Abs: unary(Math.abs, abs),
-  Neg: unary(
-    (v) => -v,
-    (x, options) => mul(x, -1, options),
-  ),
+  Neg: unary((v) => -v, neg),
   Exp: unary(Math.exp, exp),
   Log: unary(Math.log, log),
-  Sqrt: unary(Math.sqrt, (x, options) => power(x, 0.5, options)),
-  Reciprocal: unary(
-    (v) => 1 / v,
-    (x, options) => div(1, x, options),
-  ),
-  Floor: unary(Math.floor, inner(UnaryOp.floor)),
-  Ceil: unary(Math.ceil, inner(UnaryOp.ceil)),
+  Sqrt: unary(Math.sqrt, sqrt),
+  Reciprocal: unary((v) => 1 / v, reciprocal),
+  Floor: unary(Math.floor, floor),
+  Ceil: unary(Math.ceil, ceil),
   Round: unary(roundToEven, round),
-  // Twice, since the smallest float is 2^-149.
-  Sign: unary(Math.sign, (x) => mul(mul(x, 2 ** 127), 2 ** 127, { activation: [-1, 1] })),
-  Sin: unary(Math.sin, inner(UnaryOp.sine)),
-  Cos: unary(Math.cos, inner(UnaryOp.sine, 1)),
+  Sign: unary(Math.sign, sign),
+  Sin: unary(Math.sin, sin),
+  Cos: unary(Math.cos, cos),
   Tan: unary(Math.tan),
   Asin: unary(Math.asin),
   Acos: unary(Math.acos),
@@ -407,14 +294,16 @@ export const elementwise: Record<string, Operator> = {
   Asinh: unary(Math.asinh),
   Acosh: unary(Math.acosh),
   Atanh: unary(Math.atanh),
-  Erf: activation(inner(UnaryOp.erf)),
-  Not: unary(
-    (v) => Number(!v),
-    (x, options) => sub(1, x, options),
-  ),
+  Erf: activation(erf),
+  Not: (call) => {
+    const x = call.input(0)
+    if (x.isHost) return mapOnHost(call, x, (v) => Number(!v))
+    const { layout } = x
+    return Value.inEngine(call.run, 'bool', x.shape, not(x.typed(layout) as Tensor<'uint8'>), layout)
+  },
   IsNaN: unary(
     (v) => Number(Number.isNaN(v)),
-    (x) => sub(1, lessEqual(x, x)),
+    (x) => notEqual(x, x),
     'bool',
   ),
   IsInf: unary(
@@ -457,10 +346,10 @@ export const elementwise: Record<string, Operator> = {
   Softsign: activation((x) => softsign(x)),
   Swish: (call) => swishOf(call, call.input(0)),
   SwiGLU: (call) => zipInEngine(call, swishOf(call, call.input(0)), call.input(1), mul),
-  ThresholdedRelu: activation((x, _, call) => keep(x, less(call.number('alpha', 1), x))),
+  ThresholdedRelu: activation((x, _, call) => choose(greater(x, call.number('alpha', 1)), x, 0)),
   Shrink: activation((x, _, call) => {
     const [lambda, bias] = [call.number('lambd', 0.5), call.number('bias', 0)]
-    return add(keep(add(x, bias), less(x, -lambda)), keep(sub(x, bias), less(lambda, x)))
+    return choose(less(x, -lambda), add(x, bias), choose(greater(x, lambda), sub(x, bias), 0))
   }),
 
   Add: binary((a, b) => a + b, add),
@@ -504,23 +393,14 @@ export const elementwise: Record<string, Operator> = {
       ? mapOnHost(call, sum, (v) => v / length)
       : mapInEngine(call, sum, (x) => mul(x, 1 / length))
   },
-  And: compare((a, b) => !!a && !!b, keep),
-  Or: compare((a, b) => !!a || !!b, maximum),
-  Xor: compare((a, b) => !!a !== !!b),
-  Equal: compare(
-    (a, b) => a === b,
-    (a, b) => keep(lessEqual(a, b), lessEqual(b, a)),
-  ),
+  And: logic((a, b) => !!a && !!b, and),
+  Or: logic((a, b) => !!a || !!b, or),
+  Xor: logic((a, b) => !!a !== !!b, xor),
+  Equal: compare((a, b) => a === b, equal),
   Less: compare((a, b) => a < b, less),
   LessOrEqual: compare((a, b) => a <= b, lessEqual),
-  Greater: compare(
-    (a, b) => a > b,
-    (a, b, options) => less(b, a, options),
-  ),
-  GreaterOrEqual: compare(
-    (a, b) => a >= b,
-    (a, b, options) => lessEqual(b, a, options),
-  ),
+  Greater: compare((a, b) => a > b, greater),
+  GreaterOrEqual: compare((a, b) => a >= b, greaterEqual),
   BitwiseAnd: binary((a, b) => a & b),
   BitwiseOr: binary((a, b) => a | b),
   BitwiseXor: binary((a, b) => a ^ b),

@@ -5,7 +5,7 @@
 import { add, mul } from '../../ops/arithmetic.js'
 import type { Operator } from '../run/call.js'
 import { moveBox, whole } from '../run/move.js'
-import { mapInEngine } from './elementwise.js'
+import { mapInEngine } from './broadcast.js'
 
 /** x * scale + bias[channel]. */
 const imageScaler: Operator = (call) => {

@@ -1,6 +1,6 @@
 /** Matrix products: MatMul, Gemm, Einsum. */
 
-import { broadcastShapes, broadcastStrides, type Shape, sizeOf, stridesOf } from '../../core/shape.js'
+import { broadcastShapes, broadcastStrides, type Shape, sizeOf, stridesOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add, mul } from '../../ops/arithmetic.js'
 import { linear, matmul } from '../../ops/matmul.js'
@@ -8,7 +8,7 @@ import { isFloat } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, offsetOf, permuted } from '../run/move.js'
 import type { Value } from '../run/value.js'
-import { commonShape } from './elementwise.js'
+import { commonShape } from './broadcast.js'
 
 /** [...batch, m, n] of a product of [...batch, m, k] and [...batch, k, n]. */
 function productShape(call: Call, a: Value, b: Value): Shape {

@@ -3,19 +3,22 @@
  * mean.
  */
 
-import { type Shape, sameShape, sizeOf } from '../../core/shape.js'
+import { type Shape, sameShape, sizeOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'
 import { batchNorm } from '../../ops/batchNorm.js'
+import { notEqual } from '../../ops/compare.js'
 import { groupNorm, instanceNorm } from '../../ops/groupNorm.js'
 import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
 import { avgPool2d } from '../../ops/pool.js'
 import { mean, sum } from '../../ops/reduce.js'
 import { abs } from '../../ops/unary.js'
+import { where } from '../../ops/where.js'
 import type { Call, Operator } from '../run/call.js'
 import { moveBox } from '../run/move.js'
 import type { Value } from '../run/value.js'
-import { byLargest, keep, mapInEngine, power } from './elementwise.js'
+import { mapInEngine } from './broadcast.js'
+import { byLargest, power } from './powers.js'
 import { axisIn } from './reduce.js'
 
 /** (x - mean) / sqrt(variance + epsilon) over axes; without the mean where `centred` is not wanted. */
@@ -170,7 +173,7 @@ const lpNormalization: Operator = (call) => {
   return mapInEngine(call, x, (t) => {
     const { scaled } = byLargest(t, [axis])
     const norm = power(sum(power(abs(scaled), p), { axes: axis, keepDims: true }), 1 / p)
-    return keep(div(scaled, norm), norm)
+    return where(notEqual(norm, 0), div(scaled, norm), 0)
   })
 }
 

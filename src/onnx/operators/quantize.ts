@@ -1,10 +1,13 @@
 /** Numbers in few bits: x = scale * (q - zero), for a whole tensor, along one axis, or in blocks of it. */
 
-import { sizeOf } from '../../core/shape.js'
+import { sizeOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'
+import { equal } from '../../ops/compare.js'
 import { max, min } from '../../ops/reduce.js'
+import { round } from '../../ops/unary.js'
+import { where } from '../../ops/where.js'
 import {
   type ElementType,
   fitsEngine,
@@ -18,7 +21,7 @@ import {
 import type { Call, Operator } from '../run/call.js'
 import { move, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
-import { drop, mapInEngine, round, zipInEngine, zipOnHost } from './elementwise.js'
+import { mapInEngine, zipInEngine, zipOnHost } from './broadcast.js'
 import { product } from './matrix.js'
 import { convolution } from './window.js'
 
@@ -111,7 +114,7 @@ const dynamicQuantizeLinear: Operator = (call) => {
   const low = clamp(min(t), { high: 0 })
   const range = div(sub(clamp(max(t), { low: 0 }), low), 255)
   // ONNX Runtime's scale for zeros alone, which the standard leaves open.
-  const scale = call.tensor('float32', add(range, drop(1, range)))
+  const scale = call.tensor('float32', where(equal(range, 0), 1, range))
   const zero = saturated(call, call.tensor('float32', div(mul(low, -1), scale.tensor())), undefined, 'uint8')
   return [
     saturated(

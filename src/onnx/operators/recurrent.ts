@@ -3,15 +3,17 @@
  * its own. Formulas and order of the gates: the ONNX standard.
  */
 
-import { sizeOf, stridesOf } from '../../core/shape.js'
+import { sizeOf, stridesOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { clamp, elu, hardSigmoid, leakyRelu, relu, sigmoid, softplus, tanh } from '../../ops/activation.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'
+import { greater } from '../../ops/compare.js'
 import { linear } from '../../ops/matmul.js'
+import { where } from '../../ops/where.js'
 import { copy } from '../../plans/copy.js'
 import type { Call, Operator } from '../run/call.js'
 import type { Value } from '../run/value.js'
-import { keep, less, softsign } from './elementwise.js'
+import { softsign } from './elementwise.js'
 
 /** Each with the numbers that it takes, `alpha` and `beta`, and what they are where the node gives none. */
 const activations: Record<
@@ -22,7 +24,7 @@ const activations: Record<
   tanh: { f: (x) => tanh(x) },
   relu: { f: (x) => relu(x) },
   leakyrelu: { f: (x, alpha) => leakyRelu(x, { alpha }), alpha: 0.01 },
-  thresholdedrelu: { f: (x, alpha) => keep(x, less(alpha, x)), alpha: 1 },
+  thresholdedrelu: { f: (x, alpha) => where(greater(x, alpha), x, 0), alpha: 1 },
   scaledtanh: { f: (x, alpha, beta) => mul(tanh(mul(x, beta)), alpha), alpha: 1, beta: 1 },
   hardsigmoid: { f: (x, alpha, beta) => hardSigmoid(x, { alpha, beta }), alpha: 0.2, beta: 0.5 },
   elu: { f: (x, alpha) => elu(x, { alpha }), alpha: 1 },

@@ -1,6 +1,6 @@
 /** Operators that go along axes: reductions, softmax and its kin, sorting, running sums. */
 
-import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
+import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'
@@ -10,12 +10,12 @@ import { argmax, max, mean, min, sum } from '../../ops/reduce.js'
 import { cumprod, cumsum } from '../../ops/scan.js'
 import { logSoftmax, softmax } from '../../ops/softmax.js'
 import { topK as largestOf } from '../../ops/topK.js'
-import { abs } from '../../ops/unary.js'
+import { abs, exp, log } from '../../ops/unary.js'
 import { isFloat } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, offsetOf } from '../run/move.js'
 import { lastAxis, lastShape, Value } from '../run/value.js'
-import { exp, log, MOST } from './elementwise.js'
+import { MOST } from './powers.js'
 
 /**
  * The axes of a reduction: an input in newer versions, an attribute in older; all where none are named, none

@@ -2,8 +2,8 @@
  * Operators that read between elements: Resize, Upsample, GridSample, AffineGrid, and the pools over regions.
  */
 
+import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
 import { isName } from '../../core/options.js'
-import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
 import { gridSample as gridSampleOf } from '../../ops/gridSample.js'
 import { resize as resizeImage } from '../../ops/resize.js'
 import { isFloat, limit, roundFromZero, roundToEven, saturating } from '../file/types.js'

@@ -1,5 +1,5 @@
 /** Operators that make, name and move elements and change none. */
-import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
+import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
 import { type ElementType, type HostArray, hostArray, limit, toHost, typeOf } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, move, moveBox, offsetOf, type Part, permuted, whole } from '../run/move.js'

@@ -1,6 +1,6 @@
 /** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
-import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
+import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
 import { convolve } from '../../ops/conv/conv.js'
@@ -19,7 +19,7 @@ import {
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, offsetOf } from '../run/move.js'
 import type { Value } from '../run/value.js'
-import { lengthAlong } from './elementwise.js'
+import { lengthAlong } from './powers.js'
 
 /** A window as the file gives it, along each spatial axis. */
 interface Sides {

@@ -1,7 +1,7 @@
+import { type Complaint, FilterbankError, show } from '../../base/errors.js'
+import { type Shape, sameShape } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import { type Complaint, FilterbankError, show } from '../../core/errors.js'
-import { type Shape, sameShape } from '../../core/shape.js'
-import type { Tensor } from '../../core/tensor.js'
+import type { AnyTensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
 import { type ElementType, type HostArray, type HostTensor, hostArray } from '../file/types.js'
 import type { AttributeValue, Graph, Node } from '../graph/graph.js'
@@ -173,7 +173,7 @@ export class Call {
    * `tensor`, a form of `x`, if a result of this shape may be written over it: nobody reads x after this
    * call, and nobody else its memory.
    */
-  over(x: Value, tensor: Tensor | number, shape: Shape): Tensor | undefined {
+  over<T extends AnyTensor>(x: Value, tensor: T | number, shape: Shape): T | undefined {
     return typeof tensor !== 'number' &&
       this.spare.has(x) &&
       tensor.storage.references === 1 &&
@@ -192,7 +192,7 @@ export class Call {
   }
 
   /** A value that takes over a tensor of the file's shape, or in layout `'last'` of [n, ...spatial, c]. */
-  tensor(type: ElementType, tensor: Tensor, layout: Layout = 'plain'): Value {
+  tensor(type: ElementType, tensor: AnyTensor, layout: Layout = 'plain'): Value {
     const [n, ...rest] = tensor.shape
     return Value.inEngine(
       this.run,

@@ -1,6 +1,6 @@
 /** Runs the nodes of a graph in order, and gives values back after their last use. */
-import { FilterbankError } from '../../core/errors.js'
-import { now } from '../../core/turns.js'
+import { FilterbankError } from '../../base/errors.js'
+import { now } from '../../base/turns.js'
 import { type Graph, type Node, readsOf } from '../graph/graph.js'
 import { operators } from '../operators/index.js'
 import { Call, nameOf } from './call.js'

@@ -1,13 +1,15 @@
 /** A loaded model: checks what goes in, runs it, and copies what comes out. */
+
+import { check, FilterbankError, show } from '../../base/errors.js'
+import { disposal } from '../../base/realm.js'
+import { printShape, type Shape, sizeOf } from '../../base/shape.js'
+import { giveTurn, othersWaitedFor } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
-import { check, FilterbankError, show } from '../../core/errors.js'
 import { checkOptions, isShape, type Names } from '../../core/options.js'
 import type { Program } from '../../core/program.js'
-import { disposal } from '../../core/realm.js'
-import { printShape, type Shape, sizeOf } from '../../core/shape.js'
 import { Tensor } from '../../core/tensor.js'
-import { giveTurn, othersWaitedFor } from '../../core/turns.js'
 import {
+  dtypeOf,
   type ElementType,
   fitsEngine,
   type HostArray,
@@ -299,7 +301,7 @@ export class Model {
     this.plans.set(key, plan)
     plan.recorded ??= this.record(plan, feeds)
     const { program, inputs: held, outputs, ends } = plan.recorded
-    for (const [name, feed] of feeds) held.get(name)!.tensor('plain').set(numbersOf(feed))
+    for (const [name, feed] of feeds) held.get(name)!.typed().set(numbersOf(feed))
     let begin = 0
     for (const [node, end] of ends) {
       this.checkAlive()
@@ -356,14 +358,17 @@ export class Model {
     let outputs: Value[] = []
     try {
       for (const [name, { type, shape }] of feeds)
-        inputs.set(name, Value.inEngine(execution, type, shape, engine.zeros(shape)))
+        inputs.set(
+          name,
+          Value.inEngine(execution, type, shape, engine.zeros(shape, { dtype: dtypeOf(type) })),
+        )
       const { program } = engine.record(
         (program) => {
           const scope: Scope = { values: new Map([...plan.constants, ...inputs]) }
           const setting = this.setting(plan, new Set(inputs.keys()))
           for (const node of stepsOf(this.graph, scope, setting)) ends.set(node, program.length)
           outputs = this.outputs.map(({ name }) => scope.values.get(name)!)
-          for (const value of outputs) if (!value.constant) value.tensor('plain')
+          for (const value of outputs) if (!value.constant) value.asHeld('plain')
         },
         { dry: true },
       )
@@ -412,7 +417,7 @@ export class Model {
       this.execution,
       type,
       shape,
-      this.engine.tensor(numbersOf({ type, shape, data }), shape),
+      this.engine.tensor(numbersOf({ type, shape, data }), shape, { dtype: dtypeOf(type) }),
     )
   }
 

@@ -3,9 +3,11 @@
  * What most of the standard's shape operators are made of.
  */
 
-import { type Shape, sizeOf } from '../../core/shape.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
+import { bytesPerElement, type DType } from '../../core/dtype.js'
+import type { AnyTensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
-import { hostArray } from '../file/types.js'
+import { dtypeOf, hostArray } from '../file/types.js'
 import type { Call } from './call.js'
 import { type Layout, lastShape, stridesIn, Value } from './value.js'
 
@@ -121,7 +123,7 @@ export function move(
     const from = layoutOf(only.source)
     const { first, box } = walk(only, from, layout)
     if (first === 0 && box.every(({ length, from, to }) => length === 1 || from === to)) {
-      const tensor = only.source.tensor(from)
+      const tensor = only.source.asHeld(from)
       return Value.inEngine(
         call.run,
         type,
@@ -131,17 +133,21 @@ export function move(
       )
     }
   }
-  const y = call.engine.make(layout === 'plain' ? shape : lastShape(shape), (y) => {
+  // As float32 where one of them stands so, whatever the type: nothing is lost by that.
+  const dtype = parts.some(({ source }) => source.holdsFloats) ? 'float32' : dtypeOf(type)
+  const bytes = bytesPerElement(dtype)
+  const write = (y: AnyTensor) => {
     if (!covered)
-      copy(call.engine, { value: options.fill ?? 0 }, y.pointer, [{ length: y.size, from: 0, to: 1 }])
+      copy(call.engine, { value: options.fill ?? 0 }, y.pointer, [{ length: y.size, from: 0, to: 1 }], dtype)
     for (const part of parts) {
       const from = layoutOf(part.source)
       const { first, start, box } = walk(part, from, layout)
-      const source = part.source.tensor(from)
+      const source = part.source.as(dtype, from)
       box.sort((a, b) => b.to - a.to)
-      copy(call.engine, source.pointer + first * 4, y.pointer + start * 4, box)
+      copy(call.engine, source.pointer + first * bytes, y.pointer + start * bytes, box, dtype)
     }
-  })
+  }
+  const y = call.engine.make<DType>(layout === 'plain' ? shape : lastShape(shape), write, { dtype })
   return Value.inEngine(call.run, type, shape, y, layout)
 }
 

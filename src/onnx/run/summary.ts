@@ -1,7 +1,8 @@
 /** What the steps of a model make and cost. */
+
+import { type Shape, sizeOf } from '../../base/shape.js'
+import { now } from '../../base/turns.js'
 import type { Program } from '../../core/program.js'
-import { type Shape, sizeOf } from '../../core/shape.js'
-import { now } from '../../core/turns.js'
 import { partsOf } from '../graph/fuse.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Value } from './value.js'

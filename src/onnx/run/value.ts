@@ -1,10 +1,12 @@
+import { check } from '../../base/errors.js'
+import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
+import type { DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
-import { check } from '../../core/errors.js'
-import { type Shape, sizeOf, stridesOf } from '../../core/shape.js'
-import type { Tensor } from '../../core/tensor.js'
+import type { AnyTensor, Tensor } from '../../core/tensor.js'
+import { cast } from '../../ops/cast.js'
 import { copy } from '../../plans/copy.js'
 import type { ElementType, HostArray, HostTensor } from '../file/types.js'
-import { hostArray, isFloat } from '../file/types.js'
+import { dtypeOf, hostArray, isFloat, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
 
 /**
@@ -73,13 +75,25 @@ export const lastAxis = (axis: number, rank: number): number =>
 /** Whether both layouts are the same bytes: one channel, or one place. */
 const isBoth = (shape: Shape): boolean => shape.length < 3 || shape[1] === 1 || sizeOf(shape.slice(2)) === 1
 
+/** In which layout a form is, and whether it has the numbers as float32 where their own type is another. */
+type FormKey = Layout | `${Layout} floats`
+
+const LAYOUTS = ['plain', 'last'] as const
+
 /**
- * A value of the graph. Its numbers stand on the host, or in the engine in one layout or the other; the other
- * forms are made when they are asked for, and kept as long as the value is.
+ * A value of the graph. Its numbers stand on the host, or in the engine in one layout or the other, as the
+ * type that the file names (`dtypeOf`) or as float32; the other forms are made when they are asked for, and
+ * kept as long as the value is.
  */
 export class Value {
-  /** The engine's copies, by layout or by what an operator made of a constant. */
-  private readonly forms = new Map<string, Tensor>()
+  /**
+   * The engine's copies, by layout and type or by what an operator made of a constant. The first one that is
+   * there is what the others were made of.
+   */
+  private readonly forms = new Map<string, AnyTensor>()
+  /** What its elements are in the engine. */
+  readonly dtype: DType
+  private disposed = false
 
   private constructor(
     private readonly run: Run,
@@ -90,11 +104,13 @@ export class Value {
     /** Whether it is the same in every run on inputs of these shapes. */
     public constant = false,
     /**
-     * The constant that it shows in another shape: what goes into the engine belongs to that one, which lives
-     * on.
+     * The value that it shows in another shape: what goes into the engine belongs to that one as long as it
+     * lives.
      */
     private readonly origin?: Value,
-  ) {}
+  ) {
+    this.dtype = dtypeOf(type)
+  }
 
   static onHost(run: Run, type: ElementType, shape: Shape, data: HostArray, constant = false): Value {
     check(data.length === sizeOf(shape), () => ({
@@ -112,17 +128,28 @@ export class Value {
     return new Value(run, tensor.type, tensor.shape, tensor, true)
   }
 
-  /** A value that takes over a tensor; in layout `'last'` the tensor has the shape `lastShape(shape)`. */
+  /**
+   * A value that takes over a tensor: of the type that the engine has for `type`, or of float32. In layout
+   * `'last'` the tensor has the shape `lastShape(shape)`.
+   */
   static inEngine(
     run: Run,
     type: ElementType,
     shape: Shape,
-    tensor: Tensor,
+    tensor: AnyTensor,
     layout: Layout = 'plain',
   ): Value {
     const value = new Value(run, type, shape)
-    value.forms.set(layout, tensor)
+    value.put(tensor, layout)
     return value
+  }
+
+  private put(tensor: AnyTensor, layout: Layout): void {
+    this.forms.set(this.keyOf(layout, tensor.dtype), tensor)
+  }
+
+  private keyOf(layout: Layout, dtype: DType): FormKey {
+    return dtype === this.dtype ? layout : `${layout} floats`
   }
 
   get size(): number {
@@ -134,22 +161,32 @@ export class Value {
    * that was made there for a reason.
    */
   get isHost(): boolean {
-    return this.host !== undefined && (this.constant || this.type === 'float64' || !isFloat(this.type))
+    return this.host !== undefined && (this.constant || staysOnHost(this.type))
+  }
+
+  /** Whether it stands in the engine, in whatever form. */
+  get inEngine(): boolean {
+    return LAYOUTS.some((layout) => this.heldIn(layout))
   }
 
   /** The layout that costs nothing; both where they are the same. */
   get layout(): Layout {
-    return this.held('last') && !this.held('plain') ? 'last' : 'plain'
+    return this.heldIn('last') && !this.heldIn('plain') ? 'last' : 'plain'
   }
 
   has(layout: Layout): boolean {
-    return this.held(layout) !== undefined || (isBoth(this.shape) && this.held(this.layout) !== undefined)
+    return this.heldIn(layout) !== undefined || (isBoth(this.shape) && this.heldIn(this.layout) !== undefined)
   }
 
   /** A form that is there and was not disposed by a scope around. */
-  private held(key: string): Tensor | undefined {
+  private held(key: string): AnyTensor | undefined {
     const tensor = this.forms.get(key)
     return tensor?.disposed ? undefined : tensor
+  }
+
+  /** The form in a layout that is there: of its own type before float32. */
+  private heldIn(layout: Layout): AnyTensor | undefined {
+    return this.held(layout) ?? this.held(`${layout} floats`)
   }
 
   /** The numbers on the host, row-major. Not to be written. */
@@ -160,8 +197,10 @@ export class Value {
   }
 
   private download(): HostArray {
-    const numbers = this.tensor('plain').toArray()
-    if (isFloat(this.type)) return numbers
+    // What the other forms were made of: float32 may hold less than they, or more.
+    const [key] = [...this.forms.keys()].filter((key) => this.held(key))
+    const numbers = (key?.endsWith('floats') ? this.tensor() : this.typed()).toArray()
+    if (isFloat(this.type) && numbers instanceof Float32Array) return numbers
     const data = hostArray(this.type, numbers.length)
     ;(data as Float64Array).set(numbers)
     return data
@@ -177,29 +216,50 @@ export class Value {
     return Array.from(this.data as Float64Array)
   }
 
-  /** The engine's tensor: plain of the file's shape, or [n, ...spatial, c]. */
+  /** The engine's tensor as float32, whatever the type: plain of the file's shape, or [n, ...spatial, c]. */
   tensor(layout: Layout = 'plain'): Tensor {
-    return this.form(layout, () => {
+    return this.as('float32', layout) as Tensor
+  }
+
+  /** The same of the type that the engine has for it; int64 is int32 there, and saturates. */
+  typed(layout: Layout = 'plain'): AnyTensor {
+    return this.as(this.dtype, layout)
+  }
+
+  /** The same as it is, of either type. */
+  asHeld(layout: Layout = 'plain'): AnyTensor {
+    const held = this.heldIn(layout) ?? this.heldIn(layout === 'plain' ? 'last' : 'plain')
+    return this.as(held?.dtype ?? this.dtype, layout)
+  }
+
+  /** Whether it stands in the engine as float32 alone, where its own type is another. */
+  get holdsFloats(): boolean {
+    return (
+      this.dtype !== 'float32' &&
+      LAYOUTS.some((layout) => this.held(`${layout} floats`)) &&
+      !LAYOUTS.some((layout) => this.held(layout))
+    )
+  }
+
+  /** The engine's tensor of either type. */
+  as(dtype: DType, layout: Layout): AnyTensor {
+    return this.form(this.keyOf(layout, dtype), () => {
       const { shape, run } = this
       const wanted = layout === 'plain' ? shape : lastShape(shape)
-      const other = this.held(layout === 'plain' ? 'last' : 'plain')
-      if (other && isBoth(shape)) return other.reshape(wanted)
-      if (!other && layout === 'plain') return this.upload()
-      const source = other ?? this.tensor('plain')
-      if (isBoth(shape)) return source.reshape(wanted)
-      const from = stridesIn(layout === 'plain' ? 'last' : 'plain', shape)
-      const to = stridesIn(layout, shape)
-      // In the order of the result's memory, so that neighbours are found next to each other.
-      const axes = shape
-        .map((length, i) => ({ length, from: from[i]!, to: to[i]! }))
-        .sort((a, b) => b.to - a.to)
-      return run.engine.make(wanted, (y) => copy(run.engine, source.pointer, y.pointer, axes))
+      const elsewhere = layout === 'plain' ? 'last' : 'plain'
+      const here = this.heldIn(layout)
+      if (here) return cast(here, dtype)
+      const other = this.held(this.keyOf(elsewhere, dtype))
+      const any = other ?? this.heldIn(elsewhere)
+      if (!any && layout === 'plain') return this.upload(dtype)
+      if (any && !other) return run.engine.scope(() => cast(moved(any, elsewhere, layout, shape), dtype))
+      return moved(any ?? this.as(dtype, 'plain'), elsewhere, layout, shape, wanted)
     })
   }
 
   /** A tensor made of this value once, and kept with it: packed weights, tables. */
-  form(key: string, make: () => Tensor): Tensor {
-    let tensor = this.held(key)
+  form<T extends AnyTensor>(key: string, make: () => T): T {
+    let tensor = this.held(key) as T | undefined
     if (!tensor) {
       const { hostReads } = this.run
       tensor = make()
@@ -223,9 +283,9 @@ export class Value {
     return result
   }
 
-  private upload(): Tensor {
+  private upload(dtype: DType): AnyTensor {
     const { host, run, shape, type } = this
-    if (this.origin) return this.origin.tensor().reshape(shape)
+    if (this.origin && !this.origin.disposed) return this.origin.as(dtype, 'plain').reshape(shape)
     if (!this.constant) run.hostReads = true
     const { engine } = run
     const bytes = host?.bytes
@@ -236,15 +296,22 @@ export class Value {
       expected: 'numbers',
       got: 'texts',
     }))
-    return engine.tensor(host.data as Float32Array, shape)
+    return engine.tensor(numbersAs(host.data as Float64Array, type, dtype), shape, { dtype })
   }
 
   /** The same numbers under another shape (and type), without a copy where the layout allows. */
   reshaped(shape: Shape, type = this.type): Value {
-    const value = new Value(this.run, type, shape, this.host, this.constant, this.constant ? this : undefined)
-    if (this.host === undefined || this.held('plain'))
-      value.forms.set('plain', this.tensor('plain').reshape(shape))
+    const value = new Value(this.run, type, shape, this.host, this.constant, this.host && this)
+    if (this.host === undefined || this.heldIn('plain')) {
+      const tensor = this.asHeld('plain')
+      value.put(value.accepts(tensor) ? tensor.reshape(shape) : this.tensor().reshape(shape), 'plain')
+    }
     return value
+  }
+
+  /** Whether a tensor may be a form of it as it is. */
+  private accepts({ dtype }: AnyTensor): boolean {
+    return dtype === 'float32' || dtype === this.dtype
   }
 
   /**
@@ -252,24 +319,24 @@ export class Value {
    * engine goes with the scope around.
    */
   temporary(shape: Shape): Value {
-    return this.constant && this.host && !this.held('plain')
+    return this.constant && this.host && !this.heldIn('plain')
       ? new Value(this.run, this.type, shape, this.host, true)
       : this.reshaped(shape)
   }
 
-  /** The same value once more, with a life of its own. */
+  /** The same value once more, with a life of its own; under another type that has its numbers. */
   alias(type = this.type): Value {
-    const value = new Value(
-      this.run,
-      type,
-      this.shape,
-      this.host,
-      this.constant,
-      this.constant ? this : undefined,
-    )
-    for (const layout of ['plain', 'last'] as const) {
-      const tensor = this.held(layout)
-      if (tensor) value.forms.set(layout, tensor.reshape(tensor.shape))
+    const { constant, host, run, shape } = this
+    const value = new Value(run, type, shape, host, constant, host && this)
+    for (const key of this.forms.keys()) {
+      const layout = LAYOUTS.find((name) => key === name || key === `${name} floats`)
+      const tensor = layout && this.held(key)
+      if (tensor && value.accepts(tensor)) value.put(tensor.reshape(tensor.shape), layout)
+    }
+    if (!host && value.forms.size === 0) {
+      const { layout } = this
+      const tensor = this.tensor(layout)
+      value.put(tensor.reshape(tensor.shape), layout)
     }
     return value
   }
@@ -280,12 +347,39 @@ export class Value {
   }
 
   /** All tensors that live with it. */
-  get tensors(): Tensor[] {
+  get tensors(): AnyTensor[] {
     return [...this.forms.values()]
   }
 
   dispose(): void {
+    this.disposed = true
     for (const tensor of this.forms.values()) tensor.dispose()
     this.forms.clear()
   }
+}
+
+/** A form of a value of `shape` in another layout. */
+function moved(
+  x: AnyTensor,
+  from: Layout,
+  to: Layout,
+  shape: Shape,
+  wanted: Shape = to === 'plain' ? shape : lastShape(shape),
+): AnyTensor {
+  if (isBoth(shape)) return x.reshape(wanted)
+  const [xStrides, yStrides] = [stridesIn(from, shape), stridesIn(to, shape)]
+  // In the order of the result's memory, so that neighbours are found next to each other.
+  const axes = shape
+    .map((length, i) => ({ length, from: xStrides[i]!, to: yStrides[i]! }))
+    .sort((a, b) => b.to - a.to)
+  return x.engine.make(wanted, (y) => copy(x.engine, x.pointer, y.pointer, axes, x.dtype), {
+    dtype: x.dtype,
+  })
+}
+
+/** What goes into the engine; int64 beyond int32 becomes the nearest of it. */
+function numbersAs(data: Float64Array, type: ElementType, dtype: DType): Float32Array | Int32Array {
+  if (dtype === 'int32' && staysOnHost(type))
+    return Int32Array.from(data, (v) => Math.max(-(2 ** 31), Math.min(v, 2 ** 31 - 1)))
+  return data as unknown as Float32Array
 }

@@ -3,8 +3,8 @@
  * pays is taken. Witness: `npm run bench -- --assert`, which forces every row on every layer that it fits.
  */
 
+import { check, show } from '../../base/errors.js'
 import type { DType } from '../../core/dtype.js'
-import { check, show } from '../../core/errors.js'
 import type { Tensor } from '../../core/tensor.js'
 import type { Axis, Context, Window } from '../../core/window.js'
 import {
@@ -16,6 +16,7 @@ import {
   runDepthwiseInput,
   runGrouped,
 } from '../../plans/depthwise.js'
+import { NO_CLAMP } from '../../plans/elementwise.js'
 import { runDenseFilterGradient } from '../../plans/filterGradient.js'
 import {
   type Blocking,
@@ -36,7 +37,6 @@ import {
 import { type FilterView, planeFilter, withPlanes } from '../../plans/planes.js'
 import { runTransposed } from '../../plans/transposed.js'
 import { blockWinograd, runWinograd, transformedFloats } from '../../plans/winograd.js'
-import { NO_CLAMP } from '../activation.js'
 import { sum } from '../reduce.js'
 
 /** The names of the rows. */

@@ -1,15 +1,15 @@
 /** Convolution along one, two and three axes: one op, whose plan is a row of algorithms.ts. */
 
+import { check, show } from '../../base/errors.js'
+import { type Shape, sameShape } from '../../base/shape.js'
 import { engineOf } from '../../core/engine.js'
-import { check, show } from '../../core/errors.js'
 import { checkOptions, isShape, MOST, type Names } from '../../core/options.js'
-import { type Shape, sameShape } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import type { AxesOptions, Context, Window3dOptions, WindowOptions } from '../../core/window.js'
-import { checkNoTape } from '../../plans/elementwise.js'
+import { checkNoTape, NO_CLAMP } from '../../plans/elementwise.js'
 import { multiplyAdds } from '../../plans/layer.js'
 import { planeLayer } from '../../plans/planes.js'
-import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from '../activation.js'
+import { type Activation, clampBackward, finishActivation, fusedClamp } from '../activation.js'
 import { channelSums } from '../reduce.js'
 import {
   type Algorithm,

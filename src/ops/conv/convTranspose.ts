@@ -1,12 +1,13 @@
 /** Transposed convolution along one, two and three axes: the backward of a convolution as an op of its own. */
 
+import { stridesOf } from '../../base/shape.js'
 import { engineOf } from '../../core/engine.js'
 import { checkOptions, type Names } from '../../core/options.js'
-import { stridesOf } from '../../core/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import type { AxesOptions, Context, Pair, WindowOptions } from '../../core/window.js'
+import { NO_CLAMP } from '../../plans/elementwise.js'
 import { type FilterView, planeLayer } from '../../plans/planes.js'
-import { type Activation, clampBackward, finishActivation, fusedClamp, NO_CLAMP } from '../activation.js'
+import { type Activation, clampBackward, finishActivation, fusedClamp } from '../activation.js'
 import { channelSums } from '../reduce.js'
 import { CONV_DTYPES, igemm, runLayer } from './algorithms.js'
 import { checkBias, type Rank, transposedLayerOf } from './geometry.js'

@@ -1,8 +1,8 @@
 /** A convolution's geometry as a value: everything that follows from shapes and options, or an error that names both. */
 
-import { check, show } from '../../core/errors.js'
+import { check, show } from '../../base/errors.js'
+import { type Shape, sameShape } from '../../base/shape.js'
 import { checkInteger, MOST } from '../../core/options.js'
-import { type Shape, sameShape } from '../../core/shape.js'
 import {
   type AxesOptions,
   axisNames,

@@ -1,10 +1,10 @@
 /** The derivatives of a convolution, by the row of the table that computed it. Transposed convolution is the first of them. */
 
-import { stridesOf } from '../../core/shape.js'
+import { stridesOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
+import { NO_CLAMP } from '../../plans/elementwise.js'
 import type { Layer } from '../../plans/layer.js'
 import { type FilterView, planeFilter, planeLayer, unstackFilter, withPlanes } from '../../plans/planes.js'
-import { NO_CLAMP } from '../activation.js'
 import type { Algorithm, Finish } from './algorithms.js'
 import { inputShape } from './geometry.js'
 

@@ -3,7 +3,15 @@ import type { Operators } from '../call.js'
 import { elementwise } from './elementwise.js'
 import { matrix } from './matrix.js'
 import { reductions } from './reduce.js'
+import { sequences } from './sequence.js'
 import { shape } from './shape.js'
 import { window } from './window.js'
 
-export const operators: Operators = { ...elementwise, ...window, ...matrix, ...reductions, ...shape }
+export const operators: Operators = {
+  ...elementwise,
+  ...window,
+  ...matrix,
+  ...reductions,
+  ...sequences,
+  ...shape,
+}

@@ -1,6 +1,8 @@
 /** Ops that move elements. */
+
+import { along } from '../../reordered.js'
 import { type Call, commonOrder, type Operator, type Operators, plain } from '../call.js'
-import { along, inOrder, type Value } from '../value.js'
+import { inOrder, type Value } from '../value.js'
 
 /** No node: the same value, whose axes have other names. */
 const transpose: Operator = (call) => {

@@ -1,6 +1,6 @@
 /** Ops on images: with channels right after the batch, as ONNX has them. */
 
-import type { Shape } from '../../../core/shape.js'
+import type { Shape } from '../../../base/shape.js'
 import type { AxesOptions, Axis } from '../../../core/window.js'
 import { type Context, slidingWindow, transposedWindow } from '../../../core/window.js'
 import type { Call, Operator, Operators } from '../call.js'
@@ -209,6 +209,8 @@ export const window: Operators = {
   convTranspose1d: convTranspose,
   convTranspose2d: convTranspose,
   convTranspose3d: convTranspose,
+  maxPool1d: pool('MaxPool'),
+  avgPool1d: pool('AveragePool'),
   maxPool2d: pool('MaxPool'),
   maxPool3d: pool('MaxPool'),
   avgPool2d: pool('AveragePool'),

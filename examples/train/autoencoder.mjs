@@ -2,8 +2,6 @@
  * A convolutional autoencoder: convolutions down to a few numbers, transposed convolutions up to a picture
  * again.
  */
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { featureMaps } from 'filterbank/image'
 import {
   adam,
@@ -15,9 +13,21 @@ import {
   meanSquaredError,
   Random,
   Sequential,
-  saveOnnx,
 } from 'filterbank/nn'
-import { asChannels, progress, someOfEach, stacked, tell, writeCurves, writeSheet } from './pictures.mjs'
+import { chosenOf, pictureOptions, readPictures, someOfEach } from './support/data.mjs'
+import { integer } from './support/options.mjs'
+import { asChannels, stacked, writeSheet } from './support/pictures.mjs'
+import { writeCurves } from './support/plots.mjs'
+import { fitProgress } from './support/progress.mjs'
+import { answersOf, writeOnnx } from './support/results.mjs'
+import { shapesData } from './support/shapes.mjs'
+
+export const about = 'pictures squeezed into 128 numbers by convolutions, and made of them again'
+const SAMPLES = 12_000
+export const options = {
+  ...pictureOptions(SAMPLES),
+  epochs: integer('how often it sees them', { fallback: 8 }),
+}
 
 const BATCH = 50
 /** Channels of the code: a picture of 784 numbers becomes 4 * 4 * CODE. */
@@ -54,13 +64,24 @@ function network(engine, seed) {
   return new Sequential(encoder, decoder)
 }
 
-export async function autoencode(engine, { learn, test, classes }, { epochs, seed, out }) {
+/** The mean squared error of the mean of the pictures to learn from: what knows nothing of a picture. */
+function meanPictureErrorOf(learn, test) {
+  const size = learn.shape[0] * learn.shape[1]
+  const mean = new Float64Array(size)
+  learn.pictures.forEach((v, i) => {
+    mean[i % size] += (v * size) / learn.pictures.length
+  })
+  return test.pictures.reduce((total, v, i) => total + (v - mean[i % size]) ** 2, 0) / test.pictures.length
+}
+
+export async function run(engine, settings) {
+  const { epochs, seed, out } = settings
+  const { learn, test, classes } = readPictures(settings, shapesData, SAMPLES)
   const { shape } = learn
   const model = network(engine, seed)
   const steps = epochs * Math.ceil(learn.labels.length / BATCH)
   const optimizer = adam(model.parameters, { learningRate: cosine(3e-3, { steps }) })
   const itself = ({ pictures }) => ({ inputs: pictures, shape, targets: pictures })
-  const bar = progress('Learning', epochs)
   const start = performance.now()
   const history = await fit(model, itself(learn), {
     optimizer,
@@ -69,40 +90,39 @@ export async function autoencode(engine, { learn, test, classes }, { epochs, see
     seed,
     loss: meanSquaredError,
     validation: itself(test),
-    ...bar,
+    ...fitProgress('Learning', epochs),
   })
   const seconds = (performance.now() - start) / 1000
-  const { validation } = history.at(-1)
+  const error = history.at(-1).validation.loss
+  const meanPictureError = meanPictureErrorOf(learn, test)
   console.log(
-    `A picture from ${16 * CODE} numbers is off by ${Math.sqrt(validation.loss).toFixed(3)} a pixel (of 0 to 1), after ${steps} steps in ${seconds.toFixed(1)} s.`,
+    `A picture from ${16 * CODE} numbers is off by ${Math.sqrt(error).toFixed(3)} a pixel (of 0 to 1), the mean picture by ${Math.sqrt(meanPictureError).toFixed(3)}, after ${steps} steps in ${seconds.toFixed(1)} s.`,
   )
 
-  const size = shape[0] * shape[1]
-  const rows = someOfEach(test.labels, classes, 3).map((chosen) => {
-    const inputs = Float32Array.from(
-      chosen.flatMap((sample) => [...test.pictures.subarray(sample * size, (sample + 1) * size)]),
-    )
-    const again = engine.scope(() =>
-      model.forward(engine.tensor(inputs, [chosen.length, ...shape])).toArray(),
-    )
-    return [inputs, again].map((pictures) =>
-      engine.scope(() =>
-        featureMaps(
-          asChannels(
-            engine,
-            pictures.map((v) => Math.min(1, Math.max(0, v))),
-            shape,
-            [...chosen.keys()],
-          ),
-          { normalize: 'all', columns: classes.length, scale: 3 },
+  const rows = someOfEach(test.labels, classes, 3)
+  const shown = await Promise.all(
+    rows.map(async (chosen) => {
+      const inputs = chosenOf(test.pictures, shape, chosen)
+      return [inputs, await answersOf(model, { inputs, shape })]
+    }),
+  )
+  const sheets = shown.flat().map((pictures) =>
+    engine.scope(() =>
+      featureMaps(
+        asChannels(
+          engine,
+          pictures.map((v) => Math.min(1, Math.max(0, v))),
+          shape,
+          [...classes.keys()],
         ),
+        { normalize: 'all', columns: classes.length, scale: 3 },
       ),
-    )
-  })
+    ),
+  )
   writeSheet(
     out,
     'reconstructions.png',
-    stacked(...rows.flat()),
+    stacked(...sheets),
     'pictures, and under each what came back from its code',
   )
   const points = history.flatMap(({ epoch, loss, validation }) => [
@@ -110,6 +130,6 @@ export async function autoencode(engine, { learn, test, classes }, { epochs, see
     { x: epoch, y: validation.loss, of: 'testing' },
   ])
   writeCurves(out, 'autoencoder-loss.svg', points, { label: 'mean squared error' }, 'the loss')
-  writeFileSync(join(out, 'autoencoder.onnx'), saveOnnx(model, shape))
-  tell(out, 'autoencoder.onnx', 'both halves')
+  await writeOnnx(out, 'autoencoder.onnx', model, { inputs: shown[0][0], shape }, 'both halves')
+  return { error, meanPictureError }
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { giveTurn, othersWaitedFor, shareTurns } from '../../src/core/turns.js'
+import { giveTurn, othersWaitedFor, shareTurns } from '../../src/base/turns.js'
 import { createEngine } from '../../src/index.js'
 import { writeModel } from '../../src/onnx/file/write.js'
 import { loadModel } from '../../src/onnx/index.js'

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { createContext, runInContext } from 'node:vm'
 import { afterAll, describe, expect, it } from 'vitest'
-import { arrayName, isArrayBuffer, isModule, isResponse, isThenable, isUrl } from '../../src/core/realm.js'
+import { arrayName, isArrayBuffer, isModule, isResponse, isThenable, isUrl } from '../../src/base/realm.js'
 import { sobel } from '../../src/image/index.js'
 import { createEngine, type Tensor } from '../../src/index.js'
 import { Linear, load, readIdx, save } from '../../src/nn/index.js'

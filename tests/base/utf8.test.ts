@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { decode, decodeUtf8, encodeUtf8 } from '../../src/core/utf8.js'
+import { decode, decodeUtf8, encodeUtf8 } from '../../src/base/utf8.js'
 
 afterEach(() => vi.unstubAllGlobals())
 

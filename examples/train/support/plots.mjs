@@ -1,0 +1,116 @@
+/** Plots, as SVG. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as Plot from '@observablehq/plot'
+import { JSDOM } from 'jsdom'
+import { tell } from './results.mjs'
+
+/** Any plot of Observable Plot. */
+export function writePlot(folder, name, options, about) {
+  const { document } = new JSDOM('').window
+  const svg = Plot.plot({
+    document,
+    style: { background: 'white', fontFamily: 'system-ui, sans-serif', fontSize: '12px' },
+    ...options,
+  })
+  svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg')
+  writeFileSync(join(folder, name), svg.outerHTML)
+  tell(folder, name, about)
+}
+
+/** Of curves, in their order. (Observable Plot's own, observable10) */
+const COLORS = ['#4269d0', '#ff725c', '#3ca951', '#efb118', '#a463f2', '#97bbf5']
+
+/**
+ * A curve for each name in `of`, with its name beside its last point: rows of { x, y, of }.
+ *
+ * @param options label: what y is; x: what x is, epochs by default; percent: whether y is a share; dots:
+ *   whether points are drawn too; steps: rows of what stands behind the first curve, faint; domain: of y
+ */
+export function writeCurves(folder, name, rows, options, about) {
+  const { label, x = 'epoch', percent = false, dots = true, steps = [], domain } = options
+  const most = Math.max(...rows.map((row) => row.x))
+  const names = [...new Set(rows.map(({ of }) => of))]
+  // Above its point for the upper of two.
+  const lasts = names
+    .map((each) => rows.findLast(({ of }) => of === each))
+    .sort((a, b) => a.y - b.y)
+    .map((row, i) =>
+      Plot.text([row], {
+        x: 'x',
+        y: 'y',
+        text: 'of',
+        fill: 'of',
+        textAnchor: 'start',
+        dx: 9,
+        dy: names.length === 1 ? 0 : i ? -7 : 7,
+        fontWeight: 600,
+      }),
+    )
+  writePlot(
+    folder,
+    name,
+    {
+      width: 640,
+      height: 360,
+      marginLeft: 52,
+      marginRight: 24 + 7 * Math.max(...names.map((each) => each.length)),
+      x: { label: x, domain: [0, most], ticks: Math.min(10, most), tickFormat: 'd' },
+      y: {
+        label,
+        domain,
+        grid: true,
+        nice: domain === undefined,
+        zero: true,
+        tickFormat: percent ? (v) => `${Math.round(100 * v)} %` : undefined,
+      },
+      color: { domain: names, range: COLORS },
+      marks: [
+        Plot.lineY(steps, { x: 'x', y: 'y', stroke: COLORS[0], strokeOpacity: 0.3 }),
+        Plot.lineY(rows, { x: 'x', y: 'y', z: 'of', stroke: 'of', strokeWidth: 2.5 }),
+        dots && Plot.dot(rows, { x: 'x', y: 'y', fill: 'of', r: 3.5 }),
+        ...lasts,
+      ],
+    },
+    about,
+  )
+}
+
+/** How often a picture of one class was taken for another. */
+export function writeConfusion(folder, name, counts, classes, about) {
+  const cells = counts.flatMap((row, actual) =>
+    row.map((count, taken) => ({
+      actual: classes[actual],
+      taken: classes[taken],
+      count,
+      share:
+        count /
+        Math.max(
+          1,
+          row.reduce((a, b) => a + b),
+        ),
+    })),
+  )
+  writePlot(
+    folder,
+    name,
+    {
+      width: 620,
+      height: 600,
+      marginLeft: 76,
+      marginTop: 60,
+      padding: 0.04,
+      x: { axis: 'top', domain: classes, label: 'taken for', tickRotate: -35 },
+      y: { domain: classes, label: 'is' },
+      color: { type: 'sqrt', scheme: 'Blues', domain: [0, 1] },
+      marks: [
+        Plot.cell(cells, { x: 'taken', y: 'actual', fill: 'share' }),
+        Plot.text(
+          cells.filter(({ count }) => count > 0),
+          { x: 'taken', y: 'actual', text: 'count', fill: ({ share }) => (share > 0.4 ? 'white' : 'black') },
+        ),
+      ],
+    },
+    about,
+  )
+}
