@@ -132,7 +132,7 @@ export class GridSample {
 
 export const enum GridPadding { zeros, border, reflection }
 
-/** RGBA bytes to floats: see image/filter.ts. */
+/** RGBA bytes to floats: see image/bytes.ts. */
 @unmanaged
 export class FromBytes {
   bytes: usize; y: usize; w: i32; c: i32
@@ -145,7 +145,7 @@ export class FromBytes {
   packed: i32
 }
 
-/** Floats to RGBA bytes: see image/filter.ts. */
+/** Floats to RGBA bytes: see image/bytes.ts. */
 @unmanaged
 export class ToBytes {
   x: usize; bytes: usize; w: i32; c: i32
@@ -155,7 +155,7 @@ export class ToBytes {
   packed: i32
 }
 
-/** Filters whose output has the size of their input: see image/filter.ts. */
+/** Filters whose output has the size of their input: see image/rows.ts. */
 @unmanaged
 export class Filter {
   /**
@@ -232,7 +232,7 @@ export const enum UnaryOp {
   negInt, absInt,
 }
 
-/** dx = dy * f'(v, a, b): see dense/filterGradient.ts. v is x, of a clamp y. */
+/** dx = dy * f'(v, a, b): see elementwiseGradient.ts. v is x, of a clamp y. */
 @unmanaged
 export class UnaryBackward {
   op: i32; dy: usize; v: usize; dx: usize; size: i32; a: f32; b: f32
@@ -530,7 +530,7 @@ export class Unpack {
 
 /**
  * Gradient of a pool: the words of Pool, where x and y are those of forward, and those that follow. See
- * dense/filterGradient.ts.
+ * poolGradient.ts.
  */
 @unmanaged
 export class PoolGradient extends Pool {

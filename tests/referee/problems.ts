@@ -467,6 +467,17 @@ const recurrent: Line[] = [
     const line: Line = { op, inputs, attributes: { hidden_size: h, direction }, outputs: op === 'LSTM' ? 3 : 2, opset: 14 }
     return op === 'GRU' ? [line, { ...line, attributes: { ...line.attributes!, linear_before_reset: 1 } }] : [line]
   }),
+  // Whole sequences by one kernel: batches beside the rows of a tile, states of their own, a length of 0.
+  ...product({ op: ['RNN', 'GRU', 'LSTM'], n: [1, 6, 11], h: [8, 13] }).flatMap(({ op, n, h }): Line[] => {
+    const gates = { RNN: 1, GRU: 3, LSTM: 4 }[op]!
+    const inputs = [f([5, n, 3]), f([2, gates * h, 3]), f([2, gates * h, h], -0.5, 0.5), f([2, 2 * gates * h]),
+      { type: 'int32' as const, shape: [n], data: Int32Array.from({ length: n }, (_, i) => (i * 2 + 5) % 6) }, f([2, n, h])]
+    if (op === 'LSTM') inputs.push(f([2, n, h]))
+    const attributes = { hidden_size: h, direction: 'bidirectional', ...(op === 'GRU' && { linear_before_reset: 1 }),
+      ...(op === 'RNN' && { activations: ['Relu', 'Tanh'] }) }
+    return [{ op, inputs, attributes, outputs: op === 'LSTM' ? 3 : 2, opset: 14 }]
+  }),
+  { op: 'LSTM', inputs: [f([3, 1, 4]), f([1, 1040, 4]), f([1, 1040, 260], -0.1, 0.1)], attributes: { hidden_size: 260 }, outputs: 3, opset: 14 },
   { op: 'LSTM', inputs: [f([4, 3, 2]), f([1, 20, 2]), f([1, 20, 5])], attributes: { hidden_size: 5, input_forget: 1, clip: { float: 0.6 } }, outputs: 3 },
   { op: 'LSTM', inputs: [f([4, 3, 2]), f([1, 20, 2]), f([1, 20, 5])], attributes: { hidden_size: 5, activations: ['HardSigmoid', 'Relu', 'Softsign'] },
     outputs: 3 },
@@ -499,4 +510,47 @@ const attention: Line[] = [
   })),
 ]
 
-export const families: Record<string, Line[]> = { elementwise, conv, pool, norm, matrix, reduce, resize, movement, quantize, recurrent, attention }
+const microsoft = (op: string) => `com.microsoft.${op}`
+const multiHead: Line[] = [
+  ...product({ unidirectional: [0, 1], scale: [undefined, 0.2] }).flatMap(({ unidirectional, scale }): Line[] => {
+    const attributes = { num_heads: 2, unidirectional, ...(scale && { scale: { float: scale } }) }
+    const line = (...inputs: Line['inputs']): Line => ({ op: microsoft('MultiHeadAttention'), inputs, attributes, tolerance: 1e-4 })
+    const self = (length = 5) => [f([2, length, 8]), f([2, length, 8]), f([2, length, 8])]
+    return [
+      line(...self(), f([24])),
+      line(...self(), undefined, i32([2, 5], 0, 1)),
+      line(...self(), undefined, undefined, f([1, 2, 5, 5])),
+      line(...self(), f([24]), undefined, f([2, 2, 5, 8]), f([2, 2, 3, 4]), f([2, 2, 3, 4])),
+      { op: microsoft('Attention'), inputs: [f([2, 5, 6]), f([6, 24]), f([24])], attributes, tolerance: 1e-4 },
+      { op: microsoft('Attention'), inputs: [f([2, 5, 6]), f([6, 24]), f([24]), i32([2, 5], 0, 1)], attributes, tolerance: 1e-4 },
+      { op: microsoft('Attention'), inputs: [f([2, 5, 6]), f([6, 24]), f([24]), shaped(i32([2], 2, 5), 2)], attributes, tolerance: 1e-4 },
+      { op: microsoft('Attention'), inputs: [f([2, 5, 6]), f([6, 24]), f([24]), undefined, f([2, 2, 2, 3, 4])], attributes, outputs: 2, tolerance: 1e-4 },
+      { op: microsoft('Attention'), inputs: [f([2, 5, 6]), f([6, 28]), f([28])], attributes: { ...attributes, qkv_hidden_sizes: [8, 8, 12] }, tolerance: 1e-4 },
+    ]
+  }),
+  { op: microsoft('MultiHeadAttention'), inputs: [f([2, 5, 8]), f([2, 7, 8]), f([2, 7, 12])], attributes: { num_heads: 2 }, tolerance: 1e-4 },
+  { op: microsoft('MultiHeadAttention'), inputs: [f([2, 5, 8]), f([2, 2, 7, 4]), f([2, 2, 7, 4])], attributes: { num_heads: 2 }, tolerance: 1e-4 },
+  ...product({ rotary: [0, 1], interleaved: [0, 1], packed: [false, true], window: [-1, 3], past: [0, 4], cap: [0, 3] }).map(({ rotary, interleaved, packed, window, past, cap }): Line => {
+    const length = past ? 2 : 5
+    const last = past + length - 1
+    return {
+      op: microsoft('GroupQueryAttention'),
+      inputs: [
+        ...(packed ? [f([2, length, 64]), undefined, undefined] : [f([2, length, 32]), f([2, length, 16]), f([2, length, 16])]),
+        f([2, 2, past, 8]), f([2, 2, past, 8]),
+        { type: 'int32', shape: [2], data: Int32Array.of(last, last) }, { type: 'int32', shape: [], data: Int32Array.of(last + 1) },
+        ...(rotary ? [f([12, 4]), f([12, 4])] : []),
+      ],
+      attributes: { num_heads: 4, kv_num_heads: 2, do_rotary: rotary, rotary_interleaved: interleaved, local_window_size: window, softcap: { float: cap } },
+      outputs: 3,
+      tolerance: 1e-4,
+    }
+  }),
+  ...product({ interleaved: [0, 1], flat: [true, false], first: [true, false] }).map(({ interleaved, flat, first }): Line => ({
+    op: microsoft('RotaryEmbedding'),
+    inputs: [flat ? f([2, 3, 32]) : f([2, 4, 3, 8]), first ? ints(2) : i64([2, 3], 0, 8), f([9, 4]), f([9, 4])],
+    attributes: { interleaved },
+  })),
+]
+
+export const families: Record<string, Line[]> = { elementwise, conv, pool, norm, matrix, reduce, resize, movement, quantize, recurrent, attention, multiHead }

@@ -47,6 +47,7 @@ export type AttributeParts =
 
 /** A node as `writeModel` takes it. */
 export interface NodeParts {
+  /** Of another domain than the standard's with it before the name: 'com.microsoft.FusedMatMul'. */
   op: string
   /** Names of values; '' leaves one out. */
   inputs: readonly string[]
@@ -113,12 +114,18 @@ export function writeModel(parts: ModelParts): Uint8Array {
     irVersion: IR_VERSION,
     producerName: 'filterbank',
     graph: graphProto(graph),
-    opsetImport: [{ version: opset }],
+    opsetImport: [{ version: opset }, ...domainsOf(graph.nodes).map((domain) => ({ domain, version: 1 }))],
   }
   const writer = new PbfWriter()
   write(model, proto, writer)
   return writer.finish()
 }
+
+/** What stands before the last dot of an operator's name. */
+const domainOf = (op: string): string => op.slice(0, Math.max(0, op.lastIndexOf('.')))
+
+const domainsOf = (nodes: readonly NodeParts[]): string[] =>
+  [...new Set(nodes.map(({ op }) => domainOf(op)))].filter((domain) => domain !== '')
 
 /** A message of which any field may be left out. */
 type Given<T> = T extends Uint8Array
@@ -153,7 +160,8 @@ function nodeProto(node: NodeParts): Given<NodeProto> {
     input: [...inputs],
     output: [...outputs],
     ...(name && { name }),
-    opType: op,
+    ...(domainOf(op) && { domain: domainOf(op) }),
+    opType: op.slice(op.lastIndexOf('.') + 1),
     attribute: Object.entries(attributes).flatMap(([key, value]) =>
       value === undefined ? [] : [attributeProto(key, value)],
     ),

@@ -7,11 +7,13 @@ import { columns } from './columns.js'
 import { elementwise } from './elementwise.js'
 import { experimental } from './experimental.js'
 import { matrix } from './matrix.js'
+import { multiHead } from './multiHead.js'
 import { normalize } from './normalize.js'
 import { quantize } from './quantize.js'
 import { recurrence } from './recurrent.js'
 import { reduce } from './reduce.js'
 import { resizing } from './resize.js'
+import { rotary } from './rotary.js'
 import { shape } from './shape.js'
 import { window } from './window.js'
 
@@ -21,11 +23,13 @@ export const operators: Record<string, Operator> = {
   ...elementwise,
   ...experimental,
   ...matrix,
+  ...multiHead,
   ...normalize,
   ...quantize,
   ...recurrence,
   ...reduce,
   ...resizing,
+  ...rotary,
   ...shape,
   ...window,
 }

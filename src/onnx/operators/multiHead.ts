@@ -1,0 +1,243 @@
+/**
+ * Attention as com.microsoft has it, by the op of the house. Definitions: ContribOperators.md of ONNX Runtime.
+ */
+
+import type { Tensor } from '../../core/tensor.js'
+import { add } from '../../ops/arithmetic.js'
+import { attention as attend } from '../../ops/attention.js'
+import { equal } from '../../ops/compare.js'
+import { matmul } from '../../ops/matmul.js'
+import { where } from '../../ops/where.js'
+import type { Call, Operator } from '../run/call.js'
+import { move, moveBox, type Part, whole } from '../run/move.js'
+import type { Value } from '../run/value.js'
+import { behind, inEngine, joinHeads, type Mask, maskBy, splitHeads } from './attention.js'
+import { anglesAt, turned } from './rotary.js'
+
+/** Columns [from, from + length) of the last axis. */
+function columnsOf(call: Call, x: Value, from: number, length: number): Value {
+  const last = x.shape.length - 1
+  return moveBox(
+    call,
+    x,
+    whole(x.shape).map((box, axis) => (axis === last ? { ...box, length, from } : box)),
+  )
+}
+
+/** x [n, length, heads * size] with its share of a bias for each column, as [n, heads, length, size]. */
+function biasedHeads(call: Call, x: Value, bias: Value | undefined, from: number, heads: number): Value {
+  if (x.shape.length === 4) return x
+  const share = bias && columnsOf(call, bias, from, x.shape[2]!)
+  const biased = share ? call.tensor(x.type, add(x.tensor(), share.tensor())) : x
+  return splitHeads(call, biased, heads, 'num_heads')
+}
+
+/** x [n, length, heads, parts, size] as its parts, [n, heads, length, size] each. */
+function unpacked(call: Call, x: Value): Value[] {
+  const [n, length, heads, parts, size] = x.shape as [number, number, number, number, number]
+  return Array.from({ length: parts }, (_, part) =>
+    moveBox(call, x, [
+      { length: n, axis: 0 },
+      { length: heads, axis: 2 },
+      { length, axis: 1 },
+      { length: 1, axis: 3, from: part },
+      { length: size, axis: 4 },
+    ]).reshaped([n, heads, length, size]),
+  )
+}
+
+/**
+ * What hides keys, as floats to add: of integers 0 hides, in a mask [n, keys] or [n, length, keys]; a list [n]
+ * says where an image's keys end, and n more where they begin.
+ */
+function paddingMask(call: Call, mask: Value, n: number, length: number, keys: number): Tensor {
+  const hidden = call.number('mask_filter_value', -10000)
+  const { shape } = mask
+  if (shape.length === 1) {
+    if (shape[0] !== n && shape[0] !== 2 * n) call.fail('mask', `[${n}] or [${2 * n}]`, shape)
+    const ends = mask.numbers
+    const seen = maskBy(call, [n, 1, keys], (image, _, j) => j < ends[image]! && j >= (ends[n + image] ?? 0))
+    return where(seen, call.engine.zeros([1]), hidden)
+  }
+  const wanted = shape.length === 2 ? [n, 1, 1, keys] : [n, 1, length, keys]
+  if (shape.length > 3 || shape.at(-1) !== keys)
+    call.fail('mask', `[n], [n, keys] or [n, length, keys], with ${keys} keys`, shape)
+  const isHidden = equal(mask.tensor().reshape(wanted), 0)
+  return where(isHidden, hidden, call.tables('zero', [1], [], () => [[0]])[0]!.tensor())
+}
+
+/** The sum of what is there. */
+const sumOf = (a: Tensor | undefined, b: Tensor | undefined): Tensor | undefined =>
+  a && b ? add(a, b) : (a ?? b)
+
+/** query, key, value, bias, key_padding_mask, attention_bias, past_key, past_value */
+const multiHeadAttention: Operator = (call) => {
+  const heads = call.number('num_heads', 0)
+  const given = inEngine(call, call.input(0))
+  const [keyIn, valueIn, bias, mask, scores, pastKey, pastValue] = [1, 2, 3, 4, 5, 6, 7].map(
+    (i) => call.inputs[i] && inEngine(call, call.inputs[i]),
+  )
+  let [q, k, v]: (Value | undefined)[] = [given, keyIn, valueIn]
+  if (given.shape.length === 5) [q, k, v] = unpacked(call, given)
+  else if (keyIn?.shape.length === 5) [k, v] = unpacked(call, keyIn)
+  const part = (x: Value | undefined): Value =>
+    x ?? call.fail('key and value', 'given, or packed with the query', 'none')
+  const width = given.shape.length === 3 ? given.shape[2]! : 0
+  const query = biasedHeads(call, part(q), bias, 0, heads)
+  const key = behind(call, pastKey, biasedHeads(call, part(k), bias, width, heads))
+  const value = behind(call, pastValue, biasedHeads(call, part(v), bias, 2 * width, heads))
+  const [n, , length] = query.shape as [number, number, number]
+  const keys = key.shape[2]!
+  const y = attend(query.tensor(), key.tensor(), value.tensor(), {
+    ...maskOption(sumOf(mask && paddingMask(call, mask, n, length, keys), scores?.tensor())),
+    causal: call.flag('unidirectional') ? (pastKey?.shape[2] ?? 0) : false,
+    ...scaleOption(call),
+  })
+  if (call.node.outputs[3]) call.fail('output 3', 'left out', 'the matrix of scores')
+  return [joinHeads(call, call.tensor(given.type, y)), key, value]
+}
+
+const maskOption = (mask: Mask | undefined) => (mask ? { mask } : {})
+
+/** 0 stands for the default, 1 / sqrt(size). */
+function scaleOption(call: Call): { scale?: number } {
+  const scale = call.number('scale', 0)
+  return scale ? { scale } : {}
+}
+
+/** input [n, length, in], weights [in, q + k + v], bias, mask, past [2, n, heads, keys, size], attention_bias */
+const attention: Operator = (call) => {
+  const heads = call.number('num_heads', 0)
+  const [x, weights] = [call.input(0), call.input(1)]
+  const [bias, mask, past, scores] = [2, 3, 4, 5].map((i) => call.inputs[i])
+  const all = weights.shape[1]!
+  const [a, b, c] = call.numbers('qkv_hidden_sizes', [all / 3, all / 3, all / 3]) as [number, number, number]
+  const product = matmul(x.tensor(), weights.tensor())
+  const projected = call.tensor(x.type, bias ? add(product, bias.tensor(), { out: product }) : product)
+  const part = (from: number, length: number) =>
+    splitHeads(call, columnsOf(call, projected, from, length), heads, 'num_heads')
+  const before = (i: number) =>
+    past &&
+    moveBox(
+      call,
+      inEngine(call, past),
+      whole(past.shape).map((box, axis) => (axis ? box : { ...box, length: 1, from: i })),
+    ).reshaped(past.shape.slice(1))
+  const [q, key, value] = [
+    part(0, a),
+    behind(call, before(0), part(a, b)),
+    behind(call, before(1), part(a + b, c)),
+  ]
+  const [n, , length] = q.shape as [number, number, number]
+  const keys = key.shape[2]!
+  const y = attend(q.tensor(), key.tensor(), value.tensor(), {
+    ...maskOption(sumOf(mask && paddingMask(call, mask, n, length, keys), scores?.tensor())),
+    causal: call.flag('unidirectional') ? keys - length : false,
+    ...scaleOption(call),
+  })
+  const present = () => {
+    const shape = [2, ...key.shape]
+    const put = (source: Value, to: number): Part => ({
+      source: source.reshaped([1, ...source.shape]),
+      axes: shape.map((length, axis) => (axis ? { length, axis } : { length: 1, axis, to })),
+    })
+    return move(call, shape, [put(key, 0), put(value, 1)], { layout: 'plain' })
+  }
+  return [joinHeads(call, call.tensor(x.type, y)), call.node.outputs[1] ? present() : undefined]
+}
+
+/**
+ * query, key, value, past_key, past_value, seqlens_k, total_sequence_length, cos_cache, sin_cache, position_ids,
+ * attention_bias: heads that share keys, whose image `i` has seqlens_k[i] + 1 keys in all.
+ */
+const groupQueryAttention: Operator = (call) => {
+  const [heads, kvHeads] = [call.number('num_heads', 0), call.number('kv_num_heads', 0)]
+  const given = inEngine(call, call.input(0))
+  const [keyIn, valueIn, pastKey, pastValue, scores] = [1, 2, 3, 4, 10].map((i) => call.inputs[i])
+  const refused = ['smooth_softmax', 'k_quant_type', 'v_quant_type'].filter(
+    (name) => call.has(name) && call.number(name, 1),
+  )
+  if (refused.length || call.inputs[11]) call.fail(refused[0] ?? 'head_sink', 'left out', 'given')
+  const size = keyIn ? given.shape[2]! / heads : given.shape[2]! / (heads + 2 * kvHeads)
+  const part = (from: number, count: number) =>
+    splitHeads(call, columnsOf(call, given, from * size, count * size), count, 'num_heads')
+  let [q, k, v] = keyIn
+    ? ([
+        splitHeads(call, given, heads, 'num_heads'),
+        splitHeads(call, inEngine(call, keyIn), kvHeads, 'kv_num_heads'),
+        splitHeads(call, inEngine(call, valueIn ?? keyIn), kvHeads, 'kv_num_heads'),
+      ] as const)
+    : ([part(0, heads), part(heads, kvHeads), part(heads + kvHeads, kvHeads)] as const)
+  const [n, , length] = q.shape as [number, number, number]
+  const total = call.scalar(6) === undefined ? length : Number(call.scalar(6))
+  // A first prompt may be padded behind its end; later ones stand behind what there was.
+  const before = call.input(5).numbers.map((last) => (total === length ? 0 : last + 1 - length))
+  if (call.flag('do_rotary')) {
+    const places = call.inputs[9]
+      ? (call.inputs[9].typed() as Tensor<'int32'>)
+      : before.flatMap((first) => Array.from({ length }, (_, i) => first + i))
+    const angles = anglesAt(call.input(7), call.input(8), places, [n, length])
+    const isInterleaved = call.flag('rotary_interleaved')
+    ;[q, k] = [q, k].map((x) => call.tensor(x.type, turned(x.tensor(), angles, isInterleaved))) as [
+      Value,
+      Value,
+    ]
+  }
+  const [key, value] = [
+    appended(call, pastKey, k, before, total),
+    appended(call, pastValue, v, before, total),
+  ]
+  const keys = key.shape[2]!
+  const window = call.number('local_window_size', -1)
+  const isPlain = window < 0 && before.every((first) => first === before[0])
+  const mask = isPlain
+    ? undefined
+    : maskBy(call, [n, length, keys], (image, i, j) => {
+        const own = before[image]! + i
+        return j <= own && (window < 0 || j > own - window)
+      })
+  const bias = scores?.tensor()
+  const y = attend(q.tensor(), key.tensor(), value.tensor(), {
+    ...maskOption(mask && bias ? where(mask, bias, Number.NEGATIVE_INFINITY) : (mask ?? bias)),
+    causal: isPlain ? before[0]! : false,
+    softcap: call.number('softcap', 0),
+    ...scaleOption(call),
+  })
+  return [joinHeads(call, call.tensor(given.type, y)), key, value]
+}
+
+/** Of each image `before` places of the past, and x behind them. */
+function appended(
+  call: Call,
+  past: Value | undefined,
+  x: Value,
+  before: readonly number[],
+  total: number,
+): Value {
+  const [n, heads, length, size] = x.shape as [number, number, number, number]
+  const room = past?.shape[2] ?? 0
+  if (before.every((first) => first === room))
+    return behind(call, room ? past && inEngine(call, past) : undefined, x)
+  const shape = [n, heads, Math.max(room, total), size]
+  const box = (source: Value, image: number, count: number, to: number): Part => ({
+    source,
+    axes: [
+      { length: 1, axis: 0, from: image, to: image },
+      { length: heads, axis: 1 },
+      { length: count, axis: 2, to },
+      { length: size, axis: 3 },
+    ],
+  })
+  const held = past && inEngine(call, past)
+  const parts = before.flatMap((first, image) => [
+    ...(held && first ? [box(held, image, first, 0)] : []),
+    box(x, image, length, first),
+  ])
+  return move(call, shape, parts, { layout: 'plain' })
+}
+
+export const multiHead: Record<string, Operator> = {
+  'com.microsoft.Attention': attention,
+  'com.microsoft.GroupQueryAttention': groupQueryAttention,
+  'com.microsoft.MultiHeadAttention': multiHeadAttention,
+}
