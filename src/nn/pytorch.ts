@@ -10,6 +10,8 @@ import { ConvTranspose2d } from './layers/conv.js'
 export interface Foreign {
   name: string
   axes: readonly number[]
+  /** Another tensor there that is added to it: the state's bias of a layer that has one for both here. */
+  more?: string
 }
 
 /** Names of tensors within a layer. */
@@ -20,9 +22,23 @@ const NAMES: Record<string, string> = {
   mean: 'running_mean',
   variance: 'running_var',
   table: 'weight',
-  inputWeight: 'weight_ih_l0',
-  stateWeight: 'weight_hh_l0',
-  stateBias: 'bias_hh_l0',
+}
+
+/** Those of recurrent layers, of which there are several in one: `inputWeight.1.reverse`. */
+const RECURRENT = /^(inputWeight|stateWeight|bias|stateBias)(?:\.(\d+))?(\.reverse)?$/
+const RECURRENT_NAMES: Record<string, string> = {
+  inputWeight: 'weight_ih',
+  stateWeight: 'weight_hh',
+  bias: 'bias_ih',
+  stateBias: 'bias_hh',
+}
+
+/** Name and summand of a tensor of a recurrent layer. */
+function recurrentName(own: string, all: readonly string[]): { name: string; more?: string } {
+  const [, use, layer = '0', reverse] = RECURRENT.exec(own)!
+  const name = (use: string) => `${RECURRENT_NAMES[use]}_l${layer}${reverse ? '_reverse' : ''}`
+  const isAlone = use === 'bias' && !all.some((other) => other.startsWith('stateBias'))
+  return { name: name(use!), ...(isAlone && { more: name('stateBias') }) }
 }
 
 /** Counters that batch norms keep there, and nothing here. */
@@ -36,7 +52,7 @@ function axesOf(layer: AnyLayer, name: string, rank: number): readonly number[] 
     return layer instanceof ConvTranspose2d
       ? [rank - 2, rank - 1, ...window]
       : [rank - 1, rank - 2, ...window]
-  const isMatrix = rank === 2 && (name === 'weight' || name === 'inputWeight' || name === 'stateWeight')
+  const isMatrix = rank === 2 && /^(weight|inputWeight|stateWeight)\b/.test(name)
   return isMatrix ? [1, 0] : inOrder(rank)
 }
 
@@ -47,11 +63,19 @@ export function pytorchNames(model: AnyLayer): Map<Tensor, Foreign> {
     const inside = layer.inside()
     for (const [name, inner] of inside)
       if (!above.includes(inner)) walk(inner, `${path}${name}.`, [...above, inner])
-    const isRecurrent = [...layer.names.values()].includes('stateWeight')
+    const all = [...layer.names.values()]
+    const isRecurrent = all.includes('stateWeight')
     for (const [tensor, own] of layer.names) {
       if (names.has(tensor)) continue
-      const name = own === 'bias' && isRecurrent ? 'bias_ih_l0' : (NAMES[own] ?? own)
-      names.set(tensor, { name: `${path}${name}`, axes: axesOf(layer, own, tensor.shape.length) })
+      const { name, more } =
+        isRecurrent && RECURRENT.test(own)
+          ? recurrentName(own, all)
+          : { name: NAMES[own] ?? own, more: undefined }
+      names.set(tensor, {
+        name: `${path}${name}`,
+        axes: axesOf(layer, own, tensor.shape.length),
+        ...(more && { more: `${path}${more}` }),
+      })
     }
   }
   walk(model, '', [model])

@@ -61,6 +61,8 @@ interface Place {
   axes: readonly number[]
   /** Whether it belongs to the optimiser. */
   moves: boolean
+  /** Another tensor of the file that is added to it. */
+  more?: string | undefined
 }
 
 /** Every tensor by the name that it has in the file. */
@@ -76,7 +78,13 @@ function named(
     got: show(names),
   }))
   const tensors = new Map<string, Place>()
-  const enter = (name: string, tensor: Tensor, moves: boolean, axes = [...tensor.shape.keys()]) => {
+  const enter = (
+    name: string,
+    tensor: Tensor,
+    moves: boolean,
+    axes = [...tensor.shape.keys()],
+    more?: string,
+  ) => {
     check(!tensors.has(name), () => ({
       op,
       argument: 'model',
@@ -84,10 +92,11 @@ function named(
       got: `two of the name ${show(name)}`,
       hint: 'Layers in fields and in a Sequential have names of their own; else set tensor.name before the layer is made',
     }))
-    tensors.set(name, { tensor, axes, moves })
+    tensors.set(name, { tensor, axes, moves, more })
   }
   if (names === 'pytorch')
-    for (const [tensor, { name, axes }] of pytorchNames(model)) enter(name, tensor, false, [...axes])
+    for (const [tensor, { name, axes, more }] of pytorchNames(model))
+      enter(name, tensor, false, [...axes], more)
   else for (const [tensor, name] of model.names) enter(name, tensor, false)
   for (const [i, { of, kind, tensor }] of (optimizer?.kept() ?? []).entries())
     enter(`optimizer.${model.names.get(of) ?? i}.${kind}`, tensor, true)
@@ -127,10 +136,15 @@ export function save(model: AnyLayer, options: SaveOptions = {}): Uint8Array<Arr
   if (generators.length > 0) metadata['generators'] = JSON.stringify(generators.map(({ state }) => state))
   if (optimizer) Object.assign(metadata, { optimizer: optimizer.name, steps: String(optimizer.steps) })
   if (optimizer?.unfinished) metadata['epoch'] = JSON.stringify(optimizer.unfinished)
-  const tensors = [...places].map(([name, { tensor, axes, moves }]) => {
-    const { shape } = tensor
+  const tensors = [...places].flatMap(([name, { tensor, axes, moves, more }]) => {
+    const { shape, size } = tensor
     const numbers = reordered(tensor.toArray(), shape, axes)
-    return [name, { shape: along(axes, shape), numbers, type: moves ? 'float32' : dtype }] as const
+    const saved = { shape: along(axes, shape), numbers, type: moves ? 'float32' : dtype }
+    // All of a sum stands in its first part.
+    return [
+      [name, saved] as const,
+      ...(more ? [[more, { ...saved, numbers: new Float32Array(size) }] as const] : []),
+    ]
   })
   return writeSafetensors(new Map(tensors), metadata)
 }
@@ -225,13 +239,12 @@ export function load(bytes: Uint8Array, model: AnyLayer, options: LoadOptions = 
   }))
   // All of them before the first is written: one may be of a type that is not read.
   const numbers = report.loaded.map((name) => {
-    const { axes } = places.get(name)!
+    const { axes, more } = places.get(name)!
+    const order = [...axes.keys()].map((axis) => axes.indexOf(axis))
     const saved = tensors.get(name)!
-    return reordered(
-      saved.numbers(),
-      saved.shape,
-      [...axes.keys()].map((axis) => axes.indexOf(axis)),
-    )
+    const other = more === undefined ? undefined : tensors.get(more)?.numbers()
+    const sum = other ? saved.numbers().map((value, i) => value + other[i]!) : saved.numbers()
+    return reordered(sum, saved.shape, order)
   })
 
   report.loaded.forEach((name, i) => void places.get(name)!.tensor.set(numbers[i]!))
@@ -251,15 +264,20 @@ function compared(
   fromPytorch: boolean,
 ): LoadReport {
   const report: LoadReport = { loaded: [], missing: [], unexpected: [], mismatched: [] }
-  for (const [name, { tensor, axes }] of places) {
+  for (const [name, { tensor, axes, more }] of places) {
     const got = tensors.get(name)?.shape
     const expected = along(axes, tensor.shape)
-    if (!got) report.missing.push(name)
+    const other = more === undefined ? undefined : tensors.get(more)?.shape
+    if (other && !sameShape(other, expected)) report.mismatched.push({ name: more!, expected, got: other })
+    else if (!got) report.missing.push(name)
     else if (sameShape(got, expected)) report.loaded.push(name)
     else report.mismatched.push({ name, expected, got })
   }
+  const summands = new Set([...places.values()].map(({ more }) => more))
   const isAside = (name: string) =>
-    (!withOptimizer && name.startsWith('optimizer.')) || (fromPytorch && isCounter(name))
+    (!withOptimizer && name.startsWith('optimizer.')) ||
+    (fromPytorch && isCounter(name)) ||
+    summands.has(name)
   report.unexpected = [...tensors.keys()].filter((name) => !places.has(name) && !isAside(name))
   return report
 }

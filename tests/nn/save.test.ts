@@ -322,6 +322,64 @@ describe('save and load', () => {
       })
     })
 
+    it("adds PyTorch's two biases of a recurrent layer where there is one for both", () => {
+      class Cells extends Layer {
+        forward(x: Tensor): Tensor {
+          return x
+        }
+      }
+      engine().scope(() => {
+        const cells = (state: boolean, scale: number) => {
+          const shapes: [string, number[]][] = [
+            ['inputWeight', [2, 3]],
+            ['stateWeight', [3, 3]],
+            ['bias', [3]],
+            ['inputWeight.1.reverse', [3, 3]],
+            ['stateWeight.1.reverse', [3, 3]],
+            ['bias.1.reverse', [3]],
+            ...(state
+              ? ([
+                  ['stateBias', [3]],
+                  ['stateBias.1.reverse', [3]],
+                ] as [string, number[]][])
+              : []),
+          ]
+          return new Cells(
+            shapes.map(([name, shape]) => {
+              const numbers = Array.from(
+                { length: shape.reduce((a, b) => a * b, 1) },
+                (_, i) => scale * (i + 1),
+              )
+              return Object.assign(engine().tensor(numbers, shape), { name })
+            }),
+          )
+        }
+        const both = cells(true, 1)
+        const bytes = save(both, { names: 'pytorch' })
+        const { entries } = parts(bytes)
+        expect(Object.keys(entries).sort()).toEqual([
+          'bias_hh_l0',
+          'bias_hh_l1_reverse',
+          'bias_ih_l0',
+          'bias_ih_l1_reverse',
+          'weight_hh_l0',
+          'weight_hh_l1_reverse',
+          'weight_ih_l0',
+          'weight_ih_l1_reverse',
+        ])
+        expect(entries['weight_ih_l0']!.shape).toEqual([3, 2])
+        const one = cells(false, 5)
+        load(bytes, one, { names: 'pytorch' })
+        const numbers = (model: Layer, name: string) =>
+          [...model.names].find(([, own]) => own === name)![0].toArray()
+        expect(numbers(one, 'inputWeight')).toEqual(numbers(both, 'inputWeight'))
+        expect([...numbers(one, 'bias')]).toEqual([2, 4, 6])
+        const again = cells(false, 7)
+        load(save(one, { names: 'pytorch' }), again, { names: 'pytorch' })
+        expect(same(save(again), save(one))).toBe(true)
+      })
+    })
+
     it('says by name what does not fit, and changes nothing', () => {
       engine().scope(() => {
         const model = network(engine(), 7)
