@@ -13,7 +13,7 @@ import { readSafetensors, type SavedType, writeSafetensors } from './safetensors
 import type { Optimizer, UnfinishedEpoch } from './train/optimizer.js'
 
 /** What `save` and `load` take beside the model. */
-interface FileOptions {
+export interface FileOptions {
   /** The optimiser whose state and steps belong to the model, for training to go on. */
   optimizer?: Optimizer
   /**

@@ -11,7 +11,6 @@ import {
   Conv3d,
   ConvTranspose2d,
   Flatten,
-  fit,
   GlobalAvgPool1d,
   type Layer,
   Linear,
@@ -24,6 +23,7 @@ import {
   Sequential,
   SpectralNorm,
   save,
+  fit as train,
   valueAndGradients,
   WeightNorm,
 } from '../../src/nn/index.js'
@@ -142,7 +142,7 @@ describe('layers', () => {
         const loss = (y: core.Tensor, wanted: core.Tensor | Int32Array) =>
           core.mean(core.square(core.sub(y, wanted as core.Tensor)))
         using optimizer = adam(model.parameters, { learningRate: 0.01 })
-        const history = await fit(model, data, { optimizer, epochs: 6, batchSize: 2, loss })
+        const history = await train(model, data, { optimizer, epochs: 6, batchSize: 2, loss })
         expect(history.at(-1)!.loss, name).toBeLessThan(history[0]!.loss)
         load(save(model), other)
         const [a, b] = engine().scope(() => [model.forward(x).toArray(), other.forward(x).toArray()])

@@ -6,7 +6,6 @@ import {
   BatchNorm2d,
   Conv1d,
   Dropout,
-  fit,
   GlobalAvgPool1d,
   Layer,
   Linear,
@@ -17,6 +16,7 @@ import {
   SpectralNorm,
   save,
   sgd,
+  fit as train,
   WeightNorm,
 } from '../../../src/nn/index.js'
 import { Random } from '../../support/random.js'
@@ -66,7 +66,7 @@ describe('accumulate', () => {
       using optimizer = sgd(model.parameters, { learningRate: 0.5 })
       const steps: number[] = []
       const flat = { ...data, shape: [36] }
-      await fit(model, flat, {
+      await train(model, flat, {
         ...options,
         optimizer,
         epochs: 2,
@@ -96,7 +96,7 @@ describe('accumulate', () => {
       return { model, optimizer: adam(model.parameters, { learningRate: 0.01 }) }
     }
     const whole = start(1)
-    await fit(whole.model, data, { ...settings, optimizer: whole.optimizer, epochs: 2 })
+    await train(whole.model, data, { ...settings, optimizer: whole.optimizer, epochs: 2 })
     const first = start(1)
     const stop = new AbortController()
     let samples = 0
@@ -108,7 +108,7 @@ describe('accumulate', () => {
       },
     ]
     await expect(
-      fit(first.model, data, {
+      train(first.model, data, {
         ...settings,
         optimizer: first.optimizer,
         augment,
@@ -119,7 +119,7 @@ describe('accumulate', () => {
     expect(first.optimizer.steps).toBe(1)
     const second = start(2)
     load(save(first.model, { optimizer: first.optimizer }), second.model, { optimizer: second.optimizer })
-    await fit(second.model, data, { ...settings, optimizer: second.optimizer, epochs: 2 })
+    await train(second.model, data, { ...settings, optimizer: second.optimizer, epochs: 2 })
     const [a, b] = [whole, second].map(({ model, optimizer }) => save(model, { optimizer })) as [
       Uint8Array,
       Uint8Array,
@@ -139,7 +139,7 @@ describe('training', () => {
       ;(engine as Engine & { parallelWork: number }).parallelWork = 0
       const model = network(engine, 3)
       using optimizer = adam(model.parameters)
-      await fit(model, data, { optimizer, epochs: 2, batchSize: 4, accumulate: 2, clipNorm: 1 })
+      await train(model, data, { optimizer, epochs: 2, batchSize: 4, accumulate: 2, clipNorm: 1 })
       files.push(save(model, { optimizer }))
       model.dispose()
     }
@@ -150,9 +150,9 @@ describe('training', () => {
     using engine = await createEngine({ threads: 1 })
     const model = network(engine, 3)
     const optimizer = adam(model.parameters)
-    await fit(model, data, { optimizer, epochs: 2, batchSize: 4 })
+    await train(model, data, { optimizer, epochs: 2, batchSize: 4 })
     const before = engine.memory()
-    await fit(model, data, { optimizer, epochs: 167, batchSize: 4 })
+    await train(model, data, { optimizer, epochs: 167, batchSize: 4 })
     expect(optimizer.steps).toBeGreaterThan(1000)
     expect(engine.memory()).toMatchObject({ live: before.live, tensors: before.tensors })
     for (const each of [model, optimizer]) each.dispose()
@@ -176,7 +176,7 @@ describe('training', () => {
     using optimizer = sgd(model.parameters)
     const before = model.parameters.map((tensor) => tensor.toArray())
     const some = { inputs: [1, 2, 3], shape: [3], labels: [1] }
-    await expect(fit(model, some, { optimizer })).rejects.toThrow(
+    await expect(train(model, some, { optimizer })).rejects.toThrow(
       'The first output that is not finite is that of layer 0.parts.1',
     )
     expect(model.parameters.map((tensor) => tensor.toArray())).toEqual(before)
