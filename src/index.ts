@@ -65,14 +65,18 @@ export { type OneHotOptions, oneHot } from './ops/oneHot.js'
 export type { Operand } from './ops/operands.js'
 export { type PadOptions, pad } from './ops/pad.js'
 export {
+  type AvgPool1dOptions,
   type AvgPool2dOptions,
   type AvgPool3dOptions,
+  avgPool1d,
   avgPool2d,
   avgPool3d,
   globalAvgPool2d,
   globalMaxPool2d,
+  type MaxPool1dOptions,
   type MaxPool2dOptions,
   type MaxPool3dOptions,
+  maxPool1d,
   maxPool2d,
   maxPool3d,
 } from './ops/pool.js'

@@ -12,7 +12,7 @@ import { checkInteger, checkOptions, isShape, MOST, type Names } from './options
 import { settleType, type TensorOptions } from './quantization.js'
 import { reachedFrom } from './reach.js'
 import { Runtime } from './runtime.js'
-import { type AnyTensor, type Engine, type MemoryUse, type Tape, Tensor } from './tensor.js'
+import { type AnyTensor, type Engine, type MemoryUse, type Tape, Tensor, type Trace } from './tensor.js'
 
 export type { Engine }
 
@@ -171,6 +171,7 @@ function kernelsOf(module: WebAssembly.Module, memory: WebAssembly.Memory): Expo
 /** An engine: a runtime that has tensors. What its methods do is said by `Engine`. @internal */
 export class TensorEngine extends Runtime implements Engine {
   tape: Tape | undefined
+  trace: Trace | undefined
   private tensors = 0
   private scopes: Set<AnyTensor>[] = []
 
@@ -206,12 +207,15 @@ export class TensorEngine extends Runtime implements Engine {
   cleared<D extends DType = 'float32'>(shape: Shape, type?: TensorOptions<D>): Tensor<D> {
     const tensor = this.empty(shape, type)
     this.u8.fill(0, tensor.pointer, tensor.pointer + tensor.storage.bytes)
+    this.trace?.given(tensor)
     return tensor
   }
 
   empty<D extends DType = 'float32'>(shape: Shape, type?: TensorOptions<D>): Tensor<D> {
     this.checkShape('engine.zeros', shape)
-    return new Tensor<D>(this, shape, undefined, type)
+    const tensor = new Tensor<D>(this, shape, undefined, type)
+    this.trace?.made(tensor)
+    return tensor
   }
 
   scope<T>(fn: () => T): T {
@@ -301,7 +305,9 @@ export class TensorEngine extends Runtime implements Engine {
       expected: 'uploaded before a recording',
       got: 'an upload that no replay would repeat',
     }))
-    return this.make(shape, ({ pointer }) => write(pointer), type)
+    const tensor = this.make(shape, ({ pointer }) => write(pointer), type)
+    this.trace?.given(tensor)
+    return tensor
   }
 
   track(tensor: AnyTensor): void {

@@ -96,6 +96,7 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** A copy of the numbers, row-major. */
   toArray(): ArrayOf<D> {
+    this.engine.trace?.read(this)
     const { elements } = this
     const copy = newArray(this.dtype, this.size)
     copy.set(elements)
@@ -217,6 +218,27 @@ export interface Tape {
 }
 
 /**
+ * Who listens to the ops while a model is written (src/nn/onnx/trace.ts). Each op tells what it did in the
+ * terms of its page, with its options as it settled them; an op made of others leaves that to them.
+ * @internal
+ */
+export interface Trace {
+  /** `outputs` were computed from `inputs`: tensors, or numbers that stand for some. */
+  note(
+    op: string,
+    outputs: AnyTensor | readonly AnyTensor[],
+    inputs: Readonly<Record<string, AnyTensor | number | undefined>>,
+    options?: object,
+  ): void
+  /** Someone is about to write a new tensor. */
+  made(tensor: AnyTensor): void
+  /** The host wrote it: a constant. */
+  given(tensor: AnyTensor): void
+  /** The host reads numbers. */
+  read(tensor: AnyTensor): void
+}
+
+/**
  * One WebAssembly memory, the kernels that work in it, and the tensors that live there. Made by
  * `createEngine`.
  */
@@ -277,6 +299,8 @@ export interface Engine {
   parallelWork: number
   /** Who notes down what the ops compute, while derivatives are wanted. @internal */
   tape: Tape | undefined
+  /** Who notes down which ops run, while a model is written. @internal */
+  trace: Trace | undefined
   /** All memory as floats. Replaced whenever memory grows, so taken anew after every allocation. @internal */
   readonly f32: Float32Array<ArrayBuffer>
   /** All memory as 32-bit words; replaced like `f32`. @internal */

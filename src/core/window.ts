@@ -93,7 +93,7 @@ const same = (value: number, rank: number): number[] =>
   rank === 2 ? [value, value] : rank === 1 ? [value] : new Array<number>(rank).fill(value)
 
 /** `value` along each of `rank` axes: a number for all of them, or a list. */
-function alongAxes(
+export function alongAxes(
   value: unknown,
   rank: number,
   argument: string,

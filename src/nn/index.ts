@@ -8,10 +8,14 @@ export {
   writeModel,
 } from '../onnx/file/write.js'
 export { glorot, he, type Initial, type Initializer, orthogonal, uniform } from './initializers.js'
-export { type AnyLayer, Layer, type Tensors } from './layer.js'
+export { type AnyLayer, Layer, type OnnxOf, type Tensors } from './layer.js'
 export {
+  Conv1d,
+  type Conv1dLayerOptions,
   Conv2d,
   type Conv2dLayerOptions,
+  Conv3d,
+  type Conv3dLayerOptions,
   type ConvOptions,
   ConvTranspose2d,
   type ConvTranspose2dLayerOptions,
@@ -30,14 +34,23 @@ export {
   LayerNorm,
   type LayerNormLayerOptions,
 } from './layers/norm.js'
-export { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from './layers/pool.js'
-export { Residual, Sequential } from './layers/sequential.js'
-export { Flatten, Upsample, type UpsampleOptions } from './layers/shape.js'
-export type { WeightOptions } from './layers/weights.js'
+export {
+  AvgPool1d,
+  AvgPool2d,
+  GlobalAvgPool1d,
+  GlobalAvgPool2d,
+  MaxPool1d,
+  MaxPool2d,
+} from './layers/pool.js'
+export { SpectralNorm, type SpectralNormOptions, WeightNorm } from './layers/reparametrize.js'
+export { Parallel, type ParallelOptions, Residual, Sequential } from './layers/sequential.js'
+export { Flatten, Permute, Reshape, Upsample, type UpsampleOptions } from './layers/shape.js'
+export { WeightedLayer, type WeightOptions } from './layers/weights.js'
 export { type SaveOnnxOptions, saveOnnx } from './onnx/save.js'
-export type { OnnxGraph, OnnxValue } from './onnxGraph.js'
+export type { OnnxAttributes, OnnxGraph, OnnxValue } from './onnxGraph.js'
 export { Random, type Seed } from './random.js'
-export { load, type SaveOptions, save } from './save.js'
+export type { SavedType } from './safetensors.js'
+export { type FileOptions, type LoadOptions, type LoadReport, load, type SaveOptions, save } from './save.js'
 export { type Augment, type FlipOptions, flip, type ShiftOptions, shift } from './train/augment.js'
 export { clipByGlobalNorm } from './train/clip.js'
 export type { Batches, ClassLabels, Data, Inputs, SeveralData, Source } from './train/data.js'
@@ -60,12 +73,21 @@ export {
 } from './train/losses.js'
 export {
   accuracy,
+  type CountedMetric,
   type EpochReport,
   type ExpectedOf,
   type Measured,
   type MeasureOptions,
   type Metric,
 } from './train/measure.js'
+export {
+  ConfusionMatrix,
+  confusionMatrix,
+  f1Score,
+  meanIou,
+  type TopKAccuracyOptions,
+  topKAccuracy,
+} from './train/metrics.js'
 export type { Optimizer, ParameterGroup, ParametersOrGroups } from './train/optimizer.js'
 export {
   type AdamOptions,

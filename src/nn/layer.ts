@@ -9,6 +9,9 @@ import type { Random } from './random.js'
 /** What a layer takes or gives: a tensor, or several. */
 export type Tensors = Tensor | readonly Tensor[]
 
+/** Values of the graph in place of tensors: one, or several. */
+export type OnnxOf<T> = T extends Tensor ? OnnxValue : readonly OnnxValue[]
+
 /** A layer of whatever inputs and outputs. */
 export type AnyLayer = Layer<never, Tensors>
 
@@ -93,12 +96,13 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
   abstract forward(x: X): Y
 
   /**
-   * What `saveOnnx` writes for a layer of one's own: nodes that compute the same from x. Images are [n,
-   * channels, height, width] in the graph.
+   * What `saveOnnx` writes for this layer, in place of the ops that its forward calls: nodes that compute the
+   * same from x (an array, where forward takes one). Images are [n, channels, height, width] in the graph. Needed
+   * where forward does what ONNX has no operator for, or where the standard has one operator for all of it.
    * @example toOnnx(graph, x) { return graph.node('Mul', [x, graph.constant('factor', this.factor.toArray(),
    *   [channels, 1, 1])]) }
    */
-  toOnnx?(graph: OnnxGraph, x: OnnxValue): OnnxValue
+  toOnnx?(graph: OnnxGraph, x: OnnxOf<X>): OnnxOf<Y>
 
   /**
    * The layers right inside of this one, and what they are called: by default those in its fields. A class

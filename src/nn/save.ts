@@ -1,41 +1,90 @@
-/**
- * Weights and all that training goes on from, as a safetensors file: the length of a header (8 bytes,
- * little-endian), the header (JSON: type, shape and place of each tensor; text under `__metadata__`), the
- * numbers. https://huggingface.co/docs/safetensors (its format section)
- */
+/** Weights and all that training goes on from, as a safetensors file. */
 
 import { check, show } from '../base/errors.js'
-import { isBytes } from '../base/realm.js'
-import { type Shape, sameShape, sizeOf } from '../base/shape.js'
-import { decodeUtf8, encodeUtf8 } from '../base/utf8.js'
+import { type Shape, sameShape } from '../base/shape.js'
 import { engineOf } from '../core/engine.js'
-import { checkOptions, isShape, type Names } from '../core/options.js'
+import { checkOptions, isName, type Names } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
 import type { AnyLayer } from './layer.js'
+import { isCounter, pytorchNames } from './pytorch.js'
 import { settle } from './random.js'
+import { along, reordered } from './reordered.js'
+import { readSafetensors, type SavedType, writeSafetensors } from './safetensors.js'
 import type { Optimizer, UnfinishedEpoch } from './train/optimizer.js'
 
-/** The longest header that readers of the format accept. */
-const MOST_HEADER_BYTES = 100e6
-
-interface Entry {
-  dtype: string
-  shape: Shape
-  data_offsets: [begin: number, end: number]
-}
-
 /** What `save` and `load` take beside the model. */
-export interface SaveOptions {
+export interface FileOptions {
   /** The optimiser whose state and steps belong to the model, for training to go on. */
   optimizer?: Optimizer
+  /**
+   * What tensors are called in the file, and how their axes stand: `'filterbank'`, as `model.names` has it; or
+   * `'pytorch'`, as `state_dict()` of the same layers: `weight`, `bias`, `running_mean`, filters [out, in, height,
+   * width], matrices [out, in]. Default 'filterbank'.
+   */
+  names?: 'filterbank' | 'pytorch'
 }
 
-const SAVE: Names<SaveOptions> = { optimizer: true }
+/** What `save` takes beside the model. */
+export interface SaveOptions extends FileOptions {
+  /** What the model's numbers are kept as; those of the optimiser are float32. Default 'float32'. */
+  dtype?: SavedType
+}
+
+/** What `load` takes beside the model. */
+export interface LoadOptions extends FileOptions {
+  /**
+   * Whether the file has to have every tensor of the model, and no other. `false`: those that it has under the
+   * same name and of the same shape are loaded, and the report tells of the others. Default true.
+   */
+  strict?: boolean
+}
+
+/** What `load` did, by the names of the file. */
+export interface LoadReport {
+  loaded: string[]
+  /** Tensors of the model that the file lacks: they stay. */
+  missing: string[]
+  /** Tensors of the file that the model lacks. */
+  unexpected: string[]
+  /** Tensors of another shape: they stay. */
+  mismatched: { name: string; expected: Shape; got: Shape }[]
+}
+
+const FILE = { optimizer: true, names: true } as const
+const SAVE: Names<SaveOptions> = { ...FILE, dtype: true }
+const LOAD: Names<LoadOptions> = { ...FILE, strict: true }
+const DTYPES: Record<SavedType, true> = { float32: true, float16: true, bfloat16: true }
+
+/** A tensor of the model, and for each axis in the file which axis here it is. */
+interface Place {
+  tensor: Tensor
+  axes: readonly number[]
+  /** Whether it belongs to the optimiser. */
+  moves: boolean
+  /** Another tensor of the file that is added to it. */
+  more?: string | undefined
+}
 
 /** Every tensor by the name that it has in the file. */
-function named(op: string, model: AnyLayer, optimizer?: Optimizer): Map<string, Tensor> {
-  const tensors = new Map<string, Tensor>()
-  const enter = (name: string, tensor: Tensor) => {
+function named(
+  op: string,
+  model: AnyLayer,
+  { optimizer, names = 'filterbank' }: FileOptions,
+): Map<string, Place> {
+  check(names === 'filterbank' || names === 'pytorch', () => ({
+    op,
+    argument: 'names',
+    expected: "'filterbank' or 'pytorch'",
+    got: show(names),
+  }))
+  const tensors = new Map<string, Place>()
+  const enter = (
+    name: string,
+    tensor: Tensor,
+    moves: boolean,
+    axes = [...tensor.shape.keys()],
+    more?: string,
+  ) => {
     check(!tensors.has(name), () => ({
       op,
       argument: 'model',
@@ -43,18 +92,21 @@ function named(op: string, model: AnyLayer, optimizer?: Optimizer): Map<string, 
       got: `two of the name ${show(name)}`,
       hint: 'Layers in fields and in a Sequential have names of their own; else set tensor.name before the layer is made',
     }))
-    tensors.set(name, tensor)
+    tensors.set(name, { tensor, axes, moves, more })
   }
-  for (const [tensor, name] of model.names) enter(name, tensor)
+  if (names === 'pytorch')
+    for (const [tensor, { name, axes, more }] of pytorchNames(model))
+      enter(name, tensor, false, [...axes], more)
+  else for (const [tensor, name] of model.names) enter(name, tensor, false)
   for (const [i, { of, kind, tensor }] of (optimizer?.kept() ?? []).entries())
-    enter(`optimizer.${model.names.get(of) ?? i}.${kind}`, tensor)
+    enter(`optimizer.${model.names.get(of) ?? i}.${kind}`, tensor, true)
   check(tensors.size > 0, () => ({
     op,
     argument: 'model',
     expected: 'a layer with parameters',
     got: show(model),
   }))
-  engineOf(op, Object.fromEntries(tensors))
+  engineOf(op, Object.fromEntries([...tensors].map(([name, { tensor }]) => [name, tensor])))
   return tensors
 }
 
@@ -69,108 +121,53 @@ function named(op: string, model: AnyLayer, optimizer?: Optimizer): Map<string, 
  */
 export function save(model: AnyLayer, options: SaveOptions = {}): Uint8Array<ArrayBuffer> {
   checkOptions('save', options, SAVE)
-  const { optimizer } = options
-  const tensors = named('save', model, optimizer)
-  const metadata: Record<string, string> = { format: 'filterbank' }
+  const { optimizer, dtype = 'float32' } = options
+  check(isName(dtype, DTYPES), () => ({
+    op: 'save',
+    argument: 'dtype',
+    expected: "'float32', 'float16' or 'bfloat16'",
+    got: show(dtype),
+  }))
+  const places = named('save', model, options)
+  const metadata: Record<string, string> = { format: options.names === 'pytorch' ? 'pt' : 'filterbank' }
   const { generators } = model
-  const [any] = tensors.values()
-  for (const generator of generators) settle(generator, any!.engine)
+  const [any] = places.values()
+  for (const generator of generators) settle(generator, any!.tensor.engine)
   if (generators.length > 0) metadata['generators'] = JSON.stringify(generators.map(({ state }) => state))
   if (optimizer) Object.assign(metadata, { optimizer: optimizer.name, steps: String(optimizer.steps) })
   if (optimizer?.unfinished) metadata['epoch'] = JSON.stringify(optimizer.unfinished)
-  const header: Record<string, Entry | Record<string, string>> = { __metadata__: metadata }
-  let at = 0
-  for (const [name, { shape, size }] of tensors) {
-    header[name] = { dtype: 'F32', shape, data_offsets: [at, at + size * 4] }
-    at += size * 4
-  }
-  const text = encodeUtf8(JSON.stringify(header))
-  // Spaces after the header bring the numbers to a multiple of 8.
-  const start = Math.ceil((8 + text.length) / 8) * 8
-  const bytes = new Uint8Array(start + at)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(start - 8), true)
-  bytes.fill(0x20, 8, start)
-  bytes.set(text, 8)
-  at = start
-  for (const tensor of tensors.values()) {
-    bytes.set(new Uint8Array(tensor.toArray().buffer), at)
-    at += tensor.size * 4
-  }
-  return bytes
-}
-
-/** The header of a safetensors file, each of its places checked, and where the numbers start. */
-function parse(bytes: Uint8Array): {
-  metadata: Record<string, string>
-  entries: Map<string, Entry>
-  start: number
-} {
-  const op = 'load'
-  check(isBytes(bytes), () => ({ op, argument: 'bytes', expected: 'a Uint8Array', got: show(bytes) }))
-  const fail = (got: string) => () => ({ op, argument: 'bytes', expected: 'a safetensors file', got })
-  check(bytes.length >= 8, fail(`${bytes.length} bytes`))
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))
-  check(length >= 2 && length <= MOST_HEADER_BYTES && bytes[8] === 0x7b, fail('something else'))
-  const start = 8 + length
-  const whole = (end: number) =>
-    check(end <= bytes.length, () => ({
-      op,
-      argument: 'bytes',
-      expected: `${end} bytes`,
-      got: `${bytes.length}`,
-      hint: 'The file ends early',
-    }))
-  whole(start)
-  let header: Record<string, unknown>
-  try {
-    header = JSON.parse(decodeUtf8(bytes.slice(8, start), { fatal: true }))
-  } catch {
-    header = {}
-    check(false, fail('one whose header is no JSON'))
-  }
-  const { __metadata__: metadata = {}, ...rest } = header as Record<string, Entry> & {
-    __metadata__?: Record<string, string>
-  }
-  const entries = new Map(Object.entries(rest as Record<string, Entry>))
-  let end = 0
-  for (const [name, entry] of entries) {
-    const { dtype, shape, data_offsets: offsets } = entry ?? {}
-    check(
-      typeof dtype === 'string' && isShape(shape) && isShape(offsets) && offsets.length === 2,
-      fail(`one whose ${name} has no type, shape or place`),
-    )
-    check(dtype === 'F32', () => ({ op, argument: name, expected: 'float32 (F32)', got: dtype }))
-    check(
-      offsets[1] - offsets[0] === 4 * sizeOf(shape),
-      fail(`one whose ${name} has ${offsets[1] - offsets[0]} bytes for ${show(shape)}`),
-    )
-    end = Math.max(end, offsets[1])
-  }
-  whole(start + end)
-  check(
-    start + end === bytes.length,
-    fail(`one of ${start + end} bytes, and ${bytes.length - start - end} more`),
-  )
-  return { metadata, entries, start }
+  const tensors = [...places].flatMap(([name, { tensor, axes, moves, more }]) => {
+    const { shape, size } = tensor
+    const numbers = reordered(tensor.toArray(), shape, axes)
+    const saved = { shape: along(axes, shape), numbers, type: moves ? 'float32' : dtype }
+    // All of a sum stands in its first part.
+    return [
+      [name, saved] as const,
+      ...(more ? [[more, { ...saved, numbers: new Float32Array(size) }] as const] : []),
+    ]
+  })
+  return writeSafetensors(new Map(tensors), metadata)
 }
 
 const isState = (value: unknown): boolean =>
   Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32
 
 /** What the metadata say of generators; undefined where nothing, as in files of others. */
-function generatorsIn(text: string | undefined, count: number): number[] | undefined {
+function generatorsIn(text: string | undefined, count: number, strict: boolean): number[] | undefined {
   if (text === undefined) return undefined
   let states: unknown
   try {
     states = JSON.parse(text)
   } catch {}
-  check(Array.isArray(states) && states.length === count && states.every(isState), () => ({
+  const fits = Array.isArray(states) && states.length === count && states.every(isState)
+  if (!fits && !strict) return undefined
+  check(fits, () => ({
     op: 'load',
     argument: 'generators',
     expected: `the states of ${count}`,
     got: text,
   }))
-  return states
+  return states as number[]
 }
 
 /** What the metadata say of an epoch that was not done. */
@@ -195,42 +192,27 @@ function epochIn(text: string | undefined, steps: number): UnfinishedEpoch | und
 /**
  * Takes back what `save` gave, into a model of the same layers (and an optimiser of the same kind). What else
  * they were made with, such as the learning rate, is not in the file. Without `optimizer`, what the file has
- * of one is left aside. Files of others will do where names and shapes are the same.
+ * of one is left aside. Files of others will do where names and shapes are the same, or those of PyTorch
+ * (`names: 'pytorch'`; weights right behind a Flatten of an image follow its order there: `new Permute([0, 3, 1,
+ * 2])` before the Flatten gives the same). Numbers of 16 and 64 bits become float32.
  *
  * @param bytes a safetensors file
+ * @param options no optimizer; strict true; names 'filterbank'
+ * @returns what was loaded, and with `strict: false` what was not
  * @throws FilterbankError for a file of another kind or one that ends early; for tensors that it lacks, has
  *   too many, or has in another shape, by their names.
  * Nothing has changed then
  * @example load(readFileSync('digits.safetensors'), model, { optimizer })
+ * @example const { missing } = load(bytes, model, { strict: false, names: 'pytorch' })
  */
-export function load(bytes: Uint8Array, model: AnyLayer, options: SaveOptions = {}): void {
+export function load(bytes: Uint8Array, model: AnyLayer, options: LoadOptions = {}): LoadReport {
   const op = 'load'
-  checkOptions(op, options, SAVE)
-  const { optimizer } = options
-  const { metadata, entries, start } = parse(bytes)
-  const tensors = named(op, model, optimizer)
-  const list = (names: string[]) =>
-    names.slice(0, 8).join(', ') + (names.length > 8 ? ` and ${names.length - 8} more` : '')
-  const missing = [...tensors.keys()].filter((name) => !entries.has(name))
-  check(missing.length === 0, () => ({
-    op,
-    argument: 'bytes',
-    expected: 'a file with every tensor',
-    got: `one without ${list(missing)}`,
-  }))
-  const surplus = [...entries.keys()].filter(
-    (name) => !tensors.has(name) && (optimizer || !name.startsWith('optimizer.')),
-  )
-  check(surplus.length === 0, () => ({
-    op,
-    argument: 'bytes',
-    expected: 'a file of this model alone',
-    got: `one that also has ${list(surplus)}`,
-  }))
-  for (const [name, { shape }] of tensors) {
-    const got = entries.get(name)!.shape
-    check(sameShape(got, shape), () => ({ op, argument: name, expected: show(shape), got: show(got) }))
-  }
+  checkOptions(op, options, LOAD)
+  const { optimizer, strict = true } = options
+  const { metadata, tensors } = readSafetensors(bytes)
+  const places = named(op, model, options)
+  const report = compared(places, tensors, Boolean(optimizer), options.names === 'pytorch')
+  if (strict) checkWhole(report)
   const steps = Number(metadata['steps'])
   if (optimizer) {
     check(metadata['optimizer'] === optimizer.name, () => ({
@@ -246,24 +228,80 @@ export function load(bytes: Uint8Array, model: AnyLayer, options: SaveOptions = 
       got: show(metadata['steps']),
     }))
   }
-  const states = generatorsIn(metadata['generators'], model.generators.length)
+  const states = generatorsIn(metadata['generators'], model.generators.length, strict)
   const unfinished = optimizer && epochIn(metadata['epoch'], steps)
-  const [first] = tensors.values()
-  check(first!.engine.tape === undefined, () => ({
+  const [first] = places.values()
+  check(first!.tensor.engine.tape === undefined, () => ({
     op,
     argument: 'model',
     expected: 'left as it is inside valueAndGradients',
     got: 'a write',
   }))
+  // All of them before the first is written: one may be of a type that is not read.
+  const numbers = report.loaded.map((name) => {
+    const { axes, more } = places.get(name)!
+    const order = [...axes.keys()].map((axis) => axes.indexOf(axis))
+    const saved = tensors.get(name)!
+    const other = more === undefined ? undefined : tensors.get(more)?.numbers()
+    const sum = other ? saved.numbers().map((value, i) => value + other[i]!) : saved.numbers()
+    return reordered(sum, saved.shape, order)
+  })
 
-  for (const [name, tensor] of tensors) {
-    const [begin, end] = entries.get(name)!.data_offsets
-    // A copy for alignment; the `slice` of Node's Buffer is none.
-    tensor.set(new Float32Array(new Uint8Array(bytes.subarray(start + begin, start + end)).buffer))
-  }
+  report.loaded.forEach((name, i) => void places.get(name)!.tensor.set(numbers[i]!))
   const { generators } = model
   states?.forEach((state, i) => {
     generators[i]!.state = state
   })
   if (optimizer) Object.assign(optimizer, { steps, unfinished })
+  return report
+}
+
+/** Which tensors of a model a file has. */
+function compared(
+  places: ReadonlyMap<string, Place>,
+  tensors: ReadonlyMap<string, { shape: Shape }>,
+  withOptimizer: boolean,
+  fromPytorch: boolean,
+): LoadReport {
+  const report: LoadReport = { loaded: [], missing: [], unexpected: [], mismatched: [] }
+  for (const [name, { tensor, axes, more }] of places) {
+    const got = tensors.get(name)?.shape
+    const expected = along(axes, tensor.shape)
+    const other = more === undefined ? undefined : tensors.get(more)?.shape
+    if (other && !sameShape(other, expected)) report.mismatched.push({ name: more!, expected, got: other })
+    else if (!got) report.missing.push(name)
+    else if (sameShape(got, expected)) report.loaded.push(name)
+    else report.mismatched.push({ name, expected, got })
+  }
+  const summands = new Set([...places.values()].map(({ more }) => more))
+  const isAside = (name: string) =>
+    (!withOptimizer && name.startsWith('optimizer.')) ||
+    (fromPytorch && isCounter(name)) ||
+    summands.has(name)
+  report.unexpected = [...tensors.keys()].filter((name) => !places.has(name) && !isAside(name))
+  return report
+}
+
+/** Throws unless the file has every tensor, and no other. */
+function checkWhole({ missing, unexpected, mismatched }: LoadReport): void {
+  const op = 'load'
+  const list = (names: string[]) =>
+    names.slice(0, 8).join(', ') + (names.length > 8 ? ` and ${names.length - 8} more` : '')
+  const hint = 'strict: false loads what there is'
+  check(missing.length === 0, () => ({
+    op,
+    argument: 'bytes',
+    expected: 'a file with every tensor',
+    got: `one without ${list(missing)}`,
+    hint,
+  }))
+  check(unexpected.length === 0, () => ({
+    op,
+    argument: 'bytes',
+    expected: 'a file of this model alone',
+    got: `one that also has ${list(unexpected)}`,
+    hint,
+  }))
+  for (const { name, expected, got } of mismatched)
+    check(false, () => ({ op, argument: name, expected: show(expected), got: show(got), hint }))
 }

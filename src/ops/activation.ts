@@ -12,7 +12,7 @@ import { NO_CLAMP, OUT, type OutOptions, produce, runUnary, unaryBackward } from
 import { UnaryOp } from '../wasm/abi.js'
 
 /** An operation of the kernel with its two numbers. */
-type Formula = readonly [op: UnaryOp, a: number, b: number]
+export type Formula = readonly [op: UnaryOp, a: number, b: number]
 
 const SELU_ALPHA = 1.6732632423543772
 const SELU_SCALE = 1.0507009873554805
@@ -51,7 +51,7 @@ const formulas: Record<Extract<Activation, string>, Formula> = {
   softplus: [UnaryOp.softplus, 0, 0],
 }
 
-function formulaOf(activation: Activation): Formula {
+export function formulaOf(activation: Activation): Formula {
   return typeof activation === 'string' ? formulas[activation] : [UnaryOp.clamp, ...activation]
 }
 
@@ -129,6 +129,7 @@ function activate(op: string, x: Tensor, [code, a, b]: Formula, { out }: OutOpti
   const y = produce(engine, x.shape, out, { op, shapes: { x: x.shape, out: out?.shape } }, (to) =>
     runUnary(code, x, to, a, b),
   )
+  engine.trace?.note('activation', y, { x }, { formula: [code, a, b] })
   // Clamps go back by their output, which the next op mostly keeps anyway.
   if (code === UnaryOp.clamp)
     engine.tape?.record(op, y, { x }, { y }, (dy, kept) => ({ x: () => clampBackward(dy, kept.y, [a, b]) }))
@@ -342,6 +343,7 @@ export function clamp(x: Tensor, options: ClampOptions = {}): Tensor {
   const engine = engineOf('clamp', { x }, { out: options.out })
   const context: Context = { op: 'clamp', shapes: { x: x.shape, out: options.out?.shape } }
   const y = produce(engine, x.shape, options.out, context, (to) => runUnary(UnaryOp.clamp, x, to, low, high))
+  engine.trace?.note('activation', y, { x }, { formula: [UnaryOp.clamp, low, high] })
   const bounds = [neighbour(low, -1), neighbour(high, 1)] as const
   engine.tape?.record('clamp', y, { x }, { x }, (dy, kept) => ({
     x: () => clampBackward(dy, kept.x, bounds),

@@ -83,12 +83,14 @@ export function arithmetic<D extends Numeric>(
       (y) => writeBinary(integerCodes[code]!, a, b, y, NO_CLAMP),
       'int32' as D,
     )
+    engine.trace?.note(op, y, { a, b })
     // Integers have no derivative: one that is wanted through them is an error.
     engine.tape?.record(op, y, tensors, {}, () => ({}))
     return y
   }
   const clamp = fusedClamp(activation, context)
   const y = runBinary(code, engine, a as Operand, b as Operand, out as Tensor | undefined, clamp, context)
+  engine.trace?.note(op, y, { a, b }, { activation })
   const keeps = code !== BinaryOp.add && code !== BinaryOp.sub
   const kept = { ...(keeps ? tensors : {}), y: clamp === NO_CLAMP ? undefined : y } as Record<
     string,

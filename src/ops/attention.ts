@@ -70,6 +70,13 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     const y = isEmpty
       ? engine.zeros(shape)
       : engine.make(shape, (y) => runAttention(layer, inputs, y, statistics))
+    const { causal = false } = options
+    engine.trace?.note(
+      op,
+      y,
+      { q, k, v, mask },
+      { causal: causal === false ? undefined : Number(causal === true ? 0 : causal), ...layer },
+    )
     tape?.record(op, y, { q, k, v, mask }, { q, k, v, mask, y, statistics }, (dy, kept) =>
       backward(layer, kept, dy),
     )

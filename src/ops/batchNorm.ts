@@ -81,6 +81,7 @@ export function batchNorm(x: Tensor, options: BatchNormOptions): Tensor {
   const y = produce(engine, x.shape, out, context, (y) => {
     if (x.size > 0) runNormalise(x, y, geometryOf(x), { mean, variance }, { scale, offset, epsilon }, clamp)
   })
+  engine.trace?.note('batchNorm', y, { x, ...statistics }, { epsilon, activation })
   const keptY = clamp === NO_CLAMP ? undefined : y
   engine.tape?.record(
     'batchNorm',

@@ -33,6 +33,7 @@ export function cast<D extends DType>(x: AnyTensor, dtype: D): Tensor<D> {
   // The copy tells the tape about itself.
   if (x.dtype === dtype) return slice(x) as unknown as Tensor<D>
   const y = engine.make(x.shape, (to) => runCast(x, to), { dtype })
+  engine.trace?.note(op, y, { x }, { dtype })
   engine.tape?.record(op, y, { x }, {}, () => ({}))
   return y
 }

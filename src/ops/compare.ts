@@ -100,9 +100,13 @@ function compare(
       : engine.scope(() => cast(operand, 'int32'))
   return engine.scope(() => {
     const [p, q] = [widened(a), widened(b)]
-    return engine.make(shape, (y) => writeBinary(whole, swapped ? q : p, swapped ? p : q, y, NO_CLAMP), {
-      dtype: 'uint8',
-    })
+    const mask = engine.make(
+      shape,
+      (y) => writeBinary(whole, swapped ? q : p, swapped ? p : q, y, NO_CLAMP),
+      { dtype: 'uint8' },
+    )
+    engine.trace?.note(op, mask, { a, b })
+    return mask
   })
 }
 

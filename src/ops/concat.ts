@@ -82,6 +82,7 @@ export function concat<D extends DType>(
     )
     start += bytesTo(dtype, x.shape[axis]! * to[axis]!)
   }
+  engine.trace?.note('concat', y, named, { axis })
   engine.tape?.record('concat', y, named, {}, (dy) => {
     let first = 0
     return Object.fromEntries(

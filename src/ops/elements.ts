@@ -58,6 +58,7 @@ export function gatherElements<D extends DType>(
   const axis = axisOf(options.axis ?? 0, x.shape.length, context)
   checkElements(x, indices, axis, context)
   const y = engine.make<D>(indices.shape, (y) => runElements('gatherElements', x, indices, y, axis), x)
+  engine.trace?.note(op, y, { x, indices }, { axis })
   engine.tape?.record(op, y, { x }, { indices }, (dy, kept) => ({
     x: () => scatterOnZeros(dy, kept.indices, x.shape[axis]!, axis),
   }))
@@ -117,6 +118,7 @@ export function scatterElements<D extends DType>(
     },
     x,
   )
+  engine.trace?.note(op, y, { x, indices, updates }, { axis, reduction })
   engine.tape?.record(op, y, { x, updates }, { indices }, (dy, kept) => ({
     x: () =>
       reduction === 'add'

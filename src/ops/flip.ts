@@ -49,6 +49,7 @@ export function flip<D extends DType>(x: Tensor<D>, options: FlipOptions = {}): 
     (y) => copy(engine, x.pointer + bytesTo(dtype, first), y.pointer, box, dtype),
     { dtype, quantization },
   )
+  engine.trace?.note(op, y, { x }, { axes })
   engine.tape?.record(op, y, { x }, {}, (dy) => ({ x: () => flip(dy, { axes }) }))
   return y
 }

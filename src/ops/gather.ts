@@ -81,6 +81,7 @@ export function gather<D extends DType>(
     dtype: table.dtype,
     quantization: moved,
   })
+  engine.trace?.note(op, y, { table, indices: given }, { axis, list: given ? undefined : chosen })
   engine.tape?.record(op, y, { table }, { indices: given }, (dy, kept) => ({
     table: () =>
       engine.make(table.shape, (sums) =>
@@ -149,6 +150,12 @@ export function scatter<D extends DType>(
       runRows(engine, reduction === 'add' ? 'scatterAdd' : 'scatter', y, axis, given ?? chosen, updates)
     },
     x,
+  )
+  engine.trace?.note(
+    op,
+    y,
+    { x, indices: given, updates },
+    { axis, reduction, list: given ? undefined : chosen },
   )
   engine.tape?.record(op, y, { x, updates }, { indices: given }, (dy, kept) => {
     const where = kept.indices ?? (chosen as Int32Array)

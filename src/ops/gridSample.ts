@@ -81,6 +81,7 @@ export function gridSample(x: Tensor, grid: Tensor, options: GridSampleOptions =
     padding: paddings[padding],
   }
   const y = engine.make([n, oh, ow, c], (y) => runGrid('gridSample', plan, x, grid, y))
+  engine.trace?.note(op, y, { x, grid }, { method, padding, alignCorners })
   engine.tape?.record(op, y, { x, grid }, { x, grid }, (dy, kept) => ({
     x: () => engine.make(x.shape, (dx) => runGrid('gridSampleGradient', plan, kept.x, kept.grid, dy, dx)),
     // The nearest pixel is a step, whose derivative is 0.

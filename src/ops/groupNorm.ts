@@ -96,6 +96,10 @@ function normaliseGroups(
   const pixels = x.size === 0 ? 0 : x.size / outer / c
   const affine = { scale, offset, epsilon }
   // A single pixel has rows for groups.
-  if (pixels === 1 && activation === undefined) return rowsNormalised(op, x, c / parts, parts, affine)
-  return engine.scope(() => normalised(op, x, { outer, pixels, c, groups: parts }, affine, activation).y)
+  const y =
+    pixels === 1 && activation === undefined
+      ? rowsNormalised(op, x, c / parts, parts, affine)
+      : engine.scope(() => normalised(op, x, { outer, pixels, c, groups: parts }, affine, activation).y)
+  engine.trace?.note('groupNorm', y, { x, scale, offset }, { groups: parts, epsilon, activation })
+  return y
 }

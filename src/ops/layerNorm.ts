@@ -62,9 +62,12 @@ function normaliseRows(
   { axis = -1, scale, offset, epsilon = 1e-5 }: LayerNormOptions,
   centre: boolean,
 ): Tensor {
-  engineOf(op, { x }, { scale, offset })
+  const engine = engineOf(op, { x }, { scale, offset })
   const context = { op, shapes: { x: x.shape, scale: scale?.shape, offset: offset?.shape } }
-  const shape = x.shape.slice(axisOf(axis, x.shape.length, context))
+  const first = axisOf(axis, x.shape.length, context)
+  const shape = x.shape.slice(first)
   checkAffine({ scale, offset, epsilon }, shape, context)
-  return rowsNormalised(op, x, sizeOf(shape), 1, { scale, offset, epsilon }, centre)
+  const y = rowsNormalised(op, x, sizeOf(shape), 1, { scale, offset, epsilon }, centre)
+  engine.trace?.note(op, y, { x, scale, offset }, { axis: first, epsilon })
+  return y
 }

@@ -112,6 +112,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
   const clamp = fusedClamp(activation, context)
 
   const y = rowsByMatrix(x, weight, bias, clamp)
+  engine.trace?.note('linear', y, { x, weight, bias }, { activation })
   engine.tape?.record(
     'linear',
     y,
@@ -213,6 +214,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
     fail('b', `one whose axes before the last two broadcast with ${show(aBatch)}`, show(bBatch)),
   )
   const y = multiply(a, b, batch, matrixPanels(depth, columns, sizeOf(bBatch)))
+  engine.trace?.note('matmul', y, { a, b })
   engine.tape?.record('matmul', y, { a, b }, { a, b }, (dy, kept) => ({
     // dy [..., m, n] by b [..., k, n] the other way round
     a: () =>

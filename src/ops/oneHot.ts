@@ -67,9 +67,11 @@ export function oneHot(
       shapes,
     }))
   }
-  return engine.upload([...(given?.shape ?? [chosen.length]), depth], (pointer) => {
+  const y = engine.upload([...(given?.shape ?? [chosen.length]), depth], (pointer) => {
     const { f32 } = engine
     f32.fill(0, pointer / 4, pointer / 4 + chosen.length * depth)
     for (const [i, index] of chosen.entries()) f32[pointer / 4 + i * depth + index] = 1
   })
+  if (given) engine.trace?.note(op, y, { indices: given }, { depth })
+  return y
 }

@@ -92,6 +92,7 @@ export function pad<D extends DType>(x: Tensor<D>, options: PadOptions): Tensor<
     shape.map((length, i) => ({ length, from: from[i]!, to: to[i]! })),
     x.dtype,
   )
+  engine.trace?.note('pad', y, { x }, { padding, value })
   engine.tape?.record('pad', y, { x }, {}, (dy) => {
     const begin = padding.map(([before]) => before)
     return { x: () => slice(dy, { begin, end: shape.map((length, i) => begin[i]! + length) }) }

@@ -7,6 +7,7 @@ import { checkOptions, MOST, type Names } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
 import {
   type Axis,
+  alongAxes,
   axisNames,
   type Context,
   type Pair,
@@ -43,6 +44,22 @@ export interface AvgPool2dOptions extends MaxPool2dOptions {
    */
   countIncludePad?: boolean
 }
+
+/** What `maxPool1d` takes beside x. */
+export interface MaxPool1dOptions extends Pick<MaxPool2dOptions, 'ceilMode'> {
+  /** Length of the window. */
+  size: number
+  /** Default: `size`. */
+  stride?: number
+  /** As in `conv1d`; a pair is [before, after]. */
+  padding?: 'same' | 'valid' | number | readonly [number, number]
+  dilation?: number
+}
+
+/** What `avgPool1d` takes beside x. */
+export interface AvgPool1dOptions
+  extends Omit<MaxPool1dOptions, 'dilation'>,
+    Pick<AvgPool2dOptions, 'dilation' | 'countIncludePad'> {}
 
 /** What `maxPool3d` takes beside x. */
 export interface MaxPool3dOptions extends Window3dOptions, Pick<MaxPool2dOptions, 'ceilMode'> {
@@ -94,7 +111,7 @@ export const AVG_POOL: Names<AvgPool2dOptions> = {
 export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
   checkOptions('maxPool2d', options, MAX_POOL)
   const context = contextOf('maxPool2d', x)
-  return pool('maxPool2d', 'maxPool', x, windowOf(x, options, context), false)
+  return noted('maxPool2d', x, pool('maxPool2d', 'maxPool', x, windowOf(x, options, context), false), options)
 }
 
 /**
@@ -117,7 +134,37 @@ export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
   const context = contextOf('avgPool2d', x)
   const window = windowOf(x, options, context)
   checkNoDilation(window, options.dilation, context)
-  return pool('avgPool2d', 'avgPool', x, window, options.countIncludePad ?? false)
+  const y = pool('avgPool2d', 'avgPool', x, window, options.countIncludePad ?? false)
+  return noted('avgPool2d', x, y, options)
+}
+
+/**
+ * `maxPool2d` along one axis, as for sound or text. Definition: ONNX MaxPool, PyTorch MaxPool1d.
+ *
+ * @param x [n, width, channels]
+ * @param options size; stride as size, padding 'valid', dilation 1, ceilMode false
+ * @returns [n, outWidth, channels]
+ * @throws FilterbankError as `maxPool2d` does
+ * @example const halved = maxPool1d(features, { size: 2 })
+ */
+export function maxPool1d(x: Tensor, options: MaxPool1dOptions): Tensor {
+  checkOptions('maxPool1d', options, MAX_POOL)
+  return noted('maxPool1d', x, pool1d('maxPool1d', 'maxPool', x, options, false), options)
+}
+
+/**
+ * `avgPool2d` along one axis. Definition: ONNX AveragePool, PyTorch AvgPool1d.
+ *
+ * @param x [n, width, channels]
+ * @param options size; stride as size, padding 'valid', ceilMode false, countIncludePad false
+ * @returns [n, outWidth, channels]
+ * @throws FilterbankError as `avgPool2d` does
+ * @example const smooth = avgPool1d(signal, { size: 5, stride: 1, padding: 'same' })
+ */
+export function avgPool1d(x: Tensor, options: AvgPool1dOptions): Tensor {
+  checkOptions('avgPool1d', options, AVG_POOL)
+  const y = pool1d('avgPool1d', 'avgPool', x, options, options.countIncludePad ?? false)
+  return noted('avgPool1d', x, y, options)
 }
 
 /**
@@ -132,7 +179,8 @@ export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
  */
 export function maxPool3d(x: Tensor, options: MaxPool3dOptions): Tensor {
   checkOptions('maxPool3d', options, MAX_POOL)
-  return pool3d('maxPool3d', 'maxPool', x, windowOf(x, options, contextOf('maxPool3d', x, 3)), false)
+  const y = pool3d('maxPool3d', 'maxPool', x, windowOf(x, options, contextOf('maxPool3d', x, 3)), false)
+  return noted('maxPool3d', x, y, options)
 }
 
 /**
@@ -150,7 +198,12 @@ export function avgPool3d(x: Tensor, options: AvgPool3dOptions): Tensor {
   const context = contextOf('avgPool3d', x, 3)
   const axes = windowOf(x, options, context)
   checkNoDilation(axes, options.dilation, context)
-  return pool3d('avgPool3d', 'avgPool', x, axes, options.countIncludePad ?? false)
+  return noted(
+    'avgPool3d',
+    x,
+    pool3d('avgPool3d', 'avgPool', x, axes, options.countIncludePad ?? false),
+    options,
+  )
 }
 
 /**
@@ -162,7 +215,8 @@ export function avgPool3d(x: Tensor, options: AvgPool3dOptions): Tensor {
  * @example const strongest = globalMaxPool2d(features)
  */
 export function globalMaxPool2d(x: Tensor): Tensor {
-  return pool('globalMaxPool2d', 'maxPool', x, wholeOf(x, contextOf('globalMaxPool2d', x)), false)
+  const y = pool('globalMaxPool2d', 'maxPool', x, wholeOf(x, contextOf('globalMaxPool2d', x)), false)
+  return noted('globalMaxPool2d', x, y)
 }
 
 /**
@@ -174,10 +228,17 @@ export function globalMaxPool2d(x: Tensor): Tensor {
  * @example const logits = linear(globalAvgPool2d(features).reshape([1, -1]), weight)
  */
 export function globalAvgPool2d(x: Tensor): Tensor {
-  return pool('globalAvgPool2d', 'avgPool', x, wholeOf(x, contextOf('globalAvgPool2d', x)), false)
+  const y = pool('globalAvgPool2d', 'avgPool', x, wholeOf(x, contextOf('globalAvgPool2d', x)), false)
+  return noted('globalAvgPool2d', x, y)
 }
 
-function contextOf(op: string, x: Tensor, rank: 2 | 3 = 2): Context {
+/** Tells what was pooled, once for the passes that it is made of. */
+function noted(op: string, x: Tensor, y: Tensor, options?: object): Tensor {
+  x.engine.trace?.note(op, y, { x }, options)
+  return y
+}
+
+function contextOf(op: string, x: Tensor, rank: 1 | 2 | 3 = 2): Context {
   engineOf(op, { x })
   const context = { op, shapes: { x: x.shape } }
   if (x.shape.length === rank + 2) return context
@@ -259,6 +320,30 @@ function pool(
     x: () => poolBackward(kernel, dy, x, y, window, countPadding),
   }))
   return y
+}
+
+/** As an image of one row. */
+function pool1d(
+  op: string,
+  kernel: 'maxPool' | 'avgPool',
+  x: Tensor,
+  options: MaxPool1dOptions,
+  countPadding: boolean,
+): Tensor {
+  const context = contextOf(op, x, 1)
+  const [n, width, c] = x.shape as [number, number, number]
+  const [size] = alongAxes(options.size, 1, 'size', 1, context) as [number]
+  const [w] = slidingWindow<readonly number[]>(
+    [width],
+    [size],
+    { ...options, stride: options.stride ?? size },
+    context,
+  ) as readonly Axis[]
+  if (kernel === 'avgPool') checkNoDilation([w!], options.dilation, context)
+  const row: Axis = { input: 1, output: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 }
+  return x.engine.scope(() =>
+    pool(op, kernel, x.reshape([n, 1, width, c]), [row, w!], countPadding).reshape([n, w!.output, c]),
+  )
 }
 
 /** Over the planes of x, and then over depth, with every pixel of a plane by itself. */

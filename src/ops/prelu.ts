@@ -31,6 +31,7 @@ export function prelu(x: Tensor, slope: Tensor, options: OutOptions = {}): Tenso
     got: show(slope.shape),
   }))
   const y = runBinary(BinaryOp.prelu, engine, x, slope, out, NO_CLAMP, context)
+  engine.trace?.note('prelu', y, { x, slope })
   engine.tape?.record('prelu', y, { x, slope }, { x, slope }, (dy, kept) => {
     const rising = () => unaryBackward(UnaryOp.leakyRelu, dy, kept.x, 0, 0)
     const falling = () => sub(dy, rising())

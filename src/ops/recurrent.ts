@@ -228,7 +228,7 @@ function checkSequence(op: string, cell: Cell, x: Tensor, options: LstmOptions):
     check(sameShape(given.shape, [n]), () => fail('lengths', printShape([n]), given.shape))
   }
   if (lengths !== undefined) {
-    const numbers = given ? given.toArray() : (lengths as ArrayLike<number>)
+    const numbers = given ? given.elements : (lengths as ArrayLike<number>)
     const isList = Array.isArray(numbers) || ArrayBuffer.isView(numbers)
     check(isList && numbers.length === n, () =>
       fail('lengths', `${n} integers, one for each sequence`, isList ? `${numbers.length}` : lengths),
@@ -300,6 +300,12 @@ function sequence(
     }
     runSequence(engine, jobOf(cell, sizes, keep, parts))
     const { gates, output, kept, state, stateCell } = parts
+    engine.trace?.note(
+      op,
+      [output, state!, ...(stateCell ? [stateCell] : [])],
+      { x, inputWeight, stateWeight, bias, stateBias, initial, initialCell, lengths },
+      { reverse: options.reverse, activation: cell === Cell.relu ? 'relu' : undefined },
+    )
     engine.tape?.recordAll(
       op,
       [output, state!, ...(stateCell ? [stateCell] : [])],

@@ -197,6 +197,7 @@ export function reduce<D extends DType = 'float32'>(
     }
     return reduced as Tensor<D>
   })
+  engine.trace?.note(op, y, { x }, { axes: [...axes], keepDims, dtype })
   if (isIndex || code === ReduceOp.prod || code === ReduceOp.norm) return y
   if (code === ReduceOp.sum || code === ReduceOp.mean) {
     const factor = code === ReduceOp.mean ? 1 / count : 1

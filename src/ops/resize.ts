@@ -78,6 +78,7 @@ export function resize(x: Tensor, options: ResizeOptions): Tensor {
     const kernel = method === 'nearest' ? 'resizeNearest' : 'resizeBilinear'
     engine.run({ kernel, args: resizeArgs(x.pointer, y.pointer, plan), units: Math.ceil((n * oh) / rows) })
   })
+  engine.trace?.note('resize', y, { x }, { size: [oh, ow], method, alignCorners })
   engine.tape?.record('resize', y, { x }, {}, (dy) => ({ x: () => resizeBackward(dy, plan, method) }))
   return y
 }

@@ -43,6 +43,7 @@ export function cumsum<D extends 'float32' | 'int32'>(x: Tensor<D>, options: Cum
     (y) => runScan(whole ? ScanOp.sumInt : ScanOp.sum, x, y, axis, exclusive, reverse),
     x,
   )
+  engine.trace?.note(op, y, { x }, { axis, exclusive, reverse })
   engine.tape?.record(op, y, { x }, {}, (dy) =>
     whole ? {} : { x: () => cumsum(dy, { axis, exclusive, reverse: !reverse }) },
   )

@@ -62,7 +62,7 @@ export function slice<D extends DType>(x: Tensor<D>, options: SliceOptions = {})
     const stride = step[i]!
     check(first <= last, fail(`end[${i}]`, `at or after begin[${i}] = ${begin[i]}`, end[i]))
     checkInteger(stride, `step[${i}]`, 1, MOST, { op: 'slice', shapes: { x: shape } })
-    return { first, step: stride, length: Math.ceil((last - first) / stride), from: from[i]! * stride }
+    return { first, last, step: stride, length: Math.ceil((last - first) / stride), from: from[i]! * stride }
   })
 
   const quantization = axes.reduce(
@@ -78,6 +78,7 @@ export function slice<D extends DType>(x: Tensor<D>, options: SliceOptions = {})
   const start = axes.reduce((sum, { first }, i) => sum + first * from[i]!, 0)
   const box = axes.map(({ length, from }, i) => ({ length, from, to: to[i]! }))
   copy(engine, x.pointer + bytesTo(x.dtype, start), y.pointer, box, x.dtype)
+  engine.trace?.note('slice', y, { x }, { axes })
   engine.tape?.record('slice', y, { x }, {}, (dy) => ({ x: () => sliceBackward(dy, shape, start, axes) }))
   return y
 }

@@ -71,6 +71,7 @@ function run(op: string, x: Tensor, options: SoftmaxOptions, logarithm: boolean)
       work: x.size * 16,
     })
   })
+  engine.trace?.note(op, y, { x }, { axis: along })
   engine.tape?.record(op, y, { x }, { y }, (dy, kept) => ({
     x: () => (logarithm ? logSoftmaxBackward : softmaxBackward)(dy, kept.y, along),
   }))

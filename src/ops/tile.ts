@@ -49,6 +49,7 @@ export function tile<D extends DType>(x: Tensor<D>, repeats: readonly number[]):
     dtype,
     quantization,
   })
+  engine.trace?.note(op, y, { x }, { repeats })
   engine.tape?.record(op, y, { x }, {}, (dy) => ({
     // dy as [repeats[0], length[0], repeats[1], ...], summed over the repeats.
     x: () =>

@@ -88,6 +88,7 @@ export function topK<D extends Numeric = 'float32'>(x: Tensor<D>, options: TopKO
     return { values, indices }
   })
   const { values, indices } = found
+  engine.trace?.note(op, [values, indices], { x }, { k, axis, largest })
   engine.tape?.record(op, values, { x }, { indices }, (dy, kept) =>
     x.dtype === 'int32' ? {} : { x: () => scatterOnZeros(dy, kept.indices, n, axis) },
   )

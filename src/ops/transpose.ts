@@ -50,6 +50,7 @@ export function transpose<D extends DType>(
     order.map((axis, i) => ({ length: shape[axis]!, from: from[axis]!, to: to[i]! })),
     x.dtype,
   )
+  engine.trace?.note('transpose', y, { x }, { axes: order })
   engine.tape?.record('transpose', y, { x }, {}, (dy) => ({
     x: () =>
       transpose(

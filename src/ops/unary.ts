@@ -65,6 +65,7 @@ function apply<D extends 'float32' | 'int32'>(
     (to) => runUnary(whole ? integers! : code, x, to, a, 0),
     x.dtype,
   )
+  engine.trace?.note(op, y, { x })
   const kept = { x: keeps === 'x' ? (x as Tensor) : undefined, y: keeps === 'y' ? (y as Tensor) : undefined }
   // Integers have no derivative: one that is wanted through them is an error.
   engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) =>

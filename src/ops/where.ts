@@ -60,6 +60,7 @@ export function where(mask: Tensor<'uint8'>, a: AnyTensor | number, b: AnyTensor
     dtype,
     broadcastQuantization(op, quantization, (tensors.a ?? tensors.b)!.shape, shape),
   )
+  engine.trace?.note(op, y, { mask, a, b })
   engine.tape?.record(op, y, tensors, { mask }, (dy, kept) => {
     const back = (operand: AnyTensor | number, chosen: () => Tensor) => () =>
       engine.scope(() => sumTo(chosen(), (operand as AnyTensor).shape))
@@ -107,13 +108,17 @@ export function xor(a: Tensor<'uint8'>, b: Tensor<'uint8'>): Tensor<'uint8'> {
  */
 export function not(x: Tensor<'uint8'>): Tensor<'uint8'> {
   const engine = engineOf('not', { x }, {}, MASKS)
-  return select(engine, SelectOp.xor, x, 1, 1, x.shape, 'uint8')
+  const y = select(engine, SelectOp.xor, x, 1, 1, x.shape, 'uint8')
+  engine.trace?.note('not', y, { x })
+  return y
 }
 
 function logic(op: string, code: SelectOp, a: Tensor<'uint8'>, b: Tensor<'uint8'>): Tensor<'uint8'> {
   const engine = engineOf(op, { a, b }, {}, MASKS)
   const shape = commonShape({ a, b }, { op, shapes: { a: a.shape, b: b.shape } })
-  return select(engine, code, a, 1, b, shape, 'uint8')
+  const y = select(engine, code, a, 1, b, shape, 'uint8')
+  engine.trace?.note(op, y, { a, b })
+  return y
 }
 
 /**

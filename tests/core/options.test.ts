@@ -159,6 +159,8 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       linear: (options) => core.linear(x, matrix, options),
       matmul: 'takes no options',
       pad: onX(core.pad),
+      avgPool1d: onX(core.avgPool1d),
+      maxPool1d: onX(core.maxPool1d),
       avgPool2d: onX(core.avgPool2d),
       avgPool3d: onX(core.avgPool3d),
       maxPool2d: onX(core.maxPool2d),
@@ -208,6 +210,11 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       shift: (options) => nn.shift(options),
       readIdx: 'takes no options',
       accuracy: 'takes no options',
+      ConfusionMatrix: 'a class',
+      confusionMatrix: 'takes no options',
+      f1Score: 'takes no options',
+      meanIou: 'takes no options',
+      topKAccuracy: (options) => nn.topKAccuracy(options),
       evaluate: (options) => nn.evaluate(linear, samples, options),
       fit: (options) => nn.fit(linear, samples, options),
       predict: (options) => nn.predict(linear, matrix, options),
@@ -218,7 +225,18 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       orthogonal: 'takes no options',
       uniform: 'takes no options',
       Activation: 'takes no options',
+      AvgPool1d: (options) => new nn.AvgPool1d(options),
       AvgPool2d: (options) => new nn.AvgPool2d(options),
+      MaxPool1d: (options) => new nn.MaxPool1d(options),
+      GlobalAvgPool1d: 'takes no options',
+      Conv1d: layer(nn.Conv1d),
+      Conv3d: layer(nn.Conv3d),
+      Parallel: (options) => new nn.Parallel([linear], options),
+      Permute: 'takes no options',
+      Reshape: 'takes no options',
+      SpectralNorm: (options) => new nn.SpectralNorm(linear, options),
+      WeightNorm: 'takes no options',
+      WeightedLayer: 'a class',
       BatchNorm2d: layer(nn.BatchNorm2d),
       Conv2d: layer(nn.Conv2d),
       ConvTranspose2d: layer(nn.ConvTranspose2d),
@@ -357,7 +375,7 @@ describe('a misspelt option', () => {
     expect(await hintOf(fit, { optimizer, validationData: samples })).toBe('Did you mean validation?')
     expect(await hintOf(fit, { optimizer, batch_size: 5 })).toBe('Did you mean batchSize?')
     expect(await hintOf(onX(core.layerNorm), { eps: 1e-3 })).toBe('Did you mean epsilon?')
-    expect(await hintOf((options) => nn.saveOnnx(linear, [2], options), { opset: 13 })).toBe(undefined)
+    expect(await hintOf((options) => nn.saveOnnx(linear, [2], options), { version: 13 })).toBe(undefined)
   })
 
   it('is one by inheritance too, and where its name is that of a method of every object', async () => {

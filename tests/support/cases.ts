@@ -303,6 +303,14 @@ export const cases: Record<string, Case> = {
   avgPool2d: photo((x) =>
     fb.avgPool2d(x!, { size: [3, 2], stride: 1, padding: [2, 1], countIncludePad: true }),
   ),
+  maxPool1d: {
+    shapes: (random) => [[2, random.integer(5, 40), random.integer(1, 20)]],
+    op: (x) => fb.maxPool1d(x!, { size: 3, stride: 2, padding: [1, 0] }),
+  },
+  avgPool1d: {
+    shapes: (random) => [[2, random.integer(5, 40), random.integer(1, 20)]],
+    op: (x) => fb.avgPool1d(x!, { size: 2, stride: 1, padding: 'same' }),
+  },
   maxPool3d: { shapes: volumeShape, op: (x) => fb.maxPool3d(x!, { size: 3, stride: [1, 2, 2], padding: 1 }) },
   avgPool3d: { shapes: volumeShape, op: (x) => fb.avgPool3d(x!, { size: [2, 3, 2], stride: 1, padding: 1 }) },
   globalMaxPool2d: photo((x) => fb.globalMaxPool2d(x!)),

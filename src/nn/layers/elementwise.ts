@@ -4,16 +4,22 @@ import { checkNumber, checkOptions, type Names } from '../../core/options.js'
 import type { Tensor } from '../../core/tensor.js'
 import { type Activation as ActivationKind, applyActivation } from '../../ops/activation.js'
 import { dropout } from '../../ops/dropout.js'
+import { logSoftmax, softmax } from '../../ops/softmax.js'
 import { Layer } from '../layer.js'
 import { checkSeed, ownRandom, type Random, type Seed, settle } from '../random.js'
 
-/** @example new Activation('silu') */
+/**
+ * An activation by its name, or a clamp to [low, high]; `'softmax'` and `'logSoftmax'` go along the last axis.
+ * @example new Activation('silu')
+ */
 export class Activation extends Layer {
-  constructor(readonly kind: ActivationKind) {
+  constructor(readonly kind: ActivationKind | 'softmax' | 'logSoftmax') {
     super()
   }
 
   forward(x: Tensor): Tensor {
+    if (this.kind === 'softmax') return softmax(x)
+    if (this.kind === 'logSoftmax') return logSoftmax(x)
     return applyActivation('Activation', x, this.kind)
   }
 }

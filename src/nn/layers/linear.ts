@@ -6,7 +6,7 @@ import type { Activation as ActivationKind } from '../../ops/activation.js'
 import { gather } from '../../ops/gather.js'
 import { linear } from '../../ops/matmul.js'
 import { Layer } from '../layer.js'
-import { positive, type WeightOptions, weights } from './weights.js'
+import { positive, WeightedLayer, type WeightOptions, weights } from './weights.js'
 
 /** Sizes and weights of a `Linear`. */
 export interface LinearLayerOptions extends WeightOptions {
@@ -32,7 +32,7 @@ const LINEAR: Names<LinearLayerOptions> = {
  * seed.
  * @example new Linear(engine, { inFeatures: 128, outFeatures: 10 })
  */
-export class Linear extends Layer {
+export class Linear extends WeightedLayer {
   constructor(
     engine: Engine,
     readonly options: LinearLayerOptions,
@@ -54,9 +54,8 @@ export class Linear extends Layer {
     )
   }
 
-  forward(x: Tensor): Tensor {
-    const [weight, bias] = this.parameters
-    return linear(x, weight!, { activation: this.options.activation, bias })
+  override compute(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+    return linear(x, weight, { activation: this.options.activation, bias })
   }
 }
 

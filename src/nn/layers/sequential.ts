@@ -1,8 +1,10 @@
-/** Layers one after the other. */
+/** Layers one after the other, and beside each other. */
 import { check, show } from '../../base/errors.js'
 import { sameShape } from '../../base/shape.js'
+import { checkOptions, type Names } from '../../core/options.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
+import { concat } from '../../ops/concat.js'
 import { type AnyLayer, Layer } from '../layer.js'
 
 /**
@@ -59,6 +61,66 @@ export class Residual extends Sequential {
         hint,
       }))
       return add(y, x)
+    })
+  }
+}
+
+/** How the answers of `Parallel` become one. */
+export interface ParallelOptions {
+  /** `'concat'`: one after the other along an axis; `'sum'`: added up. Default 'concat'. */
+  merge?: 'concat' | 'sum'
+  /** Of 'concat'; negative counts from the last. Default -1: the channels. */
+  axis?: number
+}
+
+const PARALLEL: Names<ParallelOptions> = { merge: true, axis: true }
+
+/**
+ * Layers that are all given the same input, and their answers as one. Answers that are added up are of one
+ * shape: nothing is repeated to fit.
+ * @example new Parallel([narrow, wide], { merge: 'sum' })
+ */
+export class Parallel extends Layer {
+  readonly branches: readonly Layer[]
+  private readonly merge: 'concat' | 'sum'
+  private readonly axis: number
+
+  constructor(branches: readonly Layer[], options: ParallelOptions = {}) {
+    const op = 'Parallel'
+    checkOptions(op, options, PARALLEL)
+    const isList = Array.isArray(branches) && branches.length > 0
+    check(isList && branches.every((branch) => branch instanceof Layer), () => ({
+      op,
+      argument: 'branches',
+      expected: 'an array of at least one layer',
+      got: show(branches),
+    }))
+    const { merge = 'concat', axis = -1 } = options
+    check(merge === 'concat' || merge === 'sum', () => ({
+      op,
+      argument: 'merge',
+      expected: "'concat' or 'sum'",
+      got: show(merge),
+    }))
+    super()
+    this.branches = [...branches]
+    this.merge = merge
+    this.axis = axis
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.engine.scope(() => {
+      const answers = this.branches.map((branch) => branch.forward(x))
+      if (this.merge === 'concat') return concat(answers, { axis: this.axis })
+      const [first, ...others] = answers as [Tensor, ...Tensor[]]
+      for (const { shape } of others)
+        check(sameShape(shape, first.shape), () => ({
+          op: 'Parallel',
+          argument: 'branches',
+          expected: `such that all give ${show(first.shape)}`,
+          got: show(shape),
+        }))
+      return others.reduce((sum, answer) => add(sum, answer), first)
     })
   }
 }

@@ -6,6 +6,7 @@ import { checkNumbers } from '../../core/numbers.js'
 import { checkInteger, MOST } from '../../core/options.js'
 import type { Tensor } from '../../core/tensor.js'
 import { type Initial, initializerOf } from '../initializers.js'
+import { Layer } from '../layer.js'
 import { checkSeed, randomOf, type Seed } from '../random.js'
 
 /** How a layer's weights begin. */
@@ -65,4 +66,18 @@ export function vectors(engine: Engine, shape: Shape, values: Record<string, num
       return tensor
     }),
   )
+}
+
+/**
+ * A layer of one weight, its first parameter, and maybe a bias. Weight and spectral normalisation take such a
+ * layer, and compute by another weight than the one that is learned.
+ */
+export abstract class WeightedLayer extends Layer {
+  /** What forward gives, by some weight and bias of the shapes of its own. */
+  abstract compute(x: Tensor, weight: Tensor, bias?: Tensor): Tensor
+
+  forward(x: Tensor): Tensor {
+    const [weight, bias] = this.parameters
+    return this.compute(x, weight!, bias)
+  }
 }

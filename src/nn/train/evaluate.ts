@@ -62,10 +62,10 @@ export async function evaluate<X, Output extends Tensors>(
         const output = model.forward(batch.x as X)
         loss.check(output, pick)
         const value = loss.measure(output, batch).toArray()[0]!
-        return { ...tally.measure(output, batch), loss: value }
+        return { loss: value, measures: tally.measure(output, batch) }
       }),
     )
-    tally.add(pick.samples.length, measured)
+    tally.add(pick.samples.length, measured.loss, measured.measures)
     done += pick.samples.length
     onProgress?.({ done, total })
     await shareTurns(TURN)

@@ -1,23 +1,22 @@
 /** Training. */
-import { check, FilterbankError, show } from '../../base/errors.js'
+import { check, show } from '../../base/errors.js'
 import { shareTurns } from '../../base/turns.js'
 import { checkNumber, checkOptions, type Names } from '../../core/options.js'
 import type { Storage } from '../../core/storage.js'
 import type { Tensor } from '../../core/tensor.js'
 import { frozen } from '../frozen.js'
 import { type Layer, Mode, type Tensors } from '../layer.js'
-import { Random, unseeded } from '../random.js'
+import { Random } from '../random.js'
 import type { Augment } from './augment.js'
-import { batchesOf, batchOf, type Picked, picksOf } from './batches.js'
-import { clipByGlobalNorm } from './clip.js'
+import { batchesOf, picksOf } from './batches.js'
 import { checkData, isData, type Source } from './data.js'
 import { Best, type EarlyStopping } from './earlyStopping.js'
 import { evaluate } from './evaluate.js'
-import { valueAndGradients } from './gradients.js'
 import { type EpochReport, MEASURE, type MeasureOptions, Tally } from './measure.js'
 import { Loss } from './objective.js'
 import { Optimizer, type UnfinishedEpoch } from './optimizer.js'
-import { checkSizes, hintFor, kept, TRY, TURN, unrecorded } from './steps.js'
+import { Steps, Streams } from './step.js'
+import { checkSizes, TURN } from './steps.js'
 
 /** What `fit` tells after a batch. */
 export interface BatchReport {
@@ -49,6 +48,11 @@ export interface FitOptions<Output extends Tensors = Tensor> extends MeasureOpti
   seed?: number
   /** What happens to samples before they are learned from, one after the other. Default: nothing. */
   augment?: readonly Augment[]
+  /**
+   * Batches whose gradients are one step: each sample counts as in one large batch, of which a part at a time
+   * is in memory (batch norm sees the parts). What is left over at the end of an epoch is a step too. Default 1.
+   */
+  accumulate?: number
   /** Most length of all gradients together. Default: any. */
   clipNorm?: number
   /** Whether the loss may do without some of the parameters. Default false. */
@@ -74,6 +78,7 @@ const FIT: Names<FitOptions> = {
   stepsPerEpoch: true,
   seed: true,
   augment: true,
+  accumulate: true,
   clipNorm: true,
   allowUnused: true,
   validation: true,
@@ -90,12 +95,13 @@ const moving = new WeakSet<Storage>()
 function goesOn({ unfinished, steps }: Optimizer, epoch: Omit<UnfinishedEpoch, 'first'>): boolean {
   const same =
     unfinished &&
-    (['seed', 'batchSize', 'samples', 'batches'] as const).every((name) => unfinished[name] === epoch[name])
-  return same === true && steps > unfinished.first && steps - unfinished.first < epoch.batches
+    (['seed', 'batchSize', 'samples', 'batches'] as const).every(
+      (name) => unfinished[name] === epoch[name],
+    ) &&
+    (unfinished.accumulate ?? 1) === epoch.accumulate
+  const taken = steps - (unfinished?.first ?? 0)
+  return same === true && taken > 0 && taken * (epoch.accumulate ?? 1) < epoch.batches
 }
-
-/** What a seed of `fit` is asked for, each another stream of numbers. */
-const Streams = { order: 0, augment: 1, layers: 2 }
 
 /**
  * Trains a model: goes through the samples in random order, a batch at a time, and moves the parameters of
@@ -136,6 +142,7 @@ export async function fit<X, Output extends Tensors>(
     metrics,
     seed = 0,
     augment = [],
+    accumulate = 1,
     clipNorm,
     allowUnused,
     validation,
@@ -144,7 +151,7 @@ export async function fit<X, Output extends Tensors>(
     onBatch,
     onEpoch,
   } = options
-  const engine = checkSizes(op, model, { epochs, batchSize, stepsPerEpoch })
+  const engine = checkSizes(op, model, { epochs, batchSize, stepsPerEpoch, accumulate })
   check(optimizer instanceof Optimizer, () => ({
     op,
     argument: 'optimizer',
@@ -181,80 +188,38 @@ export async function fit<X, Output extends Tensors>(
     got: 'one whose parameters another fit is moving',
   }))
   const mode = new Mode(model, true, new Set(learning.map(({ storage }) => storage)))
-  const { state, generators } = model
-  const drawing = generators.filter((generator) => unseeded.has(generator))
 
-  /** One step of the optimiser; what it measured before. */
-  const compute = (pick: Picked, tally: Tally<Output>): Record<string, number> =>
-    engine.scope(() => {
-      const batch = batchOf(engine, op, pick, augment, Random.at(seed, optimizer.steps, Streams.augment))
-      let measured: Record<string, number> = {}
-      const { value, gradients } = valueAndGradients(
-        () => {
-          const output = model.forward(batch.x as X)
-          loss.check(output, pick)
-          measured = unrecorded(engine, () => tally.measure(output, batch))
-          return loss.measure(output, batch)
-        },
-        learning,
-        { allowUnused },
-      )
-      const at = `in step ${optimizer.steps + 1}`
-      check(Number.isFinite(value), () => ({
-        op,
-        argument: 'loss',
-        expected: 'a finite number',
-        got: `${value} ${at}`,
-        hint: hintFor(engine, model, batch.x),
-      }))
-      if (clipNorm !== undefined) clipByGlobalNorm(gradients, clipNorm)
-      const each = new Map(learning.map((parameter, i) => [parameter, gradients[i]]))
-      try {
-        optimizer.step(parameters.map((parameter) => each.get(parameter)))
-      } catch (error) {
-        if (!(error instanceof FilterbankError && error.argument.startsWith('gradients'))) throw error
-        throw new FilterbankError(
-          { op, argument: error.argument, expected: error.expected, got: `${error.got} ${at}`, hint: TRY },
-          { cause: error },
-        )
-      }
-      return { ...measured, loss: value }
-    })
-
-  const step = (pick: Picked, tally: Tally<Output>): Record<string, number> => {
-    const putBack = kept(state, generators)
-    drawing.forEach((generator, i) => {
-      generator.state = Random.at(seed, optimizer.steps, Streams.layers + i).state
-    })
-    try {
-      return mode.run(() => compute(pick, tally))
-    } catch (error) {
-      putBack()
-      throw error
-    }
-  }
+  const steps = new Steps(model, {
+    ...{ engine, optimizer, learning, mode, loss, seed, augment, accumulate },
+    ...(clipNorm !== undefined && { clipNorm }),
+    ...(allowUnused !== undefined && { allowUnused }),
+  })
 
   const history: EpochReport[] = []
   for (const { storage } of learning) moving.add(storage)
   try {
     for (let epoch = 1; epoch <= epochs; epoch++) {
-      const place = samples && batches ? { seed, batchSize, samples, batches } : undefined
+      const place = samples && batches ? { seed, batchSize, samples, batches, accumulate } : undefined
       const first = place && goesOn(optimizer, place) ? optimizer.unfinished!.first : optimizer.steps
-      const skip = optimizer.steps - first
+      const skip = (optimizer.steps - first) * accumulate
       optimizer.unfinished = place && { ...place, first }
       const tally = new Tally(op, loss.of, metrics)
       let batch = skip
       const random = Random.at(seed, first, Streams.order)
       for await (const pick of picksOf(op, 'data', data, { batchSize, random, skip, dropLast })) {
         signal?.throwIfAborted()
-        const measured = step(pick, tally)
-        tally.add(pick.samples.length, measured)
+        const value = steps.take(pick, tally)
         batch++
         if (batch === batches) optimizer.unfinished = undefined
-        await onBatch?.({ epoch, batch, batches, loss: measured['loss']! })
+        if (batch === batches || batch % accumulate === 0) {
+          steps.move()
+          await onBatch?.({ epoch, batch, batches, loss: value })
+        }
         await shareTurns(TURN)
         if (batch === batches) break
       }
+      // What comes from elsewhere may end within a step.
+      steps.move()
       optimizer.unfinished = undefined
       const report: EpochReport = { epoch, ...tally.total }
       if (validation)
@@ -272,6 +237,7 @@ export async function fit<X, Output extends Tensors>(
       if (ends || answer === false || (!before && signal?.aborted)) break
     }
   } finally {
+    steps.drop()
     for (const { storage } of learning) moving.delete(storage)
   }
   best?.end()

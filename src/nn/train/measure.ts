@@ -19,7 +19,7 @@ export interface Measured {
    * how many are on the right side of 0. NaN where there is neither.
    */
   accuracy: number
-  /** What `metrics` gave, each the mean over all samples. */
+  /** What `metrics` gave, each the mean over all samples, or what its counts come to. */
   metrics: Record<string, number>
 }
 
@@ -39,8 +39,11 @@ export interface MeasureOptions<Output extends Tensors> {
   loss?(output: Output, expected: ExpectedOf<Output>, weights?: LossWeights): Tensor
   /** How much samples of each class count in the loss: one number for each. Default 1. */
   classWeights?: readonly number[] | Float32Array
-  /** More to measure, by name: each gives a number for a batch, or a tensor of one. */
-  metrics?: Record<string, Metric<Output>>
+  /**
+   * More to measure, by name: each gives a number for a batch, or a tensor of one; or counts, which come to a
+   * number once they are those of all batches.
+   */
+  metrics?: Record<string, Metric<Output> | CountedMetric<Output>>
 }
 
 /** Measures a batch. The type of a method, which lets what takes labels alone stand here. */
@@ -48,6 +51,14 @@ export type Metric<Output extends Tensors = Tensor> = {
   /** A number for a batch, or a tensor of one. */
   measure(output: Output, expected: ExpectedOf<Output>): number | Tensor
 }['measure']
+
+/** Measures all batches together: what it counts in each is added up. Such as `f1Score()`. */
+export interface CountedMetric<Output extends Tensors = Tensor> {
+  /** As many numbers for every batch. */
+  count(output: Output, expected: ExpectedOf<Output>): Float64Array
+  /** What their sums come to. */
+  total(counts: Float64Array): number
+}
 
 export const MEASURE = { loss: true, classWeights: true, metrics: true } as const
 
@@ -95,7 +106,7 @@ function accuracyOf(output: Tensors, expected: Batch['expected'], loss: unknown)
 }
 
 /** Where the largest number stands, the first of equals; -1 where one is NaN. */
-function topOf(row: Float32Array): number {
+export function topOf(row: Float32Array): number {
   let top = 0
   for (let i = 0; i < row.length; i++) {
     if (Number.isNaN(row[i])) return -1
@@ -104,10 +115,17 @@ function topOf(row: Float32Array): number {
   return top
 }
 
+/** What a batch came to: numbers, of which the mean counts, and counts. */
+export interface BatchMeasures {
+  numbers: Record<string, number>
+  counts: Record<string, Float64Array>
+}
+
 /** Adds up what batches measure. */
 export class Tally<Output extends Tensors> {
   private samples = 0
   private readonly sums: Record<string, number> = {}
+  private readonly counts: Record<string, Float64Array> = {}
 
   constructor(
     private readonly op: string,
@@ -116,33 +134,47 @@ export class Tally<Output extends Tensors> {
   ) {}
 
   /** What an answer comes to, beside the loss. */
-  measure(output: Output, { expected }: Batch): Record<string, number> {
-    const entries = Object.entries(this.metrics).map(([name, measure]) => {
-      const given = measure(output, expected as ExpectedOf<Output>)
-      const value = given instanceof Tensor && given.size === 1 ? given.toArray()[0] : given
-      check(typeof value === 'number', () => ({
-        op: this.op,
-        argument: `metrics.${name}`,
-        expected: 'what gives a number, or a tensor of one',
-        got: show(given),
-      }))
-      return [`own ${name}`, value]
-    })
-    return { accuracy: accuracyOf(output, expected, this.loss), ...Object.fromEntries(entries) }
+  measure(output: Output, { expected }: Batch): BatchMeasures {
+    const numbers: Record<string, number> = { accuracy: accuracyOf(output, expected, this.loss) }
+    const counts: Record<string, Float64Array> = {}
+    for (const [name, metric] of Object.entries(this.metrics)) {
+      if (typeof metric === 'function') numbers[`own ${name}`] = this.number(name, metric, output, expected)
+      else counts[name] = metric.count(output, expected as ExpectedOf<Output>)
+    }
+    return { numbers, counts }
   }
 
-  add(samples: number, measured: Record<string, number>): void {
+  add(samples: number, loss: number, { numbers, counts }: BatchMeasures): void {
     this.samples += samples
-    for (const [name, value] of Object.entries(measured))
+    for (const [name, value] of Object.entries({ ...numbers, loss }))
       this.sums[name] = (this.sums[name] ?? 0) + value * samples
+    for (const [name, more] of Object.entries(counts))
+      this.counts[name] = this.counts[name]?.map((count, i) => count + more[i]!) ?? more
   }
 
   get total(): Measured {
     const of = (name: string) => (this.sums[name] ?? Number.NaN) / this.samples
+    const own = ([name, metric]: [string, Metric<Output> | CountedMetric<Output>]) => {
+      if (typeof metric === 'function') return of(`own ${name}`)
+      const counts = this.counts[name]
+      return counts ? metric.total(counts) : Number.NaN
+    }
     return {
       loss: of('loss'),
       accuracy: of('accuracy'),
-      metrics: Object.fromEntries(Object.keys(this.metrics).map((name) => [name, of(`own ${name}`)])),
+      metrics: Object.fromEntries(Object.entries(this.metrics).map((entry) => [entry[0], own(entry)])),
     }
+  }
+
+  private number(name: string, measure: Metric<Output>, output: Output, expected: Batch['expected']): number {
+    const given = measure(output, expected as ExpectedOf<Output>)
+    const value = given instanceof Tensor && given.size === 1 ? given.toArray()[0] : given
+    check(typeof value === 'number', () => ({
+      op: this.op,
+      argument: `metrics.${name}`,
+      expected: 'what gives a number, or a tensor of one',
+      got: show(given),
+    }))
+    return value as number
   }
 }

@@ -33,6 +33,8 @@ export interface UnfinishedEpoch {
   batchSize: number
   samples: number
   batches: number
+  /** Batches of a step. Default 1. */
+  accumulate?: number
 }
 
 export const AT_LEAST_0 = 'a number of at least 0'

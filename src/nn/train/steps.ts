@@ -4,8 +4,8 @@ import { check, show } from '../../base/errors.js'
 import type { Engine } from '../../core/engine.js'
 import { checkInteger, MOST } from '../../core/options.js'
 import { Tensor } from '../../core/tensor.js'
+import { type Around, between } from '../forwards.js'
 import type { AnyLayer, Tensors } from '../layer.js'
-import { Sequential } from '../layers/sequential.js'
 import type { Random } from '../random.js'
 import { isFiniteTensor } from './optimizer.js'
 
@@ -17,14 +17,16 @@ export const listOf = (tensors: Tensors): readonly Tensor[] =>
 const allFinite = (tensors: Tensors): boolean => listOf(tensors).every(isFiniteTensor)
 
 /** The place of the first layer whose output is not finite, such as `2.0`; undefined where there is none. */
-function firstBad(layer: AnyLayer, x: Tensors, place: string[]): string | undefined {
-  let output: Tensors = x
-  for (const [i, inner] of (layer instanceof Sequential ? layer.layers : []).entries()) {
-    const bad = firstBad(inner, output, [...place, `${i}`])
-    if (bad !== undefined) return bad
-    output = inner.forward(output as Tensor)
+function firstBad(model: AnyLayer, x: Tensors): string | undefined {
+  let bad: string | undefined
+  // Inner layers are done before those around them.
+  const look: Around = (_, place, _x, forward) => {
+    const y = forward()
+    if (bad === undefined && !allFinite(y)) bad = place
+    return y
   }
-  return allFinite(layer.forward(x as never)) ? undefined : place.join('.')
+  between(model, look, () => model.forward(x as never))
+  return bad
 }
 
 export const TRY = 'A smaller learning rate or clipNorm may help'
@@ -32,7 +34,7 @@ export const TRY = 'A smaller learning rate or clipNorm may help'
 /** What to do about a loss that is not finite. */
 export function hintFor(engine: Engine, model: AnyLayer, x: Tensors): string {
   if (!allFinite(x)) return 'An input of this batch is not finite'
-  const bad = engine.scope(() => firstBad(model, x, []))
+  const bad = engine.scope(() => firstBad(model, x))
   return `${bad ? `The first output that is not finite is that of layer ${bad}. ` : ''}${TRY}`
 }
 

@@ -222,9 +222,11 @@ export function convolve(
   const run = (y: Tensor) => runLayer(row, layer, planes, x, filter, y, { bias, clamp })
   if (out) {
     run(out)
-    return { y: finishActivation(activation, out.changed()), algorithm: row.name }
+    engine.trace?.note(op, out.changed(), { x, filter, bias }, options)
+    return { y: finishActivation(activation, out), algorithm: row.name }
   }
   const y = engine.make(shape, run)
+  engine.trace?.note(op, y, { x, filter, bias }, options)
   engine.tape?.record(
     op,
     y,

@@ -84,6 +84,7 @@ export function spread(rank: Rank, x: Tensor, filter: Tensor, options: SpreadOpt
   const clamp = fusedClamp(activation, context)
 
   const y = inputGradient(igemm, layer, x, asConvolved(filter), { bias, clamp })
+  engine.trace?.note(op, y, { x, filter, bias }, options)
   engine.tape?.record(
     op,
     y,
