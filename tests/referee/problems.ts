@@ -503,13 +503,15 @@ const microsoft = (op: string) => `com.microsoft.${op}`
 const multiHead: Line[] = [
   ...product({ unidirectional: [0, 1], scale: [undefined, 0.2] }).flatMap(({ unidirectional, scale }): Line[] => {
     const attributes = { num_heads: 2, unidirectional, ...(scale && { scale: { float: scale } }) }
-    const line = (...inputs: Line['inputs']): Line => ({ op: microsoft('MultiHeadAttention'), inputs, attributes, tolerance: 1e-4 })
+    const line = (...inputs: Line['inputs']): Line => ({ op: microsoft('MultiHeadAttention'), inputs, attributes, outputs: inputs.length > 6 ? 3 : 1, tolerance: 1e-4 })
     const self = (length = 5) => [f([2, length, 8]), f([2, length, 8]), f([2, length, 8])]
     return [
       line(...self(), f([24])),
       line(...self(), undefined, i32([2, 5], 0, 1)),
       line(...self(), undefined, undefined, f([1, 2, 5, 5])),
-      line(...self(), f([24]), undefined, f([2, 2, 5, 8]), f([2, 2, 3, 4]), f([2, 2, 3, 4])),
+      line(...self(), undefined, undefined, undefined, f([2, 2, 3, 4]), f([2, 2, 3, 4])),
+      line(...self(), undefined, undefined, f([2, 2, 5, 8]), f([2, 2, 3, 4]), f([2, 2, 3, 4])),
+      line(...self(), f([24]), undefined, undefined, f([2, 2, 3, 4]), f([2, 2, 3, 4])),
       { op: microsoft('Attention'), inputs: [f([2, 5, 6]), f([6, 24]), f([24])], attributes, tolerance: 1e-4 },
       { op: microsoft('Attention'), inputs: [f([2, 5, 6]), f([6, 24]), f([24]), i32([2, 5], 0, 1)], attributes, tolerance: 1e-4 },
       { op: microsoft('Attention'), inputs: [f([2, 5, 6]), f([6, 24]), f([24]), shaped(i32([2], 2, 5), 2)], attributes, tolerance: 1e-4 },
@@ -520,15 +522,15 @@ const multiHead: Line[] = [
   { op: microsoft('MultiHeadAttention'), inputs: [f([2, 5, 8]), f([2, 7, 8]), f([2, 7, 12])], attributes: { num_heads: 2 }, tolerance: 1e-4 },
   { op: microsoft('MultiHeadAttention'), inputs: [f([2, 5, 8]), f([2, 2, 7, 4]), f([2, 2, 7, 4])], attributes: { num_heads: 2 }, tolerance: 1e-4 },
   ...product({ rotary: [0, 1], interleaved: [0, 1], packed: [false, true], window: [-1, 3], past: [0, 4], cap: [0, 3] }).map(({ rotary, interleaved, packed, window, past, cap }): Line => {
-    const length = past ? 2 : 5
+    const length = past ? 1 : 5
     const last = past + length - 1
     return {
       op: microsoft('GroupQueryAttention'),
       inputs: [
-        ...(packed ? [f([2, length, 64]), undefined, undefined] : [f([2, length, 32]), f([2, length, 16]), f([2, length, 16])]),
-        f([2, 2, past, 8]), f([2, 2, past, 8]),
+        ...(packed ? [f([2, length, 128]), undefined, undefined] : [f([2, length, 64]), f([2, length, 32]), f([2, length, 32])]),
+        f([2, 2, past, 16]), f([2, 2, past, 16]),
         { type: 'int32', shape: [2], data: Int32Array.of(last, last) }, { type: 'int32', shape: [], data: Int32Array.of(last + 1) },
-        ...(rotary ? [f([12, 4]), f([12, 4])] : []),
+        ...(rotary ? [f([12, 8]), f([12, 8])] : []),
       ],
       attributes: { num_heads: 4, kv_num_heads: 2, do_rotary: rotary, rotary_interleaved: interleaved, local_window_size: window, softcap: { float: cap } },
       outputs: 3,
