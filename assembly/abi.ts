@@ -132,7 +132,7 @@ export class GridSample {
 
 export const enum GridPadding { zeros, border, reflection }
 
-/** RGBA bytes to floats: see image/filter.ts. */
+/** RGBA bytes to floats: see image/bytes.ts. */
 @unmanaged
 export class FromBytes {
   bytes: usize; y: usize; w: i32; c: i32
@@ -145,7 +145,7 @@ export class FromBytes {
   packed: i32
 }
 
-/** Floats to RGBA bytes: see image/filter.ts. */
+/** Floats to RGBA bytes: see image/bytes.ts. */
 @unmanaged
 export class ToBytes {
   x: usize; bytes: usize; w: i32; c: i32
@@ -155,7 +155,7 @@ export class ToBytes {
   packed: i32
 }
 
-/** Filters whose output has the size of their input: see image/filter.ts. */
+/** Filters whose output has the size of their input: see image/rows.ts. */
 @unmanaged
 export class Filter {
   /**
@@ -232,7 +232,7 @@ export const enum UnaryOp {
   negInt, absInt,
 }
 
-/** dx = dy * f'(v, a, b): see dense/filterGradient.ts. v is x, of a clamp y. */
+/** dx = dy * f'(v, a, b): see elementwiseGradient.ts. v is x, of a clamp y. */
 @unmanaged
 export class UnaryBackward {
   op: i32; dy: usize; v: usize; dx: usize; size: i32; a: f32; b: f32
@@ -530,12 +530,56 @@ export class Unpack {
 
 /**
  * Gradient of a pool: the words of Pool, where x and y are those of forward, and those that follow. See
- * dense/filterGradient.ts.
+ * poolGradient.ts.
  */
 @unmanaged
 export class PoolGradient extends Pool {
   dy: usize
   dx: usize
+}
+
+/** What a unit of a recurrent layer does: tanh and relu are those of a plain RNN. */
+export const enum Cell { tanh, relu, gru, lstm }
+
+/** Steps of a recurrent layer: see recurrent.ts. Row strides are between sequences, step strides between times. */
+@unmanaged
+export class Recurrent {
+  cell: i32
+  /** [gate][panel of 8 units][hidden][8]; backward [panel of 8 units][gates * hidden][8]. */
+  weights: usize
+  /** [gates * hidden], or 0. */
+  bias: usize
+  /** The input's shares of all gates, [gates * hidden] each; afterwards gates, where `keep` is 1. */
+  gates: usize; gatesRow: i32; gatesStep: i32
+  output: usize; outputRow: i32; outputStep: i32
+  /**
+   * Cells of an LSTM (step stride 0: no older one is kept); of a GRU the state's shares of its candidates, or
+   * 0.
+   */
+  kept: usize; keptRow: i32; keptStep: i32
+  /** [n, hidden] each, or 0: before the first step, and after the last. */
+  initial: usize; initialCell: usize; state: usize; stateCell: usize; stateRow: i32
+  /** Steps of each sequence, [n], or 0: all. */
+  lengths: usize
+  n: i32; steps: i32; hidden: i32; reverse: i32
+  /** Steps of this call: forwards from the first on, backwards from it down to -1, the initial state. */
+  first: i32; count: i32
+  /** Sequences of one unit, or 0: then panels of one unit, which holds all sequences. */
+  sequences: i32; panels: i32
+  keep: i32
+}
+
+/** Gradient of a recurrent layer: the words of Recurrent, and those that follow. See recurrent.ts. */
+@unmanaged
+export class RecurrentGradient extends Recurrent {
+  /** As output, or 0. */
+  dy: usize
+  /** [n, hidden]: derivatives of the last state and cell, afterwards those of the initial ones. */
+  dstate: usize; dcell: usize
+  /** As gates: derivatives of the state's shares of them. Not that of a GRU: the same address. */
+  shares: usize
+  /** As output: the state before each step. */
+  previous: usize
 }
 
 /** One step of an optimiser: see optimise.ts. @rows UpdateParameter parameters */

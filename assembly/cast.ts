@@ -11,7 +11,9 @@ import { Cast, Element, SELECT_BLOCK } from './abi'
 function loadFour<S>(x: usize, at: usize): v128 {
   if (sizeof<S>() == 4) return v128.load(x + at * 16)
   const v = v128.load32_zero(x + at * 4)
-  return isSigned<S>() ? i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v)) : i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v))
+  return isSigned<S>()
+    ? i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v))
+    : i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v))
 }
 
 // @ts-ignore: decorator

@@ -25,7 +25,9 @@ export function pack(call: usize, begin: i32, end: i32): void {
     if (used < width) memory.fill(to, 0, tapsH * tapsW * tapBytes)
     for (let ty = 0; ty < tapsH; ty++) {
       for (let tx = 0; tx < tapsW; tx++) {
-        copyPlane<f32>(panel + ty * tapHStride + tx * tapWStride, to, depth, used, rowStride, width * 4, columnStride, 4)
+        copyPlane<f32>(
+          panel + ty * tapHStride + tx * tapWStride, to, depth, used, rowStride, width * 4, columnStride, 4,
+        )
         to += tapBytes
       }
     }
@@ -71,7 +73,9 @@ function copyPlane<T>(
   x: usize, y: usize, rows: i32, columns: i32, xRowStride: usize, yRowStride: usize, xColumnStride: usize,
   yColumnStride: usize,
 ): void {
-  if (yColumnStride != sizeof<T>()) copyScattered<T>(x, y, rows, columns, xRowStride, yRowStride, xColumnStride, yColumnStride)
+  if (yColumnStride != sizeof<T>()) copyScattered<T>(
+    x, y, rows, columns, xRowStride, yRowStride, xColumnStride, yColumnStride,
+  )
   else if (xColumnStride == sizeof<T>()) copyRows<T>(x, y, rows, columns, xRowStride, yRowStride)
   else if (xRowStride == sizeof<T>()) transposeRows<T>(x, y, rows, columns, xColumnStride, yRowStride)
   else if (xColumnStride == 0) fillRows<T>(x, y, rows, columns, xRowStride, yRowStride)
@@ -179,8 +183,11 @@ function transposeRows<T>(
       const rowEnd = min(firstRow + square, rows), columnEnd = min(firstColumn + square, columns)
       for (let row = firstRow; row < rowEnd; row += block) {
         for (let column = firstColumn; column < columnEnd; column += block) {
-          const from = x + column * xColumnStride + row * <i32>sizeof<T>(), to = y + row * yRowStride + column * <i32>sizeof<T>()
-          if (sizeof<T>() == 1) transposeBytes(from, to, rowEnd - row, columnEnd - column, xColumnStride, yRowStride)
+          const from = x + column * xColumnStride + row * <i32>sizeof<T>()
+          const to = y + row * yRowStride + column * <i32>sizeof<T>()
+          if (sizeof<T>() == 1) transposeBytes(
+            from, to, rowEnd - row, columnEnd - column, xColumnStride, yRowStride,
+          )
           else transposeBlock(from, to, rowEnd - row, columnEnd - column, xColumnStride, yRowStride)
         }
       }
@@ -198,14 +205,19 @@ function transposeBytes(
   x: usize, y: usize, rows: i32, columns: i32, xColumnStride: usize, yRowStride: usize,
 ): void {
   // Columns that are not there repeat the one before.
-  const x1 = columns > 1 ? x + xColumnStride : x, x2 = columns > 2 ? x1 + xColumnStride : x1, x3 = columns > 3 ? x2 + xColumnStride : x2
+  const x1 = columns > 1 ? x + xColumnStride : x, x2 = columns > 2 ? x1 + xColumnStride : x1
+  const x3 = columns > 3 ? x2 + xColumnStride : x2
   const x4 = columns > 4 ? x3 + xColumnStride : x3, x5 = columns > 5 ? x4 + xColumnStride : x4
   const x6 = columns > 6 ? x5 + xColumnStride : x5, x7 = columns > 7 ? x6 + xColumnStride : x6
-  const c01 = mixBytes(v128.load64_zero(x), v128.load64_zero(x1)), c23 = mixBytes(v128.load64_zero(x2), v128.load64_zero(x3))
-  const c45 = mixBytes(v128.load64_zero(x4), v128.load64_zero(x5)), c67 = mixBytes(v128.load64_zero(x6), v128.load64_zero(x7))
+  const c01 = mixBytes(v128.load64_zero(x), v128.load64_zero(x1))
+  const c23 = mixBytes(v128.load64_zero(x2), v128.load64_zero(x3))
+  const c45 = mixBytes(v128.load64_zero(x4), v128.load64_zero(x5))
+  const c67 = mixBytes(v128.load64_zero(x6), v128.load64_zero(x7))
   // Rows 0 to 3, and 4 to 7, of four columns each.
-  const a0 = v128.shuffle<i16>(c01, c23, 0, 8, 1, 9, 2, 10, 3, 11), a4 = v128.shuffle<i16>(c01, c23, 4, 12, 5, 13, 6, 14, 7, 15)
-  const b0 = v128.shuffle<i16>(c45, c67, 0, 8, 1, 9, 2, 10, 3, 11), b4 = v128.shuffle<i16>(c45, c67, 4, 12, 5, 13, 6, 14, 7, 15)
+  const a0 = v128.shuffle<i16>(c01, c23, 0, 8, 1, 9, 2, 10, 3, 11)
+  const a4 = v128.shuffle<i16>(c01, c23, 4, 12, 5, 13, 6, 14, 7, 15)
+  const b0 = v128.shuffle<i16>(c45, c67, 0, 8, 1, 9, 2, 10, 3, 11)
+  const b4 = v128.shuffle<i16>(c45, c67, 4, 12, 5, 13, 6, 14, 7, 15)
   y = storeTwoRows(y, v128.shuffle<i32>(a0, b0, 0, 4, 1, 5), rows, columns, yRowStride)
   if (rows > 2) y = storeTwoRows(y, v128.shuffle<i32>(a0, b0, 2, 6, 3, 7), rows - 2, columns, yRowStride)
   if (rows > 4) y = storeTwoRows(y, v128.shuffle<i32>(a4, b4, 0, 4, 1, 5), rows - 4, columns, yRowStride)
@@ -246,7 +258,8 @@ function transposeBlock(
   x: usize, y: usize, rows: i32, columns: i32, xColumnStride: usize, yRowStride: usize,
 ): void {
   // Columns that are not there repeat the last one.
-  const x1 = columns > 1 ? x + xColumnStride : x, x2 = columns > 2 ? x1 + xColumnStride : x1, x3 = columns > 3 ? x2 + xColumnStride : x2
+  const x1 = columns > 1 ? x + xColumnStride : x, x2 = columns > 2 ? x1 + xColumnStride : x1
+  const x3 = columns > 3 ? x2 + xColumnStride : x2
   const a = v128.load(x), b = v128.load(x1), c = v128.load(x2), d = v128.load(x3)
   const ab01 = v128.shuffle<f32>(a, b, 0, 4, 1, 5), ab23 = v128.shuffle<f32>(a, b, 2, 6, 3, 7)
   const cd01 = v128.shuffle<f32>(c, d, 0, 4, 1, 5), cd23 = v128.shuffle<f32>(c, d, 2, 6, 3, 7)
@@ -323,8 +336,8 @@ export function gatherElements(call: usize, begin: i32, end: i32): void {
 }
 
 /**
- * Unit: `unit` vectors along the axis. x[indices[i]] = y[i], of several to one place the last; or x[indices[i]]
- * += y[i], one after the other.
+ * Unit: `unit` vectors along the axis. x[indices[i]] = y[i], of several to one place the last; or
+ * x[indices[i]] += y[i], one after the other.
  */
 export function scatterElements(call: usize, begin: i32, end: i32): void {
   if (changetype<Elements>(call).bytes == 1) moveElements<u8>(call, begin, end, false)

@@ -54,7 +54,9 @@ function expm1Rest(r: v128): v128 {
 @inline
 function expRest(r: v128): v128 {
   const square = f32x4.mul(r, r)
-  const high = madd(step(f32x4.splat(0.00831243), r, 0.04189099), square, step(f32x4.splat(0.16667118), r, 0.49999226))
+  const high = madd(
+    step(f32x4.splat(0.00831243), r, 0.04189099), square, step(f32x4.splat(0.16667118), r, 0.49999226),
+  )
   return f32x4.add(madd(high, square, r), f32x4.splat(1))
 }
 
@@ -95,7 +97,9 @@ export function exp(x: v128): v128 {
   const p = f32x4.add(expm1Rest(rest(x, f32x4.sub(shifted, f32x4.splat(ROUND)))), f32x4.splat(1))
   const n = i32x4.sub(shifted, i32x4.splat(reinterpret<i32>(ROUND)))
   const half = i32x4.shr_s(n, 1)
-  return f32x4.mul(i32x4.add(p, i32x4.shl(half, 23)), i32x4.shl(i32x4.add(i32x4.sub(n, half), i32x4.splat(127)), 23))
+  return f32x4.mul(
+    i32x4.add(p, i32x4.shl(half, 23)), i32x4.shl(i32x4.add(i32x4.sub(n, half), i32x4.splat(127)), 23),
+  )
 }
 
 /** exp(x) for x <= 0. Error < 2.3 u. */
@@ -134,7 +138,9 @@ export function log(x: v128): v128 {
   // Counted from the bits of sqrt(1/2), the exponent field holds e + 1 and the rest of m.
   const bits = i32x4.sub(normal, i32x4.splat(0x3f3504f3))
   const e = f32x4.add(f32x4.convert_i32x4_s(i32x4.shr_s(bits, 23)), v128.and(denormal, f32x4.splat(-23)))
-  const m = f32x4.sub(i32x4.add(v128.and(bits, i32x4.splat(0x007fffff)), i32x4.splat(0x3f3504f3)), f32x4.splat(1))
+  const m = f32x4.sub(
+    i32x4.add(v128.and(bits, i32x4.splat(0x007fffff)), i32x4.splat(0x3f3504f3)), f32x4.splat(1),
+  )
   let p = step(f32x4.splat(7.0376836292e-2), m, -1.1514610310e-1)
   p = step(p, m, 1.1676998740e-1)
   p = step(p, m, -1.2420140846e-1)
@@ -208,12 +214,19 @@ export function tanhSoftplus(x: v128): v128 {
 export function normalTail(t: v128): v128 {
   t = f32x4.pmin(t, f32x4.splat(14))
   const t2 = f32x4.mul(t, t), t4 = f32x4.mul(t2, t2)
-  const a = madd(step(f32x4.splat(-5.250802264e-2), t, -4.592001736e-1), t2, step(f32x4.splat(-1.151106357), t, -1))
-  const b = madd(step(f32x4.splat(6.276731438e-5), t, -2.348254347e-4), t2, step(f32x4.splat(-8.857286593e-5), t, 7.050282322e-3))
+  const a = madd(
+    step(f32x4.splat(-5.250802264e-2), t, -4.592001736e-1), t2, step(f32x4.splat(-1.151106357), t, -1),
+  )
+  const b = madd(
+    step(f32x4.splat(6.276731438e-5), t, -2.348254347e-4), t2,
+    step(f32x4.splat(-8.857286593e-5), t, 7.050282322e-3),
+  )
   const c = madd(f32x4.splat(-1.908980884e-8), t2, step(f32x4.splat(6.185470056e-7), t, -8.501789125e-6))
   const p = f32x4.pmax(madd(madd(c, t4, b), t4, a), f32x4.splat(-150))
   const shifted = f32x4.add(p, f32x4.splat(ROUND + 64))
-  const r = f32x4.mul(f32x4.sub(p, f32x4.sub(shifted, f32x4.splat(ROUND + 64))), f32x4.splat(0.693147180559945))
+  const r = f32x4.mul(
+    f32x4.sub(p, f32x4.sub(shifted, f32x4.splat(ROUND + 64))), f32x4.splat(0.693147180559945),
+  )
   return f32x4.mul(raise(expRest(r), shifted), f32x4.splat(LOWER))
 }
 
@@ -239,7 +252,10 @@ export function erf(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function pastQuarters(x: v128, quarters: v128): v128 {
-  return f64x2.sub(f64x2.sub(x, f64x2.mul(quarters, f64x2.splat(1.5707963267341256))), f64x2.mul(quarters, f64x2.splat(6.077100506506192e-11)))
+  return f64x2.sub(
+    f64x2.sub(x, f64x2.mul(quarters, f64x2.splat(1.5707963267341256))),
+    f64x2.mul(quarters, f64x2.splat(6.077100506506192e-11)),
+  )
 }
 
 // @ts-ignore: decorator
@@ -299,7 +315,8 @@ function isLarge(x: f32): bool {
 
 /** r with what large lanes of x leave in their places. */
 function restsOfLarge(x: v128, r: v128): v128 {
-  const x0 = f32x4.extract_lane(x, 0), x1 = f32x4.extract_lane(x, 1), x2 = f32x4.extract_lane(x, 2), x3 = f32x4.extract_lane(x, 3)
+  const x0 = f32x4.extract_lane(x, 0), x1 = f32x4.extract_lane(x, 1), x2 = f32x4.extract_lane(x, 2)
+  const x3 = f32x4.extract_lane(x, 3)
   if (isLarge(x0)) r = f32x4.replace_lane(r, 0, restOfLarge(x0))
   if (isLarge(x1)) r = f32x4.replace_lane(r, 1, restOfLarge(x1))
   if (isLarge(x2)) r = f32x4.replace_lane(r, 2, restOfLarge(x2))
@@ -309,7 +326,8 @@ function restsOfLarge(x: v128, r: v128): v128 {
 
 /** The same of the number of quarters. */
 function quartersOfLargeLanes(x: v128, quarters: v128): v128 {
-  const x0 = f32x4.extract_lane(x, 0), x1 = f32x4.extract_lane(x, 1), x2 = f32x4.extract_lane(x, 2), x3 = f32x4.extract_lane(x, 3)
+  const x0 = f32x4.extract_lane(x, 0), x1 = f32x4.extract_lane(x, 1), x2 = f32x4.extract_lane(x, 2)
+  const x3 = f32x4.extract_lane(x, 3)
   if (isLarge(x0)) quarters = i32x4.replace_lane(quarters, 0, quartersOfLarge(x0))
   if (isLarge(x1)) quarters = i32x4.replace_lane(quarters, 1, quartersOfLarge(x1))
   if (isLarge(x2)) quarters = i32x4.replace_lane(quarters, 2, quartersOfLarge(x2))
@@ -327,8 +345,11 @@ export function sine(x: v128, a: v128): v128 {
   const low = lowHalf(x), high = highHalf(x)
   const lowQuarters = quartersOf(low), highQuarters = quartersOf(high)
   let r = v128.shuffle<f32>(
-    f32x4.demote_f64x2_zero(pastQuarters(low, lowQuarters)), f32x4.demote_f64x2_zero(pastQuarters(high, highQuarters)), 0, 1, 4, 5)
-  let quarters = v128.shuffle<i32>(i32x4.trunc_sat_f64x2_s_zero(lowQuarters), i32x4.trunc_sat_f64x2_s_zero(highQuarters), 0, 1, 4, 5)
+    f32x4.demote_f64x2_zero(pastQuarters(low, lowQuarters)),
+    f32x4.demote_f64x2_zero(pastQuarters(high, highQuarters)), 0, 1, 4, 5)
+  let quarters = v128.shuffle<i32>(
+    i32x4.trunc_sat_f64x2_s_zero(lowQuarters), i32x4.trunc_sat_f64x2_s_zero(highQuarters), 0, 1, 4, 5,
+  )
   if (!i32x4.all_true(f32x4.lt(f32x4.abs(x), f32x4.splat(LARGE_ANGLE)))) {
     r = restsOfLarge(x, r)
     quarters = quartersOfLargeLanes(x, quarters)
@@ -336,7 +357,9 @@ export function sine(x: v128, a: v128): v128 {
   quarters = i32x4.add(quarters, i32x4.trunc_sat_f32x4_s(a))
   const z = f32x4.mul(r, r)
   const odd = step(step(f32x4.splat(-1.9515295891e-4), z, 8.3321608736e-3), z, -1.6666654611e-1)
-  const even = step(step(f32x4.splat(2.443315711809948e-5), z, -1.388731625493765e-3), z, 4.166664568298827e-2)
+  const even = step(
+    step(f32x4.splat(2.443315711809948e-5), z, -1.388731625493765e-3), z, 4.166664568298827e-2,
+  )
   const sin = madd(f32x4.mul(odd, z), r, r)
   const cos = madd(even, f32x4.mul(z, z), step(z, f32x4.splat(-0.5), 1))
   const y = v128.bitselect(cos, sin, i32x4.shr_s(i32x4.shl(quarters, 31), 31))

@@ -3,7 +3,9 @@
  * the variance v of each group of each outer, r = 1 / sqrt(v + epsilon), h = (x - m) r and g = dy * scale:
  *
  *   y = h * scale + offset
- *   doffset = sum of dy,  dscale = sum of dy * h,  dx = r (g - mean of g - h * mean of g * h), the means those of the group
+ *   doffset = sum of dy,  dscale = sum of dy * h,  dx = r (g - mean of g - h * mean of g * h)
+ *
+ * with the means those of the group.
  *
  * Batch norm has one outer and a group per channel, instance norm an outer per image and a group per channel.
  * Rows (one pixel) have kernels of their own.
@@ -52,7 +54,10 @@ export function normalSums(call: usize, begin: i32, end: i32): void {
     let sums = args.sums + u * wide * 16
     for (let i = 0; i < c; i += 4) {
       const at: usize = i * 4
-      sumStrip(centre + offset + at, dy ? dy + outer * pixels * stride + offset + at : 0, centre + at, stride, count, sums, wide * 8)
+      sumStrip(
+        centre + offset + at, dy ? dy + outer * pixels * stride + offset + at : 0, centre + at, stride, count,
+        sums, wide * 8,
+      )
       sums += 32
     }
   }
@@ -129,13 +134,16 @@ export function normalise(call: usize, begin: i32, end: i32): void {
       const x = args.x + ((<usize>outer * args.pixels * c + first) << 2)
       const own = sums + outer * splits * splitStride + first * 8
       let middle: f64 = 0
-      for (let i = 0; i < size; i++) middle += numberAt(x, i, 0) + totalOf(own + i * 8, splits, splitStride) / pixels
+      for (let i = 0; i < size; i++) {
+        middle += numberAt(x, i, 0) + totalOf(own + i * 8, splits, splitStride) / pixels
+      }
       middle /= count
       spread = 0
       for (let i = 0; i < size; i++) {
         const away = totalOf(own + i * 8, splits, splitStride) / pixels
         const between = numberAt(x, i, 0) + away - middle
-        spread += totalOf(own + (wide + i) * 8, splits, splitStride) / pixels - away * away + between * between
+        const squares = totalOf(own + (wide + i) * 8, splits, splitStride) / pixels
+        spread += squares - away * away + between * between
       }
       spread = max<f64>(0, spread / count)
       off = middle - <f64><f32>middle
@@ -182,7 +190,8 @@ export function normaliseGradient(call: usize, begin: i32, end: i32): void {
       for (let i = 0; i < size; i++) {
         const here = <usize>i << 3
         const sum = totalOf(own + here, splits, splitStride)
-        const product = (totalOf(own + wide * 8 + here, splits, splitStride) - (middle - numberAt(x, i, 0)) * sum) * rate
+        const products = totalOf(own + wide * 8 + here, splits, splitStride)
+        const product = (products - (middle - numberAt(x, i, 0)) * sum) * rate
         store<f64>(offsets + here, load<f64>(offsets + here) + sum)
         store<f64>(scales + here, load<f64>(scales + here) + product)
         const factor = numberAt(scale, first + i, 1)
@@ -236,7 +245,9 @@ function scaleShiftRun(
   const factors = table + row, shifts = factors + row, gains = shifts + row
   const bytes = <usize>count << 2
   for (let i: usize = 0; i < bytes; i += 16) {
-    let v = madd(f32x4.sub(v128.load(x + i), v128.load(table + i)), v128.load(factors + i), v128.load(shifts + i))
+    let v = madd(
+      f32x4.sub(v128.load(x + i), v128.load(table + i)), v128.load(factors + i), v128.load(shifts + i),
+    )
     if (dy) v = madd(v128.load(dy + i), v128.load(gains + i), v)
     storeLanes(y + i, clamp(v, low, high), min(4, (bytes - i) >> 2))
   }
@@ -254,7 +265,10 @@ export function normalRows(call: usize, begin: i32, end: i32): void {
   for (let row = begin * unit; row < last; row++) {
     const at = (<usize>row * n) << 2, own = (<usize>(row % groups) * n) << 2
     const x = args.x + at, y = args.y + at
-    normalRow(x, dy ? dy + at : 0, y, n, scale ? scale + own : 0, offset ? offset + own : 0, args.centre, args.epsilon)
+    normalRow(
+      x, dy ? dy + at : 0, y, n, scale ? scale + own : 0, offset ? offset + own : 0, args.centre,
+      args.epsilon,
+    )
   }
 }
 
@@ -286,7 +300,8 @@ function normalRow(
   const away = centred ? sumHalves(s0, s1) / count : 0
   const rate = 1 / sqrt(max<f64>(0, sumHalves(p0, p1) / count - away * away) + epsilon)
   const mean = <f64>first + away, rounded: f32 = rate < LEAST_RATE ? 0 : <f32>mean
-  const m = f32x4.splat(rounded), r = f32x4.splat(<f32>rate), rest = f32x4.splat(<f32>((<f64>rounded - mean) * rate))
+  const m = f32x4.splat(rounded), r = f32x4.splat(<f32>rate)
+  const rest = f32x4.splat(<f32>((<f64>rounded - mean) * rate))
   s0 = f64x2.splat(0)
   s1 = s0
   p0 = s0
@@ -311,7 +326,8 @@ function normalRow(
     storeLanes(y + i, h, min(4, (bytes - i) >> 2))
   }
   if (!dy) return
-  const meanG = f32x4.splat(centred ? <f32>(sumHalves(s0, s1) / count) : 0), meanGh = f32x4.splat(<f32>(sumHalves(p0, p1) / count))
+  const meanG = f32x4.splat(centred ? <f32>(sumHalves(s0, s1) / count) : 0)
+  const meanGh = f32x4.splat(<f32>(sumHalves(p0, p1) / count))
   for (let i: usize = 0; i < bytes; i += 16) {
     const h = madd(f32x4.sub(v128.load(x + i), m), r, rest)
     const g = f32x4.sub(f32x4.sub(v128.load(y + i), meanG), f32x4.mul(h, meanGh))

@@ -1,10 +1,14 @@
 /**
  * Steps of gradient descent, all parameters in one call. With g = gradient + decay * w:
  *
- *   sgd       u = a u + g                                            w = keep * w - rate * u
- *   nesterov  u = a u + g                                            w = keep * w - rate * (g + a u)
- *   rmsProp                          v = b v + (1 - b) g^2           w = keep * w - rate * g / (sqrt(v) + epsilon)
- *   adam      u = a u + (1 - a) g    v = b v + (1 - b) g^2           w = keep * w - rate * u / (sqrt(correction * v) + epsilon)
+ *   sgd       u = a u + g
+ *             w = keep * w - rate * u
+ *   nesterov  u = a u + g
+ *             w = keep * w - rate * (g + a u)
+ *   rmsProp   v = b v + (1 - b) g^2
+ *             w = keep * w - rate * g / (sqrt(v) + epsilon)
+ *   adam      u = a u + (1 - a) g,  v = b v + (1 - b) g^2
+ *             w = keep * w - rate * u / (sqrt(correction * v) + epsilon)
  *
  * as PyTorch defines them; sgd without state where a is 0. (Kingma & Ba, "Adam", 2015; Loshchilov & Hutter,
  * "Decoupled weight decay", 2019.)
@@ -41,9 +45,12 @@ export function update(call: usize, begin: i32, end: i32): void {
   const args = changetype<Update>(call)
   const op = args.op
   if (op == UpdateOp.probe) return probe(call, begin, end)
-  const minusRate = f32x4.neg(f32x4.splat(args.rate)), decay = f32x4.splat(args.decay), keep = f32x4.splat(args.keep)
-  const a = f32x4.splat(args.a), b = f32x4.splat(args.b), correction = f32x4.splat(args.correction), epsilon = f32x4.splat(args.epsilon)
-  const fresh = f32x4.sub(f32x4.splat(1), op == UpdateOp.adam ? a : f32x4.splat(0)), freshSquare = f32x4.sub(f32x4.splat(1), b)
+  const minusRate = f32x4.neg(f32x4.splat(args.rate)), decay = f32x4.splat(args.decay)
+  const keep = f32x4.splat(args.keep)
+  const a = f32x4.splat(args.a), b = f32x4.splat(args.b), correction = f32x4.splat(args.correction)
+  const epsilon = f32x4.splat(args.epsilon)
+  const fresh = f32x4.sub(f32x4.splat(1), op == UpdateOp.adam ? a : f32x4.splat(0))
+  const freshSquare = f32x4.sub(f32x4.splat(1), b)
   let row = call + offsetof<Update>(), first = 0
   for (let u = begin; u < end; u++) {
     while (changetype<UpdateParameter>(row).endUnit <= u) {

@@ -56,7 +56,9 @@ function pool<F>(call: usize, begin: i32, end: i32): void {
     if (!mean && rows && outputs == 0) {
       fill(columns, channels, -Infinity)
       if (ix == 0) fold<F>(source, rows, 1, rowStride, 0, columns, channels)
-      for (; ix + 3 <= iw; ix += 2, ox++, to += pixelStride) next(columns, source + (ix + 1) * pixelStride, rows, rowStride, pixelStride, to, channels)
+      for (; ix + 3 <= iw; ix += 2, ox++, to += pixelStride) {
+        next(columns, source + (ix + 1) * pixelStride, rows, rowStride, pixelStride, to, channels)
+      }
     }
     while (ox < ow) {
       let from = source, last = ox + 1, rowsLeft = rows
@@ -68,14 +70,19 @@ function pool<F>(call: usize, begin: i32, end: i32): void {
         rowsLeft = 1
       }
       for (; ox < last; ox++) {
-        const kx = firstTap(ix, tapStepW), taps = max(0, endTap(ix, tapStepW, tapsW, iw) - kx), count = rows * taps
+        const kx = firstTap(ix, tapStepW), taps = max(0, endTap(ix, tapStepW, tapsW, iw) - kx)
+        const count = rows * taps
         const window = from + (ix + kx * tapStepW) * pixelStride
         if (count == 0) fill(to, channels, mean ? 0 : -Infinity)
-        else if (mean && rowsLeft * taps > POOL_BLOCK) sumBlocks(window, rowsLeft, taps, rowStride, tapStepW * pixelStride, to, channels, columns)
-        else fold<F>(window, rowsLeft, taps, rowStride, tapStepW * pixelStride, to, channels)
+        else if (mean && rowsLeft * taps > POOL_BLOCK) {
+          sumBlocks(window, rowsLeft, taps, rowStride, tapStepW * pixelStride, to, channels, columns)
+        } else fold<F>(window, rowsLeft, taps, rowStride, tapStepW * pixelStride, to, channels)
         if (mean) {
           const lastH = ih + args.afterH, lastW = iw + args.afterW
-          divide(to, channels, args.countPadding ? (min(iy + tapsH, lastH) - iy) * (min(ix + tapsW, lastW) - ix) : max(1, count))
+          divide(
+            to, channels,
+            args.countPadding ? (min(iy + tapsH, lastH) - iy) * (min(ix + tapsW, lastW) - ix) : max(1, count),
+          )
         }
         to += pixelStride
         ix += stepW
@@ -208,7 +215,10 @@ function sumBlocks(
   const step = max(1, POOL_BLOCK / columns)
   for (let row = 0; row < rows; row += step) {
     for (let column = 0; column < columns; column += POOL_BLOCK) {
-      fold<Sum>(x + row * rowStride + column * tapStride, min(step, rows - row), min(POOL_BLOCK, columns - column), rowStride, tapStride, y, count)
+      fold<Sum>(
+        x + row * rowStride + column * tapStride, min(step, rows - row), min(POOL_BLOCK, columns - column),
+        rowStride, tapStride, y, count,
+      )
       for (let i = 0; i < count; i++) {
         const total = totals + i * 8
         store<f64>(total, load<f64>(total) + load<f32>(y + i * 4))

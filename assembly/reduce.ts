@@ -35,7 +35,9 @@ export function reduce(call: usize, begin: i32, end: i32): void {
       else if (op == ReduceOp.argmax) store<f32>(y, <f32>argmaxRow(x, n))
       else if (op <= ReduceOp.mean) store<f32>(y, <f32>(sumRow(x, n) / divisor))
       else storePart(y, v128.xor(f32x4.splat(maxRow(x, n, flip)), flip), 1)
-    } else if (op == ReduceOp.argmax || op == ReduceOp.argmaxInt) argmaxColumns(x, n, stride, width, y, op == ReduceOp.argmaxInt)
+    } else if (op == ReduceOp.argmax || op == ReduceOp.argmaxInt) {
+      argmaxColumns(x, n, stride, width, y, op == ReduceOp.argmaxInt)
+    }
     else if (op <= ReduceOp.mean) sumColumns(x, n, stride, width, f64x2.splat(divisor), y)
     else maxColumns(x, n, stride, width, flip, y)
     o += width
@@ -152,7 +154,9 @@ function maxColumns(x: usize, n: i32, stride: usize, width: usize, flip: v128, y
     v128.store(y, v128.xor(m3, flip), 48)
     return
   }
-  for (let c: usize = 0; c < width; c += 4) storeSome(y + (c << 2), v128.xor(max4(x + (c << 2), n, stride, width - c, flip), flip), width - c)
+  for (let c: usize = 0; c < width; c += 4) {
+    storeSome(y + (c << 2), v128.xor(max4(x + (c << 2), n, stride, width - c, flip), flip), width - c)
+  }
 }
 
 /** The largest of each of up to 4 columns, their signs turned by `flip`. */
@@ -340,7 +344,9 @@ export function softmax(call: usize, begin: i32, end: i32): void {
   const last = min(args.vectors, end * unit)
   for (let o = begin * unit; o < last; ) {
     const outer = o / inner, column = o - outer * inner
-    const width = inner == 1 ? min(last - o, max(1, SOFTMAX_CHUNK / n)) : min(min(inner - column, last - o), 4)
+    const width = inner == 1
+      ? min(last - o, max(1, SOFTMAX_CHUNK / n))
+      : min(min(inner - column, last - o), 4)
     const offset = <usize>(outer * n * inner + column) << 2
     const x = args.x + offset, y = args.y + offset
     if (inner == 1) softmaxRows(x, n, width, y, logarithm)
@@ -403,7 +409,9 @@ function shortSums(x: usize, n: i32): f64 {
   let low = f64x2.splat(0), high = low
   let short = loadPart(x + (<usize>(n & -4) << 2), n & 3)
   for (; n >= 16; n -= 16) {
-    const four = f32x4.add(f32x4.add(v128.load(x), v128.load(x, 16)), f32x4.add(v128.load(x, 32), v128.load(x, 48)))
+    const four = f32x4.add(
+      f32x4.add(v128.load(x), v128.load(x, 16)), f32x4.add(v128.load(x, 32), v128.load(x, 48)),
+    )
     low = f64x2.add(low, lowHalf(four))
     high = f64x2.add(high, highHalf(four))
     x += 64
@@ -428,10 +436,14 @@ function softmaxColumns(x: usize, n: i32, stride: usize, width: usize, y: usize,
   }
   if (logarithm) {
     const s = log(narrow(low, high))
-    for (let i: usize = 0; i < bytes; i += stride) storeSome(y + i, f32x4.sub(f32x4.sub(loadSome(x + i, width), m), s), width)
+    for (let i: usize = 0; i < bytes; i += stride) {
+      storeSome(y + i, f32x4.sub(f32x4.sub(loadSome(x + i, width), m), s), width)
+    }
   } else {
     const one = f64x2.splat(1)
     const s = narrow(f64x2.div(one, low), f64x2.div(one, high))
-    for (let i: usize = 0; i < bytes; i += stride) storeSome(y + i, f32x4.mul(loadSome(y + i, width), s), width)
+    for (let i: usize = 0; i < bytes; i += stride) {
+      storeSome(y + i, f32x4.mul(loadSome(y + i, width), s), width)
+    }
   }
 }

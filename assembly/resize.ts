@@ -42,7 +42,9 @@ function resize<F>(call: usize, begin: i32, end: i32): void {
     point(row, r % oh, args.stepH, args.firstH, args.unitsH, ih, xRowStride)
     const image = args.x + (r / oh) * ih * xRowStride
     const y = args.y + r * yRowStride
-    changetype<F>(0).row(image + load<u32>(row), image + load<u32>(row, 4), load<f32>(row, 8), table, tableEnd, y, xPixelStride)
+    changetype<F>(0).row(
+      image + load<u32>(row), image + load<u32>(row, 4), load<f32>(row, 8), table, tableEnd, y, xPixelStride,
+    )
   }
 }
 
@@ -61,11 +63,15 @@ function point(entry: usize, o: i32, step: i32, first: i32, units: i32, length: 
 }
 
 @final class Nearest {
-  @inline row(upper: usize, lower: usize, down: f32, table: usize, tableEnd: usize, y: usize, pixelStride: usize): void { nearestRow(upper, table, tableEnd, y, pixelStride) }
+  @inline row(
+    upper: usize, lower: usize, down: f32, table: usize, tableEnd: usize, y: usize, pixelStride: usize,
+  ): void { nearestRow(upper, table, tableEnd, y, pixelStride) }
 }
 
 @final class Bilinear {
-  @inline row(upper: usize, lower: usize, down: f32, table: usize, tableEnd: usize, y: usize, pixelStride: usize): void { bilinearRow(upper, lower, down, table, tableEnd, y, pixelStride) }
+  @inline row(
+    upper: usize, lower: usize, down: f32, table: usize, tableEnd: usize, y: usize, pixelStride: usize,
+  ): void { bilinearRow(upper, lower, down, table, tableEnd, y, pixelStride) }
 }
 
 function nearestRow(x: usize, table: usize, tableEnd: usize, y: usize, pixelStride: usize): void {
@@ -86,8 +92,12 @@ function bilinearRow(
     const left: usize = load<u32>(entry), right: usize = load<u32>(entry, 4)
     const weightRight = v128.load32_splat(entry, 8), weightLeft = f32x4.sub(f32x4.splat(1), weightRight)
     for (let i: usize = 0; i < pixelStride; i += 16) {
-      const above = madd(v128.load(upper + right + i), weightRight, f32x4.mul(v128.load(upper + left + i), weightLeft))
-      const below = madd(v128.load(lower + right + i), weightRight, f32x4.mul(v128.load(lower + left + i), weightLeft))
+      const above = madd(
+        v128.load(upper + right + i), weightRight, f32x4.mul(v128.load(upper + left + i), weightLeft),
+      )
+      const below = madd(
+        v128.load(lower + right + i), weightRight, f32x4.mul(v128.load(lower + left + i), weightLeft),
+      )
       storeWithin(y + i, madd(below, weightLower, f32x4.mul(above, weightUpper)), rowEnd)
     }
     y += pixelStride

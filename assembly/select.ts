@@ -3,14 +3,38 @@ import { scratch } from './arguments'
 import { SELECT_BLOCK, Select, SelectOp } from './abi'
 
 /** Each sees 16 bytes at once: `unset` is -1 where the mask is 0, a and b are what they are. */
-// @ts-ignore: decorator
-@final class Where { @inline apply(unset: v128, a: v128, b: v128): v128 { return v128.bitselect(b, a, unset) } }
-// @ts-ignore: decorator
-@final class And { @inline apply(unset: v128, a: v128, b: v128): v128 { return v128.and(v128.andnot(isSet(b), unset), i8x16.splat(1)) } }
-// @ts-ignore: decorator
-@final class Or { @inline apply(unset: v128, a: v128, b: v128): v128 { return v128.and(v128.or(isSet(b), v128.not(unset)), i8x16.splat(1)) } }
-// @ts-ignore: decorator
-@final class Xor { @inline apply(unset: v128, a: v128, b: v128): v128 { return v128.and(v128.xor(i8x16.eq(b, i8x16.splat(0)), unset), i8x16.splat(1)) } }
+@final
+class Where {
+  // @ts-ignore: decorator
+  @inline
+  apply(unset: v128, a: v128, b: v128): v128 {
+    return v128.bitselect(b, a, unset)
+  }
+}
+@final
+class And {
+  // @ts-ignore: decorator
+  @inline
+  apply(unset: v128, a: v128, b: v128): v128 {
+    return v128.and(v128.andnot(isSet(b), unset), i8x16.splat(1))
+  }
+}
+@final
+class Or {
+  // @ts-ignore: decorator
+  @inline
+  apply(unset: v128, a: v128, b: v128): v128 {
+    return v128.and(v128.or(isSet(b), v128.not(unset)), i8x16.splat(1))
+  }
+}
+@final
+class Xor {
+  // @ts-ignore: decorator
+  @inline
+  apply(unset: v128, a: v128, b: v128): v128 {
+    return v128.and(v128.xor(i8x16.eq(b, i8x16.splat(0)), unset), i8x16.splat(1))
+  }
+}
 
 // @ts-ignore: decorator
 @inline

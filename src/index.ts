@@ -77,6 +77,16 @@ export {
   maxPool3d,
 } from './ops/pool.js'
 export { prelu } from './ops/prelu.js'
+export {
+  gru,
+  type LstmOptions,
+  type LstmResult,
+  lstm,
+  type RecurrentOptions,
+  type RecurrentResult,
+  type RnnOptions,
+  rnn,
+} from './ops/recurrent.js'
 export { type ArgmaxOptions, argmax, max, mean, min, type ReduceOptions, sum } from './ops/reduce.js'
 export { type ResizeOptions, resize } from './ops/resize.js'
 export { type CumsumOptions, cumsum } from './ops/scan.js'

@@ -40,6 +40,14 @@ const comparisons = ['equal', 'notEqual', 'less', 'lessEqual', 'greater', 'great
 const logic = ['and', 'or', 'xor'] as const
 const reductions = ['sum', 'mean', 'max', 'min', 'norm', 'prod', 'logSumExp', 'variance'] as const
 
+const weightsOf = (gates: number) => ({
+  inputWeight: engine.tensor(
+    Float32Array.from({ length: 6 * gates }, (_, i) => (i + 1) / 8),
+    [3, 2 * gates],
+  ),
+  stateWeight: engine.zeros([2, 2 * gates]),
+})
+
 /** What gives a tensor of float32 that has a derivative with respect to x [2, 3]. */
 const derived: Record<string, (x: fb.Tensor) => fb.Tensor> = {
   ...Object.fromEntries(unary.map((name) => [name, (x: fb.Tensor) => ops[name](x)])),
@@ -59,6 +67,9 @@ const derived: Record<string, (x: fb.Tensor) => fb.Tensor> = {
   'where, a tensor and a number': (x) => fb.where(mask(), x, 0),
   'where, a number and a tensor': (x) => fb.where(mask(), 0, x),
   cumsum: (x) => fb.cumsum(x, { axis: 0, exclusive: false, reverse: true }),
+  rnn: (x) => fb.rnn(x.reshape([1, 2, 3]), { ...weightsOf(1), activation: 'relu' }).output,
+  lstm: (x) => fb.lstm(x.reshape([1, 2, 3]), { ...weightsOf(4), lengths: [1] }).cell,
+  gru: (x) => fb.gru(x.reshape([2, 1, 3]), { ...weightsOf(3), reverse: true }).state,
   'topK, values': (x) => fb.topK(x, { k: 2, axis: -1 }).values,
   scatter: (x) => fb.scatter(x, [1], engine.zeros([1, 3])),
   'scatter, added': (x) => fb.scatter(engine.zeros([4, 3]), [3, 3], x, { axis: 0, reduction: 'add' }),

@@ -1,6 +1,4 @@
 /**
- * Backwards: what forward kernels cannot be asked to do themselves.
- *
  * The derivative of a loss with respect to a filter is a matrix product over all output pixels:
  *
  *   dw[t][c][oc] = sum over pixels p of x[pixel(p, t)][c] * dy[p][oc]
@@ -11,11 +9,9 @@
  * bytes.
  */
 import { scratch } from '../arguments'
-import { FilterGradient, PoolGradient, UNARY_BLOCK, UnaryBackward, UnaryOp, Unpack } from '../abi'
+import { FilterGradient, Unpack } from '../abi'
 import { pointPixels } from './igemm'
-import { exp, normalTail, sigmoid, tanhSoftplus } from '../math'
-import { endTap, firstTap } from '../pool'
-import { TILE_ROWS, loadLanes, loadPart, madd, storeLanes, storePart } from '../simd'
+import { TILE_ROWS, loadPart, storePart } from '../simd'
 import { runTiles } from './tile'
 
 /** Pixels whose addresses stand together, run by run, in the table: as many as pointPixels takes at once. */
@@ -78,7 +74,10 @@ export function filterGradient(call: usize, begin: i32, end: i32): void {
         pointed = first
       }
       for (let panel = panel0; panel < panel1; panel++) {
-        gather(table, count, runs + 1, (group * groupOut + panel * 8) * 4, min(8, groupOut - panel * 8), dy + (panel - panel0) * dyPanelStride)
+        gather(
+          table, count, runs + 1, (group * groupOut + panel * 8) * 4, min(8, groupOut - panel * 8),
+          dy + (panel - panel0) * dyPanelStride,
+        )
       }
       for (let run = 0; run < runs; run++) {
         transpose(table, count, runs + 1, run + 1, group * groupIn * 4, depth, x, xStride)
@@ -202,243 +201,5 @@ export function unpack(call: usize, begin: i32, end: i32): void {
         to += rowStride
       }
     }
-  }
-}
-
-/**
- * Unit: one image, `channels` channels of it. dy goes to the first of the largest values under each window,
- * in row-major order; a NaN is larger than all.
- */
-export function maxPoolGradient(call: usize, begin: i32, end: i32): void {
-  poolGradient<ToLargest>(call, begin, end)
-}
-
-/**
- * Unit: as of maxPoolGradient. dy goes to all values under the window, divided by what forward divided by.
- */
-export function avgPoolGradient(call: usize, begin: i32, end: i32): void {
-  poolGradient<ToAll>(call, begin, end)
-}
-
-// @ts-ignore: decorator
-@inline
-function poolGradient<F>(call: usize, begin: i32, end: i32): void {
-  const args = changetype<PoolGradient>(call)
-  const ih = args.ih, iw = args.iw, c = args.c, oh = args.oh, ow = args.ow
-  const tapsH = args.tapsH, tapsW = args.tapsW
-  const stepH = args.stepH, stepW = args.stepW, firstH = args.firstH, firstW = args.firstW
-  const tapStepH = args.tapStepH, tapStepW = args.tapStepW
-  const lastH = ih + args.afterH, lastW = iw + args.afterW
-  const countPadding = args.countPadding
-  const unitChannels = args.channels
-  const slices = (c + unitChannels - 1) / unitChannels
-  const pixel: usize = c * 4, rowStride: usize = tapStepH * iw * c * 4, tapStride: usize = tapStepW * c * 4
-
-  for (let u = begin; u < end; u++) {
-    const n = u / slices, channel = (u % slices) * unitChannels
-    const channels = min(unitChannels, c - channel)
-    const inOffset: usize = (n * ih * iw * c + channel) * 4
-    const x = args.x + inOffset, dx = args.dx + inOffset
-    for (let p = 0; p < ih * iw; p++) memory.fill(dx + p * pixel, 0, channels * 4)
-    let offset: usize = (n * oh * ow * c + channel) * 4
-    for (let oy = 0, iy = firstH; oy < oh; oy++, iy += stepH) {
-      const ky = firstTap(iy, tapStepH), rows = max(0, endTap(iy, tapStepH, tapsH, ih) - ky)
-      for (let ox = 0, ix = firstW; ox < ow; ox++, ix += stepW) {
-        const kx = firstTap(ix, tapStepW), columns = max(0, endTap(ix, tapStepW, tapsW, iw) - kx)
-        const counted = countPadding ? (min(iy + tapsH, lastH) - iy) * (min(ix + tapsW, lastW) - ix) : max(1, rows * columns)
-        const at: usize = ((iy + ky * tapStepH) * iw + ix + kx * tapStepW) * c * 4
-        for (let i = 0; i < channels; i += 4) {
-          const lanes = min(4, channels - i)
-          const y = loadLanes(args.y + offset + i * 4, lanes), dy = loadLanes(args.dy + offset + i * 4, lanes)
-          changetype<F>(0).spread(x + at + i * 4, dx + at + i * 4, y, dy, rows, columns, rowStride, tapStride, counted, lanes)
-        }
-        offset += pixel
-      }
-    }
-  }
-}
-
-@final class ToLargest {
-  @inline spread(x: usize, dx: usize, y: v128, dy: v128, rows: i32, columns: i32, rowStride: usize, tapStride: usize, counted: i32, lanes: i32): void {
-    let left = i32x4.splat(-1)
-    for (; rows; rows--) {
-      let offset: usize = 0
-      for (let t = columns; t; t--) {
-        const v = loadLanes(x + offset, lanes)
-        const here = v128.and(left, v128.or(f32x4.eq(v, y), f32x4.ne(v, v)))
-        left = v128.andnot(left, here)
-        storeLanes(dx + offset, f32x4.add(loadLanes(dx + offset, lanes), v128.and(dy, here)), lanes)
-        offset += tapStride
-      }
-      x += rowStride
-      dx += rowStride
-    }
-  }
-}
-
-@final class ToAll {
-  @inline spread(x: usize, dx: usize, y: v128, dy: v128, rows: i32, columns: i32, rowStride: usize, tapStride: usize, counted: i32, lanes: i32): void {
-    const share = f32x4.div(dy, f32x4.splat(<f32>counted))
-    for (; rows; rows--) {
-      let offset: usize = 0
-      for (let t = columns; t; t--) {
-        storeLanes(dx + offset, f32x4.add(loadLanes(dx + offset, lanes), share), lanes)
-        offset += tapStride
-      }
-      dx += rowStride
-    }
-  }
-}
-
-/**
- * The derivatives of the activations, at x (for a clamp at y). With s = sigmoid(x):
- *
- *   clamp        1 between the bounds, 0 on and beyond them          tanh      4 sigmoid(2 x) (1 - sigmoid(2 x))
- *   leakyRelu    1 or a                                              silu      s (1 + x (1 - s))
- *   elu          b or a exp(x)                                       hardSwish 0, x / 3 + 1 / 2, 1
- *   gelu         Phi(x) + x phi(x)                                   mish      t + x s (1 - t^2),  t = tanh(softplus(x))
- *   geluTanh     g (1 + x (1 - g) z'),  g = sigmoid(z)               softplus  s
- *   sigmoid      s (1 - s)
- *   hardSigmoid  a between 0 and 1, 0 on and beyond them
- */
-// @ts-ignore: decorator
-@inline
-function one(): v128 {
-  return f32x4.splat(1)
-}
-
-/** v where the condition does not hold, else 0: a NaN fails all comparisons, and lets v through. */
-// @ts-ignore: decorator
-@inline
-function unless(condition: v128, v: v128): v128 {
-  return v128.andnot(v, condition)
-}
-
-/** A bounded x: what x is multiplied with is 0 beyond, and 0 * Infinity would be NaN. */
-// @ts-ignore: decorator
-@inline
-function bounded(x: v128): v128 {
-  return f32x4.pmin(f32x4.pmax(x, f32x4.splat(-104)), f32x4.splat(104))
-}
-
-// @ts-ignore: decorator
-@final class ClampSlope { @inline at(y: v128, a: v128, b: v128): v128 { return unless(v128.or(f32x4.le(y, a), f32x4.ge(y, b)), one()) } }
-// @ts-ignore: decorator
-@final class LeakyReluSlope { @inline at(x: v128, a: v128, b: v128): v128 { return v128.bitselect(a, one(), f32x4.lt(x, f32x4.splat(0))) } }
-// @ts-ignore: decorator
-@final class EluSlope { @inline at(x: v128, a: v128, b: v128): v128 { return v128.bitselect(b, f32x4.mul(a, exp(x)), f32x4.ge(x, f32x4.splat(0))) } }
-// @ts-ignore: decorator
-@final class SigmoidSlope { @inline at(x: v128, a: v128, b: v128): v128 { const s = sigmoid(x); return f32x4.mul(s, sigmoid(f32x4.neg(x))) } }
-// @ts-ignore: decorator
-@final class TanhSlope { @inline at(x: v128, a: v128, b: v128): v128 { const d = f32x4.add(x, x); return f32x4.mul(f32x4.splat(4), f32x4.mul(sigmoid(d), sigmoid(f32x4.neg(d)))) } }
-// @ts-ignore: decorator
-@final class SoftplusSlope { @inline at(x: v128, a: v128, b: v128): v128 { return sigmoid(x) } }
-
-@final
-class HardSigmoidSlope {
-  // @ts-ignore: decorator
-  @inline
-  at(x: v128, a: v128, b: v128): v128 {
-    const y = madd(x, a, b)
-    return unless(v128.or(f32x4.le(y, f32x4.splat(0)), f32x4.ge(y, one())), a)
-  }
-}
-
-@final
-class GeluSlope {
-  // @ts-ignore: decorator
-  @inline
-  at(x: v128, a: v128, b: v128): v128 {
-    const size = f32x4.abs(x), tail = normalTail(size)
-    const cumulative = v128.bitselect(tail, f32x4.sub(one(), tail), f32x4.lt(x, f32x4.splat(0)))
-    const density = f32x4.mul(f32x4.splat(0.3989422804), exp(f32x4.mul(f32x4.splat(-0.5), f32x4.mul(x, x))))
-    return madd(bounded(x), density, cumulative)
-  }
-}
-
-@final
-class GeluTanhSlope {
-  // @ts-ignore: decorator
-  @inline
-  at(x: v128, a: v128, b: v128): v128 {
-    x = bounded(x)
-    const square = f32x4.mul(x, x), c = f32x4.splat(1.59576912161)
-    const z = f32x4.mul(x, madd(square, f32x4.splat(0.0713548162726), c))
-    const slope = madd(square, f32x4.splat(0.2140644488178), c)
-    const g = sigmoid(z)
-    return madd(f32x4.mul(x, slope), f32x4.mul(g, sigmoid(f32x4.neg(z))), g)
-  }
-}
-
-@final
-class SiluSlope {
-  // @ts-ignore: decorator
-  @inline
-  at(x: v128, a: v128, b: v128): v128 {
-    const s = sigmoid(x)
-    return madd(bounded(x), f32x4.mul(s, sigmoid(f32x4.neg(x))), s)
-  }
-}
-
-@final
-class HardSwishSlope {
-  // @ts-ignore: decorator
-  @inline
-  at(x: v128, a: v128, b: v128): v128 {
-    const middle = madd(x, f32x4.splat(1.0 / 3.0), f32x4.splat(0.5))
-    return v128.bitselect(one(), unless(f32x4.le(x, f32x4.splat(-3)), middle), f32x4.ge(x, f32x4.splat(3)))
-  }
-}
-
-@final
-class MishSlope {
-  // @ts-ignore: decorator
-  @inline
-  at(x: v128, a: v128, b: v128): v128 {
-    const t = tanhSoftplus(x)
-    return madd(f32x4.mul(bounded(x), sigmoid(x)), f32x4.sub(one(), f32x4.mul(t, t)), t)
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function slopes<F>(dy: usize, v: usize, dx: usize, count: i32, a: v128, b: v128): void {
-  for (; count > 0; count -= 4) {
-    const lanes = min(4, count)
-    storeLanes(dx, f32x4.mul(loadLanes(dy, lanes), changetype<F>(0).at(loadLanes(v, lanes), a, b)), lanes)
-    dy += 16
-    v += 16
-    dx += 16
-  }
-}
-
-/** Called through a reference, for else all would be inlined into one function. */
-type Slopes = (dy: usize, v: usize, dx: usize, count: i32, a: v128, b: v128) => void
-
-function slopesOf(op: i32): Slopes {
-  switch (op) {
-    case UnaryOp.leakyRelu: return (dy, v, dx, count, a, b) => slopes<LeakyReluSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.elu: return (dy, v, dx, count, a, b) => slopes<EluSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.gelu: return (dy, v, dx, count, a, b) => slopes<GeluSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.geluTanh: return (dy, v, dx, count, a, b) => slopes<GeluTanhSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.sigmoid: return (dy, v, dx, count, a, b) => slopes<SigmoidSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.hardSigmoid: return (dy, v, dx, count, a, b) => slopes<HardSigmoidSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.tanh: return (dy, v, dx, count, a, b) => slopes<TanhSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.silu: return (dy, v, dx, count, a, b) => slopes<SiluSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.hardSwish: return (dy, v, dx, count, a, b) => slopes<HardSwishSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.mish: return (dy, v, dx, count, a, b) => slopes<MishSlope>(dy, v, dx, count, a, b)
-    case UnaryOp.softplus: return (dy, v, dx, count, a, b) => slopes<SoftplusSlope>(dy, v, dx, count, a, b)
-    default: return (dy, v, dx, count, a, b) => slopes<ClampSlope>(dy, v, dx, count, a, b)
-  }
-}
-
-/** Unit: UNARY_BLOCK floats. dx = dy * f'(v). */
-export function unaryBackward(call: usize, begin: i32, end: i32): void {
-  const args = changetype<UnaryBackward>(call)
-  const size = args.size, fn = slopesOf(args.op)
-  const a = f32x4.splat(args.a), b = f32x4.splat(args.b)
-  for (let u = begin; u < end; u++) {
-    const first = u * UNARY_BLOCK, offset = <usize>first << 2
-    fn(args.dy + offset, args.v + offset, args.dx + offset, min(UNARY_BLOCK, size - first), a, b)
   }
 }

@@ -2,7 +2,9 @@
  * Winograd's minimal filtering F(4x4, 3x3): 36 products for a tile of 4x4 outputs where the definition takes
  * 144.
  *
- *   y = A' [ (G g G') * (B' d B) ] A      d: 6x6 input, g: 3x3 filter, y: 4x4 output, * by element, summed over input channels
+ *   y = A' [ (G g G') * (B' d B) ] A
+ *
+ * d: 6x6 input, g: 3x3 filter, y: 4x4 output, * by element, summed over input channels.
  *
  *        | 4  0 -5  0  1  0 |        |  1/4    0     0  |
  *        | 0 -4 -4  1  1  0 |        | -1/6  -1/6  -1/6 |        | 1  1  1  1  1  0 |
@@ -29,10 +31,11 @@
  *          V [36][tiles][slice's ic] | M [36][tiles][8 panels] | filter [9][ic of a group][8]
  */
 import { scratch } from '../arguments'
-import { FILTER_CHANNELS, Winograd, WinogradFilter } from '../abi'
+import { Winograd } from '../abi'
 import { copyFloats } from '../copy'
 import { TILE_ROWS, clamp, storeLanes } from '../simd'
 import { runTiles } from './tile'
+import { filterBack } from './winogradFilter'
 
 /**
  * Of a tile: to be summed by definition. Other fates are masks of the outputs that see zeros alone, row by
@@ -52,7 +55,8 @@ const SPAN: i32 = 8 << 23
 @inline
 function transformInstoreLanes(from: usize, fromStride: usize, to: usize, toStride: usize): void {
   const d0 = v128.load(from), d1 = v128.load(from + fromStride), d2 = v128.load(from + 2 * fromStride)
-  const d3 = v128.load(from + 3 * fromStride), d4 = v128.load(from + 4 * fromStride), d5 = v128.load(from + 5 * fromStride)
+  const d3 = v128.load(from + 3 * fromStride), d4 = v128.load(from + 4 * fromStride)
+  const d5 = v128.load(from + 5 * fromStride)
   const four = f32x4.splat(4), five = f32x4.splat(5)
   v128.store(to, f32x4.add(f32x4.sub(f32x4.mul(four, d0), f32x4.mul(five, d2)), d4))
   const even = f32x4.sub(d4, f32x4.mul(four, d2)), odd = f32x4.sub(d3, f32x4.mul(four, d1))
@@ -62,69 +66,6 @@ function transformInstoreLanes(from: usize, fromStride: usize, to: usize, toStri
   v128.store(to + 3 * toStride, f32x4.add(outer, twice))
   v128.store(to + 4 * toStride, f32x4.sub(outer, twice))
   v128.store(to + 5 * toStride, f32x4.add(f32x4.sub(f32x4.mul(four, d1), f32x4.mul(five, d3)), d5))
-}
-
-/** to[0..6) = G from[0..3) */
-// @ts-ignore: decorator
-@inline
-function transformFilter(g0: v128, g1: v128, g2: v128, to: usize, toStride: usize): void {
-  const sixth = f32x4.splat(1.0 / 6.0)
-  v128.store(to, f32x4.mul(g0, f32x4.splat(0.25)))
-  const even = f32x4.mul(f32x4.add(g0, g2), sixth), odd = f32x4.mul(g1, sixth)
-  v128.store(to + toStride, f32x4.neg(f32x4.add(even, odd)))
-  v128.store(to + 2 * toStride, f32x4.sub(odd, even))
-  const outer = f32x4.add(f32x4.mul(g0, f32x4.splat(1.0 / 24.0)), f32x4.mul(g2, sixth)), inner = f32x4.mul(g1, f32x4.splat(1.0 / 12.0))
-  v128.store(to + 3 * toStride, f32x4.add(outer, inner))
-  v128.store(to + 4 * toStride, f32x4.sub(outer, inner))
-  v128.store(to + 5 * toStride, g2)
-}
-
-/**
- * Unit: one panel. filter [3][3][ic][oc], in any strides -> G g G' as panels [36][oc / 8][ic][8].
- *
- * scratch: columns [18][4] | block [36][FILTER_CHANNELS][8]
- */
-export function winogradFilter(call: usize, begin: i32, end: i32): void {
-  const args = changetype<WinogradFilter>(call)
-  const ic = args.ic, oc = args.oc
-  const tapHStride: usize = args.tapHStride, tapWStride: usize = args.tapWStride
-  const rowStride: usize = args.rowStride, columnStride: usize = args.columnStride
-  const positionStride = ((oc + 7) / 8) * ic * 32
-  const columns = scratch(), block = columns + 18 * 16
-  for (let first = begin * ic; first < end * ic; ) {
-    const panel = first / ic, i = first % ic
-    const count = min(FILTER_CHANNELS, ic - i)
-    for (let part = 0; part < 2 * count; part++) {
-      const o = panel * 8 + (part & 1) * 4
-      const from = args.filter + (i + (part >> 1)) * rowStride + o * columnStride
-      const lanes = max(0, min(4, oc - o))
-      for (let kx = 0; kx < 3; kx++) {
-        const column = from + kx * tapWStride
-        const g0 = loadColumns(column, lanes, columnStride)
-        const g1 = loadColumns(column + tapHStride, lanes, columnStride)
-        const g2 = loadColumns(column + 2 * tapHStride, lanes, columnStride)
-        transformFilter(g0, g1, g2, columns + kx * 16, 48)
-      }
-      for (let row = 0; row < 6; row++) {
-        const g = columns + row * 48, to = block + (row * 6 * FILTER_CHANNELS * 2 + part) * 16
-        transformFilter(v128.load(g), v128.load(g, 16), v128.load(g, 32), to, FILTER_CHANNELS * 32)
-      }
-    }
-    const to = args.panels + first * 32
-    for (let position = 0; position < 36; position++) copyFloats(block + position * FILTER_CHANNELS * 32, to + position * positionStride, count * 8)
-    first += count
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function loadColumns(p: usize, lanes: i32, columnStride: usize): v128 {
-  let v = f32x4.splat(0)
-  if (lanes > 0) v = v128.load32_zero(p)
-  if (lanes > 1) v = v128.load32_lane(p + columnStride, v, 1)
-  if (lanes > 2) v = v128.load32_lane(p + 2 * columnStride, v, 2)
-  if (lanes > 3) v = v128.load32_lane(p + 3 * columnStride, v, 3)
-  return v
 }
 
 /**
@@ -153,7 +94,8 @@ export function winograd(call: usize, begin: i32, end: i32): void {
   const patch = addresses + 160 * 4
   const table = patch + 36 * apart(depth * 4)
   const v = table + ((tiles * 8 + 15) & ~15)
-  const mTileStride = unitPanels * 32, vStride = apart(tiles * depth * 4), mStride = apart(tiles * mTileStride)
+  const mTileStride = unitPanels * 32, vStride = apart(tiles * depth * 4)
+  const mStride = apart(tiles * mTileStride)
   const m = v + 36 * vStride, filter = m + 36 * mStride
   let transformed = -1
 
@@ -162,9 +104,12 @@ export function winograd(call: usize, begin: i32, end: i32): void {
     const firstTile = block * tiles, count = min(tiles, allTiles - firstTile)
     const panel0 = (u % slices) * unitPanels, panel1 = min(panel0 + unitPanels, allPanels)
     if (block != transformed || groups > 1) {
-      const first = groups > 1 ? panel0 / groupPanels * groupIn : 0, last = groups > 1 ? panel1 / groupPanels * groupIn : groupIn
+      const first = groups > 1 ? panel0 / groupPanels * groupIn : 0
+      const last = groups > 1 ? panel1 / groupPanels * groupIn : groupIn
       for (let t = 0; t < count; t++) {
-        const fate = inputTile(args, firstTile + t, first, last, groupIn, t > 0, patch, grid, sizes, v + t * depth * 4, vStride)
+        const fate = inputTile(
+          args, firstTile + t, first, last, groupIn, t > 0, patch, grid, sizes, v + t * depth * 4, vStride,
+        )
         store<i32>(fates + t * 4, fate)
       }
       for (let t = 0; t < count; t++) {
@@ -193,7 +138,9 @@ export function winograd(call: usize, begin: i32, end: i32): void {
     for (let panel = panel0; direct && panel < panel1; panel++) {
       filterBack(w + panel * groupIn * 32, allPanels * groupIn * 32, groupIn, filter)
       for (let t = 0; t < count; t++) {
-        if (load<i32>(fates + t * 4) == DIRECT) directTile(args, firstTile + t, panel, patch, addresses, filter, zeros)
+        if (load<i32>(fates + t * 4) == DIRECT) {
+          directTile(args, firstTile + t, panel, patch, addresses, filter, zeros)
+        }
       }
     }
   }
@@ -273,13 +220,21 @@ function inputTile(
   } else {
     for (let c = 0; c < channels && fate == 0; c += groupIn) {
       measure(from + c * 4, pixelStride, rowStride, groupIn, rows, false, sizes)
-      if (!even(sizes, columns) && fateOf(from + c * 4, pixelStride, rowStride, groupIn, rows, columns, grid)) fate = DIRECT
+      if (
+        !even(sizes, columns) && fateOf(from + c * 4, pixelStride, rowStride, groupIn, rows, columns, grid)
+      ) {
+        fate = DIRECT
+      }
     }
   }
   if (fate == DIRECT) return fate
   for (let c = 0; c < depth; c += 4) {
-    for (let row = 0; row < 6; row++) transformInstoreLanes(from + row * rowStride, pixelStride, grid + row * 96, 16)
-    for (let column = 0; column < 6; column++) transformInstoreLanes(grid + column * 16, 96, to + column * positionStride, 6 * positionStride)
+    for (let row = 0; row < 6; row++) {
+      transformInstoreLanes(from + row * rowStride, pixelStride, grid + row * 96, 16)
+    }
+    for (let column = 0; column < 6; column++) {
+      transformInstoreLanes(grid + column * 16, 96, to + column * positionStride, 6 * positionStride)
+    }
     from += 16
     to += 16
   }
@@ -311,7 +266,8 @@ function measure(
 ): void {
   const end = sizes + 6 * 48
   const row4 = 4 * rowStride, row5 = row4 + rowStride
-  const seen = rowStride * seenOf(rows), behind = seen + rowStride, other = rows > 2 ? rowStride : 3 * rowStride
+  const seen = rowStride * seenOf(rows), behind = seen + rowStride
+  const other = rows > 2 ? rowStride : 3 * rowStride
   if (beside) {
     for (let end = sizes + 96; sizes < end; sizes += 16) v128.store(sizes, v128.load(sizes, 4 * 48))
     from += 2 * pixelStride
@@ -352,9 +308,13 @@ function largestOfTwo(a: v128, b: v128): v128 {
 /** Whether a tile may be transformed, by few of its pixels: every output sees one that is large enough. */
 function even(sizes: usize, columns: i32): bool {
   const left = sizes + seenOf(columns) * 48, right = columns > 3 ? left + 48 : left
-  const all0 = i32x4.max_s(v128.load(sizes, 32), v128.load(sizes, 80)), all1 = i32x4.max_s(v128.load(sizes, 128), v128.load(sizes, 176))
-  const largest = inAllLanes(i32x4.max_s(i32x4.max_s(all0, all1), i32x4.max_s(v128.load(sizes, 224), v128.load(sizes, 272))))
-  const p = largestOfTwo(v128.load(left), v128.load(left, 16)), q = largestOfTwo(v128.load(right), v128.load(right, 16))
+  const all0 = i32x4.max_s(v128.load(sizes, 32), v128.load(sizes, 80))
+  const all1 = i32x4.max_s(v128.load(sizes, 128), v128.load(sizes, 176))
+  const largest = inAllLanes(
+    i32x4.max_s(i32x4.max_s(all0, all1), i32x4.max_s(v128.load(sizes, 224), v128.load(sizes, 272)))
+  )
+  const p = largestOfTwo(v128.load(left), v128.load(left, 16))
+  const q = largestOfTwo(v128.load(right), v128.load(right, 16))
   const seen = i32x4.max_s(v128.shuffle<i32>(p, q, 0, 1, 4, 5), v128.shuffle<i32>(p, q, 2, 3, 6, 7))
   const within = v128.and(i32x4.ge_s(largest, i32x4.splat(LEAST)), i32x4.le_s(largest, i32x4.splat(MOST)))
   return i32x4.all_true(v128.and(within, i32x4.ge_s(seen, i32x4.sub(largest, i32x4.splat(SPAN)))))
@@ -378,7 +338,9 @@ function fateOf(
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       let seen = 0
-      for (let tap = 0; tap < 9; tap++) seen = max(seen, load<i32>(grid + ((row + tap / 3) * 6 + column + tap % 3) * 4))
+      for (let tap = 0; tap < 9; tap++) {
+        seen = max(seen, load<i32>(grid + ((row + tap / 3) * 6 + column + tap % 3) * 4))
+      }
       if (seen == 0) zeros |= 1 << row * 4 + column
       else if (seen < largest - SPAN) return DIRECT
     }
@@ -393,7 +355,9 @@ function biasAlone(args: Winograd, tile: i32, mask: i32, first: i32, last: i32):
   for (let output = 0; output < 16; output++) {
     if (mask >> output & 1) {
       const y = outputAt(args, tile, output)
-      for (let c = first; c < last; c += 4) storeLanes(y + c * 4, clamp(b ? v128.load(b + c * 4) : f32x4.splat(0), low, high), min(4, last - c))
+      for (let c = first; c < last; c += 4) {
+        storeLanes(y + c * 4, clamp(b ? v128.load(b + c * 4) : f32x4.splat(0), low, high), min(4, last - c))
+      }
     }
   }
 }
@@ -406,34 +370,6 @@ function outputAt(args: Winograd, tile: i32, output: i32): usize {
   const oh = args.oh, ow = args.ow
   const row = (tile / (tilesH * tilesW)) * oh + tileRow(args, tile) + output / 4
   return args.y + (row * ow + tileColumn(args, tile) + output % 4) * args.oc * 4
-}
-
-/**
- * A filter from its transformed panel: with m = G g its elements are 4 m0, 3 (m2 - m1) and m5, along each
- * axis. to[9][ic][8]
- */
-function filterBack(panel: usize, positionStride: usize, ic: i32, to: usize): void {
-  const four = f32x4.splat(4), three = f32x4.splat(3), tapStride: usize = ic * 32
-  for (let i = 0; i < 2 * ic; i++) {
-    for (let kx = 0; kx < 3; kx++) {
-      const m0 = columnBack(panel, positionStride, kx), m1 = columnBack(panel + 6 * positionStride, positionStride, kx)
-      const m2 = columnBack(panel + 12 * positionStride, positionStride, kx), m5 = columnBack(panel + 30 * positionStride, positionStride, kx)
-      const at = to + kx * tapStride
-      v128.store(at, f32x4.mul(four, m0))
-      v128.store(at + 3 * tapStride, f32x4.mul(three, f32x4.sub(m2, m1)))
-      v128.store(at + 6 * tapStride, m5)
-    }
-    panel += 16
-    to += 16
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function columnBack(row: usize, positionStride: usize, kx: i32): v128 {
-  if (kx == 0) return f32x4.mul(f32x4.splat(4), v128.load(row))
-  if (kx == 2) return v128.load(row + 5 * positionStride)
-  return f32x4.mul(f32x4.splat(3), f32x4.sub(v128.load(row + 2 * positionStride), v128.load(row + positionStride)))
 }
 
 /** y = clamp(b + x w) of one tile and one panel, by definition. */
@@ -458,7 +394,10 @@ function directTile(
     }
   }
   const b = args.b, left = min(8, oc - panel * 8)
-  runTiles(count, addresses, 9, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left, f32x4.splat(args.low), f32x4.splat(args.high))
+  runTiles(
+    count, addresses, 9, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left,
+    f32x4.splat(args.low), f32x4.splat(args.high),
+  )
 }
 
 /** y = clamp(b + A' m A) of one tile, channels [first, last), from[position][channel - first]. */
@@ -478,23 +417,55 @@ function outputTile(
     for (let row = 0; row < 6; row++) {
       // A' along the row: 6 positions -> 4 columns.
       const m = from + row * 6 * positionStride, to = grid + row * 64
-      const m1 = v128.load(m + positionStride), m2 = v128.load(m + 2 * positionStride), m3 = v128.load(m + 3 * positionStride), m4 = v128.load(m + 4 * positionStride)
-      const sum = f32x4.add(m1, m2), difference = f32x4.sub(m1, m2), sum2 = f32x4.add(m3, m4), difference2 = f32x4.sub(m3, m4)
+      const m1 = v128.load(m + positionStride), m2 = v128.load(m + 2 * positionStride)
+      const m3 = v128.load(m + 3 * positionStride), m4 = v128.load(m + 4 * positionStride)
+      const sum = f32x4.add(m1, m2), difference = f32x4.sub(m1, m2), sum2 = f32x4.add(m3, m4)
+      const difference2 = f32x4.sub(m3, m4)
       v128.store(to, f32x4.add(f32x4.add(v128.load(m), sum), sum2))
       v128.store(to, f32x4.add(difference, f32x4.add(difference2, difference2)), 16)
       v128.store(to, f32x4.add(sum, f32x4.mul(f32x4.splat(4), sum2)), 32)
-      v128.store(to, f32x4.add(f32x4.add(difference, f32x4.mul(f32x4.splat(8), difference2)), v128.load(m + 5 * positionStride)), 48)
+      v128.store(
+        to,
+        f32x4.add(
+          f32x4.add(difference, f32x4.mul(f32x4.splat(8), difference2)), v128.load(m + 5 * positionStride),
+        ),
+        48,
+      )
     }
     const bias = b ? v128.load(b + c * 4) : f32x4.splat(0)
     for (let column = 0; column < columns; column++) {
       // A' along the column: 6 rows -> 4 rows.
       const m = grid + column * 16, to = y + column * oc * 4
       const m1 = v128.load(m, 64), m2 = v128.load(m, 128), m3 = v128.load(m, 192), m4 = v128.load(m, 256)
-      const sum = f32x4.add(m1, m2), difference = f32x4.sub(m1, m2), sum2 = f32x4.add(m3, m4), difference2 = f32x4.sub(m3, m4)
+      const sum = f32x4.add(m1, m2), difference = f32x4.sub(m1, m2), sum2 = f32x4.add(m3, m4)
+      const difference2 = f32x4.sub(m3, m4)
       storeLanes(to, clamp(f32x4.add(bias, f32x4.add(f32x4.add(v128.load(m), sum), sum2)), low, high), lanes)
-      if (rows > 1) storeLanes(to + rowStride, clamp(f32x4.add(bias, f32x4.add(difference, f32x4.add(difference2, difference2))), low, high), lanes)
-      if (rows > 2) storeLanes(to + 2 * rowStride, clamp(f32x4.add(bias, f32x4.add(sum, f32x4.mul(f32x4.splat(4), sum2))), low, high), lanes)
-      if (rows > 3) storeLanes(to + 3 * rowStride, clamp(f32x4.add(bias, f32x4.add(f32x4.add(difference, f32x4.mul(f32x4.splat(8), difference2)), v128.load(m, 320))), low, high), lanes)
+      if (rows > 1) {
+        storeLanes(
+          to + rowStride,
+          clamp(f32x4.add(bias, f32x4.add(difference, f32x4.add(difference2, difference2))), low, high),
+          lanes,
+        )
+      }
+      if (rows > 2) {
+        storeLanes(
+          to + 2 * rowStride,
+          clamp(f32x4.add(bias, f32x4.add(sum, f32x4.mul(f32x4.splat(4), sum2))), low, high), lanes,
+        )
+      }
+      if (rows > 3) {
+        storeLanes(
+          to + 3 * rowStride,
+          clamp(
+            f32x4.add(
+              bias,
+              f32x4.add(f32x4.add(difference, f32x4.mul(f32x4.splat(8), difference2)), v128.load(m, 320)),
+            ),
+            low, high,
+          ),
+          lanes,
+        )
+      }
     }
     from += 16
     y += 16

@@ -51,7 +51,12 @@ export function depthwiseFilterGradient(call: usize, begin: i32, end: i32): void
         for (let kx = 0; kx < kw; kx++) {
           const first = kx * args.dilationW - args.beforeW
           const ox = firstColumn(first, strideW), count = endColumn(first, strideW, iw, ow) - ox
-          if (count > 0) sumProducts(xRow + (ox * strideW + first) * pixel, strideW * pixel, dyRow + ox * pixel, pixel, count, channels, sums + (ky * kw + kx) * pixel)
+          if (count > 0) {
+            sumProducts(
+              xRow + (ox * strideW + first) * pixel, strideW * pixel, dyRow + ox * pixel, pixel, count,
+              channels, sums + (ky * kw + kx) * pixel,
+            )
+          }
         }
       }
     }
@@ -114,7 +119,12 @@ export function depthwiseInputGradient(call: usize, begin: i32, end: i32): void 
           const first = kx * args.dilationW - args.beforeW
           const ox = firstColumn(first, strideW), count = endColumn(first, strideW, iw, ow) - ox
           const w = args.w + (ky * kw + kx) * pixel + channel * 4
-          if (count > 0) addProducts(dyRow + ox * pixel, pixel, w, dxRow + (ox * strideW + first) * pixel + channel * 4, strideW * pixel, count, channels)
+          if (count > 0) {
+            addProducts(
+              dyRow + ox * pixel, pixel, w, dxRow + (ox * strideW + first) * pixel + channel * 4,
+              strideW * pixel, count, channels,
+            )
+          }
         }
       }
     }

@@ -2,7 +2,6 @@
  * A convolutional autoencoder: convolutions down to a few numbers, transposed convolutions up to a picture
  * again.
  */
-import { featureMaps } from 'filterbank/image'
 import {
   adam,
   BatchNorm2d,
@@ -14,9 +13,10 @@ import {
   Random,
   Sequential,
 } from 'filterbank/nn'
-import { chosenOf, pictureOptions, readPictures, someOfEach } from './support/data.mjs'
+import { sheetOf } from './support/canvas.mjs'
+import { chosenOf, meanPictureOf, pictureOptions, readPictures, someOfEach } from './support/data.mjs'
 import { integer } from './support/options.mjs'
-import { asChannels, stacked, writeSheet } from './support/pictures.mjs'
+import { writeSheet } from './support/pictures.mjs'
 import { writeCurves } from './support/plots.mjs'
 import { fitProgress } from './support/progress.mjs'
 import { answersOf, writeOnnx } from './support/results.mjs'
@@ -66,12 +66,10 @@ function network(engine, seed) {
 
 /** The mean squared error of the mean of the pictures to learn from: what knows nothing of a picture. */
 function meanPictureErrorOf(learn, test) {
-  const size = learn.shape[0] * learn.shape[1]
-  const mean = new Float64Array(size)
-  learn.pictures.forEach((v, i) => {
-    mean[i % size] += (v * size) / learn.pictures.length
-  })
-  return test.pictures.reduce((total, v, i) => total + (v - mean[i % size]) ** 2, 0) / test.pictures.length
+  const mean = meanPictureOf(learn)
+  return (
+    test.pictures.reduce((total, v, i) => total + (v - mean[i % mean.length]) ** 2, 0) / test.pictures.length
+  )
 }
 
 export async function run(engine, settings) {
@@ -99,30 +97,17 @@ export async function run(engine, settings) {
     `A picture from ${16 * CODE} numbers is off by ${Math.sqrt(error).toFixed(3)} a pixel (of 0 to 1), the mean picture by ${Math.sqrt(meanPictureError).toFixed(3)}, after ${steps} steps in ${seconds.toFixed(1)} s.`,
   )
 
-  const rows = someOfEach(test.labels, classes, 3)
-  const shown = await Promise.all(
-    rows.map(async (chosen) => {
-      const inputs = chosenOf(test.pictures, shape, chosen)
-      return [inputs, await answersOf(model, { inputs, shape })]
-    }),
-  )
-  const sheets = shown.flat().map((pictures) =>
-    engine.scope(() =>
-      featureMaps(
-        asChannels(
-          engine,
-          pictures.map((v) => Math.min(1, Math.max(0, v))),
-          shape,
-          [...classes.keys()],
-        ),
-        { normalize: 'all', columns: classes.length, scale: 3 },
-      ),
-    ),
-  )
+  const rows = []
+  for (const chosen of someOfEach(test.labels, classes, 4)) {
+    const inputs = chosenOf(test.pictures, shape, chosen)
+    rows.push({ label: 'picture', pictures: inputs, space: rows.length ? 8 : 0 })
+    rows.push({ label: 'from code', pictures: await answersOf(model, { inputs, shape }) })
+  }
+  const title = `Pictures of ${shape[0] * shape[1]} numbers, and what comes back from ${16 * CODE} numbers`
   writeSheet(
     out,
     'reconstructions.png',
-    stacked(...sheets),
+    sheetOf(rows, { shape, title }),
     'pictures, and under each what came back from its code',
   )
   const points = history.flatMap(({ epoch, loss, validation }) => [
@@ -130,6 +115,6 @@ export async function run(engine, settings) {
     { x: epoch, y: validation.loss, of: 'testing' },
   ])
   writeCurves(out, 'autoencoder-loss.svg', points, { label: 'mean squared error' }, 'the loss')
-  await writeOnnx(out, 'autoencoder.onnx', model, { inputs: shown[0][0], shape }, 'both halves')
+  await writeOnnx(out, 'autoencoder.onnx', model, { inputs: rows[0].pictures, shape }, 'both halves')
   return { error, meanPictureError }
 }

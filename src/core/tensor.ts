@@ -204,6 +204,14 @@ export interface Tape {
     kept: Kept,
     backward: (dy: Tensor, kept: Kept) => { [name in keyof Inputs]?: () => Tensor },
   ): void
+  /** The same of an op with several outputs; of those that the loss does not depend on `dys` has none. */
+  recordAll<Inputs extends Tensors, Kept extends Tensors>(
+    op: string,
+    outputs: readonly AnyTensor[],
+    inputs: Inputs,
+    kept: Kept,
+    backward: (dys: readonly (Tensor | undefined)[], kept: Kept) => { [name in keyof Inputs]?: () => Tensor },
+  ): void
   /** Whether these numbers have to stay as they are. */
   holds(storage: Storage): boolean
 }

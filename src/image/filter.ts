@@ -2,7 +2,7 @@
  * What all filters share: an image in, an image of the same size out, as a tensor or as bytes. A filter is a
  * plan; this runs it.
  *
- * The kernels (assembly/image/filter.ts) read rows by address. A border is nothing but a list: of rows here, of
+ * The kernels (assembly/image/rows.ts) read rows by address. A border is nothing but a list: of rows here, of
  * columns for the sides.
  */
 

@@ -125,11 +125,7 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
   check(!bias || sameShape(bias.shape, [columns]), () => fail('bias', `[${columns}]`, show(bias?.shape)))
   const clamp = fusedClamp(activation, context)
 
-  const rows = x.size / depth
-  const y = engine.make([...x.shape.slice(0, -1), columns], (to) => {
-    const panels = packed(weight, weightPanels(weight))
-    product(engine, x.pointer, panels, bias?.pointer ?? 0, to.pointer, rows, depth, columns, clamp)
-  })
+  const y = rowsByMatrix(x, weight, bias, clamp)
   engine.tape?.record(
     'linear',
     y,
@@ -138,20 +134,42 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
     (dy, kept) => {
       const dsum = kept.y ? clampBackward(dy, kept.y, clamp) : dy
       return {
-        x: () =>
-          engine.make(kept.x.shape, (dx) => {
-            const panels = packed(kept.weight, transposedPanels(weightPanels(kept.weight)))
-            product(engine, dsum.pointer, panels, 0, dx.pointer, rows, columns, depth, NO_CLAMP)
-          }),
-        weight: () =>
-          engine.make([depth, columns], (dw) =>
-            runOuterSum(engine, kept.x.pointer, dsum.pointer, dw.pointer, rows, depth, columns),
-          ),
+        x: () => rowsByTranspose(dsum, kept.weight),
+        weight: () => outerSum(kept.x, dsum),
         bias: () => channelSums(dsum),
       }
     },
   )
   return finishActivation(activation, y)
+}
+
+/** Rows of the last axis times a matrix, plus bias; all shapes fit. */
+export function rowsByMatrix(x: Tensor, weight: Tensor, bias?: Tensor, clamp: Clamp = NO_CLAMP): Tensor {
+  const { engine } = x
+  const [depth, columns] = weight.shape as [number, number]
+  return engine.make([...x.shape.slice(0, -1), columns], (y) => {
+    const panels = packed(weight, weightPanels(weight))
+    product(engine, x.pointer, panels, bias?.pointer ?? 0, y.pointer, x.size / depth, depth, columns, clamp)
+  })
+}
+
+/** Rows of the last axis times the transpose of a matrix. */
+export function rowsByTranspose(dy: Tensor, weight: Tensor): Tensor {
+  const { engine } = dy
+  const [depth, columns] = weight.shape as [number, number]
+  return engine.make([...dy.shape.slice(0, -1), depth], (dx) => {
+    const panels = packed(weight, transposedPanels(weightPanels(weight)))
+    product(engine, dy.pointer, panels, 0, dx.pointer, dy.size / columns, columns, depth, NO_CLAMP)
+  })
+}
+
+/** [depth, columns]: every row of x [..., depth] by that of dy [..., columns], summed. */
+export function outerSum(x: Tensor, dy: Tensor): Tensor {
+  const { engine } = x
+  const [depth, columns] = [x.shape.at(-1)!, dy.shape.at(-1)!]
+  return engine.make([depth, columns], (dw) =>
+    runOuterSum(engine, x.pointer, dy.pointer, dw.pointer, dy.size / columns, depth, columns),
+  )
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * The plans of assembly/elementwise.ts: functions of one tensor, of two with broadcasting. Shared by
+ * The plans of assembly/elementwise.ts and assembly/binary.ts: functions of one tensor, of two with broadcasting. Shared by
  * activations and arithmetic.
  */
 

@@ -42,6 +42,8 @@ export const blocks = {
   normalise: abi.Normalise,
   normaliseGradient: abi.NormaliseGradient,
   pack: abi.Pack,
+  recurrent: abi.Recurrent,
+  recurrentGradient: abi.RecurrentGradient,
   reduce: abi.Reduce,
   resizeBilinear: abi.Resize,
   resizeGradient: abi.ResizeGradient,

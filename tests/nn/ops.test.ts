@@ -299,6 +299,26 @@ describe('gradients', () => {
       }
     })
 
+    it('rnn, lstm and gru, in one note', () => {
+      const random = new Random(20261208)
+      for (const [op, gates] of [
+        [fb.rnn, 1],
+        [fb.lstm, 4],
+        [fb.gru, 3],
+      ] as const) {
+        engine().scope(() => {
+          const inputs = [[2, 3, 4], [4, gates * 6], [6, gates * 6], [gates * 6]].map((shape) =>
+            floats(random, shape),
+          )
+          expectGradients(engine(), random, inputs, (x, inputWeight, stateWeight, bias) => {
+            const options = { inputWeight: inputWeight!, stateWeight: stateWeight!, bias: bias! }
+            const { output, state } = op(x!, options)
+            return fb.add(output, state.reshape([2, 1, 6]))
+          })
+        })
+      }
+    })
+
     it('topK, gatherElements and scatterElements', () => {
       const random = new Random(20261140)
       engine().scope(() => {

@@ -467,6 +467,17 @@ const recurrent: Line[] = [
     const line: Line = { op, inputs, attributes: { hidden_size: h, direction }, outputs: op === 'LSTM' ? 3 : 2, opset: 14 }
     return op === 'GRU' ? [line, { ...line, attributes: { ...line.attributes!, linear_before_reset: 1 } }] : [line]
   }),
+  // Whole sequences by one kernel: batches beside the rows of a tile, states of their own, a length of 0.
+  ...product({ op: ['RNN', 'GRU', 'LSTM'], n: [1, 6, 11], h: [8, 13] }).flatMap(({ op, n, h }): Line[] => {
+    const gates = { RNN: 1, GRU: 3, LSTM: 4 }[op]!
+    const inputs = [f([5, n, 3]), f([2, gates * h, 3]), f([2, gates * h, h], -0.5, 0.5), f([2, 2 * gates * h]),
+      { type: 'int32' as const, shape: [n], data: Int32Array.from({ length: n }, (_, i) => (i * 2 + 5) % 6) }, f([2, n, h])]
+    if (op === 'LSTM') inputs.push(f([2, n, h]))
+    const attributes = { hidden_size: h, direction: 'bidirectional', ...(op === 'GRU' && { linear_before_reset: 1 }),
+      ...(op === 'RNN' && { activations: ['Relu', 'Tanh'] }) }
+    return [{ op, inputs, attributes, outputs: op === 'LSTM' ? 3 : 2, opset: 14 }]
+  }),
+  { op: 'LSTM', inputs: [f([3, 1, 4]), f([1, 1040, 4]), f([1, 1040, 260], -0.1, 0.1)], attributes: { hidden_size: 260 }, outputs: 3, opset: 14 },
   { op: 'LSTM', inputs: [f([4, 3, 2]), f([1, 20, 2]), f([1, 20, 5])], attributes: { hidden_size: 5, input_forget: 1, clip: { float: 0.6 } }, outputs: 3 },
   { op: 'LSTM', inputs: [f([4, 3, 2]), f([1, 20, 2]), f([1, 20, 5])], attributes: { hidden_size: 5, activations: ['HardSigmoid', 'Relu', 'Softsign'] },
     outputs: 3 },

@@ -135,6 +135,48 @@ const transposed = (kernel: readonly [number, number], options: fb.ConvTranspose
   op: (x, filter, bias) => fb.convTranspose2d(x!, filter!, { ...options, bias: bias! }),
 })
 
+/** Sequences, weights and biases, and initial states of all; lengths, one of them 0, follow from the shapes. */
+const sequences = (
+  gates: number,
+  op: (x: fb.Tensor, options: fb.LstmOptions) => fb.RecurrentResult & { cell?: fb.Tensor },
+  hiddenOf = (random: Random) => random.integer(1, 37),
+  batchOf = (random: Random) => random.integer(1, 19),
+): Case => ({
+  shapes: (random) => {
+    const [n, steps, width] = [batchOf(random), random.integer(1, 4), random.integer(1, 9)]
+    const hidden = hiddenOf(random)
+    const columns = gates * hidden
+    const shapes = [[n, steps, width], [width, columns], [hidden, columns], [columns], [columns], [n, hidden]]
+    return gates === 4 ? [...shapes, [n, hidden]] : shapes
+  },
+  op: (x, inputWeight, stateWeight, bias, stateBias, initial, cell) => {
+    const [n, steps] = x!.shape as [number, number]
+    const lengths = Int32Array.from({ length: n }, (_, row) => (row * 3 + steps) % (steps + 1))
+    const weights = {
+      inputWeight: inputWeight!,
+      stateWeight: stateWeight!,
+      bias: bias!,
+      stateBias: stateBias!,
+    }
+    const named = { ...weights, initial: initial!, ...(cell && { initialCell: cell }) }
+    const results = [
+      op(x!, { ...named, lengths }),
+      op(x!, { inputWeight: inputWeight!, stateWeight: stateWeight!, reverse: n % 2 === 0 }),
+    ]
+    return fb.concat(results.flatMap((result) => Object.values(result).map((each) => each.reshape([-1]))))
+  },
+})
+
+const rnnCase = sequences(1, (x, options) => fb.rnn(x, { ...options, activation: 'relu' }))
+const gruCase = sequences(3, fb.gru)
+const lstmCase = sequences(4, fb.lstm)
+const largeLstm = sequences(
+  4,
+  fb.lstm,
+  (random) => random.integer(256, 265),
+  (random) => random.integer(1, 3),
+)
+
 export const cases: Record<string, Case> = {
   'conv2d 1x1': convolution([1, 1], 1, (x, filter, bias) =>
     fb.conv2d(x!, filter!, { bias: bias!, activation: 'relu' }),
@@ -520,6 +562,15 @@ export const cases: Record<string, Case> = {
   'gradients of resize': backwards(
     photo((x) => fb.resize(fb.resize(x!, { size: [5, 9] }), { size: 7, method: 'nearest' })),
   ),
+  rnn: rnnCase,
+  lstm: lstmCase,
+  'lstm, step by step': largeLstm,
+  gru: gruCase,
+  'gradients of rnn': backwards(rnnCase),
+  'gradients of lstm': backwards(lstmCase),
+  'gradients of lstm, step by step': backwards(largeLstm),
+  'gradients of gru': backwards(gruCase),
+
   'a step of adam': photo((x) => {
     const weight = fb.mul(x!, 2)
     nn.adam([weight]).step([fb.mul(x!, 1)])

@@ -41,3 +41,12 @@ export function someOfEach(labels, classes, count) {
   )
   return Array.from({ length: count }, (_, row) => found.map((samples) => samples[row] ?? samples[0] ?? 0))
 }
+
+/** The mean of the pictures of some data. */
+export function meanPictureOf({ pictures, shape }) {
+  const mean = new Float64Array(shape.reduce((a, b) => a * b))
+  pictures.forEach((v, i) => {
+    mean[i % mean.length] += (v * mean.length) / pictures.length
+  })
+  return mean
+}

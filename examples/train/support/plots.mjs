@@ -68,7 +68,7 @@ export function writeCurves(folder, name, rows, options, about) {
       marks: [
         Plot.lineY(steps, { x: 'x', y: 'y', stroke: COLORS[0], strokeOpacity: 0.3 }),
         Plot.lineY(rows, { x: 'x', y: 'y', z: 'of', stroke: 'of', strokeWidth: 2.5 }),
-        dots && Plot.dot(rows, { x: 'x', y: 'y', fill: 'of', r: 3.5 }),
+        ...(dots ? [Plot.dot(rows, { x: 'x', y: 'y', fill: 'of', r: 3.5 })] : []),
         ...lasts,
       ],
     },
@@ -108,6 +108,49 @@ export function writeConfusion(folder, name, counts, classes, about) {
         Plot.text(
           cells.filter(({ count }) => count > 0),
           { x: 'taken', y: 'actual', text: 'count', fill: ({ share }) => (share > 0.4 ? 'white' : 'black') },
+        ),
+      ],
+    },
+    about,
+  )
+}
+
+/** A dot for each of rows { x, y, of } in a plane, in the colour of `of`; a frame of `reach` each way. */
+export function writePlaces(folder, name, rows, reach, about) {
+  writePlot(
+    folder,
+    name,
+    {
+      width: 680,
+      height: 600,
+      x: { label: 'first number of the code', grid: true },
+      y: { label: 'second number of the code', grid: true },
+      color: { scheme: 'Turbo', type: 'ordinal', legend: false },
+      marks: [
+        Plot.rect([0], {
+          x1: -reach,
+          x2: reach,
+          y1: -reach,
+          y2: reach,
+          stroke: '#999',
+          strokeDasharray: '4,4',
+        }),
+        Plot.dot(rows, { x: 'x', y: 'y', fill: 'of', r: 2, fillOpacity: 0.7 }),
+        Plot.text(
+          rows,
+          Plot.groupZ(
+            { x: 'median', y: 'median', text: 'first' },
+            {
+              x: 'x',
+              y: 'y',
+              z: 'of',
+              text: 'of',
+              fontSize: 22,
+              fontWeight: 700,
+              stroke: 'white',
+              fill: 'black',
+            },
+          ),
         ),
       ],
     },

@@ -158,17 +158,21 @@ export function checkData(op: string, argument: string, data: SeveralData): numb
   const labelled = lists[0]?.length ?? 0
   const samples =
     lists.length === 0 ? (wanted[0]?.data?.length ?? 0) / size : labelled / placesOf(data, labelled)
-  check(samples > 0 && Number.isInteger(samples) && (lists.length === 0 || labelled > 0), () => ({
-    op,
-    argument: `${argument}.labels`,
-    expected: `integers, one per sample (or ${argument}.targets, ${size} numbers per sample)`,
-    got: show(targets ?? labels),
-  }))
-  const count = countOf(data)
   const hint =
     targetShape === shape
       ? 'targetShape, the shape of one sample of them, is that of the inputs by default'
       : undefined
+  check(samples > 0 && Number.isInteger(samples) && (lists.length === 0 || labelled > 0), () => ({
+    op,
+    ...(targets && lists.length === 0
+      ? { argument: `${argument}.targets`, expected: `${size} numbers per sample`, hint }
+      : {
+          argument: `${argument}.labels`,
+          expected: `integers, one per sample (or ${argument}.targets, ${size} numbers per sample)`,
+        }),
+    got: show(targets ?? labels),
+  }))
+  const count = countOf(data)
   check(wanted.length === 0 || samples === count || !Number.isInteger(count), () => ({
     op,
     argument: `${argument}.targets`,

@@ -25,10 +25,13 @@ interface Name {
 
 interface Note {
   op: string
-  output: Name
+  outputs: Name[]
   inputs: [argument: string, storage: Storage][]
   kept: [argument: string, name: Name][]
-  backward: (dy: Tensor, kept: Tensors) => { [name: string]: (() => Tensor) | undefined }
+  backward: (
+    dys: readonly (Tensor | undefined)[],
+    kept: Tensors,
+  ) => { [name: string]: (() => Tensor) | undefined }
 }
 
 class Recorder implements Tape {
@@ -51,6 +54,16 @@ class Recorder implements Tape {
     kept: Kept,
     backward: (dy: Tensor, kept: Kept) => { [name in keyof Inputs]?: () => Tensor },
   ): void {
+    this.recordAll(op, [output], inputs, kept, ([dy], kept) => backward(dy!, kept))
+  }
+
+  recordAll<Inputs extends Tensors, Kept extends Tensors>(
+    op: string,
+    outputs: readonly AnyTensor[],
+    inputs: Inputs,
+    kept: Kept,
+    backward: (dys: readonly (Tensor | undefined)[], kept: Kept) => { [name in keyof Inputs]?: () => Tensor },
+  ): void {
     const used = Object.entries(inputs).flatMap(([argument, tensor]): Note['inputs'] =>
       tensor && this.tracked.has(tensor.storage) ? [[argument, tensor.storage]] : [],
     )
@@ -62,10 +75,10 @@ class Recorder implements Tape {
       storage.references++
       this.kept.add(storage)
     }
-    this.tracked.add(output.storage)
+    for (const { storage } of outputs) this.tracked.add(storage)
     this.notes.push({
       op,
-      output: { storage: output.storage, shape: output.shape },
+      outputs: outputs.map(({ storage, shape }) => ({ storage, shape })),
       inputs: used,
       kept: names,
       backward: backward as unknown as Note['backward'],
@@ -84,10 +97,10 @@ class Recorder implements Tape {
     const derivatives = new Map<Storage, Tensor>([[loss.storage, this.engine.tensor([1], loss.shape)]])
     for (let note = this.notes.pop(); note; note = this.notes.pop()) {
       try {
-        const whole = derivatives.get(note.output.storage)
-        if (whole) {
-          derivatives.delete(note.output.storage)
-          this.engine.scope(() => this.playNote(note!, whole, derivatives))
+        const wholes = note.outputs.map(({ storage }) => derivatives.get(storage))
+        if (wholes.some((whole) => whole)) {
+          for (const { storage } of note.outputs) derivatives.delete(storage)
+          this.engine.scope(() => this.playNote(note!, wholes, derivatives))
         }
       } finally {
         release(note)
@@ -97,16 +110,16 @@ class Recorder implements Tape {
   }
 
   private playNote(
-    { op, output, inputs, kept, backward }: Note,
-    whole: Tensor,
+    { op, outputs, inputs, kept, backward }: Note,
+    wholes: readonly (Tensor | undefined)[],
     derivatives: Map<Storage, Tensor>,
   ): Tensor[] {
-    const dy = whole.reshape(output.shape)
-    whole.dispose()
+    const dys = wholes.map((whole, i) => whole?.reshape(outputs[i]!.shape))
+    for (const whole of wholes) whole?.dispose()
     const tensors = Object.fromEntries(
       kept.map(([argument, { storage, shape }]) => [argument, new Tensor(this.engine, shape, storage)]),
     )
-    const steps = backward(dy, tensors)
+    const steps = backward(dys, tensors)
     return inputs.map(([argument, storage]) => {
       const step = steps[argument]
       check(step !== undefined, () => ({

@@ -322,6 +322,11 @@ describe('fit', () => {
       await wrong(
         { ...data, labels: undefined, targets: [1, 2, 3] },
         {},
+        'data.targets must be 100 numbers per sample, got [1, 2, 3]. targetShape, the shape of one sample of them,',
+      )
+      await wrong(
+        { ...data, labels: [] },
+        {},
         'data.labels must be integers, one per sample (or data.targets, 100 numbers per sample)',
       )
       await wrong(data, { loss: (output: Tensor) => output }, 'loss must be one number')
