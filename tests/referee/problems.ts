@@ -555,4 +555,39 @@ const multiHead: Line[] = [
   })),
 ]
 
-export const families: Record<string, Line[]> = { elementwise, conv, pool, norm, matrix, reduce, resize, movement, quantize, recurrent, attention, multiHead }
+const contrib: Line[] = [
+  ...['BiasGelu', 'FastGelu'].map((op): Line => ({ op: microsoft(op), inputs: [f([2, 3, 7], -4, 4), f([7])] })),
+  { op: microsoft('FastGelu'), inputs: [f([2, 3, 7], -4, 4)] }, { op: microsoft('Gelu'), inputs: [f([2, 3, 7], -4, 4)] },
+  ...[1.702, 0.5].map((alpha): Line => ({ op: microsoft('QuickGelu'), inputs: [f([5, 7], -4, 4)], attributes: { alpha: { float: alpha } } })),
+  ...product({ bias: [true, false], offset: [true, false] }).map(({ bias, offset }): Line => ({
+    op: microsoft('SkipLayerNormalization'),
+    inputs: [f([2, 3, 8]), f([2, 3, 8]), f([8]), offset || bias ? f([8]) : undefined, ...(bias ? [f([8])] : [])],
+    attributes: { epsilon: { float: 1e-5 } },
+    tolerance: 1e-4,
+  })),
+  { op: microsoft('SkipLayerNormalization'), inputs: [f([2, 3, 8]), f([3, 8]), f([8])], tolerance: 1e-4 },
+  ...[[], [f([8])]].map((bias): Line => ({ op: microsoft('SkipSimplifiedLayerNormalization'), inputs: [f([2, 3, 8]), f([2, 3, 8]), f([8]), ...bias], tolerance: 1e-4 })),
+  ...[-1, 1].map((axis): Line => ({ op: 'SimplifiedLayerNormalization', inputs: [f([2, 3, 4]), f([[3, 4], [4]][axis < 0 ? 1 : 0]!)], attributes: { axis }, tolerance: 1e-4 })),
+  ...product({ segments: [true, false], mask: [true, false] }).map(({ segments, mask }): Line => ({
+    op: microsoft('EmbedLayerNormalization'),
+    inputs: [i32([2, 5], 0, 8), segments ? i32([2, 5], 0, 1) : undefined, f([9, 8]), f([6, 8]), segments ? f([2, 8]) : undefined, f([8]), f([8]), ...(mask ? [i32([2,
+      5], 0, 1)] : [])],
+    outputs: 2,
+    tolerance: 1e-4,
+  })),
+  ...product({ transA: [0, 1], transB: [0, 1], alpha: [1, 0.5] }).map(({ transA, transB, alpha }): Line => ({
+    op: microsoft('FusedMatMul'),
+    inputs: [f(transA ? [2, 4, 3] : [2, 3, 4]), f(transB ? [2, 5, 4] : [2, 4, 5])],
+    attributes: { transA, transB, alpha: { float: alpha } },
+  })),
+  ...['Relu', 'Tanh', 'Sigmoid', 'LeakyRelu', ''].flatMap((activation): Line[] => [
+    { op: microsoft('FusedGemm'), inputs: [f([3, 4]), f([4, 5]), f([5])], attributes: { ...(activation && { activation }), ...(activation === 'LeakyRelu' && { activation_alpha: { float: 0.2 } }) } },
+    { op: microsoft('FusedConv'), inputs: [f([1, 2, 5, 5]), f([3, 2, 3, 3]), f([3])], attributes: { ...(activation && { activation }), ...(activation === 'LeakyRelu' && { activation_params: {
+      floats: [0.2] } }), pads: [1, 1, 1, 1] } },
+  ]),
+  { op: microsoft('FusedConv'), inputs: [f([1, 2, 5, 5]), f([3, 2, 3, 3]), f([3]), f([1, 3, 3, 3])], attributes: { activation: 'Relu' } },
+  { op: microsoft('FusedConv'), inputs: [f([1, 2, 5, 5]), f([3, 2, 3, 3])], attributes: { activation: 'Clip', activation_params: { floats: [0, 1] } } },
+  { op: microsoft('FusedConv'), inputs: [f([1, 2, 5, 5]), f([3, 2, 3, 3])], attributes: { activation: 'HardSigmoid', activation_params: { floats: [0.3, 0.4] } } },
+]
+
+export const families: Record<string, Line[]> = { elementwise, conv, pool, norm, matrix, reduce, resize, movement, quantize, recurrent, attention, multiHead, contrib }
