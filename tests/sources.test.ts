@@ -19,10 +19,12 @@ const longFiles = [
   'tests/hostile.test.ts',
   'tests/nn/modes.test.ts',
   'tests/nn/ops.test.ts',
+  'tests/nn/save.test.ts',
   'tests/nn/training.test.ts',
   'tests/onnx/operators.test.ts',
   'tests/ops/types.test.ts',
   'tests/referee/problems.ts',
+  'tests/referee/traced.test.ts',
   'tests/support/cases.ts',
   'tests/support/reference.ts',
 ]

@@ -1,10 +1,16 @@
 /** What stands between the layers of a model: all that runs through their forwards. */
 import type { AnyLayer, Tensors } from './layer.js'
 
-/** Runs in the place of a layer's forward, and calls it. `place`: such as `blocks.0.conv`, '' for the model. */
+/**
+ * Runs in the place of a layer's forward, and calls it. `place`: such as `blocks.0.conv`, '' for the
+ * model.
+ */
 export type Around = (layer: AnyLayer, place: string, x: unknown, forward: () => Tensors) => Tensors
 
-/** Runs `fn`, which must not be async, while `around` stands before the forward of each layer of the model. */
+/**
+ * Runs `fn`, which must not be async, while `around` stands before the forward of each layer of the
+ * model.
+ */
 export function between<T>(model: AnyLayer, around: Around, fn: () => T): T {
   const places = new Map<AnyLayer, string>()
   const walk = (layer: AnyLayer, place: string) => {

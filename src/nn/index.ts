@@ -10,6 +10,16 @@ export {
 export { glorot, he, type Initial, type Initializer, orthogonal, uniform } from './initializers.js'
 export { type AnyLayer, Layer, type OnnxOf, type Tensors } from './layer.js'
 export {
+  type CacheOptions,
+  KeyCache,
+  MultiHeadAttention,
+  type MultiHeadAttentionOptions,
+  PositionalEncoding,
+  type PositionalEncodingOptions,
+  TransformerBlock,
+  type TransformerBlockOptions,
+} from './layers/attention.js'
+export {
   Conv1d,
   type Conv1dLayerOptions,
   Conv2d,

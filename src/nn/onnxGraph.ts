@@ -75,7 +75,10 @@ export class OnnxGraph {
     return { name: this.initializer(this.placed(name), { data, shape }), shape }
   }
 
-  /** A node by the names of its inputs; gives those of the outputs that are wanted, '' for others. @internal */
+  /**
+   * A node by the names of its inputs; gives those of the outputs that are wanted, '' for others.
+   * @internal
+   */
   emit(
     op: string,
     inputs: readonly string[],

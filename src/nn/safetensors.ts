@@ -13,7 +13,10 @@ import { toHost, toUser } from '../onnx/file/types.js'
 /** The longest header that readers of the format accept. */
 const MOST_HEADER_BYTES = 100e6
 
-/** Types of numbers that are read, by their names in the file; those of files of one's own are the first three. */
+/**
+ * Types of numbers that are read, by their names in the file; those of files of one's own are the first
+ * three.
+ */
 const TYPES = { F32: 'float32', F16: 'float16', BF16: 'bfloat16', F64: 'float64' } as const
 const BYTES = { F32: 4, F16: 2, BF16: 2, F64: 8 } as const
 

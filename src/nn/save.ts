@@ -17,8 +17,10 @@ export interface FileOptions {
   /** The optimiser whose state and steps belong to the model, for training to go on. */
   optimizer?: Optimizer
   /**
-   * What tensors are called in the file, and how their axes stand: `'filterbank'`, as `model.names` has it; or
-   * `'pytorch'`, as `state_dict()` of the same layers: `weight`, `bias`, `running_mean`, filters [out, in, height,
+   * What tensors are called in the file, and how their axes stand: `'filterbank'`, as `model.names` has it;
+   * or
+   * `'pytorch'`, as `state_dict()` of the same layers: `weight`, `bias`, `running_mean`, filters [out, in,
+   * height,
    * width], matrices [out, in]. Default 'filterbank'.
    */
   names?: 'filterbank' | 'pytorch'
@@ -33,7 +35,8 @@ export interface SaveOptions extends FileOptions {
 /** What `load` takes beside the model. */
 export interface LoadOptions extends FileOptions {
   /**
-   * Whether the file has to have every tensor of the model, and no other. `false`: those that it has under the
+   * Whether the file has to have every tensor of the model, and no other. `false`: those that it has under
+   * the
    * same name and of the same shape are loaded, and the report tells of the others. Default true.
    */
   strict?: boolean
@@ -193,7 +196,8 @@ function epochIn(text: string | undefined, steps: number): UnfinishedEpoch | und
  * Takes back what `save` gave, into a model of the same layers (and an optimiser of the same kind). What else
  * they were made with, such as the learning rate, is not in the file. Without `optimizer`, what the file has
  * of one is left aside. Files of others will do where names and shapes are the same, or those of PyTorch
- * (`names: 'pytorch'`; weights right behind a Flatten of an image follow its order there: `new Permute([0, 3, 1,
+ * (`names: 'pytorch'`; weights right behind a Flatten of an image follow its order there: `new Permute([0,
+ * 3, 1,
  * 2])` before the Flatten gives the same). Numbers of 16 and 64 bits become float32.
  *
  * @param bytes a safetensors file

@@ -1,4 +1,4 @@
-/** Pooling: the plan of assembly/pool.ts. */
+/** Pooling. */
 
 import { check, FilterbankError, show } from '../base/errors.js'
 import { sizeOf } from '../base/shape.js'
@@ -19,7 +19,7 @@ import {
   type Window3dOptions,
   type WindowOptions,
 } from '../core/window.js'
-import { POOL_BLOCK, type Pool } from '../wasm/abi.js'
+import { type PoolKernel, runPool, runPoolGradient } from '../plans/pool.js'
 
 /** What `maxPool2d` takes beside x. */
 export interface MaxPool2dOptions extends WindowOptions {
@@ -287,37 +287,17 @@ function wholeOf(x: Tensor, context: Context): Window {
   return slidingWindow(size, size, {}, context)
 }
 
-/**
- * Columns that are computed together have this many floats: they stay in the first-level cache. Witness:
- * bench, pooling.
- */
-const COLUMN_FLOATS = 2048
-
-function pool(
-  op: string,
-  kernel: 'maxPool' | 'avgPool',
-  x: Tensor,
-  window: Window,
-  countPadding: boolean,
-): Tensor {
+function pool(op: string, kernel: PoolKernel, x: Tensor, window: Window, countPadding: boolean): Tensor {
   const { engine } = x
   const [h, w] = window
-  const [n, , iw, c] = x.shape as [number, number, number, number]
-  const rows = n * h.output
-  const outputs = outputsTogether(kernel, window, c)
-  // Where rows are few, as in a global pool, their channels are shared out too.
-  const slices = rows < 16 && outputs < 2 ? 16 / rows : 1
-  const channels = Math.max(1, Math.ceil(c / slices / 16)) * 16
-  const columns = Math.min(iw, outputs * w.stride + (w.size - 1) * w.dilation + 1) * c
-  const y = engine.make([n, h.output, w.output, c], (y) => {
-    if (y.size === 0) return
-    engine.scratch(4 * (Math.max(columns, 2 * channels) + 4))
-    const args = poolArgs(x, y, window, countPadding, channels, outputs)
-    engine.run({ kernel, args, units: rows * Math.ceil(c / channels), work: y.size * h.size * w.size })
-  })
+  const [n, , , c] = x.shape as [number, number, number, number]
+  const y = engine.make([n, h.output, w.output, c], (y) => runPool(kernel, x, y, window, countPadding))
   const kept = { x, y }
+  // The derivative of the maximum goes to the largest value under its window, to the first of several in
+  // row-major
+  // order, as in PyTorch; a NaN is larger than all. That of the mean to all under it, divided as the sum was.
   engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) => ({
-    x: () => poolBackward(kernel, dy, x, y, window, countPadding),
+    x: () => engine.make(x.shape, (dx) => runPoolGradient(kernel, dy, { x, y, dx }, window, countPadding)),
   }))
   return y
 }
@@ -325,7 +305,7 @@ function pool(
 /** As an image of one row. */
 function pool1d(
   op: string,
-  kernel: 'maxPool' | 'avgPool',
+  kernel: PoolKernel,
   x: Tensor,
   options: MaxPool1dOptions,
   countPadding: boolean,
@@ -349,7 +329,7 @@ function pool1d(
 /** Over the planes of x, and then over depth, with every pixel of a plane by itself. */
 function pool3d(
   op: string,
-  kernel: 'maxPool' | 'avgPool',
+  kernel: PoolKernel,
   x: Tensor,
   [depth, h, w]: readonly [Axis, Axis, Axis],
   countPadding: boolean,
@@ -362,91 +342,4 @@ function pool3d(
     const y = pool(op, kernel, planes.reshape([n, d, pixels, c]), [depth, each], countPadding)
     return y.reshape([n, depth.output, h.output, w.output, c])
   })
-}
-
-/**
- * Outputs of a row whose columns are computed together; 1: windows that have none in common, 0: the maximum
- * of 3 x 3 at step 2, column by column.
- */
-function outputsTogether(kernel: 'maxPool' | 'avgPool', [h, w]: Window, c: number): number {
-  const shared = (w.size - 1) * w.dilation + 1 - w.stride
-  if (
-    shared <= 0 ||
-    h.size === 1 ||
-    w.output === 1 ||
-    c === 0 ||
-    (kernel === 'avgPool' && h.size + w.size > POOL_BLOCK)
-  )
-    return 1
-  if (
-    kernel === 'maxPool' &&
-    h.size === 3 &&
-    w.size === 3 &&
-    w.dilation === 1 &&
-    w.stride === 2 &&
-    w.before < 2 &&
-    c % 8 === 0
-  )
-    return 0
-  return Math.ceil(Math.max(COLUMN_FLOATS / c, 4 * shared, 2) / w.stride)
-}
-
-/**
- * maxPool: dy goes to the largest value under its window, to the first of several in row-major order, as in
- * PyTorch; a NaN is larger than all. avgPool: to all values under it, divided as the sum was.
- */
-function poolBackward(
-  kernel: 'maxPool' | 'avgPool',
-  dy: Tensor,
-  x: Tensor,
-  y: Tensor,
-  window: Window,
-  countPadding: boolean,
-): Tensor {
-  const { engine } = x
-  const [n, , , c] = x.shape as [number, number, number, number]
-  // Windows may overlap, so that an image is one unit; where images are few, their channels are shared out
-  // too.
-  const channels = Math.max(1, Math.ceil((c * Math.min(n, UNITS)) / UNITS / 16)) * 16
-  return engine.make(x.shape, (dx) => {
-    const args = { ...poolArgs(x, y, window, countPadding, channels, 1), dy: dy.pointer, dx: dx.pointer }
-    const work = x.size + y.size * window[0].size * window[1].size
-    engine.run({ kernel: `${kernel}Gradient`, args, units: n * Math.ceil(c / channels), work })
-  })
-}
-
-/** Units that a gradient falls into at least, where it has images and channels for them. */
-const UNITS = 16
-
-function poolArgs(
-  x: Tensor,
-  y: Tensor,
-  [h, w]: Window,
-  countPadding: boolean,
-  channels: number,
-  outputs: number,
-): Pool {
-  const [, ih, iw, c] = x.shape as [number, number, number, number]
-  return {
-    x: x.pointer,
-    y: y.pointer,
-    ih,
-    iw,
-    c,
-    oh: h.output,
-    ow: w.output,
-    tapsH: h.size,
-    tapsW: w.size,
-    stepH: h.stride,
-    stepW: w.stride,
-    firstH: -h.before,
-    firstW: -w.before,
-    tapStepH: h.dilation,
-    tapStepW: w.dilation,
-    afterH: h.after,
-    afterW: w.after,
-    countPadding: Number(countPadding),
-    channels,
-    outputs,
-  }
 }

@@ -98,7 +98,13 @@ describe('a node of an ONNX model gives what ONNX Runtime gives', () => {
             input && `${input.type} [${input.shape}] ${sizeOf(input.shape) < 9 ? `= ${input.data}` : ''}`,
         )
         const about = `FILTERBANK_SEED=${SEED}, ${line.op} (opset ${line.opset ?? 21}) ${JSON.stringify(line.attributes ?? {})}, ${inputs.join('; ')}`
-        await compare(engine, line, about)
+        if (process.env.ALL) {
+          try {
+            await compare(engine, line, about)
+          } catch (e) {
+            console.log(String(e).slice(0, 600))
+          }
+        } else await compare(engine, line, about)
         expect(engine.memory().tensors, `${about}: tensors left over`).toBe(0)
       }
     })

@@ -514,13 +514,15 @@ const microsoft = (op: string) => `com.microsoft.${op}`
 const multiHead: Line[] = [
   ...product({ unidirectional: [0, 1], scale: [undefined, 0.2] }).flatMap(({ unidirectional, scale }): Line[] => {
     const attributes = { num_heads: 2, unidirectional, ...(scale && { scale: { float: scale } }) }
-    const line = (...inputs: Line['inputs']): Line => ({ op: microsoft('MultiHeadAttention'), inputs, attributes, tolerance: 1e-4 })
+    const line = (...inputs: Line['inputs']): Line => ({ op: microsoft('MultiHeadAttention'), inputs, attributes, outputs: inputs.length > 6 ? 3 : 1, tolerance: 1e-4 })
     const self = (length = 5) => [f([2, length, 8]), f([2, length, 8]), f([2, length, 8])]
     return [
       line(...self(), f([24])),
       line(...self(), undefined, i32([2, 5], 0, 1)),
       line(...self(), undefined, undefined, f([1, 2, 5, 5])),
-      line(...self(), f([24]), undefined, f([2, 2, 5, 8]), f([2, 2, 3, 4]), f([2, 2, 3, 4])),
+      line(...self(), undefined, undefined, undefined, f([2, 2, 3, 4]), f([2, 2, 3, 4])),
+      line(...self(), undefined, undefined, f([2, 2, 5, 8]), f([2, 2, 3, 4]), f([2, 2, 3, 4])),
+      line(...self(), f([24]), undefined, undefined, f([2, 2, 3, 4]), f([2, 2, 3, 4])),
       { op: microsoft('Attention'), inputs: [f([2, 5, 6]), f([6, 24]), f([24])], attributes, tolerance: 1e-4 },
       { op: microsoft('Attention'), inputs: [f([2, 5, 6]), f([6, 24]), f([24]), i32([2, 5], 0, 1)], attributes, tolerance: 1e-4 },
       { op: microsoft('Attention'), inputs: [f([2, 5, 6]), f([6, 24]), f([24]), shaped(i32([2], 2, 5), 2)], attributes, tolerance: 1e-4 },
@@ -531,15 +533,15 @@ const multiHead: Line[] = [
   { op: microsoft('MultiHeadAttention'), inputs: [f([2, 5, 8]), f([2, 7, 8]), f([2, 7, 12])], attributes: { num_heads: 2 }, tolerance: 1e-4 },
   { op: microsoft('MultiHeadAttention'), inputs: [f([2, 5, 8]), f([2, 2, 7, 4]), f([2, 2, 7, 4])], attributes: { num_heads: 2 }, tolerance: 1e-4 },
   ...product({ rotary: [0, 1], interleaved: [0, 1], packed: [false, true], window: [-1, 3], past: [0, 4], cap: [0, 3] }).map(({ rotary, interleaved, packed, window, past, cap }): Line => {
-    const length = past ? 2 : 5
+    const length = past ? 1 : 5
     const last = past + length - 1
     return {
       op: microsoft('GroupQueryAttention'),
       inputs: [
-        ...(packed ? [f([2, length, 64]), undefined, undefined] : [f([2, length, 32]), f([2, length, 16]), f([2, length, 16])]),
-        f([2, 2, past, 8]), f([2, 2, past, 8]),
+        ...(packed ? [f([2, length, 128]), undefined, undefined] : [f([2, length, 64]), f([2, length, 32]), f([2, length, 32])]),
+        f([2, 2, past, 16]), f([2, 2, past, 16]),
         { type: 'int32', shape: [2], data: Int32Array.of(last, last) }, { type: 'int32', shape: [], data: Int32Array.of(last + 1) },
-        ...(rotary ? [f([12, 4]), f([12, 4])] : []),
+        ...(rotary ? [f([12, 8]), f([12, 8])] : []),
       ],
       attributes: { num_heads: 4, kv_num_heads: 2, do_rotary: rotary, rotary_interleaved: interleaved, local_window_size: window, softcap: { float: cap } },
       outputs: 3,
@@ -553,4 +555,39 @@ const multiHead: Line[] = [
   })),
 ]
 
-export const families: Record<string, Line[]> = { elementwise, conv, pool, norm, matrix, reduce, resize, movement, quantize, recurrent, attention, multiHead }
+const contrib: Line[] = [
+  ...['BiasGelu', 'FastGelu'].map((op): Line => ({ op: microsoft(op), inputs: [f([2, 3, 7], -4, 4), f([7])] })),
+  { op: microsoft('FastGelu'), inputs: [f([2, 3, 7], -4, 4)] }, { op: microsoft('Gelu'), inputs: [f([2, 3, 7], -4, 4)] },
+  ...[1.702, 0.5].map((alpha): Line => ({ op: microsoft('QuickGelu'), inputs: [f([5, 7], -4, 4)], attributes: { alpha: { float: alpha } } })),
+  ...product({ bias: [true, false], offset: [true, false] }).map(({ bias, offset }): Line => ({
+    op: microsoft('SkipLayerNormalization'),
+    inputs: [f([2, 3, 8]), f([2, 3, 8]), f([8]), offset || bias ? f([8]) : undefined, ...(bias ? [f([8])] : [])],
+    attributes: { epsilon: { float: 1e-5 } },
+    tolerance: 1e-4,
+  })),
+  { op: microsoft('SkipLayerNormalization'), inputs: [f([2, 3, 8]), f([3, 8]), f([8])], tolerance: 1e-4 },
+  ...[[], [f([8])]].map((bias): Line => ({ op: microsoft('SkipSimplifiedLayerNormalization'), inputs: [f([2, 3, 8]), f([2, 3, 8]), f([8]), ...bias], tolerance: 1e-4 })),
+  ...[-1, 1].map((axis): Line => ({ op: 'SimplifiedLayerNormalization', inputs: [f([2, 3, 4]), f([[3, 4], [4]][axis < 0 ? 1 : 0]!)], attributes: { axis }, tolerance: 1e-4 })),
+  ...product({ segments: [true, false], mask: [true, false] }).map(({ segments, mask }): Line => ({
+    op: microsoft('EmbedLayerNormalization'),
+    inputs: [i32([2, 5], 0, 8), segments ? i32([2, 5], 0, 1) : undefined, f([9, 8]), f([6, 8]), segments ? f([2, 8]) : undefined, f([8]), f([8]), ...(mask ? [i32([2,
+      5], 0, 1)] : [])],
+    outputs: 2,
+    tolerance: 1e-4,
+  })),
+  ...product({ transA: [0, 1], transB: [0, 1], alpha: [1, 0.5] }).map(({ transA, transB, alpha }): Line => ({
+    op: microsoft('FusedMatMul'),
+    inputs: [f(transA ? [2, 4, 3] : [2, 3, 4]), f(transB ? [2, 5, 4] : [2, 4, 5])],
+    attributes: { transA, transB, alpha: { float: alpha } },
+  })),
+  ...['Relu', 'Tanh', 'Sigmoid', 'LeakyRelu', ''].flatMap((activation): Line[] => [
+    { op: microsoft('FusedGemm'), inputs: [f([3, 4]), f([4, 5]), f([5])], attributes: { ...(activation && { activation }), ...(activation === 'LeakyRelu' && { activation_alpha: { float: 0.2 } }) } },
+    { op: microsoft('FusedConv'), inputs: [f([1, 2, 5, 5]), f([3, 2, 3, 3]), f([3])], attributes: { ...(activation && { activation }), ...(activation === 'LeakyRelu' && { activation_params: {
+      floats: [0.2] } }), pads: [1, 1, 1, 1] } },
+  ]),
+  { op: microsoft('FusedConv'), inputs: [f([1, 2, 5, 5]), f([3, 2, 3, 3]), f([3]), f([1, 3, 3, 3])], attributes: { activation: 'Relu' } },
+  { op: microsoft('FusedConv'), inputs: [f([1, 2, 5, 5]), f([3, 2, 3, 3])], attributes: { activation: 'Clip', activation_params: { floats: [0, 1] } } },
+  { op: microsoft('FusedConv'), inputs: [f([1, 2, 5, 5]), f([3, 2, 3, 3])], attributes: { activation: 'HardSigmoid', activation_params: { floats: [0.3, 0.4] } } },
+]
+
+export const families: Record<string, Line[]> = { elementwise, conv, pool, norm, matrix, reduce, resize, movement, quantize, recurrent, attention, multiHead, contrib }

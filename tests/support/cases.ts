@@ -474,7 +474,9 @@ export const cases: Record<string, Case> = {
   'softmax, columns': photo((x) => fb.logSoftmax(x!, { axis: 1 })),
 
   'attention, one row': attended([1, 1], (q, k, v, mask) => fb.attention(q!, k!, v!, { mask: mask! })),
-  'attention, many rows': attended([3, 99], (q, k, v) => fb.attention(q!, k!, v!, { causal: 9, softcap: 3 })),
+  'attention, many rows': attended([3, 99], (q, k, v, mask) =>
+    fb.attention(q!, k!, v!, { mask: mask!, causal: 9, softcap: 3 }),
+  ),
   'gradients of attention': backwards(
     attended([1, 99], (q, k, v, mask) => fb.attention(q!, k!, v!, { mask: mask!, causal: 20, softcap: 9 })),
   ),

@@ -2,19 +2,21 @@
 import { engineOf } from '../../core/engine.js'
 import { checkNumber, checkOptions, type Names } from '../../core/options.js'
 import type { Tensor } from '../../core/tensor.js'
-import { type Activation as ActivationKind, applyActivation } from '../../ops/activation.js'
+import { type Activation as ActivationKind, applyActivation, fusedClamp } from '../../ops/activation.js'
 import { dropout } from '../../ops/dropout.js'
 import { logSoftmax, softmax } from '../../ops/softmax.js'
 import { Layer } from '../layer.js'
 import { checkSeed, ownRandom, type Random, type Seed, settle } from '../random.js'
 
 /**
- * An activation by its name, or a clamp to [low, high]; `'softmax'` and `'logSoftmax'` go along the last axis.
+ * An activation by its name, or a clamp to [low, high]; `'softmax'` and `'logSoftmax'` go along the last
+ * axis.
  * @example new Activation('silu')
  */
 export class Activation extends Layer {
   constructor(readonly kind: ActivationKind | 'softmax' | 'logSoftmax') {
     super()
+    if (kind !== 'softmax' && kind !== 'logSoftmax') fusedClamp(kind, { op: 'Activation', shapes: {} })
   }
 
   forward(x: Tensor): Tensor {

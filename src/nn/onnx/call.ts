@@ -89,7 +89,10 @@ export class Call {
     return this.sheet.graph.initializer(this.sheet.graph.placed(name), { data, shape: [length] })
   }
 
-  /** Operands as they broadcast to the output: in one order, and of its rank where they have several numbers. */
+  /**
+   * Operands as they broadcast to the output: in one order, and of its rank where they have several
+   * numbers.
+   */
   aligned(...names: string[]): { inputs: string[]; order: Order } {
     const { rank } = this
     const operands = names.map((name) => this.operand(name))

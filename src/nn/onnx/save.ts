@@ -62,7 +62,8 @@ const OPSETS = [18, 23] as const
  *   axis in a way that no operator has (op and layer are named: `toOnnx` writes such a layer), and for an
  *   input that the model does not take
  * @example writeFileSync('digits.onnx', saveOnnx(model, [28, 28, 1]))
- * @example saveOnnx(model, [[64, 8], [5]], { inputs: ['text', 'about'], openAxes: { text: { 0: 'n', 1: 'length' },
+ * @example saveOnnx(model, [[64, 8], [5]], { inputs: ['text', 'about'], openAxes: { text: { 0: 'n', 1:
+ * 'length' },
  *   about: { 0: 'n' } } })
  */
 export function saveOnnx(

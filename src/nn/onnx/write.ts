@@ -216,7 +216,10 @@ function layerResult(sheet: Sheet, note: Note, each: readonly Note[], values: Va
   return list.map(({ name }, i) => ({ name, order: portOrder(note.outputs[i]!.shape.length) }))
 }
 
-/** Lengths of a port of the graph: what differs between runs has the name of the open axis that is as long. */
+/**
+ * Lengths of a port of the graph: what differs between runs has the name of the open axis that is as
+ * long.
+ */
 export function portShape(
   shapes: readonly Shape[],
   nameOf: (lengths: readonly number[]) => string | null,

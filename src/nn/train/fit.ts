@@ -50,7 +50,8 @@ export interface FitOptions<Output extends Tensors = Tensor> extends MeasureOpti
   augment?: readonly Augment[]
   /**
    * Batches whose gradients are one step: each sample counts as in one large batch, of which a part at a time
-   * is in memory (batch norm sees the parts). What is left over at the end of an epoch is a step too. Default 1.
+   * is in memory (batch norm sees the parts). What is left over at the end of an epoch is a step too.
+   * Default 1.
    */
   accumulate?: number
   /** Most length of all gradients together. Default: any. */

@@ -83,7 +83,8 @@ export class ConfusionMatrix {
 /**
  * How often each class was taken for each.
  *
- * @param output [..., classes], of which the largest counts; or one logit for each label, which is yes above 0
+ * @param output [..., classes], of which the largest counts; or one logit for each label, which is yes
+ * above 0
  * @param labels integers, one for each row of the output, or for each logit 0 or 1
  * @returns counts, and what follows from them: `accuracy`, `precision`, `recall`, `f1`, `meanIou`. A row with
  *   a NaN counts for nothing
@@ -136,7 +137,8 @@ export interface TopKAccuracyOptions {
 const TOP_K: Names<TopKAccuracyOptions> = { k: true }
 
 /**
- * The share of samples whose label is among the k largest numbers of [..., classes], for `metrics` of `fit` and
+ * The share of samples whose label is among the k largest numbers of [..., classes], for `metrics` of `fit`
+ * and
  * `evaluate`. Of numbers that are equal those of lower classes come first.
  * @example await fit(model, data, { optimizer, metrics: { top5: topKAccuracy() } })
  */

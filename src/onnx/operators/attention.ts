@@ -4,7 +4,6 @@
  * stand next to each other: [n, kv heads, group * length, size] is the same memory.
  */
 
-import type { Shape } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { tanh } from '../../ops/activation.js'
 import { add, mul } from '../../ops/arithmetic.js'
@@ -65,16 +64,19 @@ export function both(a: Mask | undefined, b: Tensor<'uint8'> | undefined): Mask 
   return a.dtype === 'uint8' ? and(a as Tensor<'uint8'>, b) : where(b, a as Tensor, Number.NEGATIVE_INFINITY)
 }
 
-/** A mask [images, 1, length, keys] from the host: whether query i of an image sees key j. */
+/**
+ * A mask [images, 1, length, keys]: whether query i of an image sees key j, which follows from attributes and
+ * `from`.
+ */
 export function maskBy(
   call: Call,
-  shape: readonly [images: number, length: number, keys: number],
+  [images, length, keys]: readonly [images: number, length: number, keys: number],
+  from: readonly Value[],
   sees: (image: number, i: number, j: number) => boolean,
 ): Tensor<'uint8'> {
-  const [images, length, keys] = shape
-  const all = [images, 1, length, keys]
-  const data = Uint8Array.from(indexesOf(all), ([image, , i, j]) => Number(sees(image!, i!, j!)))
-  return call.host('bool', all, data).typed() as Tensor<'uint8'>
+  const shape = [images, 1, length, keys]
+  const make = () => [Array.from(indexesOf(shape), ([image, , i, j]) => Number(sees(image!, i!, j!)))]
+  return greater(call.tables(`mask ${shape}`, shape, from, make)[0]!.tensor(), 0)
 }
 
 /** A value that stands in the engine, constants too, so that what is made of it does. */
@@ -100,7 +102,12 @@ const attention: Operator = (call) => {
   const first = (image: number) => pastKey?.shape[2] ?? own![image]! - length
   const ends =
     own &&
-    maskBy(call, [n, length, total], (image, i, j) => j < own[image]! && (!isCausal || j <= first(image) + i))
+    maskBy(
+      call,
+      [n, length, total],
+      [lengths],
+      (image, i, j) => j < own[image]! && (!isCausal || j <= first(image) + i),
+    )
   const options: AttentionOptions = {
     mask: both(mask && maskOf(call, mask, total), ends),
     causal: isCausal && !own ? (pastKey?.shape[2] ?? 0) : false,
@@ -137,7 +144,7 @@ function bySteps(
   const raw = matmul(mul(q.reshape([...rows, size]), scale!), turned).reshape(shape)
   const capped = softcap ? mul(tanh(mul(raw, 1 / softcap)), softcap) : raw
   const first = Number(causal)
-  const seen = causal === false ? undefined : maskOfPlaces(call, length, keys, first)
+  const seen = causal === false ? undefined : maskBy(call, [1, length, keys], [], (_, i, j) => j <= first + i)
   const all = both(mask, seen)
   const biased = !all
     ? capped
@@ -147,13 +154,6 @@ function bySteps(
   const shares = all ? sharesOf(biased) : softmax(biased)
   const y = matmul(shares.reshape([...rows, keys]), v).reshape([n, heads, length, valueSize])
   return { y, seen: [raw, capped, biased, shares][call.number('qk_matmul_output_mode', 0)] ?? raw }
-}
-
-/** Query i sees keys 0 to first + i: kept with the model. */
-function maskOfPlaces(call: Call, length: number, keys: number, first: number): Tensor<'uint8'> {
-  const shape: Shape = [1, 1, length, keys]
-  const make = () => [Array.from(indexesOf(shape), ([, , i, j]) => Number(j! <= first + i!))]
-  return greater(call.tables(`causal ${[first, length, keys]}`, shape, [], make)[0]!.tensor(), 0)
 }
 
 /** softmax over the last axis; 0 for a row of which nothing is seen. */

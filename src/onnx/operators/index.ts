@@ -4,6 +4,7 @@
 import type { Operator } from '../run/call.js'
 import { attending } from './attention.js'
 import { columns } from './columns.js'
+import { contrib } from './contrib.js'
 import { elementwise } from './elementwise.js'
 import { experimental } from './experimental.js'
 import { matrix } from './matrix.js'
@@ -20,6 +21,7 @@ import { window } from './window.js'
 export const operators: Record<string, Operator> = {
   ...attending,
   ...columns,
+  ...contrib,
   ...elementwise,
   ...experimental,
   ...matrix,

@@ -13,7 +13,7 @@ import type { Call, Operator } from '../run/call.js'
 import { move, moveBox, type Part, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { behind, inEngine, joinHeads, type Mask, maskBy, splitHeads } from './attention.js'
-import { anglesAt, turned } from './rotary.js'
+import { anglesAt, anglesBy, turned } from './rotary.js'
 
 /** Columns [from, from + length) of the last axis. */
 function columnsOf(call: Call, x: Value, from: number, length: number): Value {
@@ -53,18 +53,24 @@ function unpacked(call: Call, x: Value): Value[] {
  */
 function paddingMask(call: Call, mask: Value, n: number, length: number, keys: number): Tensor {
   const hidden = call.number('mask_filter_value', -10000)
+  const zero = call.tables('zero', [1], [], () => [[0]])[0]!.tensor()
   const { shape } = mask
   if (shape.length === 1) {
     if (shape[0] !== n && shape[0] !== 2 * n) call.fail('mask', `[${n}] or [${2 * n}]`, shape)
     const ends = mask.numbers
-    const seen = maskBy(call, [n, 1, keys], (image, _, j) => j < ends[image]! && j >= (ends[n + image] ?? 0))
-    return where(seen, call.engine.zeros([1]), hidden)
+    const seen = maskBy(
+      call,
+      [n, 1, keys],
+      [mask],
+      (image, _, j) => j < ends[image]! && j >= (ends[n + image] ?? 0),
+    )
+    return where(seen, zero, hidden)
   }
   const wanted = shape.length === 2 ? [n, 1, 1, keys] : [n, 1, length, keys]
   if (shape.length > 3 || shape.at(-1) !== keys)
     call.fail('mask', `[n], [n, keys] or [n, length, keys], with ${keys} keys`, shape)
   const isHidden = equal(mask.tensor().reshape(wanted), 0)
-  return where(isHidden, hidden, call.tables('zero', [1], [], () => [[0]])[0]!.tensor())
+  return where(isHidden, hidden, zero)
 }
 
 /** The sum of what is there. */
@@ -174,13 +180,16 @@ const groupQueryAttention: Operator = (call) => {
     : ([part(0, heads), part(heads, kvHeads), part(heads + kvHeads, kvHeads)] as const)
   const [n, , length] = q.shape as [number, number, number]
   const total = call.scalar(6) === undefined ? length : Number(call.scalar(6))
+  const counts = [call.input(5), ...(call.inputs[6] ? [call.inputs[6]] : [])]
   // A first prompt may be padded behind its end; later ones stand behind what there was.
   const before = call.input(5).numbers.map((last) => (total === length ? 0 : last + 1 - length))
   if (call.flag('do_rotary')) {
-    const places = call.inputs[9]
-      ? (call.inputs[9].typed() as Tensor<'int32'>)
-      : before.flatMap((first) => Array.from({ length }, (_, i) => first + i))
-    const angles = anglesAt(call.input(7), call.input(8), places, [n, length])
+    const [cos, sin, places] = [call.input(7), call.input(8), call.inputs[9]]
+    const shape = [n, length] as const
+    const own = (image: number, i: number) => before[image]! + i
+    const angles = places
+      ? anglesAt(cos, sin, places.typed() as Tensor<'int32'>, shape)
+      : anglesBy(call, cos, sin, shape, counts, own)
     const isInterleaved = call.flag('rotary_interleaved')
     ;[q, k] = [q, k].map((x) => call.tensor(x.type, turned(x.tensor(), angles, isInterleaved))) as [
       Value,
@@ -196,7 +205,7 @@ const groupQueryAttention: Operator = (call) => {
   const isPlain = window < 0 && before.every((first) => first === before[0])
   const mask = isPlain
     ? undefined
-    : maskBy(call, [n, length, keys], (image, i, j) => {
+    : maskBy(call, [n, length, keys], counts, (image, i, j) => {
         const own = before[image]! + i
         return j <= own && (window < 0 || j > own - window)
       })

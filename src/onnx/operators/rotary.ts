@@ -19,16 +19,38 @@ export interface Angles {
   sin: Tensor
 }
 
-/** Rows of both tables [places, half] for a place of each token: a tensor [n, length], or numbers. */
+/** Rows of both tables [places, half] for the place of each token. */
 export function anglesAt(
   cos: Value,
   sin: Value,
-  places: Tensor<'int32'> | readonly number[],
-  shape: readonly [n: number, length: number],
+  places: Tensor<'int32'>,
+  shape: readonly [number, number],
 ): Angles {
   const half = cos.shape[1]!
   const rows = (table: Value) => gather(table.tensor(), places).reshape([...shape, half])
   return { cos: rows(cos), sin: rows(sin) }
+}
+
+/** The same where places follow from `from`, on the host. */
+export function anglesBy(
+  call: Call,
+  cos: Value,
+  sin: Value,
+  [n, length]: readonly [number, number],
+  from: readonly Value[],
+  placeOf: (image: number, i: number) => number,
+): Angles {
+  const half = cos.shape[1]!
+  const rows = ({ data }: Value) =>
+    Array.from({ length: n * length * half }, (_, at) => {
+      const token = Math.floor(at / half)
+      return Number(data[placeOf(Math.floor(token / length), token % length) * half + (at % half)])
+    })
+  const tables = call.tables(`angles ${[n, length]}`, [n, length, half], [cos, sin, ...from], () => [
+    rows(cos),
+    rows(sin),
+  ])
+  return { cos: tables[0]!.tensor(), sin: tables[1]!.tensor() }
 }
 
 /** x [n, heads, length, size] with its first 2 * half numbers turned; the others stay. */
@@ -88,19 +110,16 @@ const rotaryEmbedding: Operator = (call) => {
 const rotaryOfTables: Operator = (call) => {
   const [x, places, cos, sin] = [call.input(0), call.input(1), call.input(2), call.input(3)]
   const scale = call.number('scale', 1)
-  const placed = (n: number, length: number) =>
-    places.size === 1 && length * n > 1
-      ? Array.from({ length: n * length }, (_, i) => Number(places.data[0]) + (i % length))
-      : (places.typed() as Tensor<'int32'>)
   const isFlat = x.shape.length === 3
   const heads = call.number('num_heads', 0) || (isFlat ? x.shape[2]! / (2 * cos.shape[1]!) : x.shape[1]!)
   const split = isFlat ? splitHeads(call, x, heads, 'num_heads') : x
   const [n, , length] = split.shape as [number, number, number]
-  const result = turned(
-    split.tensor(),
-    anglesAt(cos, sin, placed(n, length), [n, length]),
-    call.flag('interleaved'),
-  )
+  const first = () => Number(places.data[0])
+  const angles =
+    places.size === 1 && n * length > 1
+      ? anglesBy(call, cos, sin, [n, length], [places], (_, i) => first() + i)
+      : anglesAt(cos, sin, places.typed() as Tensor<'int32'>, [n, length])
+  const result = turned(split.tensor(), angles, call.flag('interleaved'))
   const y = call.tensor(x.type, scale === 1 ? result : mul(result, scale))
   return isFlat ? joinHeads(call, y) : y
 }

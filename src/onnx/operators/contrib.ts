@@ -1,0 +1,172 @@
+/**
+ * Operators of com.microsoft that optimisers of transformers and convolutional networks write: several of the
+ * standard's in one. Definitions: ContribOperators.md of ONNX Runtime.
+ */
+
+import type { Tensor } from '../../core/tensor.js'
+import { clamp, gelu, hardSigmoid, leakyRelu, relu, sigmoid, tanh } from '../../ops/activation.js'
+import { add, mul } from '../../ops/arithmetic.js'
+import { cast } from '../../ops/cast.js'
+import { notEqual } from '../../ops/compare.js'
+import { gather } from '../../ops/gather.js'
+import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
+import { sum } from '../../ops/reduce.js'
+import type { Call, Operator } from '../run/call.js'
+import { permuted } from '../run/move.js'
+import type { Value } from '../run/value.js'
+import { mapInEngine } from './broadcast.js'
+import { matrix, product } from './matrix.js'
+import { window } from './window.js'
+
+/** The sum of all inputs that are there. */
+function summed(first: Value, ...others: (Value | undefined)[]): Tensor {
+  return others.reduce<Tensor>((total, other) => (other ? add(total, other.tensor()) : total), first.tensor())
+}
+
+/** An activation by the standard's name, with its parameters in the order in which the standard has them. */
+function activated(call: Call, x: Value, name: string, parameters: readonly number[]): Value {
+  const [first, second] = parameters
+  const by: Record<string, (x: Tensor) => Tensor> = {
+    Relu: relu,
+    Tanh: tanh,
+    Sigmoid: sigmoid,
+    LeakyRelu: (t) => leakyRelu(t, { alpha: first ?? 0.01 }),
+    Clip: (t) =>
+      clamp(t, { low: first ?? Number.NEGATIVE_INFINITY, high: second ?? Number.POSITIVE_INFINITY }),
+    HardSigmoid: (t) => hardSigmoid(t, { alpha: first ?? 0.2, beta: second ?? 0.5 }),
+  }
+  if (!name) return x
+  const f = by[name] ?? call.fail('activation', `one of ${Object.keys(by).join(', ')}`, name)
+  return mapInEngine(call, x, f)
+}
+
+const fusedConv: Operator = (call) => {
+  const y = window.Conv!(call) as Value
+  const more = call.inputs[3]
+  const sumOf = more ? call.tensor(y.type, add(y.tensor('last'), more.tensor('last')), 'last') : y
+  return activated(call, sumOf, call.text('activation'), call.numbers('activation_params', []))
+}
+
+const fusedGemm: Operator = (call) => {
+  const parameters = ['activation_alpha', 'activation_beta'].flatMap((name) =>
+    call.has(name) ? [call.number(name, 0)] : [],
+  )
+  return activated(call, matrix.Gemm!(call) as Value, call.text('activation'), parameters)
+}
+
+/** alpha * A B, where the last two axes of either may be the other way round. */
+const fusedMatMul: Operator = (call) => {
+  for (const name of ['transBatchA', 'transBatchB']) if (call.flag(name)) call.fail(name, '0', 1)
+  const factor = (i: number, attribute: string): Value => {
+    const x = call.input(i)
+    const rank = x.shape.length
+    if (!call.flag(attribute) || rank < 2) return x
+    return permuted(call, x, [...Array(rank - 2).keys(), rank - 1, rank - 2])
+  }
+  const y = product(call, factor(0, 'transA'), factor(1, 'transB'))
+  const alpha = call.number('alpha', 1)
+  return alpha === 1 ? y : mapInEngine(call, y, (t) => mul(t, alpha))
+}
+
+/** Gelu of x, with a bias before it where there is one. */
+const biased =
+  (approximate: 'none' | 'tanh'): Operator =>
+  (call) =>
+    call.tensor(call.input(0).type, gelu(summed(call.input(0), call.inputs[1]), { approximate }))
+
+/** x * sigmoid(alpha * x) */
+const quickGelu: Operator = (call) =>
+  mapInEngine(call, call.input(0), (x) => mul(x, sigmoid(mul(x, call.number('alpha', 1.702)))))
+
+const biasAdd: Operator = (call) =>
+  call.tensor(call.input(0).type, summed(call.input(0), call.inputs[1], call.inputs[2]))
+
+/** Statistics are for training. */
+function withoutStatistics(call: Call): void {
+  for (const i of [1, 2]) if (call.node.outputs[i]) call.fail(`output ${i}`, 'left out', 'statistics')
+}
+
+/** input, skip, scale, offset, bias: layer norm of the sum, which is the fourth output. */
+const skipLayerNorm: Operator = (call) => {
+  withoutStatistics(call)
+  const [x, skip, scale, offset, bias] = [
+    call.input(0),
+    call.input(1),
+    call.input(2),
+    call.inputs[3],
+    call.inputs[4],
+  ]
+  const total = summed(x, skip, bias)
+  const epsilon = call.number('epsilon', 1e-12)
+  const y = layerNorm(total, { scale: scale.tensor(), epsilon, ...(offset && { offset: offset.tensor() }) })
+  return [call.tensor(x.type, y), undefined, undefined, call.tensor(x.type, total)]
+}
+
+/** The same without means and offsets: input, skip, scale, bias. */
+const skipRmsNorm: Operator = (call) => {
+  withoutStatistics(call)
+  const [x, skip, scale, bias] = [call.input(0), call.input(1), call.input(2), call.inputs[3]]
+  const total = summed(x, skip, bias)
+  const y = rmsNorm(total, { scale: scale.tensor(), epsilon: call.number('epsilon', 1e-12) })
+  return [call.tensor(x.type, y), undefined, undefined, call.tensor(x.type, total)]
+}
+
+/** Of the last axes from `axis` on, without means. */
+const simplifiedLayerNorm: Operator = (call) => {
+  const [x, scale] = [call.input(0), call.input(1)]
+  if (call.node.outputs[1]) call.fail('output 1', 'left out', 'statistics')
+  const axis = call.ownAxis(x.shape.length, -1)
+  const y = rmsNorm(x.tensor(), { axis, scale: scale.tensor(), epsilon: call.number('epsilon', 1e-5) })
+  return call.tensor(x.type, y)
+}
+
+/**
+ * input_ids, segment_ids, three tables (words, places, segments), scale, offset, mask, position_ids: layer
+ * norm
+ * of the sum of the rows; how much of each mask is there; the sum.
+ */
+const embedLayerNorm: Operator = (call) => {
+  const [ids, segments, words, places, kinds] = [
+    call.input(0),
+    call.inputs[1],
+    call.input(2),
+    call.input(3),
+    call.inputs[4],
+  ]
+  const [scale, offset, mask, given] = [call.input(5), call.input(6), call.inputs[7], call.inputs[8]]
+  const [n, length] = ids.shape as [number, number]
+  const rows = (table: Value, indices: Value) => gather(table.tensor(), indices.typed())
+  const first = () => call.tables('places', [length], [], () => [Array(length).keys()])[0]!.tensor()
+  const placed = given ? rows(places, given) : gather(places.tensor(), first())
+  const known = add(rows(words, ids), placed)
+  const total = segments && kinds ? add(known, rows(kinds, segments)) : known
+  const y = layerNorm(total, {
+    scale: scale.tensor(),
+    offset: offset.tensor(),
+    epsilon: call.number('epsilon', 1e-12),
+  })
+  const counts = mask
+    ? cast(sum(cast(notEqual(mask.tensor(), 0), 'float32'), { axes: 1 }), 'int32')
+    : cast(call.tables('none', [n], [], () => [new Array<number>(n).fill(0)])[0]!.tensor(), 'int32')
+  return [
+    call.tensor(words.type, y),
+    call.tensor('int32', counts),
+    call.node.outputs[2] ? call.tensor(words.type, total) : undefined,
+  ]
+}
+
+export const contrib: Record<string, Operator> = {
+  SimplifiedLayerNormalization: simplifiedLayerNorm,
+  'com.microsoft.BiasAdd': biasAdd,
+  'com.microsoft.BiasGelu': biased('none'),
+  'com.microsoft.EmbedLayerNormalization': embedLayerNorm,
+  'com.microsoft.FastGelu': biased('tanh'),
+  'com.microsoft.FusedConv': fusedConv,
+  'com.microsoft.FusedGemm': fusedGemm,
+  'com.microsoft.FusedMatMul': fusedMatMul,
+  'com.microsoft.Gelu': biased('none'),
+  'com.microsoft.QuickGelu': quickGelu,
+  'com.microsoft.SimplifiedLayerNormalization': simplifiedLayerNorm,
+  'com.microsoft.SkipLayerNormalization': skipLayerNorm,
+  'com.microsoft.SkipSimplifiedLayerNormalization': skipRmsNorm,
+}
