@@ -38,7 +38,69 @@ export class Igemm {
   pixels: i32; panels: i32
   /** 1: filters stand as sums over lanes want them (dense/tile.ts). */
   byLanes: i32
+  xPixelStride: i32; yPixelStride: i32
 }
+
+/**
+ * The same over words of a few channels: 2 of 16 bits, or 4 of 8. `ic`, `depth` and the panels count words;
+ * see dense/int8.ts.
+ */
+@unmanaged
+export class Igemm8 extends Igemm {
+  /** 1: words are four bytes; 0: two of 16 bits. */
+  bytes: i32
+  /** The word that padding holds, and how often each sum has that of its filter too much. */
+  padding: i32; zero: i32
+  finish: i32
+  /** Bytes of scratch memory before that of how sums end. */
+  finishes: i32
+  /** b: 32-bit integers, or floats (1). */
+  floatBias: i32
+  /** A scale for each output channel, or 0: `wScale` is for all. */
+  scales: usize; wScale: f32
+  xScale: f32; yScale: f32; yZero: i32
+  /** winograd8: outputs of a tile along each axis, 4 or 2 (`pixels` counts tiles); whether x is signed. */
+  tile: i32; signed: i32
+}
+
+/** A filter of bytes, transformed: see dense/winograd8.ts. Strides are bytes. */
+@unmanaged
+export class WinogradFilter8 {
+  filter: usize; panels: usize
+  tapHStride: i32; tapWStride: i32; rowStride: i32; columnStride: i32
+  ic: i32; oc: i32
+  tile: i32; signed: i32; zeros: usize; zero: i32
+}
+
+/** What becomes of the 32-bit sums of products of bytes: themselves, or the bytes of a quantisation. */
+export const enum Finish { sums, bytes }
+
+/** Panels of words from a filter of bytes: see dense/int8.ts. The fields of Pack; strides are bytes. */
+@unmanaged
+export class Pack8 extends Pack {
+  /** Channels of a tap; depth is a multiple of it where taps of a row are one run, a tapWStride apart. */
+  inner: i32
+  /** 1: bytes are signed. */
+  signed: i32
+  bytes: i32
+  /** The zero point of each column of all groups, or 0: `zero` is for all. */
+  zeros: usize; zero: i32
+}
+
+/** Pixels of bytes as words: see dense/int8.ts. */
+@unmanaged
+export class Widen {
+  x: usize; y: usize
+  pixels: i32; groups: i32
+  /** Channels of a group. */
+  depth: i32
+  signed: i32; zero: i32
+  /** 1: to four bytes a word, with bits of `zero` flipped; 0: to two of 16 bits, less `zero`. */
+  bytes: i32
+}
+
+/** Pixels of one unit of `widen`. */
+export const WIDEN_BLOCK = 512
 
 /** Taps that a mean sums in float32 at a time; it adds those sums in float64. */
 export const POOL_BLOCK = 64
@@ -398,6 +460,26 @@ export class Cast {
 
 /** What `cast` knows. */
 export const enum Element { float32, int32, int8, uint8 }
+
+/** Numbers as 8-bit integers, and back: see quantize.ts. */
+@unmanaged
+export class Quantize {
+  x: usize; y: usize
+  /** x [rows, columns] in blocks of a row; a scale for each row modulo their number, or for each column. */
+  columns: i32
+  scales: usize; zeros: usize; count: i32
+  /** Those for all, where scales is 0. */
+  scale: f32; zero: i32
+  byColumn: i32
+  /** What the integers are. */
+  element: i32
+  /** dequantize: added to each column, 0: none. */
+  bias: usize
+  low: f32; high: f32
+}
+
+/** Columns of one unit of `quantize` and `dequantize`; a multiple of 16. */
+export const QUANTIZE_BLOCK = 4096
 
 /** Running sums and products along n of x [outer, n, inner]: see reduce.ts. */
 @unmanaged

@@ -1,5 +1,5 @@
 import { relaxedSimd, simd } from 'wasm-feature-detect'
-import { createEngine, ENGINE, type EngineOptions } from './core/engine.js'
+import { createEngine, ENGINE, type Engine, type EngineOptions } from './core/engine.js'
 import { checkOptions } from './core/options.js'
 import { version } from './version.js'
 import { compilerOf, coresOf, reachBuiltins } from './wasm/host.js'
@@ -24,6 +24,8 @@ export interface Diagnosis {
   cores: number | undefined
   simd: boolean
   relaxedSimd: boolean
+  /** How that engine multiplies bytes: `engine.byteDot`; undefined where none starts. */
+  byteDot: Engine['byteDot'] | undefined
   /** Whether threads can share memory. */
   sharedMemory: boolean
   /** Whether the page is cross-origin isolated; undefined where there is no page. */
@@ -63,15 +65,16 @@ export async function diagnose(options: EngineOptions = {}): Promise<Diagnosis> 
   try {
     const engine = await createEngine(options)
     await engine.started
-    const { simd: build, simdReason: reason, threads, threadsReason } = engine
+    const { simd: build, simdReason: reason, threads, threadsReason, byteDot } = engine
     engine.dispose()
-    return { ...facts, build, reason, threads, threadsReason, advice }
+    return { ...facts, build, reason, threads, threadsReason, byteDot, advice }
   } catch (error) {
     return {
       ...facts,
       build: undefined,
       reason: (error as Error).message,
       threads: 0,
+      byteDot: undefined,
       threadsReason: 'no engine starts',
       advice,
     }

@@ -1,6 +1,6 @@
 export { type Complaint, FilterbankError } from './base/errors.js'
 export type { Shape } from './base/shape.js'
-export type { ArrayOf, DType } from './core/dtype.js'
+export type { ArrayOf, ByteType, DType } from './core/dtype.js'
 export { createEngine, type Engine, type EngineOptions } from './core/engine.js'
 export type { Numbers } from './core/numbers.js'
 export type { Quantization, TensorOptions } from './core/quantization.js'
@@ -32,6 +32,7 @@ export { type ArithmeticOptions, add, div, mul, type Numeric, sub } from './ops/
 export { type AttentionOptions, attention } from './ops/attention.js'
 export { type BatchNormOptions, batchNorm } from './ops/batchNorm.js'
 export { maximum, minimum, mod, pow } from './ops/binary.js'
+export type { BytesOptions, OutputQuantization } from './ops/bytes.js'
 export { cast } from './ops/cast.js'
 export { equal, greater, greaterEqual, less, lessEqual, notEqual } from './ops/compare.js'
 export { type ConcatOptions, concat } from './ops/concat.js'
@@ -59,7 +60,7 @@ export { type GatherOptions, gather, type Indices, type ScatterOptions, scatter 
 export { type GridSampleOptions, gridSample } from './ops/gridSample.js'
 export { type GroupNormOptions, groupNorm, type InstanceNormOptions, instanceNorm } from './ops/groupNorm.js'
 export { type LayerNormOptions, layerNorm, type RmsNormOptions, rmsNorm } from './ops/layerNorm.js'
-export { type LinearOptions, linear, matmul } from './ops/matmul.js'
+export { type LinearOptions, linear, type MatmulOptions, matmul } from './ops/matmul.js'
 export { logSumExp, norm, prod, variance } from './ops/norms.js'
 export { type OneHotOptions, oneHot } from './ops/oneHot.js'
 export type { Operand } from './ops/operands.js'
@@ -81,6 +82,7 @@ export {
   maxPool3d,
 } from './ops/pool.js'
 export { prelu } from './ops/prelu.js'
+export { dequantize, type QuantizeOptions, quantize } from './ops/quantize.js'
 export {
   gru,
   type LstmOptions,

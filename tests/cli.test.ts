@@ -259,6 +259,7 @@ describe('filterbank', () => {
       'threads',
       'cores',
       'relaxed SIMD',
+      'byte dot product',
       'shared memory',
     ]) {
       expect(out).toContain(part)

@@ -75,7 +75,7 @@ export function igemm(call: usize, begin: i32, end: i32): void {
 
 /**
  * Fills the table for pixels [first, first + count), `tileRows` of them at a time: output addresses, then the
- * input addresses of each tap.
+ * input addresses of each tap; those in the padding are `zeros`.
  */
 export function pointPixels(
   args: Igemm, table: usize, positions: usize, zeros: usize, first: i32, count: i32, tileRows: i32,
@@ -90,7 +90,7 @@ export function pointPixels(
   const tapFirstH = args.tapFirstH, tapStepH = args.tapStepH
   const tapFirstW = args.tapFirstW, tapStepW = args.tapStepW
   const runCount = args.runs
-  const xPixelStride = args.ic * 4, yPixelStride = args.oc * 4
+  const xPixelStride = args.xPixelStride, yPixelStride = args.yPixelStride
   const xRowStride = iw * xPixelStride
   const tapLastH = (tapsH - 1) * tapStepH, tapLastW = (tapsW - 1) * tapStepW
   // Windows whose first column is in [leftmost, rightmost) lie inside.
@@ -161,7 +161,7 @@ export function pointPixels(
         store<usize>(table, copies)
         table += 4
         for (let ty = 0; ty < tapsH; ty++) {
-          copyRow(copies, load<usize>(position) + ty * tapStepH * xRowStride, load<i32>(position, 32) + ty * tapStepH, load<i32>(position, 64), ih, iw, tapsW, xPixelStride)
+          copyRow(copies, load<usize>(position) + ty * tapStepH * xRowStride, load<i32>(position, 32) + ty * tapStepH, load<i32>(position, 64), ih, iw, tapsW, xPixelStride, zeros)
           copies += rowBytes
         }
       }
@@ -184,7 +184,7 @@ export function pointPixels(
           let run = load<usize>(position) + offset
           if (byRow) {
             if (<u32>iy >= <u32>ih || ix < 0 || ix + tapsW > iw) {
-              copyRow(copies, run, iy, ix, ih, iw, tapsW, xPixelStride)
+              copyRow(copies, run, iy, ix, ih, iw, tapsW, xPixelStride, zeros)
               run = copies
               copies += rowBytes
             }
@@ -198,12 +198,13 @@ export function pointPixels(
 }
 
 /**
- * Copies pixels [ix, ix + count) of input row iy, zeros where there are none; may write up to 12 bytes more.
+ * Copies pixels [ix, ix + count) of input row iy, the first byte of `zeros` where there are none; may write up
+ * to 12 bytes more.
  */
 // @ts-ignore: decorator
 @inline
 function copyRow(
-  to: usize, from: usize, iy: i32, ix: i32, ih: i32, iw: i32, count: i32, pixelStride: i32,
+  to: usize, from: usize, iy: i32, ix: i32, ih: i32, iw: i32, count: i32, pixelStride: i32, zeros: usize,
 ): void {
   if (<u32>iy < <u32>ih && ix >= 0 && ix + count <= iw) {
     for (let end = from + count * pixelStride; from < end; from += 16) {
@@ -212,7 +213,7 @@ function copyRow(
     }
     return
   }
-  memory.fill(to, 0, count * pixelStride)
+  memory.fill(to, load<u8>(zeros), count * pixelStride)
   const x0 = max(ix, 0), x1 = min(ix + count, iw)
   if (<u32>iy < <u32>ih && x1 > x0) memory.copy(to + (x0 - ix) * pixelStride, from + (x0 - ix) * pixelStride, (x1 - x0) * pixelStride)
 }

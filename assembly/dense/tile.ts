@@ -9,11 +9,14 @@
  *   table:  y[0] .. y[mr-1] | x[0] .. x[mr-1] of tap 0 | x[0] .. x[mr-1] of tap 1 | ...      (u32 addresses)
  *   w:      8 floats for each k of tap 0, then of tap 1, ...                                 (a panel)
  *
+ * Products of integers are the same loop: where a float stands, a word holds two or four neighbours of k.
+ *
  * The exits within and after each step stop V8's compiler (Node 20) from moving later loads ahead of the
  * arithmetic, which would spill the accumulators; newer V8 does not need them and does not mind. Those on
  * positive k end any depth; those on negative k are never taken. Witness: bench/run.mjs, 1x1 and 3x3 layers.
  */
 import { FUSED, TILE_ROWS, clamp, loadPart, madd, storePart } from '../simd'
+import { storeIntegers } from '../quantize'
 
 // @ts-ignore: decorator
 @inline
@@ -29,11 +32,32 @@ function storeRow(y: usize, c0: v128, c1: v128, columns: usize, low: v128, high:
   } else storePart(y, c0, columns)
 }
 
+/** What a tile's words are: floats, pairs of 16-bit integers, or four bytes each (signed ones in `w`). */
+export const FLOATS: i32 = 0, PAIRS: i32 = 1, BYTES: i32 = 2
+
+/** c and what a word of x, in all lanes, adds to it by four words of w. */
 // @ts-ignore: decorator
 @inline
-function tile(
-  mr: i32, narrow: bool, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset:
-  usize, columns: usize, low: v128, high: v128,
+function mac(kind: i32, a: v128, w: v128, c: v128): v128 {
+  if (kind == FLOATS) return madd(a, w, c)
+  return FUSED && kind == BYTES ? i32x4.relaxed_dot_i8x16_i7x16_add_s(w, a, c) : i32x4.add(c, i32x4.dot_i16x8_s(a, w))
+}
+
+// @ts-ignore: decorator
+@inline
+function finishRow(
+  kind: i32, b: usize, y: usize, c0: v128, c1: v128, columns: usize, low: v128, high: v128,
+): void {
+  if (kind == FLOATS) storeRow(y, c0, c1, columns, low, high)
+  else storeIntegers(b, y, c0, c1, columns)
+}
+
+// @ts-ignore: decorator
+@inline
+export function tile(
+  kind: i32, mr: i32, narrow: bool, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset:
+  usize, columns: usize,
+  low: v128, high: v128,
 ): void {
   const step: usize = <usize>mr * 4
   // Full tiles are worth twice the code; tails are not.
@@ -53,85 +77,85 @@ function tile(
     let k = depth
     while (true) {
       const b00 = v128.load(w), b01 = narrow ? b00 : v128.load(w, 16)
-      { const a = v128.load32_splat(a0); c00 = madd(a, b00, c00); if (!narrow) c01 = madd(a, b01, c01) }
+      { const a = v128.load32_splat(a0); c00 = mac(kind, a, b00, c00); if (!narrow) c01 = mac(kind, a, b01, c01) }
       if (pinned && k == -1001) break
-      if (mr > 1) { const a = v128.load32_splat(a1); c10 = madd(a, b00, c10); if (!narrow) c11 = madd(a, b01, c11) }
-      if (mr > 2) { const a = v128.load32_splat(a2); c20 = madd(a, b00, c20); if (!narrow) c21 = madd(a, b01, c21) }
+      if (mr > 1) { const a = v128.load32_splat(a1); c10 = mac(kind, a, b00, c10); if (!narrow) c11 = mac(kind, a, b01, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2); c20 = mac(kind, a, b00, c20); if (!narrow) c21 = mac(kind, a, b01, c21) }
       if (pinned && k == -1002) break
-      if (mr > 3) { const a = v128.load32_splat(a3); c30 = madd(a, b00, c30); if (!narrow) c31 = madd(a, b01, c31) }
-      if (mr > 4) { const a = v128.load32_splat(a4); c40 = madd(a, b00, c40); if (!narrow) c41 = madd(a, b01, c41) }
-      if (mr > 5) { const a = v128.load32_splat(a5); c50 = madd(a, b00, c50); if (!narrow) c51 = madd(a, b01, c51) }
+      if (mr > 3) { const a = v128.load32_splat(a3); c30 = mac(kind, a, b00, c30); if (!narrow) c31 = mac(kind, a, b01, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4); c40 = mac(kind, a, b00, c40); if (!narrow) c41 = mac(kind, a, b01, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5); c50 = mac(kind, a, b00, c50); if (!narrow) c51 = mac(kind, a, b01, c51) }
       if (k == 1) { w += 32; break }
       const b10 = v128.load(w, 32), b11 = narrow ? b10 : v128.load(w, 48)
-      { const a = v128.load32_splat(a0, 4); c00 = madd(a, b10, c00); if (!narrow) c01 = madd(a, b11, c01) }
+      { const a = v128.load32_splat(a0, 4); c00 = mac(kind, a, b10, c00); if (!narrow) c01 = mac(kind, a, b11, c01) }
       if (pinned && k == -1003) break
-      if (mr > 1) { const a = v128.load32_splat(a1, 4); c10 = madd(a, b10, c10); if (!narrow) c11 = madd(a, b11, c11) }
-      if (mr > 2) { const a = v128.load32_splat(a2, 4); c20 = madd(a, b10, c20); if (!narrow) c21 = madd(a, b11, c21) }
+      if (mr > 1) { const a = v128.load32_splat(a1, 4); c10 = mac(kind, a, b10, c10); if (!narrow) c11 = mac(kind, a, b11, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2, 4); c20 = mac(kind, a, b10, c20); if (!narrow) c21 = mac(kind, a, b11, c21) }
       if (pinned && k == -1004) break
-      if (mr > 3) { const a = v128.load32_splat(a3, 4); c30 = madd(a, b10, c30); if (!narrow) c31 = madd(a, b11, c31) }
-      if (mr > 4) { const a = v128.load32_splat(a4, 4); c40 = madd(a, b10, c40); if (!narrow) c41 = madd(a, b11, c41) }
-      if (mr > 5) { const a = v128.load32_splat(a5, 4); c50 = madd(a, b10, c50); if (!narrow) c51 = madd(a, b11, c51) }
+      if (mr > 3) { const a = v128.load32_splat(a3, 4); c30 = mac(kind, a, b10, c30); if (!narrow) c31 = mac(kind, a, b11, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4, 4); c40 = mac(kind, a, b10, c40); if (!narrow) c41 = mac(kind, a, b11, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 4); c50 = mac(kind, a, b10, c50); if (!narrow) c51 = mac(kind, a, b11, c51) }
       if (k == 2) { w += 64; break }
       const b20 = v128.load(w, 64), b21 = narrow ? b20 : v128.load(w, 80)
-      { const a = v128.load32_splat(a0, 8); c00 = madd(a, b20, c00); if (!narrow) c01 = madd(a, b21, c01) }
+      { const a = v128.load32_splat(a0, 8); c00 = mac(kind, a, b20, c00); if (!narrow) c01 = mac(kind, a, b21, c01) }
       if (pinned && k == -1005) break
-      if (mr > 1) { const a = v128.load32_splat(a1, 8); c10 = madd(a, b20, c10); if (!narrow) c11 = madd(a, b21, c11) }
-      if (mr > 2) { const a = v128.load32_splat(a2, 8); c20 = madd(a, b20, c20); if (!narrow) c21 = madd(a, b21, c21) }
+      if (mr > 1) { const a = v128.load32_splat(a1, 8); c10 = mac(kind, a, b20, c10); if (!narrow) c11 = mac(kind, a, b21, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2, 8); c20 = mac(kind, a, b20, c20); if (!narrow) c21 = mac(kind, a, b21, c21) }
       if (pinned && k == -1006) break
-      if (mr > 3) { const a = v128.load32_splat(a3, 8); c30 = madd(a, b20, c30); if (!narrow) c31 = madd(a, b21, c31) }
-      if (mr > 4) { const a = v128.load32_splat(a4, 8); c40 = madd(a, b20, c40); if (!narrow) c41 = madd(a, b21, c41) }
-      if (mr > 5) { const a = v128.load32_splat(a5, 8); c50 = madd(a, b20, c50); if (!narrow) c51 = madd(a, b21, c51) }
+      if (mr > 3) { const a = v128.load32_splat(a3, 8); c30 = mac(kind, a, b20, c30); if (!narrow) c31 = mac(kind, a, b21, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4, 8); c40 = mac(kind, a, b20, c40); if (!narrow) c41 = mac(kind, a, b21, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 8); c50 = mac(kind, a, b20, c50); if (!narrow) c51 = mac(kind, a, b21, c51) }
       if (k == 3) { w += 96; break }
       const b30 = v128.load(w, 96), b31 = narrow ? b30 : v128.load(w, 112)
-      { const a = v128.load32_splat(a0, 12); c00 = madd(a, b30, c00); if (!narrow) c01 = madd(a, b31, c01) }
+      { const a = v128.load32_splat(a0, 12); c00 = mac(kind, a, b30, c00); if (!narrow) c01 = mac(kind, a, b31, c01) }
       if (pinned && k == -1007) break
-      if (mr > 1) { const a = v128.load32_splat(a1, 12); c10 = madd(a, b30, c10); if (!narrow) c11 = madd(a, b31, c11) }
-      if (mr > 2) { const a = v128.load32_splat(a2, 12); c20 = madd(a, b30, c20); if (!narrow) c21 = madd(a, b31, c21) }
+      if (mr > 1) { const a = v128.load32_splat(a1, 12); c10 = mac(kind, a, b30, c10); if (!narrow) c11 = mac(kind, a, b31, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2, 12); c20 = mac(kind, a, b30, c20); if (!narrow) c21 = mac(kind, a, b31, c21) }
       if (pinned && k == -1008) break
-      if (mr > 3) { const a = v128.load32_splat(a3, 12); c30 = madd(a, b30, c30); if (!narrow) c31 = madd(a, b31, c31) }
-      if (mr > 4) { const a = v128.load32_splat(a4, 12); c40 = madd(a, b30, c40); if (!narrow) c41 = madd(a, b31, c41) }
-      if (mr > 5) { const a = v128.load32_splat(a5, 12); c50 = madd(a, b30, c50); if (!narrow) c51 = madd(a, b31, c51) }
+      if (mr > 3) { const a = v128.load32_splat(a3, 12); c30 = mac(kind, a, b30, c30); if (!narrow) c31 = mac(kind, a, b31, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4, 12); c40 = mac(kind, a, b30, c40); if (!narrow) c41 = mac(kind, a, b31, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 12); c50 = mac(kind, a, b30, c50); if (!narrow) c51 = mac(kind, a, b31, c51) }
       if (k == 4) { w += 128; break }
       if (tall) {
         const b40 = v128.load(w, 128), b41 = narrow ? b40 : v128.load(w, 144)
-        { const a = v128.load32_splat(a0, 16); c00 = madd(a, b40, c00); if (!narrow) c01 = madd(a, b41, c01) }
+        { const a = v128.load32_splat(a0, 16); c00 = mac(kind, a, b40, c00); if (!narrow) c01 = mac(kind, a, b41, c01) }
         if (pinned && k == -1009) break
-        if (mr > 1) { const a = v128.load32_splat(a1, 16); c10 = madd(a, b40, c10); if (!narrow) c11 = madd(a, b41, c11) }
-        if (mr > 2) { const a = v128.load32_splat(a2, 16); c20 = madd(a, b40, c20); if (!narrow) c21 = madd(a, b41, c21) }
+        if (mr > 1) { const a = v128.load32_splat(a1, 16); c10 = mac(kind, a, b40, c10); if (!narrow) c11 = mac(kind, a, b41, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 16); c20 = mac(kind, a, b40, c20); if (!narrow) c21 = mac(kind, a, b41, c21) }
         if (pinned && k == -1010) break
-        if (mr > 3) { const a = v128.load32_splat(a3, 16); c30 = madd(a, b40, c30); if (!narrow) c31 = madd(a, b41, c31) }
-        if (mr > 4) { const a = v128.load32_splat(a4, 16); c40 = madd(a, b40, c40); if (!narrow) c41 = madd(a, b41, c41) }
-        if (mr > 5) { const a = v128.load32_splat(a5, 16); c50 = madd(a, b40, c50); if (!narrow) c51 = madd(a, b41, c51) }
+        if (mr > 3) { const a = v128.load32_splat(a3, 16); c30 = mac(kind, a, b40, c30); if (!narrow) c31 = mac(kind, a, b41, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 16); c40 = mac(kind, a, b40, c40); if (!narrow) c41 = mac(kind, a, b41, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 16); c50 = mac(kind, a, b40, c50); if (!narrow) c51 = mac(kind, a, b41, c51) }
         if (k == 5) { w += 160; break }
         const b50 = v128.load(w, 160), b51 = narrow ? b50 : v128.load(w, 176)
-        { const a = v128.load32_splat(a0, 20); c00 = madd(a, b50, c00); if (!narrow) c01 = madd(a, b51, c01) }
+        { const a = v128.load32_splat(a0, 20); c00 = mac(kind, a, b50, c00); if (!narrow) c01 = mac(kind, a, b51, c01) }
         if (pinned && k == -1011) break
-        if (mr > 1) { const a = v128.load32_splat(a1, 20); c10 = madd(a, b50, c10); if (!narrow) c11 = madd(a, b51, c11) }
-        if (mr > 2) { const a = v128.load32_splat(a2, 20); c20 = madd(a, b50, c20); if (!narrow) c21 = madd(a, b51, c21) }
+        if (mr > 1) { const a = v128.load32_splat(a1, 20); c10 = mac(kind, a, b50, c10); if (!narrow) c11 = mac(kind, a, b51, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 20); c20 = mac(kind, a, b50, c20); if (!narrow) c21 = mac(kind, a, b51, c21) }
         if (pinned && k == -1012) break
-        if (mr > 3) { const a = v128.load32_splat(a3, 20); c30 = madd(a, b50, c30); if (!narrow) c31 = madd(a, b51, c31) }
-        if (mr > 4) { const a = v128.load32_splat(a4, 20); c40 = madd(a, b50, c40); if (!narrow) c41 = madd(a, b51, c41) }
-        if (mr > 5) { const a = v128.load32_splat(a5, 20); c50 = madd(a, b50, c50); if (!narrow) c51 = madd(a, b51, c51) }
+        if (mr > 3) { const a = v128.load32_splat(a3, 20); c30 = mac(kind, a, b50, c30); if (!narrow) c31 = mac(kind, a, b51, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 20); c40 = mac(kind, a, b50, c40); if (!narrow) c41 = mac(kind, a, b51, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 20); c50 = mac(kind, a, b50, c50); if (!narrow) c51 = mac(kind, a, b51, c51) }
         if (k == 6) { w += 192; break }
         const b60 = v128.load(w, 192), b61 = narrow ? b60 : v128.load(w, 208)
-        { const a = v128.load32_splat(a0, 24); c00 = madd(a, b60, c00); if (!narrow) c01 = madd(a, b61, c01) }
+        { const a = v128.load32_splat(a0, 24); c00 = mac(kind, a, b60, c00); if (!narrow) c01 = mac(kind, a, b61, c01) }
         if (pinned && k == -1013) break
-        if (mr > 1) { const a = v128.load32_splat(a1, 24); c10 = madd(a, b60, c10); if (!narrow) c11 = madd(a, b61, c11) }
-        if (mr > 2) { const a = v128.load32_splat(a2, 24); c20 = madd(a, b60, c20); if (!narrow) c21 = madd(a, b61, c21) }
+        if (mr > 1) { const a = v128.load32_splat(a1, 24); c10 = mac(kind, a, b60, c10); if (!narrow) c11 = mac(kind, a, b61, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 24); c20 = mac(kind, a, b60, c20); if (!narrow) c21 = mac(kind, a, b61, c21) }
         if (pinned && k == -1014) break
-        if (mr > 3) { const a = v128.load32_splat(a3, 24); c30 = madd(a, b60, c30); if (!narrow) c31 = madd(a, b61, c31) }
-        if (mr > 4) { const a = v128.load32_splat(a4, 24); c40 = madd(a, b60, c40); if (!narrow) c41 = madd(a, b61, c41) }
-        if (mr > 5) { const a = v128.load32_splat(a5, 24); c50 = madd(a, b60, c50); if (!narrow) c51 = madd(a, b61, c51) }
+        if (mr > 3) { const a = v128.load32_splat(a3, 24); c30 = mac(kind, a, b60, c30); if (!narrow) c31 = mac(kind, a, b61, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 24); c40 = mac(kind, a, b60, c40); if (!narrow) c41 = mac(kind, a, b61, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 24); c50 = mac(kind, a, b60, c50); if (!narrow) c51 = mac(kind, a, b61, c51) }
         if (k == 7) { w += 224; break }
         const b70 = v128.load(w, 224), b71 = narrow ? b70 : v128.load(w, 240)
-        { const a = v128.load32_splat(a0, 28); c00 = madd(a, b70, c00); if (!narrow) c01 = madd(a, b71, c01) }
+        { const a = v128.load32_splat(a0, 28); c00 = mac(kind, a, b70, c00); if (!narrow) c01 = mac(kind, a, b71, c01) }
         if (pinned && k == -1015) break
-        if (mr > 1) { const a = v128.load32_splat(a1, 28); c10 = madd(a, b70, c10); if (!narrow) c11 = madd(a, b71, c11) }
-        if (mr > 2) { const a = v128.load32_splat(a2, 28); c20 = madd(a, b70, c20); if (!narrow) c21 = madd(a, b71, c21) }
+        if (mr > 1) { const a = v128.load32_splat(a1, 28); c10 = mac(kind, a, b70, c10); if (!narrow) c11 = mac(kind, a, b71, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 28); c20 = mac(kind, a, b70, c20); if (!narrow) c21 = mac(kind, a, b71, c21) }
         if (pinned && k == -1016) break
-        if (mr > 3) { const a = v128.load32_splat(a3, 28); c30 = madd(a, b70, c30); if (!narrow) c31 = madd(a, b71, c31) }
-        if (mr > 4) { const a = v128.load32_splat(a4, 28); c40 = madd(a, b70, c40); if (!narrow) c41 = madd(a, b71, c41) }
-        if (mr > 5) { const a = v128.load32_splat(a5, 28); c50 = madd(a, b70, c50); if (!narrow) c51 = madd(a, b71, c51) }
+        if (mr > 3) { const a = v128.load32_splat(a3, 28); c30 = mac(kind, a, b70, c30); if (!narrow) c31 = mac(kind, a, b71, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 28); c40 = mac(kind, a, b70, c40); if (!narrow) c41 = mac(kind, a, b71, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 28); c50 = mac(kind, a, b70, c50); if (!narrow) c51 = mac(kind, a, b71, c51) }
       }
       const steps: usize = tall ? 8 : 4
       w += steps * 32
@@ -145,12 +169,12 @@ function tile(
       k -= steps
     }
   }
-  storeRow(load<u32>(table) + yOffset, c00, c01, columns, low, high)
-  if (mr > 1) storeRow(load<u32>(table, 4) + yOffset, c10, c11, columns, low, high)
-  if (mr > 2) storeRow(load<u32>(table, 8) + yOffset, c20, c21, columns, low, high)
-  if (mr > 3) storeRow(load<u32>(table, 12) + yOffset, c30, c31, columns, low, high)
-  if (mr > 4) storeRow(load<u32>(table, 16) + yOffset, c40, c41, columns, low, high)
-  if (mr > 5) storeRow(load<u32>(table, 20) + yOffset, c50, c51, columns, low, high)
+  finishRow(kind, b, load<u32>(table) + yOffset, c00, c01, columns, low, high)
+  if (mr > 1) finishRow(kind, b, load<u32>(table, 4) + yOffset, c10, c11, columns, low, high)
+  if (mr > 2) finishRow(kind, b, load<u32>(table, 8) + yOffset, c20, c21, columns, low, high)
+  if (mr > 3) finishRow(kind, b, load<u32>(table, 12) + yOffset, c30, c31, columns, low, high)
+  if (mr > 4) finishRow(kind, b, load<u32>(table, 16) + yOffset, c40, c41, columns, low, high)
+  if (mr > 5) finishRow(kind, b, load<u32>(table, 20) + yOffset, c50, c51, columns, low, high)
 }
 
 /**
@@ -244,21 +268,21 @@ function tile2(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
   low: v128, high: v128,
 ): void {
-  tile(2, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  tile(FLOATS, 2, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
 function tile3(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
   low: v128, high: v128,
 ): void {
-  tile(3, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  tile(FLOATS, 3, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
 function tile4(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
   low: v128, high: v128,
 ): void {
-  tile(4, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  tile(FLOATS, 4, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
 function tiles5(
@@ -266,7 +290,7 @@ function tiles5(
   columns: usize, low: v128, high: v128,
 ): void {
   for (; count > 0; count--) {
-    tile(5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    tile(FLOATS, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
     table += (taps + 1) * 20
   }
 }
@@ -276,7 +300,7 @@ function tiles6(
   columns: usize, low: v128, high: v128,
 ): void {
   for (; count > 0; count--) {
-    tile(6, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    tile(FLOATS, 6, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
     table += (taps + 1) * 24
   }
 }
@@ -287,7 +311,7 @@ function narrowTiles(
   columns: usize, low: v128, high: v128,
 ): void {
   for (; count > 0; count--) {
-    tile(TILE_ROWS, true, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    tile(FLOATS, TILE_ROWS, true, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
     table += (taps + 1) * TILE_ROWS * 4
   }
 }
@@ -296,7 +320,7 @@ function tile5(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
   low: v128, high: v128,
 ): void {
-  tile(5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+  tile(FLOATS, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
 /** Pixels, and columns at most, of a tile whose sums run over lanes. */

@@ -13,6 +13,7 @@ function report(facts: Diagnosis): string {
     ['cores', facts.cores?.toString() ?? 'unknown'],
     ['SIMD', yes(facts.simd)],
     ['relaxed SIMD', yes(facts.relaxedSimd)],
+    ['byte dot product', facts.byteDot ?? 'unknown'],
     ['shared memory', yes(facts.sharedMemory)],
     [
       'cross-origin isolated',

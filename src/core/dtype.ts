@@ -5,6 +5,9 @@ import type { Shape } from '../base/shape.js'
 /** The type of a tensor's elements. */
 export type DType = 'float32' | 'int32' | 'int8' | 'uint8'
 
+/** The types of 8 bits. */
+export type ByteType = 'int8' | 'uint8'
+
 /** The typed array that holds elements of a type. */
 export type ArrayOf<D extends DType> = {
   float32: Float32Array
@@ -41,6 +44,7 @@ const ranges: Record<DType, readonly [low: number, high: number] | undefined> = 
 export const FLOATS: readonly DType[] = ['float32']
 export const NUMBERS: readonly DType[] = ['float32', 'int32']
 export const MASKS: readonly DType[] = ['uint8']
+export const BYTES: readonly DType[] = ['int8', 'uint8']
 export const ANY: readonly DType[] = ['float32', 'int32', 'int8', 'uint8']
 
 export const bytesPerElement = (dtype: DType): 1 | 4 => (dtype === 'float32' || dtype === 'int32' ? 4 : 1)

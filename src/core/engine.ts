@@ -158,7 +158,7 @@ function kernelsOf(module: WebAssembly.Module, memory: WebAssembly.Memory): Expo
       { cause },
     )
   }
-  const missing = [...kernelNames, 'bind', 'fused', 'heapBase', 'tileRows'].filter(
+  const missing = [...kernelNames, 'bind', 'dotOfBytes', 'fused', 'heapBase', 'tileRows'].filter(
     (name) => !(name in exports),
   )
   check(missing.length === 0, () => ({
@@ -299,15 +299,19 @@ export class TensorEngine extends Runtime implements Engine {
     write: (pointer: number) => void,
     type?: TensorOptions<D>,
   ): Tensor<D> {
+    this.checkUpload()
+    const tensor = this.make(shape, ({ pointer }) => write(pointer), type)
+    this.trace?.given(tensor)
+    return tensor
+  }
+
+  checkUpload(): void {
     check(!this.recording, () => ({
       op: 'engine.tensor',
       argument: 'data',
       expected: 'uploaded before a recording',
       got: 'an upload that no replay would repeat',
     }))
-    const tensor = this.make(shape, ({ pointer }) => write(pointer), type)
-    this.trace?.given(tensor)
-    return tensor
   }
 
   track(tensor: AnyTensor): void {

@@ -28,6 +28,7 @@ export class Runtime {
   /** Waking a worker takes 40 us. Witness: bench --threads 2. */
   parallelWork = 500_000
   readonly started: Promise<void>
+  readonly byteDot: 'none' | 'unsigned' | 'signed'
   private readonly workers: Workers | undefined
   protected memoryObject: WebAssembly.Memory | undefined
   protected allocator: Allocator
@@ -53,6 +54,8 @@ export class Runtime {
     this.control = this.allocate(controlWords(mostThreads) * 4)
     this.calls = this.allocate(CALL_BYTES)
     exports.bind(this.control, 0)
+    const products = exports.dotOfBytes(127, 255)
+    this.byteDot = products === 4 * 127 * 255 ? 'unsigned' : products === -4 * 127 ? 'signed' : 'none'
     this.workers = mostThreads > 1 ? new Workers(module, memory, this.control) : undefined
     this.started = this.workers?.start(mostThreads - 1) ?? Promise.resolve()
   }

@@ -292,6 +292,11 @@ export interface Engine {
   dispose(): void
   /** `dispose`, for `using`. */
   [disposal](): void
+  /**
+   * Whether one instruction multiplies bytes and sums fours, exactly: with one operand unsigned (x86 with VNNI),
+   * or both signed (Arm). `'none'`: products of bytes go by 16 bits. The relaxed build alone asks the host.
+   */
+  readonly byteDot: 'none' | 'unsigned' | 'signed'
 
   // What the ops are made of.
 
@@ -331,6 +336,8 @@ export interface Engine {
     write: (pointer: number) => void,
     type?: TensorOptions<D>,
   ): Tensor<D>
+  /** Throws inside a recording: what the host writes no replay would repeat. @internal */
+  checkUpload(): void
   /** `data`, or a copy where it stands in this engine's memory: growing would cut it off. @internal */
   steady<T>(data: T): T
   /** Runs `fn` with the scopes around it put aside: they do not free what is made inside. @internal */

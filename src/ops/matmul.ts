@@ -2,9 +2,10 @@
 
 import { check, show } from '../base/errors.js'
 import { broadcastShapes, sameShape, sizeOf } from '../base/shape.js'
+import { ANY, BYTES, type ByteType, FLOATS } from '../core/dtype.js'
 import { type Engine, engineOf } from '../core/engine.js'
 import { checkOptions, type Names } from '../core/options.js'
-import type { Tensor } from '../core/tensor.js'
+import type { AnyTensor, Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 import { NO_CLAMP } from '../plans/elementwise.js'
 import { runFilterGradient } from '../plans/filterGradient.js'
@@ -20,16 +21,27 @@ import {
   transposedPanels,
 } from '../plans/igemm.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp } from './activation.js'
+import { type BytesOptions, checkFloats, type OutputQuantization } from './bytes.js'
+import { multiplyBytes } from './matmulBytes.js'
 import { channelSums, sumTo } from './reduce.js'
 
 /** What `linear` takes beside x and the weights. */
-export interface LinearOptions {
-  /** [outFeatures], added to every row. */
-  bias?: Tensor
+export interface LinearOptions extends BytesOptions {
+  /**
+   * [outFeatures], added to every row. Of 8-bit x it may be int32, in units of x's scale times the weights'.
+   */
+  bias?: Tensor | Tensor<'int32'>
   activation?: Activation
 }
 
-const LINEAR: Names<LinearOptions> = { bias: true, activation: true }
+const LINEAR: Names<LinearOptions> = { bias: true, activation: true, quantization: true }
+
+/** What `matmul` takes beside its operands. */
+export interface MatmulOptions extends BytesOptions {}
+
+const MATMUL: Names<MatmulOptions> = { quantization: true }
+
+const FLOATS_AND_BYTES = [...FLOATS, ...BYTES]
 
 const onePoint: Steps = { count: 1, outFirst: 0, outStep: 1, inStep: 1, taps: 1, first: 0, step: 1 }
 
@@ -90,18 +102,32 @@ function productOf(
  *
  *   y[..., o] = activation(bias[o] + sum over i of x[..., i] * weight[i, o])
  *
+ * 8-bit integers as in `conv2d`; scale and zero point of the weights may differ along outFeatures.
+ *
  * @param x [..., inFeatures]
- * @param weight [inFeatures, outFeatures]; packed once, and again after it was written
+ * @param weight [inFeatures, outFeatures], of x's type, or both of 8 bits; packed once, and again after it was
+ *   written
  * @param options no bias, no activation
  * @returns [..., outFeatures]
  * @throws FilterbankError for shapes that do not fit; nothing is allocated then
  * @example const logits = linear(features, weight, { bias })
  */
-export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): Tensor {
+export function linear<D extends ByteType = ByteType>(
+  x: Tensor<ByteType>,
+  weight: Tensor<ByteType>,
+  options: LinearOptions & { quantization: OutputQuantization<D> },
+): Tensor<D>
+/** The same with a float32 result. */
+export function linear(x: Tensor<ByteType>, weight: Tensor<ByteType>, options?: LinearOptions): Tensor
+/** The same of float32. */
+export function linear(x: Tensor, weight: Tensor, options?: LinearOptions): Tensor
+export function linear(x: AnyTensor, weight: AnyTensor, options: LinearOptions = {}): AnyTensor {
   checkOptions('linear', options, LINEAR)
   const { bias, activation } = options
-  const engine = engineOf('linear', { x, weight }, { bias })
+  engineOf('linear', { x }, {}, FLOATS_AND_BYTES)
+  engineOf('linear', { x, weight }, { bias }, ANY)
   const context: Context = { op: 'linear', shapes: { x: x.shape, weight: weight.shape, bias: bias?.shape } }
+  if (x.dtype === 'float32') checkFloats(x, { weight, bias }, options, context)
   const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
   check(weight.shape.length === 2 && weight.size > 0, () =>
     fail('weight', '[inFeatures, outFeatures], none of them 0', show(weight.shape)),
@@ -109,11 +135,23 @@ export function linear(x: Tensor, weight: Tensor, options: LinearOptions = {}): 
   const [depth, columns] = weight.shape as [number, number]
   check(x.shape.at(-1) === depth, () => fail('x', `[..., ${depth}]`, show(x.shape)))
   check(!bias || sameShape(bias.shape, [columns]), () => fail('bias', `[${columns}]`, show(bias?.shape)))
+  const shape = [...x.shape.slice(0, -1), columns]
+  if (x.dtype !== 'float32')
+    return multiplyBytes(x, weight, shape, [[0, 0]], { ...options, name: 'weight' }, context)
   const clamp = fusedClamp(activation, context)
+  return linearFloats(x as Tensor, weight as Tensor, bias as Tensor | undefined, clamp, activation)
+}
 
+function linearFloats(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  clamp: Clamp,
+  activation: Activation | undefined,
+): Tensor {
   const y = rowsByMatrix(x, weight, bias, clamp)
-  engine.trace?.note('linear', y, { x, weight, bias }, { activation })
-  engine.tape?.record(
+  x.engine.trace?.note('linear', y, { x, weight, bias }, { activation })
+  x.engine.tape?.record(
     'linear',
     y,
     { x, weight, bias },
@@ -191,15 +229,38 @@ function runOuterSum(
  * Matrix product over the last two axes; axes before them broadcast. Definition: NumPy matmul, for ranks of 2
  * and more.
  *
+ * 8-bit integers as in `conv2d`; scale and zero point of b may differ along n.
+ *
  * @param a [..., m, k]
- * @param b [..., k, n]
+ * @param b [..., k, n], of a's type, or both of 8 bits
+ * @param options of 8-bit operands: quantization of the result, which is float32 without it
  * @returns [..., m, n]
  * @throws FilterbankError for ranks below 2, another k, or axes that do not broadcast; nothing is allocated
  *   then
  * @example const scores = matmul(queries, keys)
  */
-export function matmul(a: Tensor, b: Tensor): Tensor {
-  const engine = engineOf('matmul', { a, b })
+export function matmul<D extends ByteType = ByteType>(
+  a: Tensor<ByteType>,
+  b: Tensor<ByteType>,
+  options: MatmulOptions & { quantization: OutputQuantization<D> },
+): Tensor<D>
+/** The same with a float32 result. */
+export function matmul(a: Tensor<ByteType>, b: Tensor<ByteType>, options?: MatmulOptions): Tensor
+/** The same of float32. */
+export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor
+export function matmul(a: AnyTensor, b: AnyTensor, options: MatmulOptions = {}): AnyTensor {
+  checkOptions('matmul', options, MATMUL)
+  return product2(a, b, options)
+}
+
+/** `matmul`, or of 8-bit operands its int32 sums. @internal */
+export function product2(
+  a: AnyTensor,
+  b: AnyTensor,
+  options: MatmulOptions & { sums?: boolean; activation?: Activation | undefined } = {},
+): AnyTensor {
+  engineOf('matmul', { a }, {}, FLOATS_AND_BYTES)
+  const engine = engineOf('matmul', { a, b }, {}, ANY)
   const context: Context = { op: 'matmul', shapes: { a: a.shape, b: b.shape } }
   const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
   check(a.shape.length >= 2, () => fail('a', '[..., m, k]', show(a.shape)))
@@ -213,6 +274,22 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   check(batch !== undefined, () =>
     fail('b', `one whose axes before the last two broadcast with ${show(aBatch)}`, show(bBatch)),
   )
+  if (a.dtype === 'float32') checkFloats(a, { b }, options, context)
+  else {
+    const shape = [...batch, a.shape.at(-2)!, columns]
+    const [aIndex, bIndex] = [broadcastIndex(aBatch, batch), broadcastIndex(bBatch, batch)]
+    const matrices =
+      sizeOf(bBatch) === 1 && sameShape(aBatch, batch)
+        ? [[0, 0] as const]
+        : Array.from({ length: sizeOf(batch) }, (_, i) => [aIndex(i), bIndex(i)] as const)
+    return multiplyBytes(a, b, shape, matrices, { ...options, name: 'b' }, context)
+  }
+  return productFloats(engine, a as Tensor, b as Tensor, batch)
+}
+
+function productFloats(engine: Engine, a: Tensor, b: Tensor, batch: readonly number[]): Tensor {
+  const bBatch = b.shape.slice(0, -2)
+  const [depth, columns] = b.shape.slice(-2) as [number, number]
   const y = multiply(a, b, batch, matrixPanels(depth, columns, sizeOf(bBatch)))
   engine.trace?.note('matmul', y, { a, b })
   engine.tape?.record('matmul', y, { a, b }, { a, b }, (dy, kept) => ({

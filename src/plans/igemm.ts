@@ -384,5 +384,7 @@ export function productArgs(product: Product, block: { pixels: number; panels: n
     pixels: block.pixels,
     panels: block.panels,
     byLanes: Number(byLanes(ic / groups, oc / groups)),
+    xPixelStride: 4 * ic,
+    yPixelStride: 4 * oc,
   }
 }

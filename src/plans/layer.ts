@@ -1,7 +1,9 @@
 /** What the plans of a convolution take: a layer's geometry, its filter, and a job on both. */
 
 import type { Shape } from '../base/shape.js'
+import type { ByteType } from '../core/dtype.js'
 import type { Engine } from '../core/engine.js'
+import type { Quantization } from '../core/quantization.js'
 import type { Storage } from '../core/storage.js'
 import { type Axis, opposite, type Window } from '../core/window.js'
 
@@ -30,6 +32,17 @@ export interface Filter {
   arranged?: { key: string; write(to: number): void }
 }
 
+/** What the 8-bit integers of a layer stand for. */
+export interface ByteTerms {
+  x: { dtype: ByteType; scale: number; zeroPoint: number }
+  /** With lists, a scale and a zero point for each output channel. */
+  filter: { dtype: ByteType } & Pick<Quantization, 'scale' | 'zeroPoint'>
+  /** Whether the bias is float32, and not int32 in units of the sums. */
+  floatBias: boolean
+  /** What y is; without it y takes the sums, as int32. `clamp` is in its integers. */
+  y: { scale: number; zeroPoint: number } | undefined
+}
+
 /** One layer to compute: `x`, `bias` (0: none) and `y` are addresses. Backwards `x` is dy and `y` is dx. */
 export interface ConvJob {
   engine: Engine
@@ -39,6 +52,8 @@ export interface ConvJob {
   bias: number
   y: number
   clamp: readonly [number, number]
+  /** Of a layer of 8-bit integers: what they stand for. */
+  terms?: ByteTerms | undefined
 }
 
 /** A filter's gradient to compute from addresses of x and dy. */

@@ -4,6 +4,7 @@
  */
 import { type Axis, gcd } from '../core/window.js'
 import { filterPanels, packed, runProduct, type Steps, transposedPanels } from './igemm.js'
+import { runProduct8 } from './int8.js'
 import type { ConvJob } from './layer.js'
 
 interface Phase {
@@ -60,7 +61,8 @@ const back = (axis: Axis): Axis => ({ ...axis, input: axis.output, output: axis.
  * The backward of a layer, from dy to dx, as one dense product for each phase: every dy is spread over its
  * window. Bias and clamp are those of a transposed convolution, whose forward this is.
  */
-export function runTransposed({ engine, layer, x, filter, bias, y, clamp }: ConvJob): void {
+export function runTransposed(job: ConvJob): void {
+  const { engine, layer, x, filter, bias, y, clamp } = job
   const { n, axes, inChannels, outChannels, groups } = layer
   const [h, w] = [back(axes[0]), back(axes[1])]
   const panels = transposedPanels(filterPanels(filter, groups))
@@ -79,15 +81,17 @@ export function runTransposed({ engine, layer, x, filter, bias, y, clamp }: Conv
     clamp,
   }
   const run = (rows: Phase, columns: Phase) => {
-    const part = packed(filter, {
+    const part = {
       ...panels,
       tapsH: rows.steps.taps,
       tapsW: columns.steps.taps,
       offset: rows.firstTap * panels.tapHStride + columns.firstTap * panels.tapWStride,
       tapHStride: rows.tapStep * panels.tapHStride,
       tapWStride: columns.tapStep * panels.tapWStride,
-    })
-    runProduct(engine, { ...product, w: part, stepsH: rows.steps, stepsW: columns.steps })
+    }
+    const steps = { stepsH: rows.steps, stepsW: columns.steps }
+    if (job.terms) runProduct8(job, { ...product, w: 0, ...steps }, part)
+    else runProduct(engine, { ...product, w: packed(filter, part), ...steps })
   }
   const [ofRows, ofColumns] = [phases(h), phases(w)]
   const written = (parts: Phase[]): number => parts.reduce((sum, { steps }) => sum + steps.count, 0)

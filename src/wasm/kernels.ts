@@ -17,8 +17,10 @@ export const blocks = {
   compare: abi.Binary,
   copy: abi.Copy,
   depthwise: abi.Depthwise,
+  depthwise8: abi.Igemm8,
   depthwiseFilterGradient: abi.DepthwiseGradient,
   depthwiseInputGradient: abi.DepthwiseGradient,
+  dequantize: abi.Quantize,
   dropout: abi.Dropout,
   filterBox: abi.Filter,
   filterBytes: abi.Filter,
@@ -34,6 +36,7 @@ export const blocks = {
   gridSampleGradient: abi.GridSample,
   grouped: abi.Depthwise,
   igemm: abi.Igemm,
+  igemm8: abi.Igemm8,
   maxPool: abi.Pool,
   maxPoolGradient: abi.PoolGradient,
   median: abi.Filter,
@@ -42,6 +45,9 @@ export const blocks = {
   normalise: abi.Normalise,
   normaliseGradient: abi.NormaliseGradient,
   pack: abi.Pack,
+  pack8: abi.Pack8,
+  packDepthwise8: abi.Pack8,
+  quantize: abi.Quantize,
   recurrent: abi.Recurrent,
   recurrentGradient: abi.RecurrentGradient,
   reduce: abi.Reduce,
@@ -61,8 +67,11 @@ export const blocks = {
   unaryBackward: abi.UnaryBackward,
   unpack: abi.Unpack,
   update: abi.Update,
+  widen: abi.Widen,
   winograd: abi.Winograd,
+  winograd8: abi.Igemm8,
   winogradFilter: abi.WinogradFilter,
+  winogradFilter8: abi.WinogradFilter8,
 } as const
 
 /** Name of a kernel: (call, begin, end) over the units of an argument block. */
@@ -91,4 +100,6 @@ export type Exports = Record<Kernel, (call: number, begin: number, end: number) 
   /** 1 in the relaxed build. */
   fused: WebAssembly.Global
   bind(control: number, thread: number): void
+  /** The sum of four products of two bytes, as the host has it; 0 where it has none. */
+  dotOfBytes(a: number, b: number): number
 }

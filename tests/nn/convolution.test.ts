@@ -152,7 +152,7 @@ describe('gradients of convolutions', () => {
               engine(),
               random,
               tensors([groups * groupIn, groupOut]),
-              (x, filter, bias) => spread(3, x!, filter!, { ...options, bias }),
+              (x, filter, bias) => spread(3, x!, filter!, { ...options, bias }) as Tensor,
               within,
             )
           const [x] = tensors([1, 1])

@@ -70,6 +70,41 @@ const depthwise = (kernel: readonly [number, number], options: fb.Conv2dOptions)
   op: (x, filter, bias) => fb.conv2d(x!, filter!, { ...options, bias: bias!, groups: x!.shape[3]! }),
 })
 
+const quantize = <D extends fb.ByteType = 'uint8'>(x: fb.Tensor, dtype?: D) =>
+  fb.quantize(x, { scale: 0.01, zeroPoint: dtype === 'int8' ? 0 : 120, ...(dtype && { dtype }) })
+
+/** x and filter as bytes; a result of float32 where no type is given. */
+function ofBytes(
+  kernel: readonly [number, number],
+  groups: number,
+  options: fb.Conv2dOptions,
+  dtype?: fb.ByteType,
+  groupIn?: number,
+): Case {
+  return convolution(
+    kernel,
+    groups,
+    (x, filter, bias) =>
+      fb.conv2d(quantize(x!), quantize(filter!, 'int8'), {
+        ...options,
+        bias: bias!,
+        ...(dtype && { quantization: { scale: 0.05, zeroPoint: 100, dtype } }),
+      }),
+    groupIn,
+  )
+}
+
+const depthwiseBytes = (kernel: readonly [number, number], options: fb.Conv2dOptions): Case => ({
+  ...depthwise(kernel, options),
+  op: (x, filter, bias) =>
+    fb.conv2d(quantize(x!, 'int8'), quantize(filter!, 'int8'), {
+      ...options,
+      bias: bias!,
+      groups: x!.shape[3]!,
+      quantization: { scale: 0.05, zeroPoint: 10, dtype: 'uint8' },
+    }),
+})
+
 /** x, and a grid that leaves the image here and there. */
 const sampled = (op: (x: fb.Tensor, grid: fb.Tensor) => fb.Tensor): Case => ({
   shapes: (random) => {
@@ -239,6 +274,31 @@ export const cases: Record<string, Case> = {
     1,
     2,
   ),
+  'conv2d, bytes': ofBytes([3, 3], 1, { padding: 1, stride: 2, activation: [-0.5, 1] }, 'int8'),
+  'conv2d, bytes, 1x1 to float32': ofBytes([1, 1], 1, { activation: 'relu' }),
+  'conv2d, bytes, 3 channels': ofBytes([5, 3], 1, { padding: 2, stride: [1, 2] }, 'uint8', 3),
+  'conv2d, bytes, groups': ofBytes([3, 2], 3, { padding: 1, groups: 3, dilation: [1, 2] }, 'uint8'),
+  'conv2d, bytes, winograd': ofBytes([3, 3], 1, { padding: 1, algorithm: 'winograd' }, 'int8'),
+  'conv2d, bytes, depthwise 3x3': depthwiseBytes([3, 3], { padding: 1 }),
+  'conv2d, bytes, depthwise 3x3, stride 2': depthwiseBytes([3, 3], { padding: 'same', stride: 2 }),
+  'conv2d, bytes, depthwise 5x5': depthwiseBytes([5, 5], { padding: 2 }),
+  'conv2d, bytes, depthwise 2x4, dilated': depthwiseBytes([2, 4], { padding: 3, dilation: [1, 2] }),
+  'quantize and dequantize along an axis': photo((x) => {
+    const scale = Array.from({ length: x!.shape[3]! }, (_, i) => 0.01 + i / 999)
+    return fb.dequantize(fb.quantize(x!, { scale, axis: -1, dtype: 'int8' }))
+  }),
+  'quantize, dequantize': photo((x) => fb.dequantize(fb.quantize(x!, { scale: 0.01, zeroPoint: 99 }))),
+  'matmul of bytes': {
+    shapes: (random) => {
+      const [m, k, n] = [random.integer(1, 20), random.integer(1, 40), random.integer(1, 20)]
+      return [
+        [2, m, k],
+        [2, k, n],
+      ]
+    },
+    op: (a, b) =>
+      fb.matmul(quantize(a!), quantize(b!, 'int8'), { quantization: { scale: 0.1, zeroPoint: 7 } }),
+  },
   conv1d: {
     shapes: (random) => {
       const c = random.integer(1, 9)

@@ -28,10 +28,14 @@ export interface ConvOptions extends WeightOptions {
 }
 
 /** Sizes and weights of a `Conv2d`, and all that `conv2d` takes. */
-export interface Conv2dLayerOptions extends ConvOptions, Omit<Conv2dOptions, 'bias' | 'out'> {}
+export interface Conv2dLayerOptions
+  extends ConvOptions,
+    Omit<Conv2dOptions, 'bias' | 'out' | 'quantization'> {}
 
 /** Sizes and weights of a `Conv1d`, and all that `conv1d` takes. */
-export interface Conv1dLayerOptions extends Omit<ConvOptions, 'size'>, Omit<Conv1dOptions, 'bias' | 'out'> {
+export interface Conv1dLayerOptions
+  extends Omit<ConvOptions, 'size'>,
+    Omit<Conv1dOptions, 'bias' | 'out' | 'quantization'> {
   /** Length of the window. */
   size: number
 }
@@ -43,7 +47,7 @@ export interface Conv3dLayerOptions extends Omit<ConvOptions, 'size'>, Omit<Conv
 }
 
 /** What the op is given of them. */
-const OF_CONV: Names<Omit<Conv2dOptions, 'bias' | 'out'>> = {
+const OF_CONV: Names<Omit<Conv2dOptions, 'bias' | 'out' | 'quantization'>> = {
   stride: true,
   padding: true,
   dilation: true,
@@ -178,10 +182,12 @@ export class DepthwiseConv2d extends Conv2d {
 }
 
 /** Sizes and weights of a `ConvTranspose2d`, and all that `convTranspose2d` takes. */
-export interface ConvTranspose2dLayerOptions extends ConvOptions, Omit<ConvTranspose2dOptions, 'bias'> {}
+export interface ConvTranspose2dLayerOptions
+  extends ConvOptions,
+    Omit<ConvTranspose2dOptions, 'bias' | 'quantization'> {}
 
 /** What `convTranspose2d` is given of them. */
-const OF_CONV_TRANSPOSE: Names<Omit<ConvTranspose2dOptions, 'bias'>> = {
+const OF_CONV_TRANSPOSE: Names<Omit<ConvTranspose2dOptions, 'bias' | 'quantization'>> = {
   stride: true,
   padding: true,
   dilation: true,

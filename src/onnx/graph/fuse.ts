@@ -10,6 +10,7 @@
 import { sizeOf } from '../../base/shape.js'
 import { isFloat } from '../file/types.js'
 import { activationOf, nameActivation } from './activations.js'
+import { dropDequantized, joinBytes } from './fuseBytes.js'
 import { type Constants, Fusion, number, numbers } from './fusion.js'
 import type { AttributeValue, FilePort, Graph, Node } from './graph.js'
 
@@ -24,6 +25,8 @@ export function fuse<P extends FilePort>(
 ): Graph<P> {
   const fusion = new Fusion(graph, constants, keep)
   fusion.passOn()
+  fusion.each((node) => joinBytes(node, fusion, activationOf))
+  fusion.each(dropDequantized)
   fusion.each(nameActivation)
   fusion.each(foldNorm)
   fusion.each(addBias)

@@ -96,6 +96,12 @@ export class Fusion {
     this.enter(node)
   }
 
+  /** Takes a node out whose outputs nobody reads. */
+  drop(node: Node): void {
+    this.leave(node)
+    this.gone.add(node)
+  }
+
   constantNamed(name: string, make: () => HostTensor): string {
     if (!this.constant(name)) this.made.set(name, make())
     return name

@@ -22,6 +22,7 @@ import type { Call, Operator } from '../run/call.js'
 import { move, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { mapInEngine, zipInEngine, zipOnHost } from './broadcast.js'
+import { convolveBytes, fromBytes, multiplyByteMatrices, toBytes } from './bytes.js'
 import { product } from './matrix.js'
 import { convolution } from './window.js'
 
@@ -79,6 +80,8 @@ function saturated(call: Call, x: Value, zero: Value | undefined, type: ElementT
 const quantizeLinear: Operator = (call) => {
   const x = call.input(0)
   const type = call.inputs[2]?.type ?? typeOf(call.number('output_dtype', 0)) ?? 'uint8'
+  const bytes = toBytes(call, x, call.input(1), call.inputs[2], type)
+  if (bytes) return bytes
   const [scale, zero] = call.inputs.slice(1, 3).map((value) => value && spread(call, x, value)) as [
     Value,
     Value | undefined,
@@ -99,6 +102,8 @@ const quantizeLinear: Operator = (call) => {
 
 const dequantizeLinear: Operator = (call) => {
   const x = call.input(0)
+  const numbers = fromBytes(call, x, call.input(1), call.inputs[2])
+  if (numbers) return numbers
   const [scale, zero] = call.inputs.slice(1, 3).map((value) => value && spread(call, x, value)) as [
     Value,
     Value | undefined,
@@ -218,24 +223,48 @@ function requantized(
 }
 
 const qLinearMatMul: Operator = (call) => {
+  const [a, aScale, aZero, b, bScale, bZero, yScale, yZero] = call.inputs as Value[]
+  const bytes = multiplyByteMatrices(call, [a!, aScale, aZero], [b!, bScale, bZero], [yScale!, yZero!])
+  if (bytes) return bytes
   const sums = integerProduct(call, inputsAt(call, 0, 2, 3, 5), 'float32')
   return requantized(call, sums, sums.shape.length - 1, inputsAt(call, 1, 4, 6, 7))
 }
 
-const qLinearConv: Operator = (call) =>
-  requantized(
-    call,
-    integerConvolution(call, inputsAt(call, 0, 2, 3, 5, 8), 'float32'),
-    1,
-    inputsAt(call, 1, 4, 6, 7),
+const qLinearConv: Operator = (call) => {
+  const [x, xScale, xZero, w, wScale, wZero, yScale, yZero, bias] = call.inputs as Value[]
+  return (
+    convolveBytes(call, [x!, xScale, xZero], [w!, wScale, wZero], [yScale!, yZero!], bias) ??
+    requantized(
+      call,
+      integerConvolution(call, inputsAt(call, 0, 2, 3, 5, 8), 'float32'),
+      1,
+      inputsAt(call, 1, 4, 6, 7),
+    )
   )
+}
+
+const matMulInteger: Operator = (call) => {
+  const [a, b, aZero, bZero] = call.inputs as Value[]
+  return (
+    multiplyByteMatrices(call, [a!, undefined, aZero], [b!, undefined, bZero]) ??
+    integerProduct(call, inputsAt(call, 0, 2, 1, 3), 'int32')
+  )
+}
+
+const convInteger: Operator = (call) => {
+  const [x, w, xZero, wZero] = call.inputs as Value[]
+  return (
+    convolveBytes(call, [x!, undefined, xZero], [w!, undefined, wZero]) ??
+    integerConvolution(call, inputsAt(call, 0, 2, 1, 3), 'int32')
+  )
+}
 
 export const quantize: Record<string, Operator> = {
   QuantizeLinear: quantizeLinear,
   DequantizeLinear: dequantizeLinear,
   DynamicQuantizeLinear: dynamicQuantizeLinear,
-  MatMulInteger: (call) => integerProduct(call, inputsAt(call, 0, 2, 1, 3), 'int32'),
+  MatMulInteger: matMulInteger,
   QLinearMatMul: qLinearMatMul,
-  ConvInteger: (call) => integerConvolution(call, inputsAt(call, 0, 2, 1, 3), 'int32'),
+  ConvInteger: convInteger,
   QLinearConv: qLinearConv,
 }

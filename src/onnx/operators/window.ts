@@ -1,7 +1,8 @@
 /** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
 import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
-import type { Tensor } from '../../core/tensor.js'
+import type { DType } from '../../core/dtype.js'
+import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
 import { convolve } from '../../ops/conv/conv.js'
 import { spread } from '../../ops/conv/convTranspose.js'
@@ -77,13 +78,19 @@ function channelsLast(call: Call, x: Value): [rank: Rank, x: Tensor] {
  * `use` of a filter [out, in, ...window], packed from where the file has its numbers, with its axes in the
  * order of an op.
  */
-function withFilter<T>(w: Value, channels: readonly [number, number], use: (filter: Tensor) => T): T {
+function withFilter<T, D extends DType = 'float32'>(
+  w: Value,
+  channels: readonly [number, number],
+  use: (filter: Tensor<D>) => T,
+  dtype = 'float32' as D,
+): T {
   const strides = stridesOf(w.shape)
   const order = [...w.shape.slice(2).keys()].map((axis) => axis + 2).concat(channels)
   return w.packed(
     order.map((axis) => w.shape[axis]!),
     order.map((axis) => strides[axis]!),
     use,
+    dtype,
   )
 }
 
@@ -121,7 +128,40 @@ export function convolution(call: Call, x: Value, w: Value, b?: Value, exact = f
     }),
   )
   call.algorithm = algorithm
-  return call.tensor(x.type, y, 'last')
+  return call.tensor(x.type, y as Tensor, 'last')
+}
+
+/**
+ * The same of bytes: `use` gets x with its channels last, the filter, the window, and what convolves. Only of
+ * shapes that have taps.
+ */
+export function convolutionOfBytes(
+  call: Call,
+  x: Value,
+  w: Value,
+  use: (
+    pixels: AnyTensor,
+    filter: AnyTensor,
+    window: ReturnType<typeof optionsOf> & { groups: number },
+    run: (
+      x: AnyTensor,
+      filter: AnyTensor,
+      options: Parameters<typeof convolve>[3],
+    ) => ReturnType<typeof convolve>,
+  ) => { y: Value; algorithm: string },
+): Value {
+  const sides = sidesOf(call, x.shape.slice(2), w.shape.slice(2))
+  const pixels = x.typed('last')
+  const rank = (x.shape.length - 2) as Rank
+  const window = { ...optionsOf(sides), groups: call.number('group', 1) }
+  const { y, algorithm } = withFilter(
+    w,
+    [1, 0],
+    (filter) => use(pixels, filter, window, (...given) => convolve(rank, ...given)),
+    w.dtype,
+  )
+  call.algorithm = algorithm
+  return y
 }
 
 const conv: Operator = (call) => convolution(call, call.input(0), call.input(1), call.inputs[2])
@@ -177,7 +217,7 @@ const convTranspose: Operator = (call) => {
   const [axes, pixels] = channelsLast(call, x)
   const window = { ...optionsOf(sides), outputPadding: extra, ...options }
   const y = withFilter(w, [0, 1], (filter) => spread(axes, pixels, filter, window))
-  return call.tensor(x.type, y, 'last')
+  return call.tensor(x.type, y as Tensor, 'last')
 }
 
 /** Length of the output along each axis. */

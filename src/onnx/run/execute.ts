@@ -115,7 +115,7 @@ function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<
   outputs.forEach((value, i) => {
     if (!node.outputs[i]) value?.dispose()
   })
-  return { shape, multiplyAdds, algorithm: call.algorithm, milliseconds }
+  return { shape, type: outputs[0]?.type, multiplyAdds, algorithm: call.algorithm, milliseconds }
 }
 
 /** Ones in front, up to as many axes. */

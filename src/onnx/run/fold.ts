@@ -1,5 +1,5 @@
 /** What a graph computes the same every time is computed once, at load. */
-import type { Graph } from '../graph/graph.js'
+import type { Graph, Node } from '../graph/graph.js'
 import { constantsOf, type Scope, stepsOf } from './execute.js'
 import type { Run, Value } from './value.js'
 
@@ -9,6 +9,7 @@ export function foldConstants(graph: Graph, opset: number, run: Run): Map<string
   const foldable = graph.nodes.filter((node) => {
     const folds =
       !NEVER_FOLDED.has(node.op) &&
+      !isFilterOfBytes(node, graph) &&
       ![...node.attributes.values()].some((value) => typeof value === 'object' && 'nodes' in value)
     return (
       folds &&
@@ -30,6 +31,13 @@ export function foldConstants(graph: Graph, opset: number, run: Run): Map<string
   graph.nodes = graph.nodes.filter((node) => !gone.has(node))
   return constants
 }
+
+/** Whether bytes are dequantised for operators that may take them as they are: `fuse` sees to it. */
+const isFilterOfBytes = ({ op, outputs }: Node, graph: Graph): boolean =>
+  op === 'DequantizeLinear' &&
+  graph.nodes.every(
+    (reader) => !reader.inputs.includes(outputs[0]!) || reader.op === 'Conv' || reader.op === 'MatMul',
+  )
 
 /** What is not the same every time. */
 const NEVER_FOLDED = new Set([

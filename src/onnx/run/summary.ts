@@ -3,6 +3,7 @@
 import { type Shape, sizeOf } from '../../base/shape.js'
 import { now } from '../../base/turns.js'
 import type { Program } from '../../core/program.js'
+import type { ElementType } from '../file/types.js'
 import { partsOf } from '../graph/fusion.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Value } from './value.js'
@@ -17,6 +18,8 @@ export interface LayerSummary {
   outputs: readonly string[]
   /** Of its first output, as the file sees it; undefined before the first run. */
   shape: Shape | undefined
+  /** Type of its first output: 'uint8' or 'int8' where the step works on bytes; undefined before the first run. */
+  type: ElementType | undefined
   /** Numbers in the constants that it reads, those apart that are whole: shapes and indices. */
   parameters: number
   /** By definition, bias apart; undefined before the first run. */
@@ -40,6 +43,7 @@ export interface LayerSummary {
 /** What a run tells about a node. */
 export interface Note {
   shape: Shape | undefined
+  type: ElementType | undefined
   multiplyAdds: number
   algorithm: string | undefined
   milliseconds: number
@@ -79,6 +83,7 @@ export function describe(
       name: node.name,
       outputs: node.outputs.filter((name) => name),
       shape: note?.shape,
+      type: note?.type,
       parameters: parametersOf(node, constants),
       multiplyAdds: note?.multiplyAdds,
       algorithm: note?.algorithm,

@@ -274,9 +274,14 @@ export class Value {
    * `use` of these numbers as a filter of this shape, whose elements stand in these strides: of a constant
    * what that packs is all that stays in the engine.
    */
-  packed<T>(shape: Shape, strides: readonly number[], use: (filter: Tensor) => T): T {
-    const make = () => this.temporary(shape).tensor()
-    const tensor = this.form(`${shape} by ${strides}`, make)
+  packed<T, D extends DType = 'float32'>(
+    shape: Shape,
+    strides: readonly number[],
+    use: (filter: Tensor<D>) => T,
+    dtype = 'float32' as D,
+  ): T {
+    const make = () => this.temporary(shape).as(dtype, 'plain') as Tensor<D>
+    const tensor = this.form(`${shape} by ${strides} of ${dtype}`, make)
     tensor.strides = strides
     const result = use(tensor)
     if (this.constant && this.host && tensor.storage.references === 1) tensor.storage.releaseNumbers(make)

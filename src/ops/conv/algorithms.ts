@@ -4,8 +4,8 @@
  */
 
 import { check, show } from '../../base/errors.js'
-import type { DType } from '../../core/dtype.js'
-import type { Tensor } from '../../core/tensor.js'
+import { BYTES, type DType } from '../../core/dtype.js'
+import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import type { Axis, Context, Window } from '../../core/window.js'
 import {
   blockDepthwiseFilter,
@@ -16,6 +16,7 @@ import {
   runDepthwiseInput,
   runGrouped,
 } from '../../plans/depthwise.js'
+import { blockDepthwise8, depthwise8Words, runDepthwise8 } from '../../plans/depthwise8.js'
 import { NO_CLAMP } from '../../plans/elementwise.js'
 import { runDenseFilterGradient } from '../../plans/filterGradient.js'
 import {
@@ -27,6 +28,7 @@ import {
   productOf,
   runDense,
 } from '../../plans/igemm.js'
+import { blockDense8, packing8, runDense8 } from '../../plans/int8.js'
 import {
   type ConvJob,
   type FilterGradientJob,
@@ -37,6 +39,7 @@ import {
 import { type FilterView, planeFilter, withPlanes } from '../../plans/planes.js'
 import { runTransposed } from '../../plans/transposed.js'
 import { blockWinograd, runWinograd, transformedFloats } from '../../plans/winograd.js'
+import { blockWinograd8, runWinograd8, transformed8Words } from '../../plans/winograd8.js'
 import { sum } from '../reduce.js'
 
 /** The names of the rows. */
@@ -82,6 +85,9 @@ const isDepthwise = (layer: PlaneLayer): boolean => groupIn(layer) === 1 && grou
 
 const isUnpadded = ([h, w]: Window): boolean => h.before + h.after + w.before + w.after === 0
 
+const isProduct = ({ axes }: PlaneLayer): boolean =>
+  axes[0].size === 1 && axes[1].size === 1 && isUnpadded(axes)
+
 const isDense3 = ({ size, stride, dilation }: Axis): boolean => size === 3 && stride === 1 && dilation === 1
 
 /** Whether channels of a group fill vectors and panels; of one group the last ones need not. */
@@ -124,8 +130,22 @@ const depthwise: Algorithm = {
   filterGradient: depthwiseFilterGradient,
 }
 
+/** What the rows of 8-bit integers share. They have no gradients. */
+const dense8 = {
+  dtypes: BYTES,
+  exact: true,
+  packing: packing8,
+  blocking: (layer) => blockDense8(layer),
+  run: runDense8,
+  inputGradient: runTransposed,
+  filterGradient: denseFilterGradient,
+} satisfies Partial<Algorithm>
+
 /** @internal */
 export const igemm: Algorithm = { ...dense, name: 'igemm', fits: () => true, pays: () => 'any window' }
+
+/** @internal */
+export const igemm8: Algorithm = { ...dense8, name: 'igemm', fits: () => true, pays: () => 'any window' }
 
 /** @internal */
 export const algorithms: readonly Algorithm[] = [
@@ -133,7 +153,7 @@ export const algorithms: readonly Algorithm[] = [
   {
     ...dense,
     name: 'gemm',
-    fits: ({ axes }) => axes[0].size === 1 && axes[1].size === 1 && isUnpadded(axes),
+    fits: isProduct,
     pays: () => 'a 1x1 window is a matrix product',
   },
   {
@@ -174,6 +194,34 @@ export const algorithms: readonly Algorithm[] = [
     filterGradient: (job) => (isDepthwise(job.layer) ? depthwiseFilterGradient : denseFilterGradient)(job),
   },
   igemm,
+  {
+    ...dense8,
+    name: 'depthwise',
+    fits: (layer) => isDepthwise(layer) && isNear(layer.axes),
+    pays: ({ groups }) => (groups > 1 ? 'one filter per channel' : undefined),
+    packing: depthwise8Words,
+    blocking: (layer) => blockDepthwise8(layer),
+    run: runDepthwise8,
+  },
+  {
+    ...dense8,
+    name: 'winograd',
+    fits: (layer) => isDense3(layer.axes[0]) && isDense3(layer.axes[1]) && layer.groups === 1,
+    pays: ({ inChannels, outChannels }) =>
+      inChannels >= 8 && outChannels >= 8
+        ? '3x3 at stride 1, and channels enough to pay for the transforms'
+        : undefined,
+    packing: ({ inChannels, outChannels }) => transformed8Words(inChannels, outChannels),
+    blocking: (layer) => blockWinograd8(layer),
+    run: runWinograd8,
+  },
+  {
+    ...dense8,
+    name: 'gemm',
+    fits: isProduct,
+    pays: () => 'a 1x1 window is a matrix product',
+  },
+  igemm8,
 ]
 
 /** Types that a convolution takes. @internal */
@@ -198,14 +246,14 @@ export function choose(
       if (reason) return { row, reason }
     }
   }
-  const row = algorithms.find(({ name }) => name === wanted)
+  const row = algorithms.find(({ name, dtypes }) => name === wanted && dtypes.includes(dtype))
   check(row !== undefined, () => ({
     ...context,
     argument: 'algorithm',
-    expected: `one of ${['auto', ...algorithms.map(({ name }) => name)].join(', ')}`,
+    expected: `one of ${['auto', ...algorithms.filter(({ dtypes }) => dtypes.includes(dtype)).map(({ name }) => name)].join(', ')}`,
     got: show(wanted),
   }))
-  check(row.dtypes.includes(dtype) && row.fits(layer), () => ({
+  check(row.fits(layer), () => ({
     ...context,
     argument: 'algorithm',
     expected: 'one that fits this layer',
@@ -216,7 +264,7 @@ export function choose(
 
 /** What a layer writes beside sums. @internal */
 export interface Finish {
-  bias?: Tensor | undefined
+  bias?: AnyTensor | undefined
   clamp?: readonly [number, number]
 }
 

@@ -2,14 +2,16 @@
 
 import { check, show } from '../../base/errors.js'
 import { type Shape, sameShape } from '../../base/shape.js'
+import { ANY, type ByteType, FLOATS, listOf } from '../../core/dtype.js'
 import { engineOf } from '../../core/engine.js'
 import { checkOptions, isShape, MOST, type Names } from '../../core/options.js'
-import type { Tensor } from '../../core/tensor.js'
+import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import type { AxesOptions, Context, Window3dOptions, WindowOptions } from '../../core/window.js'
 import { checkNoTape, NO_CLAMP } from '../../plans/elementwise.js'
-import { multiplyAdds } from '../../plans/layer.js'
-import { planeLayer } from '../../plans/planes.js'
+import { type Layer, multiplyAdds } from '../../plans/layer.js'
+import { planeFilter, planeLayer } from '../../plans/planes.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp } from '../activation.js'
+import { byteOp, checkFloats, makeBytes, makeSums, type OutputQuantization, type RunBytes } from '../bytes.js'
 import { channelSums } from '../reduce.js'
 import {
   type Algorithm,
@@ -24,8 +26,14 @@ import { filterGradient, inputGradient } from './gradients.js'
 
 /** What `conv2d` and `planConv2d` take beside x and the filter. */
 export interface Conv2dOptions extends WindowOptions {
-  /** [outChannels], added to every pixel. */
-  bias?: Tensor
+  /**
+   * [outChannels], added to every pixel. Of 8-bit x it may be int32, in units of x's scale times the filter's.
+   */
+  bias?: Tensor | Tensor<'int32'>
+  /**
+   * Of 8-bit x and filter: gives 8-bit integers of this quantization, without a float32 result on the way.
+   */
+  quantization?: OutputQuantization
   /**
    * Input and output channels fall into this many groups of neighbours that do not see each other. Default 1.
    */
@@ -37,7 +45,7 @@ export interface Conv2dOptions extends WindowOptions {
    */
   algorithm?: ConvAlgorithm
   /** A tensor of the output's shape to write into, instead of a new one. It must not be `x`. */
-  out?: Tensor
+  out?: AnyTensor
 }
 
 const CONV: Names<Conv2dOptions> = {
@@ -49,6 +57,7 @@ const CONV: Names<Conv2dOptions> = {
   activation: true,
   algorithm: true,
   out: true,
+  quantization: true,
 }
 
 /**
@@ -60,15 +69,29 @@ const CONV: Names<Conv2dOptions> = {
  *
  * with zeros outside of x. Definition: ONNX Conv. Padding as in TensorFlow for `'same'`.
  *
+ * Of 8-bit integers, which stand for numbers by their quantization, sums are exact, in 32 bits. With
+ * `quantization` the result is 8-bit integers, by one multiplication of each sum and rounding to even, ONNX
+ * QLinearConv to the byte as ONNX Runtime has it; without it float32. Scale and zero point of the filter may
+ * differ along its outChannels.
+ *
  * @param x [n, height, width, inChannels]
- * @param filter [windowHeight, windowWidth, inChannels / groups, outChannels]
+ * @param filter [windowHeight, windowWidth, inChannels / groups, outChannels]; of x's type, or both of 8 bits
  * @param options stride 1, padding 'valid', dilation 1, groups 1, no bias, no activation
  * @returns [n, outHeight, outWidth, outChannels]
  * @throws FilterbankError for ranks, channels, groups, strides or paddings that do not fit; nothing is
  *   allocated then
  * @example const edges = conv2d(photo, filters, { padding: 'same', activation: 'relu' })
  */
-export function conv2d(x: Tensor, filter: Tensor, options: Conv2dOptions = {}): Tensor {
+export function conv2d<D extends ByteType = ByteType>(
+  x: Tensor<ByteType>,
+  filter: Tensor<ByteType>,
+  options: Conv2dOptions & { quantization: OutputQuantization<D> },
+): Tensor<D>
+/** The same with a float32 result. */
+export function conv2d(x: Tensor<ByteType>, filter: Tensor<ByteType>, options?: Conv2dOptions): Tensor
+/** The same of float32. */
+export function conv2d(x: Tensor, filter: Tensor, options?: Conv2dOptions): Tensor
+export function conv2d(x: AnyTensor, filter: AnyTensor, options: Conv2dOptions = {}): AnyTensor {
   checkOptions('conv2d', options, CONV)
   return convolve(2, x, filter, options).y
 }
@@ -90,13 +113,24 @@ export interface Conv1dOptions extends Omit<Conv2dOptions, 'stride' | 'dilation'
  * @throws FilterbankError as conv2d does
  * @example const features = conv1d(samples, filters, { stride: 2, padding: 'same' })
  */
-export function conv1d(x: Tensor, filter: Tensor, options: Conv1dOptions = {}): Tensor {
+export function conv1d<D extends ByteType = ByteType>(
+  x: Tensor<ByteType>,
+  filter: Tensor<ByteType>,
+  options: Conv1dOptions & { quantization: OutputQuantization<D> },
+): Tensor<D>
+/** The same with a float32 result. */
+export function conv1d(x: Tensor<ByteType>, filter: Tensor<ByteType>, options?: Conv1dOptions): Tensor
+/** The same of float32. */
+export function conv1d(x: Tensor, filter: Tensor, options?: Conv1dOptions): Tensor
+export function conv1d(x: AnyTensor, filter: AnyTensor, options: Conv1dOptions = {}): AnyTensor {
   checkOptions('conv1d', options, CONV)
   return convolve(1, x, filter, options).y
 }
 
-/** What `conv3d` takes beside x and the filter. */
-export interface Conv3dOptions extends Omit<Conv2dOptions, keyof WindowOptions>, Window3dOptions {}
+/** What `conv3d` takes beside x and the filter, which are float32. */
+export interface Conv3dOptions
+  extends Omit<Conv2dOptions, keyof WindowOptions | 'quantization'>,
+    Window3dOptions {}
 
 /**
  * `conv2d` along three axes, as for video or volumes:
@@ -116,7 +150,7 @@ export interface Conv3dOptions extends Omit<Conv2dOptions, keyof WindowOptions>,
  */
 export function conv3d(x: Tensor, filter: Tensor, options: Conv3dOptions = {}): Tensor {
   checkOptions('conv3d', options, CONV)
-  return convolve(3, x, filter, options).y
+  return convolve(3, x, filter, options).y as Tensor
 }
 
 /** What `conv2d` would do, without doing it. */
@@ -139,7 +173,9 @@ export interface ConvPlan {
 }
 
 /** What `planConv2d` is told beside the shapes. */
-export interface ConvPlanOptions extends Omit<Conv2dOptions, 'bias' | 'activation' | 'out'> {
+export interface ConvPlanOptions extends Omit<Conv2dOptions, 'bias' | 'activation' | 'out' | 'quantization'> {
+  /** The type of x and filter. Default 'float32'. */
+  dtype?: 'float32' | ByteType
   /** The build of the engine. Default 'simd128'. */
   simd?: 'simd128' | 'relaxed'
 }
@@ -151,6 +187,7 @@ const PLAN: Names<ConvPlanOptions> = {
   groups: true,
   algorithm: true,
   simd: true,
+  dtype: true,
 }
 
 /**
@@ -175,13 +212,22 @@ export function planConv2d(xShape: Shape, filterShape: Shape, options: ConvPlanO
   const context = { op: 'planConv2d', shapes: { x: xShape, filter: filterShape } }
   const layer = layerOf(xShape, filterShape, 2, options, context)
   const planes = planeLayer(layer)
-  const { row, reason } = choose(options.algorithm ?? 'auto', planes, 'float32', context)
+  const { dtype = 'float32' } = options
+  check(CONV_DTYPES.includes(dtype), () => ({
+    ...context,
+    argument: 'dtype',
+    expected: listOf(CONV_DTYPES),
+    got: show(dtype),
+  }))
+  const { row, reason } = choose(options.algorithm ?? 'auto', planes, dtype, context)
   const { scratch, units } = row.blocking(planes, options.simd === 'relaxed' ? 6 : 5)
   return {
     shape: outputShape(layer),
     algorithm: row.name,
     reason,
-    fits: algorithms.filter(({ fits }) => fits(planes)).map(({ name }) => name),
+    fits: algorithms
+      .filter(({ fits, dtypes }) => dtypes.includes(dtype) && fits(planes))
+      .map(({ name }) => name),
     multiplyAdds: multiplyAdds(layer),
     packedBytes: 4 * row.packing(planes),
     workspaceBytes: 4 * scratch,
@@ -192,38 +238,77 @@ export function planConv2d(xShape: Shape, filterShape: Shape, options: ConvPlanO
 interface ConvOptions extends Omit<Conv2dOptions, keyof WindowOptions>, AxesOptions {
   /** To choose among algorithms that sum small integers without rounding. */
   exact?: boolean
+  /** Of 8-bit operands: their sums, as int32. */
+  sums?: boolean
 }
 
 /** `conv1d`, `conv2d` or `conv3d`, and what computed it. @internal */
 export function convolve(
   rank: Rank,
-  x: Tensor,
-  filter: Tensor,
+  x: AnyTensor,
+  filter: AnyTensor,
   options: ConvOptions,
-): { y: Tensor; algorithm: Algorithm['name'] } {
-  const { bias, activation, out } = options
+): { y: AnyTensor; algorithm: Algorithm['name'] } {
+  const { bias, out } = options
   const op = `conv${rank}d`
-  const engine = engineOf(op, { x, filter }, { bias, out }, CONV_DTYPES)
+  const engine = engineOf(op, { x }, {}, rank === 3 ? FLOATS : CONV_DTYPES)
+  engineOf(op, { x, filter }, { bias, out }, ANY)
   const context: Context = {
     op,
     shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape, out: out?.shape },
   }
+  const isFloat = x.dtype === 'float32'
+  if (isFloat) checkFloats(x, { filter, bias, out }, options, context)
   const layer = layerOf(x.shape, filter.shape, rank, options, context)
   const planes = planeLayer(layer)
   const { row } = choose(options.algorithm ?? 'auto', planes, x.dtype, context, options.exact)
   const shape = outputShape(layer)
-  const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
   checkBias(bias, layer.outChannels, context)
+  checkNoTape(engine, out, context)
+  const algorithm = row.name
+  if (!isFloat) {
+    const operands = { x, filter, name: 'filter', axis: filter.shape.length - 1 }
+    const given = byteOp(operands, options, shape, context)
+    const run: RunBytes = (y, finish) =>
+      row.run({ engine, layer: planes, x: x.pointer, filter: planeFilter(filter, layer), y, ...finish })
+    const y = options.sums ? makeSums(given, run) : makeBytes(given, run)
+    engine.tape?.record(op, y, { x, filter, bias }, {}, () => ({}))
+    return { y, algorithm }
+  }
+  return {
+    y: convolveFloats(op, layer, row, { x, filter, bias, out } as Floats, options, context),
+    algorithm,
+  }
+}
+
+interface Floats {
+  x: Tensor
+  filter: Tensor
+  bias: Tensor | undefined
+  out: Tensor | undefined
+}
+
+function convolveFloats(
+  op: string,
+  layer: Layer,
+  row: Algorithm,
+  { x, filter, bias, out }: Floats,
+  options: { activation?: Activation },
+  context: Context,
+): Tensor {
+  const { engine } = x
+  const { activation } = options
+  const shape = outputShape(layer)
+  const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
   const clamp = fusedClamp(activation, context)
   check(!out || sameShape(out.shape, shape), () => fail('out', show(shape), show(out?.shape)))
   check(!out || out.storage !== x.storage, () => fail('out', 'another tensor than x', 'x itself'))
-  checkNoTape(engine, out, context)
 
-  const run = (y: Tensor) => runLayer(row, layer, planes, x, filter, y, { bias, clamp })
+  const run = (y: Tensor) => runLayer(row, layer, planeLayer(layer), x, filter, y, { bias, clamp })
   if (out) {
     run(out)
     engine.trace?.note(op, out.changed(), { x, filter, bias }, options)
-    return { y: finishActivation(activation, out), algorithm: row.name }
+    return finishActivation(activation, out)
   }
   const y = engine.make(shape, run)
   engine.trace?.note(op, y, { x, filter, bias }, options)
@@ -241,5 +326,5 @@ export function convolve(
       }
     },
   )
-  return { y: finishActivation(activation, y), algorithm: row.name }
+  return finishActivation(activation, y)
 }

@@ -3,22 +3,27 @@
  */
 
 import { stridesOf } from '../../base/shape.js'
+import { ANY, type ByteType, FLOATS } from '../../core/dtype.js'
 import { engineOf } from '../../core/engine.js'
 import { checkOptions, type Names } from '../../core/options.js'
-import type { Tensor } from '../../core/tensor.js'
+import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import type { AxesOptions, Context, Pair, WindowOptions } from '../../core/window.js'
 import { NO_CLAMP } from '../../plans/elementwise.js'
-import { type FilterView, planeLayer } from '../../plans/planes.js'
+import type { Layer } from '../../plans/layer.js'
+import { type FilterView, planeFilter, planeLayer } from '../../plans/planes.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp } from '../activation.js'
+import { byteOp, checkFloats, makeBytes, type OutputQuantization } from '../bytes.js'
 import { channelSums } from '../reduce.js'
-import { CONV_DTYPES, igemm, runLayer } from './algorithms.js'
-import { checkBias, type Rank, transposedLayerOf } from './geometry.js'
+import { CONV_DTYPES, igemm, igemm8, runLayer } from './algorithms.js'
+import { checkBias, inputShape, type Rank, transposedLayerOf } from './geometry.js'
 import { filterGradient, inputGradient } from './gradients.js'
 
 /** What `convTranspose2d` takes beside x and the filter. */
 export interface ConvTranspose2dOptions extends WindowOptions {
-  /** [outChannels], added to every pixel. */
-  bias?: Tensor
+  /** As of `conv2d`. */
+  bias?: Tensor | Tensor<'int32'>
+  /** As of `conv2d`. */
+  quantization?: OutputQuantization
   /**
    * Rows and columns added at the bottom and right of the output; smaller than stride or dilation. Default 0.
    */
@@ -38,6 +43,7 @@ const CONV_TRANSPOSE: Names<ConvTranspose2dOptions> = {
   outputPadding: true,
   groups: true,
   activation: true,
+  quantization: true,
 }
 
 /**
@@ -54,6 +60,8 @@ const CONV_TRANSPOSE: Names<ConvTranspose2dOptions> = {
  * phase is a small convolution. (Shi et al., "Is the deconvolution layer the same as a convolutional layer?",
  * 2016.)
  *
+ * 8-bit integers as in `conv2d`; scale and zero point of a filter of one group may differ along its outChannels.
+ *
  * @param x [n, height, width, inChannels]
  * @param filter [windowHeight, windowWidth, inChannels, outChannels / groups]
  * @param options stride 1, padding 'valid', outputPadding 0, dilation 1, groups 1, no bias, no activation
@@ -62,7 +70,24 @@ const CONV_TRANSPOSE: Names<ConvTranspose2dOptions> = {
  *   allocated then
  * @example const larger = convTranspose2d(x, filter, { stride: 2, padding: 1 })
  */
-export function convTranspose2d(x: Tensor, filter: Tensor, options: ConvTranspose2dOptions = {}): Tensor {
+export function convTranspose2d<D extends ByteType = ByteType>(
+  x: Tensor<ByteType>,
+  filter: Tensor<ByteType>,
+  options: ConvTranspose2dOptions & { quantization: OutputQuantization<D> },
+): Tensor<D>
+/** The same with a float32 result. */
+export function convTranspose2d(
+  x: Tensor<ByteType>,
+  filter: Tensor<ByteType>,
+  options?: ConvTranspose2dOptions,
+): Tensor
+/** The same of float32. */
+export function convTranspose2d(x: Tensor, filter: Tensor, options?: ConvTranspose2dOptions): Tensor
+export function convTranspose2d(
+  x: AnyTensor,
+  filter: AnyTensor,
+  options: ConvTranspose2dOptions = {},
+): AnyTensor {
   checkOptions('convTranspose2d', options, CONV_TRANSPOSE)
   return spread(2, x, filter, options)
 }
@@ -74,15 +99,54 @@ interface SpreadOptions
 }
 
 /** `convTranspose2d` along any number of axes. @internal */
-export function spread(rank: Rank, x: Tensor, filter: Tensor, options: SpreadOptions): Tensor {
-  const { bias, activation } = options
+export function spread(rank: Rank, x: AnyTensor, filter: AnyTensor, options: SpreadOptions): AnyTensor {
+  const { bias } = options
   const op = `convTranspose${rank}d`
-  const engine = engineOf(op, { x, filter }, { bias }, CONV_DTYPES)
+  const engine = engineOf(op, { x }, {}, rank === 3 ? FLOATS : CONV_DTYPES)
+  engineOf(op, { x, filter }, { bias }, ANY)
   const context: Context = { op, shapes: { x: x.shape, filter: filter.shape, bias: bias?.shape } }
+  if (x.dtype === 'float32') checkFloats(x, { filter, bias }, options, context)
   const layer = transposedLayerOf(x.shape, filter.shape, rank, options, context)
   checkBias(bias, layer.inChannels, context)
-  const clamp = fusedClamp(activation, context)
+  if (x.dtype === 'float32')
+    return spreadFloats(
+      op,
+      layer,
+      { x, filter, bias } as Floats,
+      fusedClamp(options.activation, context),
+      options,
+    )
+  const axis = layer.groups === 1 ? filter.shape.length - 1 : undefined
+  const given = byteOp({ x, filter, name: 'filter', axis }, options, inputShape(layer), context)
+  const y = makeBytes(given, (to, finish) =>
+    igemm8.inputGradient({
+      engine,
+      layer: planeLayer(layer, 'backward'),
+      x: x.pointer,
+      filter: planeFilter(asConvolved(filter), layer, 'backward'),
+      y: to,
+      ...finish,
+    }),
+  )
+  engine.tape?.record(op, y, { x, filter, bias }, {}, () => ({}))
+  return y
+}
 
+interface Floats {
+  x: Tensor
+  filter: Tensor
+  bias: Tensor | undefined
+}
+
+function spreadFloats(
+  op: string,
+  layer: Layer,
+  { x, filter, bias }: Floats,
+  clamp: readonly [number, number],
+  options: { activation?: Activation },
+): Tensor {
+  const { engine } = x
+  const { activation } = options
   const y = inputGradient(igemm, layer, x, asConvolved(filter), { bias, clamp })
   engine.trace?.note(op, y, { x, filter, bias }, options)
   engine.tape?.record(

@@ -1,0 +1,325 @@
+/**
+ * Implicit GEMM over 8-bit integers, exact in sums of 32 bits:
+ *
+ *   sum[p][oc] = b[oc] + sum over taps t, channels c of (x[pixel(p, t)][c] - zero of x) * (w[t][c][oc] - zero of w[oc])
+ *   y = sum, or min(high, max(low, round(sum * scale of x * scale of w[oc] / scale of y) + zero of y))
+ *
+ * It is igemm.ts over words, which hold a few neighbouring channels where a float would stand: two of 16 bits
+ * for `i32x4.dot_i16x8_s`, or, where the host has one, four bytes for a byte dot product, which takes unsigned
+ * x (x86) or signed (Arm). `widen` makes words of pixels; bytes need that only where channels do not fill
+ * words, or are of the other sign. Words of 16 bits are less their zero points, so that padding is zeros; with
+ * bytes padding is the zero point of x, and what it adds, zero times the sum of the filter, is taken off where
+ * sums start.
+ *
+ * Where channels are few, and do not fill words, pixels stand without gaps, and a row of the window is a run of words,
+ * the last of which may go on beyond it, to meet zeros of the filter.
+ *
+ * A panel of filters: sums of its 8 columns i32[8] | words [tapsH][tapsW][depth][8]
+ *
+ * scratch: padding [max(ic, oc) + 8] | positions [24] | table [pixels][1 + runs] | gap [8] | copies | finishes
+ * [panels][32]
+ */
+import { scratch } from '../arguments'
+import { Finish, Igemm8, Pack8, WIDEN_BLOCK, Widen } from '../abi'
+import { FINISH_BYTES, setFinish } from '../quantize'
+import { FUSED, TILE_ROWS, loadLanes } from '../simd'
+import { pointPixels } from './igemm'
+import { BYTES, PAIRS, tile } from './tile'
+
+/** Rows of the tile over pairs: their sums need a register more than a multiply-add. */
+export const PAIR_ROWS: i32 = 5
+
+/**
+ * The sum of four products of byte `a` by byte `b` as the host has it: what tells whether it takes b as
+ * unsigned, signed, or saturates. 0 where this build has no such instruction.
+ */
+export function dotOfBytes(a: i32, b: i32): i32 {
+  if (!FUSED) return 0
+  return i32x4.extract_lane(i32x4.relaxed_dot_i8x16_i7x16_add_s(i8x16.splat(<i8>a), i8x16.splat(<i8>b), i32x4.splat(0)), 0)
+}
+
+/**
+ * Unit: `pixels` output pixels x `panels` panels of 8 output channels of one group; units of the same pixels
+ * are neighbours.
+ */
+export function igemm8(call: usize, begin: i32, end: i32): void {
+  const args = changetype<Igemm8>(call)
+  const ic = args.ic, oc = args.oc, groups = args.groups
+  const taps = args.runs, depth = args.depth, bytes = args.bytes
+  const groupIn = ic / groups, groupOut = oc / groups
+  const panelStride: usize = 32 + taps * depth * 32
+  const groupPanels = (groupOut + 7) / 8, unitPanels = args.panels
+  const groupSlices = (groupPanels + unitPanels - 1) / unitPanels
+  const slices = groups * groupSlices
+  const pixels = args.pixels
+  const allPixels = args.n * args.gridH * args.gridW
+  const rows = bytes ? TILE_ROWS : PAIR_ROWS
+  const yBytes = args.finish == Finish.bytes ? 1 : 4
+
+  const padding = scratch(), positions = padding + (max(ic, oc) + 8) * 4
+  const table = positions + 96
+  const finishes = padding + args.finishes
+  let pointed = -1, count = 0
+
+  for (let u = begin; u < end; u++) {
+    const block = u / slices
+    if (block != pointed) {
+      if (pointed < 0) {
+        for (let i: usize = 0; i < <usize>(max(ic, oc) + 8) * 4; i += 4) store<i32>(padding + i, args.padding)
+        startSums(args, args.zero, finishes, args.w, panelStride, groupPanels, groupOut)
+      }
+      count = min(pixels, allPixels - block * pixels)
+      pointPixels(args, table, positions, padding, block * pixels, count, rows)
+      pointed = block
+    }
+    const slice = u % slices
+    const group = slice / groupSlices
+    const panel0 = (slice % groupSlices) * unitPanels, panel1 = min(panel0 + unitPanels, groupPanels)
+    for (let panel = panel0; panel < panel1; panel++) {
+      const index = group * groupPanels + panel
+      const w = args.w + index * panelStride + 32, finish = finishes + index * FINISH_BYTES
+      const xOffset = group * groupIn * 4, yOffset = (group * groupOut + panel * 8) * yBytes
+      const columns = min(8, groupOut - panel * 8)
+      if (FUSED && bytes) runBytes(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
+      else runPairs(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
+    }
+  }
+}
+
+/**
+ * Where sums of each panel start, and how they end: with the bias, minus `less` times those sums of its filters that
+ * stand at `heads`.
+ */
+export function startSums(
+  args: Igemm8, less: i32, finishes: usize, heads: usize, headStride: usize, groupPanels: i32, groupOut: i32,
+): void {
+  const b = args.b, scales = args.scales
+  const xScale = f32x4.splat(args.xScale), yScale = f32x4.splat(args.yScale), zero = i32x4.splat(less)
+  for (let index = 0; index < args.groups * groupPanels; index++) {
+    const finish = finishes + index * FINISH_BYTES
+    setFinish(finish, args.low, args.high, args.yZero, args.finish)
+    for (let half = 0; half < 8; half += 4) {
+      const column = index % groupPanels * 8 + half, lanes = max(0, min(4, groupOut - column))
+      const at: usize = (index / groupPanels * groupOut + column) * 4, part = finish + half * 4
+      let scale = f32x4.splat(1)
+      if (args.finish == Finish.bytes) {
+        const own = scales ? loadLanes(scales + at, lanes) : f32x4.splat(args.wScale)
+        scale = f32x4.mul(xScale, own)
+      }
+      let bias = b ? loadLanes(b + at, lanes) : i32x4.splat(0)
+      if (args.floatBias) bias = i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.div(bias, scale)))
+      const sums = v128.load(heads + index * headStride + half * 4)
+      v128.store(part, i32x4.sub(bias, i32x4.mul(zero, sums)))
+      v128.store(part, f32x4.div(scale, yScale), 32)
+    }
+  }
+}
+
+/** Pixels whose tables stand one after the other, by one panel: see dense/tile.ts. */
+export function runPairs(
+  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, finish: usize, yOffset: usize,
+  columns: usize,
+): void {
+  for (; pixels >= PAIR_ROWS; pixels -= PAIR_ROWS) {
+    pairs5(table, taps, depth, xOffset, w, finish, yOffset, columns)
+    table += (taps + 1) * PAIR_ROWS * 4
+  }
+  switch (pixels) {
+    case 1: return pairs1(table, taps, depth, xOffset, w, finish, yOffset, columns)
+    case 2: return pairs2(table, taps, depth, xOffset, w, finish, yOffset, columns)
+    case 3: return pairs3(table, taps, depth, xOffset, w, finish, yOffset, columns)
+    case 4: return pairs4(table, taps, depth, xOffset, w, finish, yOffset, columns)
+  }
+}
+
+function runBytes(
+  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, finish: usize, yOffset: usize,
+  columns: usize,
+): void {
+  for (; pixels >= TILE_ROWS; pixels -= TILE_ROWS) {
+    bytes6(table, taps, depth, xOffset, w, finish, yOffset, columns)
+    table += (taps + 1) * TILE_ROWS * 4
+  }
+  switch (pixels) {
+    case 1: return bytes1(table, taps, depth, xOffset, w, finish, yOffset, columns)
+    case 2: return bytes2(table, taps, depth, xOffset, w, finish, yOffset, columns)
+    case 3: return bytes3(table, taps, depth, xOffset, w, finish, yOffset, columns)
+    case 4: return bytes4(table, taps, depth, xOffset, w, finish, yOffset, columns)
+    case 5: return bytes5(table, taps, depth, xOffset, w, finish, yOffset, columns)
+  }
+}
+
+function pairs1(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+): void {
+  tile(PAIRS, 1, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+}
+
+function pairs2(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+): void {
+  tile(PAIRS, 2, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+}
+
+function pairs3(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+): void {
+  tile(PAIRS, 3, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+}
+
+function pairs4(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+): void {
+  tile(PAIRS, 4, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+}
+
+function pairs5(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+): void {
+  tile(PAIRS, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+}
+
+function bytes1(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+): void {
+  tile(BYTES, 1, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+}
+
+function bytes2(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+): void {
+  tile(BYTES, 2, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+}
+
+function bytes3(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+): void {
+  tile(BYTES, 3, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+}
+
+function bytes4(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+): void {
+  tile(BYTES, 4, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+}
+
+function bytes5(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+): void {
+  tile(BYTES, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+}
+
+function bytes6(
+  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
+): void {
+  tile(BYTES, TILE_ROWS, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+}
+
+/**
+ * Unit: one panel. A filter in any strides -> i32[8] | words [tapsH][tapsW][depth / a word][8], less the zero
+ * points of its columns, with zeros where a word or a panel goes on. As bytes they are less 128 where bytes
+ * are unsigned: the zero point of such filters.
+ */
+export function pack8(call: usize, begin: i32, end: i32): void {
+  const args = changetype<Pack8>(call)
+  const columns = args.columns, depth = args.depth, bytes = args.bytes, signed = args.signed, zeros = args.zeros
+  const taps = args.tapsH * args.tapsW
+  const each = bytes ? 4 : 2, words = (depth + each - 1) / each
+  const panelStride = 32 + taps * words * 32
+  const groupPanels = (columns + 7) / 8
+  const rowStride: usize = args.rowStride, inner = args.inner
+  for (let u = begin; u < end; u++) {
+    const group = u / groupPanels, first = u % groupPanels * 8
+    const panel = args.panels + u * panelStride
+    for (let column = 0; column < 8; column++) {
+      const used = first + column < columns
+      const zero = !used ? 0 : zeros ? load<i32>(zeros + (group * columns + first + column) * 4) : args.zero
+      const source = args.source + group * args.groupStride + (first + column) * args.columnStride
+      let to = panel + 32 + column * 4, sum = 0
+      for (let tap = 0; tap < taps; tap++) {
+        const first = source + tap / args.tapsW * args.tapHStride + tap % args.tapsW * args.tapWStride
+        let from = first, left = inner, run = 1
+        for (let k = 0; k < words * each; k++) {
+          const value = !used || k >= depth ? 0 : (signed ? <i32>load<i8>(from) : <i32>load<u8>(from)) - zero
+          sum += value
+          from += rowStride
+          if (--left == 0) {
+            from = first + run++ * args.tapWStride
+            left = inner
+          }
+          if (bytes) store<i8>(to + (k & 3), <i8>value)
+          else store<i16>(to + (k & 1) * 2, <i16>value)
+          if (k % each == each - 1) to += 32
+        }
+      }
+      store<i32>(panel + column * 4, sum)
+    }
+  }
+}
+
+/** Unit: WIDEN_BLOCK pixels. x [pixels][groups][depth] bytes -> words [pixels][groups][depth / a word]. */
+export function widen(call: usize, begin: i32, end: i32): void {
+  const args = changetype<Widen>(call)
+  const depth = args.depth, groups = args.groups, bytes = args.bytes
+  const each = bytes ? 4 : 2, words = (depth + each - 1) / each, size = words * 4
+  for (let u = begin; u < end; u++) {
+    const first = u * WIDEN_BLOCK, runs = min(WIDEN_BLOCK, args.pixels - first) * groups
+    let x = args.x + first * groups * depth, y = args.y + first * groups * size
+    // Where channels fill words, pixels are one run.
+    if (words * each == depth) {
+      widenRun(args, x, y, runs * depth)
+      continue
+    }
+    if (depth < 4) {
+      // Bytes behind those of a pixel meet zeros of the filter.
+      for (let i = 0; i < runs; i++) {
+        if (bytes) store<i32>(y, load<i32>(x) ^ args.zero)
+        else if (depth == 1) store<i32>(y, i32x4.extract_lane(wide(args.signed, v128.load32_zero(x), args.zero), 0))
+        else v128.store64_lane(y, wide(args.signed, v128.load32_zero(x), args.zero), 0)
+        x += depth
+        y += size
+      }
+      continue
+    }
+    for (let i = 0; i < runs; i++) {
+      widenRun(args, x, y, depth)
+      x += depth
+      y += size
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function wide(signed: i32, v: v128, zero: i32): v128 {
+  return i16x8.sub(signed ? i16x8.extend_low_i8x16_s(v) : i16x8.extend_low_i8x16_u(v), i16x8.splat(<i16>zero))
+}
+
+/** `count` bytes; the word that they end in is whole, with what follows them. */
+function widenRun(args: Widen, x: usize, y: usize, count: i32): void {
+  const signed = args.signed, zero = args.zero
+  if (args.bytes) {
+    const flip = i32x4.splat(zero)
+    for (; count >= 16; count -= 16) {
+      v128.store(y, v128.xor(v128.load(x), flip))
+      x += 16
+      y += 16
+    }
+    for (; count > 0; count -= 4) {
+      store<i32>(y, load<i32>(x) ^ zero)
+      x += 4
+      y += 4
+    }
+    return
+  }
+  for (; count >= 8; count -= 8) {
+    v128.store(y, wide(signed, v128.load64_zero(x), zero))
+    x += 8
+    y += 16
+  }
+  for (; count > 0; count -= 2) {
+    store<i32>(y, i32x4.extract_lane(wide(signed, v128.load64_zero(x), zero), 0))
+    x += 2
+    y += 4
+  }
+}

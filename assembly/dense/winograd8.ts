@@ -1,0 +1,329 @@
+/**
+ * Winograd's minimal filtering over 8-bit integers, exact: F(4x4, 3x3), and F(2x2, 3x3) where sums could be too
+ * large for it.
+ *
+ *   s y = A' [ (G g G') * (B' d B) ] A      as in winograd.ts, with rows of G scaled to integers: s = 576 or 4
+ *
+ * B of F(4x4) is that of winograd.ts, and so is A, but that its last 1 is 2.
+ *
+ *              |  6  0  0 |              | 2  0  0 |
+ *              | -4 -4 -4 |              | 1  1  1 |         | 1  0 -1  0 |        | 1  1  1  0 |
+ *   F(4x4): G= | -4  4 -4 |   F(2x2): G= | 1 -1  1 |    B' = | 0  1  1  0 |   A' = | 0  1 -1 -1 |
+ *              |  1  2  4 |              | 0  0  2 |         | 0 -1  1  0 |
+ *              |  1 -2  4 |                                  | 0  1  0 -1 |
+ *              |  0  0 12 |
+ *
+ * Transformed bytes are at most 68 * 255 = 17340, filters 144 * 128 = 18432: both hold in 16 bits. Sums run
+ * modulo 2^32, in which 576 y, once multiplied by the inverse of 9, is 64 y: exact for |y| < 2^25, as 4 y of F(2x2)
+ * is for |y| < 2^29. That is known of the filter before (plans/winograd8.ts). A zero point z in all of d is in
+ * B' d B at (1, 1) alone, 36 z or 4 z; so what it adds is taken off where the sums of that position start.
+ *
+ * A filter: sums of (1, 1) i32[panels * 8] | words [positions][panels][ic / 2, in fours][8]
+ *
+ * scratch: grid [48][4] | patch [36][ic, in fours] | table [tiles][2] | starts [panels + 1][32] | finishes [panels][32]
+ * | V [positions][tiles][ic / 2] | M [positions][tiles][8 panels]
+ */
+import { scratch } from '../arguments'
+import { Finish, Igemm8, WinogradFilter8 } from '../abi'
+import { copyBytes } from '../copy'
+import { FINISH_BYTES, setFinish, storeIntegers } from '../quantize'
+import { PAIR_ROWS, runPairs, startSums } from './int8'
+
+/** The inverse of 9 modulo 2^32. */
+const NINTH: i32 = 954437177
+
+/** to[0..) = B' from[0..), along one axis of a tile of m x m outputs, 8 channels; strides in bytes. */
+// @ts-ignore: decorator
+@inline
+function transformIn(m: i32, d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128, to: usize, stride: usize): void {
+  if (m == 2) {
+    v128.store(to, i16x8.sub(d0, d2))
+    v128.store(to + stride, i16x8.add(d1, d2))
+    v128.store(to + 2 * stride, i16x8.sub(d2, d1))
+    v128.store(to + 3 * stride, i16x8.sub(d1, d3))
+    return
+  }
+  const even = i16x8.sub(d4, i16x8.shl(d2, 2)), odd = i16x8.sub(d3, i16x8.shl(d1, 2))
+  const outer = i16x8.sub(d4, d2), inner = i16x8.sub(d3, d1), twice = i16x8.add(inner, inner)
+  v128.store(to, i16x8.add(i16x8.shl(i16x8.sub(d0, d2), 2), outer))
+  v128.store(to + stride, i16x8.add(even, odd))
+  v128.store(to + 2 * stride, i16x8.sub(even, odd))
+  v128.store(to + 3 * stride, i16x8.add(outer, twice))
+  v128.store(to + 4 * stride, i16x8.sub(outer, twice))
+  v128.store(to + 5 * stride, i16x8.sub(i16x8.sub(d5, d3), i16x8.add(twice, twice)))
+}
+
+// @ts-ignore: decorator
+@inline
+function eight(signed: bool, p: usize): v128 {
+  return signed ? v128.load8x8_s(p) : v128.load8x8_u(p)
+}
+
+/** B' d B of a tile, 8 channels at a time. */
+// @ts-ignore: decorator
+@inline
+function inputTile(
+  m: i32, signed: bool, from: usize, pixelStride: usize, rowStride: usize, depth: i32, grid: usize, to: usize,
+  positionStride: usize,
+): void {
+  const size = m + 2, four: usize = m == 4 ? 4 : 0, five: usize = m == 4 ? 5 : 0
+  for (let c = 0; c < depth; c += 8) {
+    let p = from, g = grid
+    for (let column = 0; column < size; column++) {
+      const d0 = eight(signed, p), d1 = eight(signed, p + rowStride), d2 = eight(signed, p + 2 * rowStride), d3 = eight(signed, p + 3 * rowStride)
+      const d4 = m == 4 ? eight(signed, p + four * rowStride) : d0, d5 = m == 4 ? eight(signed, p + five * rowStride) : d0
+      transformIn(m, d0, d1, d2, d3, d4, d5, g, size * 16)
+      p += pixelStride
+      g += 16
+    }
+    g = grid
+    let v = to
+    for (let row = 0; row < size; row++) {
+      transformIn(m, v128.load(g), v128.load(g, 16), v128.load(g, 32), v128.load(g, 48), v128.load(g + four * 16), v128.load(g + five * 16), v, positionStride)
+      g += size * 16
+      v += size * positionStride
+    }
+    from += 8
+    to += 16
+  }
+}
+
+function input4u(from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize): void {
+  inputTile(4, false, from, pixel, row, depth, grid, to, position)
+}
+
+function input4s(from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize): void {
+  inputTile(4, true, from, pixel, row, depth, grid, to, position)
+}
+
+function input2u(from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize): void {
+  inputTile(2, false, from, pixel, row, depth, grid, to, position)
+}
+
+function input2s(from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize): void {
+  inputTile(2, true, from, pixel, row, depth, grid, to, position)
+}
+
+/** to[0..m) = A' from[0..m + 2), along one axis, 4 channels; strides in bytes. */
+// @ts-ignore: decorator
+@inline
+function transformOut(m: i32, from: usize, fromStride: usize, to: usize, toStride: usize): void {
+  const m0 = v128.load(from), m1 = v128.load(from + fromStride), m2 = v128.load(from + 2 * fromStride), m3 = v128.load(from + 3 * fromStride)
+  const sum = i32x4.add(m1, m2), difference = i32x4.sub(m1, m2)
+  if (m == 2) {
+    v128.store(to, i32x4.add(m0, sum))
+    v128.store(to + toStride, i32x4.sub(difference, m3))
+    return
+  }
+  const m4 = v128.load(from + 4 * fromStride), m5 = v128.load(from + 5 * fromStride)
+  const sum2 = i32x4.add(m3, m4), difference2 = i32x4.sub(m3, m4)
+  v128.store(to, i32x4.add(i32x4.add(m0, sum), sum2))
+  v128.store(to + toStride, i32x4.add(difference, i32x4.shl(difference2, 1)))
+  v128.store(to + 2 * toStride, i32x4.add(sum, i32x4.shl(sum2, 2)))
+  v128.store(to + 3 * toStride, i32x4.add(difference, i32x4.shl(i32x4.add(i32x4.shl(difference2, 2), m5), 1)))
+}
+
+/** What s y is of, plus the bias. */
+// @ts-ignore: decorator
+@inline
+function unscaled(m: i32, v: v128, bias: v128): v128 {
+  const y = m == 2 ? i32x4.shr_s(v, 2) : i32x4.shr_s(i32x4.mul(v, i32x4.splat(NINTH)), 6)
+  return i32x4.add(y, bias)
+}
+
+/** Up to m x m outputs of 8 channels from the sums of a tile. */
+// @ts-ignore: decorator
+@inline
+function outputTile(
+  m: i32, from: usize, positionStride: usize, grid: usize, finish: usize, y: usize, yPixel: usize, yRow: usize,
+  rows: i32, columns: i32, channels: usize,
+): void {
+  const size = m + 2
+  // A' along rows of the tile, for both halves of the channels: grid [row][column of m][8]
+  for (let row = 0; row < size; row++) {
+    const p = from + row * size * positionStride, g = grid + row * m * 32
+    transformOut(m, p, positionStride, g, 32)
+    transformOut(m, p + 16, positionStride, g + 16, 32)
+  }
+  const bias0 = v128.load(finish), bias1 = v128.load(finish, 16)
+  for (let column = 0; column < columns; column++) {
+    const g = grid + column * 32
+    transformOut(m, g, m * 32, g, m * 32)
+    transformOut(m, g + 16, m * 32, g + 16, m * 32)
+    let to = y + column * yPixel
+    for (let row = 0; row < rows; row++) {
+      const p = g + row * m * 32
+      storeIntegers(finish, to, unscaled(m, v128.load(p), bias0), unscaled(m, v128.load(p, 16), bias1), channels)
+      to += yRow
+    }
+  }
+}
+
+function output4(
+  from: usize, position: usize, grid: usize, finish: usize, y: usize, yPixel: usize, yRow: usize, rows: i32,
+  columns: i32, channels: usize,
+): void {
+  outputTile(4, from, position, grid, finish, y, yPixel, yRow, rows, columns, channels)
+}
+
+function output2(
+  from: usize, position: usize, grid: usize, finish: usize, y: usize, yPixel: usize, yRow: usize, rows: i32,
+  columns: i32, channels: usize,
+): void {
+  outputTile(2, from, position, grid, finish, y, yPixel, yRow, rows, columns, channels)
+}
+
+/** At least `bytes`, and an odd number of cache lines: neighbours so far apart use all sets of the cache. */
+// @ts-ignore: decorator
+@inline
+function apart(bytes: i32): i32 {
+  return (bytes + 63 & ~63) | 64
+}
+
+/**
+ * Unit: `pixels` tiles of m x m outputs x `panels` panels of 8 output channels; units of the same tiles are
+ * neighbours.
+ */
+export function winograd8(call: usize, begin: i32, end: i32): void {
+  const args = changetype<Igemm8>(call)
+  const m = args.tile, size = m + 2, positions = size * size, signed = args.signed
+  const n = args.n, ih = args.ih, iw = args.iw, ic = args.ic, oh = args.oh, ow = args.ow, oc = args.oc
+  const tilesH = (oh + m - 1) / m, tilesW = (ow + m - 1) / m, allTiles = n * tilesH * tilesW
+  const tiles = args.pixels, unitPanels = args.panels, allPanels = (oc + 7) / 8
+  const slices = (allPanels + unitPanels - 1) / unitPanels
+  const depth = (ic + 7) & ~7, words = depth / 2, panelBytes: usize = words * 32
+  const yBytes = args.finish == Finish.bytes ? 1 : 4
+  const heads = args.w, w = heads + allPanels * 32
+
+  const grid = scratch(), patchStride: usize = apart(depth), patch = grid + 48 * 16
+  const table = patch + 36 * patchStride
+  const starts = table + ((tiles * 8 + 15) & ~15), finishes = starts + (allPanels + 1) * FINISH_BYTES
+  const v = finishes + allPanels * FINISH_BYTES
+  const vTile: usize = depth * 2, vStride: usize = apart(tiles * vTile)
+  const mTile: usize = unitPanels * 32, mStride: usize = apart(tiles * mTile)
+  const sums = v + positions * vStride
+  let transformed = -1
+
+  for (let u = begin; u < end; u++) {
+    const block = u / slices
+    const first = block * tiles, count = min(tiles, allTiles - first)
+    const panel0 = (u % slices) * unitPanels, panel1 = min(panel0 + unitPanels, allPanels)
+    if (transformed < 0) {
+      // Sums of all positions start at 0, those of (1, 1) less what the zero point adds.
+      const zero = i32x4.splat(-args.zero * (m == 4 ? 36 : 4))
+      for (let panel = 0; panel <= allPanels; panel++) {
+        const start = starts + panel * FINISH_BYTES
+        setFinish(start, 0, 0, 0, Finish.sums)
+        for (let half: usize = 0; half < 32; half += 16) {
+          v128.store(start + half, panel == allPanels ? i32x4.splat(0) : i32x4.mul(zero, v128.load(heads + panel * 32 + half)))
+        }
+      }
+      startSums(args, 0, finishes, heads, 32, allPanels, oc)
+    }
+    if (block != transformed) {
+      for (let t = 0; t < count; t++) {
+        const tile = first + t
+        const iy = tile / tilesW % tilesH * m + args.tapFirstH, ix = tile % tilesW * m + args.tapFirstW
+        const image = args.x + tile / (tilesW * tilesH) * ih * iw * ic
+        let from = image + (iy * iw + ix) * ic, pixelStride: usize = ic, rowStride: usize = iw * ic
+        if (iy < 0 || ix < 0 || iy + size > ih || ix + size > iw) {
+          memory.fill(patch, <u8>args.padding, 36 * patchStride)
+          for (let row = max(0, -iy); row < min(size, ih - iy); row++) {
+            for (let column = max(0, -ix); column < min(size, iw - ix); column++) {
+              copyBytes(from + row * rowStride + column * pixelStride, patch + (row * size + column) * patchStride, ic)
+            }
+          }
+          from = patch
+          pixelStride = patchStride
+          rowStride = size * patchStride
+        }
+        const to = v + t * vTile
+        if (m == 4) {
+          if (signed) input4s(from, pixelStride, rowStride, depth, grid, to, vStride)
+          else input4u(from, pixelStride, rowStride, depth, grid, to, vStride)
+        } else if (signed) input2s(from, pixelStride, rowStride, depth, grid, to, vStride)
+        else input2u(from, pixelStride, rowStride, depth, grid, to, vStride)
+        const row = t % PAIR_ROWS, entry = table + (t - row) * 8 + row * 4
+        store<usize>(entry, sums + t * mTile)
+        store<usize>(entry + min(PAIR_ROWS, count - t + row) * 4, to)
+      }
+      transformed = block
+    }
+    for (let position = 0; position < positions; position++) {
+      const isCentre = position == size + 1
+      for (let panel = panel0; panel < panel1; panel++) {
+        const start = starts + (isCentre ? panel : allPanels) * FINISH_BYTES
+        const yOffset = position * mStride + (panel - panel0) * 32
+        runPairs(count, table, 1, words, position * vStride, w + (position * allPanels + panel) * panelBytes, start, yOffset, 8)
+      }
+    }
+    for (let t = 0; t < count; t++) {
+      const tile = first + t
+      const oy = tile / tilesW % tilesH * m, ox = tile % tilesW * m
+      const rows = min(m, oh - oy), columns = min(m, ow - ox)
+      const yPixel: usize = oc * yBytes
+      const y = args.y + ((tile / (tilesW * tilesH) * oh + oy) * ow + ox) * yPixel
+      for (let panel = panel0; panel < panel1; panel++) {
+        const from = sums + t * mTile + (panel - panel0) * 32, finish = finishes + panel * FINISH_BYTES
+        const to = y + panel * 8 * yBytes, channels = min(8, oc - panel * 8)
+        if (m == 4) output4(from, mStride, grid, finish, to, yPixel, ow * yPixel, rows, columns, channels)
+        else output2(from, mStride, grid, finish, to, yPixel, ow * yPixel, rows, columns, channels)
+      }
+    }
+  }
+}
+
+/** Row `row` of G times g, along one axis of a filter. */
+// @ts-ignore: decorator
+@inline
+function rowOfG(m: i32, row: i32, g0: i32, g1: i32, g2: i32): i32 {
+  if (m == 2) return row == 0 ? 2 * g0 : row == 1 ? g0 + g1 + g2 : row == 2 ? g0 - g1 + g2 : 2 * g2
+  switch (row) {
+    case 0: return 6 * g0
+    case 1: return -4 * (g0 + g1 + g2)
+    case 2: return -4 * (g0 - g1 + g2)
+    case 3: return g0 + 2 * g1 + 4 * g2
+    case 4: return g0 - 2 * g1 + 4 * g2
+    default: return 12 * g2
+  }
+}
+
+/** Unit: one panel. A filter [3][3][ic][oc] of bytes in any strides, less its zero points -> G g G' */
+export function winogradFilter8(call: usize, begin: i32, end: i32): void {
+  const args = changetype<WinogradFilter8>(call)
+  const m = args.tile, size = m + 2, ic = args.ic, oc = args.oc, zeros = args.zeros, signed = args.signed
+  const tapH: usize = args.tapHStride, tapW: usize = args.tapWStride
+  const panels = (oc + 7) / 8, depth = (ic + 7) & ~7, panelBytes: usize = depth * 16
+  const columns = scratch()
+  for (let panel = begin; panel < end; panel++) {
+    for (let column = 0; column < 8; column++) {
+      const o = panel * 8 + column, used = o < oc
+      const zero = !used ? 0 : zeros ? load<i32>(zeros + o * 4) : args.zero
+      let sum = 0
+      for (let k = 0; k < depth; k++) {
+        const from = args.filter + k * args.rowStride + o * args.columnStride
+        for (let kx = 0; kx < 3; kx++) {
+          let g0 = 0, g1 = 0, g2 = 0
+          if (used && k < ic) {
+            const p = from + kx * tapW
+            g0 = (signed ? <i32>load<i8>(p) : <i32>load<u8>(p)) - zero
+            g1 = (signed ? <i32>load<i8>(p + tapH) : <i32>load<u8>(p + tapH)) - zero
+            g2 = (signed ? <i32>load<i8>(p + 2 * tapH) : <i32>load<u8>(p + 2 * tapH)) - zero
+          }
+          for (let row = 0; row < size; row++) store<i32>(columns + (row * 3 + kx) * 4, rowOfG(m, row, g0, g1, g2))
+        }
+        let to = args.panels + panels * 32 + panel * panelBytes + (k >> 1) * 32 + column * 4 + (k & 1) * 2
+        for (let row = 0; row < size; row++) {
+          const c = columns + row * 12
+          for (let i = 0; i < size; i++) {
+            const value = rowOfG(m, i, load<i32>(c), load<i32>(c, 4), load<i32>(c, 8))
+            if (row == 1 && i == 1) sum += value
+            store<i16>(to, <i16>value)
+            to += panels * panelBytes
+          }
+        }
+      }
+      store<i32>(args.panels + o * 4, sum)
+    }
+  }
+}

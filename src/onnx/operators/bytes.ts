@@ -1,0 +1,153 @@
+/** Operators on 8-bit integers whose scales and zero points are known: the ops on bytes do them as they are. */
+
+import { sizeOf } from '../../base/shape.js'
+import { BYTES, type ByteType } from '../../core/dtype.js'
+import type { Quantization } from '../../core/quantization.js'
+import { type AnyTensor, Tensor } from '../../core/tensor.js'
+import type { OutputQuantization } from '../../ops/bytes.js'
+import { product2 } from '../../ops/matmul.js'
+import { dequantize, quantize } from '../../ops/quantize.js'
+import type { Call } from '../run/call.js'
+import type { Value } from '../run/value.js'
+import { convolutionOfBytes } from './window.js'
+
+type Given = Value | undefined
+
+const isByte = (value: Given): value is Value => value !== undefined && BYTES.includes(value.type as ByteType)
+
+const isOne = (value: Given): boolean => value === undefined || value.size === 1
+
+const isKnown = (value: Given): boolean => value === undefined || value.constant
+
+/** Scale and zero point, both known and float32 can take: of a whole tensor, or of `count` indexes along an axis. */
+function termsOf(scale: Given, zero: Given, axis?: number, count = 1): Quantization | undefined {
+  if (!isKnown(scale) || !isKnown(zero)) return undefined
+  const scales = scale?.numbers ?? [1]
+  const zeros = zero?.numbers ?? [0]
+  if (!scales.every((v) => Math.fround(v) > 0 && Number.isFinite(Math.fround(v)))) return undefined
+  if (scales.length === 1 && zeros.length === 1) return { scale: scales[0]!, zeroPoint: zeros[0]! }
+  const each = (list: number[]) => (list.length === 1 ? Array(count).fill(list[0]) : list)
+  const [all, allZeros] = [each(scales), each(zeros)]
+  return axis !== undefined && all.length === count && allZeros.length === count
+    ? { scale: all, zeroPoint: allZeros, axis }
+    : undefined
+}
+
+/** The same bytes with what they stand for. */
+const standing = (x: AnyTensor, quantization: Quantization): Tensor<ByteType> => {
+  const tensor = new Tensor<ByteType>(x.engine, x.shape, x.storage as never, { quantization })
+  if (x.strides) tensor.strides = x.strides
+  return tensor
+}
+
+/** `use` of bytes that stand for numbers; the bytes it gives are a value of the graph, which says so by itself. */
+function withBytes(
+  call: Call,
+  given: readonly (readonly [AnyTensor, Quantization])[],
+  use: (...tensors: Tensor<ByteType>[]) => AnyTensor,
+): AnyTensor {
+  return call.engine.scope(() => {
+    const y = use(...given.map(([tensor, terms]) => standing(tensor, terms)))
+    return y.quantization ? new Tensor(y.engine, y.shape, y.storage as never) : y
+  })
+}
+
+/** Convolution of bytes by constant filters, to bytes or (without `y`) int32 sums; undefined where it is not one. */
+export function convolveBytes(
+  call: Call,
+  x: readonly [Value, Given, Given],
+  w: readonly [Value, Given, Given],
+  y?: readonly [Value, Value],
+  bias?: Value,
+): Value | undefined {
+  const rank = w[0].shape.length
+  if (!isByte(x[0]) || !isByte(w[0]) || rank < 3 || rank > 4 || x[0].shape.length !== rank) return undefined
+  if (w[0].size === 0 || !isOne(x[1]) || !isOne(x[2]) || (y && !(isOne(y[0]) && isByte(y[1]) && isOne(y[1]))))
+    return undefined
+  const from = termsOf(x[1], x[2])
+  const by = termsOf(w[1], w[2], rank - 1, w[0].shape[0])
+  const to = y && termsOf(y[0], y[1])
+  if (!from || !by || (y && !to) || (by.axis !== undefined && !w[0].constant)) return undefined
+  const quantization = to && ({ ...to, dtype: y[1].type } as OutputQuantization)
+  // Made before the scope, it stays with its value.
+  const sums = bias?.typed('plain') as Tensor<'int32'> | undefined
+  return convolutionOfBytes(call, x[0], w[0], (pixels, filter, options, convolve) => {
+    const { y: result, algorithm } = runInScope(call, () =>
+      convolve(standing(pixels, from), standing(filter, by), {
+        ...options,
+        bias: sums,
+        ...(quantization ? { quantization, activation: call.node.activation } : { sums: true }),
+      }),
+    )
+    return { algorithm, y: call.tensor(y?.[1].type ?? 'int32', result, 'last') }
+  })
+}
+
+function runInScope<T extends { y: AnyTensor }>(call: Call, run: () => T): T {
+  return call.engine.scope(() => {
+    const result = run()
+    const { y } = result
+    return { ...result, y: y.quantization ? new Tensor(y.engine, y.shape, y.storage as never) : y }
+  })
+}
+
+/** A product of matrices of bytes, to bytes or (without `y`) int32 sums; undefined where it is not one. */
+export function multiplyByteMatrices(
+  call: Call,
+  a: readonly [Value, Given, Given],
+  b: readonly [Value, Given, Given],
+  y?: readonly [Value, Value],
+): Value | undefined {
+  const [p, q] = [a[0], b[0]]
+  if (!isByte(p) || !isByte(q) || p.shape.length < 2 || q.shape.length < 2 || !p.size || !q.size)
+    return undefined
+  if (!isOne(a[1]) || !isOne(a[2]) || (y && !(isOne(y[0]) && isByte(y[1]) && isOne(y[1])))) return undefined
+  const from = termsOf(a[1], a[2])
+  const by = termsOf(b[1], b[2], q.shape.length - 1, q.shape.at(-1))
+  const to = y && termsOf(y[0], y[1])
+  if (!from || !by || (y && !to) || (by.axis !== undefined && !q.constant)) return undefined
+  const quantization = to && ({ ...to, dtype: y[1].type } as OutputQuantization)
+  const tensors = [
+    [p.typed(), from],
+    [q.typed(), by],
+  ] as const
+  return call.tensor(
+    y?.[1].type ?? 'int32',
+    withBytes(call, tensors, (left, right) =>
+      product2(
+        left!,
+        right!,
+        quantization ? { quantization, activation: call.node.activation } : { sums: true },
+      ),
+    ),
+  )
+}
+
+/** QuantizeLinear to bytes by one known scale; undefined where it is not one. */
+export function toBytes(call: Call, x: Value, scale: Value, zero: Given, type: string): Value | undefined {
+  const terms =
+    isOne(scale) && isOne(zero) && !call.number('block_size', 0) ? termsOf(scale, zero) : undefined
+  if (!terms || x.isHost || x.type !== 'float32' || !BYTES.includes(type as ByteType)) return undefined
+  const { layout } = x
+  const tensor = x.tensor(layout)
+  const dtype = type as ByteType
+  const y = call.engine.scope(() => {
+    const q = quantize(tensor, { scale: terms.scale, zeroPoint: terms.zeroPoint, dtype })
+    return new Tensor<ByteType>(q.engine, q.shape, q.storage as never)
+  })
+  return call.tensor(dtype, y, layout)
+}
+
+/** DequantizeLinear of bytes by one known scale; undefined where it is not one. */
+export function fromBytes(call: Call, x: Value, scale: Value, zero: Given): Value | undefined {
+  const terms =
+    isOne(scale) && isOne(zero) && !call.number('block_size', 0) ? termsOf(scale, zero) : undefined
+  if (!terms || x.isHost || !isByte(x) || scale.type !== 'float32' || sizeOf(x.shape) === 0) return undefined
+  const { layout } = x
+  const tensor = x.typed(layout)
+  return call.tensor(
+    'float32',
+    withBytes(call, [[tensor, terms]], (q) => dequantize(q!)),
+    layout,
+  )
+}

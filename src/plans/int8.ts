@@ -1,0 +1,270 @@
+/** The plan of a dense product of 8-bit integers (assembly/dense/int8.ts), and what all such products share. */
+
+import type { Engine } from '../core/engine.js'
+import type { Storage } from '../core/storage.js'
+import { Finish, type Igemm8, WIDEN_BLOCK } from '../wasm/abi.js'
+import {
+  blockProduct,
+  filterPanels,
+  type Panels,
+  type Product,
+  panelCount,
+  productArgs,
+  productOf,
+  runsOf,
+} from './igemm.js'
+import { type ByteTerms, type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
+
+/** How words hold channels: 2 of 16 bits, or 4 bytes where the host multiplies them. */
+interface Words {
+  each: 2 | 4
+  /** Rows of the register tile. */
+  rows: number
+}
+
+/** Rows of the tile over 16 bits, as in assembly/dense/int8.ts. */
+export const PAIR_ROWS = 5
+
+const PAIRS: Words = { each: 2, rows: PAIR_ROWS }
+
+/** Bytes are multiplied as signed ones: filters must be, less their zero points. */
+const isSigned = ({ dtype, zeroPoint }: ByteTerms['filter']): boolean =>
+  [zeroPoint].flat().every((zero) => zero === (dtype === 'int8' ? 0 : 128))
+
+const wordsOf = (engine: Engine, terms: ByteTerms): Words =>
+  engine.byteDot !== 'none' && isSigned(terms.filter) ? { each: 4, rows: engine.tileRows } : PAIRS
+
+/** The layer whose channels are words, group by group. */
+const inWords = (layer: PlaneLayer, each: number): PlaneLayer => ({
+  ...layer,
+  inChannels: layer.groups * Math.ceil(layer.inChannels / layer.groups / each),
+})
+
+/** Words of a panel before its filters, and of how its sums end. */
+const HEAD = 8
+export const FINISH = 32
+
+const panelsOf = (layer: PlaneLayer): number => layer.groups * panelCount(layer.outChannels / layer.groups)
+
+/** Words of a filter as panels, `each` channels a word. */
+const packedWords = ({ groups, columns, tapsH, tapsW, depth }: Panels, each: number): number =>
+  groups * panelCount(columns) * (HEAD + tapsH * tapsW * Math.ceil(depth / each) * 8)
+
+/** The most floats that a packed filter takes: as words of 16 bits. */
+export const packing8 = (layer: PlaneLayer): number => {
+  const [h, w] = layer.axes
+  const shape = [h.size, w.size, layer.inChannels / layer.groups, layer.outChannels]
+  return packedWords(filterPanels({ shape }, layer.groups), PAIRS.each)
+}
+
+/** The cut of a layer of bytes for words of 16 bits. */
+export function blockDense8(layer: PlaneLayer, { each, rows } = PAIRS): ReturnType<typeof blockProduct> {
+  const block = blockProduct(rows, productOf(inWords(layer, each)))
+  return { ...block, scratch: block.scratch + FINISH * panelsOf(layer) }
+}
+
+/** Lists as texts: those of a tensor never change, and a layer asks for them in each call. */
+const texts = new WeakMap<readonly number[], string>()
+
+/** Scales or zero points as the part of a key. */
+export function keyOf(terms: number | readonly number[]): string {
+  if (typeof terms === 'number') return `${terms}`
+  let text = texts.get(terms)
+  if (text === undefined) {
+    text = `${terms}`
+    texts.set(terms, text)
+  }
+  return text
+}
+
+/** Numbers of the host beside a storage, written once: what a replay finds there. */
+export function tableOf(
+  engine: Engine,
+  storage: Storage,
+  key: string,
+  count: number,
+  numbers: () => readonly number[],
+  integers = false,
+): number {
+  return storage.derive(key, count, (to) => {
+    engine.checkUpload()
+    ;(integers ? engine.i32 : engine.f32).set(numbers(), to / 4)
+  })
+}
+
+/** A list of a quantization beside a storage. */
+export const listAt = (
+  engine: Engine,
+  storage: Storage,
+  name: 'scales' | 'zeros',
+  list: readonly number[],
+): number => tableOf(engine, storage, `${name} ${keyOf(list)}`, list.length, () => list, name === 'zeros')
+
+/** The scales of a filter: a list in memory, or one for all. */
+export function scalesOf({ engine, storage }: Filter, { filter: { scale } }: ByteTerms) {
+  return typeof scale === 'number'
+    ? { scales: 0, wScale: scale }
+    : { scales: listAt(engine, storage, 'scales', scale), wScale: 1 }
+}
+
+/** The zero points of a filter: a list in memory, or one for all. */
+export function zerosOf({ engine, storage }: Filter, { filter: { zeroPoint } }: ByteTerms) {
+  return typeof zeroPoint === 'number'
+    ? { zeros: 0, zero: zeroPoint }
+    : { zeros: listAt(engine, storage, 'zeros', zeroPoint), zero: 0 }
+}
+
+/** The panels of a filter of bytes. */
+function packed8(
+  filter: Filter,
+  panels: Panels,
+  terms: ByteTerms,
+  { each }: Words,
+  inner = panels.depth,
+): number {
+  const { engine } = filter
+  const zeros = zerosOf(filter, terms)
+  const words = packedWords(panels, each)
+  return derive(
+    filter,
+    `bytes ${each} ${inner} ${keyOf(terms.filter.zeroPoint)} ${Object.values(panels).join()}`,
+    words,
+    (source, to) => {
+      engine.run({
+        kernel: 'pack8',
+        args: {
+          ...panels,
+          source: source + panels.offset,
+          panels: to,
+          inner,
+          signed: Number(terms.filter.dtype === 'int8'),
+          bytes: Number(each === 4),
+          ...zeros,
+        },
+        units: panels.groups * panelCount(panels.columns),
+        work: words * each,
+      })
+    },
+  )
+}
+
+interface Pixels {
+  x: number
+  pixels: number
+  groups: number
+  depth: number
+  /** Whether they stand without gaps, though channels do not fill words. */
+  isRun: boolean
+}
+
+/** Channels that a run is cut into. */
+const RUN = 16
+
+/** `use` of the address of pixels as words: x itself where it stands so. */
+function withWords(
+  engine: Engine,
+  { x, pixels, groups, depth, isRun }: Pixels,
+  terms: ByteTerms['x'],
+  { each }: Words,
+  use: (x: number) => void,
+): void {
+  const isFlipped = (terms.dtype === 'int8') !== (engine.byteDot === 'signed')
+  if (each === 4 && !isFlipped && (isRun || depth % 4 === 0)) {
+    use(x)
+    return
+  }
+  // One run has words of any pixels.
+  if (isRun) [pixels, depth] = [Math.ceil((pixels * depth) / RUN), RUN]
+  const words = engine.empty([pixels, groups, Math.ceil(depth / each)])
+  try {
+    engine.run({
+      kernel: 'widen',
+      args: {
+        x,
+        y: words.pointer,
+        pixels,
+        groups,
+        depth,
+        signed: Number(terms.dtype === 'int8'),
+        zero: each === 2 ? terms.zeroPoint : isFlipped ? FLIP : 0,
+        bytes: Number(each === 4),
+      },
+      units: Math.ceil(pixels / WIDEN_BLOCK),
+      work: (pixels * groups * depth) / 8,
+    })
+    use(words.pointer)
+  } finally {
+    words.dispose()
+  }
+}
+
+/** The top bit of each byte of a word, and of a byte. */
+const FLIP = 0x80808080 | 0
+const TOP = 0x80
+
+/** Of x in bytes, as the host's product sees them: the word in the padding, and the number that it stands for. */
+function paddingOf(engine: Engine, { zeroPoint, dtype }: ByteTerms['x']): { padding: number; zero: number } {
+  const signed = engine.byteDot === 'signed'
+  const byte = ((dtype === 'int8') === signed ? zeroPoint : zeroPoint ^ TOP) & 0xff
+  return { padding: Math.imul(byte, 0x01010101), zero: signed ? (byte << 24) >> 24 : byte }
+}
+
+/** How sums end, for all kernels of bytes. */
+export const finishArgs = (terms: ByteTerms, clamp: readonly [number, number]) => ({
+  finish: terms.y ? Finish.bytes : Finish.sums,
+  floatBias: Number(terms.floatBias),
+  xScale: terms.x.scale,
+  yScale: terms.y?.scale ?? 1,
+  yZero: terms.y?.zeroPoint ?? 0,
+  low: clamp[0],
+  high: clamp[1],
+})
+
+/** Runs a product of bytes; `ic` counts channels. */
+export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void {
+  const { engine, filter } = job
+  const terms = job.terms!
+  const words = wordsOf(engine, terms)
+  const { each } = words
+  const { groups, n, ih, iw } = layer
+  const { taps: tapsH } = layer.stepsH
+  const { taps: tapsW } = layer.stepsW
+  const depth = layer.ic / groups
+  const ic = groups * Math.ceil(depth / each)
+  // Rows of the window are runs where channels are few and do not fill words.
+  const isRun = depth % each !== 0 && runsOf({ ...layer, ic }).copied > 0
+  const rows = isRun ? { ...panels, tapsW: 1, depth: tapsW * depth } : panels
+  const weights = packed8(filter, rows, terms, words, depth)
+  const scales = terms.y ? scalesOf(filter, terms) : { scales: 0, wScale: 1 }
+  withWords(engine, { x: layer.x, pixels: n * ih * iw, groups, depth, isRun }, terms.x, words, (x) => {
+    const product = { ...layer, x, w: weights, ic }
+    const block = blockProduct(words.rows, product)
+    const finishes = 4 * (block.scratch + (isRun ? block.pixels * tapsH : 0))
+    engine.scratch(finishes + 4 * FINISH * groups * panelCount(layer.oc / groups))
+    const args: Igemm8 = {
+      ...productArgs(product, block),
+      ...(isRun && {
+        runs: tapsH,
+        depth: Math.ceil((tapsW * depth) / each),
+        xPixelStride: (4 / each) * depth,
+      }),
+      ...finishArgs(terms, layer.clamp),
+      ...(each === 4 ? paddingOf(engine, terms.x) : { padding: 0, zero: 0 }),
+      byLanes: 0,
+      yPixelStride: layer.oc * (terms.y ? 1 : 4),
+      tile: 0,
+      signed: 0,
+      bytes: Number(each === 4),
+      finishes,
+      ...scales,
+    }
+    const work = n * layer.stepsH.count * layer.stepsW.count * layer.oc * block.runs * block.depth
+    engine.run({ kernel: 'igemm8', args, units: block.units, work })
+  })
+}
+
+/** A layer of bytes as one dense product. */
+export function runDense8(job: ConvJob): void {
+  const { layer, x, filter, bias, y, clamp } = job
+  runProduct8(job, productOf(layer, { x, w: 0, b: bias, y, clamp }), filterPanels(filter, layer.groups))
+}

@@ -1,0 +1,171 @@
+/** The plan of a 3x3 convolution at stride 1 of 8-bit integers by Winograd's filtering (assembly/dense/winograd8.ts). */
+
+import { type Blocking, productArgs, productOf } from './igemm.js'
+import { FINISH, finishArgs, keyOf, PAIR_ROWS, runDense8, scalesOf, zerosOf } from './int8.js'
+import { type ByteTerms, type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
+
+/** Bytes of transformed input and output that a unit works on. Witness: bench int8, 3x3 layers. */
+const WORKSPACE_BYTES = 512 * 1024
+/** Units that a layer falls into at least, where it has panels for them. */
+const UNITS = 8
+
+/** The largest sum of a tile of 4x4 and of 2x2 outputs that is exact. */
+const MOST_SUM = { 4: 2 ** 25, 2: 2 ** 29 }
+
+/** Outputs of a tile along each axis. */
+type Tile = 4 | 2
+
+const depthOf = (ic: number): number => Math.ceil(ic / 8) * 8
+const positionsOf = (tile: Tile): number => (tile + 2) ** 2
+
+/** Words of the filter, transformed. */
+export const transformed8Words = (ic: number, oc: number, tile: Tile = 4): number =>
+  Math.ceil(oc / 8) * 8 * (1 + (positionsOf(tile) * depthOf(ic)) / 2)
+
+/** The same as in assembly/dense/winograd8.ts. */
+const apart = (bytes: number): number => ((bytes + 63) & ~63) | 64
+
+export interface Winograd8Blocking extends Blocking {
+  tiles: number
+  panels: number
+}
+
+export function blockWinograd8(
+  { n, axes: [h, w], inChannels: ic, outChannels: oc }: PlaneLayer,
+  tile: Tile = 4,
+): Winograd8Blocking {
+  const positions = positionsOf(tile)
+  const all = n * Math.ceil(h.output / tile) * Math.ceil(w.output / tile)
+  const allPanels = Math.ceil(oc / 8)
+  const depth = depthOf(ic)
+  const most = Math.floor(WORKSPACE_BYTES / (positions * (2 * depth + 32 * allPanels)) / PAIR_ROWS)
+  const tiles = Math.min(Math.max(1, all), PAIR_ROWS * Math.max(2, most))
+  const blocks = Math.ceil(all / tiles)
+  const panels = Math.ceil(
+    allPanels / Math.min(allPanels, Math.max(1, Math.ceil(UNITS / Math.max(1, blocks)))),
+  )
+  const bytes =
+    48 * 16 +
+    36 * apart(depth) +
+    8 * tiles +
+    16 +
+    4 * FINISH * (2 * allPanels + 1) +
+    positions * (apart(tiles * depth * 2) + apart(tiles * panels * 32))
+  return { tiles, panels, units: blocks * Math.ceil(allPanels / panels), scratch: Math.ceil(bytes / 4) }
+}
+
+/**
+ * The tile whose sums are exact for any x: by the sums of the positive and of the negative numbers of each output
+ * channel. `undefined`: none is.
+ */
+function tileFor(filter: Filter, { x, filter: { dtype, zeroPoint } }: ByteTerms): Tile | undefined {
+  const { engine, storage, shape, strides } = filter
+  const key = `sums ${keyOf(zeroPoint)}`
+  const [, , ic, oc] = shape as [number, number, number, number]
+  const sums = storage.derive(key, 3 * oc, (to) => {
+    engine.checkUpload()
+    const bytes = dtype === 'int8' ? new Int8Array(engine.u8.buffer) : engine.u8
+    const from = storage.pointer
+    for (let o = 0; o < oc; o++) {
+      const zero = typeof zeroPoint === 'number' ? zeroPoint : zeroPoint[o]!
+      let [positive, negative, largest] = [0, 0, 0]
+      for (let tap = 0; tap < 9; tap++) {
+        let at = from + Math.floor(tap / 3) * strides[0]! + (tap % 3) * strides[1]! + o * strides[3]!
+        for (let i = 0; i < ic; i++, at += strides[2]!) {
+          const value = bytes[at]! - zero
+          if (value > 0) positive += value
+          else negative -= value
+          largest = Math.max(largest, Math.abs(value))
+        }
+      }
+      engine.f32.set([positive, negative, largest], to / 4 + 3 * o)
+    }
+  })
+  const [low, high] =
+    x.dtype === 'int8' ? [-128 - x.zeroPoint, 127 - x.zeroPoint] : [-x.zeroPoint, 255 - x.zeroPoint]
+  let [most, largest] = [0, 0]
+  for (let o = 0; o < oc; o++) {
+    const [positive, negative, size] = engine.f32.subarray(
+      sums / 4 + 3 * o,
+      sums / 4 + 3 * o + 3,
+    ) as unknown as [number, number, number]
+    most = Math.max(most, high * positive - low * negative, high * negative - low * positive)
+    largest = Math.max(largest, size)
+  }
+  // Filters of more than 8 bits, of a zero point off the middle, would not fit 16 bits once transformed.
+  if (most < MOST_SUM[4] && largest <= 128) return 4
+  return most < MOST_SUM[2] ? 2 : undefined
+}
+
+function transformed8(filter: Filter, terms: ByteTerms, tile: Tile): number {
+  const { engine } = filter
+  const [, , ic, oc] = filter.shape as [number, number, number, number]
+  const zeros = zerosOf(filter, terms)
+  const key = `winograd bytes ${tile} ${keyOf(terms.filter.zeroPoint)}`
+  return derive(filter, key, transformed8Words(ic, oc, tile), (source, panels) => {
+    engine.scratch(4 * 18)
+    const [tapHStride, tapWStride, rowStride, columnStride] = filter.strides as [
+      number,
+      number,
+      number,
+      number,
+    ]
+    engine.run({
+      kernel: 'winogradFilter8',
+      args: {
+        filter: source,
+        panels,
+        tapHStride,
+        tapWStride,
+        rowStride,
+        columnStride,
+        ic,
+        oc,
+        tile,
+        signed: Number(terms.filter.dtype === 'int8'),
+        ...zeros,
+      },
+      units: Math.ceil(oc / 8),
+      work: positionsOf(tile) * ic * oc,
+    })
+  })
+}
+
+export function runWinograd8(job: ConvJob): void {
+  const { engine, layer, x, filter, bias, y, clamp } = job
+  const terms = job.terms!
+  const tile = tileFor(filter, terms)
+  if (!tile) {
+    runDense8(job)
+    return
+  }
+  const w = transformed8(filter, terms, tile)
+  const scales = terms.y ? scalesOf(filter, terms) : { scales: 0, wScale: 1 }
+  const block = blockWinograd8(layer, tile)
+  engine.scratch(4 * block.scratch)
+  const { n, axes, inChannels, outChannels } = layer
+  engine.run({
+    kernel: 'winograd8',
+    args: {
+      ...productArgs(productOf(layer, { x, w, b: bias, y, clamp }), {
+        pixels: block.tiles,
+        panels: block.panels,
+      }),
+      ...finishArgs(terms, clamp),
+      ...scales,
+      n,
+      ih: axes[0].input,
+      iw: axes[1].input,
+      oh: axes[0].output,
+      ow: axes[1].output,
+      bytes: 0,
+      padding: terms.x.zeroPoint & 0xff,
+      zero: terms.x.zeroPoint,
+      finishes: 0,
+      tile,
+      signed: Number(terms.x.dtype === 'int8'),
+    },
+    units: block.units,
+    work: 2 * n * axes[0].output * axes[1].output * outChannels * inChannels,
+  })
+}

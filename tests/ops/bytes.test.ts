@@ -1,0 +1,492 @@
+/** 8-bit integers: ops on them against plain loops over integers, on every path, and what is refused. */
+import { describe, expect, expectTypeOf, it } from 'vitest'
+import * as fb from '../../src/index.js'
+import { expectComplaint, inEveryBuild } from '../support/check.js'
+import { Random } from '../support/random.js'
+import {
+  type Bytes,
+  factorOf,
+  type Geometry,
+  quantized,
+  RANGES,
+  requantized,
+  sumsOf,
+} from '../support/referenceBytes.js'
+
+const TYPES = ['int8', 'uint8'] as const
+const product = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1)
+
+/** Elements of a type, many of them at its ends. */
+const elements = (random: Random, dtype: Bytes['dtype'], length: number): number[] =>
+  Array.from({ length }, () =>
+    random.next() < 0.15
+      ? random.pick(RANGES[dtype])
+      : random.integer(...(RANGES[dtype] as [number, number])),
+  )
+
+function randomBytes(random: Random, shape: number[], isFilter = false): Bytes {
+  const dtype = random.pick(TYPES)
+  const scale = () => Math.fround(0.001 + random.next() * 0.1)
+  const symmetric = isFilter && random.next() < 0.7
+  const zero = () => (symmetric ? (dtype === 'int8' ? 0 : 128) : elements(random, dtype, 1)[0]!)
+  const count = shape.at(-1)!
+  const quantization =
+    isFilter && random.next() < 0.5
+      ? {
+          scale: Array.from({ length: count }, scale),
+          zeroPoint: Array.from({ length: count }, zero),
+          axis: shape.length - 1,
+        }
+      : { scale: scale(), zeroPoint: zero() }
+  return { shape, data: elements(random, dtype, product(shape)), dtype, quantization }
+}
+
+const tensorOf = (engine: fb.Engine, { data, shape, dtype, quantization }: Bytes): fb.Tensor<fb.ByteType> =>
+  engine.tensor(data as number[], shape, { dtype, quantization })
+
+/** Layers that each algorithm fits some of. */
+function randomProblem(random: Random) {
+  const [groups, depth, each] = random.pick([
+    [1, random.integer(1, 40), random.integer(1, 30)],
+    [1, random.integer(1, 20), random.integer(1, 20)],
+    [random.integer(1, 40), 1, 1],
+    [random.integer(2, 4), random.integer(1, 9), random.integer(1, 9)],
+  ]) as [number, number, number]
+  const size = random.pick([1, 3, 3, 3, 5, random.integer(1, 5)])
+  const plain = random.next() < 0.6
+  const geometry: Geometry = {
+    stride: plain ? 1 : random.integer(1, 3),
+    dilation: plain ? 1 : random.integer(1, 2),
+    padding: random.integer(0, 2),
+    groups,
+  }
+  const least = geometry.dilation * (size - 1) + 1
+  const x = randomBytes(random, [
+    random.integer(1, 2),
+    least + random.integer(0, 10),
+    least + random.integer(0, 13),
+    groups * depth,
+  ])
+  const w = randomBytes(
+    random,
+    [size, random.next() < 0.8 ? size : random.integer(1, size), depth, groups * each],
+    true,
+  )
+  const bias =
+    random.next() < 0.7
+      ? Int32Array.from({ length: groups * each }, () => random.integer(-30000, 30000))
+      : undefined
+  return { x, w, bias, geometry }
+}
+
+const randomOutput = (random: Random, depth: number) => {
+  const dtype = random.pick(TYPES)
+  const scale = Math.fround(0.01 + random.next() * Math.sqrt(depth))
+  return { dtype, quantization: { scale, zeroPoint: elements(random, dtype, 1)[0]! } }
+}
+
+/** Both ways of an engine to multiply bytes: the host's, and that of hosts without. */
+function inEveryWay(engine: fb.Engine, body: () => void): void {
+  const { byteDot } = engine
+  body()
+  if (byteDot === 'none') return
+  Object.assign(engine, { byteDot: 'none' })
+  try {
+    body()
+  } finally {
+    Object.assign(engine, { byteDot })
+  }
+}
+
+describe('8-bit integers', () => {
+  inEveryBuild((engine) => {
+    const complaint = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)
+
+    it('quantize and dequantize as defined: ties to even, saturated, along any axis', () => {
+      const random = new Random(20261201)
+      engine().scope(() => {
+        const ties = engine().tensor([0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 1e9, -1e9, Number.NaN], [9])
+        expect([...fb.quantize(ties, { scale: 1, zeroPoint: 3, dtype: 'int8' }).toArray()]).toEqual([
+          3, 5, 5, 3, 1, 1, 127, -128, -128,
+        ])
+        expect(fb.quantize(ties, { scale: 1 }).dtype).toBe('uint8')
+        for (let problem = 0; problem < 60; problem++) {
+          const shape = [
+            random.integer(1, 3),
+            random.integer(1, 5),
+            random.integer(1, 40),
+            random.integer(1, 9),
+          ]
+          const axis = random.pick([undefined, 0, 1, 2, 3, -1])
+          const dtype = random.pick(TYPES)
+          const count = axis === undefined ? 1 : shape.at(axis)!
+          const scales = Array.from({ length: count }, () => 0.01 + random.next())
+          const zeros = elements(random, dtype, count)
+          const terms =
+            axis === undefined
+              ? { scale: scales[0]!, zeroPoint: zeros[0]! }
+              : { scale: scales, zeroPoint: zeros, axis }
+          const data = random.floats(product(shape), -90, 90)
+          const q = fb.quantize(engine().tensor(data, shape), { ...terms, dtype })
+          const inner = axis === undefined ? data.length : product(shape.slice((axis + 4) % 4)) / count
+          const index = (i: number) => Math.floor(i / inner) % count
+          expect([...q.toArray()]).toEqual(
+            Array.from(data, (v, i) => quantized(v, scales[index(i)]!, zeros[index(i)]!, dtype)),
+          )
+          expect(fb.dequantize(q).toArray()).toEqual(
+            Float32Array.from(q.toArray(), (v, i) =>
+              Math.fround((v - zeros[index(i)]!) * Math.fround(scales[index(i)]!)),
+            ),
+          )
+        }
+        const plain = engine().tensor([0, 255], [2], { dtype: 'uint8' })
+        expect([...fb.dequantize(plain).toArray()]).toEqual([0, 255])
+      })
+    })
+
+    it('conv2d by every algorithm that fits is the sums of integers, to the byte', () => {
+      const random = new Random(20261202)
+      const ran = new Map<string, number>()
+      for (let problem = 0; problem < 120; problem++) {
+        const { x, w, bias, geometry } = randomProblem(random)
+        const y = randomOutput(random, product(w.shape) / w.shape.at(-1)!)
+        const sums = sumsOf(x, w, bias, geometry)
+        const want = requantized(
+          sums.data,
+          (o) => factorOf(x, w, o, y.quantization.scale),
+          w.shape.at(-1)!,
+          y,
+        )
+        const plan = { ...geometry, dtype: x.dtype }
+        engine().scope(() => {
+          for (const algorithm of fb.planConv2d(x.shape, w.shape, plan).fits) {
+            inEveryWay(engine(), () => {
+              ran.set(algorithm, (ran.get(algorithm) ?? 0) + 1)
+              const result = fb.conv2d(tensorOf(engine(), x), tensorOf(engine(), w), {
+                ...geometry,
+                algorithm,
+                bias: bias && engine().tensor(bias, [bias.length], { dtype: 'int32' }),
+                quantization: { ...y.quantization, dtype: y.dtype },
+              })
+              const about = `problem ${problem}, ${algorithm}: x [${x.shape}] filter [${w.shape}] ${JSON.stringify(geometry)}`
+              expect([result.shape, result.dtype, result.quantization], about).toEqual([
+                sums.shape,
+                y.dtype,
+                y.quantization,
+              ])
+              expect([...result.toArray()], about).toEqual(want)
+            })
+          }
+        })
+      }
+      for (const name of ['depthwise', 'winograd', 'gemm', 'igemm'])
+        expect(ran.get(name) ?? 0, name).toBeGreaterThan(5)
+    })
+
+    it('fuse bias of either type, clamps and other activations, and give float32 without a quantization', () => {
+      const random = new Random(20261203)
+      for (let problem = 0; problem < 30; problem++) {
+        const { x, w, geometry } = randomProblem(random)
+        const y = randomOutput(random, product(w.shape) / w.shape.at(-1)!)
+        const channels = w.shape.at(-1)!
+        const floats = random.floats(channels, -3, 3)
+        engine().scope(() => {
+          const [a, b] = [tensorOf(engine(), x), tensorOf(engine(), w)]
+          const bias = engine().tensor(floats, [channels])
+          // A float32 bias is one in units of the sums, rounded.
+          const inSums = Array.from(floats, (v, o) => quantizedSum(v / factorOf(x, w, o)))
+          const sums = sumsOf(x, w, inSums, geometry).data
+          const clamp = [-0.7, 1.9] as const
+          const { scale, zeroPoint } = y.quantization
+          const bounds = clamp.map((v) => quantized(v, scale, zeroPoint, y.dtype))
+          const quantization = { ...y.quantization, dtype: y.dtype }
+          expect([
+            ...fb.conv2d(a, b, { ...geometry, bias, activation: clamp, quantization }).toArray(),
+          ]).toEqual(requantized(sums, (o) => factorOf(x, w, o, scale), channels, y, bounds[0], bounds[1]))
+          const plain = sumsOf(x, w, undefined, geometry).data
+          const numbers = Float32Array.from(plain, (sum, i) => {
+            const v = Math.fround(Math.fround(sum) * factorOf(x, w, i % channels))
+            return Math.min(6, Math.max(0, Math.fround(v + floats[i % channels]!)))
+          })
+          const float = fb.conv2d(a, b, { ...geometry, bias, activation: 'relu6' })
+          expect(float.toArray()).toEqual(numbers)
+          const tanh = fb.conv2d(a, b, { ...geometry, bias, activation: 'tanh', quantization })
+          expect(tanh.toArray()).toEqual(
+            fb.quantize(fb.conv2d(a, b, { ...geometry, bias, activation: 'tanh' }), quantization).toArray(),
+          )
+        })
+      }
+      function quantizedSum(v: number) {
+        const near = Math.round(Math.fround(v))
+        return near - Math.fround(v) === 0.5 && near % 2 !== 0 ? near - 1 : near
+      }
+    })
+
+    it('largest sums of either sign are exact, by Winograd where it is and by definition else', () => {
+      const random = new Random(20261204)
+      for (const channels of [8, 130, 600])
+        for (const pick of [() => 1, () => 0, () => random.integer(0, 1)])
+          for (const [xType, wType] of [
+            ['uint8', 'int8'],
+            ['int8', 'uint8'],
+          ] as const) {
+            const many = (length: number, dtype: Bytes['dtype'], choose: () => number) =>
+              Array.from({ length }, () => RANGES[dtype][choose()]!)
+            const x: Bytes = {
+              shape: [1, 5, 6, channels],
+              dtype: xType,
+              data: many(30 * channels, xType, () => 1),
+              quantization: { scale: 1, zeroPoint: RANGES[xType][0] },
+            }
+            const w: Bytes = {
+              shape: [3, 3, channels, 9],
+              dtype: wType,
+              data: many(81 * channels, wType, pick),
+              quantization: { scale: 1, zeroPoint: wType === 'int8' ? 0 : 128 },
+            }
+            const geometry = { stride: 1, dilation: 1, padding: 1, groups: 1 }
+            const y = { dtype: 'int8' as const, quantization: { scale: 300 * channels * 9, zeroPoint: 3 } }
+            const want = requantized(
+              sumsOf(x, w, undefined, geometry).data,
+              (o) => factorOf(x, w, o, y.quantization.scale),
+              9,
+              y,
+            )
+            engine().scope(() => {
+              for (const algorithm of ['winograd', 'igemm'] as const)
+                expect([
+                  ...fb
+                    .conv2d(tensorOf(engine(), x), tensorOf(engine(), w), {
+                      padding: 1,
+                      algorithm,
+                      quantization: { ...y.quantization, dtype: y.dtype },
+                    })
+                    .toArray(),
+                ]).toEqual(want)
+            })
+          }
+    })
+
+    it('hosts that take both operands as signed get other words, and the same sums', () => {
+      // Bytes of 0 to 127 mean the same on every host: x is chosen so that its words are such.
+      const { byteDot } = engine()
+      if (byteDot === 'none') return
+      const random = new Random(20261206)
+      for (let problem = 0; problem < 30; problem++) {
+        const { x, w, bias, geometry } = randomProblem(random)
+        const data = Array.from(x.data, () => random.integer(0, 127) + (x.dtype === 'uint8' ? 128 : 0))
+        const zeroPoint = random.integer(0, 127) + (x.dtype === 'uint8' ? 128 : 0)
+        const own = { ...x, data, quantization: { ...x.quantization, zeroPoint } }
+        const y = randomOutput(random, product(w.shape) / w.shape.at(-1)!)
+        const sums = sumsOf(own, w, bias, geometry).data
+        const want = requantized(sums, (o) => factorOf(own, w, o, y.quantization.scale), w.shape.at(-1)!, y)
+        Object.assign(engine(), { byteDot: 'signed' })
+        try {
+          engine().scope(() => {
+            const result = fb.conv2d(tensorOf(engine(), own), tensorOf(engine(), w), {
+              ...geometry,
+              algorithm: 'igemm',
+              bias: bias && engine().tensor(bias, [bias.length], { dtype: 'int32' }),
+              quantization: { ...y.quantization, dtype: y.dtype },
+            })
+            expect([...result.toArray()], `problem ${problem}`).toEqual(want)
+          })
+        } finally {
+          Object.assign(engine(), { byteDot })
+        }
+      }
+    })
+
+    it('convTranspose2d, linear and matmul', () => {
+      const random = new Random(20261205)
+      for (let problem = 0; problem < 30; problem++) {
+        engine().scope(() => {
+          const [depth, columns, rows] = [random.integer(1, 30), random.integer(1, 20), random.integer(1, 14)]
+          const x = randomBytes(random, [2, rows, depth])
+          const w = randomBytes(random, [depth, columns], true)
+          const y = randomOutput(random, depth)
+          const quantization = { ...y.quantization, dtype: y.dtype }
+          const asImage = (m: Bytes, shape: number[]): Bytes => ({ ...m, shape })
+          const geometry = { stride: 1, dilation: 1, padding: 0, groups: 1 }
+          const sums = sumsOf(
+            asImage(x, [1, 1, 2 * rows, depth]),
+            asImage(w, [1, 1, depth, columns]),
+            undefined,
+            geometry,
+          )
+          const want = requantized(sums.data, (o) => factorOf(x, w, o, y.quantization.scale), columns, y)
+          const [a, b] = [tensorOf(engine(), x), tensorOf(engine(), w)]
+          expect([...fb.linear(a, b, { quantization }).toArray()]).toEqual(want)
+          expect([...fb.matmul(a, b, { quantization }).toArray()]).toEqual(want)
+          const batch = randomBytes(random, [2, depth, columns])
+          const each = fb.matmul(a, tensorOf(engine(), batch), { quantization }).toArray()
+          const size = rows * columns
+          for (const i of [0, 1]) {
+            const part = {
+              ...x,
+              data: (x.data as number[]).slice(i * rows * depth),
+              shape: [1, 1, rows, depth],
+            }
+            const by = {
+              ...batch,
+              data: (batch.data as number[]).slice(i * depth * columns),
+              shape: [1, 1, depth, columns],
+            }
+            expect([...each.slice(i * size, (i + 1) * size)]).toEqual(
+              requantized(
+                sumsOf(part, by, undefined, geometry).data,
+                (o) => factorOf(x, batch, o, y.quantization.scale),
+                columns,
+                y,
+              ),
+            )
+          }
+
+          const image = randomBytes(random, [1, random.integer(3, 6), random.integer(3, 6), depth])
+          const filter = randomBytes(random, [3, random.integer(1, 3), depth, columns], true)
+          const options = { stride: random.integer(1, 3), padding: random.integer(0, 1) }
+          // In float32 without rounding: what both stand for, without their scales.
+          const less = (m: Bytes) =>
+            engine().tensor(
+              Array.from(
+                m.data,
+                (v, i) =>
+                  v -
+                  ([m.quantization.zeroPoint].flat() as number[])[
+                    m.quantization.axis === undefined ? 0 : i % columns
+                  ]!,
+              ),
+              m.shape,
+            )
+          const exact = fb.convTranspose2d(less(image), less(filter), options)
+          const spread = fb.convTranspose2d(tensorOf(engine(), image), tensorOf(engine(), filter), {
+            ...options,
+            quantization,
+          })
+          expect(spread.shape).toEqual(exact.shape)
+          expect([...spread.toArray()]).toEqual(
+            requantized(
+              Int32Array.from(exact.toArray()),
+              (o) => factorOf(image, filter, o, y.quantization.scale),
+              columns,
+              y,
+            ),
+          )
+        })
+      }
+    })
+
+    it('write into a tensor, and take empty batches', () => {
+      engine().scope(() => {
+        const x = engine().tensor([1, 2, 3, 4], [1, 2, 2, 1], { dtype: 'uint8' })
+        const w = engine().tensor([1], [1, 1, 1, 1], { dtype: 'int8' })
+        const quantization = { scale: 0.5, zeroPoint: 1 }
+        const out = engine().zeros([1, 2, 2, 1], { dtype: 'uint8', quantization })
+        expect(fb.conv2d(x, w, { quantization, out })).toBe(out)
+        expect([...out.toArray()]).toEqual([3, 5, 7, 9])
+        const none = engine().zeros([0, 4, 4, 3], { dtype: 'int8' })
+        const three = engine().zeros([3, 3, 3, 8], { dtype: 'int8' })
+        expect(fb.conv2d(none, three, { quantization }).shape).toEqual([0, 2, 2, 8])
+      })
+    })
+
+    it('refuse what stands for nothing', () => {
+      engine().scope(() => {
+        const floats = engine().zeros([1, 3, 3, 2])
+        const [four, two, odd] = [
+          engine().zeros([1, 1, 2, 3]),
+          engine().zeros([2, 3]),
+          engine().zeros([3], { dtype: 'uint8' }),
+        ]
+        const x = engine().zeros([1, 3, 3, 2], { dtype: 'uint8', quantization: { scale: 0.5, zeroPoint: 1 } })
+        const w = engine().zeros([1, 1, 2, 3], { dtype: 'int8' })
+        const quantization = { scale: 1, zeroPoint: 0 }
+        for (const scale of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '1' as unknown as number]) {
+          complaint(
+            () => fb.quantize(floats, { scale }),
+            'quantize: quantization.scale must be a finite number above 0',
+          )
+          complaint(
+            () => fb.conv2d(x, w, { quantization: { scale, zeroPoint: 0 } }),
+            'conv2d: quantization.scale must be a finite number above 0',
+          )
+        }
+        complaint(
+          () => fb.quantize(floats, { scale: 1, zeroPoint: 256 }),
+          'zeroPoint must be an integer from 0 to 255, got 256',
+        )
+        complaint(
+          () => fb.quantize(floats, { scale: 1, zeroPoint: -1 }),
+          'zeroPoint must be an integer from 0 to 255',
+        )
+        complaint(
+          () => fb.quantize(floats, { scale: 1, dtype: 'int32' as 'int8' }),
+          'dtype must be int8 or uint8',
+        )
+        complaint(
+          () => fb.quantize(floats, { scale: [1, 2, 3], axis: 3 }),
+          'quantization.scale must be 2 numbers',
+        )
+        complaint(() => fb.quantize(x as never, { scale: 1 }), 'quantize: x must be of float32')
+        complaint(() => fb.dequantize(floats as never), 'dequantize: x must be of int8 or uint8')
+        complaint(
+          () => fb.conv2d(x, four as never),
+          'filter must be of int8 or uint8, got a tensor of float32',
+        )
+        complaint(
+          () => fb.conv2d(floats, w as never),
+          'filter must be of float32, as x, got a tensor of int8',
+        )
+        complaint(
+          () => fb.conv2d(floats, four, { quantization }),
+          'quantization must be left out where x is float32',
+        )
+        complaint(
+          () => fb.conv2d(x, w, { quantization: { ...quantization, zeroPoint: 300 } }),
+          'zeroPoint must be an integer from 0 to 255',
+        )
+        complaint(
+          () => fb.conv2d(x, w, { quantization: { ...quantization, dtype: 'float32' as 'int8' } }),
+          'quantization.dtype must be int8 or uint8',
+        )
+        complaint(
+          () => fb.conv2d(x, w, { quantization: { ...quantization, axis: 3 } as never }),
+          'axis must be one of its options: scale, zeroPoint, dtype',
+        )
+        complaint(() => fb.conv2d(x, w, { quantization: { scale: 1e-45, zeroPoint: 0 } }), 'a finite factor')
+        const byRow = engine().zeros([1, 1, 2, 3], {
+          dtype: 'int8',
+          quantization: { scale: [1, 2], zeroPoint: [0, 0], axis: 2 },
+        })
+        complaint(
+          () => fb.conv2d(x, byRow, { quantization }),
+          'filter must be of one scale and zero point, or one for each index along axis 3',
+        )
+        const byChannel = engine().zeros([1, 3, 3, 2], {
+          dtype: 'uint8',
+          quantization: { scale: [1, 2], zeroPoint: [0, 0], axis: 3 },
+        })
+        complaint(() => fb.conv2d(byChannel, w, { quantization }), 'x must be of one scale and zero point')
+        complaint(() => fb.linear(x, two as never), 'linear: weight must be of int8 or uint8')
+        complaint(() => fb.matmul(x, floats as never), 'matmul: b must be')
+        complaint(() => fb.conv2d(x, w, { bias: odd as never }), 'bias must be of float32 or int32')
+        complaint(
+          () => fb.conv2d(x, w, { algorithm: 'grouped' }),
+          'algorithm must be one of auto, depthwise, winograd, gemm, igemm',
+        )
+      })
+    })
+  })
+
+  it('types follow', () => {
+    const check = (x: fb.Tensor<'uint8'>, w: fb.Tensor<'int8'>, f: fb.Tensor) => {
+      expectTypeOf(fb.quantize(f, { scale: 1 })).toEqualTypeOf<fb.Tensor<'uint8'>>()
+      expectTypeOf(fb.quantize(f, { scale: 1, dtype: 'int8' })).toEqualTypeOf<fb.Tensor<'int8'>>()
+      expectTypeOf(fb.conv2d(x, w)).toEqualTypeOf<fb.Tensor>()
+      expectTypeOf(
+        fb.conv2d(x, w, { quantization: { scale: 1, zeroPoint: 0, dtype: 'int8' } }),
+      ).toEqualTypeOf<fb.Tensor<'int8'>>()
+    }
+    expect(check).toBeTypeOf('function')
+  })
+})
