@@ -2,9 +2,11 @@
  * Attention: each row of q takes the rows of v in shares that fall with the distance of its scores from the
  * largest.
  *
- *   s[r][j] = softcap(scale * q[r] . k[j]) + mask[r][j],  p[r] = softmax(s[r]),  y[r] = sum over j of p[r][j] * v[j]
+ *   s[r][j] = softcap(scale * q[r] . k[j]) + mask[r][j],  p[r] = softmax(s[r]),  y[r] = sum over j of
+ *   p[r][j] * v[j]
  *
- * Keys stream by in blocks. A row keeps its largest score m so far and the sum l of exp(s - m); where m rises,
+ * Keys stream by in blocks. A row keeps its largest score m so far and the sum l of exp(s - m); where m
+ * rises,
  * l and what was summed for y shrink by exp(m before - m). No [rows, keys] matrix is stored. (Milakov &
  * Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022.)
  *
@@ -164,7 +166,8 @@ function visible(args: Attention, row: i32, count: i32): i32 {
 }
 
 /**
- * Products q . k of `row` with keys [j, j + count) to scores: capped, masked; -Infinity for what is hidden, up to
+ * Products q . k of `row` with keys [j, j + count) to scores: capped, masked; -Infinity for what is hidden,
+ * up to
  * a multiple of 4.
  */
 function settle(args: Attention, head: i32, row: i32, s: usize, j: i32, count: i32): void {
@@ -228,7 +231,8 @@ function exponentials(s: usize, count: i32, m: f32): f64 {
 /**
  * Unit: `blockRows` rows of one head.
  *
- * scratch: zeros [8] | largest [blockRows] | kept [blockRows] | sums [blockRows] of f64 | table [2 * blockRows] |
+ * scratch: zeros [8] | largest [blockRows] | kept [blockRows] | sums [blockRows] of f64 | table [2 *
+ * blockRows] |
  * q * scale [blockRows][size] | scores [blockRows][blockKeys] | sums of a block [blockRows][valueSize]
  */
 export function attention(call: usize, begin: i32, end: i32): void {
@@ -310,7 +314,10 @@ function shareOf(sum: f64): f32 {
   return sum == 0 ? 0 : <f32>(1 / sum)
 }
 
-/** y [columns, rows] = x [rows, columns], in squares of 4: up to 3 rows and columns more are read and written. */
+/**
+ * y [columns, rows] = x [rows, columns], in squares of 4: up to 3 rows and columns more are read and
+ * written.
+ */
 function transpose(x: usize, xStride: usize, rows: i32, columns: i32, y: usize, yStride: usize): void {
   for (let row = 0; row < rows; row += 4) {
     let from = x, to = y
@@ -331,7 +338,8 @@ function transpose(x: usize, xStride: usize, rows: i32, columns: i32, y: usize, 
 }
 
 /**
- * From products to shares p, and from dy . v to ds, for one row and `count` keys from j on; `own` is dy . y of the
+ * From products to shares p, and from dy . v to ds, for one row and `count` keys from j on; `own` is dy . y
+ * of the
  * row.
  */
 function shares(args: AttentionGradient, head: i32, row: i32, j: i32, count: i32, s: usize, ds: usize, own: f32): void {
@@ -360,8 +368,10 @@ function shares(args: AttentionGradient, head: i32, row: i32, j: i32, count: i32
 /**
  * Unit: one split of the key blocks of one head, by all rows of it.
  *
- * scratch: zeros [8] | table [2 * most] | q * scale [blockRows][size] | p, ds [blockRows][blockKeys] | the same
- * transposed [blockKeys][blockRows] | sums of a block [most][max(size, valueSize)], most = max(blockRows, blockKeys);
+ * scratch: zeros [8] | table [2 * most] | q * scale [blockRows][size] | p, ds [blockRows][blockKeys] | the
+ * same
+ * transposed [blockKeys][blockRows] | sums of a block [most][max(size, valueSize)], most = max(blockRows,
+ * blockKeys);
  * blockRows is a multiple of 4
  */
 export function attentionGradient(call: usize, begin: i32, end: i32): void {

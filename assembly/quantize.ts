@@ -3,14 +3,18 @@
  *
  *   q = min(high, max(low, round(x / scale) + zero)),  ties to even
  *
- * Definition: ONNX QuantizeLinear and DequantizeLinear, with the order of operations that ONNX Runtime has, so
+ * Definition: ONNX QuantizeLinear and DequantizeLinear, with the order of operations that ONNX Runtime has,
+ * so
  * that answers are its bytes.
  */
 import { scratch } from './arguments'
 import { Element, QUANTIZE_BLOCK, Quantize } from './abi'
 import { storePart } from './simd'
 
-/** 1.5 * 2^23: added to a float of at most 2^22, it leaves no place for a fraction, and rounds ties to even. */
+/**
+ * 1.5 * 2^23: added to a float of at most 2^22, it leaves no place for a fraction, and rounds ties to
+ * even.
+ */
 const MAGIC: f32 = 12582912
 
 /**
@@ -18,7 +22,8 @@ const MAGIC: f32 = 12582912
  *
  *   first sums i32[8] | factors f32[8] | low f32[4] | high f32[4] | zero i32[4] | how i32
  *
- * low and high are less the zero point, zero is less the bits of MAGIC. `how` is one of Finish, or QUICK: then low
+ * low and high are less the zero point, zero is less the bits of MAGIC. `how` is one of Finish, or QUICK:
+ * then low
  * and high themselves stand behind it, as 16 bits each.
  */
 export const FINISH_BYTES: usize = 128
@@ -165,7 +170,8 @@ function dequantizeRun(
 /**
  * Unit: up to QUANTIZE_BLOCK elements of a row.
  *
- * scratch: scale [4] | zero [4] | the last up to 7 of x [8] | of scales [8] | of zeros [8] | of y [8] | of bias [8]
+ * scratch: scale [4] | zero [4] | the last up to 7 of x [8] | of scales [8] | of zeros [8] | of y [8] | of
+ * bias [8]
  */
 export function quantize(call: usize, begin: i32, end: i32): void {
   convert(true, call, begin, end)

@@ -132,7 +132,10 @@ function multiply(
   }
 }
 
-/** The addresses of all entries, a tile of them after the other: where their sums go, and what they are from. */
+/**
+ * The addresses of all entries, a tile of them after the other: where their sums go, and what they are
+ * from.
+ */
 function pointEntries(active: i32, entries: usize, table: usize, sums: usize, sumBytes: usize): void {
   for (let i = 0; i < active; i += TILE_ROWS) {
     const rows = min(TILE_ROWS, active - i)

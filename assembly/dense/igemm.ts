@@ -198,7 +198,8 @@ export function pointPixels(
 }
 
 /**
- * Copies pixels [ix, ix + count) of input row iy, the first byte of `zeros` where there are none; may write up
+ * Copies pixels [ix, ix + count) of input row iy, the first byte of `zeros` where there are none; may write
+ * up
  * to 12 bytes more.
  */
 // @ts-ignore: decorator

@@ -1,22 +1,28 @@
 /**
  * Implicit GEMM over 8-bit integers, exact in sums of 32 bits:
  *
- *   sum[p][oc] = b[oc] + sum over taps t, channels c of (x[pixel(p, t)][c] - zero of x) * (w[t][c][oc] - zero of w[oc])
+ *   sum[p][oc] = b[oc] + sum over taps t, channels c of (x[pixel(p, t)][c] - zero of x) * (w[t][c][oc] -
+ *   zero of w[oc])
  *   y = sum, or min(high, max(low, round(sum * scale of x * scale of w[oc] / scale of y) + zero of y))
  *
  * It is igemm.ts over words, which hold a few neighbouring channels where a float would stand: two of 16 bits
- * for `i32x4.dot_i16x8_s`, or, where the host has one, four bytes for a byte dot product, which takes unsigned
+ * for `i32x4.dot_i16x8_s`, or, where the host has one, four bytes for a byte dot product, which takes
+ * unsigned
  * x (x86) or signed (Arm). `widen` makes words of pixels; bytes need that only where channels do not fill
- * words, or are of the other sign. Words of 16 bits are less their zero points, so that padding is zeros; with
- * bytes padding is the zero point of x, and what it adds, zero times the sum of the filter, is taken off where
+ * words, or are of the other sign. Words of 16 bits are less their zero points, so that padding is zeros;
+ * with
+ * bytes padding is the zero point of x, and what it adds, zero times the sum of the filter, is taken off
+ * where
  * sums start.
  *
- * Where channels are few, and do not fill words, pixels stand without gaps, and a row of the window is a run of words,
+ * Where channels are few, and do not fill words, pixels stand without gaps, and a row of the window is a
+ * run of words,
  * the last of which may go on beyond it, to meet zeros of the filter.
  *
  * A panel of filters: sums of its 8 columns i32[8] | words [tapsH][tapsW][depth][8]
  *
- * scratch: padding [max(ic, oc) + 8] | positions [24] | table [pixels][1 + runs] | gap [8] | copies | finishes
+ * scratch: padding [max(ic, oc) + 8] | positions [24] | table [pixels][1 + runs] | gap [8] | copies |
+ * finishes
  * [panels][32]
  */
 import { scratch } from '../arguments'
@@ -87,7 +93,8 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
 }
 
 /**
- * Where sums of each panel start, and how they end: with the bias, minus `less` times those sums of its filters that
+ * Where sums of each panel start, and how they end: with the bias, minus `less` times those sums of its
+ * filters that
  * stand at `heads`.
  */
 export function startSums(

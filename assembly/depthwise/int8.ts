@@ -1,17 +1,21 @@
 /**
  * Depthwise convolution of 8-bit integers: one filter per channel, exact in sums of 32 bits.
  *
- *   sum[oy][ox][c] = b[c] + sum over ky, kx of (x[oy * stride - before + ky * dilation][ox * stride - before + kx *
+ *   sum[oy][ox][c] = b[c] + sum over ky, kx of (x[oy * stride - before + ky * dilation][ox * stride -
+ *   before + kx *
  *   dilation][c] - zero of x) * (w[ky][kx][c] - zero of w[c]);  then as in dense/int8.ts
  *
- * A tile is 4 neighbouring outputs of a row x 8 channels. Taps go in pairs, whose bytes stand side by side as 16
- * bits for `i32x4.dot_i16x8_s`. Windows of 3 x 3 and 5 x 5 pair rows, so that all outputs that see a column share
+ * A tile is 4 neighbouring outputs of a row x 8 channels. Taps go in pairs, whose bytes stand side by side
+ * as 16
+ * bits for `i32x4.dot_i16x8_s`. Windows of 3 x 3 and 5 x 5 pair rows, so that all outputs that see a column
+ * share
  * its pairs; of the last row neighbours. Others pair taps as they come. Tiles that cross an edge read a copy,
  * with zero points where there is nothing; rows above and below are one row of them.
  *
  * Weights: sums i32[8] of each 8 channels | for each 8 channels, for each pair: i16[4][2], i16[4][2]
  *
- * scratch: finishes [channels / 8][32] | row of zero points [iw][c] | rows [kh] | taps [kh * kw + 1] | patch [kh][columns][c]
+ * scratch: finishes [channels / 8][32] | row of zero points [iw][c] | rows [kh] | taps [kh * kw + 1] |
+ * patch [kh][columns][c]
  */
 import { scratch } from '../arguments'
 import { Finish, Igemm8 } from '../abi'
@@ -43,7 +47,10 @@ function high(a: v128, b: v128): v128 {
   return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
 }
 
-/** The weights of pair `i`, of channels 0 to 3 or (`upper`) 4 to 7. An offset is a literal: it costs no addition then. */
+/**
+ * The weights of pair `i`, of channels 0 to 3 or (`upper`) 4 to 7. An offset is a literal: it costs no
+ * addition then.
+ */
 // @ts-ignore: decorator
 @inline
 function weights(i: i32, upper: bool, w: usize): v128 {
@@ -66,7 +73,8 @@ function even(K: i32, t: i32, pair: v128, upper: bool, w: usize, c: v128): v128 
 }
 
 /**
- * 4 outputs of all channels, under a window of K x K at stride S. The exits on negative `left` are never taken: see
+ * 4 outputs of all channels, under a window of K x K at stride S. The exits on negative `left` are never
+ * taken: see
  * dense/tile.ts.
  */
 // @ts-ignore: decorator
@@ -374,7 +382,8 @@ export function depthwise8(call: usize, begin: i32, end: i32): void {
   const signed = <bool>args.signed, unitRows = args.pixels, bands = (oh + unitRows - 1) / unitRows
   const vectors = (c + 7) / 8, pairs = (kh * kw + 1) / 2
   const paired = byRows(kh, kw)
-  // What a window of 5 x 5 at another stride, or dilated, sees is paired by rows as well, and read tap by tap.
+  // What a window of 5 x 5 at another stride, or dilated, sees is paired by rows as well, and read tap by
+  // tap.
   const quick = paired && dilationW == 1 && (stepW == 1 || (stepW == 2 && kw == 3))
   const columns = (TILE - 1) * stepW + (kw - 1) * dilationW + 1
   const heads = args.w, w = heads + vectors * 32

@@ -105,7 +105,8 @@ function productOf(
  * 8-bit integers as in `conv2d`; scale and zero point of the weights may differ along outFeatures.
  *
  * @param x [..., inFeatures]
- * @param weight [inFeatures, outFeatures], of x's type, or both of 8 bits; packed once, and again after it was
+ * @param weight [inFeatures, outFeatures], of x's type, or both of 8 bits; packed once, and again after it
+ * was
  *   written
  * @param options no bias, no activation
  * @returns [..., outFeatures]

@@ -1,4 +1,7 @@
-/** Matrix products of 8-bit integers, exact in sums of 32 bits: the 1x1 case of the dense product of bytes. */
+/**
+ * Matrix products of 8-bit integers, exact in sums of 32 bits: the 1x1 case of the dense product of
+ * bytes.
+ */
 
 import { sizeOf, stridesOf } from '../base/shape.js'
 import type { AnyTensor } from '../core/tensor.js'

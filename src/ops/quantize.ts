@@ -41,8 +41,10 @@ export function checkByteType(op: string, argument: string, dtype: unknown): ass
  * @param x any shape, float32
  * @param options scale; zeroPoint 0, dtype 'uint8', no axis
  * @returns x's shape, with that quantization
- * @throws FilterbankError for a scale that is not a finite number above 0, a zero point that the type does not
- *   hold, another number of them than the axis is long. There is no derivative, which is an error where one is
+ * @throws FilterbankError for a scale that is not a finite number above 0, a zero point that the type does
+ * not
+ *   hold, another number of them than the axis is long. There is no derivative, which is an error where one
+ *   is
  *   wanted
  * @example const bytes = quantize(x, { scale: 0.02, zeroPoint: 128 })
  */
@@ -61,12 +63,14 @@ export function quantize<D extends ByteType = 'uint8'>(x: Tensor, options: Quant
 }
 
 /**
- * The numbers that integers stand for: (q - zeroPoint) * scale, where x has a quantization, else q. Definition:
+ * The numbers that integers stand for: (q - zeroPoint) * scale, where x has a quantization, else q.
+ * Definition:
  * ONNX DequantizeLinear.
  *
  * @param x any shape; int8 or uint8
  * @returns x's shape, float32
- * @throws FilterbankError for x of another type. There is no derivative, which is an error where one is wanted
+ * @throws FilterbankError for x of another type. There is no derivative, which is an error where one is
+ * wanted
  * @example const numbers = dequantize(bytes)
  */
 export function dequantize(x: Tensor<ByteType>): Tensor {

@@ -1,4 +1,7 @@
-/** The plan of a dense product of 8-bit integers (assembly/dense/int8.ts), and what all such products share. */
+/**
+ * The plan of a dense product of 8-bit integers (assembly/dense/int8.ts), and what all such products
+ * share.
+ */
 
 import type { Engine } from '../core/engine.js'
 import type { Storage } from '../core/storage.js'
@@ -202,7 +205,10 @@ function withWords(
 const FLIP = 0x80808080 | 0
 const TOP = 0x80
 
-/** Of x in bytes, as the host's product sees them: the word in the padding, and the number that it stands for. */
+/**
+ * Of x in bytes, as the host's product sees them: the word in the padding, and the number that it stands
+ * for.
+ */
 function paddingOf(engine: Engine, { zeroPoint, dtype }: ByteTerms['x']): { padding: number; zero: number } {
   const signed = engine.byteDot === 'signed'
   const byte = ((dtype === 'int8') === signed ? zeroPoint : zeroPoint ^ TOP) & 0xff

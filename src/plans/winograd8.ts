@@ -1,4 +1,7 @@
-/** The plan of a 3x3 convolution at stride 1 of 8-bit integers by Winograd's filtering (assembly/dense/winograd8.ts). */
+/**
+ * The plan of a 3x3 convolution at stride 1 of 8-bit integers by Winograd's filtering
+ * (assembly/dense/winograd8.ts).
+ */
 
 import { type Blocking, productArgs, productOf } from './igemm.js'
 import { FINISH, finishArgs, keyOf, PAIR_ROWS, runDense8, scalesOf, zerosOf } from './int8.js'
@@ -55,7 +58,8 @@ export function blockWinograd8(
 }
 
 /**
- * The tile whose sums are exact for any x: by the sums of the positive and of the negative numbers of each output
+ * The tile whose sums are exact for any x: by the sums of the positive and of the negative numbers of each
+ * output
  * channel. `undefined`: none is.
  */
 function tileFor(filter: Filter, { x, filter: { dtype, zeroPoint } }: ByteTerms): Tile | undefined {

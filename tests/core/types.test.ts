@@ -152,8 +152,14 @@ describe('tensors of a type', () => {
           layerNorm: () => fb.layerNorm(ints),
           groupNorm: () => fb.groupNorm(ints, { groups: 1 }),
         }
+        // Products take 8-bit integers too.
+        const products = new Set(['conv2d', 'convTranspose2d', 'linear', 'matmul'])
         for (const [op, run] of Object.entries(all))
-          complaint(run, `${op}:`, 'must be of float32, got a tensor of int32')
+          complaint(
+            run,
+            `${op}:`,
+            `must be of float32${products.has(op) ? ', int8 or uint8' : ''}, got a tensor of int32`,
+          )
         complaint(
           () => fb.add(x, ints),
           'add: b must be of float32, as those before it, got a tensor of int32',

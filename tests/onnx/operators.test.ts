@@ -489,6 +489,21 @@ const attention: Line[] = [0, 1].map((causal) => {
   }
 })
 
+/** Which ONNX Runtime has for one type alone, or under another name. */
+const contrib: Line[] = [
+  {
+    op: 'com.microsoft.BiasAdd',
+    inputs: [reshaped(f32(1, 2, 3, 4), 1, 2, 2), f32(10, 20), reshaped(f32(0.5, 0, 0, -4), 1, 2, 2)],
+    outputs: [reshaped(f32(11.5, 22, 13, 20), 1, 2, 2)],
+  },
+  {
+    op: 'com.microsoft.SimplifiedLayerNormalization',
+    inputs: [reshaped(f32(1, 7, 3, -4), 2, 2), f32(1, 2)],
+    attributes: { epsilon: { float: 0 } },
+    outputs: [reshaped(f32(0.2, 2.8, 3 / Math.sqrt(12.5), -8 / Math.sqrt(12.5)), 2, 2)],
+  },
+]
+
 const lines: Record<string, Line[]> = {
   constants,
   movement,
@@ -498,6 +513,7 @@ const lines: Record<string, Line[]> = {
   learning,
   recurrent,
   attention,
+  contrib,
 }
 
 describe('a node gives what its definition says', () => {

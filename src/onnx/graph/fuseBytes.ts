@@ -1,5 +1,6 @@
 /**
- * Convolutions and products between DequantizeLinear and QuantizeLinear become the operator on bytes: a network
+ * Convolutions and products between DequantizeLinear and QuantizeLinear become the operator on bytes: a
+ * network
  * of such nodes stays in bytes from its first layer to its last.
  */
 
@@ -97,7 +98,8 @@ export function joinBytes(
 }
 
 /**
- * What was dequantised for nodes that take bytes now goes; constants that others read are dequantised here, since
+ * What was dequantised for nodes that take bytes now goes; constants that others read are dequantised here,
+ * since
  * a run would do it each time.
  */
 export function dropDequantized(node: Node, fusion: Fusion): void {

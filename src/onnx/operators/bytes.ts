@@ -1,4 +1,7 @@
-/** Operators on 8-bit integers whose scales and zero points are known: the ops on bytes do them as they are. */
+/**
+ * Operators on 8-bit integers whose scales and zero points are known: the ops on bytes do them as they
+ * are.
+ */
 
 import { sizeOf } from '../../base/shape.js'
 import { BYTES, type ByteType } from '../../core/dtype.js'
@@ -19,7 +22,10 @@ const isOne = (value: Given): boolean => value === undefined || value.size === 1
 
 const isKnown = (value: Given): boolean => value === undefined || value.constant
 
-/** Scale and zero point, both known and float32 can take: of a whole tensor, or of `count` indexes along an axis. */
+/**
+ * Scale and zero point, both known and float32 can take: of a whole tensor, or of `count` indexes along
+ * an axis.
+ */
 function termsOf(scale: Given, zero: Given, axis?: number, count = 1): Quantization | undefined {
   if (!isKnown(scale) || !isKnown(zero)) return undefined
   const scales = scale?.numbers ?? [1]
@@ -40,7 +46,10 @@ const standing = (x: AnyTensor, quantization: Quantization): Tensor<ByteType> =>
   return tensor
 }
 
-/** `use` of bytes that stand for numbers; the bytes it gives are a value of the graph, which says so by itself. */
+/**
+ * `use` of bytes that stand for numbers; the bytes it gives are a value of the graph, which says so by
+ * itself.
+ */
 function withBytes(
   call: Call,
   given: readonly (readonly [AnyTensor, Quantization])[],
@@ -52,7 +61,10 @@ function withBytes(
   })
 }
 
-/** Convolution of bytes by constant filters, to bytes or (without `y`) int32 sums; undefined where it is not one. */
+/**
+ * Convolution of bytes by constant filters, to bytes or (without `y`) int32 sums; undefined where it is
+ * not one.
+ */
 export function convolveBytes(
   call: Call,
   x: readonly [Value, Given, Given],

@@ -11,8 +11,8 @@ import { notEqual } from '../../ops/compare.js'
 import { gather } from '../../ops/gather.js'
 import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
 import { sum } from '../../ops/reduce.js'
+import { transpose } from '../../ops/transpose.js'
 import type { Call, Operator } from '../run/call.js'
-import { permuted } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { mapInEngine } from './broadcast.js'
 import { matrix, product } from './matrix.js'
@@ -61,7 +61,8 @@ const fusedMatMul: Operator = (call) => {
     const x = call.input(i)
     const rank = x.shape.length
     if (!call.flag(attribute) || rank < 2) return x
-    return permuted(call, x, [...Array(rank - 2).keys(), rank - 1, rank - 2])
+    // In the engine, also of a constant: what the host makes of one in each run no replay would repeat.
+    return call.tensor(x.type, transpose(x.tensor(), [...Array(rank - 2).keys(), rank - 1, rank - 2]))
   }
   const y = product(call, factor(0, 'transA'), factor(1, 'transB'))
   const alpha = call.number('alpha', 1)
@@ -122,7 +123,6 @@ const simplifiedLayerNorm: Operator = (call) => {
 
 /**
  * input_ids, segment_ids, three tables (words, places, segments), scale, offset, mask, position_ids: layer
- * norm
  * of the sum of the rows; how much of each mask is there; the sum.
  */
 const embedLayerNorm: Operator = (call) => {

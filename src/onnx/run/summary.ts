@@ -18,7 +18,10 @@ export interface LayerSummary {
   outputs: readonly string[]
   /** Of its first output, as the file sees it; undefined before the first run. */
   shape: Shape | undefined
-  /** Type of its first output: 'uint8' or 'int8' where the step works on bytes; undefined before the first run. */
+  /**
+   * Type of its first output: 'uint8' or 'int8' where the step works on bytes; undefined before the first
+   * run.
+   */
   type: ElementType | undefined
   /** Numbers in the constants that it reads, those apart that are whole: shapes and indices. */
   parameters: number

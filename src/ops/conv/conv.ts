@@ -27,7 +27,8 @@ import { filterGradient, inputGradient } from './gradients.js'
 /** What `conv2d` and `planConv2d` take beside x and the filter. */
 export interface Conv2dOptions extends WindowOptions {
   /**
-   * [outChannels], added to every pixel. Of 8-bit x it may be int32, in units of x's scale times the filter's.
+   * [outChannels], added to every pixel. Of 8-bit x it may be int32, in units of x's scale times the
+   * filter's.
    */
   bias?: Tensor | Tensor<'int32'>
   /**

@@ -60,7 +60,8 @@ const CONV_TRANSPOSE: Names<ConvTranspose2dOptions> = {
  * phase is a small convolution. (Shi et al., "Is the deconvolution layer the same as a convolutional layer?",
  * 2016.)
  *
- * 8-bit integers as in `conv2d`; scale and zero point of a filter of one group may differ along its outChannels.
+ * 8-bit integers as in `conv2d`; scale and zero point of a filter of one group may differ along its
+ * outChannels.
  *
  * @param x [n, height, width, inChannels]
  * @param filter [windowHeight, windowWidth, inChannels, outChannels / groups]
