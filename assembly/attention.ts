@@ -6,9 +6,9 @@
  *   p[r][j] * v[j]
  *
  * Keys stream by in blocks. A row keeps its largest score m so far and the sum l of exp(s - m); where m
- * rises,
- * l and what was summed for y shrink by exp(m before - m). No [rows, keys] matrix is stored. (Milakov &
- * Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022.)
+ * rises, l and what was summed for y shrink by exp(m before - m). No [rows, keys] matrix is stored.
+ * (Milakov & Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention",
+ * 2022.)
  *
  * Backward recomputes p from m and 1 / l, with ds[r][j] = p[r][j] * (dy[r] . v[j] - dy[r] . y[r]):
  *
@@ -167,8 +167,7 @@ function visible(args: Attention, row: i32, count: i32): i32 {
 
 /**
  * Products q . k of `row` with keys [j, j + count) to scores: capped, masked; -Infinity for what is hidden,
- * up to
- * a multiple of 4.
+ * up to a multiple of 4.
  */
 function settle(args: Attention, head: i32, row: i32, s: usize, j: i32, count: i32): void {
   const hidden = f32x4.splat(-Infinity)
@@ -232,8 +231,8 @@ function exponentials(s: usize, count: i32, m: f32): f64 {
  * Unit: `blockRows` rows of one head.
  *
  * scratch: zeros [8] | largest [blockRows] | kept [blockRows] | sums [blockRows] of f64 | table [2 *
- * blockRows] |
- * q * scale [blockRows][size] | scores [blockRows][blockKeys] | sums of a block [blockRows][valueSize]
+ * blockRows] | q * scale [blockRows][size] | scores [blockRows][blockKeys] | sums of a block
+ * [blockRows][valueSize]
  */
 export function attention(call: usize, begin: i32, end: i32): void {
   const args = changetype<Attention>(call)
@@ -339,8 +338,7 @@ function transpose(x: usize, xStride: usize, rows: i32, columns: i32, y: usize, 
 
 /**
  * From products to shares p, and from dy . v to ds, for one row and `count` keys from j on; `own` is dy . y
- * of the
- * row.
+ * of the row.
  */
 function shares(args: AttentionGradient, head: i32, row: i32, j: i32, count: i32, s: usize, ds: usize, own: f32): void {
   const softcap = args.softcap, end = <usize>count << 2
@@ -369,9 +367,8 @@ function shares(args: AttentionGradient, head: i32, row: i32, j: i32, count: i32
  * Unit: one split of the key blocks of one head, by all rows of it.
  *
  * scratch: zeros [8] | table [2 * most] | q * scale [blockRows][size] | p, ds [blockRows][blockKeys] | the
- * same
- * transposed [blockKeys][blockRows] | sums of a block [most][max(size, valueSize)], most = max(blockRows,
- * blockKeys);
+ * same transposed [blockKeys][blockRows] | sums of a block [most][max(size, valueSize)], most =
+ * max(blockRows, blockKeys);
  * blockRows is a multiple of 4
  */
 export function attentionGradient(call: usize, begin: i32, end: i32): void {

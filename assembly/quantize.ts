@@ -4,8 +4,7 @@
  *   q = min(high, max(low, round(x / scale) + zero)),  ties to even
  *
  * Definition: ONNX QuantizeLinear and DequantizeLinear, with the order of operations that ONNX Runtime has,
- * so
- * that answers are its bytes.
+ * so that answers are its bytes.
  */
 import { scratch } from './arguments'
 import { Element, QUANTIZE_BLOCK, Quantize } from './abi'
@@ -23,8 +22,7 @@ const MAGIC: f32 = 12582912
  *   first sums i32[8] | factors f32[8] | low f32[4] | high f32[4] | zero i32[4] | how i32
  *
  * low and high are less the zero point, zero is less the bits of MAGIC. `how` is one of Finish, or QUICK:
- * then low
- * and high themselves stand behind it, as 16 bits each.
+ * then low and high themselves stand behind it, as 16 bits each.
  */
 export const FINISH_BYTES: usize = 128
 

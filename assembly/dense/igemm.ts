@@ -199,8 +199,7 @@ export function pointPixels(
 
 /**
  * Copies pixels [ix, ix + count) of input row iy, the first byte of `zeros` where there are none; may write
- * up
- * to 12 bytes more.
+ * up to 12 bytes more.
  */
 // @ts-ignore: decorator
 @inline

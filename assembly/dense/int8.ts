@@ -7,23 +7,20 @@
  *
  * It is igemm.ts over words, which hold a few neighbouring channels where a float would stand: two of 16 bits
  * for `i32x4.dot_i16x8_s`, or, where the host has one, four bytes for a byte dot product, which takes
- * unsigned
- * x (x86) or signed (Arm). `widen` makes words of pixels; bytes need that only where channels do not fill
- * words, or are of the other sign. Words of 16 bits are less their zero points, so that padding is zeros;
+ * unsigned x (x86) or signed (Arm). `widen` makes words of pixels; bytes need that only where channels do
+ * not fill words, or are of the other sign. Words of 16 bits are less their zero points, so that padding is
+ * zeros;
  * with
  * bytes padding is the zero point of x, and what it adds, zero times the sum of the filter, is taken off
- * where
- * sums start.
+ * where sums start.
  *
  * Where channels are few, and do not fill words, pixels stand without gaps, and a row of the window is a
- * run of words,
- * the last of which may go on beyond it, to meet zeros of the filter.
+ * run of words, the last of which may go on beyond it, to meet zeros of the filter.
  *
  * A panel of filters: sums of its 8 columns i32[8] | words [tapsH][tapsW][depth][8]
  *
  * scratch: padding [max(ic, oc) + 8] | positions [24] | table [pixels][1 + runs] | gap [8] | copies |
- * finishes
- * [panels][32]
+ * finishes [panels][32]
  */
 import { scratch } from '../arguments'
 import { Finish, Igemm8, Pack8, WIDEN_BLOCK, Widen } from '../abi'
@@ -94,8 +91,7 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
 
 /**
  * Where sums of each panel start, and how they end: with the bias, minus `less` times those sums of its
- * filters that
- * stand at `heads`.
+ * filters that stand at `heads`.
  */
 export function startSums(
   args: Igemm8, less: i32, finishes: usize, heads: usize, headStride: usize, groupPanels: i32, groupOut: i32,

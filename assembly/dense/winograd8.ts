@@ -1,7 +1,6 @@
 /**
  * Winograd's minimal filtering over 8-bit integers, exact: F(4x4, 3x3), and F(2x2, 3x3) where sums could be
- * too
- * large for it.
+ * too large for it.
  *
  *   s y = A' [ (G g G') * (B' d B) ] A      as in winograd.ts, with rows of G scaled to integers: s = 576
  *   or 4
@@ -17,10 +16,9 @@
  *
  * Transformed bytes are at most 68 * 255 = 17340, filters 144 * 128 = 18432: both hold in 16 bits. Sums run
  * modulo 2^32, in which 576 y, once multiplied by the inverse of 9, is 64 y: exact for |y| < 2^25, as 4 y
- * of F(2x2)
- * is for |y| < 2^29. That is known of the filter before (plans/winograd8.ts). A zero point z in all of d is
- * in
- * B' d B at (1, 1) alone, 36 z or 4 z; so what it adds is taken off where the sums of that position start.
+ * of F(2x2) is for |y| < 2^29. That is known of the filter before (plans/winograd8.ts). A zero point z in
+ * all of d is in B' d B at (1, 1) alone, 36 z or 4 z; so what it adds is taken off where the sums of that
+ * position start.
  *
  * A filter: sums of (1, 1) i32[panels * 8] | words [positions][panels][ic / 2, in fours][8]
  *

@@ -6,11 +6,9 @@
  *   dilation][c] - zero of x) * (w[ky][kx][c] - zero of w[c]);  then as in dense/int8.ts
  *
  * A tile is 4 neighbouring outputs of a row x 8 channels. Taps go in pairs, whose bytes stand side by side
- * as 16
- * bits for `i32x4.dot_i16x8_s`. Windows of 3 x 3 and 5 x 5 pair rows, so that all outputs that see a column
- * share
- * its pairs; of the last row neighbours. Others pair taps as they come. Tiles that cross an edge read a copy,
- * with zero points where there is nothing; rows above and below are one row of them.
+ * as 16 bits for `i32x4.dot_i16x8_s`. Windows of 3 x 3 and 5 x 5 pair rows, so that all outputs that see a
+ * column share its pairs; of the last row neighbours. Others pair taps as they come. Tiles that cross an
+ * edge read a copy, with zero points where there is nothing; rows above and below are one row of them.
  *
  * Weights: sums i32[8] of each 8 channels | for each 8 channels, for each pair: i16[4][2], i16[4][2]
  *
@@ -74,8 +72,7 @@ function even(K: i32, t: i32, pair: v128, upper: bool, w: usize, c: v128): v128 
 
 /**
  * 4 outputs of all channels, under a window of K x K at stride S. The exits on negative `left` are never
- * taken: see
- * dense/tile.ts.
+ * taken: see dense/tile.ts.
  */
 // @ts-ignore: decorator
 @inline

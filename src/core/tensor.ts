@@ -294,8 +294,8 @@ export interface Engine {
   [disposal](): void
   /**
    * Whether one instruction multiplies bytes and sums fours, exactly: with one operand unsigned (x86 with
-   * VNNI),
-   * or both signed (Arm). `'none'`: products of bytes go by 16 bits. The relaxed build alone asks the host.
+   * VNNI), or both signed (Arm). `'none'`: products of bytes go by 16 bits. The relaxed build alone asks
+   * the host.
    */
   readonly byteDot: 'none' | 'unsigned' | 'signed'
 

@@ -98,8 +98,8 @@ export abstract class Layer<X = Tensor, Y extends Tensors = Tensor> {
   /**
    * What `saveOnnx` writes for this layer, in place of the ops that its forward calls: nodes that compute the
    * same from x (an array, where forward takes one). Images are [n, channels, height, width] in the graph.
-   * Needed
-   * where forward does what ONNX has no operator for, or where the standard has one operator for all of it.
+   * Needed where forward does what ONNX has no operator for, or where the standard has one operator for all
+   * of it.
    * @example toOnnx(graph, x) { return graph.node('Mul', [x, graph.constant('factor', this.factor.toArray(),
    *   [channels, 1, 1])]) }
    */

@@ -18,10 +18,8 @@ export interface FileOptions {
   optimizer?: Optimizer
   /**
    * What tensors are called in the file, and how their axes stand: `'filterbank'`, as `model.names` has it;
-   * or
-   * `'pytorch'`, as `state_dict()` of the same layers: `weight`, `bias`, `running_mean`, filters [out, in,
-   * height,
-   * width], matrices [out, in]. Default 'filterbank'.
+   * or `'pytorch'`, as `state_dict()` of the same layers: `weight`, `bias`, `running_mean`, filters [out,
+   * in, height, width], matrices [out, in]. Default 'filterbank'.
    */
   names?: 'filterbank' | 'pytorch'
 }
@@ -36,8 +34,7 @@ export interface SaveOptions extends FileOptions {
 export interface LoadOptions extends FileOptions {
   /**
    * Whether the file has to have every tensor of the model, and no other. `false`: those that it has under
-   * the
-   * same name and of the same shape are loaded, and the report tells of the others. Default true.
+   * the same name and of the same shape are loaded, and the report tells of the others. Default true.
    */
   strict?: boolean
 }
@@ -197,8 +194,7 @@ function epochIn(text: string | undefined, steps: number): UnfinishedEpoch | und
  * they were made with, such as the learning rate, is not in the file. Without `optimizer`, what the file has
  * of one is left aside. Files of others will do where names and shapes are the same, or those of PyTorch
  * (`names: 'pytorch'`; weights right behind a Flatten of an image follow its order there: `new Permute([0,
- * 3, 1,
- * 2])` before the Flatten gives the same). Numbers of 16 and 64 bits become float32.
+ * 3, 1, 2])` before the Flatten gives the same). Numbers of 16 and 64 bits become float32.
  *
  * @param bytes a safetensors file
  * @param options no optimizer; strict true; names 'filterbank'

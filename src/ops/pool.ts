@@ -294,8 +294,8 @@ function pool(op: string, kernel: PoolKernel, x: Tensor, window: Window, countPa
   const y = engine.make([n, h.output, w.output, c], (y) => runPool(kernel, x, y, window, countPadding))
   const kept = { x, y }
   // The derivative of the maximum goes to the largest value under its window, to the first of several in
-  // row-major
-  // order, as in PyTorch; a NaN is larger than all. That of the mean to all under it, divided as the sum was.
+  // row-major order, as in PyTorch; a NaN is larger than all. That of the mean to all under it, divided as
+  // the sum was.
   engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) => ({
     x: () => engine.make(x.shape, (dx) => runPoolGradient(kernel, dy, { x, y, dx }, window, countPadding)),
   }))

@@ -59,8 +59,7 @@ export function blockWinograd8(
 
 /**
  * The tile whose sums are exact for any x: by the sums of the positive and of the negative numbers of each
- * output
- * channel. `undefined`: none is.
+ * output channel. `undefined`: none is.
  */
 function tileFor(filter: Filter, { x, filter: { dtype, zeroPoint } }: ByteTerms): Tile | undefined {
   const { engine, storage, shape, strides } = filter

@@ -162,8 +162,7 @@ export class MultiHeadAttention extends Layer<Tensor | readonly [Tensor, Tensor]
 
   /**
    * What `forward` of a causal layer gives for the next tokens, x [batch, steps, features], behind those in
-   * the
-   * cache, which they enter. There are no derivatives.
+   * the cache, which they enter. There are no derivatives.
    * @throws FilterbankError where the cache has no room for them, or is of another batch
    */
   step(x: Tensor, cache: KeyCache): Tensor {

@@ -138,8 +138,7 @@ export class Conv1d extends WeightedLayer {
 
 /**
  * `conv3d` with a filter of its own: [n, depth, height, width, inChannels]. Options as of `Conv2d`, with
- * three
- * numbers where it takes two.
+ * three numbers where it takes two.
  * @example new Conv3d(engine, { inChannels: 1, outChannels: 8, size: 3, stride: [1, 2, 2], padding: 'same' })
  */
 export class Conv3d extends WeightedLayer {

@@ -83,9 +83,8 @@ const FIRST_ITERATIONS = 15
  *   weight = W / s,  s = v W u,  u = W' v / |W' v|,  v = W u / |W u|
  *
  * with W the layer's own weight as a matrix [rows, outputs]. The vectors u and v follow by a step of the
- * power
- * iteration in each forward of training, and are constants to the derivative; else they stay. (Miyato et al.,
- * "Spectral normalization for generative adversarial networks", 2018)
+ * power iteration in each forward of training, and are constants to the derivative; else they stay. (Miyato
+ * et al., "Spectral normalization for generative adversarial networks", 2018)
  * @example new SpectralNorm(new Conv2d(engine, { inChannels: 1, outChannels: 32, size: 4, stride: 2 }))
  */
 export class SpectralNorm extends Layer {

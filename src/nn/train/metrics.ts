@@ -138,8 +138,7 @@ const TOP_K: Names<TopKAccuracyOptions> = { k: true }
 
 /**
  * The share of samples whose label is among the k largest numbers of [..., classes], for `metrics` of `fit`
- * and
- * `evaluate`. Of numbers that are equal those of lower classes come first.
+ * and `evaluate`. Of numbers that are equal those of lower classes come first.
  * @example await fit(model, data, { optimizer, metrics: { top5: topKAccuracy() } })
  */
 export function topKAccuracy(options: TopKAccuracyOptions = {}): Metric {

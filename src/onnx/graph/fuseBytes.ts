@@ -1,7 +1,6 @@
 /**
  * Convolutions and products between DequantizeLinear and QuantizeLinear become the operator on bytes: a
- * network
- * of such nodes stays in bytes from its first layer to its last.
+ * network of such nodes stays in bytes from its first layer to its last.
  */
 
 import { sizeOf } from '../../base/shape.js'
@@ -99,8 +98,7 @@ export function joinBytes(
 
 /**
  * What was dequantised for nodes that take bytes now goes; constants that others read are dequantised here,
- * since
- * a run would do it each time.
+ * since a run would do it each time.
  */
 export function dropDequantized(node: Node, fusion: Fusion): void {
   if (node.op !== 'DequantizeLinear') return
