@@ -58,15 +58,15 @@ export interface LstmOptions extends RecurrentOptions {
 
 /** What a recurrent op gives. */
 export interface RecurrentResult {
-  /** [n, steps, hidden]: the state after each step. */
+  /** The state after each step, [n, steps, hidden]. */
   output: Tensor
-  /** [n, hidden]: that after each sequence's last step; where it has none, the initial one. */
+  /** That after each sequence's last step, [n, hidden]; where it has none, the initial one. */
   state: Tensor
 }
 
 /** What `lstm` gives. */
 export interface LstmResult extends RecurrentResult {
-  /** [n, hidden]: the cell after each sequence's last step. */
+  /** The cell after each sequence's last step, [n, hidden]. */
   cell: Tensor
 }
 
