@@ -24,8 +24,9 @@
 import { scratch } from './arguments'
 import { Cell, Recurrent, RecurrentGradient } from './abi'
 import { pixelByPanels, runTiles } from './dense/tile'
-import { sigmoid, tanh } from './math'
-import { TILE_ROWS, storeLanes } from './simd'
+import { one, sigmoidDivisor, tanhDividend, two } from './gates'
+import { tanh } from './math'
+import { TILE_ROWS, madd, storeLanes } from './simd'
 
 /** A sequence at work in a step. */
 @unmanaged
@@ -228,18 +229,19 @@ function lstmStep(
   let y = outputAt(args, entry.row, entry.time) + first
   for (; <isize>bytes > 0; bytes -= 16) {
     const count = min<usize>(4, bytes >> 2)
-    const i = sigmoid(sum3(a, bias, sums))
-    const f = sigmoid(sum3(a + next, bias + next, sums + sumStride))
-    const g = tanh(sum3(a + 2 * next, bias + 2 * next, sums + 2 * sumStride))
-    const o = sigmoid(sum3(a + 3 * next, bias + 3 * next, sums + 3 * sumStride))
-    const cell = f32x4.add(f32x4.mul(f, v128.load(before)), f32x4.mul(i, g))
+    const i = sigmoidDivisor(sum3(a, bias, sums))
+    const f = sigmoidDivisor(sum3(a + next, bias + next, sums + sumStride))
+    const g = tanhDividend(sum3(a + 2 * next, bias + 2 * next, sums + 2 * sumStride)), g2 = f32x4.add(g, two())
+    const o = sigmoidDivisor(sum3(a + 3 * next, bias + 3 * next, sums + 3 * sumStride))
+    const cell = f32x4.add(f32x4.div(v128.load(before), f), f32x4.div(g, f32x4.mul(g2, i)))
+    const t = tanhDividend(cell)
     storeLanes(c, cell, count)
-    storeLanes(y, f32x4.mul(o, tanh(cell)), count)
+    storeLanes(y, f32x4.div(t, f32x4.mul(f32x4.add(t, two()), o)), count)
     if (keep) {
-      storeLanes(a, i, count)
-      storeLanes(a + next, f, count)
-      storeLanes(a + 2 * next, g, count)
-      storeLanes(a + 3 * next, o, count)
+      storeLanes(a, f32x4.div(one(), i), count)
+      storeLanes(a + next, f32x4.div(one(), f), count)
+      storeLanes(a + 2 * next, f32x4.div(g, g2), count)
+      storeLanes(a + 3 * next, f32x4.div(one(), o), count)
     }
     a += 16
     bias += 16
@@ -261,17 +263,18 @@ function gruStep(
   let y = outputAt(args, entry.row, entry.time) + first
   for (; <isize>bytes > 0; bytes -= 16) {
     const count = min<usize>(4, bytes >> 2)
-    const r = sigmoid(sum3(a, bias, sums))
-    const z = sigmoid(sum3(a + next, bias + next, sums + sumStride))
+    const r = sigmoidDivisor(sum3(a, bias, sums))
+    const z = sigmoidDivisor(sum3(a + next, bias + next, sums + sumStride))
     const u = f32x4.add(v128.load(bias + 2 * next), v128.load(sums + 2 * sumStride))
-    const n = tanh(f32x4.add(v128.load(a + 2 * next), f32x4.mul(r, u)))
-    // n + z (h - n) would lose h where n is far larger.
-    const y4 = f32x4.add(f32x4.mul(f32x4.sub(f32x4.splat(1), z), n), f32x4.mul(z, v128.load(before)))
-    storeLanes(y, y4, count)
+    const n = tanhDividend(f32x4.add(v128.load(a + 2 * next), f32x4.div(u, r))), n2 = f32x4.add(n, two())
+    // (1 - z) n + z h over one divisor: with z = 1 / (1 + p) and n = w / (w + 2), (p w + (w + 2) h) / ((w +
+    // 2) (1 + p)).
+    const p = f32x4.sub(z, one())
+    storeLanes(y, f32x4.div(madd(n2, v128.load(before), f32x4.mul(p, n)), f32x4.mul(n2, z)), count)
     if (keep) {
-      storeLanes(a, r, count)
-      storeLanes(a + next, z, count)
-      storeLanes(a + 2 * next, n, count)
+      storeLanes(a, f32x4.div(one(), r), count)
+      storeLanes(a + next, f32x4.div(one(), z), count)
+      storeLanes(a + 2 * next, f32x4.div(n, n2), count)
       storeLanes(kept, u, count)
     }
     a += 16

@@ -12,9 +12,10 @@ import { bench } from './compare.mjs'
 import { parseLayers } from './shapes.mjs'
 import { columnsOf, readme, rowPrinter, summary } from './table.mjs'
 
-const HELP = `npm run bench -- [networks | train | images] [options]
+const HELP = `npm run bench -- [networks | train | recurrent | images] [options]
   networks        LeNet-5 to VGG-16 from their ONNX files, instead of layers
   train           steps of three networks, and layers backwards; with --peers, --threads, --simd and --readme
+  recurrent       LSTM and GRU from ONNX files, and a training step of an LSTM; with --peers, --threads, --simd, --only and --readme
   images          filters on images of 1920 x 1080 (with --peers beside opencv.js, wasm-vips and sharp)
   --batch-norm    of networks: batch normalisation by itself, not folded into the convolutions
   --only A,B      layers whose name, kind or line contains A or B; networks whose name does
@@ -87,6 +88,19 @@ if (positionals.includes('train')) {
   })
   const about = `${place({ contenders: [{ version: build }] })}\nTimes are medians in ms; one thread unless it says otherwise.`
   if (options.readme) writeBetween('train', `${about}\n\n${table}`)
+  process.exit()
+}
+if (positionals.includes('recurrent')) {
+  const { simd, threads, peers, only, quick } = options
+  const { build, table } = await (await import('./recurrent.mjs')).benchRecurrent({
+    simd,
+    threads: threads && Number(threads),
+    peers,
+    only,
+    ...(quick && { budget: 300 }),
+  })
+  const about = `${place({ contenders: [{ version: build }] })}\nTimes are medians in ms, numbers in and numbers out (behind them: by ours); one thread unless it says otherwise.`
+  if (options.readme) writeBetween('recurrent', `${about}\n\n${table}`)
   process.exit()
 }
 const wanted = {

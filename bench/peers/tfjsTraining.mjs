@@ -31,3 +31,34 @@ export function tfjsLenet(tf, { n }) {
     return number
   }
 }
+
+/**
+ * One step of bench/recurrent.mjs's LSTM, by plain gradient descent. @param tf as above
+ */
+export function tfjsLstm(tf, { n, steps, features, hidden, classes }) {
+  const variable = (shape) => tf.variable(tf.randomUniform(shape, -0.1, 0.1))
+  // A step multiplies inputs and state, side by side, by one matrix.
+  const [kernel, bias, dense] = [[features + hidden, 4 * hidden], [4 * hidden], [hidden, classes]].map(
+    variable,
+  )
+  const x = tf.randomUniform([n, steps, features], -0.5, 0.5)
+  const labels = tf.oneHot(
+    tf.tensor1d(
+      Int32Array.from({ length: n }, (_, i) => i % classes),
+      'int32',
+    ),
+    classes,
+  )
+  const loss = () => {
+    let [c, h] = [tf.zeros([n, hidden]), tf.zeros([n, hidden])]
+    for (const input of tf.unstack(x, 1)) [c, h] = tf.basicLSTMCell(tf.scalar(0), kernel, bias, input, c, h)
+    return tf.mul(tf.sum(tf.mul(tf.logSoftmax(tf.matMul(h, dense)), labels)), -1 / n)
+  }
+  const optimizer = tf.train.sgd(0.01)
+  return () => {
+    const value = optimizer.minimize(loss, true)
+    const number = value.dataSync()[0]
+    value.dispose()
+    return number
+  }
+}

@@ -28,10 +28,11 @@ const [PLOT_HEIGHT, LINE] = [310, 15]
  * A curve for each name in `of`, with its name beside its last point: rows of { x, y, of }.
  *
  * @param options label: what y is; x: what x is, epochs by default; percent: whether y is a share; dots:
- *   whether points are drawn too; steps: rows of what stands behind the first curve, faint; domain: of y
+ *   whether points are drawn too; zero: whether y begins at 0; steps: rows of what stands behind the first
+ *   curve, faint; domain: of y
  */
 export function writeCurves(folder, name, rows, options, about) {
-  const { label, x = 'epoch', percent = false, dots = true, steps = [], domain } = options
+  const { label, x = 'epoch', percent = false, dots = true, steps = [], domain, zero = true } = options
   const most = Math.max(...rows.map((row) => row.x))
   const names = [...new Set(rows.map(({ of }) => of))]
   const ys = [...rows, ...steps].map((row) => row.y)
@@ -69,7 +70,7 @@ export function writeCurves(folder, name, rows, options, about) {
         domain,
         grid: true,
         nice: domain === undefined,
-        zero: true,
+        zero,
         tickFormat: percent ? (v) => `${Math.round(100 * v)} %` : undefined,
       },
       color: { domain: names, range: COLORS },
