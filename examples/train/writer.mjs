@@ -122,7 +122,8 @@ function samplesOf(signs, stride) {
   const starts = []
   for (let at = 0; at + CONTEXT < signs.length; at += stride) starts.push(at)
   const rows = (shift) => starts.flatMap((at) => Array.from(signs.slice(at + shift, at + shift + CONTEXT)))
-  return { inputs: Float32Array.from(rows(0)), shape: [CONTEXT], labels: Int32Array.from(rows(1)) }
+  const shape = [CONTEXT]
+  return { inputs: Float32Array.from(rows(0)), shape, labels: Int32Array.from(rows(1)), targetShape: shape }
 }
 
 /** Bits of each sign that stands behind at least half of CONTEXT, or at the start: the mean. */
