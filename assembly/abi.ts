@@ -162,22 +162,44 @@ export class CopyAxis {
   length: i32; xStride: i32; yStride: i32
 }
 
-/** Images of another size: see resize.ts. */
+/** Images of another size, and backward: see resize.ts. @rows ResizeAxis axes */
 @unmanaged
 export class Resize {
   x: usize; y: usize
   n: i32; ih: i32; iw: i32; c: i32; oh: i32; ow: i32
-  /** Output row o stands at input row (o * stepH + firstH) / unitsH; the same along w. */
-  stepH: i32; firstH: i32; unitsH: i32; stepW: i32; firstW: i32; unitsW: i32
   /** Output rows of one unit. */
   rows: i32
+  method: i32
+  /** The most taps of an output along an axis. */
+  taps: i32
+  /** 1: the filter is as wide as the pixels that an output stands for; taps outside do not count. */
+  antialias: i32; excludeOutside: i32
+  /** Of a cubic; what stands outside of a region. */
+  cubic: f32; extrapolation: f32
+  /** Other than none: sums in float64, made whole. */
+  rounding: i32
 }
 
-/** Gradient of a resize: the words of Resize, and whether it reads four pixels. See resize.ts. */
+/** Height or width of a resize. */
 @unmanaged
-export class ResizeGradient extends Resize {
-  bilinear: i32
+export class ResizeAxis {
+  rule: i32; nearest: i32; input: i32; output: i32
+  /** exact: output o stands at (o * step + first) / units. */
+  step: i32; first: i32; units: i32
+  /** The other rules: of the output's length over the input's; the part of the input that is shown. */
+  scale: f32; start: f32; end: f32
 }
+
+export const enum ResizeMethod { nearest, linear, cubic }
+
+export const enum ResizeRule {
+  exact, halfPixel, alignCorners, asymmetric, halfPixelForNearest, pytorchHalfPixel, halfPixelSymmetric, cropAndResize,
+}
+
+export const enum NearestRule { preferFloor, preferCeil, floor, ceil }
+
+/** truncate: toward zero; nearest: of two the one further from zero. */
+export const enum ResizeRounding { none, truncate, nearest }
 
 /** Images read at points of a grid: see gridSample.ts. */
 @unmanaged
@@ -436,6 +458,40 @@ export class Gather {
   clear: i32; integers: i32
 }
 
+/** Indices, negative ones too, to places of rows: see places.ts. @rows PlaceAxis axes */
+@unmanaged
+export class Places {
+  /** indices [rows, depth], y [rows] */
+  indices: usize; y: usize; rows: i32; depth: i32
+  /** So many rows belong to one batch, whose places begin `batchStep` behind those of the batch before. */
+  batchRows: i32; batchStep: i32
+  /** Rows of one unit. */
+  unit: i32
+  /** Two words: the length of an axis and 1, and an index outside of it. */
+  fault: usize
+}
+
+/** An axis that an index of each row is along: its length, and the places from one index to the next. */
+@unmanaged
+export class PlaceAxis {
+  length: i32; stride: i32
+}
+
+/** Rows brought to their places, one after the other: see places.ts. */
+@unmanaged
+export class ScatterRows {
+  /** x [.., inner], places [count], updates [count, inner] */
+  x: usize; places: usize; updates: usize; count: i32; inner: i32
+  op: i32
+  /** Bytes of an element; 4 unless they are put. */
+  bytes: i32; integers: i32
+  /** Bytes of a row that one unit brings; 16 elements or more. */
+  unit: i32
+}
+
+/** What becomes of an element and of what is brought to its place. */
+export const enum ScatterOp { put, add, mul, maximum, minimum }
+
 /** y = mask ? a : b, or logic on bytes, each element by itself: see select.ts. */
 @unmanaged
 export class Select {
@@ -521,10 +577,10 @@ export class Elements {
   x: usize; indices: usize; y: usize; n: i32; count: i32; inner: i32
   /** outer * inner, and how many of them are one unit. */
   vectors: i32; unit: i32
-  /** Bytes of an element; 4 where they are added. */
+  /** Bytes of an element; 4 unless they are put. */
   bytes: i32
-  /** scatterElements: whether they are added, as 32-bit integers, and whether x starts from zeros. */
-  add: i32; integers: i32; clear: i32
+  /** scatterElements: a ScatterOp; of 32-bit integers; whether x starts from zeros. */
+  op: i32; integers: i32; clear: i32
 }
 
 /** Over the n of x [outer, n, inner]: see reduce.ts. */

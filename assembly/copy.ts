@@ -1,5 +1,6 @@
 /** Moving values without changing them: packing weights, copying boxes between layouts. */
-import { Copy, CopyAxis, Elements, Gather, Pack } from './abi'
+import { Copy, CopyAxis, Elements, Gather, Pack, ScatterOp } from './abi'
+import { combinedFloat, combinedInteger } from './places'
 import { storeBytes, storeLanes, storePart } from './simd'
 
 /**
@@ -336,8 +337,8 @@ export function gatherElements(call: usize, begin: i32, end: i32): void {
 }
 
 /**
- * Unit: `unit` vectors along the axis. x[indices[i]] = y[i], of several to one place the last; or
- * x[indices[i]] += y[i], one after the other.
+ * Unit: `unit` vectors along the axis. x[indices[i]] = y[i], of several to one place the last; or another
+ * ScatterOp, one after the other.
  */
 export function scatterElements(call: usize, begin: i32, end: i32): void {
   if (changetype<Elements>(call).bytes == 1) moveElements<u8>(call, begin, end, false)
@@ -349,7 +350,7 @@ export function scatterElements(call: usize, begin: i32, end: i32): void {
 function moveElements<T>(call: usize, begin: i32, end: i32, out: bool): void {
   const args = changetype<Elements>(call)
   const n = args.n, count = args.count, inner = args.inner
-  const add = args.add, integers = args.integers
+  const op = args.op, integers = args.integers
   const last = min(args.vectors, end * args.unit)
   for (let v = begin * args.unit; v < last; v++) {
     const outer = v / inner, column = v - outer * inner
@@ -360,9 +361,9 @@ function moveElements<T>(call: usize, begin: i32, end: i32, out: bool): void {
       const place = x + <usize>(load<i32>(args.indices + (at << 2)) * inner) * sizeof<T>()
       const y = args.y + at * sizeof<T>()
       if (out) store<T>(y, load<T>(place))
-      else if (!add) store<T>(place, load<T>(y))
-      else if (integers) store<i32>(place, load<i32>(place) + load<i32>(y))
-      else store<f32>(place, load<f32>(place) + load<f32>(y))
+      else if (op == ScatterOp.put) store<T>(place, load<T>(y))
+      else if (integers) store<i32>(place, combinedInteger(op, load<i32>(place), load<i32>(y)))
+      else store<f32>(place, combinedFloat(op, load<f32>(place), load<f32>(y)))
       at += inner
     }
   }

@@ -1,106 +1,281 @@
 /**
- * Images of another size, from the pixel nearest to each output pixel or from the four around it.
+ * Images of another size. Each output is a weighted sum of pixels along h and along w: one, the nearest; two,
+ * those around its position; four, of a cubic; or with antialiasing all that a wider filter covers.
  *
- * Along an axis, output o stands at input position (o * step + first) / units: whole numbers, so that
- * positions are exact and ties are ties. Half-pixel centres, aligned corners and the rounding of nearest are
- * all in these three.
- *
- * scratch: table [ow] of (byte offset of the pixel at or before the position, that of the next, fraction
- * between them)
+ * scratch: for each of ow columns, and behind them for one row: the number of taps, then [taps] of (byte
+ * offset of the pixel, weight as f32, weight as f64), 16 bytes each; then a row of the input [iw, c]
  */
 import { scratch } from './arguments'
-import { Resize, ResizeGradient } from './abi'
+import { NearestRule, Resize, ResizeAxis, ResizeMethod, ResizeRounding, ResizeRule } from './abi'
 import { loadPart, madd, storePart } from './simd'
 
-/** Unit: `rows` output rows. The pixel at floor(position). */
-export function resizeNearest(call: usize, begin: i32, end: i32): void {
-  resize<Nearest>(call, begin, end)
-}
-
-/**
- * Unit: `rows` output rows. The pixels at floor(position) and the next weigh 1 - fraction and fraction, first
- * along w, then along h.
- */
-export function resizeBilinear(call: usize, begin: i32, end: i32): void {
-  resize<Bilinear>(call, begin, end)
+/** Unit: `rows` output rows. */
+export function resize(call: usize, begin: i32, end: i32): void {
+  const args = changetype<Resize>(call)
+  const ih = args.ih, oh = args.oh, unitRows = args.rows, iw = args.iw, ow = args.ow
+  const pixelStride = <usize>args.c * 4
+  const xRowStride = iw * pixelStride, yRowStride = ow * pixelStride
+  const table = scratch(), entryStride = <usize>(args.taps + 1) * 16
+  const row = table + ow * entryStride, buffer = row + entryStride
+  const method = args.method, isPair = method == ResizeMethod.linear && !args.antialias
+  const value = args.extrapolation
+  const last = min(end * unitRows, args.n * oh)
+  fillTable(args, table, entryStride)
+  for (let r = begin * unitRows; r < last; r++) {
+    const y = args.y + r * yRowStride
+    const count = taps(args, axisOf(call, 0), r % oh, xRowStride, row)
+    const image = args.x + (r / oh) * ih * xRowStride
+    if (!count) fillRow(y, y + yRowStride, value)
+    else if (args.rounding) {
+      preciseRow(args, image, row, table, entryStride, y)
+    } else if (method == ResizeMethod.nearest) {
+      nearestRow(image + load<u32>(row, 16), table, entryStride, ow, y, pixelStride, value)
+    } else if (isPair && iw > ow) {
+      bilinearRow(image, row, table, entryStride, ow, y, pixelStride, value)
+    } else {
+      let source = image + load<u32>(row, 16)
+      if (count > 2 || (count == 2 && load<u32>(row, 32) != load<u32>(row, 16)) || load<f64>(row, 24) != (isPair ? 0.5 : 1)) {
+        combineRows(image, row, buffer, xRowStride)
+        source = buffer
+      }
+      if (isPair) pairRow(source, table, entryStride, ow, y, pixelStride, value)
+      else weightedRow(source, table, entryStride, ow, y, pixelStride, value)
+    }
+  }
 }
 
 // @ts-ignore: decorator
 @inline
-function resize<F>(call: usize, begin: i32, end: i32): void {
-  const args = changetype<Resize>(call)
-  const ih = args.ih, oh = args.oh, unitRows = args.rows
-  const xPixelStride = args.c * 4
-  const xRowStride = args.iw * xPixelStride, yRowStride = args.ow * xPixelStride
-  const table = scratch(), tableEnd = table + args.ow * 12
-  for (let entry = table, o = 0; entry < tableEnd; entry += 12, o++) {
-    point(entry, o, args.stepW, args.firstW, args.unitsW, args.iw, xPixelStride)
-  }
-  const row = tableEnd
-  const last = min(end * unitRows, args.n * oh)
-  for (let r = begin * unitRows; r < last; r++) {
-    point(row, r % oh, args.stepH, args.firstH, args.unitsH, ih, xRowStride)
-    const image = args.x + (r / oh) * ih * xRowStride
-    const y = args.y + r * yRowStride
-    changetype<F>(0).row(
-      image + load<u32>(row), image + load<u32>(row, 4), load<f32>(row, 8), table, tableEnd, y, xPixelStride,
-    )
+function axisOf(call: usize, i: usize): ResizeAxis {
+  return changetype<ResizeAxis>(call + offsetof<Resize>() + i * offsetof<ResizeAxis>())
+}
+
+function fillTable(args: Resize, table: usize, entryStride: usize): void {
+  const axis = axisOf(changetype<usize>(args), 1), pixelStride = args.c * 4
+  for (let o = 0; o < args.ow; o++) {
+    taps(args, axis, o, pixelStride, table)
+    table += entryStride
   }
 }
 
 /**
- * Writes where output o reads: the offsets of two neighbours, and how far it is from one to the other. On a
- * pixel and beyond an edge both are the same one, halfway: no weight is 0, which would make NaN of an
- * infinity that is not asked for.
+ * Where in the input output `o` stands. `exact`: as a fraction, whose ties are ties; else by ONNX's rules,
+ * each step rounded to float32 as ONNX Runtime does, so that the same positions are whole.
  */
-function point(entry: usize, o: i32, step: i32, first: i32, units: i32, length: i32, stride: usize): void {
-  const position = max<i64>(0, <i64>o * step + first)
-  const index = min(<i32>(position / units), length - 1), rest = <i32>(position % units)
-  const between = rest != 0 && index < length - 1
-  store<u32>(entry, index * stride)
-  store<u32>(entry, (index + i32(between)) * stride, 4)
-  store<f32>(entry, between ? <f32>rest / <f32>units : 0.5, 8)
+function position(axis: ResizeAxis, o: i32): f64 {
+  const rule = axis.rule
+  if (rule == ResizeRule.exact) return (<f64>o * axis.step + axis.first) / axis.units
+  const scale = axis.scale, input = axis.input, output = axis.output
+  const start = axis.start, end = axis.end
+  if (rule == ResizeRule.cropAndResize) {
+    const most = <f32>(input - 1)
+    if (output <= 1) return <f32>0.5 * (start + end) * most
+    return start * most + <f32>o * (end - start) * most / <f32>(output - 1)
+  }
+  if (scale == 1) return o
+  const length = <f32>input * scale
+  const exact = output == <i32>floor(length) ? length : <f32>output
+  const halfway = (<f32>o + 0.5) / scale
+  switch (rule) {
+    case ResizeRule.alignCorners: return exact == 1 ? 0 : <f32>o * <f32>(input - 1) / (exact - 1)
+    case ResizeRule.asymmetric: return <f32>o / scale
+    case ResizeRule.halfPixelForNearest: return halfway
+    case ResizeRule.pytorchHalfPixel: return exact > 1 ? halfway - 0.5 : 0
+    case ResizeRule.halfPixelSymmetric: return <f32>input / 2 * (1 - <f32>output / length) + halfway - 0.5
+  }
+  return halfway - 0.5
 }
 
-@final class Nearest {
-  @inline row(
-    upper: usize, lower: usize, down: f32, table: usize, tableEnd: usize, y: usize, pixelStride: usize,
-  ): void { nearestRow(upper, table, tableEnd, y, pixelStride) }
+/** Writes the taps of output `o` along an axis; their number, which is 0 outside of a region. */
+function taps(args: Resize, axis: ResizeAxis, o: i32, stride: usize, to: usize): i32 {
+  const x = position(axis, o)
+  const last = axis.input - 1, method = args.method
+  let count = 0
+  if (axis.rule == ResizeRule.cropAndResize && (x < 0 || x > <f64>last)) {
+    store<i32>(to, 0)
+    return 0
+  }
+  if (method == ResizeMethod.nearest) {
+    writeTap(to, 0, min(max(nearestIndex(x, axis.nearest, axis.rule == ResizeRule.exact ? 0 : TIE), 0), last) * stride, 1)
+    store<i32>(to, 1)
+    return 1
+  }
+  const isCubic = method == ResizeMethod.cubic
+  const shrinks: f64 = axis.rule == ResizeRule.exact ? <f64>axis.input / axis.output : 1 / <f64>axis.scale
+  const stretch: f64 = args.antialias ? max<f64>(1, shrinks) : 1
+  const support = isCubic ? 2 * stretch : stretch
+  const end = <i32>ceil(x + support)
+  let sum: f64 = 0
+  for (let i = <i32>floor(x - support) + 1; i <= end; i++) {
+    const distance = abs<f64>((i - x) / stretch)
+    const weight = isCubic ? cubic(distance, args.cubic) : max<f64>(0, 1 - distance)
+    if (weight == 0 || (args.excludeOutside && (i < 0 || i > last))) continue
+    sum += weight
+    const offset = <u32>(min(max(i, 0), last) * stride)
+    const before = to + <usize>count * 16
+    // Beyond an edge the pixel at the edge goes on.
+    if (count && load<u32>(before) == offset) store<f64>(before, load<f64>(before, 8) + weight, 8)
+    else writeTap(to, count++, offset, weight)
+  }
+  const scale = args.antialias || args.excludeOutside ? 1 / sum : 1
+  for (let i = 1; i <= count; i++) {
+    const entry = to + <usize>i * 16, weight = load<f64>(entry, 8) * scale
+    store<f64>(entry, weight, 8)
+    store<f32>(entry, <f32>weight, 4)
+  }
+  if (count == 1 && method == ResizeMethod.linear && !args.antialias) {
+    // The same twice, so that all have two: no weight is 0, which would make NaN of an infinity that is not asked for.
+    writeTap(to, 0, load<u32>(to, 16), 0.5)
+    writeTap(to, 1, load<u32>(to, 16), 0.5)
+    count = 2
+  }
+  store<i32>(to, count)
+  return count
 }
 
-@final class Bilinear {
-  @inline row(
-    upper: usize, lower: usize, down: f32, table: usize, tableEnd: usize, y: usize, pixelStride: usize,
-  ): void { bilinearRow(upper, lower, down, table, tableEnd, y, pixelStride) }
+/** ONNX Runtime takes what is so near to the middle for the middle. */
+const TIE: f64 = 1e-6
+
+function nearestIndex(x: f64, rule: i32, tie: f64): i32 {
+  switch (rule) {
+    case NearestRule.preferFloor: return <i32>ceil(x - 0.5 - tie)
+    case NearestRule.preferCeil: return <i32>floor(x + 0.5 + tie)
+    case NearestRule.ceil: return <i32>ceil(x)
+  }
+  return <i32>floor(x)
 }
 
-function nearestRow(x: usize, table: usize, tableEnd: usize, y: usize, pixelStride: usize): void {
-  const rowEnd = y + (tableEnd - table) / 12 * pixelStride
-  for (let entry = table; entry < tableEnd; entry += 12) {
-    const from = x + load<u32>(entry)
-    for (let i: usize = 0; i < pixelStride; i += 16) storeWithin(y + i, v128.load(from + i), rowEnd)
+// @ts-ignore: decorator
+@inline
+function writeTap(to: usize, i: i32, offset: usize, weight: f64): void {
+  const entry = to + <usize>(i + 1) * 16
+  store<u32>(entry, <u32>offset)
+  store<f32>(entry, <f32>weight, 4)
+  store<f64>(entry, weight, 8)
+}
+
+/** Keys' cubic: 1 at 0, 0 at 1 and 2. */
+function cubic(d: f64, a: f64): f64 {
+  if (d <= 1) return ((a + 2) * d - (a + 3)) * d * d + 1
+  return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0
+}
+
+function fillRow(y: usize, end: usize, value: f32): void {
+  for (; y < end; y += 4) store<f32>(y, value)
+}
+
+/** The weighted sum of whole rows. */
+function combineRows(image: usize, row: usize, to: usize, bytes: usize): void {
+  const count = load<i32>(row)
+  const first = image + load<u32>(row, 16), firstWeight = v128.load32_splat(row, 20)
+  const second = count > 1 ? image + load<u32>(row, 32) : first, secondWeight = count > 1 ? v128.load32_splat(row, 36) : f32x4.splat(0)
+  if (count == 1) for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, f32x4.mul(v128.load(first + i), firstWeight))
+  else {
+    for (let i: usize = 0; i < bytes; i += 16) {
+      v128.store(to + i, madd(v128.load(second + i), secondWeight, f32x4.mul(v128.load(first + i), firstWeight)))
+    }
+  }
+  for (let t = 2; t < count; t++) {
+    const entry = row + <usize>(t + 1) * 16
+    const from = image + load<u32>(entry), weight = v128.load32_splat(entry, 4)
+    for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, madd(v128.load(from + i), weight, v128.load(to + i)))
+  }
+}
+
+function nearestRow(
+  x: usize, table: usize, entryStride: usize, ow: i32, y: usize, pixelStride: usize, value: f32,
+): void {
+  const rowEnd = y + ow * pixelStride
+  for (; y < rowEnd; table += entryStride) {
+    const from = x + load<u32>(table, 16)
+    if (!load<i32>(table)) fillRow(y, y + pixelStride, value)
+    else for (let i: usize = 0; i < pixelStride; i += 16) storeWithin(y + i, v128.load(from + i), rowEnd)
     y += pixelStride
   }
 }
 
-function bilinearRow(
-  upper: usize, lower: usize, down: f32, table: usize, tableEnd: usize, y: usize, pixelStride: usize,
+/** Two taps along w, of a row. */
+function pairRow(
+  x: usize, table: usize, entryStride: usize, ow: i32, y: usize, pixelStride: usize, value: f32,
 ): void {
-  const rowEnd = y + (tableEnd - table) / 12 * pixelStride
-  const weightLower = f32x4.splat(down), weightUpper = f32x4.splat(1 - down)
-  for (let entry = table; entry < tableEnd; entry += 12) {
-    const left: usize = load<u32>(entry), right: usize = load<u32>(entry, 4)
-    const weightRight = v128.load32_splat(entry, 8), weightLeft = f32x4.sub(f32x4.splat(1), weightRight)
-    for (let i: usize = 0; i < pixelStride; i += 16) {
-      const above = madd(
-        v128.load(upper + right + i), weightRight, f32x4.mul(v128.load(upper + left + i), weightLeft),
-      )
-      const below = madd(
-        v128.load(lower + right + i), weightRight, f32x4.mul(v128.load(lower + left + i), weightLeft),
-      )
-      storeWithin(y + i, madd(below, weightLower, f32x4.mul(above, weightUpper)), rowEnd)
+  const rowEnd = y + ow * pixelStride
+  for (; y < rowEnd; table += entryStride) {
+    if (!load<i32>(table)) fillRow(y, y + pixelStride, value)
+    else {
+      const left = x + load<u32>(table, 16), right = x + load<u32>(table, 32)
+      const weightLeft = v128.load32_splat(table, 20), weightRight = v128.load32_splat(table, 36)
+      for (let i: usize = 0; i < pixelStride; i += 16) {
+        storeWithin(y + i, madd(v128.load(right + i), weightRight, f32x4.mul(v128.load(left + i), weightLeft)), rowEnd)
+      }
     }
     y += pixelStride
+  }
+}
+
+/** Two taps along h and two along w. */
+function bilinearRow(
+  image: usize, row: usize, table: usize, entryStride: usize, ow: i32, y: usize, pixelStride: usize, value: f32,
+): void {
+  const rowEnd = y + ow * pixelStride
+  const upper = image + load<u32>(row, 16), lower = image + load<u32>(row, 32)
+  const weightUpper = v128.load32_splat(row, 20), weightLower = v128.load32_splat(row, 36)
+  for (; y < rowEnd; table += entryStride) {
+    if (!load<i32>(table)) fillRow(y, y + pixelStride, value)
+    else {
+      const left: usize = load<u32>(table, 16), right: usize = load<u32>(table, 32)
+      const weightLeft = v128.load32_splat(table, 20), weightRight = v128.load32_splat(table, 36)
+      for (let i: usize = 0; i < pixelStride; i += 16) {
+        const above = madd(v128.load(upper + right + i), weightRight, f32x4.mul(v128.load(upper + left + i), weightLeft))
+        const below = madd(v128.load(lower + right + i), weightRight, f32x4.mul(v128.load(lower + left + i), weightLeft))
+        storeWithin(y + i, madd(below, weightLower, f32x4.mul(above, weightUpper)), rowEnd)
+      }
+    }
+    y += pixelStride
+  }
+}
+
+/** Any number of taps along w, of a row. */
+function weightedRow(
+  x: usize, table: usize, entryStride: usize, ow: i32, y: usize, pixelStride: usize, value: f32,
+): void {
+  const rowEnd = y + ow * pixelStride
+  for (; y < rowEnd; table += entryStride) {
+    const count = load<i32>(table)
+    if (!count) fillRow(y, y + pixelStride, value)
+    else {
+      for (let i: usize = 0; i < pixelStride; i += 16) {
+        let sum = f32x4.mul(v128.load(x + load<u32>(table, 16) + i), v128.load32_splat(table, 20))
+        for (let t = 2; t <= count; t++) {
+          const entry = table + <usize>t * 16
+          sum = madd(v128.load(x + load<u32>(entry) + i), v128.load32_splat(entry, 4), sum)
+        }
+        storeWithin(y + i, sum, rowEnd)
+      }
+    }
+    y += pixelStride
+  }
+}
+
+/** The same in float64, and rounded to whole numbers: of integers, between which a step may hang on the last bit. */
+function preciseRow(args: Resize, image: usize, row: usize, table: usize, entryStride: usize, y: usize): void {
+  const rowCount = load<i32>(row), c = args.c, truncates = args.rounding == ResizeRounding.truncate
+  for (let o = 0; o < args.ow; o++) {
+    const count = load<i32>(table)
+    for (let channel = 0; channel < c; channel++) {
+      let sum: f64 = 0
+      for (let t = 1; t <= count; t++) {
+        const entry = table + <usize>t * 16
+        let column: f64 = 0
+        for (let s = 1; s <= rowCount; s++) {
+          const above = row + <usize>s * 16
+          column += load<f64>(above, 8) * load<f32>(image + load<u32>(above) + load<u32>(entry) + channel * 4)
+        }
+        sum += load<f64>(entry, 8) * column
+      }
+      store<f32>(y, count ? <f32>(truncates ? trunc(sum) : copysign(floor(abs(sum) + 0.5), sum)) : args.extrapolation)
+      y += 4
+    }
+    table += entryStride
   }
 }
 
@@ -115,35 +290,30 @@ function storeWithin(p: usize, v: v128, end: usize): void {
   else storePart(p, v, (end - p) >> 2)
 }
 
-/**
- * Unit: one image. Backward: dy goes to the pixels that the output read, by their weights. x is dx here,
- * y is dy; `bilinear` 0: to the nearest alone.
- */
+/** Unit: one image. Backward: dy goes to the pixels that the output read, by their weights. x is dx here, y is dy. */
 export function resizeGradient(call: usize, begin: i32, end: i32): void {
-  const args = changetype<ResizeGradient>(call)
-  const ih = args.ih, oh = args.oh, bilinear = args.bilinear
-  const xPixelStride = args.c * 4
-  const xRowStride = args.iw * xPixelStride
-  const table = scratch(), tableEnd = table + args.ow * 12, row = tableEnd
-  for (let entry = table, o = 0; entry < tableEnd; entry += 12, o++) {
-    point(entry, o, args.stepW, args.firstW, args.unitsW, args.iw, xPixelStride)
-  }
+  const args = changetype<Resize>(call)
+  const ih = args.ih, oh = args.oh, ow = args.ow
+  const pixelStride = <usize>args.c * 4
+  const xRowStride = args.iw * pixelStride
+  const table = scratch(), entryStride = <usize>(args.taps + 1) * 16, row = table + ow * entryStride
+  fillTable(args, table, entryStride)
   for (let n = begin; n < end; n++) {
     const dx = args.x + n * ih * xRowStride
     memory.fill(dx, 0, ih * xRowStride)
-    let dy = args.y + n * oh * args.ow * xPixelStride
+    let dy = args.y + n * oh * ow * pixelStride
     for (let oy = 0; oy < oh; oy++) {
-      point(row, oy, args.stepH, args.firstH, args.unitsH, ih, xRowStride)
-      const upper = dx + load<u32>(row), lower = dx + load<u32>(row, 4), down = load<f32>(row, 8)
-      for (let entry = table; entry < tableEnd; entry += 12) {
-        const left: usize = load<u32>(entry), right: usize = load<u32>(entry, 4), across = load<f32>(entry, 8)
-        if (bilinear) {
-          addScaled(upper + left, dy, (1 - down) * (1 - across), xPixelStride)
-          addScaled(upper + right, dy, (1 - down) * across, xPixelStride)
-          addScaled(lower + left, dy, down * (1 - across), xPixelStride)
-          addScaled(lower + right, dy, down * across, xPixelStride)
-        } else addScaled(upper + left, dy, 1, xPixelStride)
-        dy += xPixelStride
+      const rows = taps(args, axisOf(call, 0), oy, xRowStride, row)
+      for (let entry = table; entry < row; entry += entryStride) {
+        const columns = load<i32>(entry)
+        for (let s = 1; s <= rows; s++) {
+          const above = row + <usize>s * 16
+          for (let t = 1; t <= columns; t++) {
+            const beside = entry + <usize>t * 16
+            addScaled(dx + load<u32>(above) + load<u32>(beside), dy, load<f32>(above, 4) * load<f32>(beside, 4), pixelStride)
+          }
+        }
+        dy += pixelStride
       }
     }
   }

@@ -57,6 +57,7 @@ export {
 } from './ops/elements.js'
 export { type FlipOptions, flip } from './ops/flip.js'
 export { type GatherOptions, gather, type Indices, type ScatterOptions, scatter } from './ops/gather.js'
+export { type GatherNDOptions, gatherND, type ScatterNDOptions, scatterND } from './ops/gatherND.js'
 export { type GridSampleOptions, gridSample } from './ops/gridSample.js'
 export { type GroupNormOptions, groupNorm, type InstanceNormOptions, instanceNorm } from './ops/groupNorm.js'
 export { type LayerNormOptions, layerNorm, type RmsNormOptions, rmsNorm } from './ops/layerNorm.js'

@@ -74,6 +74,9 @@ const derived: Record<string, (x: fb.Tensor) => fb.Tensor> = {
   scatter: (x) => fb.scatter(x, [1], engine.zeros([1, 3])),
   'scatter, added': (x) => fb.scatter(engine.zeros([4, 3]), [3, 3], x, { axis: 0, reduction: 'add' }),
   gather: (x) => fb.gather(x, [2, 0], { axis: 1 }),
+  gatherND: (x) => fb.gatherND(x, engine.tensor([0, -1], [2, 1], { dtype: 'int32' })),
+  scatterND: (x) =>
+    fb.scatterND(x, engine.tensor([0], [1, 1], { dtype: 'int32' }), engine.zeros([1, ...x.shape.slice(1)])),
   gatherElements: (x) =>
     fb.gatherElements(x, engine.tensor([1, 2], [2, 1], { dtype: 'int32' }), { axis: -1 }),
   scatterElements: (x) =>

@@ -1,7 +1,7 @@
 /** How an engine is made, what it does, and what ops ask of the tensors that they are given. */
 import { check, FilterbankError, messageOf, show } from '../base/errors.js'
 import { isModule, isThenable } from '../base/realm.js'
-import { printShape, type Shape } from '../base/shape.js'
+import { printShape, type Shape, sizeOf } from '../base/shape.js'
 import { reachBuiltins } from '../wasm/host.js'
 import { type Exports, kernelNames } from '../wasm/kernels.js'
 import { type Build, chooseBuild, compileSource, loadChosen, type WasmSource } from '../wasm/load.js'
@@ -12,6 +12,7 @@ import { checkInteger, checkOptions, isShape, MOST, type Names } from './options
 import { settleType, type TensorOptions } from './quantization.js'
 import { reachedFrom } from './reach.js'
 import { Runtime } from './runtime.js'
+import { Storage } from './storage.js'
 import { type AnyTensor, type Engine, type MemoryUse, type Tape, Tensor, type Trace } from './tensor.js'
 
 export type { Engine }
@@ -292,6 +293,10 @@ export class TensorEngine extends Runtime implements Engine {
       throw error
     }
     return tensor
+  }
+
+  lend<D extends DType>(pointer: number, shape: Shape, dtype: D): Tensor<D> {
+    return new Tensor<D>(this, shape, new Storage(this, sizeOf(shape), dtype, pointer))
   }
 
   upload<D extends DType = 'float32'>(

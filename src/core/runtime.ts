@@ -34,6 +34,7 @@ export class Runtime {
   protected allocator: Allocator
   private readonly control: number
   private readonly calls: number
+  readonly fault: number
   private nextCall = 0
   private scratchBytes = 0
   protected recording: Program | undefined
@@ -53,6 +54,8 @@ export class Runtime {
     this.allocator = new Allocator(memory, exports.heapBase(), maximumBytes)
     this.control = this.allocate(controlWords(mostThreads) * 4)
     this.calls = this.allocate(CALL_BYTES)
+    this.fault = this.allocate(8)
+    this.i32[this.fault / 4] = 0
     exports.bind(this.control, 0)
     const products = exports.dotOfBytes(127, 255)
     this.byteDot = products === 4 * 127 * 255 ? 'unsigned' : products === -4 * 127 ? 'signed' : 'none'
@@ -158,6 +161,14 @@ export class Runtime {
       if (this.dry) return
     }
     this.execute(kernel, call, units, work)
+  }
+
+  takeFault(): { index: number; length: number } | undefined {
+    const word = this.fault / 4
+    const length = this.i32[word]! - 1
+    if (!(length >= 0) || this.recording) return undefined
+    this.i32[word] = 0
+    return { index: this.i32[word + 1]!, length }
   }
 
   execute(kernel: Kernel, call: number, units: number, work: number): void {

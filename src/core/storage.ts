@@ -32,9 +32,16 @@ export class Storage {
     readonly engine: Owner,
     size: number,
     readonly dtype: DType,
+    /** Where they stand, if that is memory of someone else, who outlives them. */
+    private readonly lent?: number,
   ) {
     this.bytes = size * bytesPerElement(dtype)
-    this.at = engine.allocate(this.bytes)
+    this.at = lent ?? engine.allocate(this.bytes)
+  }
+
+  /** Whether its bytes are someone else's. */
+  get isLent(): boolean {
+    return this.lent !== undefined
   }
 
   /** Byte address of the numbers. */
@@ -93,7 +100,7 @@ export class Storage {
 
   release(): void {
     if (--this.references > 0) return
-    if (!this.remake) this.engine.free(this.at)
+    if (!this.remake && this.lent === undefined) this.engine.free(this.at)
     if (!this.derived) return
     for (const { pointer } of this.derived.values()) this.engine.free(pointer)
     this.derived.clear()

@@ -331,6 +331,18 @@ export interface Engine {
     write: (tensor: Tensor<D>) => void,
     type?: TensorOptions<D>,
   ): Tensor<D>
+  /** A tensor over memory that someone else owns, such as a program. @internal */
+  lend<D extends DType>(pointer: number, shape: Shape, dtype: D): Tensor<D>
+
+  /** Where kernels tell of an index outside of its axis. @internal */
+  readonly fault: number
+
+  /**
+   * An index outside of an axis that a kernel met since this was asked last, and the length of that axis.
+   * @internal
+   */
+  takeFault(): { index: number; length: number } | undefined
+
   /** A new tensor whose numbers the host writes. @internal */
   upload<D extends DType = 'float32'>(
     shape: Shape,

@@ -4,13 +4,25 @@ import { check, show } from '../base/errors.js'
 import { type Shape, sameShape, sizeOf } from '../base/shape.js'
 import { ANY, bytesPerElement, type DType, NUMBERS } from '../core/dtype.js'
 import { checkType, engineOf } from '../core/engine.js'
-import { checkOptions, type Names } from '../core/options.js'
+import { checkOptions, isName, type Names } from '../core/options.js'
 import type { AnyTensor, Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 import { copy } from '../plans/copy.js'
+import { ScatterOp } from '../wasm/abi.js'
 import { axisOf } from './axis.js'
 import { checkSameQuantization, checkSameType } from './operands.js'
 import { outputsPerUnit } from './reduce.js'
+
+/** What scattering makes of what was at a place and of what is brought there. */
+export const reductions = {
+  none: ScatterOp.put,
+  add: ScatterOp.add,
+  mul: ScatterOp.mul,
+  max: ScatterOp.maximum,
+  min: ScatterOp.minimum,
+} as const
+export type Reduction = keyof typeof reductions
+export const REDUCTIONS = "'none', 'add', 'mul', 'max' or 'min'"
 
 /** What `gatherElements` takes beside x and the indices. */
 export interface GatherElementsOptions {
@@ -25,10 +37,10 @@ export interface ScatterElementsOptions {
   /** The axis that the indices go along; negative counts from the last. Default 0. */
   axis?: number
   /**
-   * `'none'`: the updates stand in the place of what was there; `'add'`: they are added to it. Default
-   * `'none'`.
+   * `'none'`: the updates stand in the place of what was there; `'add'`, `'mul'`, `'max'`, `'min'`: they are
+   * combined with it, one after the other. Default `'none'`.
    */
-  reduction?: 'none' | 'add'
+  reduction?: Reduction
 }
 
 const SCATTER_ELEMENTS: Names<ScatterElementsOptions> = { axis: true, reduction: true }
@@ -99,7 +111,7 @@ export function scatterElements<D extends DType>(
     expected,
     got: show(got),
   })
-  check(reduction === 'none' || reduction === 'add', fail('reduction', "'none' or 'add'", reduction))
+  check(isName(reduction, reductions), fail('reduction', REDUCTIONS, reduction))
   const axis = axisOf(options.axis ?? 0, x.shape.length, context)
   checkElements(x, indices, axis, context)
   check(
@@ -108,24 +120,31 @@ export function scatterElements<D extends DType>(
   )
   checkSameType(op, 'updates', updates, x.dtype)
   checkSameQuantization(op, 'updates', updates, x.quantization)
-  if (reduction === 'add') checkType(op, 'x', x, NUMBERS)
+  if (reduction !== 'none') checkType(op, 'x', x, NUMBERS)
   else checkDistinct(indices, x.shape[axis]!, axis, context)
   const y = engine.make<D>(
     x.shape,
     (y) => {
       copy(engine, x.pointer, y.pointer, [{ length: x.size, from: 1, to: 1 }], x.dtype)
-      runElements('scatterElements', y, indices, updates, axis, reduction === 'add')
+      runElements('scatterElements', y, indices, updates, axis, reductions[reduction])
     },
     x,
   )
   engine.trace?.note(op, y, { x, indices, updates }, { axis, reduction })
-  engine.tape?.record(op, y, { x, updates }, { indices }, (dy, kept) => ({
-    x: () =>
-      reduction === 'add'
-        ? dy
-        : engine.scope(() => scatterElements(dy, kept.indices, engine.zeros(kept.indices.shape), { axis })),
-    updates: () => gatherElements(dy, kept.indices, { axis }),
-  }))
+  const isLinear = reduction === 'none' || reduction === 'add'
+  engine.tape?.record(op, y, { x, updates }, { indices }, (dy, kept) =>
+    isLinear
+      ? {
+          x: () =>
+            reduction === 'add'
+              ? dy
+              : engine.scope(() =>
+                  scatterElements(dy, kept.indices, engine.zeros(kept.indices.shape), { axis }),
+                ),
+          updates: () => gatherElements(dy, kept.indices, { axis }),
+        }
+      : {},
+  )
   return y
 }
 
@@ -133,7 +152,7 @@ export function scatterElements<D extends DType>(
 export function scatterOnZeros(updates: Tensor, indices: Tensor<'int32'>, n: number, axis: number): Tensor {
   const { engine } = updates
   return engine.make(updates.shape.with(axis, n), (x) =>
-    runElements('scatterElements', x, indices, updates, axis, true, true),
+    runElements('scatterElements', x, indices, updates, axis, ScatterOp.add, true),
   )
 }
 
@@ -193,6 +212,34 @@ function checkDistinct(indices: Tensor<'int32'>, n: number, axis: number, contex
 const placeOf = (i: number, shape: Shape): string =>
   shape.map((length, axis) => Math.floor(i / sizeOf(shape.slice(axis + 1))) % length).join(', ')
 
+/**
+ * The same of indices that are known to be right, or settled by `placesOf`: what a recording does, which
+ * cannot look at them.
+ */
+export function takeElements<D extends DType>(
+  x: Tensor<D>,
+  indices: Tensor<'int32'>,
+  axis: number,
+): Tensor<D> {
+  return x.engine.make<D>(indices.shape, (y) => runElements('gatherElements', x, indices, y, axis), x)
+}
+
+/** The same of `scatterElements`; of several to one place the last is put. */
+export function putElements<D extends DType>(
+  x: Tensor<D>,
+  indices: Tensor<'int32'>,
+  updates: Tensor<D>,
+  axis: number,
+  reduction: Reduction,
+): Tensor<D> {
+  const { engine } = x
+  const write = (y: Tensor<D>) => {
+    copy(engine, x.pointer, y.pointer, [{ length: x.size, from: 1, to: 1 }], x.dtype)
+    runElements('scatterElements', y, indices, updates, axis, reductions[reduction])
+  }
+  return engine.make<D>(x.shape, write, x)
+}
+
 /** y = x[indices], or x[indices] = y; `clear`: those that are added up start from zeros. */
 function runElements(
   kernel: 'gatherElements' | 'scatterElements',
@@ -200,7 +247,7 @@ function runElements(
   indices: Tensor<'int32'>,
   y: AnyTensor,
   axis: number,
-  add = false,
+  op = ScatterOp.put,
   clear = false,
 ): void {
   const n = x.shape[axis]!
@@ -220,7 +267,7 @@ function runElements(
       vectors,
       unit,
       bytes: bytesPerElement(x.dtype),
-      add: Number(add),
+      op,
       integers: Number(x.dtype === 'int32'),
       clear: Number(clear),
     },

@@ -191,6 +191,20 @@ function settleIndices(indices: Indices, rows: number, context: Context): Int32A
   return indices instanceof Tensor ? indices.elements : Int32Array.from(list as ArrayLike<number>)
 }
 
+/** Rows by indices that are known to be right, or settled: what a recording does, which cannot look at them. */
+export function takeRows<D extends DType>(
+  table: Tensor<D>,
+  indices: Tensor<'int32'>,
+  axis: number,
+): Tensor<D> {
+  const { engine } = table
+  const shape = movedShape(table.shape, axis, indices)
+  return engine.make<D>(shape, (y) => runRows(engine, 'gather', table, axis, indices, y), {
+    dtype: table.dtype,
+    quantization: table.quantization?.axis === undefined ? table.quantization : undefined,
+  })
+}
+
 /** `shape` with that of the indices in the place of an axis. */
 const movedShape = (shape: Shape, axis: number, indices: Indices): number[] => [
   ...shape.slice(0, axis),

@@ -111,6 +111,8 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       gridSample: twoOf(core.gridSample),
       gatherElements: (options) => core.gatherElements(x, ints, options),
       scatterElements: (options) => core.scatterElements(x, ints, x, options),
+      gatherND: (options) => core.gatherND(x, ints, options),
+      scatterND: (options) => core.scatterND(x, ints, x, options),
       tile: 'takes no options',
       stack: (options) => core.stack([x, x], options),
       split: (options) => core.split(x, options),

@@ -506,6 +506,35 @@ describe('gradients', () => {
       }
     })
 
+    it('gatherND and scatterND, and every way to resize', () => {
+      const random = new Random(20261301)
+      engine().scope(() => {
+        const x = floats(random, [3, 4, 2])
+        const indices = engine().tensor([0, -1, 2, 2, 0, 3], [3, 2], { dtype: 'int32' })
+        const once = engine().tensor([0, -1, 2, 2], [2, 2], { dtype: 'int32' })
+        expectGradients(engine(), random, [x], (v) => fb.gatherND(v!, indices))
+        const rows = engine().tensor([0, -1, 2], [3, 1], { dtype: 'int32' })
+        expectGradients(engine(), random, [x], (v) => fb.gatherND(v!, rows, { batchAxes: 1 }))
+        const add = { reduction: 'add' } as const
+        expectGradients(engine(), random, [x, floats(random, [3, 2])], (v, u) =>
+          fb.scatterND(v!, indices, u!, add),
+        )
+        expectGradients(engine(), random, [x, floats(random, [2, 2])], (v, u) => fb.scatterND(v!, once, u!))
+        const photo = floats(random, [1, 5, 4, 2])
+        for (const options of [
+          { method: 'bicubic' },
+          { antialias: true },
+          { coordinates: 'asymmetric', method: 'nearest', nearestMode: 'floor' },
+          { coordinates: 'tf_crop_and_resize', region: [-0.2, 0.1, 0.7, 1.3] },
+        ] as const)
+          for (const size of [
+            [3, 7],
+            [9, 2],
+          ] as const)
+            expectGradients(engine(), random, [photo], (v) => fb.resize(v!, { ...options, size }))
+      })
+    })
+
     it('resize, larger and smaller, by either method', () => {
       const random = new Random(20261223)
       for (const method of ['nearest', 'bilinear'] as const) {

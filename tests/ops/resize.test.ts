@@ -3,6 +3,7 @@ import { type ResizeOptions, resize } from '../../src/index.js'
 import { expectComplaint, expectValues, inEveryBuild } from '../support/check.js'
 import { Random } from '../support/random.js'
 import * as reference from '../support/reference.js'
+import { resize as referenceResize } from '../support/resize.js'
 
 describe('resize', () => {
   inEveryBuild((engine) => {
@@ -43,6 +44,41 @@ describe('resize', () => {
           const about = `seed ${random.seed}, problem ${problem}: [${shape}] to ${size} alignCorners ${alignCorners}:`
           // Both weights and the three sums round: 2 + 2 + 2 times on values up to 1.
           expectValues(y, reference.resize(x, size, 'bilinear', alignCorners), 6 * 2 ** -24, about)
+        })
+      }
+    })
+
+    it('every rule, method and filter agrees with its definition, 300 random problems', () => {
+      const random = new Random(20261130)
+      for (let problem = 0; problem < 300; problem++) {
+        const shape = [1, random.integer(1, 12), random.integer(1, 12), random.integer(1, 9)]
+        const size: [number, number] = [random.integer(1, 25), random.integer(1, 25)]
+        const options: ResizeOptions = {
+          size,
+          method: random.pick(['nearest', 'bilinear', 'bicubic']),
+          coordinates: random.pick([
+            'half_pixel',
+            'align_corners',
+            'asymmetric',
+            'pytorch_half_pixel',
+            'half_pixel_symmetric',
+            'tf_half_pixel_for_nn',
+            'tf_crop_and_resize',
+          ]),
+          nearestMode: random.pick(['round_prefer_floor', 'round_prefer_ceil', 'floor', 'ceil']),
+          antialias: random.next() < 0.5,
+          excludeOutside: random.next() < 0.5,
+          cubicCoefficient: -0.5,
+          region: [-0.25, 0.125, 0.75, 1.25],
+          extrapolation: 7,
+        }
+        const x = { shape, data: random.floats(shape.reduce((a, b) => a * b)) }
+        engine().scope(() => {
+          const y = resize(engine().tensor(x.data, shape), options)
+          const about = `problem ${problem}: [${shape}] ${JSON.stringify(options)}:`
+          // Cubic weights are up to 1.3 in size, and their sums of four up to 1.6, along both axes; with
+          // antialias there are up to 24 of them.
+          expectValues(y, referenceResize(x, options), options.method === 'nearest' ? 0 : 3e-6, about)
         })
       }
     })
@@ -143,8 +179,8 @@ describe('resize', () => {
           )
         }
         complaint(
-          () => resize(x, { size: 4, method: 'bicubic' as 'nearest' }),
-          "resize: method must be 'nearest' or 'bilinear', got \"bicubic\"",
+          () => resize(x, { size: 4, method: 'cubic' as 'nearest' }),
+          "resize: method must be 'nearest', 'bilinear' or 'bicubic', got \"cubic\"",
         )
         complaint(
           () => resize(flat, { size: 4 }),

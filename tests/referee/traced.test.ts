@@ -231,6 +231,23 @@ const cases = (random: Random): Case[] => [
       ]
     },
   },
+  {
+    ops: 'gatherND scatterND scatterElements',
+    shape: [4, 3],
+    compute: (x) => {
+      const { engine } = x
+      const at = engine.tensor([1, 2, -1, 0], [2, 2], { dtype: 'int32' })
+      const rows = engine.tensor([2, 0], [2, 1], { dtype: 'int32' })
+      const places = engine.tensor([0, 2], [1, 2], { dtype: 'int32' })
+      return [
+        core.gatherND(x, rows),
+        core.gatherND(core.exp(x), at),
+        core.scatterND(x, rows, core.neg(core.gatherND(x, rows))),
+        core.scatterND(x, at, engine.tensor([2, 3], [2]), { reduction: 'mul' }),
+        core.scatterElements(x, places, engine.tensor([0.5, -9], [1, 2]), { axis: 1, reduction: 'max' }),
+      ]
+    },
+  },
   { ops: 'topK', shape: [9], compute: (x) => core.topK(x, { k: 3, largest: false }).values },
   {
     ops: 'oneHot argmax',
@@ -443,6 +460,15 @@ const cases = (random: Random): Case[] => [
       core.resize(x, { size: [5, 9] }),
       core.resize(x, { size: [6, 8], method: 'nearest' }),
       core.resize(x, { size: [5, 7], alignCorners: true }),
+      core.resize(x, { size: [7, 5], method: 'bicubic', cubicCoefficient: -0.5 }),
+      core.resize(x, { size: [5, 7], method: 'nearest', coordinates: 'asymmetric', nearestMode: 'floor' }),
+      core.resize(x, { size: [2, 3], antialias: true }),
+      core.resize(x, {
+        size: [2, 3],
+        coordinates: 'tf_crop_and_resize',
+        region: [0.2, 0, 1.2, 1],
+        extrapolation: 3,
+      }),
     ],
   },
   {

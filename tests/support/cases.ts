@@ -493,6 +493,19 @@ export const cases: Record<string, Case> = {
   'topK, rows': photo((x) => fb.topK(x!, { k: Math.ceil(x!.shape[3]! / 2) }).values),
   'topK, columns': photo((x) => fb.topK(x!, { k: 3, axis: 1, largest: false }).indices),
   'topK of integers': photo((x) => fb.topK(fb.cast(fb.mul(x!, 3), 'int32'), { k: 2, axis: 2 }).indices),
+  gatherND: photo((x) => {
+    const corners = x!.engine.tensor([0, -1, 0, 0, 0, -1], [3, 2], { dtype: 'int32' })
+    return fb.gatherND(fb.cast(x!, 'int8'), corners)
+  }),
+  scatterND: photo((x) => {
+    const corners = x!.engine.tensor([0, -1, 0, 0, 0, -1], [3, 2], { dtype: 'int32' })
+    return fb.scatterND(x!, corners, fb.gatherND(x!, corners), { reduction: 'mul' })
+  }),
+  'resize, bicubic': photo((x) => fb.resize(x!, { size: [20, 5], method: 'bicubic' })),
+  'resize, antialiased': photo((x) => fb.resize(x!, { size: [3, 20], antialias: true })),
+  'resize, region': photo((x) =>
+    fb.resize(x!, { size: [7, 9], coordinates: 'tf_crop_and_resize', region: [-0.2, 0.1, 0.7, 1.3] }),
+  ),
   gatherElements: photo((x) =>
     fb.gatherElements(fb.cast(x!, 'int8'), fb.topK(x!, { k: 2, axis: 1 }).indices, { axis: 1 }),
   ),

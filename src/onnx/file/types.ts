@@ -208,20 +208,11 @@ export function roundToEven(value: number): number {
   return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded
 }
 
-/** The nearest whole number; of two the one further from 0. */
-export const roundFromZero = (value: number): number => Math.sign(value) * Math.round(Math.abs(value))
-
 /** The least and the largest number of a type of whole numbers. */
 export function rangeOf(type: ElementType): [number, number] | undefined {
   const [, unsigned, bits] = /^(u?)int(\d+)$/.exec(type) ?? []
   if (!bits) return undefined
   return unsigned ? [0, 2 ** Number(bits) - 1] : [-(2 ** (Number(bits) - 1)), 2 ** (Number(bits) - 1) - 1]
-}
-
-/** A function that makes whole numbers with `round` and cuts them to the range of a type. */
-export function saturating(type: ElementType, round: (v: number) => number): (v: number) => number {
-  const [low, high] = rangeOf(type) ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
-  return (v) => limit(round(v), low, high)
 }
 
 const fromBrain = (bits: number): number => {

@@ -172,18 +172,20 @@ export function openGraph(
 }
 
 /** Names that a node reads: its inputs, and what the graphs inside it take from outside. */
-export function readsOf(node: Node): string[] {
-  const inner = graphsOf(node).flatMap((graph) => {
-    const own = new Set([
-      ...graph.constants.keys(),
-      ...graph.inputs.map(({ name }) => name),
-      ...graph.nodes.flatMap(({ outputs }) => outputs),
-    ])
-    return [...graph.nodes.flatMap(readsOf), ...graph.outputs.map(({ name }) => name)].filter(
-      (name) => !own.has(name),
-    )
-  })
-  return [...node.inputs.filter((name) => name), ...inner]
+export const readsOf = (node: Node): string[] => [
+  ...node.inputs.filter((name) => name),
+  ...graphsOf(node).flatMap(freeNames),
+]
+
+/** Names that a graph inside of a node takes from those around it. */
+export function freeNames(graph: Graph): string[] {
+  const own = new Set([
+    ...graph.constants.keys(),
+    ...graph.inputs.map(({ name }) => name),
+    ...graph.nodes.flatMap(({ outputs }) => outputs),
+  ])
+  const read = [...graph.nodes.flatMap(readsOf), ...graph.outputs.map(({ name }) => name)]
+  return [...new Set(read)].filter((name) => !own.has(name))
 }
 
 export const graphsOf = (node: Node): Graph[] =>

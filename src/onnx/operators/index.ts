@@ -3,10 +3,13 @@
  */
 import type { Operator } from '../run/call.js'
 import { attending } from './attention.js'
+import { boxes } from './boxes.js'
 import { columns } from './columns.js'
 import { contrib } from './contrib.js'
+import { control } from './control.js'
 import { elementwise } from './elementwise.js'
 import { experimental } from './experimental.js'
+import { indexing } from './indexing.js'
 import { matrix } from './matrix.js'
 import { multiHead } from './multiHead.js'
 import { normalize } from './normalize.js'
@@ -18,12 +21,28 @@ import { rotary } from './rotary.js'
 import { shape } from './shape.js'
 import { window } from './window.js'
 
+/**
+ * Those whose outputs have shapes that follow from the shapes of the inputs, whatever numbers are read on the
+ * host.
+ */
+export const shapedByInputs: ReadonlySet<string> = new Set([
+  ...Object.keys(elementwise),
+  ...Object.keys(quantize),
+  ...Object.keys(recurrence),
+  ...['Gather', 'GatherElements', 'GatherND', 'Scatter', 'ScatterElements', 'ScatterND', 'Trilu'],
+  ...['ArgMax', 'ArgMin', 'CumSum', 'CumProd', 'Identity', 'Transpose', 'Flatten', 'Concat', 'Dropout'],
+  ...['MatMul', 'Gemm', 'GridSample', 'RoiAlign', 'DeformConv', 'ReverseSequence', 'RotaryEmbedding'],
+])
+
 export const operators: Record<string, Operator> = {
   ...attending,
+  ...boxes,
   ...columns,
   ...contrib,
+  ...control,
   ...elementwise,
   ...experimental,
+  ...indexing,
   ...matrix,
   ...multiHead,
   ...normalize,

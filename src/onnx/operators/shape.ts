@@ -1,10 +1,11 @@
 /** Operators that make, name and move elements and change none. */
-import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
-import { type ElementType, type HostArray, hostArray, limit, toHost, typeOf } from '../file/types.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
+import { type ElementType, limit, toHost, typeOf } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
-import { indexesOf, move, moveBox, offsetOf, type Part, permuted, whole } from '../run/move.js'
-import { Value } from '../run/value.js'
+import { indexesOf, move, moveBox, type Part, permuted, whole } from '../run/move.js'
+import type { Value } from '../run/value.js'
 import { modulo } from './elementwise.js'
+import { runs } from './indexing.js'
 
 /** What a Reshape asks for: 0 keeps a length (unless `allowzero`), -1 follows from the rest. */
 export function reshapedShape(
@@ -161,24 +162,6 @@ const expand: Operator = (call) => {
   return moveBox(call, x, axes)
 }
 
-/** Runs of indexes that rise by one, so that a border is few boxes. */
-function runs(indexes: readonly number[]): { to: number; from: number; length: number; step: number }[] {
-  const result: { to: number; from: number; length: number; step: number }[] = []
-  indexes.forEach((from, to) => {
-    const last = result.at(-1)
-    if (from < 0) return
-    if (
-      last &&
-      last.to + last.length === to &&
-      (last.length === 1 || last.from + last.length * last.step === from)
-    ) {
-      if (last.length === 1) last.step = from - last.from
-      last.length++
-    } else result.push({ to, from, length: 1, step: 1 })
-  })
-  return result
-}
-
 const pad: Operator = (call) => {
   const x = call.input(0)
   const rank = x.shape.length
@@ -244,133 +227,6 @@ const spaceToDepth: Operator = (call) => {
   return permuted(call, split, [0, 3, 5, 1, 2, 4]).reshaped([n, c * b * b, h / b, w / b])
 }
 
-/** An index counted from the front. */
-function settled(call: Call, index: number, length: number): number {
-  const at = index < 0 ? index + length : index
-  if (at < 0 || at >= length) call.fail('indices', `from ${-length} to ${length - 1}`, index)
-  return at
-}
-
-/** Elements of x picked by `at`, which says for each index of the result where in x it is found. */
-function pick(call: Call, x: Value, shape: Shape, at: (index: readonly number[]) => number): Value {
-  const from = x.data as unknown as number[]
-  const to = hostArray(x.type, sizeOf(shape)) as unknown as number[]
-  let i = 0
-  for (const index of indexesOf(shape)) to[i++] = from[at(index)]!
-  return Value.onHost(call.run, x.type, shape, to as unknown as HostArray)
-}
-
-/** What a list of indexes names along an axis. */
-export function taken(call: Call, x: Value, axis: number, indexes: readonly number[]): Value {
-  const parts = runs(indexes).map((run) => ({ source: x, axes: whole(x.shape).with(axis, { ...run, axis }) }))
-  return move(call, x.shape.with(axis, indexes.length), parts)
-}
-
-const gather: Operator = (call) => {
-  const [x, indices] = [call.input(0), call.input(1)]
-  const axis = call.ownAxis(x.shape.length, 0)
-  const list = indices.numbers.map((index) => settled(call, index, x.shape[axis]!))
-  const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)]
-  if (!x.isHost && indices.constant && list.length > 0) {
-    const picked = taken(call, x, axis, list)
-    return indices.shape.length === 1 ? picked : picked.reshaped(shape)
-  }
-  const strides = stridesOf(x.shape)
-  const places = stridesOf(indices.shape)
-  const rank = indices.shape.length
-  return pick(call, x, shape, (index) => {
-    let at = list[offsetOf(index.slice(axis, axis + rank), places)]! * strides[axis]!
-    for (let i = 0; i < axis; i++) at += index[i]! * strides[i]!
-    for (let i = axis + rank; i < index.length; i++) at += index[i]! * strides[i - rank + 1]!
-    return at
-  })
-}
-
-/** What a list of yes and no keeps, along an axis or of all elements in a row. */
-const compress: Operator = (call) => {
-  const flat = !call.has('axis')
-  const x = flat ? call.input(0).reshaped([call.input(0).size]) : call.input(0)
-  const axis = call.ownAxis(x.shape.length, 0)
-  const kept = call.input(1).numbers.flatMap((keeps, i) => (keeps ? [i] : []))
-  return kept.length ? taken(call, x, axis, kept) : call.host(x.type, x.shape.with(axis, 0), () => {})
-}
-
-const gatherElements: Operator = (call) => {
-  const [x, indices] = [call.input(0), call.input(1)]
-  const axis = call.ownAxis(x.shape.length, 0)
-  const list = indices.data as Float64Array
-  const [strides, places] = [stridesOf(x.shape), stridesOf(indices.shape)]
-  return pick(
-    call,
-    x,
-    indices.shape,
-    (index) =>
-      offsetOf(index, strides) +
-      (settled(call, list[offsetOf(index, places)]!, x.shape[axis]!) - index[axis]!) * strides[axis]!,
-  )
-}
-
-const gatherNd: Operator = (call) => {
-  const [x, indices] = [call.input(0), call.input(1)]
-  const batch = call.number('batch_dims', 0)
-  const depth = indices.shape.at(-1)!
-  const outer = indices.shape.slice(0, -1)
-  const list = indices.data as Float64Array
-  const [strides, places] = [stridesOf(x.shape), stridesOf(outer)]
-  return pick(call, x, [...outer, ...x.shape.slice(batch + depth)], (index) => {
-    const row = offsetOf(index.slice(0, outer.length), places) * depth
-    let at = 0
-    for (let i = 0; i < batch; i++) at += index[i]! * strides[i]!
-    for (let i = 0; i < depth; i++)
-      at += settled(call, list[row + i]!, x.shape[batch + i]!) * strides[batch + i]!
-    for (let i = outer.length; i < index.length; i++)
-      at += index[i]! * strides[i - outer.length + batch + depth]!
-    return at
-  })
-}
-
-const combine: Record<string, (old: number, update: number) => number> = {
-  none: (_, update) => update,
-  add: (old, update) => old + update,
-  mul: (old, update) => old * update,
-  max: Math.max,
-  min: Math.min,
-}
-
-const scatterElements: Operator = (call) => {
-  const [x, indices, updates] = [call.input(0), call.input(1), call.input(2)]
-  const axis = call.ownAxis(x.shape.length, 0)
-  const f = combine[call.text('reduction', 'none')]!
-  const strides = stridesOf(x.shape)
-  const list = indices.data as Float64Array
-  const news = updates.data as Float64Array
-  const data = x.data.slice() as unknown as Float64Array
-  let i = 0
-  for (const index of indexesOf(indices.shape)) {
-    const at =
-      offsetOf(index, strides) + (settled(call, list[i]!, x.shape[axis]!) - index[axis]!) * strides[axis]!
-    data[at] = f(data[at]!, news[i++]!)
-  }
-  return call.host(x.type, x.shape, data)
-}
-
-const scatterNd: Operator = (call) => {
-  const [x, indices, updates] = [call.input(0), call.input(1), call.input(2)]
-  const f = combine[call.text('reduction', 'none')]!
-  const depth = indices.shape.at(-1)!
-  const strides = stridesOf(x.shape)
-  const list = indices.data as Float64Array
-  const news = updates.data as Float64Array
-  const data = x.data.slice() as unknown as Float64Array
-  const length = sizeOf(x.shape.slice(depth))
-  for (let row = 0; row < list.length / depth; row++) {
-    let at = 0
-    for (let i = 0; i < depth; i++) at += settled(call, list[row * depth + i]!, x.shape[i]!) * strides[i]!
-    for (let i = 0; i < length; i++) data[at + i] = f(data[at + i]!, news[row * length + i]!)
-  }
-  return call.host(x.type, x.shape, data)
-}
-
 const constant: Operator = (call) => {
   const tensor = call.constant('value')
   if (tensor) return call.host(tensor.type, tensor.shape, tensor.data)
@@ -407,47 +263,6 @@ const range: Operator = (call) => {
   })
 }
 
-const oneHot: Operator = (call) => {
-  const [indices, depth, values] = [call.input(0), call.input(1).data[0] as number, call.input(2)]
-  const rank = indices.shape.length + 1
-  const axis = call.ownAxis(rank, -1)
-  const shape = indices.shape.toSpliced(axis, 0, depth)
-  const [off, on] = values.data as unknown as [number, number]
-  const places = stridesOf(indices.shape)
-  return call.host(values.type, shape, (to) => {
-    let i = 0
-    for (const index of indexesOf(shape)) {
-      const wanted = (indices.data as Float64Array)[offsetOf(index.toSpliced(axis, 1), places)]!
-      to[i++] = index[axis] === (wanted < 0 ? wanted + depth : wanted) ? on : off
-    }
-  })
-}
-
-const nonZero: Operator = (call) => {
-  const x = call.input(0)
-  const found: number[][] = []
-  let i = 0
-  for (const index of indexesOf(x.shape)) if ((x.data as Float64Array)[i++] !== 0) found.push([...index])
-  const rank = x.shape.length
-  return call.host('int64', [rank, found.length], (to) => {
-    for (let i = 0; i < to.length; i++) to[i] = found[i % found.length]![Math.floor(i / found.length)]!
-  })
-}
-
-const trilu: Operator = (call) => {
-  const x = call.input(0)
-  const k = call.scalar(1) ?? 0
-  const upper = call.flag('upper', true)
-  const [rows, columns] = x.shape.slice(-2) as [number, number]
-  const from = x.data as Float64Array
-  return call.host(x.type, x.shape, (to) => {
-    for (let i = 0; i < to.length; i++) {
-      const distance = (i % columns) - (Math.floor(i / columns) % rows)
-      to[i] = (upper ? distance >= k : distance <= k) ? from[i]! : 0
-    }
-  })
-}
-
 const eyeLike: Operator = (call) => {
   const { shape, type } = call.input(0)
   const k = call.number('k', 0)
@@ -463,17 +278,6 @@ const shapeOf: Operator = (call) => {
   const index = (value: number) => limit(value < 0 ? value + rank : value, 0, rank)
   const part = shape.slice(index(call.number('start', 0)), index(call.number('end', rank)))
   return call.host('int64', [part.length], Float64Array.from(part))
-}
-
-const reverseSequence: Operator = (call) => {
-  const [x, lengths] = [call.input(0), call.input(1).numbers]
-  const [time, batch] = [call.number('time_axis', 0), call.number('batch_axis', 1)]
-  const strides = stridesOf(x.shape)
-  return pick(call, x, x.shape, (index) => {
-    const length = lengths[index[batch]!]!
-    const at = index[time]!
-    return offsetOf(index, strides) + (at < length ? length - 1 - 2 * at : 0) * strides[time]!
-  })
 }
 
 /** Centres of the axes that are cut, and zeros around those that grow. */
@@ -536,9 +340,6 @@ const dropout: Operator = (call) => {
   return [y, call.host('bool', x.shape, keeps)]
 }
 
-const condition: Operator = (call) =>
-  call.runGraph(call.graph(call.input(0).data[0] ? 'then_branch' : 'else_branch'))
-
 export const shape: Record<string, Operator> = {
   Identity: (call) => call.input(0).alias(),
   Dropout: dropout,
@@ -557,21 +358,9 @@ export const shape: Record<string, Operator> = {
   Pad: pad,
   DepthToSpace: depthToSpace,
   SpaceToDepth: spaceToDepth,
-  Gather: gather,
-  Compress: compress,
-  GatherElements: gatherElements,
-  GatherND: gatherNd,
-  Scatter: scatterElements,
-  ScatterElements: scatterElements,
-  ScatterND: scatterNd,
   Shape: shapeOf,
   Size: (call) => call.host('int64', [], Float64Array.of(call.input(0).size)),
   Range: range,
-  OneHot: oneHot,
-  NonZero: nonZero,
-  Trilu: trilu,
   EyeLike: eyeLike,
-  ReverseSequence: reverseSequence,
   CenterCropPad: centerCropPad,
-  If: condition,
 }

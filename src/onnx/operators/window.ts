@@ -1,12 +1,13 @@
 /** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
-import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
+import { type Shape, sameShape, sizeOf, stridesOf } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
 import { convolve } from '../../ops/conv/conv.js'
 import { spread } from '../../ops/conv/convTranspose.js'
 import type { Rank } from '../../ops/conv/geometry.js'
+import { placesOf, putAt } from '../../ops/gatherND.js'
 import {
   avgPool2d,
   avgPool3d,
@@ -18,7 +19,7 @@ import {
   maxPool3d,
 } from '../../ops/pool.js'
 import type { Call, Operator } from '../run/call.js'
-import { indexesOf, offsetOf } from '../run/move.js'
+import { indexesOf, move, offsetOf } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { lengthAlong } from './powers.js'
 
@@ -383,18 +384,14 @@ const maxUnpool: Operator = (call) => {
   )
   const shape = call.inputs[2]?.numbers ?? [n, c, ...natural]
   // Indices count in the natural output, which the wanted one may be larger than.
-  const [from, to] = [stridesOf([n, c, ...natural]), stridesOf(shape)]
-  return call.host(x.type, shape, (data) => {
-    const values = x.data as Float64Array
-    ;(places.data as Float64Array).forEach((place, i) => {
-      let at = 0
-      from.forEach((stride, axis) => {
-        at += Math.floor(place / stride) * to[axis]!
-        place %= stride
-      })
-      data[at] = values[i]!
-    })
-  })
+  const total = sizeOf([n, c, ...natural])
+  const zeros = call.zeros(x.type, [total]).tensor()
+  const indices = (places.as('int32', 'plain') as Tensor<'int32'>).reshape([places.size, 1])
+  const y = putAt(zeros, placesOf(indices, [total], 0), x.tensor().reshape([x.size]), 'none')
+  const whole = call.tensor(x.type, y.reshape([n, c, ...natural]))
+  if (sameShape(whole.shape, shape)) return whole
+  const axes = whole.shape.map((length, axis) => ({ length, axis }))
+  return move(call, shape, [{ source: whole, axes }], { layout: 'plain' })
 }
 
 export const window: Record<string, Operator> = {

@@ -21,8 +21,8 @@ export class Call {
     /** Version of the operators that the model is written for. */
     readonly opset: number,
     readonly run: Run,
-    /** Runs a graph that is an attribute, on the values around it. */
-    readonly runGraph: (graph: Graph) => Value[],
+    /** Runs a graph that is an attribute, on inputs of its own and the values around it. */
+    readonly runGraph: (graph: Graph, inputs?: readonly Value[]) => Value[],
     /** Inputs that nobody reads any more. */
     private readonly spare: ReadonlySet<Value | undefined>,
   ) {}

@@ -1,8 +1,11 @@
 /** Runs the nodes of a graph in order, and gives values back after their last use. */
-import { FilterbankError } from '../../base/errors.js'
+
+import { FilterbankError, show } from '../../base/errors.js'
 import { now } from '../../base/turns.js'
-import { type Graph, type Node, readsOf } from '../graph/graph.js'
-import { operators } from '../operators/index.js'
+import type { Engine } from '../../core/engine.js'
+import { outsideWords } from '../../ops/gatherND.js'
+import { freeNames, type Graph, type Node, readsOf } from '../graph/graph.js'
+import { operators, shapedByInputs } from '../operators/index.js'
 import { Call, nameOf } from './call.js'
 import { multiplyAddsOf, type Note } from './summary.js'
 import { type Run, Value } from './value.js'
@@ -18,17 +21,25 @@ export interface Setting {
   opset: number
   /** Values that no input changes, found so far; they are kept from run to run. */
   constants: Map<string, Value>
-  /** The same of the graphs inside of nodes. */
+  /** The same of the graphs inside of nodes, where they are part of this run. */
   inner: Map<Graph, Map<string, Value>>
   /** Told what a graph inside of a node reads. */
   touched?: Set<Value>
   /** Names of values to keep. */
   keep: ReadonlySet<string>
   /** Told after each node of the outermost graph that was run. */
-  onNode?: (node: Node, note: Note, hostReads: boolean) => void
+  onNode?: (node: Node, note: Note, hostReads: boolean, scope: Scope) => void
+  /**
+   * Runs a graph inside of a node as a run of its own, which may be a replay, on values of the graphs around
+   * it by their names; without it, it is part of this run.
+   */
+  runBody?: (graph: Graph, around: ReadonlyMap<string, Value>) => Value[]
+  /** Whether a recording leaves a node to the replay; then it has put its outputs into the scope. */
+  defer?: (node: Node, scope: Scope) => boolean
 }
 
-const find = (name: string, scope: Scope | undefined): Value | undefined =>
+/** The value of a name, in a graph or in those around it. */
+export const find = (name: string, scope: Scope | undefined): Value | undefined =>
   scope && (scope.values.get(name) ?? find(name, scope.outer))
 
 const lastUses = new WeakMap<Graph, string[][]>()
@@ -50,10 +61,34 @@ function lastUsesOf(graph: Graph): string[][] {
 }
 
 /** One node: its outputs go into the scope by their names. */
-function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<Value | undefined>): Note {
+export function runNode(
+  node: Node,
+  scope: Scope,
+  setting: Setting,
+  spare: ReadonlySet<Value | undefined> = new Set(),
+): Note {
   const { run, opset, constants, inner: found } = setting
   const inputs = node.inputs.map((name) => (name ? find(name, scope) : undefined))
-  const runGraph = (graph: Graph): Value[] => {
+  const isFixed = node.inputs.every((_, i) => inputs[i]?.constant ?? true)
+  const runGraph = (graph: Graph, given: readonly Value[] = []): Value[] => {
+    const { runBody } = setting
+    // Which graph it is, and how often, is known before the run where the inputs are.
+    if (runBody && !(isFixed && given.length === 0)) {
+      const around = new Map(freeNames(graph).map((name) => [name, find(name, scope)!]))
+      call.used.push(...around.values())
+      // What it is given is something else each time, be it constant in itself.
+      const own = given.map((value) => value.alias())
+      own.forEach((value, i) => {
+        value.constant = false
+        value.named = true
+        around.set(graph.inputs[i]!.name, value)
+      })
+      try {
+        return runBody(graph, around)
+      } finally {
+        for (const value of own) value.dispose()
+      }
+    }
     const { constants: kept } = run.kept
     if (!kept.has(graph)) kept.set(graph, constantsOf(graph, run))
     if (!found.has(graph)) found.set(graph, new Map())
@@ -64,19 +99,19 @@ function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<
       opset,
       constants: found.get(graph)!,
       inner: found,
+      runBody,
       touched,
       keep: new Set(),
     }));
     call.used.push(...touched)
-    const given = new Set<Value>()
+    const out = new Set<Value>()
     return graph.outputs.map(({ name }) => {
       const value = find(name, inner)!
       // What belongs to the graphs around, is kept or goes out twice has a life elsewhere.
-      const own = inner.values.has(name) && !value.constant && !given.has(value)
+      const own = inner.values.has(name) && !value.constant && !out.has(value)
       const result = own ? value : value.alias()
-      given.add(result)
-      if (value.constant && node.inputs.every((_, i) => inputs[i]?.constant ?? true))
-        call.ofShapes.add(result)
+      out.add(result)
+      if (value.constant && isFixed) call.ofShapes.add(result)
       return result
     })
   }
@@ -100,11 +135,14 @@ function runNode(node: Node, scope: Scope, setting: Setting, spare: ReadonlySet<
   for (const input of spare)
     for (const output of outputs) if (input && output && input !== output) input.donate(output)
   const plain = node.attributes.size === plainAttributes(node)
-  const allConstant = node.inputs.every((_, i) => inputs[i]?.constant ?? true)
+  const isSteady = [...inputs, ...call.used].every((value) => value?.steady ?? true)
+  const keepsShape = !run.hostReads || shapedByInputs.has(node.op)
   node.outputs.forEach((name, i) => {
     const value = outputs[i]
     if (!name || !value) return
-    value.constant = (plain && allConstant) || call.ofShapes.has(value)
+    value.constant = (plain && isFixed) || (isSteady && call.ofShapes.has(value))
+    value.steady = value.constant || (isSteady && keepsShape)
+    value.named = true
     const known = value.constant ? constants.get(name) : undefined
     // Of a node that has other outputs too, an earlier run may have left it.
     if (known && known !== value) value.dispose()
@@ -153,17 +191,18 @@ export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generato
       const known = node.outputs.every((name) => !name || constants.has(name))
       if (known) {
         for (const name of node.outputs) if (name) scope.values.set(name, constants.get(name)!)
-      } else {
+      } else if (!setting.defer?.(node, scope)) {
         const readBefore = run.hostReads
         run.hostReads = false
         let note: Note
         try {
           const last = lastUse[i]!.map((name) => (keep.has(name) ? undefined : scope.values.get(name)))
           note = runNode(node, scope, setting, new Set(last.filter((value) => value && !value.constant)))
+          checkFault(node, run.engine)
         } catch (error) {
           throw located(error, node)
         }
-        setting.onNode?.(node, note, run.hostReads)
+        setting.onNode?.(node, note, run.hostReads, scope)
         run.hostReads ||= readBefore
       }
       for (const name of lastUse[i]!) free(name)
@@ -175,11 +214,19 @@ export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generato
   }
 }
 
+/** Throws where a kernel met an index outside of its axis. */
+export function checkFault(node: Node, engine: Engine): void {
+  const fault = engine.takeFault()
+  if (!fault) return
+  const expected = outsideWords(fault.length)
+  throw new FilterbankError({ op: nameOf(node), argument: 'indices', expected, got: show(fault.index) })
+}
+
 /**
  * The error with the name of the node in front. What a node with senseless attributes trips over in the
  * language itself becomes one of ours.
  */
-function located(error: unknown, node: Node): FilterbankError {
+export function located(error: unknown, node: Node): FilterbankError {
   if (!(error instanceof FilterbankError)) {
     return new FilterbankError(
       { op: nameOf(node), argument: 'node', expected: 'one that can be run', got: (error as Error).message },

@@ -6,12 +6,12 @@ import { printShape } from '../../base/shape.js'
 import { giveTurn, othersWaitedFor } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import { checkOptions, type Names } from '../../core/options.js'
-import type { Program } from '../../core/program.js'
 import { Tensor } from '../../core/tensor.js'
-import { dtypeOf, fitsEngine, type HostArray, isHalf, toHost, toUser } from '../file/types.js'
+import { dtypeOf, type HostArray, isHalf, staysOnHost, toHost, toUser } from '../file/types.js'
 import { fuse } from '../graph/fuse.js'
 import type { Graph, Node, Port } from '../graph/graph.js'
-import { constantsOf, type Scope, type Setting, stepsOf } from './execute.js'
+import { constantsOf, type Scope } from './execute.js'
+import { dropPlan, newPlan, type Plan, type Setup, standOfInput } from './plan.js'
 import {
   describePort,
   type Feed,
@@ -22,7 +22,9 @@ import {
   type ModelOutputs,
   numbersOf,
 } from './ports.js'
-import { describe, type LayerSummary, type Note } from './summary.js'
+import { record } from './record.js'
+import { disposeLive, nodeByNode, replay, setupOf } from './replay.js'
+import { describe, type LayerSummary } from './summary.js'
 import { dropKept, dropTables, type Run, Value } from './value.js'
 
 /** What `model.run` takes beside the inputs. */
@@ -44,21 +46,6 @@ const RUN_ASYNC: Names<RunAsyncOptions> = { taps: true, onProgress: true, signal
 
 /** Names and shapes of what a model takes or gives; an open length is a name or null. */
 export type { Port }
-
-/** What is known about runs on inputs of certain shapes. */
-interface Plan {
-  /** Values that only the shapes decide. */
-  constants: Map<string, Value>
-  /** The same of the graphs inside of nodes. */
-  inner: Setting['inner']
-  /** Whether a run came to its end: then all that outlives a recording is there. */
-  ran: boolean
-  /** Whether the host had to look at numbers: then every run goes node by node. */
-  hostReads: boolean
-  /** Of the last run node by node. */
-  notes: Map<Node, Note>
-  recorded?: { program: Program; inputs: Map<string, Value>; outputs: Value[]; ends: Map<Node, number> }
-}
 
 /** Programs for this many sets of input shapes are kept; each holds the memory of one run. */
 const PLANS = 2
@@ -198,7 +185,7 @@ export class Model {
     if (this.gone) return
     this.gone = true
     if (this.engine.disposed) return
-    for (const plan of this.plans.values()) dropPlan(plan, this.constants)
+    for (const plan of this.plans.values()) dropPlan(plan)
     this.plans.clear()
     for (const value of this.constants.values()) value.dispose()
     this.constants.clear()
@@ -236,20 +223,12 @@ export class Model {
     this.checkTaps(taps)
     const key = this.inputs.map(({ name }) => `${name} ${feeds.get(name)!.shape.join()}`).join(';')
     let plan = this.plans.get(key)
-    if (!plan?.ran || plan.hostReads || taps.length || apart) {
+    if (!plan?.ran || taps.length || apart) {
       if (!plan) {
-        // Long numbers and texts are the host's, also where they only pass through.
-        const hostReads = this.inputs.some(({ type }) => !fitsEngine(type))
-        plan = {
-          constants: new Map(this.constants),
-          inner: new Map(),
-          ran: false,
-          hostReads,
-          notes: new Map(),
-        }
+        plan = newPlan(this.constants)
         for (const [oldest, old] of this.plans) {
           if (this.plans.size < PLANS || apart) break
-          dropPlan(old, this.constants)
+          dropPlan(old)
           this.plans.delete(oldest)
         }
         this.plans.set(key, plan)
@@ -259,18 +238,7 @@ export class Model {
     // The plan in use is the youngest.
     this.plans.delete(key)
     this.plans.set(key, plan)
-    plan.recorded ??= this.record(plan, feeds)
-    const { program, inputs: held, outputs, ends } = plan.recorded
-    for (const [name, feed] of feeds) held.get(name)!.typed().set(numbersOf(feed))
-    let begin = 0
-    for (const [node, end] of ends) {
-      this.checkAlive()
-      program.run(begin, end)
-      begin = end
-      yield node
-    }
-    program.run(begin)
-    return this.collect(this.outputs.map(({ name }, i) => [name, outputs[i]!]))
+    return (yield* this.replayed(plan, feeds)) ?? (yield* this.nodeByNode(plan, feeds, taps))
   }
 
   private *nodeByNode(
@@ -282,72 +250,50 @@ export class Model {
     // Names inside of what was joined are computed in a graph that leaves those nodes as they are.
     const graph = taps.every((name) => computed.has(name)) ? this.graph : this.tappedAt(taps)
     const scope: Scope = { values: new Map([...this.constants, ...plan.constants]) }
-    const setting = this.setting(plan, new Set(taps))
-    let hostReads = false
-    setting.onNode = (node, note, reads) => {
-      plan.notes.set(node, note)
-      hostReads ||= reads
-    }
+    const keep = new Set([...taps, ...this.inputs.map(({ name }) => name)])
     try {
       for (const [name, feed] of feeds) scope.values.set(name, this.enter(feed))
-      for (const node of stepsOf(graph, scope, setting)) {
+      for (const node of nodeByNode({ ...this.setup(plan), graph }, scope, keep, graph === this.graph)) {
         yield node
         this.checkAlive()
       }
-      const outputs = this.collect(
+      return this.collect(
         [...this.outputs.map(({ name }) => name), ...taps].map((name) => [name, scope.values.get(name)]),
       )
-      if (graph === this.graph) {
-        plan.ran = true
-        plan.hostReads ||= hostReads
-      }
-      return outputs
     } finally {
       for (const value of scope.values.values()) if (!value.constant) value.dispose()
     }
   }
 
-  /**
-   * The program of a run: inputs that can be written, outputs that can be read, and where in it each node
-   * ends.
-   */
-  private record(plan: Plan, feeds: Map<string, Feed>): NonNullable<Plan['recorded']> {
-    const { engine, execution } = this
-    const inputs = new Map<string, Value>()
-    const ends = new Map<Node, number>()
-    let outputs: Value[] = []
+  /** A replay, recorded before; nothing where the shapes of a value are others than those recorded. */
+  private *replayed(plan: Plan, feeds: Map<string, Feed>): Generator<Node, ModelOutputs | undefined> {
+    const setup = this.setup(plan)
+    plan.recorded ??= record(
+      setup,
+      new Map([...feeds].map(([name, { type, shape }]) => [name, standOfInput(type, shape)])),
+    )
+    const { recorded } = plan
+    const live = new Map<string, Value>()
+    for (const [name, feed] of feeds) {
+      const input = recorded.inputs.get(name)
+      if (input) input.typed().set(numbersOf(feed))
+      else live.set(name, this.enter(feed))
+    }
     try {
-      for (const [name, { type, shape }] of feeds)
-        inputs.set(
-          name,
-          Value.inEngine(execution, type, shape, engine.zeros(shape, { dtype: dtypeOf(type) })),
-        )
-      const { program } = engine.record(
-        (program) => {
-          const scope: Scope = { values: new Map([...plan.constants, ...inputs]) }
-          const setting = this.setting(plan, new Set(inputs.keys()))
-          for (const node of stepsOf(this.graph, scope, setting)) ends.set(node, program.length)
-          outputs = this.outputs.map(({ name }) => scope.values.get(name)!)
-          for (const value of outputs) if (!value.constant) value.asHeld('plain')
-        },
-        { dry: true },
+      if (!(yield* replay(setup, recorded, live, () => this.checkAlive()))) return undefined
+      return this.collect(
+        this.outputs.map(({ name }, i) => {
+          const output = recorded.outputs[i]!
+          return [name, typeof output === 'string' ? live.get(output) : output]
+        }),
       )
-      return { program, inputs, outputs, ends }
-    } catch (error) {
-      for (const value of [...inputs.values(), ...outputs]) if (!value.constant) value.dispose()
-      throw error
+    } finally {
+      disposeLive(live)
     }
   }
 
-  private setting(plan: Plan, keep: Set<string>): Setting {
-    const { constants, inner } = plan
-    return {
-      run: this.execution,
-      opset: this.opset,
-      constants,
-      inner,
-      keep: new Set([...keep, ...this.inputs.map(({ name }) => name)]),
-    }
+  private setup(plan: Plan): Setup {
+    return setupOf(this.execution, this.opset, this.graph, plan)
   }
 
   private collect(values: [string, Value | undefined][]): ModelOutputs {
@@ -366,19 +312,22 @@ export class Model {
   }
 
   private enter({ type, shape, data }: Feed): Value {
-    if (!fitsEngine(type))
-      return Value.onHost(
-        this.execution,
-        type,
-        shape,
-        (data instanceof Tensor ? Float64Array.from(data.toArray()) : data) as HostArray,
-      )
-    return Value.inEngine(
-      this.execution,
-      type,
-      shape,
-      this.engine.tensor(numbersOf({ type, shape, data }), shape, { dtype: dtypeOf(type) }),
-    )
+    const { engine, execution } = this
+    const value = staysOnHost(type)
+      ? Value.onHost(
+          execution,
+          type,
+          shape,
+          (data instanceof Tensor ? Float64Array.from(data.toArray()) : data) as HostArray,
+        )
+      : Value.inEngine(
+          execution,
+          type,
+          shape,
+          engine.tensor(numbersOf({ type, shape, data }), shape, { dtype: dtypeOf(type) }),
+        )
+    value.named = true
+    return value
   }
 
   private checkTaps(taps: readonly string[]): void {
@@ -429,11 +378,4 @@ export class Model {
       }),
     )
   }
-}
-
-function dropPlan({ constants, inner, recorded }: Plan, shared: Map<string, Value>): void {
-  for (const [name, value] of constants) if (shared.get(name) !== value) value.dispose()
-  for (const found of inner.values()) for (const value of found.values()) value.dispose()
-  recorded?.program.dispose()
-  if (recorded) for (const value of [...recorded.inputs.values(), ...recorded.outputs]) value.dispose()
 }

@@ -54,7 +54,8 @@ export interface Note {
 
 interface Recorded {
   program: Program
-  ends: Map<Node, number>
+  /** Where in it each node ends. */
+  marks: readonly { node: Node; end: number }[]
 }
 
 /** Replays for the time end after as many, or after so many milliseconds. */
@@ -74,11 +75,12 @@ export function describe(
   const times = recorded && replayTimes(recorded)
   const timeOf = (node: Node) => (times ? times.get(node) : notes.get(node)?.milliseconds)
   const all = graph.nodes.reduce((sum, node) => sum + (timeOf(node) ?? 0), 0)
+  const ends = new Map(recorded?.marks.map(({ node, end }) => [node, end]))
   let begin = 0
   return graph.nodes.map((node) => {
     const note = notes.get(node)
     const milliseconds = note && timeOf(node)
-    const end = recorded?.ends.get(node) ?? begin
+    const end = ends.get(node) ?? begin
     const kernels = recorded ? [...new Set(recorded.program.kernels(begin, end))] : []
     begin = end
     return {
@@ -98,12 +100,12 @@ export function describe(
 }
 
 /** Milliseconds of each node. */
-function replayTimes({ program, ends }: Recorded): Map<Node, number> {
-  const samples = new Map([...ends.keys()].map((node) => [node, [] as number[]]))
+function replayTimes({ program, marks }: Recorded): Map<Node, number> {
+  const samples = new Map(marks.map(({ node }) => [node, [] as number[]]))
   const first = now()
   for (let round = 0; round < ROUNDS && (round === 0 || now() - first < ROUNDS_MS); round++) {
     let begin = 0
-    for (const [node, end] of ends) {
+    for (const { node, end } of marks) {
       const start = now()
       program.run(begin, end)
       samples.get(node)!.push(now() - start)

@@ -93,10 +93,14 @@ export class Value {
   private readonly forms = new Map<string, AnyTensor>()
   /** What its elements are in the engine. */
   readonly dtype: DType
+  /** Whether it is the value of a name in the graph. */
+  named = false
+  /** Whether its shape follows from the shapes of what goes into the graph. */
+  steady = true
   private disposed = false
 
   private constructor(
-    private readonly run: Run,
+    readonly run: Run,
     readonly type: ElementType,
     /** As the file sees it, whatever the layout. */
     readonly shape: Shape,
@@ -108,6 +112,8 @@ export class Value {
      * lives.
      */
     private readonly origin?: Value,
+    /** Gives its plain form where the numbers are not there yet. */
+    private readonly pending?: (dtype: DType) => AnyTensor,
   ) {
     this.dtype = dtypeOf(type)
   }
@@ -121,6 +127,14 @@ export class Value {
       shapes: { shape },
     }))
     return new Value(run, type, shape, { data }, constant)
+  }
+
+  /**
+   * A value of the host in a recording, whose numbers a replay has: `fill` makes a tensor of a type for them
+   * in the engine.
+   */
+  static pending(run: Run, type: ElementType, shape: Shape, fill: (dtype: DType) => AnyTensor): Value {
+    return new Value(run, type, shape, WITHOUT_NUMBERS, false, undefined, fill)
   }
 
   /** What the file says. */
@@ -152,6 +166,10 @@ export class Value {
     return dtype === this.dtype ? layout : `${layout} floats`
   }
 
+  get engine(): Engine {
+    return this.run.engine
+  }
+
   get size(): number {
     return sizeOf(this.shape)
   }
@@ -162,6 +180,11 @@ export class Value {
    */
   get isHost(): boolean {
     return this.host !== undefined && (this.constant || staysOnHost(this.type))
+  }
+
+  /** Whether its numbers stand on the host. */
+  get onHost(): boolean {
+    return this.host !== undefined
   }
 
   /** Whether it stands in the engine, in whatever form. */
@@ -291,7 +314,9 @@ export class Value {
   private upload(dtype: DType): AnyTensor {
     const { host, run, shape, type } = this
     if (this.origin && !this.origin.disposed) return this.origin.as(dtype, 'plain').reshape(shape)
-    if (!this.constant) run.hostReads = true
+    if (this.pending) return this.pending(dtype)
+    // A replay uploads what has a name; it knows nothing of what an operator made for itself.
+    if (!this.constant && !this.named) run.hostReads = true
     const { engine } = run
     const bytes = host?.bytes
     if (bytes) return engine.upload(shape, (pointer) => engine.u8.set(bytes, pointer))
@@ -363,6 +388,13 @@ export class Value {
   }
 }
 
+/** What a recording has in the place of numbers. */
+const WITHOUT_NUMBERS = {
+  get data(): never {
+    throw new Error('a recording has no numbers')
+  },
+}
+
 /** A form of a value of `shape` in another layout. */
 function moved(
   x: AnyTensor,
@@ -382,8 +414,8 @@ function moved(
   })
 }
 
-/** What goes into the engine; int64 beyond int32 becomes the nearest of it. */
-function numbersAs(data: Float64Array, type: ElementType, dtype: DType): Float32Array | Int32Array {
+/** The host's numbers as a type of the engine; int64 beyond int32 becomes the nearest of it. */
+export function numbersAs(data: Float64Array, type: ElementType, dtype: DType): Float32Array | Int32Array {
   if (dtype === 'int32' && staysOnHost(type))
     return Int32Array.from(data, (v) => Math.max(-(2 ** 31), Math.min(v, 2 ** 31 - 1)))
   return data as unknown as Float32Array

@@ -93,7 +93,7 @@ const tile: Operator = (call) => {
 
 interface IndexOptions {
   axis: number
-  reduction?: 'none' | 'add'
+  reduction?: string
   list?: Int32Array
 }
 
@@ -114,8 +114,8 @@ const gather: Operator = (call) => {
   return plain(call, call.node('Gather', [table.as(inOrder(table.rank)), indicesOf(call).name], { axis }))
 }
 
-const reductionOf = ({ reduction }: IndexOptions): string | undefined =>
-  reduction === 'add' ? 'add' : undefined
+const reductionOf = ({ reduction }: { reduction?: string }): string | undefined =>
+  reduction === 'none' ? undefined : reduction
 
 /** The axis first, and those of the indices first among the updates. */
 const scatter: Operator = (call) => {
@@ -152,6 +152,19 @@ const scatterElements: Operator = (call) => {
   return { name: call.node('ScatterElements', inputs, attributes), order }
 }
 
+const gatherND: Operator = (call) => {
+  const { batchAxes } = call.options<{ batchAxes: number }>()
+  const x = call.value()
+  const inputs = [x.as(inOrder(x.rank)), indicesOf(call).name]
+  return plain(call, call.node('GatherND', inputs, { batch_dims: batchAxes }))
+}
+
+const scatterND: Operator = (call) => {
+  const [x, updates] = [call.value(), call.value('updates')]
+  const inputs = [x.as(inOrder(x.rank)), indicesOf(call).name, updates.as(inOrder(updates.rank))]
+  return plain(call, call.node('ScatterND', inputs, { reduction: reductionOf(call.options()) }))
+}
+
 const oneHot: Operator = (call) => {
   const { depth } = call.options<{ depth: number }>()
   const { name } = indicesOf(call)
@@ -173,5 +186,7 @@ export const shape: Operators = {
   scatter,
   gatherElements,
   scatterElements,
+  gatherND,
+  scatterND,
   oneHot,
 }

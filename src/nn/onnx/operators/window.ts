@@ -1,9 +1,10 @@
 /** Ops on images: with channels right after the batch, as ONNX has them. */
 
+import { check, show } from '../../../base/errors.js'
 import type { Shape } from '../../../base/shape.js'
 import type { AxesOptions, Axis } from '../../../core/window.js'
 import { type Context, slidingWindow, transposedWindow } from '../../../core/window.js'
-import type { Call, Operator, Operators } from '../call.js'
+import { type Call, float, type Operator, type Operators } from '../call.js'
 import type { Note, Use } from '../trace.js'
 import { channelsFirst, inOrder, type Value } from '../value.js'
 import { activated } from './elementwise.js'
@@ -161,12 +162,28 @@ const globalPool =
 
 interface ResizeOptions {
   size: readonly [number, number]
-  method: 'nearest' | 'bilinear'
-  alignCorners: boolean
+  method: 'nearest' | 'bilinear' | 'bicubic'
+  coordinates: string
+  nearestMode: string
+  cubicCoefficient: number
+  antialias: boolean
+  excludeOutside: boolean
+  scale?: readonly number[]
+  region: readonly [number, number, number, number]
+  extrapolation: number
 }
 
+const MODES = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubic' }
+
 const resize: Operator = (call) => {
-  const { method, alignCorners } = call.options<ResizeOptions>()
+  const options = call.options<ResizeOptions>()
+  const { method, coordinates, antialias, excludeOutside, region, scale } = options
+  check(scale === undefined, () => ({
+    op: 'saveOnnx',
+    argument: 'scale of resize',
+    expected: "left out: ONNX's Resize takes sizes or scales, not both",
+    got: show(scale),
+  }))
   const size = call.same('size', ({ options }) => (options as ResizeOptions).size)
   const order = channelsFirst(4)
   const x = call.value().as(order)
@@ -178,9 +195,19 @@ const resize: Operator = (call) => {
       axis: 0,
     },
   )
-  const name = call.node('Resize', [x, '', '', whole], {
-    mode: method === 'nearest' ? 'nearest' : 'linear',
-    coordinate_transformation_mode: alignCorners ? 'align_corners' : 'half_pixel',
+  const { graph } = call.sheet
+  const crops = coordinates === 'tf_crop_and_resize'
+  const [y0, x0, y1, x1] = region
+  const roi = { data: Float32Array.of(0, 0, y0, x0, 1, 1, y1, x1), shape: [8] }
+  const inputs = [x, crops ? graph.initializer(graph.placed('region'), roi) : '', '', whole]
+  const name = call.node('Resize', inputs, {
+    mode: MODES[method],
+    coordinate_transformation_mode: coordinates,
+    ...(method === 'nearest' && { nearest_mode: options.nearestMode }),
+    ...(method === 'bicubic' && { cubic_coeff_a: float(options.cubicCoefficient) }),
+    ...(antialias && { antialias: 1 }),
+    ...(excludeOutside && { exclude_outside: 1 }),
+    ...(crops && { extrapolation_value: float(options.extrapolation) }),
   })
   return { name, order }
 }

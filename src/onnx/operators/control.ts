@@ -1,0 +1,136 @@
+/** Operators that run the graphs inside of them: If, Loop, Scan. */
+
+import type { Graph } from '../graph/graph.js'
+import type { Call, Operator } from '../run/call.js'
+import { move, moveBox, whole } from '../run/move.js'
+import type { Value } from '../run/value.js'
+
+const condition: Operator = (call) =>
+  call.runGraph(call.graph(call.input(0).data[0] ? 'then_branch' : 'else_branch'))
+
+/** What the steps of a body leave: values that are carried on, and those that are gathered of every step. */
+class Steps {
+  readonly gathered: Value[][]
+  /** Values that nobody else gives back. */
+  private readonly own = new Set<Value>()
+
+  constructor(
+    private readonly call: Call,
+    private readonly body: Graph,
+    public state: readonly Value[],
+    /** Outputs of the body in front of the state. */
+    private readonly before: number,
+  ) {
+    this.gathered = body.outputs.slice(before + state.length).map(() => [])
+  }
+
+  /** One step; what the body gives out in front of the state. */
+  run(front: readonly Value[], behind: readonly Value[]): readonly Value[] {
+    const { before, body, call, own, state } = this
+    const results = call.runGraph(body, [...front, ...state, ...behind])
+    for (const value of results) own.add(value)
+    this.state = results.slice(before, before + state.length)
+    results.slice(before + state.length).forEach((value, i) => {
+      this.gathered[i]!.push(value)
+    })
+    for (const value of state) this.drop(value)
+    return results.slice(0, before)
+  }
+
+  drop(value: Value): void {
+    if (this.own.delete(value)) value.dispose()
+  }
+
+  /** The values carried on, to be given out. */
+  finish(): Value[] {
+    const { own, state } = this
+    const result = state.map((value) => (own.has(value) ? value : value.alias()))
+    for (const value of result) own.delete(value)
+    this.dispose()
+    return result
+  }
+
+  dispose(): void {
+    for (const value of this.own) value.dispose()
+    this.own.clear()
+  }
+}
+
+/** Values along a new axis; of none the shape that the body names. */
+function stacked(call: Call, values: readonly Value[], port: Graph['outputs'][number], axis = 0): Value {
+  const [first] = values
+  if (!first) {
+    const inner = (port.shape ?? []).map((length) => (typeof length === 'number' ? length : 0))
+    return call.host(port.type, [0, ...inner], () => {})
+  }
+  const at = axis < 0 ? axis + first.shape.length + 1 : axis
+  const shape = first.shape.toSpliced(at, 0, values.length)
+  const parts = values.map((value, to) => {
+    if (value.shape.join() !== first.shape.join())
+      call.fail(`output ${port.name}`, `${first.shape} in each step, as in the first`, value.shape)
+    const source = value.reshaped(value.shape.toSpliced(at, 0, 1))
+    return { source, axes: whole(source.shape).map((box, i) => (i === at ? { ...box, to } : box)) }
+  })
+  return move(call, shape, parts, { layout: 'plain' })
+}
+
+const loop: Operator = (call) => {
+  const body = call.graph('body')
+  const most = call.scalar(0) ?? Number.POSITIVE_INFINITY
+  let goes = call.scalar(1) ?? 1
+  const host = (type: 'int64' | 'bool', value: number) => call.host(type, [], (data) => data.fill(value))
+  const steps = new Steps(call, body, call.inputs.slice(2) as Value[], 1)
+  try {
+    for (let i = 0; i < most && goes; i++) {
+      const [next] = steps.run([host('int64', i), host('bool', 1)], [])
+      goes = next!.data[0] as number
+      steps.drop(next!)
+    }
+    const ports = body.outputs.slice(1 + steps.state.length)
+    const results = ports.map((port, i) => stacked(call, steps.gathered[i]!, port))
+    return [...steps.finish(), ...results]
+  } finally {
+    steps.dispose()
+  }
+}
+
+const scan: Operator = (call) => {
+  if (call.opset < 9) call.fail('opset', 'at least 9', call.opset)
+  const body = call.graph('body')
+  const count = call.number('num_scan_inputs', 1)
+  const carried = call.inputs.length - count
+  const inputs = call.inputs.slice(carried) as Value[]
+  const axes = call
+    .numbers('scan_input_axes', Array(count).fill(0))
+    .map((axis, i) => call.axis(axis, inputs[i]!.shape.length))
+  const backwards = call.numbers('scan_input_directions', Array(count).fill(0))
+  const lengths = inputs.map(({ shape }, i) => shape[axes[i]!]!)
+  const length = lengths[0] ?? 0
+  if (lengths.some((other) => other !== length))
+    call.fail('inputs', 'of one length along their axes', lengths)
+  const outputs = body.outputs.length - carried
+  const outAxes = call.numbers('scan_output_axes', Array(outputs).fill(0))
+  const outBackwards = call.numbers('scan_output_directions', Array(outputs).fill(0))
+  const steps = new Steps(call, body, call.inputs.slice(0, carried) as Value[], 0)
+  try {
+    for (let step = 0; step < length; step++) {
+      const parts = inputs.map((x, i) => {
+        const axis = axes[i]!
+        const from = backwards[i] ? length - 1 - step : step
+        const box = whole(x.shape).with(axis, { length: 1, axis, from } as { length: number; axis: number })
+        return moveBox(call, x, box, { layout: 'plain' }).reshaped(x.shape.toSpliced(axis, 1))
+      })
+      steps.run([], parts)
+      for (const part of parts) part.dispose()
+    }
+    const results = body.outputs.slice(carried).map((port, i) => {
+      const values = steps.gathered[i]!
+      return stacked(call, outBackwards[i] ? values.toReversed() : values, port, outAxes[i])
+    })
+    return [...steps.finish(), ...results]
+  } finally {
+    steps.dispose()
+  }
+}
+
+export const control: Record<string, Operator> = { If: condition, Loop: loop, Scan: scan }

@@ -1,0 +1,342 @@
+/** Operators that take or bring elements by indices, by a mask, or by where they stand. */
+
+import { type Shape, sameShape, sizeOf, stridesOf } from '../../base/shape.js'
+import type { DType } from '../../core/dtype.js'
+import type { AnyTensor, Tensor } from '../../core/tensor.js'
+import { add } from '../../ops/arithmetic.js'
+import { equal, less, notEqual } from '../../ops/compare.js'
+import { putElements, type Reduction, takeElements } from '../../ops/elements.js'
+import { takeRows } from '../../ops/gather.js'
+import { placesOf, putAt, settled, takeAt } from '../../ops/gatherND.js'
+import { where } from '../../ops/where.js'
+import { fitsEngine, type HostArray, hostArray, isFloat, staysOnHost } from '../file/types.js'
+import type { Call, Operator } from '../run/call.js'
+import { indexesOf, move, moveBox, offsetOf, whole } from '../run/move.js'
+import { Value } from '../run/value.js'
+
+/** An index counted from the front. */
+function fromFront(call: Call, index: number, length: number): number {
+  const at = index < 0 ? index + length : index
+  if (at < 0 || at >= length) call.fail('indices', `from ${-length} to ${length - 1}`, index)
+  return at
+}
+
+/**
+ * Whether it is the host's to move elements: of types that it alone has, where they stand there, and of what
+ * is known before the run.
+ */
+const isHosts = (x: Value, ...others: (Value | undefined)[]): boolean =>
+  x.isHost &&
+  ((staysOnHost(x.type) && !x.inEngine) || others.every((value) => value?.isHost && value.constant))
+
+/** Indices of the file in the engine. */
+const indicesOf = (value: Value): Tensor<'int32'> => value.as('int32', 'plain') as Tensor<'int32'>
+
+/** Values in the engine as one type. */
+function alike(...values: Value[]): Tensor<DType>[] {
+  const dtype = values.some(({ holdsFloats }) => holdsFloats) ? 'float32' : values[0]!.dtype
+  return values.map((value) => value.as(dtype, 'plain') as Tensor<DType>)
+}
+
+/** Elements of x picked by `at`, which says for each index of the result where in x it is found. */
+function pick(call: Call, x: Value, shape: Shape, at: (index: readonly number[]) => number): Value {
+  const from = x.data as unknown as number[]
+  const to = hostArray(x.type, sizeOf(shape)) as unknown as number[]
+  let i = 0
+  for (const index of indexesOf(shape)) to[i++] = from[at(index)]!
+  return Value.onHost(call.run, x.type, shape, to as unknown as HostArray)
+}
+
+/** Runs of indexes that rise by one, so that a border is few boxes. */
+export function runs(
+  indexes: readonly number[],
+): { to: number; from: number; length: number; step: number }[] {
+  const result: { to: number; from: number; length: number; step: number }[] = []
+  indexes.forEach((from, to) => {
+    const last = result.at(-1)
+    if (from < 0) return
+    if (
+      last &&
+      last.to + last.length === to &&
+      (last.length === 1 || last.from + last.length * last.step === from)
+    ) {
+      if (last.length === 1) last.step = from - last.from
+      last.length++
+    } else result.push({ to, from, length: 1, step: 1 })
+  })
+  return result
+}
+
+/** What a list of indexes names along an axis. */
+export function taken(call: Call, x: Value, axis: number, indexes: readonly number[]): Value {
+  const parts = runs(indexes).map((run) => ({ source: x, axes: whole(x.shape).with(axis, { ...run, axis }) }))
+  return move(call, x.shape.with(axis, indexes.length), parts)
+}
+
+/** A list of more runs than these is no list of boxes. */
+const MOST_RUNS = 16
+
+const gather: Operator = (call) => {
+  const [x, indices] = [call.input(0), call.input(1)]
+  const axis = call.ownAxis(x.shape.length, 0)
+  const n = x.shape[axis]!
+  const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)]
+  if (isHosts(x, indices)) {
+    const list = indices.numbers.map((index) => fromFront(call, index, n))
+    const strides = stridesOf(x.shape)
+    const places = stridesOf(indices.shape)
+    const rank = indices.shape.length
+    return pick(call, x, shape, (index) => {
+      let at = list[offsetOf(index.slice(axis, axis + rank), places)]! * strides[axis]!
+      for (let i = 0; i < axis; i++) at += index[i]! * strides[i]!
+      for (let i = axis + rank; i < index.length; i++) at += index[i]! * strides[i - rank + 1]!
+      return at
+    })
+  }
+  if (indices.constant && indices.size > 0) {
+    const list = indices.numbers.map((index) => fromFront(call, index, n))
+    if (runs(list).length <= MOST_RUNS) {
+      const picked = taken(call, x, axis, list)
+      return indices.shape.length === 1 ? picked : picked.reshaped(shape)
+    }
+  }
+  const [table] = alike(x)
+  return inEngine(call, x, shape, takeRows(table!, settled(indicesOf(indices), n), axis))
+}
+
+/** A result of x's type. */
+const inEngine = (call: Call, x: Value, shape: Shape, y: AnyTensor): Value =>
+  Value.inEngine(call.run, x.type, shape, y)
+
+/** What a list of yes and no keeps, along an axis or of all elements in a row. */
+const compress: Operator = (call) => {
+  const flat = !call.has('axis')
+  const x = flat ? call.input(0).reshaped([call.input(0).size]) : call.input(0)
+  const axis = call.ownAxis(x.shape.length, 0)
+  const kept = call.input(1).numbers.flatMap((keeps, i) => (keeps ? [i] : []))
+  return kept.length ? taken(call, x, axis, kept) : call.host(x.type, x.shape.with(axis, 0), () => {})
+}
+
+/** What is within these lengths, from the beginning of each axis. */
+const corner = (call: Call, x: Value, shape: Shape): Value =>
+  sameShape(x.shape, shape)
+    ? x
+    : moveBox(
+        call,
+        x,
+        shape.map((length, axis) => ({ length, axis })),
+        { layout: 'plain' },
+      )
+
+const gatherElements: Operator = (call) => {
+  const [x, indices] = [call.input(0), call.input(1)]
+  const axis = call.ownAxis(x.shape.length, 0)
+  const n = x.shape[axis]!
+  if (isHosts(x, indices)) {
+    const list = indices.data as Float64Array
+    const [strides, places] = [stridesOf(x.shape), stridesOf(indices.shape)]
+    return pick(
+      call,
+      x,
+      indices.shape,
+      (index) =>
+        offsetOf(index, strides) +
+        (fromFront(call, list[offsetOf(index, places)]!, n) - index[axis]!) * strides[axis]!,
+    )
+  }
+  const [table] = alike(corner(call, x, indices.shape.with(axis, n)))
+  const y = takeElements(table!, settled(indicesOf(indices), n), axis)
+  return inEngine(call, x, indices.shape, y)
+}
+
+const gatherNd: Operator = (call) => {
+  const [x, indices] = [call.input(0), call.input(1)]
+  const batch = call.number('batch_dims', 0)
+  const depth = indices.shape.at(-1)!
+  const outer = indices.shape.slice(0, -1)
+  const shape = [...outer, ...x.shape.slice(batch + depth)]
+  if (isHosts(x, indices)) {
+    const list = indices.data as Float64Array
+    const [strides, places] = [stridesOf(x.shape), stridesOf(outer)]
+    return pick(call, x, shape, (index) => {
+      const row = offsetOf(index.slice(0, outer.length), places) * depth
+      let at = 0
+      for (let i = 0; i < batch; i++) at += index[i]! * strides[i]!
+      for (let i = 0; i < depth; i++)
+        at += fromFront(call, list[row + i]!, x.shape[batch + i]!) * strides[batch + i]!
+      for (let i = outer.length; i < index.length; i++)
+        at += index[i]! * strides[i - outer.length + batch + depth]!
+      return at
+    })
+  }
+  const [table] = alike(x)
+  const places = placesOf(indicesOf(indices), x.shape, batch)
+  return inEngine(call, x, shape, takeAt(table!, places, batch + depth, indices.shape))
+}
+
+const combine: Record<Reduction, (old: number, update: number) => number> = {
+  none: (_, update) => update,
+  add: (old, update) => old + update,
+  mul: (old, update) => old * update,
+  max: Math.max,
+  min: Math.min,
+}
+
+function reductionOf(call: Call): Reduction {
+  const name = call.text('reduction', 'none')
+  if (!Object.hasOwn(combine, name)) call.fail('reduction', `one of ${Object.keys(combine).join(', ')}`, name)
+  return name as Reduction
+}
+
+/** x and the updates in the engine, of a type that has the arithmetic of the reduction. */
+function summands(reduction: Reduction, x: Value, updates: Value): Tensor<DType>[] {
+  const isBytes = reduction !== 'none' && (x.dtype === 'uint8' || x.dtype === 'int8')
+  return isBytes ? [x.tensor(), updates.tensor()] : alike(x, updates)
+}
+
+const scatterElements: Operator = (call) => {
+  const [x, indices, updates] = [call.input(0), call.input(1), call.input(2)]
+  const axis = call.ownAxis(x.shape.length, 0)
+  const n = x.shape[axis]!
+  const reduction = reductionOf(call)
+  if (staysOnHost(x.type) || isHosts(x, indices, updates)) {
+    const strides = stridesOf(x.shape)
+    const list = indices.data as Float64Array
+    const news = updates.data as Float64Array
+    const data = x.data.slice() as unknown as Float64Array
+    let i = 0
+    for (const index of indexesOf(indices.shape)) {
+      const at = offsetOf(index, strides) + (fromFront(call, list[i]!, n) - index[axis]!) * strides[axis]!
+      data[at] = combine[reduction](data[at]!, news[i++]!)
+    }
+    return call.host(x.type, x.shape, data)
+  }
+  if (indices.size === 0 || x.size === 0) return x.alias()
+  const part = corner(call, x, indices.shape.with(axis, n))
+  const [from, news] = summands(reduction, part, updates)
+  const y = inEngine(
+    call,
+    x,
+    part.shape,
+    putElements(from!, settled(indicesOf(indices), n), news!, axis, reduction),
+  )
+  if (part === x) return y
+  // The corner that was written, over x.
+  return move(
+    call,
+    x.shape,
+    [
+      { source: x, axes: whole(x.shape) },
+      { source: y, axes: whole(y.shape) },
+    ],
+    { layout: 'plain' },
+  )
+}
+
+const scatterNd: Operator = (call) => {
+  const [x, indices, updates] = [call.input(0), call.input(1), call.input(2)]
+  const reduction = reductionOf(call)
+  const depth = indices.shape.at(-1)!
+  if (staysOnHost(x.type) || isHosts(x, indices, updates)) {
+    const strides = stridesOf(x.shape)
+    const list = indices.data as Float64Array
+    const news = updates.data as Float64Array
+    const data = x.data.slice() as unknown as Float64Array
+    const length = sizeOf(x.shape.slice(depth))
+    for (let row = 0; row < list.length / depth; row++) {
+      let at = 0
+      for (let i = 0; i < depth; i++) at += fromFront(call, list[row * depth + i]!, x.shape[i]!) * strides[i]!
+      for (let i = 0; i < length; i++)
+        data[at + i] = combine[reduction](data[at + i]!, news[row * length + i]!)
+    }
+    return call.host(x.type, x.shape, data)
+  }
+  const [from, news] = summands(reduction, x, updates)
+  const places = placesOf(indicesOf(indices), x.shape, 0)
+  return inEngine(call, x, x.shape, putAt(from!, places, news!, reduction))
+}
+
+const oneHot: Operator = (call) => {
+  const [indices, depth, values] = [call.input(0), call.input(1).data[0] as number, call.input(2)]
+  const rank = indices.shape.length + 1
+  const axis = call.ownAxis(rank, -1)
+  const shape = indices.shape.toSpliced(axis, 0, depth)
+  if (values.constant && fitsEngine(values.type) && !(indices.isHost && indices.constant)) {
+    const [off, on] = values.numbers as [number, number]
+    const counted = shape.map((_, i) => (i === axis ? depth : 1))
+    const classes = call.tables('classes', counted, [], () => [Array(depth).keys()])[0]!.tensor()
+    const i = indices.tensor().reshape(indices.shape.toSpliced(axis, 0, 1))
+    const found = equal(where(less(i, 0), add(i, depth), i), classes)
+    const ons = call.tables('on', [], [], () => [[on]])[0]!.tensor()
+    return Value.inEngine(call.run, values.type, shape, where(found, ons, off))
+  }
+  const [off, on] = values.data as unknown as [number, number]
+  const places = stridesOf(indices.shape)
+  return call.host(values.type, shape, (to) => {
+    let i = 0
+    for (const index of indexesOf(shape)) {
+      const wanted = (indices.data as Float64Array)[offsetOf(index.toSpliced(axis, 1), places)]!
+      to[i++] = index[axis] === (wanted < 0 ? wanted + depth : wanted) ? on : off
+    }
+  })
+}
+
+const nonZero: Operator = (call) => {
+  const x = call.input(0)
+  const found: number[][] = []
+  let i = 0
+  for (const index of indexesOf(x.shape)) if ((x.data as Float64Array)[i++] !== 0) found.push([...index])
+  const rank = x.shape.length
+  return call.host('int64', [rank, found.length], (to) => {
+    for (let i = 0; i < to.length; i++) to[i] = found[i % found.length]![Math.floor(i / found.length)]!
+  })
+}
+
+const trilu: Operator = (call) => {
+  const x = call.input(0)
+  const k = call.scalar(1) ?? 0
+  const upper = call.flag('upper', true)
+  const [rows, columns] = x.shape.slice(-2) as [number, number]
+  if (!x.isHost && isFloat(x.type) && (call.inputs[1]?.constant ?? true)) {
+    const keeps = (i: number) => {
+      const distance = (i % columns) - Math.floor(i / columns)
+      return Number(upper ? distance >= k : distance <= k)
+    }
+    const table = call.tables('kept', [rows, columns], [], () => [
+      Float32Array.from({ length: rows * columns }, (_, i) => keeps(i)),
+    ])[0]!
+    return call.tensor(x.type, where(notEqual(table.tensor(), 0), x.tensor(), 0))
+  }
+  const from = x.data as Float64Array
+  return call.host(x.type, x.shape, (to) => {
+    for (let i = 0; i < to.length; i++) {
+      const distance = (i % columns) - (Math.floor(i / columns) % rows)
+      to[i] = (upper ? distance >= k : distance <= k) ? from[i]! : 0
+    }
+  })
+}
+
+const reverseSequence: Operator = (call) => {
+  const [x, lengths] = [call.input(0), call.input(1).numbers]
+  const [time, batch] = [call.number('time_axis', 0), call.number('batch_axis', 1)]
+  const strides = stridesOf(x.shape)
+  return pick(call, x, x.shape, (index) => {
+    const length = lengths[index[batch]!]!
+    const at = index[time]!
+    return offsetOf(index, strides) + (at < length ? length - 1 - 2 * at : 0) * strides[time]!
+  })
+}
+
+export const indexing: Record<string, Operator> = {
+  Gather: gather,
+  Compress: compress,
+  GatherElements: gatherElements,
+  GatherND: gatherNd,
+  Scatter: scatterElements,
+  ScatterElements: scatterElements,
+  ScatterND: scatterNd,
+  OneHot: oneHot,
+  NonZero: nonZero,
+  Trilu: trilu,
+  ReverseSequence: reverseSequence,
+}

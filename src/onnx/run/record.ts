@@ -1,0 +1,228 @@
+/**
+ * Recordings of runs: the jobs of nodes that work in the engine alone, and for the others host steps, which
+ * run them as at first on values of the replay.
+ */
+import { sameShape } from '../../base/shape.js'
+import { arrayAt, type DType } from '../../core/dtype.js'
+import type { Engine } from '../../core/engine.js'
+import type { Program } from '../../core/program.js'
+import type { AnyTensor } from '../../core/tensor.js'
+import { type Node, readsOf } from '../graph/graph.js'
+import { find, located, runNode, type Scope, stepsOf } from './execute.js'
+import {
+  type HostStep,
+  type Live,
+  type Mark,
+  type Recording,
+  type Setup,
+  type Stand,
+  settingOf,
+  standOf,
+} from './plan.js'
+import { type Layout, lastShape, numbersAs, type Run, Value } from './value.js'
+
+/** A host step needs it: a constant, what a host step before it made, or what stands in memory of the program. */
+type Source = { value: Value } | { name: string } | { stand: Stand; pointer: number }
+
+/** Notes down the jobs of a run, dry, and what the host does between them. */
+export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Recording {
+  const { graph, plan, run } = setup
+  const { engine } = run
+  const marks: Mark[] = []
+  const inputs = new Map<string, Value>()
+  const loose = new Set(plan.loose)
+  let steps: HostStep[] = []
+  let outputs: (Value | string)[] = []
+  const made: Value[] = []
+  /** Names whose numbers the host has in a replay. */
+  const live = new Set<string>()
+
+  const record = (program: Program) => {
+    const pending = (name: string, { type, shape }: Stand): Value => {
+      live.add(name)
+      return Value.pending(run, type, shape, (dtype) => {
+        const tensor = engine.empty<DType>(shape, { dtype })
+        const { pointer } = tensor
+        const upload = (values: Live) => {
+          const value = values.get(name)!
+          if (sameShape(value.shape, shape)) return put(value, { dtype, layout: 'plain' }, pointer)
+          plan.loose.add(name)
+          return false
+        }
+        steps.push({ at: program.length, run: upload })
+        return tensor
+      })
+    }
+    const scope: Scope = { values: new Map(plan.constants) }
+    for (const [name, stand] of stands) {
+      const value = stand.form ? empty(run, stand) : pending(name, stand)
+      if (stand.form) inputs.set(name, value)
+      value.named = true
+      scope.values.set(name, value)
+    }
+    const setting = settingOf(setup, new Set(stands.keys()))
+    // Graphs inside of nodes that go without the host are part of the recording.
+    setting.runBody = undefined
+    setting.defer = (node, { values }) => {
+      const isLoose = readsOf(node).some((name) => loose.has(name))
+      const trace = plan.traces.get(node)
+      if (!trace || !(trace.onHost || isLoose)) return false
+      if (isLoose) for (const name of node.outputs) loose.add(name)
+      const sources = new Map(readsOf(node).map((name) => [name, sourceOf(name, find(name, scope)!, live)]))
+      const slots: Slot[] = []
+      // Its outputs are made before its step runs, at the same place of the program.
+      node.outputs.forEach((name, i) => {
+        const known = name ? plan.constants.get(name) : undefined
+        if (known) values.set(name, known)
+        const stand = trace.outputs[i]
+        if (!name || known || !stand) return
+        const inPlace = stand.form && !loose.has(name)
+        const value = inPlace ? empty(run, stand) : pending(name, stand)
+        value.named = true
+        values.set(name, value)
+        slots.push({
+          name,
+          stand,
+          ...(inPlace && { pointer: value.as(stand.form!.dtype, stand.form!.layout).pointer }),
+        })
+      })
+      steps.push({ at: program.length, run: (values) => hostStep(setup, node, sources, slots, values) })
+      return true
+    }
+    for (const node of stepsOf(graph, scope, setting)) {
+      marks.push({ node, end: program.length, steps })
+      steps = []
+    }
+    outputs = graph.outputs.map(({ name }) => {
+      const value = find(name, scope)!
+      if (live.has(name) && value.onHost) return name
+      if (!value.constant) {
+        made.push(value)
+        value.asHeld('plain')
+      }
+      return value
+    })
+    // What was uploaded of them is written anew in each replay.
+    for (const name of live) scope.values.get(name)?.dispose()
+  }
+  try {
+    const { program } = engine.record(record, { dry: true })
+    return { program, marks, inputs, outputs }
+  } catch (error) {
+    for (const value of [...inputs.values(), ...made]) value.dispose()
+    throw error
+  }
+}
+
+/** A value in the engine whose numbers come later. */
+function empty(run: Run, { type, shape, form }: Stand): Value {
+  const { dtype, layout } = form!
+  const tensor = run.engine.empty<DType>(layout === 'plain' ? shape : lastShape(shape), { dtype })
+  return Value.inEngine(run, type, shape, tensor, layout)
+}
+
+function sourceOf(name: string, value: Value, live: ReadonlySet<string>): Source {
+  if (value.constant) return { value }
+  if (live.has(name) && value.onHost) return { name }
+  const stand = standOf(value)
+  const { dtype, layout } = stand.form!
+  return { stand, pointer: value.as(dtype, layout).pointer }
+}
+
+/** Where the output of a host step goes: to an address of the program; else it stays on the host. */
+interface Slot {
+  name: string
+  stand: Stand
+  pointer?: number
+}
+
+/** Runs a node as at first, on values of the replay. False where an output has another shape than at first. */
+function hostStep(
+  setup: Setup,
+  node: Node,
+  sources: ReadonlyMap<string, Source>,
+  slots: readonly Slot[],
+  live: Live,
+): boolean {
+  const { plan, run } = setup
+  const { engine } = run
+  const lent: Value[] = []
+  const values = new Map<string, Value>()
+  for (const [name, source] of sources) {
+    if ('value' in source) values.set(name, source.value)
+    else if ('name' in source) values.set(name, live.get(source.name)!)
+    else {
+      const { shape, type, form } = source.stand
+      const { dtype, layout } = form!
+      const tensor = engine.lend(source.pointer, layout === 'plain' ? shape : lastShape(shape), dtype)
+      const value = Value.inEngine(run, type, shape, tensor, layout)
+      value.named = true
+      lent.push(value)
+      values.set(name, value)
+    }
+  }
+  const scope: Scope = { values: new Map(values) }
+  for (const name of node.outputs) scope.values.delete(name)
+  try {
+    try {
+      runNode(node, scope, settingOf(setup, new Set()))
+    } catch (error) {
+      throw located(error, node)
+    }
+    let fits = true
+    for (const { name, stand, pointer } of slots) {
+      const value = scope.values.get(name)!
+      if (value.type !== stand.type || (pointer !== undefined && !sameShape(value.shape, stand.shape))) {
+        plan.loose.add(name)
+        fits = false
+      } else if (pointer !== undefined) put(value, stand.form!, pointer)
+      else {
+        const own = ownValue(value)
+        own.named = true
+        live.set(name, own)
+      }
+    }
+    return fits
+  } finally {
+    for (const name of node.outputs) {
+      const value = scope.values.get(name)
+      if (value && !value.constant && live.get(name) !== value) value.dispose()
+    }
+    for (const value of lent) value.dispose()
+  }
+}
+
+/** A value, or where that shares memory with others, a copy of it. */
+function ownValue(value: Value): Value {
+  const { engine, layout, shape, type } = value
+  if (!value.inEngine || value.tensors.every(({ storage }) => storage.references === 1 && !storage.isLent))
+    return value
+  if (value.onHost) return Value.onHost(value.run, type, shape, value.fresh())
+  return Value.inEngine(value.run, type, shape, copied(engine, value.asHeld(layout)), layout)
+}
+
+export function copied(engine: Engine, x: AnyTensor): AnyTensor {
+  const y = engine.empty<DType>(x.shape, { dtype: x.dtype })
+  engine.u8.copyWithin(y.pointer, x.pointer, x.pointer + x.storage.bytes)
+  return y
+}
+
+/** Writes a value to an address of the engine in some form. */
+function put(value: Value, { dtype, layout }: { dtype: DType; layout: Layout }, pointer: number): true {
+  const { engine } = value
+  if (value.onHost && layout === 'plain') {
+    const from = numbersAs(value.data as Float64Array, value.type, dtype)
+    arrayAt(dtype, engine.u8.buffer, pointer, value.size).set(from)
+  } else {
+    const { storage } = value.as(dtype, layout)
+    engine.u8.copyWithin(pointer, storage.pointer, storage.pointer + storage.bytes)
+  }
+  return true
+}
+
+/** Writes the inputs of a recording. */
+export function feed(recording: Recording, name: string, value: Value): void {
+  const input = recording.inputs.get(name)!
+  const { form } = standOf(input)
+  put(value, form!, input.as(form!.dtype, form!.layout).pointer)
+}
