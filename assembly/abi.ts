@@ -193,7 +193,8 @@ export class ResizeAxis {
 export const enum ResizeMethod { nearest, linear, cubic }
 
 export const enum ResizeRule {
-  exact, halfPixel, alignCorners, asymmetric, halfPixelForNearest, pytorchHalfPixel, halfPixelSymmetric, cropAndResize,
+  exact, halfPixel, alignCorners, asymmetric, halfPixelForNearest, pytorchHalfPixel, halfPixelSymmetric,
+  cropAndResize,
 }
 
 export const enum NearestRule { preferFloor, preferCeil, floor, ceil }

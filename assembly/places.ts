@@ -27,7 +27,10 @@ export function places(call: usize, begin: i32, end: i32): void {
   }
 }
 
-/** Unit: `unit` bytes of every row. Rows are brought in their order, so that of several to one place the last stays. */
+/**
+ * Unit: `unit` bytes of every row. Rows are brought in their order, so that of several to one place the
+ * last stays.
+ */
 export function scatterRows(call: usize, begin: i32, end: i32): void {
   const args = changetype<ScatterRows>(call)
   const bytes = <usize>(args.inner * args.bytes), op = args.op
@@ -37,9 +40,11 @@ export function scatterRows(call: usize, begin: i32, end: i32): void {
     const to = args.x + <usize>load<i32>(args.places + (<usize>i << 2)) * bytes + first
     if (op == ScatterOp.put) memory.copy(to, from, width)
     else if (args.integers) {
-      for (let at: usize = 0; at < width; at += 4) store<i32>(to + at, combinedInteger(op, load<i32>(to + at), load<i32>(from + at)))
+      for (let at: usize = 0; at < width; at += 4)
+        store<i32>(to + at, combinedInteger(op, load<i32>(to + at), load<i32>(from + at)))
     } else {
-      for (let at: usize = 0; at < width; at += 4) store<f32>(to + at, combinedFloat(op, load<f32>(to + at), load<f32>(from + at)))
+      for (let at: usize = 0; at < width; at += 4)
+        store<f32>(to + at, combinedFloat(op, load<f32>(to + at), load<f32>(from + at)))
     }
     from += bytes
   }

@@ -34,7 +34,8 @@ export function resize(call: usize, begin: i32, end: i32): void {
       bilinearRow(image, row, table, entryStride, ow, y, pixelStride, value)
     } else {
       let source = image + load<u32>(row, 16)
-      if (count > 2 || (count == 2 && load<u32>(row, 32) != load<u32>(row, 16)) || load<f64>(row, 24) != (isPair ? 0.5 : 1)) {
+      const isApart = count == 2 && load<u32>(row, 32) != load<u32>(row, 16)
+      if (count > 2 || isApart || load<f64>(row, 24) != (isPair ? 0.5 : 1)) {
         combineRows(image, row, buffer, xRowStride)
         source = buffer
       }
@@ -96,7 +97,8 @@ function taps(args: Resize, axis: ResizeAxis, o: i32, stride: usize, to: usize):
     return 0
   }
   if (method == ResizeMethod.nearest) {
-    writeTap(to, 0, min(max(nearestIndex(x, axis.nearest, axis.rule == ResizeRule.exact ? 0 : TIE), 0), last) * stride, 1)
+    const index = nearestIndex(x, axis.nearest, axis.rule == ResizeRule.exact ? 0 : TIE)
+    writeTap(to, 0, min(max(index, 0), last) * stride, 1)
     store<i32>(to, 1)
     return 1
   }
@@ -124,7 +126,8 @@ function taps(args: Resize, axis: ResizeAxis, o: i32, stride: usize, to: usize):
     store<f32>(entry, <f32>weight, 4)
   }
   if (count == 1 && method == ResizeMethod.linear && !args.antialias) {
-    // The same twice, so that all have two: no weight is 0, which would make NaN of an infinity that is not asked for.
+    // The same twice, so that all have two: no weight is 0, which would make NaN of an infinity that is not
+    // asked for.
     writeTap(to, 0, load<u32>(to, 16), 0.5)
     writeTap(to, 1, load<u32>(to, 16), 0.5)
     count = 2
@@ -168,17 +171,24 @@ function fillRow(y: usize, end: usize, value: f32): void {
 function combineRows(image: usize, row: usize, to: usize, bytes: usize): void {
   const count = load<i32>(row)
   const first = image + load<u32>(row, 16), firstWeight = v128.load32_splat(row, 20)
-  const second = count > 1 ? image + load<u32>(row, 32) : first, secondWeight = count > 1 ? v128.load32_splat(row, 36) : f32x4.splat(0)
-  if (count == 1) for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, f32x4.mul(v128.load(first + i), firstWeight))
+  const second = count > 1 ? image + load<u32>(row, 32) : first
+  const secondWeight = count > 1 ? v128.load32_splat(row, 36) : f32x4.splat(0)
+  if (count == 1)
+    for (let i: usize = 0; i < bytes; i += 16)
+      v128.store(to + i, f32x4.mul(v128.load(first + i), firstWeight))
   else {
     for (let i: usize = 0; i < bytes; i += 16) {
-      v128.store(to + i, madd(v128.load(second + i), secondWeight, f32x4.mul(v128.load(first + i), firstWeight)))
+      v128.store(
+        to + i,
+        madd(v128.load(second + i), secondWeight, f32x4.mul(v128.load(first + i), firstWeight)),
+      )
     }
   }
   for (let t = 2; t < count; t++) {
     const entry = row + <usize>(t + 1) * 16
     const from = image + load<u32>(entry), weight = v128.load32_splat(entry, 4)
-    for (let i: usize = 0; i < bytes; i += 16) v128.store(to + i, madd(v128.load(from + i), weight, v128.load(to + i)))
+    for (let i: usize = 0; i < bytes; i += 16)
+      v128.store(to + i, madd(v128.load(from + i), weight, v128.load(to + i)))
   }
 }
 
@@ -205,7 +215,11 @@ function pairRow(
       const left = x + load<u32>(table, 16), right = x + load<u32>(table, 32)
       const weightLeft = v128.load32_splat(table, 20), weightRight = v128.load32_splat(table, 36)
       for (let i: usize = 0; i < pixelStride; i += 16) {
-        storeWithin(y + i, madd(v128.load(right + i), weightRight, f32x4.mul(v128.load(left + i), weightLeft)), rowEnd)
+        storeWithin(
+          y + i,
+          madd(v128.load(right + i), weightRight, f32x4.mul(v128.load(left + i), weightLeft)),
+          rowEnd,
+        )
       }
     }
     y += pixelStride
@@ -214,7 +228,8 @@ function pairRow(
 
 /** Two taps along h and two along w. */
 function bilinearRow(
-  image: usize, row: usize, table: usize, entryStride: usize, ow: i32, y: usize, pixelStride: usize, value: f32,
+  image: usize, row: usize, table: usize, entryStride: usize, ow: i32, y: usize, pixelStride: usize,
+  value: f32,
 ): void {
   const rowEnd = y + ow * pixelStride
   const upper = image + load<u32>(row, 16), lower = image + load<u32>(row, 32)
@@ -225,8 +240,10 @@ function bilinearRow(
       const left: usize = load<u32>(table, 16), right: usize = load<u32>(table, 32)
       const weightLeft = v128.load32_splat(table, 20), weightRight = v128.load32_splat(table, 36)
       for (let i: usize = 0; i < pixelStride; i += 16) {
-        const above = madd(v128.load(upper + right + i), weightRight, f32x4.mul(v128.load(upper + left + i), weightLeft))
-        const below = madd(v128.load(lower + right + i), weightRight, f32x4.mul(v128.load(lower + left + i), weightLeft))
+        const aboveLeft = f32x4.mul(v128.load(upper + left + i), weightLeft)
+        const above = madd(v128.load(upper + right + i), weightRight, aboveLeft)
+        const belowLeft = f32x4.mul(v128.load(lower + left + i), weightLeft)
+        const below = madd(v128.load(lower + right + i), weightRight, belowLeft)
         storeWithin(y + i, madd(below, weightLower, f32x4.mul(above, weightUpper)), rowEnd)
       }
     }
@@ -256,8 +273,13 @@ function weightedRow(
   }
 }
 
-/** The same in float64, and rounded to whole numbers: of integers, between which a step may hang on the last bit. */
-function preciseRow(args: Resize, image: usize, row: usize, table: usize, entryStride: usize, y: usize): void {
+/**
+ * The same in float64, and rounded to whole numbers: of integers, between which a step may hang on the
+ * last bit.
+ */
+function preciseRow(
+  args: Resize, image: usize, row: usize, table: usize, entryStride: usize, y: usize,
+): void {
   const rowCount = load<i32>(row), c = args.c, truncates = args.rounding == ResizeRounding.truncate
   for (let o = 0; o < args.ow; o++) {
     const count = load<i32>(table)
@@ -272,7 +294,8 @@ function preciseRow(args: Resize, image: usize, row: usize, table: usize, entryS
         }
         sum += load<f64>(entry, 8) * column
       }
-      store<f32>(y, count ? <f32>(truncates ? trunc(sum) : copysign(floor(abs(sum) + 0.5), sum)) : args.extrapolation)
+      const rounded = truncates ? trunc(sum) : copysign(floor(abs(sum) + 0.5), sum)
+      store<f32>(y, count ? <f32>rounded : args.extrapolation)
       y += 4
     }
     table += entryStride
@@ -290,7 +313,10 @@ function storeWithin(p: usize, v: v128, end: usize): void {
   else storePart(p, v, (end - p) >> 2)
 }
 
-/** Unit: one image. Backward: dy goes to the pixels that the output read, by their weights. x is dx here, y is dy. */
+/**
+ * Unit: one image. Backward: dy goes to the pixels that the output read, by their weights. x is dx here,
+ * y is dy.
+ */
 export function resizeGradient(call: usize, begin: i32, end: i32): void {
   const args = changetype<Resize>(call)
   const ih = args.ih, oh = args.oh, ow = args.ow
@@ -310,7 +336,8 @@ export function resizeGradient(call: usize, begin: i32, end: i32): void {
           const above = row + <usize>s * 16
           for (let t = 1; t <= columns; t++) {
             const beside = entry + <usize>t * 16
-            addScaled(dx + load<u32>(above) + load<u32>(beside), dy, load<f32>(above, 4) * load<f32>(beside, 4), pixelStride)
+            const weight = load<f32>(above, 4) * load<f32>(beside, 4)
+            addScaled(dx + load<u32>(above) + load<u32>(beside), dy, weight, pixelStride)
           }
         }
         dy += pixelStride

@@ -13,8 +13,6 @@ const MOST_PARAMETERS = 8
 const longFiles = [
   'assembly/abi.ts',
   'assembly/recurrent.ts',
-  'src/onnx/operators/resize.ts',
-  'src/onnx/operators/shape.ts',
   'tests/core/options.test.ts',
   'tests/hostile.test.ts',
   'tests/nn/modes.test.ts',

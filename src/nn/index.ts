@@ -52,7 +52,14 @@ export {
   MaxPool1d,
   MaxPool2d,
 } from './layers/pool.js'
-export { Gru, Lstm, type RecurrentLayerOptions, Rnn, type RnnLayerOptions } from './layers/recurrent.js'
+export {
+  Gru,
+  Lstm,
+  RecurrentLayer,
+  type RecurrentLayerOptions,
+  Rnn,
+  type RnnLayerOptions,
+} from './layers/recurrent.js'
 export { SpectralNorm, type SpectralNormOptions, WeightNorm } from './layers/reparametrize.js'
 export { Parallel, type ParallelOptions, Residual, Sequential } from './layers/sequential.js'
 export { Flatten, Permute, Reshape, Upsample, type UpsampleOptions } from './layers/shape.js'

@@ -40,7 +40,7 @@ export interface ScatterElementsOptions {
    * `'none'`: the updates stand in the place of what was there; `'add'`, `'mul'`, `'max'`, `'min'`: they are
    * combined with it, one after the other. Default `'none'`.
    */
-  reduction?: Reduction
+  reduction?: 'none' | 'add' | 'mul' | 'max' | 'min'
 }
 
 const SCATTER_ELEMENTS: Names<ScatterElementsOptions> = { axis: true, reduction: true }

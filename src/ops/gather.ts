@@ -191,7 +191,10 @@ function settleIndices(indices: Indices, rows: number, context: Context): Int32A
   return indices instanceof Tensor ? indices.elements : Int32Array.from(list as ArrayLike<number>)
 }
 
-/** Rows by indices that are known to be right, or settled: what a recording does, which cannot look at them. */
+/**
+ * Rows by indices that are known to be right, or settled: what a recording does, which cannot look at
+ * them.
+ */
 export function takeRows<D extends DType>(
   table: Tensor<D>,
   indices: Tensor<'int32'>,

@@ -25,7 +25,7 @@ export interface ScatterNDOptions {
    * `'none'`: the updates stand in the place of what was there, of several to one place the last; `'add'`,
    * `'mul'`, `'max'`, `'min'`: they are combined with it, one after the other. Default `'none'`.
    */
-  reduction?: Reduction
+  reduction?: 'none' | 'add' | 'mul' | 'max' | 'min'
 }
 
 const GATHER_ND: Names<GatherNDOptions> = { batchAxes: true }
@@ -213,7 +213,10 @@ export const outsideWords = (length: number): string =>
 /** About how many multiply-adds an index is worth. */
 const PLACE_WORK = 4
 
-/** Indices along one axis of a length, counted from the front; in a recording the fault word tells of others. */
+/**
+ * Indices along one axis of a length, counted from the front; in a recording the fault word tells of
+ * others.
+ */
 export function settled(indices: Tensor<'int32'>, length: number): Tensor<'int32'> {
   const rows = indices.reshape([indices.size, 1])
   return rows.engine.scope(() => placesOf(rows, [length], 0).reshape(indices.shape))

@@ -22,16 +22,23 @@ export interface ResizeOptions {
    * `'nearest'`: the pixel whose centre is nearest. `'bilinear'`: between the four around. `'bicubic'`: a
    * smooth curve through the sixteen around. Default 'bilinear'.
    */
-  method?: keyof typeof methods
+  method?: 'nearest' | 'bilinear' | 'bicubic'
   /**
    * Pixels as points, with the corners of both images on each other, rather than as squares that fill the
    * same area: `coordinates: 'align_corners'`. Default false.
    */
   alignCorners?: boolean
   /** Where output pixels stand in the input, by the names of ONNX. Default 'half_pixel'. */
-  coordinates?: keyof typeof rules
+  coordinates?:
+    | 'half_pixel'
+    | 'align_corners'
+    | 'asymmetric'
+    | 'pytorch_half_pixel'
+    | 'half_pixel_symmetric'
+    | 'tf_half_pixel_for_nn'
+    | 'tf_crop_and_resize'
   /** Which pixel is nearest, of two and else, by the names of ONNX. Default 'round_prefer_floor'. */
-  nearestMode?: keyof typeof nearestRules
+  nearestMode?: 'round_prefer_floor' | 'round_prefer_ceil' | 'floor' | 'ceil'
   /** Averages where the result is smaller, over all pixels that one of it stands for. Default false. */
   antialias?: boolean
   /** Of 'bicubic': -0.75 as PyTorch and ONNX have it, -0.5 as TensorFlow. Default -0.75. */
@@ -67,7 +74,7 @@ const methods = {
   nearest: ResizeMethod.nearest,
   bilinear: ResizeMethod.linear,
   bicubic: ResizeMethod.cubic,
-} as const
+} as const satisfies Record<NonNullable<ResizeOptions['method']>, ResizeMethod>
 
 const rules = {
   half_pixel: ResizeRule.halfPixel,
@@ -77,14 +84,14 @@ const rules = {
   half_pixel_symmetric: ResizeRule.halfPixelSymmetric,
   tf_half_pixel_for_nn: ResizeRule.halfPixelForNearest,
   tf_crop_and_resize: ResizeRule.cropAndResize,
-} as const
+} as const satisfies Record<NonNullable<ResizeOptions['coordinates']>, ResizeRule>
 
 const nearestRules = {
   round_prefer_floor: NearestRule.preferFloor,
   round_prefer_ceil: NearestRule.preferCeil,
   floor: NearestRule.floor,
   ceil: NearestRule.ceil,
-} as const
+} as const satisfies Record<NonNullable<ResizeOptions['nearestMode']>, NearestRule>
 
 /**
  * Images of another size. Output pixel o stands at input position
@@ -94,9 +101,10 @@ const nearestRules = {
  *   o * input / output                            asymmetric: TensorFlow 1; with 'floor' PyTorch's nearest
  *   (o + 0.5) * input / output                    tf_half_pixel_for_nn
  *
- * pytorch_half_pixel is half_pixel, but 0 for an output of one pixel; half_pixel_symmetric is half_pixel about
- * the middle, where `scale` is not that of the sizes; tf_crop_and_resize is align_corners within a region. No
- * pixel outside is read: the edge goes on. Making an image smaller skips pixels, unless `antialias` averages
+ * pytorch_half_pixel is half_pixel, but 0 for an output of one pixel; half_pixel_symmetric is half_pixel
+ * about the middle, where `scale` is not that of the sizes; tf_crop_and_resize is align_corners within a
+ * region. No pixel outside is read: the edge goes on. Making an image smaller skips pixels, unless
+ * `antialias` averages
  * them. Definition: ONNX Resize.
  *
  * @param x [n, height, width, channels]

@@ -247,6 +247,7 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       DepthwiseConv2d: layer(nn.DepthwiseConv2d),
       Dropout: (options) => new nn.Dropout(options),
       Embedding: layer(nn.Embedding),
+      RecurrentLayer: 'a class',
       Rnn: layer(nn.Rnn),
       Lstm: layer(nn.Lstm),
       Gru: layer(nn.Gru),

@@ -70,6 +70,7 @@ describe('gatherND and scatterND', () => {
         const ints = (data: number[], shape: number[]) => engine().tensor(data, shape, { dtype: 'int32' })
         const outside = ints([0, 1, 2, -5], [2, 2])
         const updates = engine().zeros([2])
+        const [deep, three] = [ints([0, 0, 0], [1, 3]), engine().zeros([3])]
         const { live, tensors } = engine().memory()
         expectComplaint(
           engine(),
@@ -84,12 +85,12 @@ describe('gatherND and scatterND', () => {
         expect(engine().memory()).toMatchObject({ live, tensors })
         expectComplaint(
           engine(),
-          () => gatherND(x, ints([0, 0, 0], [1, 3])),
+          () => gatherND(x, deep),
           'gatherND: indices must be [..., depth], with a depth from 1 to 2, got [1, 3]',
         )
         expectComplaint(
           engine(),
-          () => scatterND(x, outside, engine().zeros([3])),
+          () => scatterND(x, outside, three),
           'scatterND: updates must be [2], got [3]',
         )
         expectComplaint(

@@ -134,8 +134,11 @@ describe('gatherElements and scatterElements', () => {
           "scatterElements: indices[1, 1] must be one that did not come before, unless reduction is 'add', got 2",
         )
         complaint(() => fb.scatterElements(x, twice, x, { axis: 1 }), 'updates must be [2, 2], as indices')
-        const mul = { axis: 1, reduction: 'mul' as never }
-        complaint(() => fb.scatterElements(x, twice, updates, mul), "reduction must be 'none' or 'add'")
+        const sum = { axis: 1, reduction: 'sum' as never }
+        complaint(
+          () => fb.scatterElements(x, twice, updates, sum),
+          "scatterElements: reduction must be 'none', 'add', 'mul', 'max' or 'min', got \"sum\"",
+        )
       })
     })
   })

@@ -232,19 +232,28 @@ const cases = (random: Random): Case[] => [
     },
   },
   {
-    ops: 'gatherND scatterND scatterElements',
+    ops: 'gatherND scatterND',
     shape: [4, 3],
     compute: (x) => {
       const { engine } = x
       const at = engine.tensor([1, 2, -1, 0], [2, 2], { dtype: 'int32' })
       const rows = engine.tensor([2, 0], [2, 1], { dtype: 'int32' })
-      const places = engine.tensor([0, 2], [1, 2], { dtype: 'int32' })
+      // [4, 3, n]: the batch is open.
+      const t = core.transpose(x, [1, 2, 0])
+      const own = engine.tensor([3, -1, 4, 1, -5, 9], [3, 2])
+      const at6 = engine.tensor([2, 1, 0, 0, -1, 0], [3, 2], { dtype: 'int32' })
+      const back = (y: Tensor) => {
+        const last = y.shape.length - 1
+        return core.transpose(y, [last, ...Array(last).keys()])
+      }
       return [
-        core.gatherND(x, rows),
-        core.gatherND(core.exp(x), at),
-        core.scatterND(x, rows, core.neg(core.gatherND(x, rows))),
-        core.scatterND(x, at, engine.tensor([2, 3], [2]), { reduction: 'mul' }),
-        core.scatterElements(x, places, engine.tensor([0.5, -9], [1, 2]), { axis: 1, reduction: 'max' }),
+        back(core.gatherND(t, rows)),
+        back(core.gatherND(core.exp(t), at)),
+        back(core.scatterND(t, rows, core.neg(core.gatherND(t, rows)))),
+        core.add(
+          x.reshape([x.shape[0]!, 2, 6]),
+          core.scatterND(own, at6, core.gatherND(own, at6), { reduction: 'mul' }).reshape([6]),
+        ),
       ]
     },
   },

@@ -64,7 +64,7 @@ interface Way {
 const isOutput = (value: unknown): boolean => value === 'sequence' || value === 'last'
 
 /** All layers in both directions, the lowest first; names of those above end in their number. */
-function waysOf(engine: Engine, name: keyof typeof KINDS, options: RecurrentLayerOptions): Way[][] {
+function waysOf(engine: Engine, name: 'Rnn' | 'Lstm' | 'Gru', options: RecurrentLayerOptions): Way[][] {
   const { gates, stateBias } = KINDS[name]
   const { inFeatures, hidden, bidirectional = false, layers = 1, output = 'sequence' } = options
   positive(name, { inFeatures, hidden, layers })
@@ -122,12 +122,13 @@ function waysOf(engine: Engine, name: keyof typeof KINDS, options: RecurrentLaye
   }
 }
 
-abstract class Recurrent extends Layer {
+/** What `Rnn`, `Lstm` and `Gru` have in common. */
+export abstract class RecurrentLayer extends Layer {
   readonly #ways: readonly (readonly Way[])[]
 
   constructor(
     engine: Engine,
-    name: keyof typeof KINDS,
+    name: 'Rnn' | 'Lstm' | 'Gru',
     readonly options: RecurrentLayerOptions,
   ) {
     const ways = waysOf(engine, name, options)
@@ -160,7 +161,7 @@ abstract class Recurrent extends Layer {
  * PyTorch's, seed.
  * @example new Rnn(engine, { inFeatures: 2, hidden: 32, output: 'last' })
  */
-export class Rnn extends Recurrent {
+export class Rnn extends RecurrentLayer {
   constructor(engine: Engine, options: RnnLayerOptions) {
     checkOptions('Rnn', options, RNN)
     const { activation = 'tanh' } = options
@@ -185,7 +186,7 @@ export class Rnn extends Recurrent {
  * architectures", 2015)
  * @example new Lstm(engine, { inFeatures: 32, hidden: 128, layers: 2, bidirectional: true })
  */
-export class Lstm extends Recurrent {
+export class Lstm extends RecurrentLayer {
   constructor(engine: Engine, options: RecurrentLayerOptions) {
     checkOptions('Lstm', options, RECURRENT)
     super(engine, 'Lstm', options)
@@ -200,7 +201,7 @@ export class Lstm extends Recurrent {
  * `gru` with weights of its own; shapes and options as of `Rnn`, but for the activation.
  * @example new Gru(engine, { inFeatures: 32, hidden: 128, output: 'last' })
  */
-export class Gru extends Recurrent {
+export class Gru extends RecurrentLayer {
   constructor(engine: Engine, options: RecurrentLayerOptions) {
     checkOptions('Gru', options, RECURRENT)
     super(engine, 'Gru', options)

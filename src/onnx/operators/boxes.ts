@@ -73,7 +73,10 @@ interface Boxes {
   area: Float64Array
 }
 
-/** `count` boxes from `first` on: two corners each, or where `centred` the middle, the width and the height. */
+/**
+ * `count` boxes from `first` on: two corners each, or where `centred` the middle, the width and the
+ * height.
+ */
 function boxesOf(from: Float64Array, first: number, count: number, centred: boolean): Boxes {
   const [top, left, bottom, right, area] = Array.from({ length: 5 }, () => new Float64Array(count)) as [
     Float64Array,

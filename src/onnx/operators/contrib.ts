@@ -8,13 +8,14 @@ import { clamp, gelu, hardSigmoid, leakyRelu, relu, sigmoid, tanh } from '../../
 import { add, mul } from '../../ops/arithmetic.js'
 import { cast } from '../../ops/cast.js'
 import { notEqual } from '../../ops/compare.js'
-import { gather } from '../../ops/gather.js'
 import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
 import { sum } from '../../ops/reduce.js'
+import { slice } from '../../ops/slice.js'
 import { transpose } from '../../ops/transpose.js'
 import type { Call, Operator } from '../run/call.js'
 import type { Value } from '../run/value.js'
 import { mapInEngine } from './broadcast.js'
+import { rowsOf } from './indexing.js'
 import { matrix, product } from './matrix.js'
 import { window } from './window.js'
 
@@ -123,7 +124,7 @@ const simplifiedLayerNorm: Operator = (call) => {
 
 /**
  * input_ids, segment_ids, three tables (words, places, segments), scale, offset, mask, position_ids: layer
- * of the sum of the rows; how much of each mask is there; the sum.
+ * norm of the sum of the rows; how much of each mask is there; the sum.
  */
 const embedLayerNorm: Operator = (call) => {
   const [ids, segments, words, places, kinds] = [
@@ -135,11 +136,9 @@ const embedLayerNorm: Operator = (call) => {
   ]
   const [scale, offset, mask, given] = [call.input(5), call.input(6), call.inputs[7], call.inputs[8]]
   const [n, length] = ids.shape as [number, number]
-  const rows = (table: Value, indices: Value) => gather(table.tensor(), indices.typed())
-  const first = () => call.tables('places', [length], [], () => [Array(length).keys()])[0]!.tensor()
-  const placed = given ? rows(places, given) : gather(places.tensor(), first())
-  const known = add(rows(words, ids), placed)
-  const total = segments && kinds ? add(known, rows(kinds, segments)) : known
+  const placed = given ? rowsOf(places, given) : slice(places.tensor(), { end: [length, places.shape[1]!] })
+  const known = add(rowsOf(words, ids), placed)
+  const total = segments && kinds ? add(known, rowsOf(kinds, segments)) : known
   const y = layerNorm(total, {
     scale: scale.tensor(),
     offset: offset.tensor(),

@@ -104,6 +104,10 @@ const gather: Operator = (call) => {
   return inEngine(call, x, shape, takeRows(table!, settled(indicesOf(indices), n), axis))
 }
 
+/** Rows of a matrix by indices. */
+export const rowsOf = (table: Value, indices: Value): Tensor =>
+  takeRows(table.tensor(), settled(indicesOf(indices), table.shape[0]!), 0)
+
 /** A result of x's type. */
 const inEngine = (call: Call, x: Value, shape: Shape, y: AnyTensor): Value =>
   Value.inEngine(call.run, x.type, shape, y)

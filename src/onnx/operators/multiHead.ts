@@ -187,9 +187,7 @@ const groupQueryAttention: Operator = (call) => {
     const [cos, sin, places] = [call.input(7), call.input(8), call.inputs[9]]
     const shape = [n, length] as const
     const own = (image: number, i: number) => before[image]! + i
-    const angles = places
-      ? anglesAt(cos, sin, places.typed() as Tensor<'int32'>, shape)
-      : anglesBy(call, cos, sin, shape, counts, own)
+    const angles = places ? anglesAt(cos, sin, places, shape) : anglesBy(call, cos, sin, shape, counts, own)
     const isInterleaved = call.flag('rotary_interleaved')
     ;[q, k] = [q, k].map((x) => call.tensor(x.type, turned(x.tensor(), angles, isInterleaved))) as [
       Value,

@@ -6,12 +6,12 @@
 import type { Tensor } from '../../core/tensor.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'
 import { concat } from '../../ops/concat.js'
-import { gather } from '../../ops/gather.js'
 import { slice } from '../../ops/slice.js'
 import { transpose } from '../../ops/transpose.js'
 import type { Call, Operator } from '../run/call.js'
 import type { Value } from '../run/value.js'
 import { joinHeads, splitHeads } from './attention.js'
+import { rowsOf } from './indexing.js'
 
 /** Cosines and sines [n or 1, length, half] of the angles at each place. */
 export interface Angles {
@@ -20,14 +20,9 @@ export interface Angles {
 }
 
 /** Rows of both tables [places, half] for the place of each token. */
-export function anglesAt(
-  cos: Value,
-  sin: Value,
-  places: Tensor<'int32'>,
-  shape: readonly [number, number],
-): Angles {
+export function anglesAt(cos: Value, sin: Value, places: Value, shape: readonly [number, number]): Angles {
   const half = cos.shape[1]!
-  const rows = (table: Value) => gather(table.tensor(), places).reshape([...shape, half])
+  const rows = (table: Value) => rowsOf(table, places).reshape([...shape, half])
   return { cos: rows(cos), sin: rows(sin) }
 }
 
@@ -97,9 +92,7 @@ function embed(call: Call, x: Value, angles: (n: number, length: number) => Angl
 const rotaryEmbedding: Operator = (call) => {
   const [x, cos, sin, places] = [call.input(0), call.input(1), call.input(2), call.inputs[3]]
   return embed(call, x, (n, length) =>
-    places
-      ? anglesAt(cos, sin, places.typed() as Tensor<'int32'>, [n, length])
-      : { cos: cos.tensor(), sin: sin.tensor() },
+    places ? anglesAt(cos, sin, places, [n, length]) : { cos: cos.tensor(), sin: sin.tensor() },
   )
 }
 
@@ -118,7 +111,7 @@ const rotaryOfTables: Operator = (call) => {
   const angles =
     places.size === 1 && n * length > 1
       ? anglesBy(call, cos, sin, [n, length], [places], (_, i) => first() + i)
-      : anglesAt(cos, sin, places.typed() as Tensor<'int32'>, [n, length])
+      : anglesAt(cos, sin, places, [n, length])
   const result = turned(split.tensor(), angles, call.flag('interleaved'))
   const y = call.tensor(x.type, scale === 1 ? result : mul(result, scale))
   return isFlat ? joinHeads(call, y) : y

@@ -21,7 +21,10 @@ import {
 } from './plan.js'
 import { type Layout, lastShape, numbersAs, type Run, Value } from './value.js'
 
-/** A host step needs it: a constant, what a host step before it made, or what stands in memory of the program. */
+/**
+ * A host step needs it: a constant, what a host step before it made, or what stands in memory of the
+ * program.
+ */
 type Source = { value: Value } | { name: string } | { stand: Stand; pointer: number }
 
 /** Notes down the jobs of a run, dry, and what the host does between them. */
@@ -136,7 +139,10 @@ interface Slot {
   pointer?: number
 }
 
-/** Runs a node as at first, on values of the replay. False where an output has another shape than at first. */
+/**
+ * Runs a node as at first, on values of the replay. False where an output has another shape than at
+ * first.
+ */
 function hostStep(
   setup: Setup,
   node: Node,

@@ -1,7 +1,8 @@
 /**
  * Runs of a graph on inputs of given shapes. The first goes node by node, and shows which nodes work in the
- * engine alone. What those do is recorded, and replayed from the second run on; the others, which read numbers
- * on the host, run in between as they did at first. So a run is segments of jobs with host steps between them.
+ * engine alone. What those do is recorded, and replayed from the second run on; the others, which read
+ * numbers on the host, run in between as they did at first. So a run is segments of jobs with host steps
+ * between them.
  */
 import type { Graph, Node } from '../graph/graph.js'
 import { checkFault, constantsOf, type Scope, stepsOf } from './execute.js'
@@ -52,8 +53,9 @@ export function* nodeByNode(
 }
 
 /**
- * Runs the jobs and what is between them, a node at a time; false where a shape differs from the recorded one,
- * so that the run has to go node by node. `live`: inputs on the host; `check` is called before each node.
+ * Runs the jobs and what is between them, a node at a time; false where a shape differs from the recorded
+ * one, so that the run has to go node by node. `live`: inputs on the host; `check` is called before each
+ * node.
  */
 export function* replay(
   { plan, run: { engine } }: Setup,

@@ -152,16 +152,22 @@ const scatterElements: Operator = (call) => {
   return { name: call.node('ScatterElements', inputs, attributes), order }
 }
 
+/** Indices of ND operators, which take long ones alone. */
+function longIndices(call: Call): string {
+  const { name, value } = indicesOf(call)
+  return value?.dtype === 'int32' ? call.node('Cast', [name], { to: 7 }) : name
+}
+
 const gatherND: Operator = (call) => {
   const { batchAxes } = call.options<{ batchAxes: number }>()
   const x = call.value()
-  const inputs = [x.as(inOrder(x.rank)), indicesOf(call).name]
+  const inputs = [x.as(inOrder(x.rank)), longIndices(call)]
   return plain(call, call.node('GatherND', inputs, { batch_dims: batchAxes }))
 }
 
 const scatterND: Operator = (call) => {
   const [x, updates] = [call.value(), call.value('updates')]
-  const inputs = [x.as(inOrder(x.rank)), indicesOf(call).name, updates.as(inOrder(updates.rank))]
+  const inputs = [x.as(inOrder(x.rank)), longIndices(call), updates.as(inOrder(updates.rank))]
   return plain(call, call.node('ScatterND', inputs, { reduction: reductionOf(call.options()) }))
 }
 
