@@ -1,5 +1,5 @@
 /** The commands for models, on small networks of the test's own. */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PNG } from 'pngjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -281,5 +281,34 @@ describe('filterbank run', () => {
     writeFileSync(file('more.txt'), 'a\nb')
     await expectBad(1, 'colours.onnx -i green.png --labels more.txt', '2 labels', '3 classes')
     await expectBad(1, 'colours.onnx -i green.png --labels none.txt', 'none.txt', 'no such file')
+  })
+})
+
+describe('filterbank quantize', () => {
+  it('writes a model of bytes by the photos of a folder, and says what each layer loses', async () => {
+    mkdirSync(file('photos/more'), { recursive: true })
+    for (let i = 0; i < 9; i++) {
+      const png = new PNG({ width: 8, height: 6 })
+      png.data.forEach((_, j) => {
+        png.data[j] = j % 4 === 3 ? 255 : (j * (i + 3) * 7) % 256
+      })
+      writeFileSync(file(`photos/${i % 2 ? 'more/' : ''}${i}.png`), PNG.sync.write(png))
+    }
+    const args = ['quantize', 'colours.onnx', '--images', 'photos', '-o', 'small/colours.onnx']
+    const { code, out, err } = await filterbank(...args)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(/\nsame +Conv +int8 +[\d.]+ % +36 +24 /)
+    expect(out).toMatch(/error at the outputs [\d.]+ %/)
+    const { out: lines } = await filterbank('inspect', 'small/colours.onnx', '--size', '8x6')
+    expect(lines).toContain('Conv Relu QuantizeLinear')
+    await expectFailure(1, [...args, '--limit', '3'], '8 at least, got 3')
+  })
+
+  it('says what is wrong', async () => {
+    await expectFailure(2, ['quantize', 'colours.onnx', '-o', 'x.onnx'], 'needs --images and -o')
+    const args = ['quantize', 'colours.onnx', '-o', 'x.onnx', '--images']
+    await expectFailure(1, [...args, 'nowhere'], 'cannot read nowhere')
+    await expectFailure(2, [...args, '.', '--method', 'best'], '--method takes minmax')
+    await expectFailure(2, [...args, '.', '--weight-bits', '9'], '7 or 8')
   })
 })

@@ -292,6 +292,7 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       writeModel: (parts) => onnx.writeModel(parts),
       loadModel: (options) => onnx.loadModel(engine, bytesOfModel(), options),
       inspectModel: (options) => onnx.inspectModel(bytesOfModel(), options),
+      quantizeModel: (options) => onnx.quantizeModel(engine, bytesOfModel(), [], options),
     },
   },
   'filterbank/node': {

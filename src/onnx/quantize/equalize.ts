@@ -36,8 +36,8 @@ function perInput(
 }
 
 /**
- * Cross-layer equalisation: w1 / s, b1 / s and w2 s with s = sqrt(r1 / r2), r the largest weights of a channel on
- * both sides; undefined where no convolution follows another.
+ * Cross-layer equalisation: w1 / s, b1 / s and w2 s with s = sqrt(r1 / r2), r the largest weights of a
+ * channel on both sides; undefined where no convolution follows another.
  */
 export function equalized(network: Network): Network | undefined {
   const constants = new Map(network.constants)
