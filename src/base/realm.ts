@@ -40,6 +40,11 @@ export const isUrl = (value: unknown): value is URL =>
   tagOf(value) === 'URL' && typeof (value as URL).href === 'string'
 export const isResponse = (value: unknown): value is Response =>
   tagOf(value) === 'Response' && typeof (value as Response).arrayBuffer === 'function'
+/** A File is one too. */
+export const isBlob = (value: unknown): value is Blob =>
+  ['Blob', 'File'].includes(tagOf(value)) && typeof (value as Blob).stream === 'function'
+export const isStream = (value: unknown): value is ReadableStream<Uint8Array> =>
+  tagOf(value) === 'ReadableStream' && typeof (value as ReadableStream).getReader === 'function'
 export const isMap = (value: unknown): value is Map<unknown, unknown> => tagOf(value) === 'Map'
 export const isSet = (value: unknown): value is Set<unknown> => tagOf(value) === 'Set'
 export const isModule = (value: unknown): value is WebAssembly.Module => tagOf(value) === 'WebAssembly.Module'

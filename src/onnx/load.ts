@@ -3,7 +3,7 @@
 import { check, show } from '../base/errors.js'
 import type { Engine } from '../core/engine.js'
 import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js'
-import { fetchModel, type ModelSource, type Progress } from './file/load.js'
+import { type DataSource, fetchModel, type ModelSource, type Progress } from './file/load.js'
 import { readModel } from './file/schema.js'
 import { type Graph, openGraph } from './graph/graph.js'
 import { checkOperators } from './graph/known.js'
@@ -14,7 +14,7 @@ import { newRun } from './run/value.js'
 
 /** What `loadModel` takes beside the source. */
 export interface LoadOptions {
-  /** Told as the bytes come in. */
+  /** Told as the bytes of the model's own file come in. */
   onProgress?: (progress: Progress) => void
   /** Stops the loading. */
   signal?: AbortSignal
@@ -23,15 +23,21 @@ export interface LoadOptions {
    * from the inputs of each run.
    */
   dimensions?: Record<string, number>
+  /**
+   * The model's data files by the names that it has for them: `{ 'model.onnx.data': await response }`. Those
+   * of a model that comes by its path are found beside it where they are not given.
+   */
+  externalData?: Record<string, DataSource>
 }
 
-const LOAD: Names<LoadOptions> = { onProgress: true, signal: true, dimensions: true }
+const LOAD: Names<LoadOptions> = { onProgress: true, signal: true, dimensions: true, externalData: true }
 
 /**
  * Reads an ONNX model (opset 6 and later) and gets it ready: what needs no input is computed.
  *
- * @param source the bytes, a Response, a URL, or in Node a path, beside which data files are found too
- * @param options no progress, no signal, no dimensions
+ * @param source the bytes, a Blob (a File too), a Response, a stream of bytes, a promise of one of them, a URL,
+ *   or in Node a path, beside which data files are found too
+ * @param options no progress, no signal, no dimensions, no external data
  * @throws FilterbankError where there is no such file, the bytes are no ONNX model, or use what filterbank
  *   lacks: all operators at once, with the names
  * of their nodes. What was loaded is given back then

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
 import { writeModel } from '../../src/onnx/file/write.js'
-import { loadModel } from '../../src/onnx/index.js'
+import { type DataSource, inspectModel, loadModel, type ModelSource } from '../../src/onnx/index.js'
 
 /** Protobuf by hand: a field of bytes, of text, of a small number. */
 const field = (number: number, ...parts: (string | Uint8Array)[]): Uint8Array => {
@@ -51,6 +51,57 @@ describe('a model', () => {
   it('finds its data in the file beside it', async () => {
     using model = await loadModel(engine, write(split('w.bin', 8, 12)))
     expect([...model.run({ x: [10, 20, 30] })['y']!.toArray()]).toEqual([11, 22, 33])
+  })
+
+  it('comes as anything that gives bytes, with its data as anything too', async () => {
+    const bytes = split('./w.bin', 4, 12)
+    const data = Float32Array.of(9, 1, 2, 3)
+    const own = new Uint8Array(data.buffer.slice(0))
+    const streamOf = (whole: Uint8Array) => new Blob([Uint8Array.from(whole)]).stream()
+    const forms: ((whole: Uint8Array) => ModelSource)[] = [
+      (whole) => whole,
+      (whole) => Uint8Array.from(whole).buffer,
+      (whole) => new Blob([Uint8Array.from(whole)]),
+      (whole) => new File([Uint8Array.from(whole)], 'a.onnx'),
+      (whole) => new Response(Uint8Array.from(whole)),
+      (whole) => Promise.resolve(new Response(Uint8Array.from(whole))),
+      // A body that is longer, and one that is shorter, than it is said to be.
+      (whole) => new Response(Uint8Array.from(whole), { headers: { 'content-length': '5' } }),
+      (whole) => new Response(Uint8Array.from(whole), { headers: { 'content-length': '5000' } }),
+      streamOf,
+    ]
+    for (const form of forms) {
+      const loaded: number[] = []
+      using model = await loadModel(engine, form(bytes), {
+        externalData: { 'w.bin': form(own) },
+        onProgress: (progress) => loaded.push(progress.loaded),
+      })
+      expect([...model.run({ x: [10, 20, 30] })['y']!.toArray()]).toEqual([11, 22, 33])
+      if (loaded.length) expect(loaded.at(-1)).toBe(bytes.length)
+    }
+    using model = await loadModel(engine, bytes, { externalData: { './w.bin': data } })
+    expect([...model.run({ x: [10, 20, 30] })['y']!.toArray()]).toEqual([11, 22, 33])
+    // What is given goes before what lies beside the model.
+    using other = await loadModel(engine, write(bytes), { externalData: { 'w.bin': data } })
+    expect([...other.run({ x: [0, 0, 0] })['y']!.toArray()]).toEqual([1, 2, 3])
+  })
+
+  it('says what is wrong with the data that it is given', async () => {
+    const bytes = split('w.bin', 8, 12)
+    const wrong: [source: ModelSource, externalData: Record<string, DataSource>, message: RegExp][] = [
+      [bytes, { 'v.bin': new Uint8Array(20) }, /externalData of this name, got .*externalData of "v.bin"/],
+      [bytes, { 'w.bin': new Uint8Array(16) }, /data file "w.bin" must be 12 bytes from 8 on, got 8/],
+      [bytes, { 'w.bin': 5 as never }, /externalData "w.bin" must be bytes, a Blob/],
+      [Promise.reject(new Error('no line')), {}, /source must be .*no line/],
+      [new ReadableStream({ start: (to) => to.enqueue('text' as never) }), {}, /"text" instead of bytes/],
+      [bytes, { 'w.bin': new Response('', { status: 404 }) }, /status 404/],
+    ]
+    for (const [source, externalData, message] of wrong) {
+      const error = await loadModel(engine, source, { externalData }).catch((reason) => reason)
+      expect(error).toBeInstanceOf(FilterbankError)
+      expect(error.message).toMatch(message)
+    }
+    expect((await inspectModel(bytes, { externalData: { 'w.bin': new Uint8Array(20) } })).opset).toBe(13)
   })
 
   it('says which data it misses, and leaves nothing behind', async () => {

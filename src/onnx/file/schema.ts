@@ -36,6 +36,8 @@ export interface AttributeProto {
   strings: Uint8Array[]
   graphs: GraphProto[]
   type: number
+  /** In the body of a function: the attribute of the function that this one is. */
+  refAttrName: string
 }
 
 export interface NodeProto {
@@ -45,6 +47,7 @@ export interface NodeProto {
   opType: string
   attribute: AttributeProto[]
   domain: string
+  overload: string
 }
 
 export interface ValueInfoProto {
@@ -73,6 +76,20 @@ export interface ModelProto {
   producerName: string
   graph?: GraphProto
   opsetImport: { domain: string; version: number }[]
+  functions: FunctionProto[]
+}
+
+/** An operator that the model brings along, as nodes. */
+export interface FunctionProto {
+  name: string
+  input: string[]
+  output: string[]
+  /** Names of attributes without a default, and those that have one. */
+  attribute: string[]
+  attributeProto: AttributeProto[]
+  node: NodeProto[]
+  domain: string
+  overload: string
 }
 
 /**
@@ -138,6 +155,7 @@ const attribute: Message = {
   9: ['strings', 'bytes[]'],
   11: ['graphs', [graph]],
   20: ['type', 'int'],
+  21: ['refAttrName', 'string'],
 }
 const node: Message = {
   1: ['input', 'string[]'],
@@ -146,6 +164,17 @@ const node: Message = {
   4: ['opType', 'string'],
   5: ['attribute', [attribute]],
   7: ['domain', 'string'],
+  8: ['overload', 'string'],
+}
+const functionMessage: Message = {
+  1: ['name', 'string'],
+  4: ['input', 'string[]'],
+  5: ['output', 'string[]'],
+  6: ['attribute', 'string[]'],
+  7: ['node', [node]],
+  10: ['domain', 'string'],
+  11: ['attributeProto', [attribute]],
+  13: ['overload', 'string'],
 }
 Object.assign(graph, {
   1: ['node', [node]],
@@ -161,6 +190,7 @@ export const model: Message = {
   2: ['producerName', 'string'],
   7: ['graph', graph],
   8: ['opsetImport', [{ 1: ['domain', 'string'], 2: ['version', 'int'] }]],
+  25: ['functions', [functionMessage]],
 }
 
 /** Wire types of protobuf. */

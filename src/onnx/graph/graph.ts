@@ -5,6 +5,7 @@ import type { Activation } from '../../ops/activation.js'
 import { decodeTensor, floatsOf } from '../file/decode.js'
 import type { AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto } from '../file/schema.js'
 import { type ElementType, type HostTensor, typeOf } from '../file/types.js'
+import { inlineFunctions } from './functions.js'
 
 /** A number, a text, lists of them, a constant or a graph; absent ones are undefined. */
 export type AttributeValue = number | string | number[] | string[] | HostTensor | Graph
@@ -165,7 +166,7 @@ export function openGraph(
   external: External,
 ): { graph: Graph<FilePort>; opset: number; problems: readonly Complaint[] } {
   const problems: Complaint[] = []
-  const graph = graphOf(model.graph, { external, problems })
+  const graph = graphOf(inlineFunctions(model), { external, problems })
   const opset = model.opsetImport.find(({ domain }) => !domain || domain === 'ai.onnx')?.version ?? 1
   sort(graph, new Set())
   return { graph, opset, problems }

@@ -1,5 +1,5 @@
 import { checkOptions, type Names } from '../../core/options.js'
-import { fetchModel, type ModelSource, type Progress } from '../file/load.js'
+import { type DataSource, fetchModel, type ModelSource, type Progress } from '../file/load.js'
 import { readModel } from '../file/schema.js'
 import { operators } from '../operators/index.js'
 import { type LayerSummary, multiplyAddsOf, parametersOf } from '../run/summary.js'
@@ -28,9 +28,11 @@ export interface InspectOptions {
   onProgress?: (progress: Progress) => void
   /** Stops the loading. */
   signal?: AbortSignal
+  /** Data files by the names that the model has for them, as for `loadModel`. */
+  externalData?: Record<string, DataSource>
 }
 
-const INSPECT: Names<InspectOptions> = { onProgress: true, signal: true }
+const INSPECT: Names<InspectOptions> = { onProgress: true, signal: true, externalData: true }
 
 /**
  * Reads an ONNX model without an engine, also one that cannot be run.
