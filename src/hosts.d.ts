@@ -10,3 +10,10 @@ interface URL {}
 declare namespace WebAssembly {
   interface Module {}
 }
+interface Blob {}
+interface HTMLCanvasElement {}
+interface HTMLImageElement {}
+interface HTMLVideoElement {}
+interface ImageBitmap {}
+interface OffscreenCanvas {}
+interface VideoFrame {}

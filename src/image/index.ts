@@ -1,5 +1,6 @@
 export type { Border } from './border.js'
 export type { Filtered, FilterOptions } from './filter.js'
+export { type FromImageOptions, fromImage, toCanvas } from './fromImage.js'
 export {
   boxBlur,
   emboss,
@@ -34,3 +35,4 @@ export {
   type Sheet,
   type SheetOptions,
 } from './sheet.js'
+export type { ImageSource, Samples } from './source.js'

@@ -38,8 +38,8 @@ const channelCounts = { gray: 1, rgb: 3, rgba: 4 } satisfies Record<
   number
 >
 
-/** Coefficients of red, green and blue in luma. (Rec. ITU-R BT.601) */
-const LUMA = [0.299, 0.587, 0.114]
+/** Coefficients of red, green and blue in luma. (Rec. ITU-R BT.601) @internal */
+export const LUMA = [0.299, 0.587, 0.114]
 
 /** What canvases and decoders of pictures give. @internal */
 export const isPixelBytes = (data: unknown): data is Uint8ClampedArray | Uint8Array =>

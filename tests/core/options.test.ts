@@ -201,6 +201,9 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
       unsharpMask: onX(image.unsharpMask),
       fromImageData: (options) =>
         image.fromImageData(engine, { data: new Uint8Array(4), width: 1, height: 1 }, options),
+      fromImage: (options) =>
+        image.fromImage(engine, { data: new Uint8Array(4), width: 1, height: 1 }, options),
+      toCanvas: 'takes no options',
       toImageData: 'takes no options',
       featureMaps: onX(image.featureMaps),
       filterSheet: (options) => image.filterSheet(filter, options),
