@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { PNG } from 'pngjs'
 import { root, temporaryFolder } from './package.js'
 
 const program = join(root, 'examples/train.mjs')
@@ -12,7 +13,7 @@ export const train = (...args: string[]): string =>
 
 export type Left = Record<string, Buffer>
 
-/** A run into a folder of its own: what it says, the files that it leaves, and its result. */
+/** A run into a folder of its own: what it says, the files that it leaves (pictures have pixels), and its result. */
 export function trained<Result>(...args: string[]): { said: string; files: Left; result: Result } {
   using folder = temporaryFolder()
   const said = train(...args, '-o', folder.path)
@@ -21,6 +22,11 @@ export function trained<Result>(...args: string[]): { said: string; files: Left;
       .sort()
       .map((name) => [name, readFileSync(join(folder.path, name))]),
   )
+  for (const [name, bytes] of Object.entries(files))
+    if (name.endsWith('.png')) {
+      const { width, height } = PNG.sync.read(bytes)
+      if (!(width > 0 && height > 0)) throw new Error(`${name} has ${width} x ${height} pixels`)
+    }
   return { said, files, result: JSON.parse(files['result.json']!.toString()) }
 }
 

@@ -83,7 +83,7 @@ const GAP = 4
  *   gap: pixels between pictures
  */
 export function sheetOf(rows, { shape, title, scale = 3, columns, gap = GAP }) {
-  const [h, w, channels] = shape
+  const [h, w, channels = 1] = shape
   const size = h * w * channels
   const [cellWidth, cellHeight] = [w * scale + gap, h * scale + gap]
   const indent = MARGIN + Math.max(0, ...rows.map(({ label = '' }) => (label ? widthOf(label) + 8 : 0)))
