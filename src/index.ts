@@ -9,6 +9,7 @@ export type { Padding, Pair, Triple, Window3dOptions, WindowOptions } from './co
 export { type Diagnosis, diagnose } from './diagnose.js'
 export {
   type Activation,
+  type ActivationOptions,
   type AlphaOptions,
   type ClampOptions,
   clamp,
@@ -28,10 +29,19 @@ export {
   softplus,
   tanh,
 } from './ops/activation.js'
-export { type ArithmeticOptions, add, div, mul, type Numeric, sub } from './ops/arithmetic.js'
+export {
+  type ArithmeticOptions,
+  add,
+  type ByteArithmeticOptions,
+  div,
+  mul,
+  type Numeric,
+  sub,
+} from './ops/arithmetic.js'
 export { type AttentionOptions, attention } from './ops/attention.js'
 export { type BatchNormOptions, batchNorm } from './ops/batchNorm.js'
 export { maximum, minimum, mod, pow } from './ops/binary.js'
+export type { ByteResultOptions, FloatOrByte, ResultQuantization } from './ops/byteResult.js'
 export type { BytesOptions, OutputQuantization } from './ops/bytes.js'
 export { cast } from './ops/cast.js'
 export { equal, greater, greaterEqual, less, lessEqual, notEqual } from './ops/compare.js'

@@ -53,9 +53,9 @@ const derived: Record<string, (x: fb.Tensor) => fb.Tensor> = {
   ...Object.fromEntries(unary.map((name) => [name, (x: fb.Tensor) => ops[name](x)])),
   ...Object.fromEntries(
     binary.flatMap((name) => [
-      [`${name}, two tensors`, (x: fb.Tensor) => ops[name](fb.abs(x), fb.add(x, 2))],
-      [`${name}, a number behind`, (x: fb.Tensor) => ops[name](x, 2)],
-      [`${name}, a number in front`, (x: fb.Tensor) => ops[name](2, x)],
+      [`${name}, two tensors`, (x: fb.Tensor) => (ops[name] as typeof fb.sub)(fb.abs(x), fb.add(x, 2))],
+      [`${name}, a number behind`, (x: fb.Tensor) => (ops[name] as typeof fb.sub)(x, 2)],
+      [`${name}, a number in front`, (x: fb.Tensor) => (ops[name] as typeof fb.sub)(2, x)],
     ]),
   ),
   ...Object.fromEntries(

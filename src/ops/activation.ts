@@ -6,10 +6,18 @@
 import { check, show } from '../base/errors.js'
 import { engineOf } from '../core/engine.js'
 import { checkEach, checkOptions, isName, type Names } from '../core/options.js'
-import type { Tensor } from '../core/tensor.js'
+import type { AnyTensor, Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
-import { NO_CLAMP, OUT, type OutOptions, produce, runUnary, unaryBackward } from '../plans/elementwise.js'
+import { NO_CLAMP, type OutOptions, produce, runUnary, unaryBackward } from '../plans/elementwise.js'
 import { UnaryOp } from '../wasm/abi.js'
+import { activateBytes } from './activationBytes.js'
+import {
+  type ByteResultOptions,
+  checkNoQuantization,
+  FLOATS_AND_BYTES,
+  type FloatOrByte,
+  isByteTensor,
+} from './byteResult.js'
 
 /** An operation of the kernel with its two numbers. */
 export type Formula = readonly [op: UnaryOp, a: number, b: number]
@@ -124,8 +132,16 @@ export function applyActivation(op: string, x: Tensor, activation: Activation): 
   return activate(op, x, formulaOf(activation), {})
 }
 
-function activate(op: string, x: Tensor, [code, a, b]: Formula, { out }: OutOptions): Tensor {
+function activate<D extends FloatOrByte>(
+  op: string,
+  given: Tensor<D>,
+  [code, a, b]: Formula,
+  { out: to, quantization }: ActivationOptions<D>,
+): Tensor<D> {
+  if (isByteTensor(given)) return activateBytes(op, given, [code, a, b], { out: to, quantization })
+  const [x, out] = [given, to] as unknown as [Tensor, Tensor | undefined]
   const engine = engineOf(op, { x }, { out })
+  checkNoQuantization(op, x, quantization)
   const y = produce(engine, x.shape, out, { op, shapes: { x: x.shape, out: out?.shape } }, (to) =>
     runUnary(code, x, to, a, b),
   )
@@ -137,28 +153,33 @@ function activate(op: string, x: Tensor, [code, a, b]: Formula, { out }: OutOpti
     engine.tape?.record(op, y, { x }, { x }, (dy, kept) => ({
       x: () => unaryBackward(code, dy, kept.x, a, b),
     }))
-  return y
+  return y as Tensor<FloatOrByte> as Tensor<D>
 }
 
-function checkSettings(op: string, x: Tensor, numbers: Record<string, unknown>): void {
-  engineOf(op, { x })
+function checkSettings(op: string, x: AnyTensor, numbers: Record<string, unknown>): void {
+  engineOf(op, { x }, {}, FLOATS_AND_BYTES)
   checkEach(numbers, () => true, 'a number', { op, shapes: { x: x.shape } })
 }
 
+/** What every activation takes beside x. */
+export interface ActivationOptions<D extends FloatOrByte = 'float32'>
+  extends OutOptions<D>,
+    ByteResultOptions {}
+
 /** How an activation goes on below 0. */
-export interface AlphaOptions extends OutOptions {
+export interface AlphaOptions<D extends FloatOrByte = 'float32'> extends ActivationOptions<D> {
   /** The slope of `leakyRelu` below 0 (default 0.01), or minus the limit of `elu` (default 1). */
   alpha?: number
 }
 
 /** How `gelu` is computed. */
-export interface GeluOptions extends OutOptions {
+export interface GeluOptions<D extends FloatOrByte = 'float32'> extends ActivationOptions<D> {
   /** `'none'`: by the error function; `'tanh'`: by the formula that came before it. Default `'none'`. */
   approximate?: 'none' | 'tanh'
 }
 
 /** The straight line of `hardSigmoid`. */
-export interface HardSigmoidOptions extends OutOptions {
+export interface HardSigmoidOptions<D extends FloatOrByte = 'float32'> extends ActivationOptions<D> {
   /** Its slope. Default 1/6. */
   alpha?: number
   /** Its value at 0. Default 0.5. */
@@ -166,30 +187,36 @@ export interface HardSigmoidOptions extends OutOptions {
 }
 
 /** The bounds of `clamp`. */
-export interface ClampOptions extends OutOptions {
+export interface ClampOptions<D extends FloatOrByte = 'float32'> extends ActivationOptions<D> {
   /** Default -Infinity. */
   low?: number
   /** Default Infinity. */
   high?: number
 }
 
-const ALPHA: Names<AlphaOptions> = { alpha: true, out: true }
-const GELU: Names<GeluOptions> = { approximate: true, out: true }
-const HARD_SIGMOID: Names<HardSigmoidOptions> = { alpha: true, beta: true, out: true }
-const CLAMP: Names<ClampOptions> = { low: true, high: true, out: true }
+const ACTIVATION: Names<ActivationOptions> = { out: true, quantization: true }
+const ALPHA: Names<AlphaOptions> = { alpha: true, out: true, quantization: true }
+const GELU: Names<GeluOptions> = { approximate: true, out: true, quantization: true }
+const HARD_SIGMOID: Names<HardSigmoidOptions> = { alpha: true, beta: true, out: true, quantization: true }
+const CLAMP: Names<ClampOptions> = { low: true, high: true, out: true, quantization: true }
 
 /**
  * max(x, 0). Definition: ONNX Relu.
  *
- * @param x any shape
- * @param options out: a tensor of x's shape to write into; it may be x itself. The same for all activations
+ * @param x any shape; float32, or int8 or uint8 with a quantization, which gives the same type. The same for
+ *   all activations
+ * @param options out: a tensor of x's shape to write into; it may be x itself; quantization: of an 8-bit
+ *   result, default that of x (of a sigmoid 1/256 from the least integer on). The same for all activations
  * @returns x's shape
  * @throws FilterbankError for an `out` of another shape; nothing is allocated then. The same for all
  *   activations
  * @example const y = relu(x)
  */
-export function relu(x: Tensor, options: OutOptions = {}): Tensor {
-  checkOptions('relu', options, OUT)
+export function relu<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: ActivationOptions<D> = {},
+): Tensor<D> {
+  checkOptions<ActivationOptions<D>>('relu', options, ACTIVATION)
   return activate('relu', x, formulas.relu, options)
 }
 
@@ -197,8 +224,11 @@ export function relu(x: Tensor, options: OutOptions = {}): Tensor {
  * min(max(x, 0), 6). Definition: PyTorch ReLU6.
  * @example const y = relu6(x)
  */
-export function relu6(x: Tensor, options: OutOptions = {}): Tensor {
-  checkOptions('relu6', options, OUT)
+export function relu6<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: ActivationOptions<D> = {},
+): Tensor<D> {
+  checkOptions<ActivationOptions<D>>('relu6', options, ACTIVATION)
   return activate('relu6', x, formulas.relu6, options)
 }
 
@@ -207,8 +237,11 @@ export function relu6(x: Tensor, options: OutOptions = {}): Tensor {
  * @param options alpha 0.01
  * @example const y = leakyRelu(x, { alpha: 0.2 })
  */
-export function leakyRelu(x: Tensor, options: AlphaOptions = {}): Tensor {
-  checkOptions('leakyRelu', options, ALPHA)
+export function leakyRelu<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: AlphaOptions<D> = {},
+): Tensor<D> {
+  checkOptions<AlphaOptions<D>>('leakyRelu', options, ALPHA)
   const { alpha = 0.01 } = options
   checkSettings('leakyRelu', x, { alpha })
   return activate('leakyRelu', x, [UnaryOp.leakyRelu, alpha, 0], options)
@@ -219,8 +252,11 @@ export function leakyRelu(x: Tensor, options: AlphaOptions = {}): Tensor {
  * @param options alpha 1
  * @example const y = elu(x)
  */
-export function elu(x: Tensor, options: AlphaOptions = {}): Tensor {
-  checkOptions('elu', options, ALPHA)
+export function elu<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: AlphaOptions<D> = {},
+): Tensor<D> {
+  checkOptions<AlphaOptions<D>>('elu', options, ALPHA)
   const { alpha = 1 } = options
   checkSettings('elu', x, { alpha })
   return activate('elu', x, [UnaryOp.elu, alpha, 1], options)
@@ -231,8 +267,11 @@ export function elu(x: Tensor, options: AlphaOptions = {}): Tensor {
  * ONNX Selu.
  * @example const y = selu(x)
  */
-export function selu(x: Tensor, options: OutOptions = {}): Tensor {
-  checkOptions('selu', options, OUT)
+export function selu<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: ActivationOptions<D> = {},
+): Tensor<D> {
+  checkOptions<ActivationOptions<D>>('selu', options, ACTIVATION)
   return activate('selu', x, formulas.selu, options)
 }
 
@@ -242,8 +281,11 @@ export function selu(x: Tensor, options: OutOptions = {}): Tensor {
  * @param options approximate 'none'; 'tanh': x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2
  * @example const y = gelu(x, { approximate: 'tanh' })
  */
-export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
-  checkOptions('gelu', options, GELU)
+export function gelu<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: GeluOptions<D> = {},
+): Tensor<D> {
+  checkOptions<GeluOptions<D>>('gelu', options, GELU)
   const { approximate = 'none' } = options
   check(approximate === 'none' || approximate === 'tanh', () => ({
     op: 'gelu',
@@ -259,8 +301,11 @@ export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
  * 1 / (1 + exp(-x)). Definition: ONNX Sigmoid.
  * @example const y = sigmoid(x)
  */
-export function sigmoid(x: Tensor, options: OutOptions = {}): Tensor {
-  checkOptions('sigmoid', options, OUT)
+export function sigmoid<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: ActivationOptions<D> = {},
+): Tensor<D> {
+  checkOptions<ActivationOptions<D>>('sigmoid', options, ACTIVATION)
   return activate('sigmoid', x, formulas.sigmoid, options)
 }
 
@@ -270,8 +315,11 @@ export function sigmoid(x: Tensor, options: OutOptions = {}): Tensor {
  * @param options alpha 1/6, beta 0.5
  * @example const y = hardSigmoid(x, { alpha: 0.2 })
  */
-export function hardSigmoid(x: Tensor, options: HardSigmoidOptions = {}): Tensor {
-  checkOptions('hardSigmoid', options, HARD_SIGMOID)
+export function hardSigmoid<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: HardSigmoidOptions<D> = {},
+): Tensor<D> {
+  checkOptions<HardSigmoidOptions<D>>('hardSigmoid', options, HARD_SIGMOID)
   const { alpha = 1 / 6, beta = 0.5 } = options
   checkSettings('hardSigmoid', x, { alpha, beta })
   return activate('hardSigmoid', x, [UnaryOp.hardSigmoid, alpha, beta], options)
@@ -281,8 +329,11 @@ export function hardSigmoid(x: Tensor, options: HardSigmoidOptions = {}): Tensor
  * The hyperbolic tangent. Definition: ONNX Tanh.
  * @example const y = tanh(x)
  */
-export function tanh(x: Tensor, options: OutOptions = {}): Tensor {
-  checkOptions('tanh', options, OUT)
+export function tanh<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: ActivationOptions<D> = {},
+): Tensor<D> {
+  checkOptions<ActivationOptions<D>>('tanh', options, ACTIVATION)
   return activate('tanh', x, formulas.tanh, options)
 }
 
@@ -290,8 +341,11 @@ export function tanh(x: Tensor, options: OutOptions = {}): Tensor {
  * x * sigmoid(x), also called swish. -Infinity gives the limit 0. Definition: PyTorch SiLU.
  * @example const y = silu(x)
  */
-export function silu(x: Tensor, options: OutOptions = {}): Tensor {
-  checkOptions('silu', options, OUT)
+export function silu<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: ActivationOptions<D> = {},
+): Tensor<D> {
+  checkOptions<ActivationOptions<D>>('silu', options, ACTIVATION)
   return activate('silu', x, formulas.silu, options)
 }
 
@@ -299,8 +353,11 @@ export function silu(x: Tensor, options: OutOptions = {}): Tensor {
  * x * max(0, min(1, x / 6 + 0.5)). -Infinity gives the limit 0. Definition: ONNX HardSwish.
  * @example const y = hardSwish(x)
  */
-export function hardSwish(x: Tensor, options: OutOptions = {}): Tensor {
-  checkOptions('hardSwish', options, OUT)
+export function hardSwish<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: ActivationOptions<D> = {},
+): Tensor<D> {
+  checkOptions<ActivationOptions<D>>('hardSwish', options, ACTIVATION)
   return activate('hardSwish', x, formulas.hardSwish, options)
 }
 
@@ -308,8 +365,11 @@ export function hardSwish(x: Tensor, options: OutOptions = {}): Tensor {
  * x * tanh(log(1 + exp(x))). -Infinity gives the limit 0. Definition: ONNX Mish.
  * @example const y = mish(x)
  */
-export function mish(x: Tensor, options: OutOptions = {}): Tensor {
-  checkOptions('mish', options, OUT)
+export function mish<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: ActivationOptions<D> = {},
+): Tensor<D> {
+  checkOptions<ActivationOptions<D>>('mish', options, ACTIVATION)
   return activate('mish', x, formulas.mish, options)
 }
 
@@ -317,8 +377,11 @@ export function mish(x: Tensor, options: OutOptions = {}): Tensor {
  * log(1 + exp(x)), which never overflows. Definition: ONNX Softplus.
  * @example const y = softplus(x)
  */
-export function softplus(x: Tensor, options: OutOptions = {}): Tensor {
-  checkOptions('softplus', options, OUT)
+export function softplus<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: ActivationOptions<D> = {},
+): Tensor<D> {
+  checkOptions<ActivationOptions<D>>('softplus', options, ACTIVATION)
   return activate('softplus', x, formulas.softplus, options)
 }
 
@@ -329,24 +392,30 @@ export function softplus(x: Tensor, options: OutOptions = {}): Tensor {
  * @throws FilterbankError where low is above high
  * @example const y = clamp(x, { low: 0, high: 255 })
  */
-export function clamp(x: Tensor, options: ClampOptions = {}): Tensor {
-  checkOptions('clamp', options, CLAMP)
+export function clamp<D extends FloatOrByte = 'float32'>(
+  given: Tensor<D>,
+  options: ClampOptions<D> = {},
+): Tensor<D> {
+  checkOptions<ClampOptions<D>>('clamp', options, CLAMP)
   const { low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY } = options
-  checkSettings('clamp', x, { low, high })
+  checkSettings('clamp', given, { low, high })
   check(low <= high, () => ({
     op: 'clamp',
     argument: 'low',
     expected: `at most high ${high}`,
     got: show(low),
-    shapes: { x: x.shape },
+    shapes: { x: given.shape },
   }))
-  const engine = engineOf('clamp', { x }, { out: options.out })
-  const context: Context = { op: 'clamp', shapes: { x: x.shape, out: options.out?.shape } }
-  const y = produce(engine, x.shape, options.out, context, (to) => runUnary(UnaryOp.clamp, x, to, low, high))
+  if (isByteTensor(given)) return activate('clamp', given, [UnaryOp.clamp, low, high], options)
+  const [x, out] = [given, options.out] as unknown as [Tensor, Tensor | undefined]
+  const engine = engineOf('clamp', { x }, { out })
+  checkNoQuantization('clamp', x, options.quantization)
+  const context: Context = { op: 'clamp', shapes: { x: x.shape, out: out?.shape } }
+  const y = produce(engine, x.shape, out, context, (to) => runUnary(UnaryOp.clamp, x, to, low, high))
   engine.trace?.note('activation', y, { x }, { formula: [UnaryOp.clamp, low, high] })
   const bounds = [neighbour(low, -1), neighbour(high, 1)] as const
   engine.tape?.record('clamp', y, { x }, { x }, (dy, kept) => ({
     x: () => clampBackward(dy, kept.x, bounds),
   }))
-  return y
+  return y as Tensor<FloatOrByte> as Tensor<D>
 }

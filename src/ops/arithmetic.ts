@@ -1,11 +1,12 @@
 /** Arithmetic of two tensors, or of a tensor and a number. */
 
 import { check, show } from '../base/errors.js'
-import { checkElement, NUMBERS } from '../core/dtype.js'
+import { BYTES, type ByteType, checkElement, NUMBERS } from '../core/dtype.js'
 import { engineOf } from '../core/engine.js'
 import { checkOptions, type Names } from '../core/options.js'
-import type { Tensor } from '../core/tensor.js'
+import { type AnyTensor, Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
+import { fitsBinaryBytes, runBinaryBytes } from '../plans/bytes.js'
 import {
   commonShape,
   NO_CLAMP,
@@ -16,11 +17,21 @@ import {
 } from '../plans/elementwise.js'
 import { BinaryOp } from '../wasm/abi.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp } from './activation.js'
+import { type ByteResultOptions, isByteTensor, resultQuantization } from './byteResult.js'
 import { checkSameType, type Operand } from './operands.js'
+import { dequantize, quantize, quantized } from './quantize.js'
 import { sumTo } from './reduce.js'
 
 /** What arithmetic is done in. */
 export type Numeric = 'float32' | 'int32'
+
+/** What follows a sum or product of 8-bit integers. */
+export interface ByteArithmeticOptions extends ByteResultOptions {
+  /** One that clamps. */
+  activation?: Activation
+}
+
+const BYTE_ARITHMETIC: Names<ByteArithmeticOptions> = { activation: true, quantization: true }
 
 /** Where arithmetic writes to, and what follows it. */
 export interface ArithmeticOptions<D extends Numeric = 'float32'> extends OutOptions<D> {
@@ -106,6 +117,54 @@ export function arithmetic<D extends Numeric>(
   return finishActivation(activation, y) as Tensor<Numeric> as Tensor<D>
 }
 
+const ofBytes = (a: AnyTensor | number, b: AnyTensor | number): boolean =>
+  [a, b].some((operand) => operand instanceof Tensor && isByteTensor(operand))
+
+/** Of what 8-bit integers stand for, in the order of ONNX Runtime's QLinearAdd and QLinearMul. */
+function byteArithmetic(
+  op: 'add' | 'mul',
+  a: Tensor<ByteType>,
+  b: Tensor<ByteType>,
+  options: ByteArithmeticOptions,
+): Tensor<ByteType> {
+  checkOptions(op, options, BYTE_ARITHMETIC)
+  const engine = engineOf(op, { a, b }, {}, BYTES)
+  const context: Context = { op, shapes: { a: a.shape, b: b.shape } }
+  checkSameType(op, 'b', b, a.dtype)
+  const { activation } = options
+  const clamp = fusedClamp(activation, context)
+  const shape = commonShape({ a, b }, context)
+  check(options.quantization !== undefined, () => ({
+    ...context,
+    argument: 'quantization',
+    expected: '{ scale, zeroPoint }, what the 8-bit integers of the result stand for',
+    got: 'undefined',
+    hint: 'dequantize(x) gives numbers',
+  }))
+  const quantization = resultQuantization(op, { a, b }, shape, options.quantization, NONE)
+  const { scale, zeroPoint } = quantization as { scale: number; zeroPoint: number }
+  const y =
+    (activation === undefined || clamp !== NO_CLAMP) && fitsBinaryBytes(a, b, shape)
+      ? engine.make(
+          shape,
+          (y) => {
+            const bounds = clamp.map((bound) => quantized(bound, scale, zeroPoint, a.dtype))
+            runBinaryBytes(op === 'mul', a, b, y, bounds as [number, number])
+          },
+          { dtype: a.dtype, quantization },
+        )
+      : engine.scope(() => {
+          const [p, q] = [dequantize(a), dequantize(b)]
+          const rest = activation === undefined ? {} : { activation }
+          const numbers = op === 'mul' ? mul(p, q, rest) : add(p, q, rest)
+          return quantize(numbers, { scale, zeroPoint, dtype: a.dtype })
+        })
+  engine.tape?.record(op, y, { a, b }, {}, () => ({}))
+  return y
+}
+
+const NONE = { scale: 1, zeroPoint: 0 }
+
 /** Both derivatives: summed over the axes along which a or b was broadcast. */
 export function operandsBackward(
   dy: Tensor,
@@ -152,7 +211,8 @@ function arithmeticBackward(
  * repeated.
  *
  * @param a a tensor of float32 or int32, or a number. Sums, differences and products of int32 wrap, as the
- *   processor's do
+ *   processor's do. `add` and `mul` also take int8 or uint8 on both sides, with `quantization: { scale,
+ *   zeroPoint }` for the result, which is of that type
  * @param b of a's type, or a number; one of the two is a tensor
  * @param options no activation; out: a tensor of the result's shape to write into, which may be a or b
  * @returns the common shape
@@ -160,12 +220,19 @@ function arithmeticBackward(
  *   `out` of another shape; nothing is allocated then
  * @example const y = add(x, shortcut, { activation: 'relu' })
  */
+export function add<D extends ByteType>(a: Tensor<D>, b: Tensor<D>, options: ByteArithmeticOptions): Tensor<D>
 export function add<D extends Numeric = 'float32'>(
   a: Operand<D>,
   b: Operand<D>,
-  options: ArithmeticOptions<D> = {},
-): Tensor<D> {
-  return arithmetic('add', BinaryOp.add, a, b, options)
+  options?: ArithmeticOptions<D>,
+): Tensor<D>
+export function add(
+  a: AnyTensor | number,
+  b: AnyTensor | number,
+  options: ByteArithmeticOptions | ArithmeticOptions = {},
+): AnyTensor {
+  if (ofBytes(a, b)) return byteArithmetic('add', a as Tensor<ByteType>, b as Tensor<ByteType>, options)
+  return arithmetic('add', BinaryOp.add, a as Operand, b as Operand, options as ArithmeticOptions)
 }
 
 /**
@@ -184,12 +251,19 @@ export function sub<D extends Numeric = 'float32'>(
  * a * b, element by element; broadcasting, options and errors as of `add`.
  * @example const gated = mul(x, sigmoid(gate))
  */
+export function mul<D extends ByteType>(a: Tensor<D>, b: Tensor<D>, options: ByteArithmeticOptions): Tensor<D>
 export function mul<D extends Numeric = 'float32'>(
   a: Operand<D>,
   b: Operand<D>,
-  options: ArithmeticOptions<D> = {},
-): Tensor<D> {
-  return arithmetic('mul', BinaryOp.mul, a, b, options)
+  options?: ArithmeticOptions<D>,
+): Tensor<D>
+export function mul(
+  a: AnyTensor | number,
+  b: AnyTensor | number,
+  options: ByteArithmeticOptions | ArithmeticOptions = {},
+): AnyTensor {
+  if (ofBytes(a, b)) return byteArithmetic('mul', a as Tensor<ByteType>, b as Tensor<ByteType>, options)
+  return arithmetic('mul', BinaryOp.mul, a as Operand, b as Operand, options as ArithmeticOptions)
 }
 
 /**

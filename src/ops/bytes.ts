@@ -5,7 +5,7 @@
 
 import { check, show } from '../base/errors.js'
 import { type Shape, sameShape } from '../base/shape.js'
-import { BYTES, type ByteType, type DType, rangeOf } from '../core/dtype.js'
+import { BYTES, type ByteType, type DType } from '../core/dtype.js'
 import { checkType, type Engine } from '../core/engine.js'
 import { checkOptions, type Names } from '../core/options.js'
 import {
@@ -20,7 +20,7 @@ import { NO_CLAMP } from '../plans/elementwise.js'
 import { keyOf, tableOf } from '../plans/int8.js'
 import type { ByteTerms } from '../plans/layer.js'
 import { type Activation, finishActivation, fusedClamp } from './activation.js'
-import { checkByteType, runQuantize, runScaleSums } from './quantize.js'
+import { checkByteType, quantized, runQuantize, runScaleSums } from './quantize.js'
 
 /** What the 8-bit integers that an op gives stand for: (element - zeroPoint) * scale. */
 export interface OutputQuantization<D extends ByteType = ByteType> {
@@ -249,12 +249,3 @@ export function makeBytes(op: ByteOp, run: RunBytes): AnyTensor {
 
 const factor = ({ x, filter: { scale } }: ByteOp['terms'], i: number): number =>
   Math.fround(x.scale * Math.fround(typeof scale === 'number' ? scale : scale[i]!))
-
-/** A number as an integer of a type, ties to even. */
-function quantized(v: number, scale: number, zeroPoint: number, dtype: ByteType): number {
-  const [low, high] = rangeOf(dtype)!
-  const quotient = Math.fround(Math.fround(v) / Math.fround(scale))
-  const near = Math.round(quotient)
-  const even = near - quotient === 0.5 && near % 2 !== 0 ? near - 1 : near
-  return Math.min(high, Math.max(low, even + zeroPoint))
-}

@@ -2,9 +2,11 @@
 
 import { check, FilterbankError, show } from '../base/errors.js'
 import { sizeOf } from '../base/shape.js'
+import { type ByteType, FLOATS } from '../core/dtype.js'
 import { engineOf } from '../core/engine.js'
 import { checkOptions, MOST, type Names } from '../core/options.js'
-import type { Tensor } from '../core/tensor.js'
+import { sameQuantization } from '../core/quantization.js'
+import type { AnyTensor, Tensor } from '../core/tensor.js'
 import {
   type Axis,
   alongAxes,
@@ -19,10 +21,21 @@ import {
   type Window3dOptions,
   type WindowOptions,
 } from '../core/window.js'
+import { runMapBytes, runPoolBytes, termsOf } from '../plans/bytes.js'
 import { type PoolKernel, runPool, runPoolGradient } from '../plans/pool.js'
+import { PoolBytesOp } from '../wasm/abi.js'
+import {
+  type ByteResultOptions,
+  checkNoQuantization,
+  FLOATS_AND_BYTES,
+  type FloatOrByte,
+  isByteTensor,
+  type ResultQuantization,
+  resultQuantization,
+} from './byteResult.js'
 
 /** What `maxPool2d` takes beside x. */
-export interface MaxPool2dOptions extends WindowOptions {
+export interface MaxPool2dOptions extends WindowOptions, ByteResultOptions {
   /** Height and width of the window. */
   size: Pair
   /** Default: `size`. */
@@ -46,7 +59,7 @@ export interface AvgPool2dOptions extends MaxPool2dOptions {
 }
 
 /** What `maxPool1d` takes beside x. */
-export interface MaxPool1dOptions extends Pick<MaxPool2dOptions, 'ceilMode'> {
+export interface MaxPool1dOptions extends Pick<MaxPool2dOptions, 'ceilMode' | 'quantization'> {
   /** Length of the window. */
   size: number
   /** Default: `size`. */
@@ -74,8 +87,10 @@ export interface AvgPool3dOptions
   extends Omit<MaxPool3dOptions, 'dilation'>,
     Pick<AvgPool2dOptions, 'dilation' | 'countIncludePad'> {}
 
+const GLOBAL: Names<ByteResultOptions> = { quantization: true }
 /** @internal */
 export const MAX_POOL: Names<MaxPool2dOptions> = {
+  quantization: true,
   size: true,
   stride: true,
   padding: true,
@@ -84,6 +99,7 @@ export const MAX_POOL: Names<MaxPool2dOptions> = {
 }
 /** @internal */
 export const AVG_POOL: Names<AvgPool2dOptions> = {
+  quantization: true,
   size: true,
   stride: true,
   padding: true,
@@ -101,17 +117,27 @@ export const AVG_POOL: Names<AvgPool2dOptions> = {
  * Padding never wins: it is left out, and a window with nothing but padding gives -Infinity. A NaN under the
  * window gives NaN, as in PyTorch. Definition: ONNX MaxPool, PyTorch MaxPool2d.
  *
- * @param x [n, height, width, channels]
- * @param options size; stride as size, padding 'valid', dilation 1, ceilMode false
+ * @param x [n, height, width, channels]; float32, or int8 or uint8 with a quantization, which gives the same
+ *   type. The same for all pools but those of three axes
+ * @param options size; stride as size, padding 'valid', dilation 1, ceilMode false; quantization: of an 8-bit
+ *   result, default that of x
  * @returns [n, outHeight, outWidth, channels]
  * @throws FilterbankError for another rank, or a size, stride, dilation or padding that does not fit; nothing
  *   is allocated then
  * @example const halved = maxPool2d(x, { size: 2 })
  */
-export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
+export function maxPool2d<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: MaxPool2dOptions,
+): Tensor<D> {
   checkOptions('maxPool2d', options, MAX_POOL)
   const context = contextOf('maxPool2d', x)
-  return noted('maxPool2d', x, pool('maxPool2d', 'maxPool', x, windowOf(x, options, context), false), options)
+  return noted(
+    'maxPool2d',
+    x,
+    pool('maxPool2d', 'maxPool', x, windowOf(x, options, context), false, options),
+    options,
+  )
 }
 
 /**
@@ -129,12 +155,15 @@ export function maxPool2d(x: Tensor, options: MaxPool2dOptions): Tensor {
  *   allocated then
  * @example const smooth = avgPool2d(x, { size: 3, stride: 1, padding: 'same' })
  */
-export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
+export function avgPool2d<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: AvgPool2dOptions,
+): Tensor<D> {
   checkOptions('avgPool2d', options, AVG_POOL)
   const context = contextOf('avgPool2d', x)
   const window = windowOf(x, options, context)
   checkNoDilation(window, options.dilation, context)
-  const y = pool('avgPool2d', 'avgPool', x, window, options.countIncludePad ?? false)
+  const y = pool('avgPool2d', 'avgPool', x, window, options.countIncludePad ?? false, options)
   return noted('avgPool2d', x, y, options)
 }
 
@@ -147,7 +176,10 @@ export function avgPool2d(x: Tensor, options: AvgPool2dOptions): Tensor {
  * @throws FilterbankError as `maxPool2d` does
  * @example const halved = maxPool1d(features, { size: 2 })
  */
-export function maxPool1d(x: Tensor, options: MaxPool1dOptions): Tensor {
+export function maxPool1d<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: MaxPool1dOptions,
+): Tensor<D> {
   checkOptions('maxPool1d', options, MAX_POOL)
   return noted('maxPool1d', x, pool1d('maxPool1d', 'maxPool', x, options, false), options)
 }
@@ -161,7 +193,10 @@ export function maxPool1d(x: Tensor, options: MaxPool1dOptions): Tensor {
  * @throws FilterbankError as `avgPool2d` does
  * @example const smooth = avgPool1d(signal, { size: 5, stride: 1, padding: 'same' })
  */
-export function avgPool1d(x: Tensor, options: AvgPool1dOptions): Tensor {
+export function avgPool1d<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: AvgPool1dOptions,
+): Tensor<D> {
   checkOptions('avgPool1d', options, AVG_POOL)
   const y = pool1d('avgPool1d', 'avgPool', x, options, options.countIncludePad ?? false)
   return noted('avgPool1d', x, y, options)
@@ -214,9 +249,13 @@ export function avgPool3d(x: Tensor, options: AvgPool3dOptions): Tensor {
  * @throws FilterbankError for another rank, or an image without pixels
  * @example const strongest = globalMaxPool2d(features)
  */
-export function globalMaxPool2d(x: Tensor): Tensor {
-  const y = pool('globalMaxPool2d', 'maxPool', x, wholeOf(x, contextOf('globalMaxPool2d', x)), false)
-  return noted('globalMaxPool2d', x, y)
+export function globalMaxPool2d<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: ByteResultOptions = {},
+): Tensor<D> {
+  checkOptions('globalMaxPool2d', options, GLOBAL)
+  const window = wholeOf(x, contextOf('globalMaxPool2d', x))
+  return noted('globalMaxPool2d', x, pool('globalMaxPool2d', 'maxPool', x, window, false, options))
 }
 
 /**
@@ -227,19 +266,23 @@ export function globalMaxPool2d(x: Tensor): Tensor {
  * @throws FilterbankError for another rank, or an image without pixels
  * @example const logits = linear(globalAvgPool2d(features).reshape([1, -1]), weight)
  */
-export function globalAvgPool2d(x: Tensor): Tensor {
-  const y = pool('globalAvgPool2d', 'avgPool', x, wholeOf(x, contextOf('globalAvgPool2d', x)), false)
-  return noted('globalAvgPool2d', x, y)
+export function globalAvgPool2d<D extends FloatOrByte = 'float32'>(
+  x: Tensor<D>,
+  options: ByteResultOptions = {},
+): Tensor<D> {
+  checkOptions('globalAvgPool2d', options, GLOBAL)
+  const window = wholeOf(x, contextOf('globalAvgPool2d', x))
+  return noted('globalAvgPool2d', x, pool('globalAvgPool2d', 'avgPool', x, window, false, options))
 }
 
 /** Tells what was pooled, once for the passes that it is made of. */
-function noted(op: string, x: Tensor, y: Tensor, options?: object): Tensor {
+function noted<T extends AnyTensor>(op: string, x: T, y: T, options?: object): T {
   x.engine.trace?.note(op, y, { x }, options)
   return y
 }
 
-function contextOf(op: string, x: Tensor, rank: 1 | 2 | 3 = 2): Context {
-  engineOf(op, { x })
+function contextOf(op: string, x: AnyTensor, rank: 1 | 2 | 3 = 2): Context {
+  engineOf(op, { x }, {}, rank === 3 ? FLOATS : FLOATS_AND_BYTES)
   const context = { op, shapes: { x: x.shape } }
   if (x.shape.length === rank + 2) return context
   throw new FilterbankError({
@@ -250,12 +293,12 @@ function contextOf(op: string, x: Tensor, rank: 1 | 2 | 3 = 2): Context {
   })
 }
 
-const imageSize = (x: Tensor): [number, number] => [x.shape[1]!, x.shape[2]!]
+const imageSize = (x: AnyTensor): [number, number] => [x.shape[1]!, x.shape[2]!]
 
-function windowOf(x: Tensor, options: MaxPool2dOptions, context: Context): Window
-function windowOf(x: Tensor, options: MaxPool3dOptions, context: Context): [Axis, Axis, Axis]
+function windowOf(x: AnyTensor, options: MaxPool2dOptions, context: Context): Window
+function windowOf(x: AnyTensor, options: MaxPool3dOptions, context: Context): [Axis, Axis, Axis]
 function windowOf(
-  x: Tensor,
+  x: AnyTensor,
   options: MaxPool2dOptions | MaxPool3dOptions,
   context: Context,
 ): readonly Axis[] {
@@ -276,7 +319,7 @@ function checkNoDilation(axes: readonly Axis[], given: unknown, context: Context
   )
 }
 
-function wholeOf(x: Tensor, context: Context): Window {
+function wholeOf(x: AnyTensor, context: Context): Window {
   const size = imageSize(x)
   check(size[0] > 0 && size[1] > 0, () => ({
     ...context,
@@ -287,7 +330,18 @@ function wholeOf(x: Tensor, context: Context): Window {
   return slidingWindow(size, size, {}, context)
 }
 
-function pool(op: string, kernel: PoolKernel, x: Tensor, window: Window, countPadding: boolean): Tensor {
+function pool<T extends AnyTensor>(
+  op: string,
+  kernel: PoolKernel,
+  given: T,
+  window: Window,
+  countPadding: boolean,
+  { quantization }: ByteResultOptions = {},
+): T {
+  if (isByteTensor(given))
+    return poolOfBytes(op, kernel, given as Tensor<ByteType>, window, countPadding, quantization) as T
+  const x = given as Tensor
+  checkNoQuantization(op, x, quantization)
   const { engine } = x
   const [h, w] = window
   const [n, , , c] = x.shape as [number, number, number, number]
@@ -299,17 +353,50 @@ function pool(op: string, kernel: PoolKernel, x: Tensor, window: Window, countPa
   engine.tape?.record(op, y, { x }, kept, (dy, { x, y }) => ({
     x: () => engine.make(x.shape, (dx) => runPoolGradient(kernel, dy, { x, y, dx }, window, countPadding)),
   }))
+  return y as T
+}
+
+/** Of 8-bit integers: the largest, brought to another scale; or the mean of what they stand for. */
+function poolOfBytes(
+  op: string,
+  kernel: PoolKernel,
+  x: Tensor<ByteType>,
+  window: Window,
+  countPadding: boolean,
+  given: ResultQuantization | undefined,
+): Tensor<ByteType> {
+  const { engine, dtype } = x
+  const [h, w] = window
+  const shape = [x.shape[0]!, h.output, w.output, x.shape[3]!]
+  const own = x.quantization ?? { scale: 1, zeroPoint: 0 }
+  const quantization = resultQuantization(op, { x }, shape, given, own)
+  const how =
+    kernel === 'maxPool'
+      ? PoolBytesOp.largest
+      : op === 'globalAvgPool2d'
+        ? PoolBytesOp.wholeMean
+        : PoolBytesOp.mean
+  const y = engine.make(
+    shape,
+    (y) => {
+      runPoolBytes(how, x, y, window, countPadding)
+      if (kernel === 'maxPool' && !sameQuantization(quantization, own))
+        runMapBytes(y, y, [-1, 0, 0], termsOf(x))
+    },
+    { dtype, quantization },
+  )
+  engine.tape?.record(op, y, { x }, {}, () => ({}))
   return y
 }
 
 /** As an image of one row. */
-function pool1d(
+function pool1d<T extends AnyTensor>(
   op: string,
   kernel: PoolKernel,
-  x: Tensor,
+  x: T,
   options: MaxPool1dOptions,
   countPadding: boolean,
-): Tensor {
+): T {
   const context = contextOf(op, x, 1)
   const [n, width, c] = x.shape as [number, number, number]
   const [size] = alongAxes(options.size, 1, 'size', 1, context) as [number]
@@ -321,8 +408,13 @@ function pool1d(
   ) as readonly Axis[]
   if (kernel === 'avgPool') checkNoDilation([w!], options.dilation, context)
   const row: Axis = { input: 1, output: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 }
-  return x.engine.scope(() =>
-    pool(op, kernel, x.reshape([n, 1, width, c]), [row, w!], countPadding).reshape([n, w!.output, c]),
+  return x.engine.scope(
+    () =>
+      pool(op, kernel, x.reshape([n, 1, width, c]), [row, w!], countPadding, options).reshape([
+        n,
+        w!.output,
+        c,
+      ]) as T,
   )
 }
 

@@ -189,3 +189,12 @@ export function runScaleSums(
     ...job,
   })
 }
+
+/** A number as an integer of a type, ties to even. @internal */
+export function quantized(v: number, scale: number, zeroPoint: number, dtype: ByteType): number {
+  const [low, high] = rangeOf(dtype)!
+  const quotient = Math.fround(Math.fround(v) / Math.fround(scale))
+  const near = Math.round(quotient)
+  const even = near - quotient === 0.5 && near % 2 !== 0 ? near - 1 : near
+  return Math.min(high, Math.max(low, even + zeroPoint))
+}

@@ -126,7 +126,7 @@ export function unaryBackward(op: UnaryOp, dy: Tensor, v: Tensor, a: number, b: 
 const BLOCK = 1024
 
 /** The axes of a broadcast, neighbours joined wherever both operands go on in step. */
-function broadcastAxes(a: Shape, b: Shape, shape: Shape): BinaryAxis[] {
+export function broadcastAxes(a: Shape, b: Shape, shape: Shape): BinaryAxis[] {
   const [aSteps, bSteps] = [broadcastStrides(a, shape), broadcastStrides(b, shape)]
   const axes: BinaryAxis[] = []
   for (const [i, length] of shape.entries()) {

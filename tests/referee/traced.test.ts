@@ -78,7 +78,11 @@ const whole = (random: Random, most: number) => (size: number) =>
   Float32Array.from({ length: size }, () => random.integer(0, most))
 
 const cases = (random: Random): Case[] => [
-  ...unary.map((op) => ({ ops: op, shape: image, compute: (x: Tensor) => all[op](x) })),
+  ...unary.map((op) => ({
+    ops: op,
+    shape: image,
+    compute: (x: Tensor) => (all[op] as (x: Tensor) => Tensor)(x),
+  })),
   ...(['log', 'log1p', 'sqrt', 'rsqrt', 'reciprocal'] as const).map((op) => ({
     ops: op,
     shape: image,

@@ -288,6 +288,17 @@ export const cases: Record<string, Case> = {
     return fb.dequantize(fb.quantize(x!, { scale, axis: -1, dtype: 'int8' }))
   }),
   'quantize, dequantize': photo((x) => fb.dequantize(fb.quantize(x!, { scale: 0.01, zeroPoint: 99 }))),
+  'relu of bytes': photo((x) => fb.relu(quantize(x!))),
+  'sigmoid of bytes': photo((x) => fb.sigmoid(quantize(x!, 'int8'))),
+  'add of bytes': photo((x) =>
+    fb.add(quantize(x!), quantize(x!), { quantization: { scale: 0.02, zeroPoint: 9 } }),
+  ),
+  'mul of bytes': photo((x) =>
+    fb.mul(quantize(x!), fb.globalMaxPool2d(quantize(x!)), { quantization: { scale: 0.02, zeroPoint: 9 } }),
+  ),
+  'maxPool2d of bytes': photo((x) => fb.maxPool2d(quantize(x!, 'int8'), { size: 3, stride: 2, padding: 1 })),
+  'avgPool2d of bytes': photo((x) => fb.avgPool2d(quantize(x!), { size: 3, stride: 1, padding: 1 })),
+  'globalAvgPool2d of bytes': photo((x) => fb.globalAvgPool2d(quantize(x!))),
   'matmul of bytes': {
     shapes: (random) => {
       const [m, k, n] = [random.integer(1, 20), random.integer(1, 40), random.integer(1, 20)]

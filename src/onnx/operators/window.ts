@@ -400,8 +400,8 @@ export const window: Record<string, Operator> = {
   MaxPool: maxPool,
   AveragePool: averagePool,
   LpPool: lpPool,
-  GlobalMaxPool: globalPool(globalMaxPool2d),
-  GlobalAveragePool: globalPool(globalAvgPool2d),
+  GlobalMaxPool: globalPool((x) => globalMaxPool2d(x)),
+  GlobalAveragePool: globalPool((x) => globalAvgPool2d(x)),
   GlobalLpPool: globalPool(globalLpPool),
   MaxUnpool: maxUnpool,
 }

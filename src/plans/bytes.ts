@@ -1,0 +1,157 @@
+/** Functions, sums, products and pooling of 8-bit integers: the plans of assembly/bytes.ts. */
+
+import { type ByteType, rangeOf } from '../core/dtype.js'
+import type { Quantization } from '../core/quantization.js'
+import type { AnyTensor } from '../core/tensor.js'
+import type { Window } from '../core/window.js'
+import { BINARY_BYTES_BLOCK, MAP_BYTES_BLOCK, type PoolBytesOp, type UnaryOp } from '../wasm/abi.js'
+import { broadcastAxes } from './elementwise.js'
+
+/** One scale and zero point, the scale as float32 has it. */
+export interface Terms {
+  scale: number
+  zero: number
+  signed: number
+}
+
+/** What the integers of a tensor stand for: themselves where it has no quantization. */
+export function termsOf(
+  { dtype, quantization }: AnyTensor,
+  { scale, zeroPoint }: Quantization = quantization ?? { scale: 1, zeroPoint: 0 },
+): Terms {
+  return {
+    scale: Math.fround(scale as number),
+    zero: zeroPoint as number,
+    signed: Number(dtype === 'int8'),
+  }
+}
+
+/** y = f(x, a, b) of what x stands for, by a table; without `op` y = x. y may be x. */
+export function runMapBytes(
+  x: AnyTensor,
+  y: AnyTensor,
+  [op, a, b]: readonly [op: UnaryOp | -1, a: number, b: number],
+  from = termsOf(x),
+): void {
+  if (x.size === 0) return
+  const to = termsOf(y)
+  x.engine.scratch(64 + 256 + 1024 + 128)
+  x.engine.run({
+    kernel: 'mapBytes',
+    args: {
+      x: x.pointer,
+      y: y.pointer,
+      size: x.size,
+      op,
+      a,
+      b,
+      ...from,
+      signedY: to.signed,
+      scaleY: to.scale,
+      zeroY: to.zero,
+    },
+    units: Math.ceil(x.size / MAP_BYTES_BLOCK),
+    work: x.size,
+  })
+}
+
+/** Axes of a sum or product that the kernel has. */
+const AXES = 3
+
+/** Whether operands broadcast in no more steps than the kernel takes. */
+export const fitsBinaryBytes = (a: AnyTensor, b: AnyTensor, y: AnyTensor['shape']): boolean =>
+  broadcastAxes(a.shape, b.shape, y).length <= AXES
+
+/** y = a + b or a * b, by NumPy's broadcasting, clamped to integers of y. */
+export function runBinaryBytes(
+  product: boolean,
+  a: AnyTensor,
+  b: AnyTensor,
+  y: AnyTensor,
+  [low, high]: readonly [number, number],
+): void {
+  if (y.size === 0) return
+  const { engine } = y
+  const axes = broadcastAxes(a.shape, b.shape, y.shape)
+  const none = { length: 1, aStep: 0, bStep: 0 }
+  const [outer, row, column] = [...Array(AXES - axes.length).fill(none), ...axes] as (typeof axes)[0][]
+  const [p, q, to] = [termsOf(a), termsOf(b), termsOf(y)]
+  const f = Math.fround
+  const factorA = product ? f(f(p.scale * q.scale) / to.scale) : f(p.scale / to.scale)
+  const factorB = product ? 0 : f(q.scale / to.scale)
+  const zeros = f(f(factorA * p.zero) + f(factorB * q.zero))
+  engine.run({
+    kernel: 'binaryBytes',
+    args: {
+      a: a.pointer,
+      b: b.pointer,
+      y: y.pointer,
+      product: Number(product),
+      rows: row!.length,
+      columns: column!.length,
+      outerA: outer!.aStep,
+      rowA: row!.aStep,
+      stepA: column!.aStep,
+      outerB: outer!.bStep,
+      rowB: row!.bStep,
+      stepB: column!.bStep,
+      signedA: p.signed,
+      signedB: q.signed,
+      signedY: to.signed,
+      factorA,
+      factorB,
+      fixed: product ? to.zero : f(to.zero - zeros),
+      zeroA: p.zero,
+      zeroB: q.zero,
+      low,
+      high,
+    },
+    units: outer!.length * row!.length * Math.ceil(column!.length / BINARY_BYTES_BLOCK),
+    work: y.size,
+  })
+}
+
+/** The range of a type, for results that nothing else clamps. */
+export const boundsOf = (dtype: ByteType): readonly [number, number] => rangeOf(dtype)!
+
+/** y [n, outHeight, outWidth, c] of x [n, height, width, c]; the largest stay what they are in x. */
+export function runPoolBytes(
+  op: PoolBytesOp,
+  x: AnyTensor,
+  y: AnyTensor,
+  [h, w]: Window,
+  countPadding: boolean,
+): void {
+  if (y.size === 0) return
+  const [n, ih, iw, c] = x.shape as [number, number, number, number]
+  const to = termsOf(y)
+  x.engine.run({
+    kernel: 'poolBytes',
+    args: {
+      x: x.pointer,
+      y: y.pointer,
+      ih,
+      iw,
+      c,
+      oh: h.output,
+      ow: w.output,
+      tapsH: h.size,
+      tapsW: w.size,
+      stepH: h.stride,
+      stepW: w.stride,
+      firstH: -h.before,
+      firstW: -w.before,
+      tapStepH: h.dilation,
+      tapStepW: w.dilation,
+      afterH: h.after,
+      afterW: w.after,
+      countPadding: Number(countPadding),
+      op,
+      ...termsOf(x),
+      scaleY: to.scale,
+      zeroY: to.zero,
+    },
+    units: n * h.output,
+    work: y.size * h.size * w.size,
+  })
+}
