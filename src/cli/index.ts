@@ -9,9 +9,10 @@ import { demo } from './demo.js'
 import { doctor } from './doctor.js'
 import { filter } from './filter.js'
 import { inspect } from './inspect.js'
+import { quantize } from './quantize.js'
 import { run } from './run.js'
 
-const commands: Record<string, Command> = { demo, filter, run, inspect, bench, doctor }
+const commands: Record<string, Command> = { demo, filter, run, inspect, quantize, bench, doctor }
 
 const help = `filterbank ${version}: a convolution engine, from the command line
 

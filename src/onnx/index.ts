@@ -1,84 +1,4 @@
-/** `filterbank/onnx`: loads ONNX models and runs them. */
-
-import { check, show } from '../base/errors.js'
-import type { Engine } from '../core/engine.js'
-import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js'
-import { fetchModel, type ModelSource, type Progress } from './file/load.js'
-import { readModel } from './file/schema.js'
-import { type Graph, openGraph } from './graph/graph.js'
-import { checkOperators } from './graph/known.js'
-import { operators } from './operators/index.js'
-import { foldConstants } from './run/fold.js'
-import { Model } from './run/model.js'
-import { newRun } from './run/value.js'
-
-/** What `loadModel` takes beside the source. */
-export interface LoadOptions {
-  /** Told as the bytes come in. */
-  onProgress?: (progress: Progress) => void
-  /** Stops the loading. */
-  signal?: AbortSignal
-  /**
-   * Lengths for the axes that the file leaves open, by their names: `{ batch: 1 }`. What is not given follows
-   * from the inputs of each run.
-   */
-  dimensions?: Record<string, number>
-}
-
-const LOAD: Names<LoadOptions> = { onProgress: true, signal: true, dimensions: true }
-
-/**
- * Reads an ONNX model (opset 6 and later) and gets it ready: what needs no input is computed.
- *
- * @param source the bytes, a Response, a URL, or in Node a path, beside which data files are found too
- * @param options no progress, no signal, no dimensions
- * @throws FilterbankError where there is no such file, the bytes are no ONNX model, or use what filterbank
- *   lacks: all operators at once, with the names
- * of their nodes. What was loaded is given back then
- * @example using model = await loadModel(engine, new URL('squeezenet.onnx', import.meta.url))
- */
-export async function loadModel(
-  engine: Engine,
-  source: ModelSource,
-  options: LoadOptions = {},
-): Promise<Model> {
-  checkOptions('loadModel', options, LOAD)
-  const { dimensions = {}, signal } = options
-  check(!engine.disposed, () => ({
-    op: 'loadModel',
-    argument: 'engine',
-    expected: 'alive',
-    got: 'a disposed one',
-  }))
-  for (const [name, length] of Object.entries(dimensions)) {
-    checkInteger(length, `dimensions.${name}`, 0, MOST, { op: 'loadModel' })
-  }
-  const { bytes, external } = await fetchModel(source, options)
-  signal?.throwIfAborted()
-  const { graph: found, opset, problems } = openGraph(readModel(bytes), external)
-  checkOperators(found, opset, (op) => Object.hasOwn(operators, op))
-  check(problems.length === 0, () => problems[0]!)
-  const graph = found as Graph
-  const symbols = new Set(graph.inputs.flatMap(({ shape }) => shape ?? []))
-  for (const name of Object.keys(dimensions)) {
-    const known = [...symbols].filter((symbol) => typeof symbol === 'string')
-    check(symbols.has(name), () => ({
-      op: 'loadModel',
-      argument: 'dimensions',
-      expected: known.length ? `of ${known.map(show).join(', ')}` : 'none',
-      got: show(name),
-    }))
-  }
-  for (const port of graph.inputs) {
-    if (port.shape)
-      port.shape = port.shape.map((length) =>
-        typeof length === 'string' ? (dimensions[length] ?? length) : length,
-      )
-  }
-  const run = newRun(engine)
-  const constants = engine.apart(() => foldConstants(graph, opset, run))
-  return new Model(engine, graph, opset, run, constants)
-}
+/** `filterbank/onnx`: loads ONNX models, runs them, and makes 8-bit ones of them. */
 
 export type { ModelSource, Progress } from './file/load.js'
 export type { ElementType, HostArray, UserArray } from './file/types.js'
@@ -93,6 +13,9 @@ export {
 } from './file/write.js'
 export type { FilePort } from './graph/graph.js'
 export { type InspectOptions, inspectModel, type ModelFacts } from './graph/inspect.js'
+export { type LoadOptions, loadModel } from './load.js'
+export type { LayerReport, Quantized, QuantizeOptions, QuantizeReport, Sample } from './quantize/options.js'
+export { quantizeModel } from './quantize.js'
 export type { Model, Port, RunAsyncOptions, RunOptions } from './run/model.js'
 export type { ModelInput, ModelOutput, ModelOutputs } from './run/ports.js'
 export type { LayerSummary } from './run/summary.js'

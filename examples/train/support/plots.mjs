@@ -85,10 +85,13 @@ export function writeCurves(folder, name, rows, options, about) {
   )
 }
 
-/** How often a picture of one class was taken for another. */
+/** The least side of a cell of a confusion matrix, and the room for a class's name. */
+const [CELL, MARGIN] = [18, 106]
+
+/** How often a sample of one class was taken for another. */
 export function writeConfusion(folder, name, counts, classes, about) {
   const cells = counts.flatMap((row, actual) =>
-    row.map((count, taken) => ({
+    Array.from(row, (count, taken) => ({
       actual: classes[actual],
       taken: classes[taken],
       count,
@@ -100,14 +103,15 @@ export function writeConfusion(folder, name, counts, classes, about) {
         ),
     })),
   )
+  // Few classes fill a page, many make it larger.
+  const side = Math.max(530, CELL * classes.length)
   writePlot(
     folder,
     name,
     {
-      width: 620,
-      height: 600,
-      marginLeft: 76,
-      marginTop: 60,
+      width: side + 2 * MARGIN,
+      height: side + MARGIN + 10,
+      ...{ marginLeft: MARGIN, marginRight: MARGIN, marginTop: MARGIN, marginBottom: 10 },
       padding: 0.04,
       x: { axis: 'top', domain: classes, label: 'taken for', tickRotate: -35 },
       y: { domain: classes, label: 'is' },
@@ -161,6 +165,59 @@ export function writePlaces(folder, name, rows, reach, about) {
             },
           ),
         ),
+      ],
+    },
+    about,
+  )
+}
+
+/** What a letter takes, in pixels. */
+const [LETTER_WIDTH, LETTER_HEIGHT] = [11, 18]
+
+/** Texts, the darker a letter the greater its share: rows of { label, letters, shares from 0 to 1 }. */
+export function writeTexts(folder, name, rows, { title }, about) {
+  const cells = rows.flatMap(({ letters, shares }, row) =>
+    letters.map((letter, place) => ({ row, place, letter, share: shares[place] })),
+  )
+  const longest = Math.max(...rows.map(({ letters }) => letters.length))
+  const marginLeft = 16 + 7 * Math.max(...rows.map(({ label }) => label.length))
+  writePlot(
+    folder,
+    name,
+    {
+      width: marginLeft + longest * LETTER_WIDTH + 16,
+      height: rows.length * LETTER_HEIGHT + 48,
+      ...{ marginLeft, marginTop: 36, marginBottom: 12, marginRight: 16 },
+      x: { axis: null, domain: [0, longest] },
+      y: { axis: null, domain: [rows.length, 0] },
+      color: { type: 'linear', scheme: 'Oranges', domain: [0, 1.4] },
+      marks: [
+        Plot.rect(
+          cells.filter(({ letter }) => letter !== ''),
+          {
+            x1: 'place',
+            x2: ({ place }) => place + 1,
+            y1: 'row',
+            y2: ({ row }) => row + 1,
+            fill: 'share',
+            insetTop: 1,
+            insetBottom: 1,
+          },
+        ),
+        Plot.text(cells, {
+          x: ({ place }) => place + 0.5,
+          y: ({ row }) => row + 0.5,
+          text: 'letter',
+          fontFamily: 'monospace',
+        }),
+        Plot.text(rows, {
+          x: 0,
+          y: (_, row) => row + 0.5,
+          text: 'label',
+          textAnchor: 'end',
+          dx: -8,
+        }),
+        Plot.text([title], { frameAnchor: 'top-left', dy: -24, fontWeight: 600, fontSize: 13 }),
       ],
     },
     about,

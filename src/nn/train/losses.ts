@@ -7,6 +7,7 @@ import { checkNumber, checkOptions, type Names } from '../../core/options.js'
 import { Tensor } from '../../core/tensor.js'
 import { clamp, relu, softplus } from '../../ops/activation.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'
+import { oneHot } from '../../ops/oneHot.js'
 import { mean, sum } from '../../ops/reduce.js'
 import { logSoftmax } from '../../ops/softmax.js'
 import { NO_CLAMP, runBinary } from '../../plans/elementwise.js'
@@ -85,9 +86,8 @@ export function crossEntropy(logits: Tensor, labels: Labels, options: CrossEntro
     sampleFactors(op, logits, options),
   ]
   return engine.scope(() => {
-    const plain = soft
-      ? smoothed(soft, labelSmoothing)
-      : oneHot(engine, labels as ArrayLike<number>, logits.shape, labelSmoothing)
+    const hard = () => oneHot(labels as ArrayLike<number>, { depth: classes, engine }).reshape(logits.shape)
+    const plain = smoothed(soft ?? hard(), labelSmoothing)
     const targets = factors.reduce((product, factor) => (factor ? mul(product, factor()) : product), plain)
     return mul(sum(weighted(logSoftmax(logits), targets)), -1 / n)
   })
@@ -163,13 +163,6 @@ const sampleFactors = (op: string, values: Tensor, { sampleWeights }: SampleWeig
 function meanOf(op: string, x: Tensor, weights: SampleWeights, losses: () => Tensor): Tensor {
   const factors = sampleFactors(op, x, weights)
   return x.engine.scope(() => mean(factors ? mul(losses(), factors()) : losses()))
-}
-
-function oneHot(engine: Engine, labels: ArrayLike<number>, shape: Shape, smoothing: number): Tensor {
-  const classes = shape.at(-1)!
-  const data = new Float32Array(labels.length * classes).fill(smoothing / classes)
-  for (let i = 0; i < labels.length; i++) data[i * classes + labels[i]!]! += 1 - smoothing
-  return engine.tensor(data, shape)
 }
 
 const smoothed = (labels: Tensor, smoothing: number): Tensor =>

@@ -36,6 +36,22 @@ export function fuse<P extends FilePort>(
 }
 
 /**
+ * The same operators with normalisation, biases and padding folded into convolutions, and nothing that a file
+ * could not hold: what `quantizeModel` begins with.
+ */
+export function foldWeights<P extends FilePort>(graph: Graph<P>, constants: Constants): Graph<P> {
+  const fusion = new Fusion(graph, constants, new Set())
+  fusion.passOn()
+  fusion.each(foldNorm)
+  // MatMul has no bias in a file.
+  fusion.each((node) => {
+    if (!node.inputs.some((name) => fusion.maker(name)?.op === 'MatMul')) addBias(node, fusion)
+  })
+  fusion.each(padWindow)
+  return { ...graph, nodes: fusion.nodes, constants: fusion.made }
+}
+
+/**
  * scale * (x w + b - mean) / sqrt(variance + epsilon) + offset = x (factor w) + (factor (b - mean) + offset),
  * factor = scale / sqrt(variance + epsilon)
  */
