@@ -69,7 +69,7 @@ describe('the sources', { timeout: 240_000 }, () => {
         tsPreCompilationDeps: true,
         doNotFollow: { path: 'node_modules' },
         // Binaries and programs as texts, which the build writes.
-        exclude: { path: 'src/wasm/(simd128|relaxed|workerSource)\\.ts$' },
+        exclude: { path: 'src/(wasm/(simd128|relaxed|workerSource)|worker/served)\\.ts$' },
         validate: true,
         ruleSet: { forbidden: forbidden.map((rule) => ({ severity: 'error', ...rule })) },
       },

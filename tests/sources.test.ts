@@ -62,7 +62,7 @@ const written = ['src', 'assembly', 'tools', 'bench', 'tests']
   .map((path) => path.replaceAll('\\', '/'))
   .filter((path) => /\.(ts|mjs)$/.test(path) && !path.includes('node_modules'))
   // Binaries and programs as texts, and argument blocks, which the build writes.
-  .filter((path) => !/^src\/wasm\/(abi|simd128|relaxed|workerSource)\.ts$/.test(path))
+  .filter((path) => !/^src\/(wasm\/(abi|simd128|relaxed|workerSource)|worker\/served)\.ts$/.test(path))
   .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 
 /** The files that break a rule, each with where it does. */

@@ -25,6 +25,7 @@ const LIBRARY = {
   image: 'src/image/index.ts',
   nn: 'src/nn/index.ts',
   onnx: 'src/onnx/index.ts',
+  worker: 'src/worker/index.ts',
 }
 const NODE = { node: 'src/node/index.ts' }
 const COMMANDS = { cli: 'src/cli/index.ts' }
@@ -102,6 +103,29 @@ async function makeWorker() {
   writeFileSync('src/wasm/workerSource.ts', textModule(outputFiles[0].text, 'src/wasm/worker.ts, bundled'))
 }
 
+/** What a page hands to its worker stands in the page's bundle: the worker's own has no binary. */
+const withoutBinaries = {
+  name: 'without binaries',
+  setup({ onLoad }) {
+    onLoad({ filter: /src.wasm.(simd128|relaxed)\.ts$/ }, () => ({ contents: "export const binary = ''" }))
+  },
+}
+
+/** The worker of filterbank/worker: inlined, and a file for pages that may not start one from a blob: URL. */
+async function makeServed() {
+  const { outputFiles } = await build({
+    ...shared,
+    entryPoints: ['src/worker/serve.ts'],
+    format: 'iife',
+    charset: 'ascii',
+    external: ['node:*'],
+    plugins: [withoutBinaries],
+    write: false,
+  })
+  writeFileSync('src/worker/served.ts', textModule(outputFiles[0].text, 'src/worker/serve.ts, bundled'))
+  writeFileSync('dist/worker-thread.js', outputFiles[0].text)
+}
+
 /**
  * Imports what stands in dist/ by itself already: the entries of the library, for what is built on them, and
  * the binaries.
@@ -160,7 +184,7 @@ async function makeCommonJs() {
   await build({
     ...shared,
     entryPoints: readdirSync('dist')
-      .filter((name) => name.endsWith('.js') && name !== 'cli.js')
+      .filter((name) => name.endsWith('.js') && !['cli.js', 'worker-thread.js'].includes(name))
       .map((name) => `./dist/${name}`),
     outdir: 'dist/cjs',
     outExtension: { '.js': '.cjs' },
@@ -189,6 +213,7 @@ rmSync('dist', { recursive: true, force: true })
 mkdirSync('dist')
 await makeBinaries()
 await makeWorker()
+await makeServed()
 // Modules of their own, without source maps: nobody debugs them.
 const binaries = await bundle(BINARIES, [], { entryNames: '[name]-[hash]', sourcemap: false })
 const library = await bundle(LIBRARY, binaries)

@@ -142,6 +142,22 @@ export async function loadChosen(
   }
 }
 
+/**
+ * The bytes of the build that was chosen, for an engine in another thread. Where it was not asked for and
+ * cannot be had, those of simd128.
+ */
+export async function bytesOfChosen(
+  { build }: BuildChoice,
+  asked: boolean,
+): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await bytesOf(build)
+  } catch (error) {
+    if (asked || build === 'simd128') throw error
+    return bytesOf('simd128')
+  }
+}
+
 /** What a host says that does not compile at all, or not from bytes. */
 const REFUSED = /disallow|policy|\bCSP\b|unsafe-eval|embedder|blocked/i
 const MAGIC = [0, 0x61, 0x73, 0x6d]

@@ -1,0 +1,314 @@
+/** `filterbank/worker`: models and filters off the page's main thread, by calls that look like those on it. */
+
+import { check, show } from '../base/errors.js'
+import {
+  arrayName,
+  disposal,
+  isArrayBuffer,
+  isModule,
+  isResponse,
+  isSharedBuffer,
+  isUrl,
+} from '../base/realm.js'
+import type { EngineOptions } from '../core/engine.js'
+import { checkOptions, type Names } from '../core/options.js'
+import type { MemoryUse } from '../core/tensor.js'
+import type { OwnPixels, Pixels } from '../image/index.js'
+import { fetchModel } from '../onnx/file/load.js'
+import type {
+  LayerSummary,
+  LoadOptions,
+  Model,
+  ModelInput,
+  ModelSource,
+  RunAsyncOptions,
+} from '../onnx/index.js'
+import { ModelOutput, type ModelOutputs } from '../onnx/run/ports.js'
+import { builtin } from '../wasm/host.js'
+import { bytesOfChosen, chooseBuild } from '../wasm/load.js'
+import type { FilterArguments, FilterName } from './filters.js'
+import { Link } from './link.js'
+import type { Arrived, PictureInput } from './picture.js'
+import type { StartArgument } from './protocol.js'
+
+export type { FilterArguments, FilterName, PictureInput }
+
+/** What `createWorker` takes: what `createEngine` takes, and where the worker's script is. */
+export interface WorkerOptions extends EngineOptions {
+  /**
+   * Where the package's `dist/worker-thread.js` is served, for pages whose Content-Security-Policy forbids
+   * blob:. Default: the script is inlined.
+   */
+  url?: string | URL
+}
+
+const WORKER: Names<WorkerOptions> = {
+  threads: true,
+  simd: true,
+  maximumBytes: true,
+  wasm: true,
+  signal: true,
+  url: true,
+}
+
+/** Pictures that a page has. Those that are not pixels, a Blob or an ImageBitmap are made an ImageBitmap. */
+export type Picture = Arrived | ImageBitmapSource
+
+/** What an input takes: as in `filterbank/onnx`, without tensors of an engine, or a picture. */
+export type WorkerInput = Exclude<ModelInput, { dispose(): void }> | PictureInput<Picture>
+
+/** What a worker's `loadModel` takes beside the source. */
+export interface WorkerLoadOptions extends LoadOptions {
+  /** Moves the bytes instead of copying them: the array is empty here afterwards. Default false. */
+  transfer?: boolean
+}
+
+const LOAD: Names<WorkerLoadOptions> = { onProgress: true, signal: true, dimensions: true, transfer: true }
+
+/** What a worker's model takes beside its inputs. */
+export interface WorkerRunOptions extends RunAsyncOptions {
+  /**
+   * Where this run has to wait for another with `latestOnly`, and a third one comes, this one is dropped: its
+   * promise rejects with an AbortError. Default false.
+   */
+  latestOnly?: boolean
+  /**
+   * Moves arrays and ImageBitmaps of the inputs instead of copying them: true for all, or a list. Default
+   * false.
+   */
+  transfer?: boolean | readonly Transferable[]
+}
+
+const RUN: Names<WorkerRunOptions> = {
+  signal: true,
+  onProgress: true,
+  taps: true,
+  latestOnly: true,
+  transfer: true,
+}
+
+/** How `worker.filter` is run. */
+export interface WorkerFilterOptions {
+  /** Stops the filter before it starts. */
+  signal?: AbortSignal
+  /** What comes back. Default 'bitmap' where the host has ImageBitmap, else 'pixels' (Node). */
+  output?: 'bitmap' | 'pixels'
+  /** Moves the picture instead of copying it. Default false. */
+  transfer?: boolean
+}
+
+/** A model in a worker: as `Model`, but for promises. */
+export interface WorkerModel extends Pick<Model, 'inputs' | 'outputs' | 'dispose'> {
+  run(inputs: Record<string, WorkerInput>, options?: WorkerRunOptions): Promise<ModelOutputs>
+  summary(): Promise<LayerSummary[]>
+}
+
+/** Made by `createWorker`. */
+export interface FilterbankWorker {
+  readonly threads: number
+  readonly simd: 'simd128' | 'relaxed'
+  /** As `loadModel` of filterbank/onnx; an address is one of this page. A Blob or File is taken too. */
+  loadModel(source: ModelSource | Blob, options?: WorkerLoadOptions): Promise<WorkerModel>
+  /** A filter of filterbank/image by its name; `size`, `sigma` or `kernel` is among its options. */
+  filter<Name extends FilterName>(
+    name: Name,
+    image: Picture,
+    options: FilterArguments[Name] & WorkerFilterOptions & { output: 'pixels' },
+  ): Promise<OwnPixels>
+  filter<Name extends FilterName>(
+    name: Name,
+    image: Picture,
+    ...options: object extends FilterArguments[Name]
+      ? [options?: FilterArguments[Name] & WorkerFilterOptions]
+      : [options: FilterArguments[Name] & WorkerFilterOptions]
+  ): Promise<ImageBitmap>
+  memory(): Promise<MemoryUse>
+  /** Ends the worker and gives back its memory; what is pending is rejected. */
+  dispose(): void
+  [Symbol.dispose](): void
+}
+
+/** An address as the page means it: inside of a blob: there is nothing to be relative to. */
+const absolute = (address: string | URL): string =>
+  builtin('node:worker_threads')
+    ? String(address)
+    : new URL(address, globalThis.document?.baseURI ?? globalThis.location?.href).href
+
+/**
+ * Starts a worker that has an engine of its own.
+ *
+ * @param options as for `createEngine`, and `url`
+ * @throws FilterbankError where the host has no workers, refuses this one, or the url is not that of the
+ *   script; else as `createEngine`
+ * @example const worker = await createWorker()
+ * const model = await worker.loadModel('squeezenet.onnx')
+ * const { logits } = await model.run({ image: { image: photo } })
+ */
+export async function createWorker(options: WorkerOptions = {}): Promise<FilterbankWorker> {
+  checkOptions('createWorker', options, WORKER)
+  const { url, signal, wasm, ...rest } = options
+  check(url === undefined || typeof url === 'string' || isUrl(url), () => ({
+    op: 'createWorker',
+    argument: 'url',
+    expected: "a URL of filterbank's worker-thread.js",
+    got: show(url),
+  }))
+  signal?.throwIfAborted()
+  const link = new Link()
+  const opening = link.open(url === undefined ? undefined : absolute(url))
+  const stop = () => link.dispose()
+  signal?.addEventListener('abort', stop)
+  try {
+    const [binary] = await Promise.all([binaryOf(wasm, rest.simd), opening])
+    const argument: StartArgument = { ...rest, wasm: binary }
+    const own = !wasm && ArrayBuffer.isView(binary)
+    const { threads, simd } = await link.call('start', argument, own ? { transfer: [binary.buffer] } : {})
+    return { threads, simd, ...methodsOf(link) }
+  } catch (error) {
+    link.dispose()
+    opening.catch(() => {})
+    signal?.throwIfAborted()
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', stop)
+  }
+}
+
+/** The binary that the worker's engine is made of: this page has it already, and the worker's script has none. */
+async function binaryOf(wasm: EngineOptions['wasm'], simd: EngineOptions['simd']) {
+  if (wasm === undefined) return bytesOfChosen(await chooseBuild(simd), simd !== undefined)
+  if (typeof wasm === 'string' || isUrl(wasm)) return absolute(wasm)
+  if (isModule(wasm) || isArrayBuffer(wasm) || arrayName(wasm)) return wasm as Uint8Array<ArrayBuffer>
+  const response: unknown = await wasm
+  check(isResponse(response) && response.ok, () => ({
+    op: 'createWorker',
+    argument: 'wasm',
+    expected: 'a WebAssembly.Module, its bytes, a URL or a Response',
+    got: isResponse(response) ? `status ${response.status} for ${response.url}` : show(response),
+  }))
+  return new Uint8Array(await response.arrayBuffer())
+}
+
+function methodsOf(link: Link): Omit<FilterbankWorker, 'threads' | 'simd'> {
+  const dispose = () => link.dispose()
+  return {
+    async loadModel(source, options = {}) {
+      checkOptions('loadModel', options, LOAD)
+      const { onProgress, signal, dimensions, transfer = false } = options
+      let sent: Uint8Array | ArrayBuffer | string | Blob
+      let moves: readonly Transferable[] = []
+      if (isResponse(source)) {
+        const { bytes } = await fetchModel(source, { onProgress, signal })
+        sent = bytes
+        if (bytes.byteLength === bytes.buffer.byteLength) moves = [bytes.buffer as ArrayBuffer]
+      } else if (typeof source === 'string' || isUrl(source)) sent = absolute(source)
+      else {
+        sent = source as Uint8Array | ArrayBuffer | Blob
+        const buffer = ArrayBuffer.isView(sent) ? sent.buffer : sent
+        if (transfer && isArrayBuffer(buffer) && !isSharedBuffer(buffer)) moves = [buffer]
+      }
+      const argument = { source: sent, ...(dimensions ? { dimensions } : {}) }
+      const { model, inputs, outputs } = await link.call('loadModel', argument, {
+        transfer: moves,
+        signal,
+        onProgress,
+      })
+      return modelOf(link, model, inputs, outputs)
+    },
+    async filter(name: FilterName, image: Picture, options: WorkerFilterOptions & object = {}) {
+      const { signal, output, transfer = false, ...rest } = options
+      check(output === undefined || output === 'bitmap' || output === 'pixels', () => ({
+        op: 'worker.filter',
+        argument: 'output',
+        expected: "'bitmap' or 'pixels'",
+        got: show(output),
+      }))
+      const moves: Transferable[] = []
+      const arrived = await sendable(image, transfer, moves)
+      const argument = { name, image: arrived, options: rest, output }
+      return (await link.call('filter', argument, { transfer: moves, signal })) as never
+    },
+    memory: () => link.call('memory', undefined as never),
+    dispose,
+    [disposal]: dispose,
+  }
+}
+
+function modelOf(
+  link: Link,
+  model: number,
+  inputs: Model['inputs'],
+  outputs: Model['outputs'],
+): WorkerModel & Disposable {
+  let gone = false
+  const checkAlive = () =>
+    check(!gone, () => ({ op: 'model.run', argument: 'model', expected: 'alive', got: 'a disposed one' }))
+  const dispose = () => {
+    if (gone) return
+    gone = true
+    link.call('disposeModel', { model }).catch(() => {})
+  }
+  return {
+    inputs,
+    outputs,
+    async run(given, options = {}) {
+      checkOptions('model.run', options, RUN)
+      checkAlive()
+      check(typeof given === 'object' && given !== null, () => ({
+        op: 'model.run',
+        argument: 'inputs',
+        expected: 'an object of inputs by name',
+        got: show(given),
+      }))
+      const { signal, onProgress, taps, latestOnly = false, transfer = false } = options
+      const moves: Transferable[] = Array.isArray(transfer) ? [...transfer] : []
+      const sent: Record<string, never> = {}
+      for (const [name, input] of Object.entries(given)) {
+        sent[name] = (await sendableInput(input, transfer === true, moves)) as never
+      }
+      const argument = { model, inputs: sent, taps, latestOnly }
+      const result = await link.call('run', argument, { transfer: [...new Set(moves)], signal, onProgress })
+      return Object.fromEntries(
+        Object.entries(result).map(([name, { type, shape, data }]) => [
+          name,
+          new ModelOutput(name, type, shape, data),
+        ]),
+      )
+    },
+    async summary() {
+      checkAlive()
+      return link.call('summary', { model })
+    },
+    dispose,
+    [disposal]: dispose,
+  }
+}
+
+async function sendableInput(input: WorkerInput, move: boolean, moves: Transferable[]): Promise<unknown> {
+  if (typeof input !== 'object' || input === null) return input
+  if (!ArrayBuffer.isView(input) && 'image' in input)
+    return { ...input, image: await sendable(input.image, move, moves) }
+  const data = !ArrayBuffer.isView(input) && 'data' in input ? input.data : input
+  if (move && ArrayBuffer.isView(data) && isArrayBuffer(data.buffer)) moves.push(data.buffer)
+  return input
+}
+
+/** A picture as a message carries it: elements, video frames and canvases as an ImageBitmap of them. */
+async function sendable(image: Picture, move: boolean, moves: Transferable[]): Promise<Arrived> {
+  if (typeof image === 'object' && image !== null && 'data' in image && ArrayBuffer.isView(image.data)) {
+    const { data, width, height } = image as Pixels
+    if (move && isArrayBuffer(data.buffer)) moves.push(data.buffer)
+    return { data, width, height }
+  }
+  if (typeof Blob === 'function' && image instanceof Blob) return image
+  if (typeof ImageBitmap === 'function' && image instanceof ImageBitmap && move) {
+    moves.push(image)
+    return image
+  }
+  if (typeof ImageBitmap === 'function' && image instanceof ImageBitmap) return image
+  if (typeof createImageBitmap !== 'function' || typeof image !== 'object' || image === null)
+    return image as Arrived
+  const bitmap = await createImageBitmap(image as ImageBitmapSource)
+  moves.push(bitmap)
+  return bitmap
+}

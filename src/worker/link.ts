@@ -1,0 +1,210 @@
+/** A worker as the page has it: started, called, lost. */
+
+import { FilterbankError, messageOf, show } from '../base/errors.js'
+import { builtin, reachBuiltins } from '../wasm/host.js'
+import { abortError, type Reply, type Request, unpackError } from './protocol.js'
+import type { Service } from './serve.js'
+import source from './served.js'
+
+interface Pending {
+  resolve: (result: never) => void
+  reject: (error: unknown) => void
+  onProgress: ((progress: never) => void) | undefined
+}
+
+interface Thread {
+  post(message: Request, transfer: readonly Transferable[]): void
+  /** Whether it keeps the process alive: Node's. */
+  hold(whether: boolean): void
+  terminate(): void
+}
+
+interface Listeners {
+  message: (reply: Reply) => void
+  lost: (reason: string) => void
+}
+
+export interface CallOptions {
+  transfer?: readonly Transferable[]
+  signal?: AbortSignal | undefined
+  onProgress?: ((progress: never) => void) | undefined
+}
+
+const SELF_SERVE =
+  "serve the package's file dist/worker-thread.js and give its address: createWorker({ url: '/worker-thread.js' })"
+
+export class Link {
+  private readonly pending = new Map<number, Pending>()
+  private thread: Thread | undefined
+  private count = 0
+  private end: FilterbankError | undefined
+  private ready: (() => void) | undefined
+
+  /** Starts the worker; settles when its script runs. */
+  async open(url: string | undefined): Promise<void> {
+    await reachBuiltins()
+    const started = new Promise<void>((resolve, reject) => {
+      this.pending.set(0, { resolve, reject, onProgress: undefined })
+      this.ready = resolve
+    })
+    const listeners: Listeners = {
+      message: (reply) => this.receive(reply),
+      lost: (reason) => this.lose(reason),
+    }
+    try {
+      this.thread = start(url, listeners)
+    } catch (error) {
+      this.lose(messageOf(error))
+    }
+    try {
+      await started
+    } catch (error) {
+      throw await whyNot(url, error as Error)
+    }
+    this.pending.delete(0)
+  }
+
+  /** Calls one of the worker's functions. */
+  call<Name extends keyof Service>(
+    method: Name,
+    argument: Parameters<Service[Name]>[0],
+    { transfer = [], signal, onProgress }: CallOptions = {},
+  ): ReturnType<Service[Name]> {
+    const id = ++this.count
+    const result = new Promise((resolve, reject) => {
+      signal?.throwIfAborted()
+      if (this.end) throw this.end
+      const stop = () => {
+        this.thread?.post({ id, stop: true }, [])
+        this.settle(id)?.reject(signal!.reason ?? abortError('stopped'))
+      }
+      const off = () => signal?.removeEventListener('abort', stop)
+      this.pending.set(id, {
+        resolve: (value) => {
+          off()
+          resolve(value)
+        },
+        reject: (error) => {
+          off()
+          reject(error)
+        },
+        onProgress,
+      })
+      signal?.addEventListener('abort', stop)
+      try {
+        this.thread!.post({ id, method, argument, progress: Boolean(onProgress) }, transfer)
+        this.thread!.hold(true)
+      } catch (error) {
+        this.settle(id)
+        off()
+        throw error
+      }
+    })
+    return result as ReturnType<Service[Name]>
+  }
+
+  /** Ends the worker; what is pending is rejected. */
+  dispose(): void {
+    this.lose('disposed')
+  }
+
+  private receive(reply: Reply): void {
+    if ('ready' in reply) {
+      this.ready?.()
+      this.thread?.hold(this.pending.size > 1)
+    } else if ('progress' in reply) this.pending.get(reply.id)?.onProgress?.(reply.progress as never)
+    else if ('error' in reply) this.settle(reply.id)?.reject(unpackError(reply.error))
+    else this.settle(reply.id)?.resolve(reply.result as never)
+  }
+
+  private settle(id: number): Pending | undefined {
+    const pending = this.pending.get(id)
+    this.pending.delete(id)
+    if (this.pending.size === 0) this.thread?.hold(false)
+    return pending
+  }
+
+  private lose(reason: string): void {
+    if (this.end) return
+    this.end = new FilterbankError({
+      op: 'worker',
+      argument: 'worker',
+      expected: 'alive',
+      got: reason === 'disposed' ? 'a disposed one' : `one that ended: ${reason}`,
+      ...(reason === 'disposed'
+        ? {}
+        : { hint: 'What was pending is lost, models too; createWorker makes another' }),
+    })
+    this.thread?.terminate()
+    for (const { reject } of this.pending.values()) reject(this.end)
+    this.pending.clear()
+  }
+}
+
+function start(url: string | undefined, { message, lost }: Listeners): Thread {
+  const node = builtin('node:worker_threads')
+  if (node) {
+    const path = url === undefined ? undefined : /^file:/.test(url) ? new URL(url) : url
+    const worker = path === undefined ? new node.Worker(source, { eval: true }) : new node.Worker(path)
+    worker.on('message', message)
+    worker.on('messageerror', (error) => lost(messageOf(error)))
+    worker.on('error', (error) => lost(messageOf(error)))
+    worker.on('exit', (code) => lost(`exit code ${code}`))
+    return {
+      post: (request, transfer) => worker.postMessage(request, transfer as never),
+      hold: (whether) => (whether ? worker.ref() : worker.unref()),
+      terminate: () => void worker.terminate(),
+    }
+  }
+  if (typeof Worker !== 'function')
+    throw new Error('this host has no Worker (service workers and worklets have none)')
+  const blob =
+    url === undefined ? URL.createObjectURL(new Blob([source], { type: 'text/javascript' })) : undefined
+  const worker = new Worker(url ?? blob!, { name: 'filterbank' })
+  worker.onmessage = ({ data }) => {
+    if (blob) URL.revokeObjectURL(blob)
+    message(data)
+  }
+  worker.onmessageerror = () => lost('a message that could not be read')
+  worker.onerror = (event) => {
+    event.preventDefault()
+    lost(event.message || 'its script did not load')
+  }
+  return {
+    post: (request, transfer) => worker.postMessage(request, [...transfer]),
+    hold: () => {},
+    terminate: () => worker.terminate(),
+  }
+}
+
+/** Why a worker did not start, and what to do about it. */
+async function whyNot(url: string | undefined, cause: Error): Promise<FilterbankError> {
+  const got = (cause as FilterbankError).got ?? cause.message
+  if (url === undefined)
+    return new FilterbankError(
+      {
+        op: 'createWorker',
+        argument: 'worker',
+        expected: 'one that starts from a blob: URL',
+        got,
+        hint: `Where a Content-Security-Policy lacks worker-src blob:, ${SELF_SERVE}`,
+      },
+      { cause },
+    )
+  const answer = await Promise.resolve()
+    .then(() => fetch(url))
+    .then(
+      ({ status, headers }) => `status ${status}, ${headers.get('content-type') ?? 'without a type'}`,
+      () => undefined,
+    )
+  return new FilterbankError(
+    {
+      op: 'createWorker',
+      argument: 'url',
+      expected: "the address of filterbank's worker-thread.js, on the page's own origin",
+      got: `${show(url)}${answer ? ` (${answer})` : ''}: ${got}`,
+      hint: `To use it, ${SELF_SERVE}`,
+    },
+    { cause },
+  )
+}

@@ -1,0 +1,260 @@
+/**
+ * The worker's side: an engine, its models, and a function for each call. Bundled by itself into
+ * src/worker/served.ts.
+ */
+
+import { check, show } from '../base/errors.js'
+import { giveTurn } from '../base/turns.js'
+import { createEngine, type Engine } from '../core/engine.js'
+import { isName } from '../core/options.js'
+import type { MemoryUse } from '../core/tensor.js'
+import type { OwnPixels } from '../image/index.js'
+import {
+  type LayerSummary,
+  loadModel,
+  type Model,
+  type ModelInput,
+  type Port,
+  type Progress,
+} from '../onnx/index.js'
+import { builtin } from '../wasm/host.js'
+import { filters } from './filters.js'
+import { type Arrived, inputOf, isPictureInput, type PictureInput, pixelsOf } from './picture.js'
+import {
+  abortError,
+  type PackedOutput,
+  packError,
+  type Reply,
+  type Request,
+  type StartArgument,
+} from './protocol.js'
+
+/** What a call may use beside its argument. */
+interface Context {
+  signal: AbortSignal
+  onProgress: ((progress: unknown) => void) | undefined
+  /** What moves back with the answer. */
+  transfer: Transferable[]
+}
+
+interface RunArgument {
+  model: number
+  inputs: Record<string, ModelInput | PictureInput>
+  taps: readonly string[] | undefined
+  latestOnly: boolean
+}
+
+interface FilterArgument {
+  name: string
+  image: Arrived
+  options: object
+  output: 'bitmap' | 'pixels' | undefined
+}
+
+/** A model, and its frames: one runs, one waits. */
+interface Served {
+  model: Model
+  busy: boolean
+  next: { begin: () => void; drop: (reason: Error) => void } | undefined
+}
+
+/** The functions that a page may call. Its side takes their types from here. */
+function makeService() {
+  let made: Engine | undefined
+  const engine = () => made!
+  const models = new Map<number, Served>()
+  let count = 0
+
+  /** Waits for the frame before, unless a later one comes meanwhile. */
+  async function inOrder<T>(served: Served, signal: AbortSignal, body: () => Promise<T>): Promise<T> {
+    if (served.busy) {
+      served.next?.drop(abortError('a later frame overtook this one (latestOnly)'))
+      await new Promise<void>((begin, drop) => {
+        served.next = { begin, drop }
+      })
+    }
+    served.busy = true
+    try {
+      // Frames that have come meanwhile are known before this one starts.
+      await giveTurn()
+      signal.throwIfAborted()
+      return await body()
+    } finally {
+      served.busy = false
+      const { next } = served
+      served.next = undefined
+      if (next) {
+        served.busy = true
+        next.begin()
+      }
+    }
+  }
+
+  const servedOf = (id: number): Served => {
+    const served = models.get(id)
+    check(served !== undefined, () => ({
+      op: 'model.run',
+      argument: 'model',
+      expected: 'alive',
+      got: 'a disposed one',
+    }))
+    return served
+  }
+
+  return {
+    async start(options: StartArgument): Promise<{ threads: number; simd: 'simd128' | 'relaxed' }> {
+      made = await createEngine(options)
+      await made.started
+      return { threads: made.threads, simd: made.simd }
+    },
+
+    async loadModel(
+      {
+        source,
+        dimensions,
+      }: { source: Uint8Array | ArrayBuffer | string | Blob; dimensions?: Record<string, number> },
+      { signal, onProgress }: Context,
+    ): Promise<{ model: number; inputs: readonly Port[]; outputs: readonly Port[] }> {
+      const bytes = typeof Blob === 'function' && source instanceof Blob ? await source.arrayBuffer() : source
+      const model = await loadModel(engine(), bytes as Uint8Array | string, {
+        signal,
+        ...(dimensions ? { dimensions } : {}),
+        ...(onProgress ? { onProgress: onProgress as (progress: Progress) => void } : {}),
+      })
+      const id = ++count
+      models.set(id, { model, busy: false, next: undefined })
+      return { model: id, inputs: model.inputs, outputs: model.outputs }
+    },
+
+    async run(
+      { model: id, inputs, taps, latestOnly }: RunArgument,
+      { signal, onProgress, transfer }: Context,
+    ): Promise<Record<string, PackedOutput>> {
+      const served = servedOf(id)
+      const body = async () => {
+        const { model } = served
+        const feeds: Record<string, ModelInput> = {}
+        for (const [name, input] of Object.entries(inputs)) {
+          const port = model.inputs.find((each) => each.name === name)
+          feeds[name] =
+            port && isPictureInput(input) ? await inputOf(engine(), port, input) : (input as ModelInput)
+        }
+        signal.throwIfAborted()
+        return model.runAsync(feeds, {
+          signal,
+          ...(taps ? { taps } : {}),
+          ...(onProgress ? { onProgress } : {}),
+        })
+      }
+      const outputs = await (latestOnly ? inOrder(served, signal, body) : body())
+      return Object.fromEntries(
+        Object.entries(outputs).map(([name, output]) => {
+          const data = output.toArray()
+          if (ArrayBuffer.isView(data)) transfer.push(data.buffer as ArrayBuffer)
+          return [name, { type: output.type, shape: output.shape, data }]
+        }),
+      )
+    },
+
+    async summary({ model }: { model: number }): Promise<LayerSummary[]> {
+      return servedOf(model).model.summary()
+    },
+
+    async disposeModel({ model }: { model: number }): Promise<void> {
+      models.get(model)?.model.dispose()
+      models.delete(model)
+    },
+
+    async filter(
+      { name, image, options, output }: FilterArgument,
+      { signal, transfer }: Context,
+    ): Promise<ImageBitmap | OwnPixels> {
+      check(isName(name, filters), () => ({
+        op: 'worker.filter',
+        argument: 'name',
+        expected: `one of ${Object.keys(filters).join(', ')}`,
+        got: show(name),
+      }))
+      const pixels = await pixelsOf(image)
+      signal.throwIfAborted()
+      const apply = filters[name] as (image: object, options: object) => OwnPixels
+      const { data, width, height } = apply(pixels, { ...options, engine: engine() })
+      const bitmaps = typeof createImageBitmap === 'function' && typeof ImageData === 'function'
+      if (output === 'pixels' || (output === undefined && !bitmaps)) {
+        transfer.push(data.buffer)
+        return { data, width, height }
+      }
+      check(bitmaps && data.length === 4 * width * height, () => ({
+        op: 'worker.filter',
+        argument: 'output',
+        expected: "'pixels' for gray and RGB bytes, and on hosts without ImageBitmap",
+        got: show(output ?? 'bitmap'),
+      }))
+      const bitmap = await createImageBitmap(new ImageData(data, width, height))
+      transfer.push(bitmap)
+      return bitmap
+    },
+
+    async memory(): Promise<MemoryUse> {
+      return engine().memory()
+    },
+  }
+}
+
+export type Service = ReturnType<typeof makeService>
+
+type Method = (argument: unknown, context: Context) => Promise<unknown>
+
+/** Answers requests that come by a port, until the worker ends. */
+function serve(post: (reply: Reply, transfer: Transferable[]) => void): (request: Request) => void {
+  const service = makeService() as unknown as Record<string, Method>
+  const stops = new Map<number, AbortController>()
+  return async (request) => {
+    const { id } = request
+    if ('stop' in request) {
+      stops.get(id)?.abort()
+      return
+    }
+    const stop = new AbortController()
+    stops.set(id, stop)
+    const transfer: Transferable[] = []
+    const onProgress = request.progress ? (progress: unknown) => post({ id, progress }, []) : undefined
+    try {
+      const result = await service[request.method]!(request.argument, {
+        signal: stop.signal,
+        onProgress,
+        transfer,
+      })
+      post({ id, result }, transfer)
+    } catch (error) {
+      post({ id, error: packError(error) }, [])
+    } finally {
+      stops.delete(id)
+    }
+  }
+}
+
+interface Parent {
+  postMessage(message: unknown, transfer: readonly unknown[]): void
+  on(event: 'message', listener: (message: unknown) => void): void
+}
+
+const threads =
+  builtin('node:worker_threads') ??
+  (globalThis as { require?: (name: string) => typeof import('node:worker_threads') }).require?.(
+    'node:worker_threads',
+  )
+const parent = threads?.parentPort as Parent | null | undefined
+if (parent) {
+  const answer = serve((reply, transfer) => parent.postMessage(reply, transfer))
+  parent.on('message', (message) => answer(message as Request))
+  parent.postMessage({ ready: true } satisfies Reply, [])
+} else {
+  const scope = globalThis as unknown as {
+    postMessage(message: unknown, transfer: Transferable[]): void
+    onmessage: ((event: MessageEvent<Request>) => void) | null
+  }
+  const answer = serve((reply, transfer) => scope.postMessage(reply, transfer))
+  scope.onmessage = ({ data }) => answer(data)
+  scope.postMessage({ ready: true } satisfies Reply, [])
+}

@@ -1,0 +1,169 @@
+/** filterbank/worker in Node's worker_threads, against the same calls on this thread. */
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
+import * as image from '../../src/image/index.js'
+import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
+import { loadModel, type Model, writeModel } from '../../src/onnx/index.js'
+import { createWorker, type FilterbankWorker, type FilterName } from '../../src/worker/index.js'
+
+const rows = (h: number, w: number): image.OwnPixels => ({
+  data: Uint8ClampedArray.from({ length: 4 * h * w }, (_, i) =>
+    i % 4 === 3 ? 255 : (i * 37 + (i >> 5) * 11) % 256,
+  ),
+  width: w,
+  height: h,
+})
+
+const bytes = writeModel({
+  opset: 13,
+  inputs: [{ name: 'x', type: 'float32', shape: [1, 3, 4, 6] }],
+  outputs: [{ name: 'y', type: 'float32', shape: [1, 3, 4, 6] }],
+  nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['y'] }],
+})
+
+const failure = (promise: Promise<unknown>): Promise<FilterbankError> =>
+  promise.then(
+    () => expect.fail('no error'),
+    (error) => error,
+  )
+
+describe('a worker', () => {
+  let worker: FilterbankWorker
+  let engine: Engine
+  beforeAll(async () => {
+    worker = await createWorker({ threads: 1 })
+    engine = await createEngine({ threads: 1 })
+  })
+  afterAll(() => {
+    worker.dispose()
+    engine.dispose()
+  })
+
+  it('says what it runs on', async () => {
+    expect([worker.threads, worker.simd]).toEqual([1, engine.simd])
+    expect((await worker.memory()).tensors).toBe(0)
+  })
+
+  it('filters as the synchronous functions do', async () => {
+    const photo = rows(9, 13)
+    const same = async (name: FilterName, options: object, apply: () => image.OwnPixels) =>
+      expect(await worker.filter(name, photo, { ...options, output: 'pixels' } as never), name).toEqual(
+        apply(),
+      )
+    const on = { engine }
+    await same('boxBlur', { size: 3 }, () => image.boxBlur(photo, 3, on))
+    await same('gaussianBlur', { sigma: 1.5 }, () => image.gaussianBlur(photo, 1.5, on))
+    await same('median', { size: 5 }, () => image.median(photo, 5, on))
+    await same('filter2d', { kernel: [[0, 1, -1]] }, () => image.filter2d(photo, [[0, 1, -1]], on))
+    for (const name of [
+      'emboss',
+      'highPass',
+      'laplacian',
+      'lowPass',
+      'scharr',
+      'sharpen',
+      'sobel',
+      'unsharpMask',
+    ] as const)
+      await same(name, { border: 'wrap' }, () => image[name](photo, { ...on, border: 'wrap' }))
+  })
+
+  it('runs a model as loadModel does, and gives its memory back', async () => {
+    const model = await worker.loadModel(bytes.slice(), { transfer: true })
+    using here = await loadModel(engine, bytes)
+    expect([model.inputs, model.outputs]).toEqual([here.inputs, here.outputs])
+    const x = Float32Array.from({ length: 72 }, (_, i) => i - 30)
+    const { y } = await model.run({ x })
+    expect(y).toEqual(here.run({ x })['y'])
+    expect(x.length).toBe(72)
+    await model.run({ x }, { transfer: true })
+    expect(x.length).toBe(0)
+    expect((await model.summary()).length).toBe(here.summary().length)
+    const picture = rows(4, 6)
+    const { y: seen } = await model.run({
+      x: { image: picture, channels: 'bgr', mean: [0.1, 0.2, 0.3], std: [0.5, 1, 2] },
+    })
+    const wanted = Array.from({ length: 72 }, (_, i) => {
+      const [c, pixel] = [Math.floor(i / 24), i % 24]
+      const v = picture.data[4 * pixel + (2 - c)]! / 255
+      return Math.max(0, (v - [0.1, 0.2, 0.3][c]!) / [0.5, 1, 2][c]!)
+    })
+    expect(seen!.shape).toEqual([1, 3, 4, 6])
+    expect(
+      Array.from(seen!.toArray() as Float32Array, (v, i) => Math.abs(v - wanted[i]!) < 1e-5),
+    ).not.toContain(false)
+    for (const fit of ['fill', 'cover', 'contain'] as const)
+      expect((await model.run({ x: { image: rows(20, 11), fit } }))['y']!.shape).toEqual([1, 3, 4, 6])
+    model.dispose()
+    expect((await worker.memory()).tensors).toBe(0)
+    expect((await failure(model.run({ x: new Float32Array(72) }))).got).toBe('a disposed one')
+  })
+
+  it('gives errors with their fields', async () => {
+    const model = await worker.loadModel(bytes)
+    const wrong = await failure(model.run({ z: new Float32Array(72) }))
+    expect(wrong).toBeInstanceOf(FilterbankError)
+    using here = await loadModel(engine, bytes)
+    expect(() => here.run({ z: new Float32Array(72) })).toThrow(wrong.message)
+    expect([wrong.op, wrong.expected, wrong.got]).toEqual(['model.run', 'of the names "x"', '"z"'])
+    expect((await failure(model.run({}, { latest: true } as never))).message).toMatch(/latestOnly/)
+    expect((await failure(createWorker({ thread: 2 } as never))).message).toMatch(/threads/)
+    expect((await failure(worker.filter('sobell' as never, rows(2, 2), {} as never))).message).toMatch(
+      /one of .*sobel/,
+    )
+    expect((await failure(worker.loadModel(new Uint8Array(8)))).op).toBe('loadModel')
+    expect((await failure(createWorker({ url: '/no/such/worker.js' }))).message).toMatch(
+      /url .*dist\/worker-thread\.js/,
+    )
+  })
+
+  it('drops frames that are overtaken, and stops by a signal', async () => {
+    const model = await worker.loadModel(bytes)
+    const frame = (v: number) => model.run({ x: new Float32Array(72).fill(v) }, { latestOnly: true })
+    // Keeps the worker busy until all four wait for it.
+    const before = worker.filter('median', rows(1000, 1000), { size: 5, output: 'pixels' })
+    const results = await Promise.allSettled([1, 2, 3, 4].map(frame))
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled'])
+    await before
+    expect((results[1] as PromiseRejectedResult).reason.name).toBe('AbortError')
+    expect((await frame(5))['y']!.toArray()[0]).toBe(5)
+    const stop = new AbortController()
+    const run = model.run({ x: new Float32Array(72) }, { signal: stop.signal })
+    stop.abort(new Error('enough'))
+    await expect(run).rejects.toThrow('enough')
+    await expect(frame(6)).resolves.toBeDefined()
+  })
+
+  it('rejects what is pending where it ends', async () => {
+    const other = await createWorker({ threads: 1 })
+    const pending = failure(other.memory())
+    other.dispose()
+    expect((await pending).message).toMatch(/worker must be alive/)
+    expect((await failure(other.memory())).got).toBe('a disposed one')
+  })
+
+  it('has the threads asked for', async () => {
+    const two = await createWorker({ threads: 2 })
+    expect(two.threads).toBe(2)
+    const photo = rows(40, 40)
+    expect(await two.filter('sobel', photo, { output: 'pixels' })).toEqual(image.sobel(photo, { engine }))
+    two.dispose()
+  })
+
+  it('has the types of the synchronous API', () => {
+    type There = Awaited<ReturnType<FilterbankWorker['loadModel']>>
+    expectTypeOf<Awaited<ReturnType<There['run']>>>().toEqualTypeOf<ReturnType<Model['run']>>()
+    expectTypeOf<Awaited<ReturnType<There['summary']>>>().toEqualTypeOf<ReturnType<Model['summary']>>()
+    expectTypeOf<There['inputs']>().toEqualTypeOf<Model['inputs']>()
+    type Functions = {
+      [Name in keyof typeof image]: (typeof image)[Name] extends (
+        image: never,
+        ...rest: never[]
+      ) => image.OwnPixels | unknown
+        ? Name
+        : never
+    }[keyof typeof image]
+    expectTypeOf<Exclude<Functions, FilterName>>().toEqualTypeOf<
+      'featureMaps' | 'filterSheet' | 'fromImageData' | 'toImageData'
+    >()
+  })
+})
