@@ -5,6 +5,7 @@
  */
 interface AbortSignal {}
 interface ImageData {}
+interface ReadableStream<R> {}
 interface Response {}
 interface URL {}
 declare namespace WebAssembly {

@@ -118,6 +118,7 @@ async function makeServed() {
     entryPoints: ['src/worker/serve.ts'],
     format: 'iife',
     charset: 'ascii',
+    lineLimit: 300,
     external: ['node:*'],
     plugins: [withoutBinaries],
     write: false,

@@ -35,8 +35,8 @@ const LOAD: Names<LoadOptions> = { onProgress: true, signal: true, dimensions: t
 /**
  * Reads an ONNX model (opset 6 and later) and gets it ready: what needs no input is computed.
  *
- * @param source the bytes, a Blob (a File too), a Response, a stream of bytes, a promise of one of them, a URL,
- *   or in Node a path, beside which data files are found too
+ * @param source the bytes, a Blob (a File too), a Response, a stream of bytes, a promise of one of them, a
+ *   URL, or in Node a path, beside which data files are found too
  * @param options no progress, no signal, no dimensions, no external data
  * @throws FilterbankError where there is no such file, the bytes are no ONNX model, or use what filterbank
  *   lacks: all operators at once, with the names

@@ -221,6 +221,7 @@ function arithmeticBackward(
  * @example const y = add(x, shortcut, { activation: 'relu' })
  */
 export function add<D extends ByteType>(a: Tensor<D>, b: Tensor<D>, options: ByteArithmeticOptions): Tensor<D>
+/** The sum of tensors of one type, or of a tensor and a number, as above. */
 export function add<D extends Numeric = 'float32'>(
   a: Operand<D>,
   b: Operand<D>,
@@ -252,6 +253,7 @@ export function sub<D extends Numeric = 'float32'>(
  * @example const gated = mul(x, sigmoid(gate))
  */
 export function mul<D extends ByteType>(a: Tensor<D>, b: Tensor<D>, options: ByteArithmeticOptions): Tensor<D>
+/** The product of tensors of one type, or of a tensor and a number, as above. */
 export function mul<D extends Numeric = 'float32'>(
   a: Operand<D>,
   b: Operand<D>,

@@ -1,4 +1,4 @@
-/** `filterbank/worker`: models and filters off the page's main thread, by calls that look like those on it. */
+/** `filterbank/worker`: models and filters off the main thread, by calls that look like those on it. */
 
 import { check, show } from '../base/errors.js'
 import {
@@ -183,7 +183,7 @@ export async function createWorker(options: WorkerOptions = {}): Promise<Filterb
   }
 }
 
-/** The binary that the worker's engine is made of: this page has it already, and the worker's script has none. */
+/** The binary of the worker's engine: this page has it already, and the worker's script has none. */
 async function binaryOf(wasm: EngineOptions['wasm'], simd: EngineOptions['simd']) {
   if (wasm === undefined) return bytesOfChosen(await chooseBuild(simd), simd !== undefined)
   if (typeof wasm === 'string' || isUrl(wasm)) return absolute(wasm)

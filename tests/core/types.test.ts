@@ -152,8 +152,8 @@ describe('tensors of a type', () => {
           layerNorm: () => fb.layerNorm(ints),
           groupNorm: () => fb.groupNorm(ints, { groups: 1 }),
         }
-        // Products take 8-bit integers too.
-        const products = new Set(['conv2d', 'convTranspose2d', 'linear', 'matmul'])
+        // These take 8-bit integers too.
+        const products = new Set(['conv2d', 'convTranspose2d', 'linear', 'matmul', 'maxPool2d'])
         for (const [op, run] of Object.entries(all))
           complaint(
             run,

@@ -340,7 +340,7 @@ describe('a model', () => {
         await loading(bytes.slice(0, length), 'loadModel')
       await loading('/nowhere/model.onnx', /nowhere/)
       await loading(new Response('gone', { status: 404 }), /404/)
-      await loading(7 as unknown as Uint8Array, /bytes, a Response, a URL or a path/)
+      await loading(7 as unknown as Uint8Array, /bytes, a Blob, a Response, a stream, a URL or a path/)
     })
 
     it('about any damage, if it notices, in its own words', async () => {

@@ -5,7 +5,7 @@ import { Random } from '../support/random.js'
 
 let engine: fb.Engine
 beforeAll(async () => {
-  engine = await fb.createEngine({ threads: 2 })
+  engine = await fb.createEngine({ threads: 1 })
 })
 afterAll(() => engine.dispose())
 

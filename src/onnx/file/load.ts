@@ -21,7 +21,8 @@ import { joined } from './decode.js'
  */
 export type ModelSource = SettledSource | PromiseLike<SettledSource>
 
-type SettledSource =
+/** A model that is not promised. */
+export type SettledSource =
   | Uint8Array
   | ArrayBuffer
   | SharedArrayBuffer
