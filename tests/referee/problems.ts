@@ -446,7 +446,7 @@ const quantize: Line[] = [
     const terms = (scale: number) => [scalar(floats(scale)), scalar(make([1]))]
     const bytes = (scale: number, ...shape: number[]) => [make(shape), ...terms(scale)]
     const image = bytes(0.1, 1, 3, 5, 6)
-    const line = (op: string, inputs: (Input | undefined)[], attributes: Line['attributes'] = {}): Line => ({ op: `com.microsoft.${op}`, inputs, attributes, fixed, tolerance: 0.007 })
+    const line = (op: string, inputs: (Input | undefined)[], attributes: Line['attributes'] = {}): Line => ({ op: `com.microsoft.${op}`, inputs, attributes, fixed, tolerance: fixed ? 1e-6 : 0.007 })
     return [
       line('QLinearAdd', [...image, ...bytes(0.05, 3, 1, 1), ...terms(0.13)]), line('QLinearMul', [...image, ...bytes(0.05, 6), ...terms(0.5)]),
       line('QLinearSigmoid', [...image, ...terms(0.004)]), line('QLinearLeakyRelu', [...image, ...terms(0.1)], { alpha: { float: 0.3 } }),

@@ -68,7 +68,7 @@ function biasFor(name: string, x: Node, filter: Node, fusion: Fusion): string | 
   }))
 }
 
-/** Operators that move elements, or choose the largest: of bytes they give the bytes of what they give else. */
+/** Operators that move elements, or choose the largest: of bytes they give those of what they give else. */
 const MOVING = [
   'Concat',
   'DepthToSpace',

@@ -355,7 +355,7 @@ const averagePool: Operator = (call) => {
   return poolOnHost(call, x, sides, mean)[0]
 }
 
-/** The same of bytes, which `average` pools over one or two axes; undefined for windows that it does not take. */
+/** The same of bytes, by `average` over one or two axes; undefined for windows that it does not take. */
 export function averagePoolOfBytes(
   call: Call,
   x: Value,
