@@ -254,11 +254,15 @@ export function matmul(a: AnyTensor, b: AnyTensor, options: MatmulOptions = {}):
   return product2(a, b, options)
 }
 
-/** `matmul`, or of 8-bit operands its int32 sums. @internal */
+/** `matmul`, or of 8-bit operands its int32 sums, or with a bias and an activation. @internal */
 export function product2(
   a: AnyTensor,
   b: AnyTensor,
-  options: MatmulOptions & { sums?: boolean; activation?: Activation | undefined } = {},
+  options: MatmulOptions & {
+    sums?: boolean
+    bias?: Tensor<'int32'> | undefined
+    activation?: Activation | undefined
+  } = {},
 ): AnyTensor {
   engineOf('matmul', { a }, {}, FLOATS_AND_BYTES)
   const engine = engineOf('matmul', { a, b }, {}, ANY)

@@ -32,6 +32,8 @@ function fused(
     { name: 'variance', shape: [2], data: Float32Array.of(3, 0) },
     { name: 'spatial', shape: [8], data: BigInt64Array.of(0n, 0n, 1n, 2n, 0n, 0n, 3n, 4n) },
     { name: 'channels', shape: [8], data: BigInt64Array.of(0n, 1n, 0n, 0n, 0n, 0n, 0n, 0n) },
+    { name: 'unsigned', shape: [], data: Uint8Array.of(7) },
+    { name: 'signed', shape: [], data: Int8Array.of(7) },
     ...Object.entries(numbers).map(([name, value]) => ({ name, shape: [], data: Float32Array.of(value) })),
   ]
   const bytes = writeModel({
@@ -216,6 +218,39 @@ describe('fuse', () => {
       'Identity',
       'Relu',
     ])
+  })
+
+  it('moves elements as bytes, and requantises where scales differ', () => {
+    const terms = (a: string, zero = 'unsigned') => [a, zero]
+    const between = (op: string, inputs: string[], to: string[], options = {}, attributes = {}) =>
+      fused(
+        [
+          node('DequantizeLinear', ['x', ...terms('half')], 'd'),
+          node(op, ['d', ...inputs], 'moved', attributes),
+          node('QuantizeLinear', ['moved', ...to], 'y'),
+        ],
+        options,
+      )
+    expect(between('Transpose', [], terms('half')).nodes).toMatchObject([
+      { op: 'Transpose', inputs: ['x'], outputs: ['y'], parts: ['Transpose', 'QuantizeLinear'] },
+    ])
+    const requantised = ['Transpose', 'filterbank.QLinearActivation']
+    expect(between('Transpose', [], terms('three')).ops).toEqual(requantised)
+    expect(between('Concat', ['d'], terms('half')).ops).toEqual(['Concat'])
+    expect(between('Relu', [], terms('three')).nodes).toMatchObject([
+      {
+        op: 'filterbank.QLinearActivation',
+        inputs: ['x', 'half', 'unsigned', 'three', 'unsigned'],
+        activation: 'relu',
+      },
+    ])
+    expect(between('Add', ['d'], terms('three')).ops).toEqual(['com.microsoft.QLinearAdd'])
+    // What is asked for by name stays computed, and another type is no table.
+    const kept = ['Transpose', 'DequantizeLinear', 'Identity']
+    expect(between('Transpose', [], terms('half'), { keep: ['moved'] }).ops).toEqual(kept)
+    const others = ['DequantizeLinear', 'Add', 'QuantizeLinear']
+    expect(between('Add', ['d'], terms('half'), { keep: ['moved'] }).ops).toEqual(others)
+    expect(between('Add', ['d'], terms('half', 'signed')).ops).toEqual(others)
   })
 
   it('leaves the graph that it is given as it is', () => {

@@ -441,6 +441,23 @@ const quantize: Line[] = [
     { op: 'QLinearConv', inputs: [make([1, 2, 5, 5]), scalar(floats(0.1)), scalar(make([1])), factors(make, [3, 2, 3, 3]), scalar(floats(0.1)), scalar(make([1])),
       scalar(floats(3.1)), scalar(make([1])), i32([3])], attributes: { pads: [1, 0, 1, 0] } },
   ]),
+  // Of com.microsoft: by floats, and by the ops on bytes where the scales are constants.
+  ...[false, true].flatMap((fixed) => [u8, i8].flatMap((make): Line[] => {
+    const terms = (scale: number) => [scalar(floats(scale)), scalar(make([1]))]
+    const bytes = (scale: number, ...shape: number[]) => [make(shape), ...terms(scale)]
+    const image = bytes(0.1, 1, 3, 5, 6)
+    const line = (op: string, inputs: (Input | undefined)[], attributes: Line['attributes'] = {}): Line => ({ op: `com.microsoft.${op}`, inputs, attributes, fixed, tolerance: fixed ? 1e-6 : 0.007 })
+    return [
+      line('QLinearAdd', [...image, ...bytes(0.05, 3, 1, 1), ...terms(0.13)]), line('QLinearMul', [...image, ...bytes(0.05, 6), ...terms(0.5)]),
+      line('QLinearSigmoid', [...image, ...terms(0.004)]), line('QLinearLeakyRelu', [...image, ...terms(0.1)], { alpha: { float: 0.3 } }),
+      line('QLinearAveragePool', [...image, ...terms(0.07)], { kernel_shape: [3, 2], pads: [1, 0, 1, 0], strides: [2, 1] }),
+      line('QLinearAveragePool', [...image, ...terms(0.07)], { kernel_shape: [2, 2], channels_last: 1 }),
+      line('QLinearGlobalAveragePool', [...image, ...terms(0.05)], { channels_last: 0 }), line('QLinearGlobalAveragePool', [...image, ...terms(0.05)], { channels_last: 1 }),
+      ...(fixed ? [] : [line('QLinearConcat', [...terms(0.1), ...image, ...bytes(0.2, 1, 2, 5, 6)], { axis: 1 })]),
+      ...[0, 1].flatMap((transB) => [undefined, i32([4], -900, 900)].map((c) => line('QGemm', [...bytes(0.1, 3, 7), factors(make, transB ? [4, 7] : [7, 4]),
+        ...terms(0.05), c, ...terms(1.5)], { transB, alpha: { float: c ? 1 : 0.5 } }))),
+    ]
+  })),
   { op: 'QLinearConv', inputs: [u8([1, 2, 5, 5]), scalar(floats(0.1)), scalar(u8([1])), factors(i8, [3, 2, 3, 3]), floats(0.1, 0.2, 0.3), i8([3], 0, 0),
     scalar(floats(3.1)), scalar(u8([1]))] },
   // Sums that float32 does not hold, or might not: depths of 97 to 1500.

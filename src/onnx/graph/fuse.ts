@@ -10,7 +10,7 @@
 import { sizeOf } from '../../base/shape.js'
 import { isFloat } from '../file/types.js'
 import { activationOf, nameActivation } from './activations.js'
-import { dropDequantized, joinBytes } from './fuseBytes.js'
+import { dropDequantized, joinBytes, moveBytes } from './fuseBytes.js'
 import { type Constants, Fusion, number, numbers } from './fusion.js'
 import type { AttributeValue, FilePort, Graph, Node } from './graph.js'
 
@@ -25,8 +25,10 @@ export function fuse<P extends FilePort>(
 ): Graph<P> {
   const fusion = new Fusion(graph, constants, keep)
   fusion.passOn()
+  fusion.each(moveBytes)
   fusion.each((node) => joinBytes(node, fusion, activationOf))
   fusion.each(dropDequantized)
+  fusion.passOn()
   fusion.each(nameActivation)
   fusion.each(foldNorm)
   fusion.each(addBias)

@@ -1,6 +1,6 @@
 /**
- * Convolutions and products between DequantizeLinear and QuantizeLinear become the operator on bytes: a
- * network of such nodes stays in bytes from its first layer to its last.
+ * Operators between DequantizeLinear and QuantizeLinear become operators on bytes: a network of such nodes
+ * stays in bytes from its first layer to its last.
  */
 
 import { sizeOf } from '../../base/shape.js'
@@ -68,32 +68,174 @@ function biasFor(name: string, x: Node, filter: Node, fusion: Fusion): string | 
   }))
 }
 
-/** DequantizeLinear, Conv or MatMul, an activation that clamps, QuantizeLinear. */
-export function joinBytes(
-  node: Node,
-  fusion: Fusion,
-  activationOf: (node: Node, fusion: Fusion) => Activation | undefined,
-): void {
+/** Operators that move elements, or choose the largest: of bytes they give those of what they give else. */
+const MOVING = [
+  'Concat',
+  'DepthToSpace',
+  'Expand',
+  'Flatten',
+  'Gather',
+  'GlobalMaxPool',
+  'MaxPool',
+  'Reshape',
+].concat(['Slice', 'SpaceToDepth', 'Split', 'Squeeze', 'Tile', 'Transpose', 'Unsqueeze'])
+
+/** Whether two nodes name one type, scale and zero point. */
+function sameTerms(a: Node, b: Node, fusion: Fusion): boolean {
+  const [p, q] = [a, b].map(({ inputs }) => [fusion.constant(inputs[1])!, fusion.constant(inputs[2])!])
+  return p![1]!.type === q![1]!.type && p!.every(({ data }, i) => Number(data[0]) === Number(q![i]!.data[0]))
+}
+
+const sameType = (a: Node, b: Node, fusion: Fusion): boolean =>
+  fusion.constant(a.inputs[2])!.type === fusion.constant(b.inputs[2])!.type
+
+/** DequantizeLinear, then what moves elements: the other way round. */
+export function moveBytes(node: Node, fusion: Fusion): void {
+  if (!MOVING.includes(node.op) || (node.op === 'MaxPool' && node.outputs[1])) return
+  const count = node.op === 'Concat' ? node.inputs.length : 1
+  const makers = node.inputs.slice(0, count).map((name) => bytesBehind(name, fusion))
+  const [first] = makers
+  if (!first || !makers.every((maker) => maker && sameTerms(maker, first, fusion))) return
+  // Constants are dequantised as they are.
+  const bytes = makers.map((maker) => maker!.inputs[0]!)
+  if (bytes.some((name) => fusion.constant(name))) return
+  const { outputs } = node
+  const moved = outputs.map((name) => name && `${name} as bytes`)
+  const back = outputs.flatMap((name, i) =>
+    name
+      ? [
+          {
+            op: 'DequantizeLinear',
+            name,
+            inputs: [moved[i]!, ...first.inputs.slice(1, 3)],
+            outputs: [name],
+            attributes: new Map(),
+          },
+        ]
+      : [],
+  )
+  fusion.rewire(node, [...bytes, ...node.inputs.slice(count)], moved, back)
+}
+
+/** Activations that a table does, and which of them the store of a sum does. */
+const TABLES = [
+  'Clip',
+  'Elu',
+  'Gelu',
+  'HardSigmoid',
+  'HardSwish',
+  'LeakyRelu',
+  'Mish',
+  'Relu',
+  'Sigmoid',
+].concat(['Softplus', 'Swish', 'Tanh'])
+const CLAMPS = ['Clip', 'Relu']
+
+type ActivationOf = (node: Node, fusion: Fusion) => Activation | undefined
+
+/** DequantizeLinear, an operator, an activation that clamps, QuantizeLinear: the operator on bytes. */
+export function joinBytes(node: Node, fusion: Fusion, activationOf: ActivationOf): void {
   if (node.op !== 'QuantizeLinear' || !isPlain(node, fusion)) return
-  const last = fusion.sole(node.inputs[0], 'Relu', 'Clip')
+  if (requantize(node, fusion) || mapBytes(node, fusion, activationOf)) return
+  const last = fusion.sole(node.inputs[0], ...CLAMPS)
   const activation = last && activationOf(last, fusion)
   if (last && !activation) return
-  const op = fusion.sole(last ? last.inputs[0] : node.inputs[0], 'Conv', 'MatMul')
+  const name = last ? last.inputs[0] : node.inputs[0]
+  const op = fusion.sole(
+    name,
+    'Add',
+    'AveragePool',
+    'Concat',
+    'Conv',
+    'Gemm',
+    'GlobalAveragePool',
+    'MatMul',
+    'Mul',
+  )
   if (!op || op.activation) return
-  const isConv = op.op === 'Conv'
-  const x = bytesBehind(op.inputs[0], fusion)
-  const filter = filterBehind(op.inputs[1], isConv ? 0 : 1, fusion)
-  const shape = filter && fusion.constant(filter.inputs[0])!.shape
-  if (!x || !filter || (isConv ? shape!.length < 3 || shape!.length > 4 : shape!.length !== 2)) return
-  const bias = op.inputs[2] ? biasFor(op.inputs[2], x, filter, fusion) : ''
-  if (bias === undefined || (bias && !isConv)) return
-  const inputs = [...x.inputs.slice(0, 3), ...filter.inputs.slice(0, 3), node.inputs[1]!, node.inputs[2]!]
-  fusion.replace(node, last ? [op, last] : [op], {
-    op: isConv ? 'QLinearConv' : 'QLinearMatMul',
-    inputs: bias ? [...inputs, bias] : inputs,
-    attributes: op.attributes,
-    ...(activation && { activation }),
+  const by = ['Conv', 'Gemm', 'MatMul'].includes(op.op)
+    ? productOfBytes(op, node, fusion)
+    : betweenBytes(op, node, activation, fusion)
+  if (!by) return
+  const { attributes } = op
+  fusion.replace(node, last ? [op, last] : [op], { attributes, ...by, ...(activation && { activation }) })
+}
+
+/** Between two scales: nothing where they are one, or what moved the bytes before. */
+function requantize(node: Node, fusion: Fusion): boolean {
+  const from = bytesBehind(node.inputs[0], fusion)
+  if (!from || fusion.constant(from.inputs[0])) return false
+  if (sameTerms(from, node, fusion)) {
+    const before = fusion.sole(node.inputs[0], 'DequantizeLinear')
+    const move = before && fusion.sole(before.inputs[0], ...MOVING)
+    if (move && move.outputs.length === 1) {
+      before!.parts = []
+      fusion.replace(node, [move, before!], { ...move })
+    } else fusion.replace(node, [], { op: 'Identity', inputs: [from.inputs[0]!] })
+  } else if (sameType(from, node, fusion))
+    fusion.replace(node, [], {
+      op: 'filterbank.QLinearActivation',
+      inputs: [...from.inputs.slice(0, 3), ...node.inputs.slice(1, 3)],
+    })
+  return true
+}
+
+/** An activation by a table. */
+function mapBytes(node: Node, fusion: Fusion, activationOf: ActivationOf): boolean {
+  const last = fusion.sole(node.inputs[0], ...TABLES)
+  const from = last && bytesBehind(last.inputs[0], fusion)
+  if (!from || !sameType(from, node, fusion)) return false
+  const activation = activationOf(last!, fusion)
+  if (!activation && last!.op !== 'LeakyRelu') return false
+  fusion.replace(node, [last!], {
+    inputs: [...from.inputs.slice(0, 3), ...node.inputs.slice(1, 3)],
+    ...(activation
+      ? { op: 'filterbank.QLinearActivation', activation }
+      : { op: 'com.microsoft.QLinearLeakyRelu', attributes: last!.attributes }),
   })
+  return true
+}
+
+type Joined = Pick<Node, 'op' | 'inputs'> | undefined
+
+/** Sums of products with a constant filter. */
+function productOfBytes(op: Node, node: Node, fusion: Fusion): Joined {
+  const isConv = op.op === 'Conv'
+  const isGemm = op.op === 'Gemm'
+  const number = (name: string, otherwise: number) => Number(op.attributes.get(name) ?? otherwise)
+  if (isGemm && (number('alpha', 1) !== 1 || number('beta', 1) !== 1 || number('transA', 0))) return undefined
+  const x = bytesBehind(op.inputs[0], fusion)
+  const filter = filterBehind(op.inputs[1], isConv || (isGemm && number('transB', 0)) ? 0 : 1, fusion)
+  const shape = filter && fusion.constant(filter.inputs[0])!.shape
+  if (!x || !filter || (isConv ? shape!.length < 3 || shape!.length > 4 : shape!.length !== 2))
+    return undefined
+  const bias = op.inputs[2] ? biasFor(op.inputs[2], x, filter, fusion) : ''
+  if (bias === undefined || (bias && op.op === 'MatMul')) return undefined
+  const inputs = [...x.inputs.slice(0, 3), ...filter.inputs.slice(0, 3)]
+  const to = node.inputs.slice(1, 3)
+  if (!isGemm) {
+    const all = [...inputs, ...to]
+    return { op: isConv ? 'QLinearConv' : 'QLinearMatMul', inputs: bias ? [...all, bias] : all }
+  }
+  const columns = shape![number('transB', 0) ? 0 : 1]!
+  const own = bias ? fusion.constant(bias)!.shape : [columns]
+  if (sizeOf(own) !== columns || own.at(-1) !== columns) return undefined
+  return { op: 'com.microsoft.QGemm', inputs: [...inputs, bias, ...to] }
+}
+
+/** What has no filter: of operands of one type, that of the result. */
+function betweenBytes(op: Node, node: Node, activation: Activation | undefined, fusion: Fusion): Joined {
+  const isArithmetic = op.op === 'Add' || op.op === 'Mul'
+  // Before opset 7 an axis may say where b stands.
+  if ((isArithmetic && op.attributes.has('axis')) || (!isArithmetic && activation)) return undefined
+  const operands = op.inputs.map((name) => bytesBehind(name, fusion))
+  if (!operands.every((maker) => maker && sameType(maker, node, fusion))) return undefined
+  const inputs = operands.flatMap((maker) => maker!.inputs.slice(0, 3))
+  const to = node.inputs.slice(1, 3)
+  return {
+    op: `com.microsoft.QLinear${op.op}`,
+    inputs: op.op === 'Concat' ? [...to, ...inputs] : [...inputs, ...to],
+  }
 }
 
 /**

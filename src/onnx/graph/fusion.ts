@@ -96,6 +96,14 @@ export class Fusion {
     this.enter(node)
   }
 
+  /** `node` takes these inputs and gives these outputs instead of its own; what follows it then is new. */
+  rewire(node: Node, inputs: string[], outputs: string[], following: readonly Node[]): void {
+    this.leave(node)
+    Object.assign(node, { inputs, outputs })
+    for (const one of [node, ...following]) this.enter(one)
+    this.nodes.splice(this.nodes.indexOf(node) + 1, 0, ...following)
+  }
+
   /** Takes a node out whose outputs nobody reads. */
   drop(node: Node): void {
     this.leave(node)

@@ -16,7 +16,9 @@ import { convolutionOfBytes } from './window.js'
 
 type Given = Value | undefined
 
-const isByte = (value: Given): value is Value => value !== undefined && BYTES.includes(value.type as ByteType)
+/** Whether a value is of 8-bit integers. */
+export const isByte = (value: Given): value is Value =>
+  value !== undefined && BYTES.includes(value.type as ByteType)
 
 const isOne = (value: Given): boolean => value === undefined || value.size === 1
 
@@ -26,7 +28,7 @@ const isKnown = (value: Given): boolean => value === undefined || value.constant
  * Scale and zero point, both known and float32 can take: of a whole tensor, or of `count` indexes along
  * an axis.
  */
-function termsOf(scale: Given, zero: Given, axis?: number, count = 1): Quantization | undefined {
+export function termsOf(scale: Given, zero: Given, axis?: number, count = 1): Quantization | undefined {
   if (!isKnown(scale) || !isKnown(zero)) return undefined
   const scales = scale?.numbers ?? [1]
   const zeros = zero?.numbers ?? [0]
@@ -40,7 +42,7 @@ function termsOf(scale: Given, zero: Given, axis?: number, count = 1): Quantizat
 }
 
 /** The same bytes with what they stand for. */
-const standing = (x: AnyTensor, quantization: Quantization): Tensor<ByteType> => {
+export const standing = (x: AnyTensor, quantization: Quantization): Tensor<ByteType> => {
   const tensor = new Tensor<ByteType>(x.engine, x.shape, x.storage as never, { quantization })
   if (x.strides) tensor.strides = x.strides
   return tensor

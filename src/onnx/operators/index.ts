@@ -4,6 +4,7 @@
 import type { Operator } from '../run/call.js'
 import { attending } from './attention.js'
 import { boxes } from './boxes.js'
+import { bytesBetween } from './bytesBetween.js'
 import { columns } from './columns.js'
 import { contrib } from './contrib.js'
 import { control } from './control.js'
@@ -27,6 +28,7 @@ import { window } from './window.js'
  */
 export const shapedByInputs: ReadonlySet<string> = new Set([
   ...Object.keys(elementwise),
+  ...Object.keys(bytesBetween),
   ...Object.keys(quantize),
   ...Object.keys(recurrence),
   ...['Gather', 'GatherElements', 'GatherND', 'Scatter', 'ScatterElements', 'ScatterND', 'Trilu'],
@@ -37,6 +39,7 @@ export const shapedByInputs: ReadonlySet<string> = new Set([
 export const operators: Record<string, Operator> = {
   ...attending,
   ...boxes,
+  ...bytesBetween,
   ...columns,
   ...contrib,
   ...control,

@@ -77,7 +77,7 @@ function saturated(call: Call, x: Value, zero: Value | undefined, type: ElementT
     : mapInEngine(call, rounded, (t) => clamp(t, { low: activation[0], high: activation[1], out: t }), type)
 }
 
-const quantizeLinear: Operator = (call) => {
+export const quantizeLinear: Operator = (call) => {
   const x = call.input(0)
   const type = call.inputs[2]?.type ?? typeOf(call.number('output_dtype', 0)) ?? 'uint8'
   const bytes = toBytes(call, x, call.input(1), call.inputs[2], type)
@@ -100,7 +100,7 @@ const quantizeLinear: Operator = (call) => {
   )
 }
 
-const dequantizeLinear: Operator = (call) => {
+export const dequantizeLinear: Operator = (call) => {
   const x = call.input(0)
   const numbers = fromBytes(call, x, call.input(1), call.inputs[2])
   if (numbers) return numbers

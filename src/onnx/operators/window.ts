@@ -1,7 +1,7 @@
 /** Operators that look through a window: convolutions of up to three spatial axes, and pools. */
 
 import { type Shape, sameShape, sizeOf, stridesOf } from '../../base/shape.js'
-import type { DType } from '../../core/dtype.js'
+import { BYTES, type ByteType, type DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
 import { convolve } from '../../ops/conv/conv.js'
@@ -278,19 +278,21 @@ function poolOnHost(
   return [values, call.host('int64', shape, places)]
 }
 
-/** Pools in the engine, over one to three axes; one is a width. */
+/** Pools in the engine, over one to three axes; one is a width. Of bytes as bytes, but over three. */
 function pooled(
   call: Call,
   x: Value,
   sides: Sides,
-  flat: (x: Tensor, options: MaxPool2dOptions) => Tensor,
-  deep: (x: Tensor, options: MaxPool3dOptions) => Tensor,
+  flat: (x: AnyTensor, options: MaxPool2dOptions) => AnyTensor,
+  deep: (x: Tensor, options: MaxPool3dOptions) => AnyTensor,
 ): Value {
-  const [rank, pixels] = channelsLast(call, x)
+  const rank = x.shape.length - 2
+  const pixels = takesBytes(x) ? x.typed('last') : x.tensor('last')
   const { stride, dilation, padding } = optionsOf(sides)
   const options = { size: sides.size, stride, dilation, padding, ceilMode: call.flag('ceil_mode') }
   // As many numbers as x has spatial axes.
-  if (rank === 3) return call.tensor(x.type, deep(pixels, options as unknown as MaxPool3dOptions), 'last')
+  if (rank === 3)
+    return call.tensor(x.type, deep(pixels as Tensor, options as unknown as MaxPool3dOptions), 'last')
   if (rank === 2) return call.tensor(x.type, flat(pixels, options as unknown as MaxPool2dOptions), 'last')
   const [n, w, c] = pixels.shape as [number, number, number]
   const y = flat(pixels.reshape([n, 1, w, c]), {
@@ -309,13 +311,16 @@ const reaches = (x: Value, { size, dilation, before, after }: Sides): boolean =>
     (taps, i) => x.shape[i + 2]! > 0 && x.shape[i + 2]! + before[i]! + after[i]! > dilation[i]! * (taps - 1),
   )
 
+/** Whether a pool works on the bytes of x. */
+const takesBytes = (x: Value): boolean => BYTES.includes(x.type as ByteType) && x.shape.length < 5
+
 const isImage = (x: Value): boolean => !x.isHost && x.shape.length > 2 && x.shape.length < 6
 
 const maxPool: Operator = (call) => {
   const x = call.input(0)
   const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
   if (!call.node.outputs[1] && isImage(x) && reaches(x, sides))
-    return pooled(call, x, sides, maxPool2d, maxPool3d)
+    return pooled(call, x, sides, (pixels, options) => maxPool2d(pixels as Tensor, options), maxPool3d)
   const [values, places] = poolOnHost(call, x, sides, (under) =>
     under.reduce((best, next) => (next.value > best.value || Number.isNaN(next.value) ? next : best), {
       value: Number.NEGATIVE_INFINITY,
@@ -340,7 +345,7 @@ const averagePool: Operator = (call) => {
       call,
       x,
       sides,
-      (pixels, options) => avgPool2d(pixels, { ...options, dilation: 1, countIncludePad }),
+      (pixels, options) => avgPool2d(pixels as Tensor, { ...options, dilation: 1, countIncludePad }),
       (pixels, options) => avgPool3d(pixels, { ...options, dilation: 1, countIncludePad }),
     )
   const mean = (under: { value: number }[], counted: number) => ({
@@ -348,6 +353,19 @@ const averagePool: Operator = (call) => {
     at: 0,
   })
   return poolOnHost(call, x, sides, mean)[0]
+}
+
+/** The same of bytes, by `average` over one or two axes; undefined for windows that it does not take. */
+export function averagePoolOfBytes(
+  call: Call,
+  x: Value,
+  average: (pixels: AnyTensor, options: MaxPool2dOptions) => AnyTensor,
+): Value | undefined {
+  if (x.shape.length < 3 || x.shape.length > 4) return undefined
+  const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  if (!reaches(x, sides) || sides.dilation.some((step) => step !== 1)) return undefined
+  // Of three axes there are none here.
+  return pooled(call, x, sides, average, maxPool3d)
 }
 
 const lpPool: Operator = (call) => {
@@ -360,14 +378,23 @@ const lpPool: Operator = (call) => {
   }))[0]
 }
 
-/** Over all spatial axes, however many. */
+/** Over all spatial axes, however many, as an image of one column. */
+export function globalPoolOf(
+  call: Call,
+  x: Value,
+  pool: (x: AnyTensor) => AnyTensor,
+  pixels: AnyTensor = x.typed('last'),
+): Value {
+  const [n, c, ...spatial] = x.shape as [number, number, ...number[]]
+  const y = pool(pixels.reshape([n, sizeOf(spatial), 1, c]))
+  return call.tensor(x.type, y.reshape([n, ...spatial.map(() => 1), c]), 'last')
+}
+
 const globalPool =
   (pool: (x: Tensor, call: Call) => Tensor): Operator =>
   (call) => {
     const x = call.input(0)
-    const [n, c, ...spatial] = x.shape as [number, number, ...number[]]
-    const y = pool(x.tensor('last').reshape([n, sizeOf(spatial), 1, c]), call)
-    return call.tensor(x.type, y.reshape([n, ...spatial.map(() => 1), c]), 'last')
+    return globalPoolOf(call, x, (pixels) => pool(pixels as Tensor, call), x.tensor('last'))
   }
 
 function globalLpPool(x: Tensor, call: Call): Tensor {
@@ -400,7 +427,11 @@ export const window: Record<string, Operator> = {
   MaxPool: maxPool,
   AveragePool: averagePool,
   LpPool: lpPool,
-  GlobalMaxPool: globalPool((x) => globalMaxPool2d(x)),
+  GlobalMaxPool: (call) => {
+    const x = call.input(0)
+    const pixels = takesBytes(x) ? x.typed('last') : x.tensor('last')
+    return globalPoolOf(call, x, (t) => globalMaxPool2d(t as Tensor), pixels)
+  },
   GlobalAveragePool: globalPool((x) => globalAvgPool2d(x)),
   GlobalLpPool: globalPool(globalLpPool),
   MaxUnpool: maxUnpool,

@@ -31,6 +31,15 @@ export class Call {
     return this.run.engine
   }
 
+  /** The same call on other inputs, and with other numbers among its attributes. */
+  on(inputs: readonly (Value | undefined)[], numbers?: Record<string, number>): Call {
+    const node = numbers && {
+      ...this.node,
+      attributes: new Map([...this.node.attributes, ...Object.entries(numbers)]),
+    }
+    return Object.create(this, { inputs: { value: inputs }, ...(node && { node: { value: node } }) }) as Call
+  }
+
   /** Input `i`; an error where the node leaves it out. */
   input(i: number): Value {
     const value = this.inputs[i]

@@ -32,12 +32,12 @@ export function foldConstants(graph: Graph, opset: number, run: Run): Map<string
   return constants
 }
 
-/** Whether bytes are dequantised for operators that may take them as they are: `fuse` sees to it. */
+/** Whether constant bytes are dequantised for operators that may take them as they are: `fuse` sees to it. */
 const isFilterOfBytes = ({ op, outputs }: Node, graph: Graph): boolean =>
   op === 'DequantizeLinear' &&
-  graph.nodes.every(
-    (reader) => !reader.inputs.includes(outputs[0]!) || reader.op === 'Conv' || reader.op === 'MatMul',
-  )
+  graph.nodes.every((reader) => !reader.inputs.includes(outputs[0]!) || TAKES_BYTES.has(reader.op))
+
+const TAKES_BYTES = new Set(['Add', 'Concat', 'Conv', 'Gemm', 'MatMul', 'Mul'])
 
 /** What is not the same every time. */
 const NEVER_FOLDED = new Set([

@@ -136,6 +136,7 @@ const products: Record<string, (inputs: readonly (Shape | undefined)[], y: Shape
   MatMul: ([a], y) => sizeOf(y) * a!.at(-1)!,
   MatMulInteger: ([a], y) => sizeOf(y) * a!.at(-1)!,
   QLinearMatMul: ([a], y) => sizeOf(y) * a!.at(-1)!,
+  'com.microsoft.QGemm': ([a], y) => sizeOf(y) * a!.at(-1)!,
   Gemm: ([a], y, { attributes }) => sizeOf(y) * a!.at(attributes.get('transA') ? 0 : 1)!,
   // Weights [directions, gates, ...] meet each row of x [seconds, batch, features] once.
   RNN: recurrent,
