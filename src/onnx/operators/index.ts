@@ -18,6 +18,7 @@ import { recurrence } from './recurrent.js'
 import { reduce } from './reduce.js'
 import { resizing } from './resize.js'
 import { rotary } from './rotary.js'
+import { sequence } from './sequence.js'
 import { shape } from './shape.js'
 import { window } from './window.js'
 
@@ -32,6 +33,13 @@ export const shapedByInputs: ReadonlySet<string> = new Set([
   ...['Gather', 'GatherElements', 'GatherND', 'Scatter', 'ScatterElements', 'ScatterND', 'Trilu'],
   ...['ArgMax', 'ArgMin', 'CumSum', 'CumProd', 'Identity', 'Transpose', 'Flatten', 'Concat', 'Dropout'],
   ...['MatMul', 'Gemm', 'GridSample', 'RoiAlign', 'DeformConv', 'ReverseSequence', 'RotaryEmbedding'],
+])
+
+/** Those that take sequences and optional values beside tensors. */
+export const takesContainers: ReadonlySet<string> = new Set([
+  ...Object.keys(control),
+  ...Object.keys(sequence),
+  'Identity',
 ])
 
 export const operators: Record<string, Operator> = {
@@ -51,6 +59,7 @@ export const operators: Record<string, Operator> = {
   ...reduce,
   ...resizing,
   ...rotary,
+  ...sequence,
   ...shape,
   ...window,
 }
