@@ -5,9 +5,11 @@ import {
   arrayName,
   disposal,
   isArrayBuffer,
+  isBlob,
   isModule,
   isResponse,
-  isSharedBuffer,
+  isStream,
+  isThenable,
   isUrl,
 } from '../base/realm.js'
 import type { EngineOptions } from '../core/engine.js'
@@ -16,6 +18,7 @@ import type { MemoryUse } from '../core/tensor.js'
 import type { OwnPixels, Pixels } from '../image/index.js'
 import { fetchModel } from '../onnx/file/load.js'
 import type {
+  DataSource,
   LayerSummary,
   LoadOptions,
   Model,
@@ -29,7 +32,7 @@ import { bytesOfChosen, chooseBuild } from '../wasm/load.js'
 import type { FilterArguments, FilterName } from './filters.js'
 import { Link } from './link.js'
 import type { Arrived, PictureInput } from './picture.js'
-import type { PackedOutput, StartArgument } from './protocol.js'
+import type { ArrivedSource, PackedOutput, StartArgument } from './protocol.js'
 
 export type { FilterArguments, FilterName, PictureInput }
 
@@ -63,7 +66,13 @@ export interface WorkerLoadOptions extends LoadOptions {
   transfer?: boolean
 }
 
-const LOAD: Names<WorkerLoadOptions> = { onProgress: true, signal: true, dimensions: true, transfer: true }
+const LOAD: Names<WorkerLoadOptions> = {
+  onProgress: true,
+  signal: true,
+  dimensions: true,
+  externalData: true,
+  transfer: true,
+}
 
 /** What a worker's model takes beside its inputs. */
 export interface WorkerRunOptions extends RunAsyncOptions {
@@ -107,8 +116,8 @@ export interface WorkerModel extends Pick<Model, 'inputs' | 'outputs' | 'dispose
 export interface FilterbankWorker {
   readonly threads: number
   readonly simd: 'simd128' | 'relaxed'
-  /** As `loadModel` of filterbank/onnx; an address is one of this page. A Blob or File is taken too. */
-  loadModel(source: ModelSource | Blob, options?: WorkerLoadOptions): Promise<WorkerModel>
+  /** As `loadModel` of filterbank/onnx; an address is one of this page. */
+  loadModel(source: ModelSource, options?: WorkerLoadOptions): Promise<WorkerModel>
   /** A filter of filterbank/image by its name; `size`, `sigma` or `kernel` is among its options. */
   filter<Name extends FilterName>(
     name: Name,
@@ -194,22 +203,15 @@ function methodsOf(link: Link): Omit<FilterbankWorker, 'threads' | 'simd'> {
   return {
     async loadModel(source, options = {}) {
       checkOptions('loadModel', options, LOAD)
-      const { onProgress, signal, dimensions, transfer = false } = options
-      let sent: Uint8Array | ArrayBuffer | string | Blob
-      let moves: readonly Transferable[] = []
-      if (isResponse(source)) {
-        const { bytes } = await fetchModel(source, { onProgress, signal })
-        sent = bytes
-        if (bytes.byteLength === bytes.buffer.byteLength) moves = [bytes.buffer as ArrayBuffer]
-      } else if (typeof source === 'string' || isUrl(source)) sent = absolute(source)
-      else {
-        sent = source as Uint8Array | ArrayBuffer | Blob
-        const buffer = ArrayBuffer.isView(sent) ? sent.buffer : sent
-        if (transfer && isArrayBuffer(buffer) && !isSharedBuffer(buffer)) moves = [buffer]
-      }
-      const argument = { source: sent, ...(dimensions ? { dimensions } : {}) }
+      const { onProgress, signal, dimensions, externalData = {}, transfer = false } = options
+      const moves = new Set<Transferable>()
+      const sent = await sendableSource(source, transfer, moves, { onProgress, signal })
+      const files: Record<string, ArrivedSource> = {}
+      for (const [location, data] of Object.entries(externalData))
+        files[location] = await sendableSource(data, transfer, moves, { signal })
+      const argument = { source: sent, externalData: files, ...(dimensions ? { dimensions } : {}) }
       const { model, inputs, outputs } = await link.call('loadModel', argument, {
-        transfer: moves,
+        transfer: [...moves],
         signal,
         onProgress,
       })
@@ -282,6 +284,26 @@ function modelOf(
     dispose,
     [disposal]: dispose,
   }
+}
+
+/** A model's bytes as a message carries them, or where the worker finds them. */
+async function sendableSource(
+  given: DataSource,
+  move: boolean,
+  moves: Set<Transferable>,
+  settings: Pick<LoadOptions, 'onProgress' | 'signal'>,
+): Promise<ArrivedSource> {
+  const source = isThenable(given) ? await given : given
+  if (typeof source === 'string' || isUrl(source)) return absolute(source)
+  if (isBlob(source)) return source
+  if (isResponse(source) || isStream(source)) {
+    const { bytes } = await fetchModel(source, settings)
+    if (bytes.byteLength === bytes.buffer.byteLength) moves.add(bytes.buffer as ArrayBuffer)
+    return bytes
+  }
+  const buffer = ArrayBuffer.isView(source) ? source.buffer : source
+  if (move && isArrayBuffer(buffer)) moves.add(buffer)
+  return source as ArrivedSource
 }
 
 async function sendableInput(input: WorkerInput, move: boolean, moves: Transferable[]): Promise<unknown> {

@@ -17,6 +17,9 @@ export type Reply =
   | { id: number; result: unknown }
   | { id: number; error: PackedError }
 
+/** A model or a file of its data as a message carries it. */
+export type ArrivedSource = Uint8Array | ArrayBuffer | SharedArrayBuffer | Blob | string
+
 /** The engine that a worker makes. */
 export type StartArgument = Omit<EngineOptions, 'signal'>
 

@@ -23,6 +23,7 @@ import { builtin } from '../wasm/host.js'
 import { filters } from './filters.js'
 import { type Arrived, inputOf, isPictureInput, type PictureInput, pixelsOf } from './picture.js'
 import {
+  type ArrivedSource,
   abortError,
   type PackedOutput,
   packError,
@@ -37,6 +38,12 @@ interface Context {
   onProgress: ((progress: unknown) => void) | undefined
   /** What moves back with the answer. */
   transfer: Transferable[]
+}
+
+interface LoadArgument {
+  source: ArrivedSource
+  externalData: Record<string, ArrivedSource>
+  dimensions?: Record<string, number>
 }
 
 interface RunArgument {
@@ -111,14 +118,11 @@ function makeService() {
     },
 
     async loadModel(
-      {
-        source,
-        dimensions,
-      }: { source: Uint8Array | ArrayBuffer | string | Blob; dimensions?: Record<string, number> },
+      { source, externalData, dimensions }: LoadArgument,
       { signal, onProgress }: Context,
     ): Promise<{ model: number; inputs: readonly Port[]; outputs: readonly Port[] }> {
-      const bytes = typeof Blob === 'function' && source instanceof Blob ? await source.arrayBuffer() : source
-      const model = await loadModel(engine(), bytes as Uint8Array | string, {
+      const model = await loadModel(engine(), source, {
+        externalData,
         signal,
         ...(dimensions ? { dimensions } : {}),
         ...(onProgress ? { onProgress: onProgress as (progress: Progress) => void } : {}),

@@ -54,17 +54,18 @@ describe('a worker', () => {
     await same('gaussianBlur', { sigma: 1.5 }, () => image.gaussianBlur(photo, 1.5, on))
     await same('median', { size: 5 }, () => image.median(photo, 5, on))
     await same('filter2d', { kernel: [[0, 1, -1]] }, () => image.filter2d(photo, [[0, 1, -1]], on))
-    for (const name of [
-      'emboss',
-      'highPass',
-      'laplacian',
-      'lowPass',
-      'scharr',
-      'sharpen',
-      'sobel',
-      'unsharpMask',
-    ] as const)
-      await same(name, { border: 'wrap' }, () => image[name](photo, { ...on, border: 'wrap' }))
+    const filters = {
+      emboss: image.emboss,
+      highPass: image.highPass,
+      laplacian: image.laplacian,
+      lowPass: image.lowPass,
+      scharr: image.scharr,
+      sharpen: image.sharpen,
+      sobel: image.sobel,
+      unsharpMask: image.unsharpMask,
+    }
+    for (const [name, filter] of Object.entries(filters))
+      await same(name as FilterName, { border: 'wrap' }, () => filter(photo, { ...on, border: 'wrap' }))
   })
 
   it('runs a model as loadModel does, and gives its memory back', async () => {
@@ -163,7 +164,7 @@ describe('a worker', () => {
         : never
     }[keyof typeof image]
     expectTypeOf<Exclude<Functions, FilterName>>().toEqualTypeOf<
-      'featureMaps' | 'filterSheet' | 'fromImageData' | 'toImageData'
+      'featureMaps' | 'filterSheet' | 'fromImage' | 'fromImageData' | 'toCanvas' | 'toImageData'
     >()
   })
 })
