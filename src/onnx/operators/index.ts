@@ -3,6 +3,7 @@
  */
 import type { Operator } from '../run/call.js'
 import { attending } from './attention.js'
+import { blocks } from './blocks.js'
 import { boxes } from './boxes.js'
 import { columns } from './columns.js'
 import { contrib } from './contrib.js'
@@ -44,6 +45,7 @@ export const takesContainers: ReadonlySet<string> = new Set([
 
 export const operators: Record<string, Operator> = {
   ...attending,
+  ...blocks,
   ...boxes,
   ...columns,
   ...contrib,
