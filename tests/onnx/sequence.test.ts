@@ -275,6 +275,38 @@ describe('sequences and optional values', () => {
     }
   })
 
+  it('maps a body over sequences, with a tensor for all', async () => {
+    using model = await loadModel(
+      engine,
+      writeModel({
+        inputs: [
+          { name: 'list', sequence: true },
+          { name: 'all', shape: [1] },
+        ],
+        outputs: [
+          { name: 'sums', sequence: true },
+          { name: 'sizes', type: 'int64', sequence: true },
+        ],
+        nodes: [
+          node('SequenceMap', ['list', 'all'], ['sums', 'sizes'], {
+            body: {
+              nodes: [node('Add', ['a', 'b'], ['c']), node('Shape', ['a'], ['d'])],
+              inputs: [{ name: 'a' }, { name: 'b' }],
+              outputs: [{ name: 'c' }, { name: 'd', type: 'int64' }],
+            },
+          }),
+        ],
+      }),
+    )
+    for (const lists of [[[1, 2, 3], [4]], [[1], [2, 3]], [[5, 6, 7], [8]], []]) {
+      const list = lists.map((data) => ({ data, shape: [data.length] }))
+      const { sums, sizes }: AnyModelOutputs = model.run({ list, all: [10] })
+      if (!Array.isArray(sums) || !Array.isArray(sizes)) expect.fail('no sequences')
+      expect(sums.map((item) => [...item.toArray()])).toEqual(lists.map((data) => data.map((v) => v + 10)))
+      expect(sizes.map((item) => [...item.toArray()])).toEqual(lists.map(({ length }) => [length]))
+    }
+  })
+
   it('names places that a sequence has not', async () => {
     using model = await loadModel(
       engine,
