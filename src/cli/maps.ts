@@ -77,7 +77,7 @@ export async function writeMaps(
     for (const { op, name, outputs: names, shape } of group) {
       done++
       const output = outputs[names[0]!]!
-      if (!isFloat(output.type)) continue
+      if (!output || !isFloat(output.type)) continue
       const path = join(
         directory,
         `${String(done).padStart(String(all).length, '0')}-${name.replace(/[^\w.-]+/g, '-')}.png`,

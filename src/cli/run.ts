@@ -3,7 +3,7 @@ import { join, parse as parsePath } from 'node:path'
 import { createEngine, Tensor } from '../index.js'
 import { Failure, wrongUsage } from '../node/failure.js'
 import { readBytes, readPicture, writePicture } from '../node/picture.js'
-import type { ModelOutput } from '../onnx/index.js'
+import type { AnyModelOutputs, ModelOutput } from '../onnx/index.js'
 import { version } from '../version.js'
 import { classesOf, numbersOf, parseLabels, pictureOf, shareBeyond } from './answer.js'
 import { type Command, engineLine, parse } from './command.js'
@@ -123,7 +123,17 @@ Examples:
     })()
     console.log(`answer in ${Math.round(performance.now() - before)} ms`)
 
-    for (const [name, output] of Object.entries(outputs)) {
+    // Of a sequence one after the other, of nothing a line that says so.
+    const entries = Object.entries(outputs as AnyModelOutputs).flatMap(([name, output]) =>
+      Array.isArray(output)
+        ? output.map((item, i) => [`${name}[${i}]`, item] as const)
+        : [[name, output] as const],
+    )
+    for (const [name, output] of entries) {
+      if (!output) {
+        console.log(`\n${name} none`)
+        continue
+      }
       const lines = printClasses(output, Number(values.top), labels, values.labels)
       console.log(
         `\n${name} ${output.type} ${printLengths(output.shape)}${lines ? '' : `: ${numbersOf(output)}`}`,

@@ -32,7 +32,7 @@ import { bytesOfChosen, chooseBuild } from '../wasm/load.js'
 import type { FilterArguments, FilterName } from './filters.js'
 import { Link } from './link.js'
 import type { Arrived, PictureInput } from './picture.js'
-import type { ArrivedSource, StartArgument } from './protocol.js'
+import type { ArrivedSource, PackedOutput, StartArgument } from './protocol.js'
 
 export type { FilterArguments, FilterName, PictureInput }
 
@@ -271,11 +271,11 @@ function modelOf(
       const argument = { model, inputs: sent, taps, latestOnly }
       const result = await link.call('run', argument, { transfer: [...new Set(moves)], signal, onProgress })
       return Object.fromEntries(
-        Object.entries(result).map(([name, { type, shape, data }]) => [
-          name,
-          new ModelOutput(name, type, shape, data),
-        ]),
-      )
+        Object.entries(result).map(([name, output]) => {
+          const unpack = ({ type, shape, data }: PackedOutput) => new ModelOutput(name, type, shape, data)
+          return [name, Array.isArray(output) ? output.map(unpack) : output && unpack(output)]
+        }),
+      ) as ModelOutputs
     },
     async summary() {
       checkAlive()

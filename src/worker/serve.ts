@@ -10,10 +10,12 @@ import { isName } from '../core/options.js'
 import type { MemoryUse } from '../core/tensor.js'
 import type { OwnPixels } from '../image/index.js'
 import {
+  type AnyModelOutputs,
   type LayerSummary,
   loadModel,
   type Model,
   type ModelInput,
+  type ModelOutput,
   type Port,
   type Progress,
 } from '../onnx/index.js'
@@ -133,7 +135,7 @@ function makeService() {
     async run(
       { model: id, inputs, taps, latestOnly }: RunArgument,
       { signal, onProgress, transfer }: Context,
-    ): Promise<Record<string, PackedOutput>> {
+    ): Promise<Record<string, PackedOutput | PackedOutput[] | null>> {
       const served = servedOf(id)
       const body = async () => {
         const { model } = served
@@ -150,13 +152,17 @@ function makeService() {
           ...(onProgress ? { onProgress } : {}),
         })
       }
-      const outputs = await (latestOnly ? inOrder(served, signal, body) : body())
+      const pack = (output: ModelOutput): PackedOutput => {
+        const data = output.toArray()
+        if (ArrayBuffer.isView(data)) transfer.push(data.buffer as ArrayBuffer)
+        return { type: output.type, shape: output.shape, data }
+      }
+      const outputs: AnyModelOutputs = await (latestOnly ? inOrder(served, signal, body) : body())
       return Object.fromEntries(
-        Object.entries(outputs).map(([name, output]) => {
-          const data = output.toArray()
-          if (ArrayBuffer.isView(data)) transfer.push(data.buffer as ArrayBuffer)
-          return [name, { type: output.type, shape: output.shape, data }]
-        }),
+        Object.entries(outputs).map(([name, output]) => [
+          name,
+          Array.isArray(output) ? output.map(pack) : output && pack(output),
+        ]),
       )
     },
 

@@ -9,6 +9,7 @@ import { type ElementType, typeOfArray, type UserArray } from '../../src/onnx/fi
 import { type GraphParts, type NodeParts, type TensorParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel, type ModelOutput } from '../../src/onnx/index.js'
 import { operators } from '../../src/onnx/operators/index.js'
+import { sequence } from '../../src/onnx/operators/sequence.js'
 import { families } from '../referee/problems.js'
 import { errorInUnits } from '../support/functions.js'
 
@@ -492,6 +493,16 @@ const attention: Line[] = [0, 1].map((causal) => {
 /** Which ONNX Runtime has for one type alone, or under another name. */
 const contrib: Line[] = [
   {
+    op: 'com.microsoft.QuantizeLinear',
+    inputs: [f32(3, -300, 5.5), scalar(f32(2)), scalar(row(Int8Array.of(1), 'int8'))],
+    outputs: [row(Int8Array.of(3, -128, 4), 'int8')],
+  },
+  {
+    op: 'com.microsoft.DequantizeLinear',
+    inputs: [row(Int8Array.of(-97, 62, 2), 'int8'), scalar(f32(0.5)), scalar(row(Int8Array.of(1), 'int8'))],
+    outputs: [f32(-49, 30.5, 0.5)],
+  },
+  {
     op: 'com.microsoft.BiasAdd',
     inputs: [reshaped(f32(1, 2, 3, 4), 1, 2, 2), f32(10, 20), reshaped(f32(0.5, 0, 0, -4), 1, 2, 2)],
     outputs: [reshaped(f32(11.5, 22, 13, 20), 1, 2, 2)],
@@ -688,15 +699,20 @@ describe('a node gives what its definition says', () => {
   })
 })
 
-// What runs graphs is tried in inner.test.ts and segments.test.ts; what only `fuse` writes, in
-// referee/bytesBetween.test.ts.
+// What runs graphs is tried in inner.test.ts and segments.test.ts, others in sequence.test.ts and blocks.test.ts;
+// what only `fuse` writes, in referee/bytesBetween.test.ts.
 it('every operator is tried here or refereed', () => {
   const tried = new Set([...Object.values(lines), ...Object.values(families)].flat().map(({ op }) => op))
+  const elsewhere = [
+    ...['If', 'Loop', 'Scan', 'com.microsoft.MatMulNBits', 'com.microsoft.NhwcMaxPool'],
+    'filterbank.QLinearActivation',
+    ...Object.keys(sequence),
+  ]
   expect(
     Object.keys(operators)
       .filter((op) => !tried.has(op))
       .sort(),
-  ).toEqual(['If', 'Loop', 'Scan', 'filterbank.QLinearActivation'])
+  ).toEqual(elsewhere.sort())
 })
 
 /** Whole numbers, texts and bits alike; floats within a few units of float32. */

@@ -7,9 +7,21 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
 import { decodeTensor } from '../../src/onnx/file/decode.js'
-import { readTensor } from '../../src/onnx/file/schema.js'
+import {
+  type Message,
+  readMessage,
+  readTensor,
+  type TensorProto,
+  tensor as tensorMessage,
+} from '../../src/onnx/file/schema.js'
 import { type HostTensor, toUser } from '../../src/onnx/file/types.js'
-import { loadModel } from '../../src/onnx/index.js'
+import {
+  type AnyModelOutputs,
+  loadModel,
+  type ModelInputs,
+  type ModelOutput,
+  type Port,
+} from '../../src/onnx/index.js'
 import { expectTensor } from '../support/onnx.js'
 import { onnxTests, shared } from '../support/outside.js'
 import { readTar } from '../support/tar.js'
@@ -50,27 +62,62 @@ beforeAll(async () => {
 })
 afterAll(() => engine.dispose())
 
+type Held = HostTensor | HostTensor[] | null
+
+/** SequenceProto and OptionalProto of the standard's onnx-data.proto: 2 is the kind of what they hold. */
+const sequenceProto: Message = { 2: ['kind', 'int'], 3: ['tensors', [tensorMessage]] }
+const optionalProto: Message = {
+  2: ['kind', 'int'],
+  3: ['tensor', tensorMessage],
+  5: ['sequence', sequenceProto],
+}
+
+/** What a file of the test data holds, by the port that it is for. */
+function held(bytes: Uint8Array, { sequence, optional }: Port): Held {
+  const decoded = (list: unknown) => (list as TensorProto[]).map((proto) => decodeTensor(proto))
+  const read = (message: Message) => readMessage<Record<string, unknown>>(message, bytes)
+  if (optional) {
+    const { tensor, sequence: list } = read(optionalProto)
+    if (list) return decoded((list as { tensors: unknown }).tensors)
+    return tensor ? decodeTensor(tensor as TensorProto) : null
+  }
+  return sequence ? decoded(read(sequenceProto)['tensors']) : decodeTensor(readTensor(bytes))
+}
+
 async function run(name: string, file: Source['file']): Promise<void> {
-  const tensors = (kind: 'input' | 'output'): HostTensor[] =>
-    Array.from({ length: 20 }, (_, i) => file(name, `test_data_set_0/${kind}_${i}.pb`)).flatMap((bytes) =>
-      bytes ? [decodeTensor(readTensor(bytes))] : [],
-    )
+  const given = (kind: 'input' | 'output', ports: readonly Port[]): Held[] =>
+    ports.map((port, i) => {
+      const bytes = file(name, `test_data_set_0/${kind}_${i}.pb`)
+      return bytes ? held(bytes, port) : null
+    })
   const before = engine.memory()
   const model = await loadModel(engine, file(name, 'model.onnx')!)
   try {
-    const given = tensors('input')
-    const inputs = Object.fromEntries(
-      model.inputs.map((port, i) => [
-        port.name,
-        { data: toUser(given[i]!.type, given[i]!.data), shape: given[i]!.shape },
-      ]),
+    const input = ({ type, data, shape }: HostTensor) => ({ data: toUser(type, data), shape })
+    const values = given('input', model.inputs)
+    const inputs: ModelInputs = Object.fromEntries(
+      model.inputs.map((port, i) => {
+        const value = values[i]!
+        return [port.name, Array.isArray(value) ? value.map(input) : value && input(value)]
+      }),
     )
-    const wanted = tensors('output')
+    const wanted = given('output', model.outputs)
     // The second run records, the third replays.
     for (let round = 0; round < 3; round++) {
-      const outputs = model.run(inputs)
-      for (const [i, port] of model.outputs.entries())
-        expectTensor(outputs[port.name]!, wanted[i]!, 1e-3, `${name} ${port.name}, run ${round}`)
+      const outputs: AnyModelOutputs = model.run(inputs)
+      for (const [i, port] of model.outputs.entries()) {
+        const about = `${name} ${port.name}, run ${round}`
+        const [output, value] = [outputs[port.name]!, wanted[i]!]
+        if (!Array.isArray(value)) {
+          if (value) expectTensor(output as ModelOutput, value, 1e-3, about)
+          else expect(output, about).toBeNull()
+          continue
+        }
+        expect(output, about).toHaveLength(value.length)
+        value.forEach((item, k) => {
+          expectTensor((output as ModelOutput[])[k]!, item, 1e-3, `${about}[${k}]`)
+        })
+      }
     }
   } finally {
     model.dispose()

@@ -17,14 +17,6 @@ const byReason = {
   'Unique and Det': `
     test_det_2d test_det_nd test_unique_not_sorted_without_axis test_unique_sorted_with_axis test_unique_sorted_with_axis_3d
     test_unique_sorted_with_negative_axis test_unique_sorted_without_axis`,
-  'sequences and optional values': `
-    test_identity_opt test_identity_sequence test_if_opt test_if_seq test_loop13_seq test_loop16_seq_none test_optional_get_element
-    test_optional_get_element_sequence test_optional_has_element test_optional_has_element_empty test_sequence_insert_at_back test_sequence_insert_at_front
-    test_sequence_map_add_1_sequence_1_tensor test_sequence_map_add_1_sequence_1_tensor_expanded test_sequence_map_add_2_sequences
-    test_sequence_map_add_2_sequences_expanded test_sequence_map_extract_shapes test_sequence_map_extract_shapes_expanded
-    test_sequence_map_identity_1_sequence test_sequence_map_identity_1_sequence_1_tensor test_sequence_map_identity_1_sequence_1_tensor_expanded
-    test_sequence_map_identity_1_sequence_expanded test_sequence_map_identity_2_sequences test_sequence_map_identity_2_sequences_expanded test_sequence_model1
-    test_sequence_model2 test_sequence_model3 test_sequence_model4 test_sequence_model5 test_sequence_model6 test_sequence_model7 test_sequence_model8`,
   'Scan as opset 8 has it, with a batch': `
     test_scan_sum`,
   'losses: filterbank/nn has its own': `

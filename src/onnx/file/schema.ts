@@ -34,6 +34,7 @@ export interface AttributeProto {
   floats: Uint8Array[]
   ints: number[]
   strings: Uint8Array[]
+  tp?: TypeProto
   graphs: GraphProto[]
   type: number
   /** In the body of a function: the attribute of the function that this one is. */
@@ -50,15 +51,17 @@ export interface NodeProto {
   overload: string
 }
 
+export interface TypeProto {
+  tensorType?: { elemType: number; shape?: { dim: { dimValue?: number; dimParam?: string }[] } }
+  sequenceType?: { elemType?: TypeProto }
+  mapType?: object
+  sparseTensorType?: object
+  optionalType?: { elemType?: TypeProto }
+}
+
 export interface ValueInfoProto {
   name: string
-  type?: {
-    tensorType?: { elemType: number; shape?: { dim: { dimValue?: number; dimParam?: string }[] } }
-    sequenceType?: object
-    mapType?: object
-    sparseTensorType?: object
-    optionalType?: object
-  }
+  type?: TypeProto
 }
 
 export interface GraphProto {
@@ -113,7 +116,7 @@ export interface Message {
 }
 
 const entry: Message = { 1: ['key', 'string'], 2: ['value', 'string'] }
-const tensor: Message = {
+export const tensor: Message = {
   1: ['dims', 'int[]'],
   2: ['dataType', 'int'],
   4: ['floatData', 'words'],
@@ -129,19 +132,16 @@ const tensor: Message = {
 }
 const dimension: Message = { 1: ['dimValue', 'int'], 2: ['dimParam', 'string'] }
 const tensorType: Message = { 1: ['elemType', 'int'], 2: ['shape', { 1: ['dim', [dimension]] }] }
-const value: Message = {
-  1: ['name', 'string'],
-  2: [
-    'type',
-    {
-      1: ['tensorType', tensorType],
-      4: ['sequenceType', {}],
-      5: ['mapType', {}],
-      8: ['sparseTensorType', {}],
-      9: ['optionalType', {}],
-    },
-  ],
-}
+const type: Message = {}
+const container: Message = { 1: ['elemType', type] }
+Object.assign(type, {
+  1: ['tensorType', tensorType],
+  4: ['sequenceType', container],
+  5: ['mapType', {}],
+  8: ['sparseTensorType', {}],
+  9: ['optionalType', container],
+})
+const value: Message = { 1: ['name', 'string'], 2: ['type', type] }
 const graph: Message = {}
 const attribute: Message = {
   1: ['name', 'string'],
@@ -154,6 +154,7 @@ const attribute: Message = {
   8: ['ints', 'int[]'],
   9: ['strings', 'bytes[]'],
   11: ['graphs', [graph]],
+  14: ['tp', type],
   20: ['type', 'int'],
   21: ['refAttrName', 'string'],
 }
@@ -296,6 +297,10 @@ export function readModel(bytes: Uint8Array, op = 'loadModel'): ModelProto & { g
   return { ...result, graph: found }
 }
 
-/** A tensor that is a file of its own, as the standard's test data are. */
+/** A message that is a file of its own, as the standard's test data are. */
+export const readMessage = <T>(message: Message, bytes: Uint8Array): T =>
+  readAll(message, bytes, 'readMessage', 'those of an ONNX message')
+
+/** The same of a tensor. */
 export const readTensor = (bytes: Uint8Array): TensorProto =>
   readAll(tensor, bytes, 'readTensor', 'those of an ONNX tensor')

@@ -11,6 +11,7 @@ import {
   model,
   type NodeProto,
   type TensorProto,
+  type TypeProto,
   type ValueInfoProto,
 } from './schema.js'
 import { codeOf, type ElementType, isUserArray, typeOfArray, type UserArray } from './types.js'
@@ -22,6 +23,9 @@ export interface PortParts {
   name: string
   type?: ElementType
   shape?: readonly (number | string | null)[]
+  /** Whether it is a sequence of such tensors, and whether there may be none of it. */
+  sequence?: boolean
+  optional?: boolean
 }
 
 /**
@@ -82,7 +86,7 @@ const MODEL: Names<ModelParts> = {
   opset: true,
 }
 const NODE: Names<NodeParts> = { op: true, inputs: true, outputs: true, name: true, attributes: true }
-const PORT: Names<PortParts> = { name: true, type: true, shape: true }
+const PORT: Names<PortParts> = { name: true, type: true, shape: true, sequence: true, optional: true }
 const TENSOR: Names<TensorParts & { name: string }> = { name: true, type: true, shape: true, data: true }
 
 /**
@@ -170,22 +174,21 @@ function nodeProto(node: NodeParts): Given<NodeProto> {
 
 function portProto(port: PortParts): Given<ValueInfoProto> {
   checkOptions('writeModel', port, PORT)
-  const { name, type = 'float32', shape } = port
-  return {
-    name,
-    type: {
-      tensorType: {
-        elemType: codeOf(type),
-        ...(shape && {
-          shape: {
-            dim: shape.map((length) =>
-              typeof length === 'number' ? { dimValue: length } : length ? { dimParam: length } : {},
-            ),
-          },
-        }),
-      },
+  const { name, type = 'float32', shape, sequence, optional } = port
+  const tensor: TypeProto = {
+    tensorType: {
+      elemType: codeOf(type),
+      ...(shape && {
+        shape: {
+          dim: shape.map((length) =>
+            typeof length === 'number' ? { dimValue: length } : length ? { dimParam: length } : {},
+          ),
+        },
+      }),
     },
   }
+  const held: TypeProto = sequence ? { sequenceType: { elemType: tensor } } : tensor
+  return { name, type: optional ? { optionalType: { elemType: held } } : held } as Given<ValueInfoProto>
 }
 
 /** The value stands in the field of its kind; `type` numbers the kinds. */

@@ -3,7 +3,14 @@ import { type Complaint, check, FilterbankError, show } from '../../base/errors.
 import { decodeUtf8 } from '../../base/utf8.js'
 import type { Activation } from '../../ops/activation.js'
 import { decodeTensor, floatsOf } from '../file/decode.js'
-import type { AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto } from '../file/schema.js'
+import type {
+  AttributeProto,
+  GraphProto,
+  ModelProto,
+  TensorProto,
+  TypeProto,
+  ValueInfoProto,
+} from '../file/schema.js'
 import { type ElementType, type HostTensor, typeOf } from '../file/types.js'
 import { inlineFunctions } from './functions.js'
 
@@ -36,11 +43,15 @@ export interface Port {
   name: string
   type: ElementType
   shape?: readonly (number | string | null)[]
+  /** Whether it is a sequence of tensors: an array of them, each of this type and shape. */
+  sequence?: true
+  /** Whether there may be nothing: null. */
+  optional?: true
 }
 
 /**
- * The same as a file has it, be it a tensor of one of our types or not: 'sequence', 'map', 'optional',
- * 'sparse tensor', 'type 14'.
+ * The same as a file has it, be it of one of our types or not: 'map', 'sparse tensor', 'sequence' and
+ * 'optional' of what is no tensor, 'type 14'.
  */
 export interface FilePort extends Omit<Port, 'type'> {
   type: string
@@ -77,6 +88,7 @@ function attributeValue(attribute: AttributeProto, reading: Reading): AttributeV
   if (type === 6) return floatsOf(attribute.floats)
   if (type === 7) return attribute.ints
   if (type === 8) return attribute.strings.map((bytes) => decodeUtf8(bytes))
+  if (type === 13) return portOf({ name: attribute.name, type: attribute.tp! }, reading).type
   reading.problems.push({
     op: 'loadModel',
     argument: `attribute ${show(attribute.name)}`,
@@ -111,9 +123,14 @@ const kinds = {
 } as const
 
 function portOf({ name, type }: ValueInfoProto, { problems }: Reading): FilePort {
-  const kind = Object.entries(kinds).find(([field]) => type?.[field as keyof typeof kinds])?.[1]
+  // Sequences of tensors, and optional ones of both, are the tensors that they hold.
+  const optional = type?.optionalType
+  const whole = optional?.elemType ?? type
+  const sequence = whole?.sequenceType
+  const held = sequence?.elemType ?? whole
+  const kind = Object.entries(kinds).find(([field]) => held?.[field as keyof typeof kinds])?.[1]
   // A value inside of the graph, or of a graph inside of a node, need not say.
-  const code = type?.tensorType?.elemType || 1
+  const code = held?.tensorType?.elemType || 1
   const element = kind ?? typeOf(code)
   if (kind || !element) {
     const [expected, got] = kind
@@ -121,12 +138,18 @@ function portOf({ name, type }: ValueInfoProto, { problems }: Reading): FilePort
       : ['a type that filterbank knows', `type ${code} of the ONNX standard`]
     problems.push({ op: 'loadModel', argument: `value ${show(name)}`, expected: expected!, got: got! })
   }
-  const shape = lengthsOf(type)
-  return { name, type: element ?? `type ${code}`, ...(shape && { shape }) }
+  const shape = lengthsOf(held)
+  return {
+    name,
+    type: element ?? `type ${code}`,
+    ...(shape && { shape }),
+    ...(sequence && { sequence: true }),
+    ...(optional && { optional: true }),
+  }
 }
 
 /** The shape that the file gives for a value. */
-export const lengthsOf = (type: ValueInfoProto['type']): Port['shape'] =>
+export const lengthsOf = (type: TypeProto | undefined): Port['shape'] =>
   type?.tensorType?.shape?.dim.map(({ dimValue, dimParam }) => dimValue ?? (dimParam || null))
 
 function graphOf(proto: GraphProto, reading: Reading): Graph<FilePort> {

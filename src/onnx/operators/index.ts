@@ -3,6 +3,7 @@
  */
 import type { Operator } from '../run/call.js'
 import { attending } from './attention.js'
+import { blocks } from './blocks.js'
 import { boxes } from './boxes.js'
 import { bytesBetween } from './bytesBetween.js'
 import { columns } from './columns.js'
@@ -19,6 +20,7 @@ import { recurrence } from './recurrent.js'
 import { reduce } from './reduce.js'
 import { resizing } from './resize.js'
 import { rotary } from './rotary.js'
+import { sequence } from './sequence.js'
 import { shape } from './shape.js'
 import { window } from './window.js'
 
@@ -36,8 +38,16 @@ export const shapedByInputs: ReadonlySet<string> = new Set([
   ...['MatMul', 'Gemm', 'GridSample', 'RoiAlign', 'DeformConv', 'ReverseSequence', 'RotaryEmbedding'],
 ])
 
+/** Those that take sequences and optional values beside tensors. */
+export const takesContainers: ReadonlySet<string> = new Set([
+  ...Object.keys(control),
+  ...Object.keys(sequence),
+  'Identity',
+])
+
 export const operators: Record<string, Operator> = {
   ...attending,
+  ...blocks,
   ...boxes,
   ...bytesBetween,
   ...columns,
@@ -54,6 +64,7 @@ export const operators: Record<string, Operator> = {
   ...reduce,
   ...resizing,
   ...rotary,
+  ...sequence,
   ...shape,
   ...window,
 }

@@ -262,6 +262,8 @@ const convInteger: Operator = (call) => {
 export const quantize: Record<string, Operator> = {
   QuantizeLinear: quantizeLinear,
   DequantizeLinear: dequantizeLinear,
+  'com.microsoft.QuantizeLinear': quantizeLinear,
+  'com.microsoft.DequantizeLinear': dequantizeLinear,
   DynamicQuantizeLinear: dynamicQuantizeLinear,
   MatMulInteger: matMulInteger,
   QLinearMatMul: qLinearMatMul,

@@ -316,11 +316,10 @@ const takesBytes = (x: Value): boolean => BYTES.includes(x.type as ByteType) && 
 
 const isImage = (x: Value): boolean => !x.isHost && x.shape.length > 2 && x.shape.length < 6
 
-const maxPool: Operator = (call) => {
-  const x = call.input(0)
+function maxPoolOf(call: Call, x: Value): [Value, ...Value[]] {
   const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
   if (!call.node.outputs[1] && isImage(x) && reaches(x, sides))
-    return pooled(call, x, sides, (pixels, options) => maxPool2d(pixels as Tensor, options), maxPool3d)
+    return [pooled(call, x, sides, (pixels, options) => maxPool2d(pixels as Tensor, options), maxPool3d)]
   const [values, places] = poolOnHost(call, x, sides, (under) =>
     under.reduce((best, next) => (next.value > best.value || Number.isNaN(next.value) ? next : best), {
       value: Number.NEGATIVE_INFINITY,
@@ -334,6 +333,20 @@ const maxPool: Operator = (call) => {
     (at) => at - (at % (h * w)) + (at % w) * h + Math.floor((at % (h * w)) / w),
   )
   return [values, call.host('int64', places.shape, columns)]
+}
+
+const maxPool: Operator = (call) => {
+  const [y, ...places] = maxPoolOf(call, call.input(0))
+  return places.length ? [y, ...places] : y
+}
+
+/** com.microsoft's, of [n, ...spatial, channels]. */
+const nhwcMaxPool: Operator = (call) => {
+  const x = call.input(0)
+  if (x.shape.length < 3) call.fail('input 0', 'of at least 3 axes', x.shape)
+  const [y] = maxPoolOf(call, call.tensor(x.type, x.asHeld().reshape(x.shape), 'last'))
+  const tensor = y.asHeld('last')
+  return call.tensor(y.type, tensor.reshape(tensor.shape))
 }
 
 const averagePool: Operator = (call) => {
@@ -425,6 +438,7 @@ export const window: Record<string, Operator> = {
   Conv: conv,
   ConvTranspose: convTranspose,
   MaxPool: maxPool,
+  'com.microsoft.NhwcMaxPool': nhwcMaxPool,
   AveragePool: averagePool,
   LpPool: lpPool,
   GlobalMaxPool: (call) => {

@@ -5,7 +5,7 @@ import { now } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import { outsideWords } from '../../ops/gatherND.js'
 import { freeNames, type Graph, type Node, readsOf } from '../graph/graph.js'
-import { operators, shapedByInputs } from '../operators/index.js'
+import { operators, shapedByInputs, takesContainers } from '../operators/index.js'
 import { Call, nameOf } from './call.js'
 import { multiplyAddsOf, type Note } from './summary.js'
 import { type Run, Value } from './value.js'
@@ -59,6 +59,8 @@ function lastUsesOf(graph: Graph): string[][] {
   }
   return uses
 }
+
+const NAMES = { sequence: 'a sequence', none: 'an optional value without an element' }
 
 /** One node: its outputs go into the scope by their names. */
 export function runNode(
@@ -120,12 +122,14 @@ export function runNode(
   const start = now()
   run.engine.scope(() => {
     call = new Call(node, inputs, opset, run, runGraph, spare)
+    const container = takesContainers.has(node.op) ? -1 : inputs.findIndex((value) => value?.kind)
+    if (container >= 0) call.fail(`input ${container}`, 'a tensor', NAMES[inputs[container]!.kind!])
     const result = operators[node.op]!(call)
     outputs = result instanceof Value ? [ofRank(result, node.rank)] : result
     return [...inputs, ...outputs, ...call.used].map((value) => value?.tensors ?? [])
   })
   const milliseconds = now() - start
-  const shape = outputs[0]?.shape
+  const shape = outputs[0]?.kind ? undefined : outputs[0]?.shape
   const multiplyAdds = multiplyAddsOf(
     node,
     inputs.map((value) => value?.shape),

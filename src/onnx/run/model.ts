@@ -13,14 +13,17 @@ import type { Graph, Node, Port } from '../graph/graph.js'
 import { constantsOf, type Scope } from './execute.js'
 import { dropPlan, newPlan, type Plan, type Setup, standOfInput } from './plan.js'
 import {
+  type AnyModelOutputs,
   describePort,
   type Feed,
   fail,
   feedOf,
-  type ModelInput,
+  type ModelInputs,
   ModelOutput,
   type ModelOutputs,
   numbersOf,
+  shapeKey,
+  tensorsOf,
 } from './ports.js'
 import { record } from './record.js'
 import { disposeLive, nodeByNode, replay, setupOf } from './replay.js'
@@ -109,12 +112,13 @@ export class Model {
    * The first run on inputs of new shapes goes node by node; from the second on what it did is replayed, and
    * allocates nothing but the answer.
    * @param inputs of the type, shape and layout that the file says; images are [n, channels, height, width]
-   *   there
-   * @returns `model.outputs` by name, and the taps
+   *   there. A sequence (`sequence` of its port) takes an array of tensors, an optional input null too
+   * @returns `model.outputs` by name, and the taps. A sequence gives an array of them, an optional value
+   *   without its element null: `AnyModelOutputs` is the type for models that have such
    * @throws FilterbankError for missing, surplus or misnamed inputs, and for wrong types and shapes
    * @example const { logits } = model.run({ image: new Float32Array(3 * 224 * 224) })
    */
-  run(inputs: Record<string, ModelInput>, options: RunOptions = {}): ModelOutputs {
+  run(inputs: ModelInputs, options: RunOptions = {}): ModelOutputs {
     checkOptions('model.run', options, RUN)
     const steps = this.steps(this.accept(inputs), options, this.waiting > 0)
     for (;;) {
@@ -130,20 +134,20 @@ export class Model {
    * @example const outputs = await model.runAsync({ image }, { onProgress: ({ done, total }) => bar(done /
    *   total), signal })
    */
-  async runAsync(inputs: Record<string, ModelInput>, options: RunAsyncOptions = {}): Promise<ModelOutputs> {
+  async runAsync(inputs: ModelInputs, options: RunAsyncOptions = {}): Promise<ModelOutputs> {
     checkOptions('model.runAsync', options, RUN_ASYNC)
     const feeds = this.accept(inputs)
-    for (const feed of feeds.values()) feed.data = numbersOf(feed).slice()
+    for (const feed of [...feeds.values()].flatMap(tensorsOf)) feed.data = numbersOf(feed).slice()
     this.waiting++
     const result = this.queue.then(() => this.inTurns(feeds, options)).finally(() => this.waiting--)
     this.queue = result.catch(() => {})
-    return result
+    return result as Promise<ModelOutputs>
   }
 
   private async inTurns(
     feeds: Map<string, Feed>,
     { onProgress, signal, ...options }: RunAsyncOptions,
-  ): Promise<ModelOutputs> {
+  ): Promise<AnyModelOutputs> {
     signal?.throwIfAborted()
     const steps = this.steps(feeds, options, false)
     const total = this.graph.nodes.length
@@ -218,10 +222,10 @@ export class Model {
     feeds: Map<string, Feed>,
     { taps = [] }: RunOptions,
     apart: boolean,
-  ): Generator<Node, ModelOutputs> {
+  ): Generator<Node, AnyModelOutputs> {
     this.checkAlive()
     this.checkTaps(taps)
-    const key = this.inputs.map(({ name }) => `${name} ${feeds.get(name)!.shape.join()}`).join(';')
+    const key = this.inputs.map(({ name }) => `${name} ${shapeKey(feeds.get(name)!)}`).join(';')
     let plan = this.plans.get(key)
     if (!plan?.ran || taps.length || apart) {
       if (!plan) {
@@ -245,7 +249,7 @@ export class Model {
     plan: Plan,
     feeds: Map<string, Feed>,
     taps: readonly string[],
-  ): Generator<Node, ModelOutputs> {
+  ): Generator<Node, AnyModelOutputs> {
     const computed = new Set(this.graph.nodes.flatMap(({ outputs }) => outputs))
     // Names inside of what was joined are computed in a graph that leaves those nodes as they are.
     const graph = taps.every((name) => computed.has(name)) ? this.graph : this.tappedAt(taps)
@@ -266,11 +270,11 @@ export class Model {
   }
 
   /** A replay, recorded before; nothing where the shapes of a value are others than those recorded. */
-  private *replayed(plan: Plan, feeds: Map<string, Feed>): Generator<Node, ModelOutputs | undefined> {
+  private *replayed(plan: Plan, feeds: Map<string, Feed>): Generator<Node, AnyModelOutputs | undefined> {
     const setup = this.setup(plan)
     plan.recorded ??= record(
       setup,
-      new Map([...feeds].map(([name, { type, shape }]) => [name, standOfInput(type, shape)])),
+      new Map([...feeds].map(([name, { type, shape, kind }]) => [name, standOfInput(type, shape, kind)])),
     )
     const { recorded } = plan
     const live = new Map<string, Value>()
@@ -296,23 +300,30 @@ export class Model {
     return setupOf(this.execution, this.opset, this.graph, plan)
   }
 
-  private collect(values: [string, Value | undefined][]): ModelOutputs {
+  private collect(values: [string, Value | undefined][]): AnyModelOutputs {
+    const output = (name: string, value: Value) => {
+      const { type, shape } = value
+      const data = value.fresh()
+      // Halves are rounded here alone: inside all is float32.
+      return new ModelOutput(name, type, shape, isHalf(type) ? toHost(type, toUser(type, data)) : data)
+    }
     return Object.fromEntries(
       values.map(([name, made]) => {
         const value = made ?? fail(`output ${show(name)}`, 'made by a node', 'none that makes it')
-        const { type, shape } = value
-        const data = value.fresh()
-        // Halves are rounded here alone: inside all is float32.
-        return [
-          name,
-          new ModelOutput(name, type, shape, isHalf(type) ? toHost(type, toUser(type, data)) : data),
-        ]
+        if (value.kind === 'none') return [name, null]
+        return [name, value.kind ? value.items.map((item) => output(name, item)) : output(name, value)]
       }),
     )
   }
 
-  private enter({ type, shape, data }: Feed): Value {
+  private enter({ type, shape, data, kind, items }: Feed): Value {
     const { engine, execution } = this
+    if (kind) {
+      const elements = items?.map((item) => this.enter(item)) ?? null
+      const value = Value.holding(execution, type, elements)
+      value.named = true
+      return value
+    }
     const value = staysOnHost(type)
       ? Value.onHost(
           execution,
@@ -341,7 +352,7 @@ export class Model {
   }
 
   /** The inputs in order of the file, checked. */
-  private accept(inputs: Record<string, ModelInput>): Map<string, Feed> {
+  private accept(inputs: ModelInputs): Map<string, Feed> {
     this.checkAlive()
     if (typeof inputs !== 'object' || inputs === null)
       fail('inputs', 'an object of inputs by name', show(inputs))
@@ -354,24 +365,28 @@ export class Model {
         const { name, type, shape: wanted } = port
         const feed = feedOf(
           port,
-          inputs[name] ?? fail(`input ${show(name)}`, `given: ${describePort(port)}`, 'none'),
+          inputs[name] ??
+            (port.optional ? null : fail(`input ${show(name)}`, `given: ${describePort(port)}`, 'none')),
         )
-        feed.data = this.engine.steady(feed.data)
-        const fits =
-          !wanted ||
-          (wanted.length === feed.shape.length &&
-            wanted.every((length, i) => {
-              if (typeof length === 'number') return length === feed.shape[i]
-              if (length === null) return true
-              if (!lengths.has(length)) lengths.set(length, feed.shape[i]!)
-              return lengths.get(length) === feed.shape[i]
-            }))
-        if (!fits) {
+        for (const tensor of tensorsOf(feed)) {
+          const { shape } = tensor
+          tensor.data = this.engine.steady(tensor.data)
+          const fits =
+            !wanted ||
+            (wanted.length === shape.length &&
+              wanted.every((length, i) => {
+                if (typeof length === 'number') return length === shape[i]
+                // The tensors of a sequence need not be alike.
+                if (length === null || port.sequence) return true
+                if (!lengths.has(length)) lengths.set(length, shape[i]!)
+                return lengths.get(length) === shape[i]
+              }))
+          if (fits) continue
           const bound = [...lengths].map(([symbol, length]) => `${symbol} = ${length}`).join(', ')
           fail(
             `input ${show(name)}`,
             `${describePort(port)}${bound && ` with ${bound}`}`,
-            `${type} ${printShape(feed.shape)}`,
+            `${type} ${printShape(shape)}`,
           )
         }
         return [name, feed]

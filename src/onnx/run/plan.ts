@@ -6,7 +6,7 @@ import { dtypeOf, type ElementType, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Setting } from './execute.js'
 import type { Note } from './summary.js'
-import type { Layout, Run, Value } from './value.js'
+import type { Kind, Layout, Run, Value } from './value.js'
 
 /** What is known about runs of a graph on inputs of certain shapes. */
 export interface Plan {
@@ -71,16 +71,23 @@ export interface Stand {
   shape: Shape
   /** In the engine; else on the host. */
   form?: { dtype: DType; layout: Layout }
+  /** Where it is no tensor: on the host, whatever it holds. */
+  kind?: Kind
 }
 
 export function standOf(value: Value): Stand {
-  const { inEngine, layout, shape, type } = value
+  const { inEngine, kind, layout, shape, type } = value
+  if (kind) return { type, shape, kind }
   return inEngine ? { type, shape, form: { dtype: value.asHeld(layout).dtype, layout } } : { type, shape }
 }
 
 /** How inputs stand: in the engine, row-major, where it has their type. */
-export const standOfInput = (type: ElementType, shape: Shape): Stand =>
-  staysOnHost(type) ? { type, shape } : { type, shape, form: { dtype: dtypeOf(type), layout: 'plain' } }
+export const standOfInput = (type: ElementType, shape: Shape, kind?: Kind): Stand =>
+  kind
+    ? { type, shape, kind }
+    : staysOnHost(type)
+      ? { type, shape }
+      : { type, shape, form: { dtype: dtypeOf(type), layout: 'plain' } }
 
 /** What a replay does between two jobs, at the place of the next one; false where it cannot go on. */
 export interface HostStep {

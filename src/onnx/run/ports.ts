@@ -14,6 +14,7 @@ import {
   userArrayName,
 } from '../file/types.js'
 import type { Port } from '../graph/graph.js'
+import type { Kind } from './value.js'
 
 /**
  * What an input takes: a tensor of the engine, the array of the input's type where the file fixes the shape,
@@ -50,8 +51,17 @@ export class ModelOutput {
   }
 }
 
-/** What a run gives, by the names of outputs and taps. */
+/** What a run gives, by the names of outputs and taps, where all of them are tensors. */
 export type ModelOutputs = Record<string, ModelOutput>
+
+/**
+ * The same of any model: of a sequence an array, of an optional value without its element null. `const
+ * outputs: AnyModelOutputs = model.run(inputs)` has TypeScript look at which it is.
+ */
+export type AnyModelOutputs = Record<string, ModelOutput | ModelOutput[] | null>
+
+/** What a run takes, by the names of inputs: for a sequence an array, for nothing in an optional one null. */
+export type ModelInputs = Record<string, ModelInput | readonly ModelInput[] | null>
 
 export function fail(argument: string, expected: string, got: string): never {
   throw new FilterbankError({ op: 'model.run', argument, expected, got })
@@ -62,14 +72,39 @@ export interface Feed {
   type: ElementType
   shape: Shape
   data: HostArray | Tensor
+  /** Where it is no tensor. */
+  kind?: Kind
+  items?: readonly Feed[]
 }
 
-export const describePort = ({ type, shape }: Port): string =>
-  `${type} ${shape ? `[${shape.map((length) => length ?? '?').join(', ')}]` : 'of any shape'}`
+/** What of a feed is a tensor. */
+export const tensorsOf = (feed: Feed): readonly Feed[] => feed.items ?? (feed.kind ? [] : [feed])
 
-export function feedOf(port: Port, given: ModelInput): Feed {
-  const { name, type, shape: wanted } = port
-  const argument = `input ${show(name)}`
+export function describePort({ type, shape, sequence, optional }: Port): string {
+  const tensor = `${type} ${shape ? `[${shape.map((length) => length ?? '?').join(', ')}]` : 'of any shape'}`
+  return `${sequence ? `an array of ${tensor}` : tensor}${optional ? ' or null' : ''}`
+}
+
+/** Key of the runs that may be replayed for one another. */
+export const shapeKey = ({ kind, shape }: Feed): string => kind ?? shape.join()
+
+export function feedOf(port: Port, given: ModelInputs[string]): Feed {
+  const { name, type, sequence, optional } = port
+  const nothing = { type, shape: [0], data: new Float32Array() }
+  if (given === null) {
+    if (!optional) fail(`input ${show(name)}`, `given: ${describePort(port)}`, 'none')
+    return { ...nothing, kind: 'none' }
+  }
+  if (!sequence) return tensorOf(port, given as ModelInput)
+  if (!Array.isArray(given)) fail(`input ${show(name)}`, describePort(port), show(given))
+  const items = (given as readonly unknown[]).map((item, i) =>
+    tensorOf(port, item as ModelInput, `input ${show(name)}[${i}]`),
+  )
+  return { ...nothing, kind: 'sequence', items }
+}
+
+function tensorOf(port: Port, given: ModelInput, argument = `input ${show(port.name)}`): Feed {
+  const { type, shape: wanted } = port
   if (given instanceof Tensor) {
     if (given.disposed) fail(argument, 'alive', `a disposed tensor ${printShape(given.shape)}`)
     if (!isFloat(type))

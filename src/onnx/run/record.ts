@@ -48,7 +48,8 @@ export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Record
         const { pointer } = tensor
         const upload = (values: Live) => {
           const value = values.get(name)!
-          if (sameShape(value.shape, shape)) return put(value, { dtype, layout: 'plain' }, pointer)
+          if (!value.kind && value.type === type && sameShape(value.shape, shape))
+            return put(value, { dtype, layout: 'plain' }, pointer)
           plan.loose.add(name)
           return false
         }
@@ -178,7 +179,8 @@ function hostStep(
     let fits = true
     for (const { name, stand, pointer } of slots) {
       const value = scope.values.get(name)!
-      if (value.type !== stand.type || (pointer !== undefined && !sameShape(value.shape, stand.shape))) {
+      const other = value.kind || value.type !== stand.type || !sameShape(value.shape, stand.shape)
+      if (pointer !== undefined && other) {
         plan.loose.add(name)
         fits = false
       } else if (pointer !== undefined) put(value, stand.form!, pointer)
@@ -200,7 +202,13 @@ function hostStep(
 
 /** A value, or where that shares memory with others, a copy of it. */
 function ownValue(value: Value): Value {
-  const { engine, layout, shape, type } = value
+  const { engine, kind, layout, shape, type } = value
+  if (kind) {
+    const isLent = (part: Value) => part.tensors.some(({ storage }) => storage.isLent)
+    if (!isLent(value)) return value
+    const own = value.items.map((item) => (isLent(item) ? ownValue(item) : item.alias()))
+    return Value.holding(value.run, type, own)
+  }
   if (!value.inEngine || value.tensors.every(({ storage }) => storage.references === 1 && !storage.isLent))
     return value
   if (value.onHost) return Value.onHost(value.run, type, shape, value.fresh())

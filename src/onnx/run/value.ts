@@ -75,6 +75,9 @@ export const lastAxis = (axis: number, rank: number): number =>
 /** Whether both layouts are the same bytes: one channel, or one place. */
 const isBoth = (shape: Shape): boolean => shape.length < 3 || shape[1] === 1 || sizeOf(shape.slice(2)) === 1
 
+/** What a value is where it is no tensor: a list of them, or an optional one without its element. */
+export type Kind = 'sequence' | 'none'
+
 /** In which layout a form is, and whether it has the numbers as float32 where their own type is another. */
 type FormKey = Layout | `${Layout} floats`
 
@@ -93,6 +96,8 @@ export class Value {
   private readonly forms = new Map<string, AnyTensor>()
   /** What its elements are in the engine. */
   readonly dtype: DType
+  /** Of a sequence its elements, which live as long as it does; null: an optional value that has none. */
+  private elements: readonly Value[] | null | undefined
   /** Whether it is the value of a name in the graph. */
   named = false
   /** Whether its shape follows from the shapes of what goes into the graph. */
@@ -156,6 +161,23 @@ export class Value {
     const value = new Value(run, type, shape)
     value.put(tensor, layout)
     return value
+  }
+
+  /** A sequence, which takes over its elements; of null an optional value without one. */
+  static holding(run: Run, type: ElementType, elements: readonly Value[] | null): Value {
+    const value = new Value(run, type, [0], { data: new Float32Array() })
+    value.elements = elements
+    return value
+  }
+
+  get kind(): Kind | undefined {
+    return this.elements ? 'sequence' : this.elements === null ? 'none' : undefined
+  }
+
+  /** The elements of a sequence. To be read on the host only. */
+  get items(): readonly Value[] {
+    if (!this.constant) this.run.hostReads = true
+    return this.elements ?? []
   }
 
   private put(tensor: AnyTensor, layout: Layout): void {
@@ -356,8 +378,9 @@ export class Value {
 
   /** The same value once more, with a life of its own; under another type that has its numbers. */
   alias(type = this.type): Value {
-    const { constant, host, run, shape } = this
+    const { constant, elements, host, run, shape } = this
     const value = new Value(run, type, shape, host, constant, host && this)
+    value.elements = elements?.map((element) => element.alias()) ?? elements
     for (const key of this.forms.keys()) {
       const layout = LAYOUTS.find((name) => key === name || key === `${name} floats`)
       const tensor = layout && this.held(key)
@@ -378,11 +401,12 @@ export class Value {
 
   /** All tensors that live with it. */
   get tensors(): AnyTensor[] {
-    return [...this.forms.values()]
+    return [...this.forms.values(), ...(this.elements ?? []).flatMap(({ tensors }) => tensors)]
   }
 
   dispose(): void {
     this.disposed = true
+    for (const element of this.elements ?? []) element.dispose()
     for (const tensor of this.forms.values()) tensor.dispose()
     this.forms.clear()
   }
