@@ -47,7 +47,7 @@ describe('MatMulNBits', () => {
     [8, 64, 4, 32, 'none', false],
     [8, 96, 4, 32, 'packed', true],
   ] as const) {
-    it(`of ${bits} bits, ${k} x ${n} in blocks of ${size}, zero points ${zeros}${bias ? ', a bias' : ''}`, async () => {
+    it(`of ${bits} bits, ${k} x ${n}, blocks of ${size}, zero points ${zeros}, bias ${bias}`, async () => {
       const blocks = Math.ceil(k / size)
       const points = zeros === 'packed' ? bytes(n, Math.ceil((blocks * bits) / 8)) : floats(n, blocks)
       await expectAnswer(

@@ -310,7 +310,7 @@ function network(random: Random) {
       to = [n, c, w, h]
     } else if (op === 'Slice' && c > 2) {
       const names = ['starts', 'ends', 'axes'].map((name) => `${name}${count}`)
-      names.forEach((name, j) => list(name, [[1, c, 1][j]!]))
+      for (const [j, name] of names.entries()) list(name, [[1, c, 1][j]!])
       results = make(op, [from.name, ...names])
       to = [n, c - 1, h, w]
     } else if (op === 'Split' && c % 2 === 0) {

@@ -46,7 +46,7 @@ function dequantized(call: Call, b: Value, scales: Value, zeros: Value | undefin
   return y
 }
 
-/** A times a matrix of 2, 4 or 8 bits, which is float32 in the engine: A, B, scales, zero points, order, bias. */
+/** A, B, scales, zero points, order, bias: A times a matrix of few bits, which is float32 in the engine. */
 const matMulNBits: Operator = (call) => {
   const [a, b, scales, zeros, order, bias] = [
     call.input(0),

@@ -17,7 +17,7 @@ function sequenceAt(call: Call, i: number): Value {
   return value
 }
 
-/** The place that input `i` names, counted from the front: of `places`, from the back where it is negative. */
+/** The place that input `i` names, one of `places`, counted from the front. */
 function place(call: Call, i: number, length: number, places: number, otherwise: number): number {
   const given = call.scalar(i) ?? otherwise
   if (given < -length || given >= places)

@@ -345,8 +345,8 @@ const nhwcMaxPool: Operator = (call) => {
   const x = call.input(0)
   if (x.shape.length < 3) call.fail('input 0', 'of at least 3 axes', x.shape)
   const [y] = maxPoolOf(call, call.tensor(x.type, x.asHeld().reshape(x.shape), 'last'))
-  const tensor = y.asHeld('last')
-  return call.tensor(y.type, tensor.reshape(tensor.shape))
+  const pooledLast = y.asHeld('last')
+  return call.tensor(y.type, pooledLast.reshape(pooledLast.shape))
 }
 
 const averagePool: Operator = (call) => {
@@ -410,10 +410,7 @@ const globalPool =
     return globalPoolOf(call, x, (pixels) => pool(pixels as Tensor, call), x.tensor('last'))
   }
 
-function globalLpPool(x: Tensor, call: Call): Tensor {
-  const p = call.number('p', 2)
-  return lengthAlong(x, [1, 2], p)
-}
+const globalLpPool = (x: Tensor, call: Call): Tensor => lengthAlong(x, [1, 2], call.number('p', 2))
 
 const maxUnpool: Operator = (call) => {
   const [x, places] = [call.input(0), call.input(1)]
