@@ -1,7 +1,16 @@
 /** The filters of filterbank/image by name, each with one object of options: what a message can carry. */
 
 import type { Engine } from '../core/engine.js'
-import type { OwnPixels, Pixels } from '../image/index.js'
+import type {
+  FilterOptions,
+  GaussianBlurOptions,
+  GradientOptions,
+  OwnPixels,
+  PassOptions,
+  Pixels,
+  SharpenOptions,
+  UnsharpMaskOptions,
+} from '../image/index.js'
 import {
   boxBlur,
   emboss,
@@ -17,46 +26,39 @@ import {
   unsharpMask,
 } from '../image/index.js'
 
-type Apply<Options> = (image: Pixels, options: Options & { engine: Engine }) => OwnPixels
-
-type Rest<Options> = Omit<NonNullable<Options>, 'engine' | 'out'>
-
-/** A filter whose options are all that it takes. */
-const plain =
-  <Options>(apply: (image: Pixels, options?: Options) => OwnPixels): Apply<Rest<Options>> =>
-  (image, options) =>
-    apply(image, options as Options)
-
-/** A filter whose second argument goes by a name here. */
-const named =
-  <Name extends string, Value, Options>(
-    name: Name,
-    apply: (image: Pixels, value: Value, options?: Options) => OwnPixels,
-  ): Apply<{ [Key in Name]: Value } & Rest<Options>> =>
-  (image, options) => {
-    const { [name]: value, ...rest } = options as Record<string, unknown>
-    return apply(image, value as Value, rest as Options)
-  }
-
-export const filters = {
-  boxBlur: named('size', boxBlur<Pixels>),
-  emboss: plain(emboss<Pixels>),
-  filter2d: named('kernel', filter2d<Pixels>),
-  gaussianBlur: named('sigma', gaussianBlur<Pixels>),
-  highPass: plain(highPass<Pixels>),
-  laplacian: plain(laplacian<Pixels>),
-  lowPass: plain(lowPass<Pixels>),
-  median: named('size', (image: Pixels, size?: 3 | 5, options?: Parameters<typeof median>[2]) =>
-    median(image, size, options),
-  ),
-  scharr: plain(scharr<Pixels>),
-  sharpen: plain(sharpen<Pixels>),
-  sobel: plain(sobel<Pixels>),
-  unsharpMask: plain(unsharpMask<Pixels>),
-}
-
 /** What each filter takes beside the image: its own options, without an engine. */
-export type FilterArguments = {
-  [Name in keyof typeof filters]: Omit<Parameters<(typeof filters)[Name]>[1], 'engine'>
+export interface FilterArguments {
+  boxBlur: { size: number | readonly [number, number] } & Omit<FilterOptions, 'engine' | 'out'>
+  emboss: Omit<FilterOptions, 'engine' | 'out'>
+  filter2d: { kernel: readonly (readonly number[])[] } & Omit<FilterOptions, 'engine' | 'out'>
+  gaussianBlur: { sigma: number } & Omit<GaussianBlurOptions, 'engine' | 'out'>
+  highPass: Omit<PassOptions, 'engine' | 'out'>
+  laplacian: Omit<FilterOptions, 'engine' | 'out'>
+  lowPass: Omit<PassOptions, 'engine' | 'out'>
+  median: { size?: 3 | 5 } & Omit<FilterOptions, 'engine' | 'out'>
+  scharr: Omit<GradientOptions, 'engine' | 'out'>
+  sharpen: Omit<SharpenOptions, 'engine' | 'out'>
+  sobel: Omit<GradientOptions, 'engine' | 'out'>
+  unsharpMask: Omit<UnsharpMaskOptions, 'engine' | 'out'>
 }
-export type FilterName = keyof typeof filters
+/** The filters of filterbank/image, by name. */
+export type FilterName = keyof FilterArguments
+
+type Filters = {
+  [Name in FilterName]: (image: Pixels, options: FilterArguments[Name] & { engine: Engine }) => OwnPixels
+}
+
+export const filters: Filters = {
+  boxBlur: (image, { size, ...rest }) => boxBlur(image, size, rest),
+  emboss,
+  filter2d: (image, { kernel, ...rest }) => filter2d(image, kernel, rest),
+  gaussianBlur: (image, { sigma, ...rest }) => gaussianBlur(image, sigma, rest),
+  highPass,
+  laplacian,
+  lowPass,
+  median: (image, { size, ...rest }) => median(image, size, rest),
+  scharr,
+  sharpen,
+  sobel,
+  unsharpMask,
+}

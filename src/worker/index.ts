@@ -34,7 +34,7 @@ import { Link } from './link.js'
 import type { Arrived, PictureInput } from './picture.js'
 import type { ArrivedSource, PackedOutput, StartArgument } from './protocol.js'
 
-export type { FilterArguments, FilterName, PictureInput }
+export type { Arrived, FilterArguments, FilterName, PictureInput }
 
 /** What `createWorker` takes: what `createEngine` takes, and where the worker's script is. */
 export interface WorkerOptions extends EngineOptions {
