@@ -14,7 +14,7 @@ import {
 } from '../base/realm.js'
 import type { EngineOptions } from '../core/engine.js'
 import { checkOptions, type Names } from '../core/options.js'
-import type { MemoryUse } from '../core/tensor.js'
+import type { AnyTensor, MemoryUse } from '../core/tensor.js'
 import type { OwnPixels, Pixels } from '../image/index.js'
 import { fetchModel } from '../onnx/file/load.js'
 import type {
@@ -58,7 +58,7 @@ const WORKER: Names<WorkerOptions> = {
 export type Picture = Arrived | ImageBitmapSource
 
 /** What an input takes: as in `filterbank/onnx`, without tensors of an engine, or a picture. */
-export type WorkerInput = Exclude<ModelInput, { dispose(): void }> | PictureInput<Picture>
+export type WorkerInput = Exclude<ModelInput, AnyTensor> | PictureInput<Picture>
 
 /** What a worker's `loadModel` takes beside the source. */
 export interface WorkerLoadOptions extends LoadOptions {
@@ -108,7 +108,9 @@ export interface WorkerFilterOptions {
 
 /** A model in a worker: as `Model`, but for promises. */
 export interface WorkerModel extends Pick<Model, 'inputs' | 'outputs' | 'dispose'> {
+  /** As `runAsync` of a model on this thread. */
   run(inputs: Record<string, WorkerInput>, options?: WorkerRunOptions): Promise<ModelOutputs>
+  /** As `summary` of a model on this thread. */
   summary(): Promise<LayerSummary[]>
 }
 
@@ -124,6 +126,7 @@ export interface FilterbankWorker {
     image: Picture,
     options: FilterArguments[Name] & WorkerFilterOptions & { output: 'pixels' },
   ): Promise<OwnPixels>
+  /** The same, as an ImageBitmap where the host has them. */
   filter<Name extends FilterName>(
     name: Name,
     image: Picture,
@@ -131,9 +134,11 @@ export interface FilterbankWorker {
       ? [options?: FilterArguments[Name] & WorkerFilterOptions]
       : [options: FilterArguments[Name] & WorkerFilterOptions]
   ): Promise<ImageBitmap>
+  /** Of the worker's engine, as `engine.memory()`. */
   memory(): Promise<MemoryUse>
   /** Ends the worker and gives back its memory; what is pending is rejected. */
   dispose(): void
+  /** `dispose`, by `using`. */
   [Symbol.dispose](): void
 }
 
