@@ -6,6 +6,7 @@ import type { AnyTensor } from '../core/tensor.js'
 import type { Window } from '../core/window.js'
 import { BINARY_BYTES_BLOCK, MAP_BYTES_BLOCK, type PoolBytesOp, type UnaryOp } from '../wasm/abi.js'
 import { broadcastAxes } from './elementwise.js'
+import { windowArgs } from './pool.js'
 
 /** One scale and zero point, the scale as float32 has it. */
 export interface Terms {
@@ -119,39 +120,22 @@ export function runPoolBytes(
   op: PoolBytesOp,
   x: AnyTensor,
   y: AnyTensor,
-  [h, w]: Window,
+  window: Window,
   countPadding: boolean,
 ): void {
   if (y.size === 0) return
-  const [n, ih, iw, c] = x.shape as [number, number, number, number]
+  const [h, w] = window
   const to = termsOf(y)
   x.engine.run({
     kernel: 'poolBytes',
     args: {
-      x: x.pointer,
-      y: y.pointer,
-      ih,
-      iw,
-      c,
-      oh: h.output,
-      ow: w.output,
-      tapsH: h.size,
-      tapsW: w.size,
-      stepH: h.stride,
-      stepW: w.stride,
-      firstH: -h.before,
-      firstW: -w.before,
-      tapStepH: h.dilation,
-      tapStepW: w.dilation,
-      afterH: h.after,
-      afterW: w.after,
-      countPadding: Number(countPadding),
+      ...windowArgs(x, y, window, countPadding),
       op,
       ...termsOf(x),
       scaleY: to.scale,
       zeroY: to.zero,
     },
-    units: n * h.output,
+    units: x.shape[0]! * h.output,
     work: y.size * h.size * w.size,
   })
 }

@@ -1,6 +1,6 @@
 /** Pooling: the plan of assembly/pool.ts and assembly/poolGradient.ts. */
 
-import type { Tensor } from '../core/tensor.js'
+import type { AnyTensor, Tensor } from '../core/tensor.js'
 import type { Window } from '../core/window.js'
 import { POOL_BLOCK, type Pool } from '../wasm/abi.js'
 
@@ -83,14 +83,8 @@ export function runPoolGradient(
   x.engine.run({ kernel: `${kernel}Gradient`, args, units: n * Math.ceil(c / channels), work })
 }
 
-function poolArgs(
-  x: Tensor,
-  y: Tensor,
-  [h, w]: Window,
-  countPadding: boolean,
-  channels: number,
-  outputs: number,
-): Pool {
+/** Where the windows of a pool stand: what its blocks of floats and of bytes have in common. */
+export function windowArgs(x: AnyTensor, y: AnyTensor, [h, w]: Window, countPadding: boolean) {
   const [, ih, iw, c] = x.shape as [number, number, number, number]
   return {
     x: x.pointer,
@@ -111,6 +105,19 @@ function poolArgs(
     afterH: h.after,
     afterW: w.after,
     countPadding: Number(countPadding),
+  }
+}
+
+function poolArgs(
+  x: Tensor,
+  y: Tensor,
+  window: Window,
+  countPadding: boolean,
+  channels: number,
+  outputs: number,
+): Pool {
+  return {
+    ...windowArgs(x, y, window, countPadding),
     channels,
     outputs,
   }
