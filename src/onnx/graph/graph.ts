@@ -148,9 +148,11 @@ function portOf({ name, type }: ValueInfoProto, { problems }: Reading): FilePort
   }
 }
 
-/** The shape that the file gives for a value. */
+/** The shape that the file gives for a value; exporters write -1 for a length that they leave open, too. */
 export const lengthsOf = (type: TypeProto | undefined): Port['shape'] =>
-  type?.tensorType?.shape?.dim.map(({ dimValue, dimParam }) => dimValue ?? (dimParam || null))
+  type?.tensorType?.shape?.dim.map(({ dimValue = -1, dimParam }) =>
+    dimValue < 0 ? dimParam || null : dimValue,
+  )
 
 function graphOf(proto: GraphProto, reading: Reading): Graph<FilePort> {
   const { external, problems } = reading
