@@ -84,14 +84,15 @@ export class Tensor<D extends DType = 'float32'> {
    * earlier call `changed()`.
    */
   get view(): ArrayOf<D> {
-    this.storage.write('tensor.view')
-    return this.elements
+    const { storage } = this
+    storage.write('tensor.view')
+    return arrayAt(this.dtype, this.engine.u8.buffer, storage.pointer, this.size)
   }
 
   /** The same for reading alone. @internal */
   get elements(): ArrayOf<D> {
-    const { pointer } = this
-    return arrayAt(this.dtype, this.engine.u8.buffer, pointer, this.size)
+    const { address } = this.storage
+    return arrayAt(this.dtype, this.engine.u8.buffer, address, this.size)
   }
 
   /** A copy of the numbers, row-major. */

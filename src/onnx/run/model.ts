@@ -11,6 +11,7 @@ import { dtypeOf, type HostArray, isHalf, staysOnHost, toHost, toUser } from '..
 import { fuse } from '../graph/fuse.js'
 import type { Graph, Node, Port } from '../graph/graph.js'
 import { constantsOf, type Scope } from './execute.js'
+import type { Holder } from './hold.js'
 import { dropPlan, newPlan, type Plan, type Setup, standOfInput } from './plan.js'
 import {
   type AnyModelOutputs,
@@ -64,6 +65,7 @@ export class Model {
   private readonly plans = new Map<string, Plan>()
   private readonly execution: Run
   private readonly constants: Map<string, Value>
+  private readonly holder: Holder
   private queue: Promise<unknown> = Promise.resolve()
   private waiting = 0
   private gone = false
@@ -75,11 +77,12 @@ export class Model {
     private readonly file: Graph,
     readonly opset: number,
     run: Run,
-    /** Of the graph, as values. */
-    constants: Map<string, Value>,
+    /** Constants of the graph, as values, and what holds those of the graphs inside of nodes. */
+    { constants, holder }: { constants: Map<string, Value>; holder: Holder },
   ) {
     this.execution = run
     this.constants = constants
+    this.holder = holder
     this.inputs = file.inputs
     this.outputs = file.outputs
     this.graph = this.fused(new Set())
@@ -194,6 +197,7 @@ export class Model {
     for (const value of this.constants.values()) value.dispose()
     this.constants.clear()
     dropKept(this.execution)
+    this.holder.dispose()
   }
 
   /** `dispose`, for `using`. */
