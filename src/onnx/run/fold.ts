@@ -35,6 +35,7 @@ export function foldConstants(graph: Graph, opset: number, run: Run): Map<string
   for (const name of constants.keys()) drop(name)
   try {
     for (const node of stepsOf(part, scope, { run, opset, constants, inner: new Map(), keep: names })) {
+      if (!node) continue
       const { attributes, inputs } = node
       for (const value of attributes.values())
         if (typeof value === 'object' && 'resident' in value) value.resident?.dispose()

@@ -20,6 +20,8 @@ export interface Run {
   readonly engine: Engine
   /** Set by whoever reads such numbers: what was run cannot be replayed by kernels alone. */
   hostReads: boolean
+  /** Whose numbers the host looked at last. */
+  read?: Value | undefined
   /**
    * What is kept as long as the model, since a replay uploads nothing. By node or graph, not by name: graphs
    * inside of nodes may use equal ones.
@@ -164,8 +166,14 @@ export class Value {
 
   /** The elements of a sequence. To be read on the host only. */
   get items(): readonly Value[] {
-    if (!this.constant) this.run.hostReads = true
+    this.noteRead()
     return this.elements ?? []
+  }
+
+  private noteRead(): void {
+    if (this.constant) return
+    this.run.hostReads = true
+    this.run.read = this
   }
 
   private put(tensor: AnyTensor, layout: Layout): void {
@@ -224,7 +232,7 @@ export class Value {
 
   /** The numbers on the host, row-major. Not to be written. */
   get data(): HostArray {
-    if (!this.constant) this.run.hostReads = true
+    this.noteRead()
     if (this.constant && !this.host && !this.elements && this.size > MUCH) return this.lookedUp()
     this.host ??= { data: this.download() }
     return this.host.data
