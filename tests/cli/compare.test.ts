@@ -31,7 +31,7 @@ beforeAll(() => {
   writeFileSync(file('two.onnx'), line(2))
   writeFileSync(file('other.onnx'), line(2.5, { x: 'in', y: 'out' }))
   writeFileSync(file('x.bin'), new Uint8Array(Float32Array.of(1, 2, 3, 7).buffer))
-  const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }".padEnd(117) + '\n'
+  const header = `${"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }".padEnd(117)}\n`
   writeFileSync(
     file('x.npy'),
     Buffer.concat([

@@ -92,7 +92,7 @@ describe('a model of large tensors', () => {
 
   const forms: [string, () => ModelSource][] = [
     ['bytes', () => bytes],
-    ['a blob', () => new Blob([bytes])],
+    ['a blob', () => new Blob([Uint8Array.from(bytes)])],
     [
       'a stream that does not say how long it is',
       () => {

@@ -51,6 +51,8 @@ export interface LoadSettings {
 const op = 'loadModel'
 /** Read from a disk at a time. */
 const PIECE = 1 << 22
+/** Read from a stream at a time, at most. */
+const STREAMED = 1 << 20
 
 const files = () => builtin('node:fs')
 
@@ -263,6 +265,33 @@ async function pourBody(response: Response, settings: Settings, sink: Sink): Pro
   )
 }
 
+/**
+ * Reads a stream, into one buffer where it lets us: else a page piles up what came in until its garbage is
+ * collected.
+ */
+function readerOf(stream: ReadableStream<Uint8Array>): {
+  read: () => Promise<{ done: boolean; value?: Uint8Array | undefined }>
+  cancel: () => Promise<void>
+} {
+  let reader: ReadableStreamBYOBReader
+  try {
+    reader = stream.getReader({ mode: 'byob' })
+  } catch {
+    // It is none of bytes, or the host knows no such reader.
+    const plain = stream.getReader()
+    return { read: () => plain.read(), cancel: () => plain.cancel() }
+  }
+  let buffer = new ArrayBuffer(STREAMED)
+  return {
+    async read() {
+      const next = await reader.read(new Uint8Array(buffer))
+      if (isBytes(next.value)) buffer = next.value.buffer as ArrayBuffer
+      return next
+    },
+    cancel: () => reader.cancel(),
+  }
+}
+
 async function drain(
   stream: ReadableStream<Uint8Array>,
   total: number | undefined,
@@ -271,14 +300,14 @@ async function drain(
 ): Promise<void> {
   sink.begin?.(total)
   let loaded = 0
-  const reader = stream.getReader()
+  const { cancel, read } = readerOf(stream)
   // Ends a read that waits, too.
-  const stop = () => void reader.cancel().catch(() => {})
+  const stop = () => void cancel().catch(() => {})
   signal?.addEventListener('abort', stop)
   let done = false
   try {
     for (;;) {
-      const next = await reader.read()
+      const next = await read()
       signal?.throwIfAborted()
       if (next.done) break
       const { value } = next
