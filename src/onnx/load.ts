@@ -7,6 +7,7 @@ import { type DataSource, fetchModel, type ModelSource, type Progress } from './
 import { readModel } from './file/schema.js'
 import { type Graph, openGraph } from './graph/graph.js'
 import { checkOperators } from './graph/known.js'
+import { checkQuantized } from './graph/quantized.js'
 import { operators } from './operators/index.js'
 import { foldConstants } from './run/fold.js'
 import { Model } from './run/model.js'
@@ -38,9 +39,9 @@ const LOAD: Names<LoadOptions> = { onProgress: true, signal: true, dimensions: t
  * @param source the bytes, a Blob (a File too), a Response, a stream of bytes, a promise of one of them, a
  *   URL, or in Node a path, beside which data files are found too
  * @param options no progress, no signal, no dimensions, no external data
- * @throws FilterbankError where there is no such file, the bytes are no ONNX model, or use what filterbank
- *   lacks: all operators at once, with the names
- * of their nodes. What was loaded is given back then
+ * @throws FilterbankError where there is no such file, the bytes are no ONNX model, a scale that its bytes
+ *   stand for is none, or it uses what filterbank lacks: all operators at once, with the names of their
+ *   nodes. What was loaded is given back then
  * @example using model = await loadModel(engine, new URL('squeezenet.onnx', import.meta.url))
  */
 export async function loadModel(
@@ -65,6 +66,7 @@ export async function loadModel(
   checkOperators(found, opset, (op) => Object.hasOwn(operators, op))
   check(problems.length === 0, () => problems[0]!)
   const graph = found as Graph
+  checkQuantized(graph)
   const symbols = new Set(graph.inputs.flatMap(({ shape }) => shape ?? []))
   for (const name of Object.keys(dimensions)) {
     const known = [...symbols].filter((symbol) => typeof symbol === 'string')
