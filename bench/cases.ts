@@ -51,7 +51,7 @@ export interface Numbers {
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1)
 
-export function parseLayer(text: string): Problem {
+export function parseLine(text: string): Problem {
   const [line, name] = text.split('#').map((part) => part.trim()) as [string, string | undefined]
   const words = line.split(/\s+/)
   const op = /^n\d+$/.test(words[0]!) ? 'conv2d' : words.shift()!
@@ -144,7 +144,7 @@ export const parseLines = (text: string): Problem[] =>
   text
     .split('\n')
     .filter((line) => line.split('#')[0]!.trim())
-    .map(parseLayer)
+    .map(parseLine)
 
 /**
  * Distinct problems of many lines, those of the same shape joined under all their names, those of a kind

@@ -73,7 +73,14 @@ async function compile(config, target) {
 }
 
 async function makeBinaries() {
-  writeFileSync('src/wasm/abi.ts', generate(readFileSync('assembly/abi.ts', 'utf8')))
+  writeFileSync(
+    'src/wasm/abi.ts',
+    generate(
+      sourcesOf('assembly/abi')
+        .map((path) => readFileSync(path, 'utf8'))
+        .join('\n'),
+    ),
+  )
   for (const target of ['simd128', 'relaxed']) {
     const file = `build/${target}.wasm`
     await compile('asconfig.json', target)
