@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { type Problem, parseLayers } from './cases.js'
@@ -13,8 +13,11 @@ import { placeOf, versionsOf, writeBetween } from './document.js'
 import type { Alone, NetworkNews, NetworkRow, NetworkStart, WantedNetworks } from './runNetworks.js'
 import { type Columns, columnsOf, readme, rowPrinter, summary } from './table.js'
 
-const HELP = `npm run bench -- [networks | train | recurrent | images] [options]
+const HELP = `npm run bench -- [networks | models DIR | train | recurrent | images] [options]
   networks        LeNet-5 to VGG-16 from their ONNX files, instead of layers
+  models DIR      each ONNX file of a folder (or one file) beside onnxruntime-web, on made-up inputs
+  --dimensions L  of models: lengths that files leave open, by their names: batch=1,x[1]=512
+  --values L      of models: what inputs are filled with instead, by their names: sr=16000
   train           steps of three networks, and layers backwards; with --peers, --threads, --simd and --readme
   recurrent       LSTM and GRU from ONNX files, and a training step of an LSTM; with --peers, --threads, --simd, --only and --readme
   images          filters on images of 1920 x 1080 (with --peers beside opencv.js, wasm-vips and sharp)
@@ -54,6 +57,8 @@ const { values: options, positionals } = parseArgs({
     json: { type: 'string' },
     readme: { type: 'boolean' },
     'batch-norm': { type: 'boolean' },
+    dimensions: { type: 'string' },
+    values: { type: 'string' },
     help: { type: 'boolean' },
   },
 })
@@ -63,6 +68,7 @@ const threads = options.threads ? Number(options.threads) : undefined
 const benches: Record<string, () => Promise<void>> = {
   layers: runLayers,
   networks: runNetworks,
+  models: runModels,
   images: runImages,
   train: runTraining,
   recurrent: runRecurrent,
@@ -74,7 +80,7 @@ if (options.help || !run) {
   console.log(HELP)
   process.exit(run ? 0 : 2)
 }
-if (peers) installPeers()
+if (peers || run === runModels) installPeers()
 await run()
 // Workers and the peers' pools would keep the process.
 process.exit()
@@ -166,6 +172,37 @@ async function runNetworks(): Promise<void> {
       options.chromium ? 'networks chromium' : 'networks node',
       `${about}\n\n${table!.markdown(rows)}`,
     )
+}
+
+/** The files of a folder that the user named from where npm was called. */
+async function runModels(): Promise<void> {
+  const [, folder, ...more] = positionals
+  if (!folder || more.length) throw new Error('models takes a folder: npm run bench -- models DIR')
+  await peersHere()
+  const { benchModels } = await import('./models.js')
+  const rows = await benchModels(
+    {
+      folder: resolve(process.env['INIT_CWD'] ?? '.', folder),
+      only,
+      simd,
+      dimensions: numbersByName(options.dimensions),
+      values: numbersByName(options.values),
+      ...(quick && { budget: 500 }),
+    },
+    console.log,
+  )
+  if (json) writeFileSync(json, JSON.stringify(rows, null, 1))
+}
+
+/** 'batch=1,x[1]=512' -> { batch: 1, 'x[1]': 512 } */
+function numbersByName(text: string | undefined): Record<string, number> {
+  return Object.fromEntries(
+    (text?.split(',') ?? []).map((part) => {
+      const [, name, number] = /^(.+)=(-?[\d.]+)$/.exec(part) ?? []
+      if (!name) throw new Error(`expected NAME=NUMBER, as batch=1, got '${part}'`)
+      return [name, Number(number)]
+    }),
+  )
 }
 
 async function runImages(): Promise<void> {
