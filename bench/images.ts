@@ -6,7 +6,7 @@ import { cpus } from 'node:os'
 import type { Pixels } from '../src/image/index.js'
 import * as image from '../src/image/index.js'
 import * as library from '../src/index.js'
-import type { Prepared } from './compare.js'
+import type { Prepared } from './contender.js'
 import { geometricMean, measure, type Timing } from './measure.js'
 
 type Filter = 'filter2d' | 'gaussianBlur' | 'boxBlur' | 'sobel' | 'median'

@@ -1,5 +1,6 @@
 /** The page's side of chromium.ts, which bundles it to /build/bench/page.js. */
-import { bench, type Contender, type News, type Wanted } from './compare.js'
+import { bench, type News, type Wanted } from './compare.js'
+import type { Contender } from './contender.js'
 import { benchNetworks, type NetworkNews, type WantedNetworks } from './runNetworks.js'
 
 declare global {

@@ -3,14 +3,8 @@
  * Node and in a page.
  */
 import type { loadModel } from '../src/onnx/index.js'
-import {
-  type Contender,
-  type ContenderFacts,
-  type Core,
-  factsOf,
-  messageOf,
-  type PreparedNetwork,
-} from './compare.js'
+import { type ContenderFacts, factsOf, messageOf } from './compare.js'
+import type { Contender, Core, PreparedNetwork } from './contender.js'
 import { difference, geometricMean, measure, type Timing } from './measure.js'
 import { network, photoFor, toOnnx } from './networks.js'
 import { filterbankModels } from './peers/filterbank.js'

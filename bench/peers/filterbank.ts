@@ -2,7 +2,7 @@
 import type { EngineOptions, Tensor } from '../../src/index.js'
 import type { loadModel } from '../../src/onnx/index.js'
 import { conv2dOptions, type Numbers, type Problem } from '../cases.js'
-import type { Contender, Core, Prepared, PreparedNetwork } from '../compare.js'
+import type { Contender, Core, Prepared, PreparedNetwork } from '../contender.js'
 
 interface Options extends EngineOptions {
   /** Of conv2d: only layers that it fits, and that 'auto' does another way. */

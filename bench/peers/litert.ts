@@ -1,7 +1,7 @@
 /** LiteRT.js: XNNPACK in WebAssembly. In pages only. Tensors stay in its memory: a run copies nothing. */
 import type * as Litert from '@litertjs/core'
 import type { Numbers, Problem } from '../cases.js'
-import type { Contender } from '../compare.js'
+import type { Contender } from '../contender.js'
 import { type JoinedLayer, joined, type Network } from '../networks.js'
 import { type Operator, type Value, writeTflite } from './tflite.js'
 

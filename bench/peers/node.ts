@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type * as Wasm from '@tensorflow/tfjs-backend-wasm'
 import type * as Tensorflow from '@tensorflow/tfjs-core'
-import type { Contender } from '../compare.js'
+import type { Contender } from '../contender.js'
 import { onnxruntime } from './onnxruntime.js'
 import { tfjs } from './tfjs.js'
 

@@ -6,7 +6,7 @@
 import type * as Common from 'onnxruntime-common'
 import { type NodeParts, type TensorParts, writeModel } from '../../src/onnx/file/write.js'
 import { type Numbers, type Problem, sizeOf } from '../cases.js'
-import type { Contender } from '../compare.js'
+import type { Contender } from '../contender.js'
 
 /** onnxruntime-web or onnxruntime-node. */
 export type Ort = typeof Common

@@ -1,7 +1,7 @@
 /** TensorFlow.js on its WebAssembly backend. Tensors stay in its memory: a run copies nothing. */
 import type * as Tensorflow from '@tensorflow/tfjs-core'
 import type { Numbers, Problem } from '../cases.js'
-import type { Contender } from '../compare.js'
+import type { Contender } from '../contender.js'
 import { type JoinedLayer, joined } from '../networks.js'
 
 type Tf = typeof Tensorflow
