@@ -7,7 +7,6 @@ import { type DataSource, fetchModel, type ModelSource, type Progress } from './
 import { readModel } from './file/schema.js'
 import { type Graph, openGraph } from './graph/graph.js'
 import { checkOperators } from './graph/known.js'
-import { operators } from './operators/index.js'
 import { foldConstants } from './run/fold.js'
 import { Model } from './run/model.js'
 import { newRun } from './run/value.js'
@@ -62,7 +61,8 @@ export async function loadModel(
   const { bytes, external } = await fetchModel(source, options)
   signal?.throwIfAborted()
   const { graph: found, opset, problems } = openGraph(readModel(bytes), external)
-  checkOperators(found, opset, (op) => Object.hasOwn(operators, op))
+  await checkOperators(found, opset)
+  signal?.throwIfAborted()
   check(problems.length === 0, () => problems[0]!)
   const graph = found as Graph
   const symbols = new Set(graph.inputs.flatMap(({ shape }) => shape ?? []))

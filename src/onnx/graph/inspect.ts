@@ -1,7 +1,6 @@
 import { checkOptions, type Names } from '../../core/options.js'
 import { type DataSource, fetchModel, type ModelSource, type Progress } from '../file/load.js'
 import { readModel } from '../file/schema.js'
-import { operators } from '../operators/index.js'
 import { type LayerSummary, multiplyAddsOf, parametersOf } from '../run/summary.js'
 import { type FilePort, lengthsOf, openGraph, type Port } from './graph.js'
 import { missingOperators } from './known.js'
@@ -69,7 +68,7 @@ export async function inspectModel(source: ModelSource, options: InspectOptions 
       multiplyAdds,
     }
   })
-  const missing = missingOperators(graph, (op) => Object.hasOwn(operators, op))
+  const missing = await missingOperators(graph)
   return {
     opset,
     producer: proto.producerName,

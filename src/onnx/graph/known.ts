@@ -1,15 +1,17 @@
 /** Which operators of a graph filterbank has. */
 import { check, show } from '../../base/errors.js'
+import { fetchOperators, operators } from '../operators/index.js'
 import type { Graph } from './graph.js'
 
 type Nodes = Pick<Graph, 'nodes'>
 
-/** The operators of a graph that filterbank lacks, each with the names of its nodes. */
-export function missingOperators(graph: Nodes, known: (op: string) => boolean): Map<string, string[]> {
+/** The operators of a graph that the table lacks, each with the names of its nodes. */
+function missingIn(graph: Nodes): Map<string, string[]> {
   const missing = new Map<string, string[]>()
   const visit = ({ nodes }: Nodes) => {
     for (const node of nodes) {
-      if (!known(node.op)) missing.set(node.op, [...(missing.get(node.op) ?? []), node.name])
+      if (!Object.hasOwn(operators, node.op))
+        missing.set(node.op, [...(missing.get(node.op) ?? []), node.name])
       for (const value of node.attributes.values())
         if (typeof value === 'object' && 'nodes' in value) visit(value)
     }
@@ -18,9 +20,20 @@ export function missingOperators(graph: Nodes, known: (op: string) => boolean): 
   return missing
 }
 
+/**
+ * The operators of a graph that filterbank lacks, each with the names of its nodes. Those that are in modules
+ * of their own are there afterwards.
+ */
+export async function missingOperators(graph: Nodes): Promise<Map<string, string[]>> {
+  const missing = missingIn(graph)
+  if (missing.size === 0) return missing
+  await fetchOperators([...missing.keys()])
+  return missingIn(graph)
+}
+
 /** Throws unless filterbank has all operators of a graph: all that it lacks at once. */
-export function checkOperators(graph: Nodes, opset: number, known: (op: string) => boolean): void {
-  const missing = missingOperators(graph, known)
+export async function checkOperators(graph: Nodes, opset: number): Promise<void> {
+  const missing = await missingOperators(graph)
   check(missing.size === 0, () => ({
     op: 'loadModel',
     argument: 'model',

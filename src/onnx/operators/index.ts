@@ -1,7 +1,8 @@
 /**
  * Every operator that filterbank runs, by the standard's name. A new one is added to the table of its family.
+ * Those that few models have are in modules of their own, which are fetched when a model names one.
  */
-import type { Operator } from '../run/call.js'
+import type { Operator, OperatorModule } from '../run/call.js'
 import { attending } from './attention.js'
 import { blocks } from './blocks.js'
 import { boxes } from './boxes.js'
@@ -24,11 +25,7 @@ import { sequence } from './sequence.js'
 import { shape } from './shape.js'
 import { window } from './window.js'
 
-/**
- * Those whose outputs have shapes that follow from the shapes of the inputs, whatever numbers are read on the
- * host.
- */
-export const shapedByInputs: ReadonlySet<string> = new Set([
+const shaped = new Set([
   ...Object.keys(elementwise),
   ...Object.keys(bytesBetween),
   ...Object.keys(quantize),
@@ -38,13 +35,18 @@ export const shapedByInputs: ReadonlySet<string> = new Set([
   ...['MatMul', 'Gemm', 'GridSample', 'RoiAlign', 'DeformConv', 'ReverseSequence', 'RotaryEmbedding'],
 ])
 
-/** Those that take sequences and optional values beside tensors. */
-export const takesContainers: ReadonlySet<string> = new Set([
-  ...Object.keys(control),
-  ...Object.keys(sequence),
-  'Identity',
-])
+/**
+ * Those whose outputs have shapes that follow from the shapes of the inputs, whatever numbers are read on the
+ * host.
+ */
+export const shapedByInputs: ReadonlySet<string> = shaped
 
+const containing = new Set([...Object.keys(control), ...Object.keys(sequence), 'Identity'])
+
+/** Those that take sequences, maps and optional values beside tensors. */
+export const takesContainers: ReadonlySet<string> = containing
+
+/** What is there at first, and what was fetched. */
 export const operators: Record<string, Operator> = {
   ...attending,
   ...blocks,
@@ -67,4 +69,18 @@ export const operators: Record<string, Operator> = {
   ...sequence,
   ...shape,
   ...window,
+}
+
+const isLearned = (op: string): boolean => op.startsWith('ai.onnx.ml.')
+
+/** Fetches the modules that may have operators which the table lacks. */
+export async function fetchOperators(missing: readonly string[]): Promise<void> {
+  const modules: Promise<{ module: OperatorModule }>[] = []
+  if (missing.some(isLearned)) modules.push(import('./learned/index.js'))
+  if (missing.some((op) => !isLearned(op))) modules.push(import('./rare/index.js'))
+  for (const { module } of await Promise.all(modules)) {
+    Object.assign(operators, module.operators)
+    for (const op of module.shapedByInputs ?? []) shaped.add(op)
+    for (const op of module.takesContainers ?? []) containing.add(op)
+  }
 }

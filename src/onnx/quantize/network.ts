@@ -14,7 +14,6 @@ import {
 import { foldWeights } from '../graph/fuse.js'
 import { type AttributeValue, type Graph, type Node, openGraph, type Port, readsOf } from '../graph/graph.js'
 import { checkOperators } from '../graph/known.js'
-import { operators } from '../operators/index.js'
 import { foldConstants } from '../run/fold.js'
 import { dropKept, newRun } from '../run/value.js'
 
@@ -42,7 +41,7 @@ export async function openNetwork(
   const { bytes, external } = await fetchModel(source, { signal })
   const proto = readModel(bytes, op)
   const { graph: found, opset, problems } = openGraph(proto, external)
-  checkOperators(found, opset, (name) => Object.hasOwn(operators, name))
+  await checkOperators(found, opset)
   check(problems.length === 0, () => problems[0]!)
   check(opset >= 7, () => ({
     op,

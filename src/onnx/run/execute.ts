@@ -60,7 +60,7 @@ function lastUsesOf(graph: Graph): string[][] {
   return uses
 }
 
-const NAMES = { sequence: 'a sequence', none: 'an optional value without an element' }
+const NAMES = { sequence: 'a sequence', map: 'a map', none: 'an optional value without an element' }
 
 /** One node: its outputs go into the scope by their names. */
 export function runNode(

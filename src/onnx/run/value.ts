@@ -75,8 +75,11 @@ export const lastAxis = (axis: number, rank: number): number =>
 /** Whether both layouts are the same bytes: one channel, or one place. */
 const isBoth = (shape: Shape): boolean => shape.length < 3 || shape[1] === 1 || sizeOf(shape.slice(2)) === 1
 
-/** What a value is where it is no tensor: a list of them, or an optional one without its element. */
-export type Kind = 'sequence' | 'none'
+/**
+ * What a value is where it is no tensor: a list of them, a map (which holds its keys and its values), or an
+ * optional one without its element.
+ */
+export type Kind = 'sequence' | 'map' | 'none'
 
 /** In which layout a form is, and whether it has the numbers as float32 where their own type is another. */
 type FormKey = Layout | `${Layout} floats`
@@ -98,6 +101,7 @@ export class Value {
   readonly dtype: DType
   /** Of a sequence its elements, which live as long as it does; null: an optional value that has none. */
   private elements: readonly Value[] | null | undefined
+  private isMap = false
   /** Whether it is the value of a name in the graph. */
   named = false
   /** Whether its shape follows from the shapes of what goes into the graph. */
@@ -163,18 +167,25 @@ export class Value {
     return value
   }
 
-  /** A sequence, which takes over its elements; of null an optional value without one. */
-  static holding(run: Run, type: ElementType, elements: readonly Value[] | null): Value {
+  /** A sequence or map, which takes over its elements; of null an optional value without one. */
+  static holding(
+    run: Run,
+    type: ElementType,
+    elements: readonly Value[] | null,
+    kind: Kind = 'sequence',
+  ): Value {
     const value = new Value(run, type, [0], { data: new Float32Array() })
     value.elements = elements
+    value.isMap = kind === 'map'
     return value
   }
 
   get kind(): Kind | undefined {
-    return this.elements ? 'sequence' : this.elements === null ? 'none' : undefined
+    if (!this.elements) return this.elements === null ? 'none' : undefined
+    return this.isMap ? 'map' : 'sequence'
   }
 
-  /** The elements of a sequence. To be read on the host only. */
+  /** The elements of a sequence; keys and values of a map. To be read on the host only. */
   get items(): readonly Value[] {
     if (!this.constant) this.run.hostReads = true
     return this.elements ?? []
@@ -381,6 +392,7 @@ export class Value {
     const { constant, elements, host, run, shape } = this
     const value = new Value(run, type, shape, host, constant, host && this)
     value.elements = elements?.map((element) => element.alias()) ?? elements
+    value.isMap = this.isMap
     for (const key of this.forms.keys()) {
       const layout = LAYOUTS.find((name) => key === name || key === `${name} floats`)
       const tensor = layout && this.held(key)
