@@ -16,8 +16,9 @@ import { type ElementType, loadModel, type ModelOutput } from '../../src/onnx/in
 import { Random } from '../support/random.js'
 import { families as common, type Line, SEED, sizeOf } from './problems.js'
 import { families as learned } from './problemsLearned.js'
+import { families as rare } from './problemsRare.js'
 
-const families = { ...common, ...learned }
+const families = { ...common, ...learned, ...rare }
 
 const PROBLEMS = Number(process.env.FILTERBANK_PROBLEMS ?? 500)
 const random = new Random(SEED)

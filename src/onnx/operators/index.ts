@@ -46,6 +46,9 @@ const containing = new Set([...Object.keys(control), ...Object.keys(sequence), '
 /** Those that take sequences, maps and optional values beside tensors. */
 export const takesContainers: ReadonlySet<string> = containing
 
+/** Those that give something else each time. */
+export const isRandom = (op: string): boolean => /^(Random|Bernoulli$|Multinomial$)/.test(op)
+
 /** What is there at first, and what was fetched. */
 export const operators: Record<string, Operator> = {
   ...attending,

@@ -5,7 +5,7 @@ import { now } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import { outsideWords } from '../../ops/gatherND.js'
 import { freeNames, type Graph, type Node, readsOf } from '../graph/graph.js'
-import { operators, shapedByInputs, takesContainers } from '../operators/index.js'
+import { isRandom, operators, shapedByInputs, takesContainers } from '../operators/index.js'
 import { Call, nameOf } from './call.js'
 import { multiplyAddsOf, type Note } from './summary.js'
 import { type Run, Value } from './value.js'
@@ -71,7 +71,7 @@ export function runNode(
 ): Note {
   const { run, opset, constants, inner: found } = setting
   const inputs = node.inputs.map((name) => (name ? find(name, scope) : undefined))
-  const isFixed = node.inputs.every((_, i) => inputs[i]?.constant ?? true)
+  const isFixed = !isRandom(node.op) && node.inputs.every((_, i) => inputs[i]?.constant ?? true)
   const runGraph = (graph: Graph, given: readonly Value[] = []): Value[] => {
     const { runBody } = setting
     // Which graph it is, and how often, is known before the run where the inputs are.

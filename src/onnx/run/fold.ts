@@ -1,5 +1,6 @@
 /** What a graph computes the same every time is computed once, at load. */
 import type { Graph, Node } from '../graph/graph.js'
+import { isRandom } from '../operators/index.js'
 import { constantsOf, type Scope, stepsOf } from './execute.js'
 import type { Run, Value } from './value.js'
 
@@ -8,7 +9,7 @@ export function foldConstants(graph: Graph, opset: number, run: Run): Map<string
   const constants = constantsOf(graph, run)
   const foldable = graph.nodes.filter((node) => {
     const folds =
-      !NEVER_FOLDED.has(node.op) &&
+      !isRandom(node.op) &&
       !isFilterOfBytes(node, graph) &&
       ![...node.attributes.values()].some((value) => typeof value === 'object' && 'nodes' in value)
     return (
@@ -38,13 +39,3 @@ const isFilterOfBytes = ({ op, outputs }: Node, graph: Graph): boolean =>
   graph.nodes.every((reader) => !reader.inputs.includes(outputs[0]!) || TAKES_BYTES.has(reader.op))
 
 const TAKES_BYTES = new Set(['Add', 'Concat', 'Conv', 'Gemm', 'MatMul', 'Mul'])
-
-/** What is not the same every time. */
-const NEVER_FOLDED = new Set([
-  'RandomNormal',
-  'RandomUniform',
-  'RandomNormalLike',
-  'RandomUniformLike',
-  'Bernoulli',
-  'Multinomial',
-])

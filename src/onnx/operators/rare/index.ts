@@ -1,4 +1,18 @@
 /** Operators of the standard and of com.microsoft that few models have. A module of its own. */
 import type { OperatorModule } from '../../run/call.js'
+import { bits } from './bits.js'
+import { chance } from './chance.js'
+import { fused } from './fused.js'
+import { lists } from './lists.js'
+import { losses } from './losses.js'
+import { spectra } from './spectra.js'
+import { texts } from './texts.js'
 
-export const module: OperatorModule = { operators: {} }
+export const module: OperatorModule = {
+  operators: { ...bits, ...chance, ...fused, ...lists, ...losses, ...spectra, ...texts },
+  shapedByInputs: [
+    ...Object.keys(bits),
+    ...['Bernoulli', 'RandomNormalLike', 'RandomUniformLike', 'Det', 'MaxRoiPool', 'TensorScatter'],
+    ...['NegativeLogLikelihoodLoss', 'SoftmaxCrossEntropyLoss', 'StringConcat', 'RegexFullMatch'],
+  ],
+}
