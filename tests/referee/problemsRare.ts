@@ -92,4 +92,17 @@ const fused: Line[] = [
   ...[0, 1].map((upper): Line => ({ op: microsoft('Trilu'), inputs: [f([2, 4, 5])], attributes: { upper } })),
 ]
 
-export const families: Record<string, Line[]> = { sound, lists, strings, fewBits: bits, fused }
+const sinks: Line[] = [0, 4].flatMap((past): Line[] => [-1, 3].flatMap((window): Line[] => ['smooth', 'sink', 'bias'].map((kind): Line => {
+  const length = past ? 1 : 5
+  const last = past + length - 1
+  return {
+    op: microsoft('GroupQueryAttention'),
+    inputs: [
+      f([2, length, 64]), f([2, length, 32]), f([2, length, 32]), f([2, 2, past, 16]), f([2, 2, past, 16]), { type: 'int32', shape: [2], data: Int32Array.of(last, last) }, { type: 'int32', shape: [], data: Int32Array.of(last + 1) },
+      ...(kind === 'smooth' ? [] : [undefined, undefined, undefined, kind === 'bias' ? f([1, 4, length, last + 1]) : undefined, f([4])]),
+    ],
+    attributes: { num_heads: 4, kv_num_heads: 2, local_window_size: window, ...(kind === 'smooth' && { smooth_softmax: 1 }) }, outputs: 3, tolerance: 1e-4,
+  }
+})))
+
+export const families: Record<string, Line[]> = { sinks, sound, lists, strings, fewBits: bits, fused }
