@@ -1,6 +1,6 @@
 /** Which operators of a graph filterbank has. */
 import { check, show } from '../../base/errors.js'
-import { fetchOperators, operators } from '../operators/index.js'
+import { operators } from '../operators/index.js'
 import type { Graph } from './graph.js'
 
 type Nodes = Pick<Graph, 'nodes'>
@@ -18,6 +18,16 @@ function missingIn(graph: Nodes): Map<string, string[]> {
   }
   visit(graph)
   return missing
+}
+
+const isLearned = (op: string): boolean => op.startsWith('ai.onnx.ml.')
+
+/** Fetches the modules that may have operators which the table lacks. */
+async function fetchOperators(missing: readonly string[]): Promise<void> {
+  const modules: Promise<{ add: () => void }>[] = []
+  if (missing.some(isLearned)) modules.push(import('../operators/learned/index.js'))
+  if (missing.some((op) => !isLearned(op))) modules.push(import('../operators/rare/index.js'))
+  for (const { add } of await Promise.all(modules)) add()
 }
 
 /**

@@ -74,16 +74,9 @@ export const operators: Record<string, Operator> = {
   ...window,
 }
 
-const isLearned = (op: string): boolean => op.startsWith('ai.onnx.ml.')
-
-/** Fetches the modules that may have operators which the table lacks. */
-export async function fetchOperators(missing: readonly string[]): Promise<void> {
-  const modules: Promise<{ module: OperatorModule }>[] = []
-  if (missing.some(isLearned)) modules.push(import('./learned/index.js'))
-  if (missing.some((op) => !isLearned(op))) modules.push(import('./rare/index.js'))
-  for (const { module } of await Promise.all(modules)) {
-    Object.assign(operators, module.operators)
-    for (const op of module.shapedByInputs ?? []) shaped.add(op)
-    for (const op of module.takesContainers ?? []) containing.add(op)
-  }
+/** What a module brings that was fetched. */
+export function addOperators(module: OperatorModule): void {
+  Object.assign(operators, module.operators)
+  for (const op of module.shapedByInputs ?? []) shaped.add(op)
+  for (const op of module.takesContainers ?? []) containing.add(op)
 }

@@ -1,5 +1,6 @@
 /** Operators of ai.onnx.ml: what scikit-learn, LightGBM and XGBoost become. A module of its own. */
 import type { OperatorModule } from '../../run/call.js'
+import { addOperators } from '../index.js'
 import { features } from './features.js'
 import { linear } from './linear.js'
 import { maps } from './maps.js'
@@ -16,3 +17,5 @@ export const module: OperatorModule = {
   ].map((name) => `ai.onnx.ml.${name}`),
   takesContainers: Object.keys(maps).map((name) => `ai.onnx.ml.${name}`),
 }
+
+export const add = (): void => addOperators(module)

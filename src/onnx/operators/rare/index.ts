@@ -1,5 +1,6 @@
 /** Operators of the standard and of com.microsoft that few models have. A module of its own. */
 import type { OperatorModule } from '../../run/call.js'
+import { addOperators } from '../index.js'
 import { bits } from './bits.js'
 import { chance } from './chance.js'
 import { fused } from './fused.js'
@@ -16,3 +17,5 @@ export const module: OperatorModule = {
     ...['NegativeLogLikelihoodLoss', 'SoftmaxCrossEntropyLoss', 'StringConcat', 'RegexFullMatch'],
   ],
 }
+
+export const add = (): void => addOperators(module)
