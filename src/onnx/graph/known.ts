@@ -1,16 +1,16 @@
 /** Which operators of a graph filterbank has. */
 import { check, show } from '../../base/errors.js'
 import { operators } from '../operators/index.js'
-import type { Graph } from './graph.js'
+import type { Graph, OpenedGraph } from './graph.js'
 
 type Nodes = Pick<Graph, 'nodes'>
 
-/** The operators of a graph that the table lacks, each with the names of its nodes. */
-function missingIn(graph: Nodes): Map<string, string[]> {
+/** The operators of a graph that the tables lack, each with the names of its nodes. */
+function missingIn(graph: Nodes, own: ReadonlySet<string>): Map<string, string[]> {
   const missing = new Map<string, string[]>()
   const visit = ({ nodes }: Nodes) => {
     for (const node of nodes) {
-      if (!Object.hasOwn(operators, node.op))
+      if (!own.has(node.op) && !Object.hasOwn(operators, node.op))
         missing.set(node.op, [...(missing.get(node.op) ?? []), node.name])
       for (const value of node.attributes.values())
         if (typeof value === 'object' && 'nodes' in value) visit(value)
@@ -31,19 +31,25 @@ async function fetchOperators(missing: readonly string[]): Promise<void> {
 }
 
 /**
- * The operators of a graph that filterbank lacks, each with the names of its nodes. Those that are in modules
- * of their own are there afterwards.
+ * The operators of a graph that neither filterbank has nor the model brings, with the names of their nodes.
+ * Those that are in modules of their own are there afterwards.
  */
-export async function missingOperators(graph: Nodes): Promise<Map<string, string[]>> {
-  const missing = missingIn(graph)
+export async function missingOperators(
+  graph: Nodes,
+  own: ReadonlySet<string>,
+): Promise<Map<string, string[]>> {
+  const missing = missingIn(graph, own)
   if (missing.size === 0) return missing
   await fetchOperators([...missing.keys()])
-  return missingIn(graph)
+  return missingIn(graph, own)
 }
 
-/** Throws unless filterbank has all operators of a graph: all that it lacks at once. */
-export async function checkOperators(graph: Nodes, opset: number): Promise<void> {
-  const missing = await missingOperators(graph)
+/**
+ * Throws unless a graph can be run: all operators that filterbank lacks at once, or else the first of the
+ * other problems.
+ */
+export async function checkGraph({ graph, opset, own, problems }: OpenedGraph): Promise<void> {
+  const missing = await missingOperators(graph, own)
   check(missing.size === 0, () => ({
     op: 'loadModel',
     argument: 'model',
@@ -52,4 +58,5 @@ export async function checkOperators(graph: Nodes, opset: number): Promise<void>
       .map(([op, names]) => `${op} (opset ${opset}: ${names.map(show).join(', ')})`)
       .join('; '),
   }))
+  if (problems[0]) throw problems[0]
 }

@@ -2,7 +2,7 @@
  * Every operator that filterbank runs, by the standard's name. A new one is added to the table of its family.
  * Those that few models have are in modules of their own, which are fetched when a model names one.
  */
-import type { Operator, OperatorModule } from '../run/call.js'
+import { atOnce, type Operator, type OperatorModule, type SteppedOperator } from '../run/call.js'
 import { attending } from './attention.js'
 import { blocks } from './blocks.js'
 import { boxes } from './boxes.js'
@@ -49,6 +49,14 @@ export const takesContainers: ReadonlySet<string> = containing
 /** Those that give something else each time. */
 export const isRandom = (op: string): boolean => /^(Random|Bernoulli$|Multinomial$)/.test(op)
 
+/** Those that run graphs, in steps. */
+export const stepped: Record<string, SteppedOperator> = control
+
+const wholeControl = Object.entries(control).map(([name, operator]): [string, Operator] => [
+  name,
+  (call) => atOnce(operator(call)),
+])
+
 /** What is there at first, and what was fetched. */
 export const operators: Record<string, Operator> = {
   ...attending,
@@ -57,7 +65,7 @@ export const operators: Record<string, Operator> = {
   ...bytesBetween,
   ...columns,
   ...contrib,
-  ...control,
+  ...Object.fromEntries(wholeControl),
   ...elementwise,
   ...experimental,
   ...indexing,

@@ -159,8 +159,8 @@ const attention: Operator = (call) => {
 
 /**
  * query, key, value, past_key, past_value, seqlens_k, total_sequence_length, cos_cache, sin_cache,
- * position_ids, attention_bias, head_sink: heads that share keys, whose image `i` has seqlens_k[i] + 1 keys in
- * all. With smooth_softmax or a sink some of each share goes nowhere.
+ * position_ids, attention_bias, head_sink: heads that share keys, whose image `i` has seqlens_k[i] + 1 keys
+ * in all. With smooth_softmax or a sink some of each share goes nowhere.
  */
 const groupQueryAttention: Operator = (call) => {
   const [heads, kvHeads] = [call.number('num_heads', 0), call.number('kv_num_heads', 0)]

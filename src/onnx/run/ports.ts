@@ -58,8 +58,8 @@ export type ModelOutputs = Record<string, ModelOutput>
 export type ModelMap = Record<string, number | string>
 
 /**
- * The same of any model: of a sequence an array, of a map (which classifiers of ai.onnx.ml give one of for each
- * row) a plain object, of an optional value without its element null. `const outputs: AnyModelOutputs =
+ * The same of any model: of a sequence an array, of a map (which classifiers of ai.onnx.ml give for each row)
+ * a plain object, of an optional value without its element null. `const outputs: AnyModelOutputs =
  * model.run(inputs)` has TypeScript look at which it is.
  */
 export type AnyModelOutputs = Record<string, ModelOutput | ModelMap | (ModelOutput | ModelMap)[] | null>

@@ -1,4 +1,4 @@
-/** What the models of ai.onnx.ml have in common: rows of features, transforms of scores, labels of classes. */
+/** What models of ai.onnx.ml have in common: rows of features, transforms of scores, labels. */
 import type { ElementType, HostArray } from '../../file/types.js'
 import type { Call } from '../../run/call.js'
 import type { Value } from '../../run/value.js'

@@ -1,6 +1,6 @@
 /**
- * Ensembles of decision trees: TreeEnsembleClassifier, TreeEnsembleRegressor, and TreeEnsemble, which replaces
- * both from version 5 on. A row goes down each tree and takes what the leaf has for each target.
+ * Ensembles of decision trees: TreeEnsembleClassifier, TreeEnsembleRegressor, and TreeEnsemble, which
+ * replaces both from version 5 on. A row goes down each tree and takes what the leaf has for each target.
  */
 import type { Node } from '../../graph/graph.js'
 import type { Call, Operator } from '../../run/call.js'

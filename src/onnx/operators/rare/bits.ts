@@ -38,7 +38,10 @@ const dynamicQuantizeMatMul: Operator = (call) => {
   return scaledProduct(call, [a, b, aZero, bZero], [aScale, bScale!], bias)
 }
 
-/** data, indices, scales, zero points: rows of a table of few bits, as floats. On the host, where the table stays. */
+/**
+ * data, indices, scales, zero points: rows of a table of few bits, as floats. On the host, where the table
+ * stays.
+ */
 const gatherBlockQuantized: Operator = (call) => {
   const [data, indices, scales, zeros] = [call.input(0), call.input(1), call.input(2), call.inputs[3]]
   const isPacked = data.type === 'uint8'
@@ -169,7 +172,7 @@ function unpackedWeights(
   return call.tensor('float32', turned.reshape(turned.shape))
 }
 
-/** LSTM whose weights are of few bits; its inputs stay floats, which is closer than ONNX Runtime's own bytes. */
+/** LSTM whose weights are of few bits; its inputs stay floats, and are bytes in ONNX Runtime. */
 const dynamicQuantizeLstm: Operator = (call) => {
   const [x, w, r, bias, lengths, h, c, peep, wScale, wZero, rScale, rZero] = call.inputs as Value[]
   const order = [0, 2, 1]

@@ -75,7 +75,7 @@ const cDist: Operator = (call) => {
   return call.tensor(a.type, metric === 'euclidean' ? sqrt(squares) : squares)
 }
 
-/** Products of complex numbers, whose last axis is real and imaginary part; of the conjugate of the second. */
+/** Products of complex numbers [..., real and imaginary part]; of the conjugate of the second. */
 const complexMul =
   (sign: 1 | -1): Operator =>
   (call) => {

@@ -20,7 +20,7 @@ const stringConcat: Operator = (call) => {
   return call.host('string', shape, joined)
 }
 
-/** Of a row of texts those that are no stop words, in lower or upper case; where none is left, an empty one. */
+/** Of a row of texts those that are no stop words, in one case; where none is left, an empty one. */
 const stringNormalizer: Operator = (call) => {
   const words = textsOf(call, 0)
   const { shape } = call.input(0)
