@@ -15,7 +15,7 @@ export interface Given {
   data: UserArray
 }
 
-/** What stands in a file of NumPy's: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
+/** A file of NumPy's: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
 interface NumpyArray {
   shape: number[]
   bytes: Uint8Array
