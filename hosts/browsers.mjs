@@ -163,14 +163,14 @@ export async function openChromium() {
   })
   return {
     version: browser.version(),
-    async visit(url) {
+    async visit(url, script = REPORT) {
       const context = await browser.newContext()
       try {
         const opened = await context.newPage()
         const complaints = []
         opened.on('pageerror', (error) => complaints.push(error.message))
         await opened.goto(url)
-        const report = await opened.evaluate(REPORT)
+        const report = await opened.evaluate(script)
         if (complaints.length) throw new Error(`uncaught in the page: ${complaints.join('; ')}`)
         return report
       } finally {

@@ -8,12 +8,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { browsers } from './browsers.mjs'
 import { bundlers } from './bundlers.mjs'
+import { examples } from './examples.mjs'
 import { prepare } from './fixture.mjs'
 import { processes } from './processes.mjs'
 import { Absent, install, root } from './tools.mjs'
 
 const FLAGS = ['--light', '--write']
-const hosts = [...processes, ...browsers, ...bundlers]
+const hosts = [...processes, ...browsers, ...bundlers, ...examples]
 const options = process.argv.slice(2)
 const names = options.filter((option) => !option.startsWith('-'))
 const unknown = [
@@ -38,13 +39,15 @@ function say(line) {
   lines.push(line)
   const { host, way, state, version, report, why = '' } = line
   const found = report
-    ? `${report.simd}, threads ${report.threads}, in a worker ${report.worker ?? 'none'}`
+    ? (report.said ?? `${report.simd}, threads ${report.threads}, in a worker ${report.worker ?? 'none'}`)
     : why
   console.log(`${state.padEnd(7)} ${`${host} ${way}`.padEnd(38)} ${version ? `${version}: ` : ''}${found}`)
 }
 
 /** Throws where a report of the checks is not what it is to be. */
 function judge(report, { threads, simd } = {}) {
+  // An example checks itself, and says what it came to.
+  if (report?.said) return report
   if (!report?.wrong) throw new Error(`no report came, but ${JSON.stringify(report)}`)
   if (report.wrong.length) throw new Error(report.wrong.join('; '))
   if (threads && threads !== (report.threads > 1 ? 'several' : 'one'))
@@ -90,10 +93,11 @@ async function visit({ name: host, open }, installed) {
   }
 }
 
-/** The lines as a table; ways of a host that came to the same are one row. */
+/** The lines of hosts as a table; ways of a host that came to the same are one row. */
 function table() {
   const rows = new Map()
   for (const { host, way, state, version = '', report, why = '' } of lines) {
+    if (host.startsWith('example-')) continue
     const found = report
       ? `${report.simd} | ${report.threads > 1 ? 'several' : 'one'} | ${report.worker ? 'yes' : ''}`
       : `${state}: ${why.split('\n')[0]} | |`
@@ -118,7 +122,7 @@ try {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 const count = (state) => lines.filter((line) => line.state === state).length
-console.log(`\n${table()}\n\nhosts: ${count('ok')} ok, ${count('failed')} failed, ${count('absent')} absent`)
+console.log(`\n${table()}\n\nhosts and examples: ${count('ok')} ok, ${count('failed')} failed, ${count('absent')} absent`)
 if (count('failed')) process.exitCode = 1
 else if (options.includes('--write')) {
   const path = join(root, 'doc/hosts.md')
