@@ -122,7 +122,9 @@ try {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 const count = (state) => lines.filter((line) => line.state === state).length
-console.log(`\n${table()}\n\nhosts and examples: ${count('ok')} ok, ${count('failed')} failed, ${count('absent')} absent`)
+console.log(
+  `\n${table()}\n\nhosts and examples: ${count('ok')} ok, ${count('failed')} failed, ${count('absent')} absent`,
+)
 if (count('failed')) process.exitCode = 1
 else if (options.includes('--write')) {
   const path = join(root, 'doc/hosts.md')

@@ -102,7 +102,7 @@ export async function freePort() {
  * are asked for.
  * @returns the folder
  */
-export async function install(name, packages) {
+export async function install(name, packages, flags = []) {
   const folder = join(kept, name)
   const note = join(folder, 'installed.json')
   const wanted = JSON.stringify(packages)
@@ -111,7 +111,7 @@ export async function install(name, packages) {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
   try {
-    await run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', ...packages], {
+    await run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', ...flags, ...packages], {
       ...{ cwd: folder, seconds: 300 },
     })
   } catch (error) {
