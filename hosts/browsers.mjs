@@ -18,6 +18,8 @@ const STRICT = {
   'content-security-policy':
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'",
 }
+/** Milliseconds that a browser may take: CI's machine does other things too. */
+const PATIENCE = 180_000
 const several = availableParallelism() > 1 ? 'several' : 'one'
 
 const IMPORT_MAP = JSON.stringify({
@@ -158,7 +160,7 @@ export async function openChromium() {
   if (!executablePath) throw new Absent('no Chromium: install it, or name one with CHROMIUM')
   const { chromium } = await import('playwright-core')
   const browser = await chromium.launch({
-    executablePath,
+    ...{ executablePath, timeout: PATIENCE },
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
   })
   return {
@@ -169,7 +171,7 @@ export async function openChromium() {
         const opened = await context.newPage()
         const complaints = []
         opened.on('pageerror', (error) => complaints.push(error.message))
-        await opened.goto(url)
+        await opened.goto(url, { timeout: PATIENCE })
         const report = await opened.evaluate(script)
         if (complaints.length) throw new Error(`uncaught in the page: ${complaints.join('; ')}`)
         return report
@@ -205,11 +207,13 @@ const firefox = {
       throw new Absent("no Firefox (Debian's firefox-esr): install it, or name one with FIREFOX")
     const puppeteer = createRequire(join(tools, 'package.json')).resolve('puppeteer-core')
     const { launch } = (await import(pathToFileURL(puppeteer).href)).default
-    const browser = await launch({ browser: 'firefox', executablePath, headless: true })
+    const browser = await launch({
+      ...{ browser: 'firefox', executablePath, headless: true, timeout: PATIENCE, protocolTimeout: PATIENCE },
+    })
     const visit = async (url) => {
       const opened = await browser.newPage()
       try {
-        await opened.goto(url)
+        await opened.goto(url, { timeout: PATIENCE })
         return await opened.evaluate(REPORT)
       } finally {
         await opened.close()
@@ -267,7 +271,7 @@ const webkit = (shared) => ({
         capabilities: { alwaysMatch: { 'webkitgtk:browserOptions': options } },
       })
       const session = `/session/${sessionId}`
-      await webdriver(origin, 'POST', `${session}/timeouts`, { script: 90_000, pageLoad: 60_000 })
+      await webdriver(origin, 'POST', `${session}/timeouts`, { script: PATIENCE, pageLoad: PATIENCE })
       const visit = async (url) => {
         await webdriver(origin, 'POST', `${session}/url`, { url })
         const script = `${REPORT}.then(arguments[0], (error) => arguments[0]({ error: String(error) }))`
@@ -279,7 +283,9 @@ const webkit = (shared) => ({
         async close() {
           site.close()
           await webdriver(origin, 'DELETE', session).catch(() => {})
+          // So that the display clears up after itself.
           end(child, 'SIGTERM')
+          await new Promise((wake) => setTimeout(wake, 500))
           end(child)
         },
       }

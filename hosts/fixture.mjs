@@ -120,7 +120,8 @@ import { filter2d } from 'filterbank/image'
 import { loadModel } from 'filterbank/onnx'
 import { numbers } from './numbers.js'
 
-const same = (got, wanted) => got.length === wanted.length && wanted.every((value, i) => got[i] === value)
+/** Where two lists differ first; -1: nowhere. */
+const differ = (got, wanted) => got.length === wanted.length ? wanted.findIndex((value, i) => got[i] !== value) : 0
 
 export const picture = () => {
   const { width, height, x } = numbers.filter2d
@@ -142,7 +143,8 @@ export async function check(options) {
   await engine.started
   const wrong = []
   const expect = (name, got, wanted) => {
-    if (!same(got, wanted)) wrong.push(name + ': ' + Array.from(got).slice(0, 4) + ' in place of ' + wanted.slice(0, 4))
+    const i = differ(got, wanted)
+    if (i >= 0) wrong.push(name + ': ' + got[i] + ' in place of ' + wanted[i] + ' at ' + i + ', ' + got.length + ' numbers')
   }
   for (const [name, op, options] of [['conv2d', conv2d, { stride: 2 }], ['conv1d', conv1d, {}]]) {
     const { x, shape, filter, wanted } = numbers[name]

@@ -32,6 +32,7 @@ const chosen = hosts
   .filter(({ heavy }) => !(heavy && options.includes('--light')))
 
 const folder = mkdtempSync(join(tmpdir(), 'filterbank-hosts-'))
+process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }))
 const lines = []
 
 /** A line, said at once. */
@@ -113,14 +114,10 @@ function table() {
   return [head, ...written].join('\n')
 }
 
-try {
-  await prepare(folder)
-  const installed = installAll()
-  for (const tools of installed.values()) tools?.catch(() => {})
-  for (const host of chosen) await visit(host, installed.get(host.name))
-} finally {
-  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
-}
+await prepare(folder)
+const installed = installAll()
+for (const tools of installed.values()) tools?.catch(() => {})
+for (const host of chosen) await visit(host, installed.get(host.name))
 const count = (state) => lines.filter((line) => line.state === state).length
 console.log(
   `\n${table()}\n\nhosts and examples: ${count('ok')} ok, ${count('failed')} failed, ${count('absent')} absent`,

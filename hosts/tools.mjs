@@ -14,16 +14,31 @@ export class Absent extends Error {}
 /** The first of some files that is there. */
 export const found = (...paths) => paths.find((path) => path && existsSync(path))
 
+/** Programs that run now: none of them outlives this one. */
+const running = new Set()
+process.once('exit', () => {
+  for (const child of running) end(child)
+})
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+
+/** In a process group of its own, to be ended with all that it starts. */
+function begin(command, args, { cwd, env }) {
+  const child = spawn(command, args, {
+    ...{ cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
+    env: { ...process.env, ...env },
+  })
+  running.add(child)
+  child.once('close', () => running.delete(child))
+  return child
+}
+
 /**
  * Runs a program to its end, and all that it started with it.
  * @returns what it printed
  * @throws with the end of what it said where it fails or takes longer than `seconds`
  */
 export async function run(command, args, { cwd, env, seconds = 120 } = {}) {
-  const child = spawn(command, args, {
-    ...{ cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
-    env: { ...process.env, ...env },
-  })
+  const child = begin(command, args, { cwd, env })
   const said = { stdout: '', stderr: '' }
   for (const stream of ['stdout', 'stderr']) {
     child[stream].setEncoding('utf8')
@@ -52,6 +67,7 @@ export async function run(command, args, { cwd, env, seconds = 120 } = {}) {
 
 /** Ends a process that was started detached, with its children. */
 export function end(child, signal = 'SIGKILL') {
+  if (!child.pid) return
   try {
     process.kill(-child.pid, signal)
   } catch (error) {
@@ -61,10 +77,7 @@ export function end(child, signal = 'SIGKILL') {
 
 /** Starts a server and waits until it says a text, or answers at an address. */
 export async function start(command, args, { cwd, env, seconds = 60, answers }) {
-  const child = spawn(command, args, {
-    ...{ cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
-    env: { ...process.env, ...env },
-  })
+  const child = begin(command, args, { cwd, env })
   let said = ''
   let ended
   child.once('error', (error) => {
