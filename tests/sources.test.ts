@@ -42,7 +42,7 @@ const longLists = [
   'assembly/select.ts',
 ]
 
-const written = ['src', 'assembly', 'tools', 'bench', 'tests']
+const written = ['src', 'assembly', 'tools', 'bench', 'hosts', 'tests']
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path}`),
   )
