@@ -23,7 +23,7 @@ const MOST_BYTES = { core: 104 * 1024, withOnnx: 160 * 1024, nn: 38 * 1024 }
 const MOST_COLUMNS = 400
 /** What an uncaught error may print. */
 const MOST_ERROR_CHARACTERS = 4096
-const ENTRIES = ['index', 'image', 'nn', 'onnx', 'worker', 'node']
+const ENTRIES = ['index', 'image', 'nn', 'onnx', 'tasks', 'worker', 'node']
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 

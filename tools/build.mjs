@@ -25,6 +25,7 @@ const LIBRARY = {
   image: 'src/image/index.ts',
   nn: 'src/nn/index.ts',
   onnx: 'src/onnx/index.ts',
+  tasks: 'src/tasks/index.ts',
   worker: 'src/worker/index.ts',
 }
 const NODE = { node: 'src/node/index.ts' }
