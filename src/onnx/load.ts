@@ -1,9 +1,11 @@
 /** From the bytes of a file to a model that runs. */
 
-import { check, show } from '../base/errors.js'
+import { check, messageOf, show } from '../base/errors.js'
 import type { Engine } from '../core/engine.js'
 import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js'
-import { type DataSource, fetchModel, type ModelSource, type Progress } from './file/load.js'
+import type { CacheReport, ModelCache } from './file/cache.js'
+import { type Fetched, fetchModel } from './file/load.js'
+import type { DataSource, ModelSource, Progress } from './file/read.js'
 import { readModel } from './file/schema.js'
 import { type Graph, openGraph } from './graph/graph.js'
 import { checkOperators } from './graph/known.js'
@@ -28,9 +30,34 @@ export interface LoadOptions {
    * of a model that comes by its path are found beside it where they are not given.
    */
   externalData?: Record<string, DataSource>
+  /**
+   * Where a model that comes from an address is kept, with its data files, so that the next visit needs no
+   * network: in the Cache API, or in the origin's private file system. What is kept is checked by its
+   * length. Where the host has no such storage, refuses it, or it is full, the model is loaded all the
+   * same: `onCache` tells. Default 'none'.
+   */
+  cache?: ModelCache
+  /** What it is kept by: another key is another model, or another version. Default: its address. */
+  key?: string
+  /**
+   * Whether the server is asked first (by HEAD) whether it still has what is kept: the same ETag, else
+   * the same length. A server that cannot be reached counts as yes. Default false.
+   */
+  revalidate?: boolean
+  /** Told once, at the end of a loading with `cache`: where the bytes came from, and whether they are kept. */
+  onCache?: (report: CacheReport) => void
 }
 
-const LOAD: Names<LoadOptions> = { onProgress: true, signal: true, dimensions: true, externalData: true }
+const LOAD: Names<LoadOptions> = {
+  onProgress: true,
+  signal: true,
+  dimensions: true,
+  externalData: true,
+  cache: true,
+  key: true,
+  revalidate: true,
+  onCache: true,
+}
 
 /**
  * Reads an ONNX model (opset 6 and later) and gets it ready: what needs no input is computed.
@@ -59,9 +86,10 @@ export async function loadModel(
   for (const [name, length] of Object.entries(dimensions)) {
     checkInteger(length, `dimensions.${name}`, 0, MOST, { op: 'loadModel' })
   }
-  const { bytes, external } = await fetchModel(source, options)
+  const fetched = await fetchModel(source, options)
   signal?.throwIfAborted()
-  const { graph: found, opset, problems } = openGraph(readModel(bytes), external)
+  const { opened, keep } = await openFetched(source, fetched, options)
+  const { graph: found, opset, problems } = opened
   checkOperators(found, opset, (op) => Object.hasOwn(operators, op))
   check(problems.length === 0, () => problems[0]!)
   const graph = found as Graph
@@ -81,7 +109,23 @@ export async function loadModel(
         typeof length === 'string' ? (dimensions[length] ?? length) : length,
       )
   }
+  await keep()
+  signal?.throwIfAborted()
   const run = newRun(engine)
   const constants = engine.apart(() => foldConstants(graph, opset, run))
   return new Model(engine, graph, opset, run, constants)
+}
+
+/** The graph of a file. A kept one that is no model any more is fetched anew. */
+async function openFetched(source: ModelSource, fetched: Fetched, options: LoadOptions) {
+  const open = ({ bytes, external, keep }: Fetched) => ({
+    opened: openGraph(readModel(bytes), external),
+    keep,
+  })
+  try {
+    return open(fetched)
+  } catch (error) {
+    if (!fetched.cached) throw error
+    return open(await fetchModel(source, options, `what was kept is no model: ${messageOf(error)}`))
+  }
 }

@@ -6,12 +6,19 @@ import { arrayName } from '../base/realm.js'
 import { printShape, type Shape, sizeOf } from '../base/shape.js'
 import { checkInteger, isInteger, isName, isShape } from '../core/options.js'
 
+/** What tensors and outputs of models have. */
+export interface AnswerTensor {
+  readonly shape: Shape
+  /** Its numbers, row by row. */
+  toArray(): ArrayLike<unknown>
+}
+
 /**
  * Numbers that a model answered: an output of `model.run`, here or in a worker, a tensor, numbers with their
  * shape, or the numbers alone where it is clear how they lie.
  */
 export type Answer =
-  | { readonly shape: Shape; toArray(): ArrayLike<unknown> }
+  | AnswerTensor
   | { readonly shape: Shape; readonly data: ArrayLike<number> }
   | readonly number[]
   | Float32Array

@@ -29,7 +29,7 @@ export interface DetectorAnswers {
   boxes: Answer
   /** [n] or [n, classes]. */
   scores: Answer
-  /** [n, 2 * points]: x and y of each. */
+  /** X and y of each: [n, 2 * points]. */
   points?: Answer
 }
 
@@ -75,7 +75,7 @@ export interface AnchorLevel {
  *
  * @param size [height, width] of the model's input
  * @param levels the grids, the finest first as a rule
- * @returns [n, 4]: centre x and y, width and height in pixels
+ * @returns n times centre x and y, width and height, in pixels
  * @throws FilterbankError for sizes, steps and sides that are not positive
  * @example const priors = anchors([640, 640], [{ step: 8, sides: [16, 32] }, { step: 16, sides: [64, 128] }])
  */

@@ -1,6 +1,6 @@
 /** `filterbank/tasks`: what models answer, made into classes, boxes, masks and points. */
 
-export type { Answer, Labels, PlaceOptions, ScoreActivation } from './answer.js'
+export type { Answer, AnswerTensor, Labels, PlaceOptions, ScoreActivation } from './answer.js'
 export { type Box, type Detection, type FilterBoxesOptions, type Suppression, suppress } from './boxes.js'
 export { type Classification, type ClassifyOptions, classify } from './classify.js'
 export { type AnchorLevel, anchors, type DetectOptions, type DetectorAnswers, detect } from './detect.js'

@@ -295,6 +295,8 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
     exports: onnx,
     calls: {
       writeModel: (parts) => onnx.writeModel(parts),
+      cachedModels: 'takes no options',
+      evictModels: 'takes no options',
       loadModel: (options) => onnx.loadModel(engine, bytesOfModel(), options),
       inspectModel: (options) => onnx.inspectModel(bytesOfModel(), options),
       quantizeModel: (options) => onnx.quantizeModel(engine, bytesOfModel(), [], options),

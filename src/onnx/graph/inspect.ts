@@ -1,5 +1,6 @@
 import { checkOptions, type Names } from '../../core/options.js'
-import { type DataSource, fetchModel, type ModelSource, type Progress } from '../file/load.js'
+import { fetchModel } from '../file/load.js'
+import type { DataSource, ModelSource, Progress } from '../file/read.js'
 import { readModel } from '../file/schema.js'
 import { operators } from '../operators/index.js'
 import { type LayerSummary, multiplyAddsOf, parametersOf } from '../run/summary.js'

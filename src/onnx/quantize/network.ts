@@ -1,7 +1,8 @@
 /** A float model as quantisation works on it: constants folded, opset 13 or later, and back to a file. */
 import { check, FilterbankError, show } from '../../base/errors.js'
 import type { Engine } from '../../core/engine.js'
-import { fetchModel, type ModelSource } from '../file/load.js'
+import { fetchModel } from '../file/load.js'
+import type { ModelSource } from '../file/read.js'
 import { type GraphProto, readModel } from '../file/schema.js'
 import { type HostTensor, toUser } from '../file/types.js'
 import {
