@@ -100,6 +100,17 @@ describe('the package', { timeout: 120_000 }, () => {
     expect(nn).toBeLessThan(MOST_BYTES.nn)
   })
 
+  it('asks for all that an entry imports at once: two round trips, both builds among it', () => {
+    for (const entry of ['index.js', 'image.js', 'nn.js', 'onnx.js', 'tasks.js', 'worker.js']) {
+      const text = readFileSync(join(root, 'dist', entry), 'utf8')
+      const direct = [...text.matchAll(/(?:^import|\bfrom) "\.\/([\w.-]+)";$/gm)].map(([, file]) => file)
+      const { files } = closure(entry)
+      expect(direct.sort(), entry).toEqual(files.slice(1).sort())
+      const builds = files.filter((file) => /^(simd128|relaxed)-/.test(file))
+      expect(builds, entry).toHaveLength(entry === 'tasks.js' ? 0 : 2)
+    }
+  })
+
   it('imports no more than its dependencies and Node anywhere', () => {
     expect(closure('image.js').foreign).toEqual([])
     const allowed = new Set(Object.keys(manifest.dependencies))

@@ -44,7 +44,7 @@ export interface LoadOptions {
    * the same length. A server that cannot be reached counts as yes. Default false.
    */
   revalidate?: boolean
-  /** Told once, at the end of a loading with `cache`: where the bytes came from, and whether they are kept. */
+  /** Told once of a loading with `cache`: where the bytes came from, and whether they are kept. */
   onCache?: (report: CacheReport) => void
 }
 

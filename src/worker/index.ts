@@ -29,7 +29,7 @@ import type {
 } from '../onnx/index.js'
 import { ModelOutput, type ModelOutputs } from '../onnx/run/ports.js'
 import { builtin } from '../wasm/host.js'
-import { bytesOfChosen, chooseBuild } from '../wasm/load.js'
+import { bytesOf, chooseBuild } from '../wasm/load.js'
 import type { FilterArguments, FilterName } from './filters.js'
 import { Link } from './link.js'
 import type { Arrived, PictureInput } from './picture.js'
@@ -195,7 +195,7 @@ export async function createWorker(options: WorkerOptions = {}): Promise<Filterb
 
 /** The binary of the worker's engine: this page has it already, and the worker's script has none. */
 async function binaryOf(wasm: EngineOptions['wasm'], simd: EngineOptions['simd']) {
-  if (wasm === undefined) return bytesOfChosen(await chooseBuild(simd), simd !== undefined)
+  if (wasm === undefined) return bytesOf((await chooseBuild(simd)).build)
   if (typeof wasm === 'string' || isUrl(wasm)) return absolute(wasm)
   if (isModule(wasm) || isArrayBuffer(wasm) || arrayName(wasm)) return wasm as Uint8Array<ArrayBuffer>
   const response: unknown = await wasm
