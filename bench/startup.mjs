@@ -119,7 +119,7 @@ for (const [index, folder] of folders.entries()) {
     .map((name) => `${name} ${of(name, middle).toFixed(1)}`)
     .join(', ')
   console.log(
-    `${folder}: ${of('all', least).toFixed(1)} ms at best, ${of('all', middle).toFixed(1)} in the middle (${parts}); ${build}, ${requests} requests${steps ? ` in ${steps} steps` : ''}`,
+    `${folder}: ${of('all', least).toFixed(1)} ms at best, ${of('all', middle).toFixed(1)} in the middle (${parts}); ${build}, ${requests} requests`,
   )
 }
 if (times.some((each) => each[0].y.some((v, i) => Math.abs(v - times[0][0].y[i]) > 1e-4)))

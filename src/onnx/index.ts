@@ -7,7 +7,7 @@ export {
   evictModels,
   type ModelCache,
 } from './file/cache.js'
-export type { DataSource, ModelSource, Progress, SettledSource } from './file/read.js'
+export type { DataSource, ModelSource, Progress, SettledSource } from './file/load.js'
 export type { ElementType, HostArray, UserArray } from './file/types.js'
 export {
   type AttributeParts,

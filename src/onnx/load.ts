@@ -1,16 +1,19 @@
 /** From the bytes of a file to a model that runs. */
 
-import { check, messageOf, show } from '../base/errors.js'
+import { check, FilterbankError, show } from '../base/errors.js'
 import type { Engine } from '../core/engine.js'
 import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js'
+import { takeIn } from './file/arrival.js'
 import type { CacheReport, ModelCache } from './file/cache.js'
-import { type Fetched, fetchModel } from './file/load.js'
-import type { DataSource, ModelSource, Progress } from './file/read.js'
-import { readModel } from './file/schema.js'
+import type { Keeper } from './file/intake.js'
+import { checkCacheSettings, type Fetched, fetchKept } from './file/keep.js'
+import type { DataSource, ModelSource, Progress } from './file/load.js'
 import { type Graph, openGraph } from './graph/graph.js'
-import { checkOperators } from './graph/known.js'
+import { checkGraph } from './graph/known.js'
+import { checkQuantized } from './graph/quantized.js'
 import { operators } from './operators/index.js'
 import { foldConstants } from './run/fold.js'
+import { Holder } from './run/hold.js'
 import { Model } from './run/model.js'
 import { newRun } from './run/value.js'
 
@@ -65,9 +68,9 @@ const LOAD: Names<LoadOptions> = {
  * @param source the bytes, a Blob (a File too), a Response, a stream of bytes, a promise of one of them, a
  *   URL, or in Node a path, beside which data files are found too
  * @param options no progress, no signal, no dimensions, no external data
- * @throws FilterbankError where there is no such file, the bytes are no ONNX model, or use what filterbank
- *   lacks: all operators at once, with the names
- * of their nodes. What was loaded is given back then
+ * @throws FilterbankError where there is no such file, the bytes are no ONNX model, a scale that its bytes
+ *   stand for is none, or it uses what filterbank lacks: all operators at once, with the names of their
+ *   nodes. What was loaded is given back then
  * @example using model = await loadModel(engine, new URL('squeezenet.onnx', import.meta.url))
  */
 export async function loadModel(
@@ -76,7 +79,7 @@ export async function loadModel(
   options: LoadOptions = {},
 ): Promise<Model> {
   checkOptions('loadModel', options, LOAD)
-  const { dimensions = {}, signal } = options
+  const { dimensions = {} } = options
   check(!engine.disposed, () => ({
     op: 'loadModel',
     argument: 'engine',
@@ -86,13 +89,62 @@ export async function loadModel(
   for (const [name, length] of Object.entries(dimensions)) {
     checkInteger(length, `dimensions.${name}`, 0, MOST, { op: 'loadModel' })
   }
-  const fetched = await fetchModel(source, options)
+  checkCacheSettings(source, options)
+  if ((options.cache ?? 'none') === 'none') return load(engine, source, options)
+  const fetched = await fetchKept(source as string | URL, options)
+  try {
+    return await loadKept(engine, fetched, options)
+  } catch (error) {
+    // What was kept did load once: it is spoilt, or the dimensions are wrong.
+    const spoilt = error instanceof FilterbankError && error.argument !== 'dimensions'
+    if (!fetched.cached || !spoilt || engine.disposed) throw error
+    const reason = `what was kept does not load: ${error.message}`
+    return loadKept(engine, await fetchKept(source as string | URL, options, reason), options)
+  }
+}
+
+/** A model is kept once it has proved to be one. */
+async function loadKept(engine: Engine, fetched: Fetched, options: LoadOptions): Promise<Model> {
+  const { source, externalData, keep } = fetched
+  const model = await load(engine, source, { ...options, externalData })
+  await keep()
+  return model
+}
+
+async function load(engine: Engine, source: ModelSource, options: LoadOptions): Promise<Model> {
+  const holder = new Holder(engine)
+  try {
+    return await opened(engine, source, options, holder)
+  } catch (error) {
+    if (!engine.disposed) holder.dispose()
+    throw error
+  }
+}
+
+async function opened(
+  engine: Engine,
+  source: ModelSource,
+  options: LoadOptions,
+  holder: Holder,
+): Promise<Model> {
+  const { dimensions = {}, signal } = options
+  const keep: Keeper = (type, length) => {
+    check(!engine.disposed, () => ({
+      op: 'loadModel',
+      argument: 'engine',
+      expected: 'alive until the model is loaded',
+      got: 'a disposed one',
+    }))
+    return holder.keep(type, length)
+  }
+  const { proto, tensorOf } = await takeIn(source, options, keep)
   signal?.throwIfAborted()
-  const { opened, keep } = await openFetched(source, fetched, options)
-  const { graph: found, opset, problems } = opened
-  checkOperators(found, opset, (op) => Object.hasOwn(operators, op))
-  check(problems.length === 0, () => problems[0]!)
-  const graph = found as Graph
+  const found = openGraph(proto, tensorOf)
+  checkGraph(found, (op) => Object.hasOwn(operators, op))
+  holder.close()
+  const graph = found.graph as Graph
+  const { opset } = found
+  checkQuantized(graph)
   const symbols = new Set(graph.inputs.flatMap(({ shape }) => shape ?? []))
   for (const name of Object.keys(dimensions)) {
     const known = [...symbols].filter((symbol) => typeof symbol === 'string')
@@ -109,23 +161,7 @@ export async function loadModel(
         typeof length === 'string' ? (dimensions[length] ?? length) : length,
       )
   }
-  await keep()
-  signal?.throwIfAborted()
   const run = newRun(engine)
   const constants = engine.apart(() => foldConstants(graph, opset, run))
-  return new Model(engine, graph, opset, run, constants)
-}
-
-/** The graph of a file. A kept one that is no model any more is fetched anew. */
-async function openFetched(source: ModelSource, fetched: Fetched, options: LoadOptions) {
-  const open = ({ bytes, external, keep }: Fetched) => ({
-    opened: openGraph(readModel(bytes), external),
-    keep,
-  })
-  try {
-    return open(fetched)
-  } catch (error) {
-    if (!fetched.cached) throw error
-    return open(await fetchModel(source, options, `what was kept is no model: ${messageOf(error)}`))
-  }
+  return new Model(engine, graph, opset, run, { constants, holder })
 }

@@ -1,6 +1,6 @@
 /** The way to `quantizeModel`, whose code is fetched when it is called. */
 import type { Engine } from '../core/engine.js'
-import type { ModelSource } from './file/read.js'
+import type { ModelSource } from './file/load.js'
 import type { Quantized, QuantizeOptions, Sample } from './quantize/options.js'
 
 /**

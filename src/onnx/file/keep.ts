@@ -1,6 +1,7 @@
 /** One loading of a model that may be kept for the next visit. */
 import { check, messageOf, show } from '../../base/errors.js'
 import { isUrl } from '../../base/realm.js'
+import { reachBuiltins } from '../../wasm/host.js'
 import {
   type CacheReport,
   checkCache,
@@ -11,7 +12,7 @@ import {
   type Store,
   storeOf,
 } from './cache.js'
-import { bodyOf, bytesOf, drain, fetchFrom, type OnProgress, pathOf, type SettledSource } from './read.js'
+import { bytesOf, type DataSource, type Progress, pathOf, reach } from './load.js'
 
 const op = 'loadModel'
 
@@ -45,94 +46,107 @@ export function checkCacheSettings(
   }))
 }
 
-/** One loading of a model that may be kept: its own file, and its files of data. */
-export class Keeper {
-  cached = false
-  private readonly writes: (() => Promise<void>)[] = []
-  private readonly key: string
-  private readonly store: Promise<Store> | undefined
-  private reason: string | undefined
+/** A model's bytes and those of its files of data; where nothing can be kept, its sources as they are. */
+export interface Fetched {
+  source: string | URL | Uint8Array
+  externalData: Record<string, DataSource>
+  /** Whether its bytes were kept. */
+  cached: boolean
+  /** Keeps what came from the network, and reports. Never throws. */
+  keep: () => Promise<void>
+}
 
-  constructor(
-    private readonly settings: CacheSettings,
-    source: SettledSource,
-    private readonly signal: AbortSignal | undefined,
-    private readonly anew: string | undefined,
-  ) {
-    const { cache = 'none', key } = settings
-    this.key = key ?? (cache === 'none' ? '' : addressOf(source as string | URL))
-    this.reason = anew
-    if (cache !== 'none' && pathOf(source) === undefined) this.store = storeOf(cache)
-    this.store?.catch(() => {})
+interface FetchSettings extends CacheSettings {
+  onProgress?: ((progress: Progress) => void) | undefined
+  signal?: AbortSignal | undefined
+  externalData?: Readonly<Record<string, DataSource>> | undefined
+}
+
+const isAddress = (source: unknown): source is string | URL =>
+  (typeof source === 'string' || isUrl(source)) && pathOf(source) === undefined
+
+/** What is kept is not asked of the network, unless it is to come anew, for a reason. */
+export async function fetchKept(
+  source: string | URL,
+  options: FetchSettings,
+  anew?: string,
+): Promise<Fetched> {
+  const { cache, key = addressOf(source), onProgress, signal, externalData = {}, onCache } = options
+  signal?.throwIfAborted()
+  await reachBuiltins()
+  let reason = anew
+  const file = !isAddress(source)
+  let store: Store | undefined
+  try {
+    if (!file) store = await storeOf(cache as 'cache-api' | 'opfs')
+    else reason = 'files stay where they are'
+  } catch (error) {
+    reason = messageOf(error)
   }
+  const fetched: Fetched = {
+    source,
+    externalData: { ...externalData },
+    cached: false,
+    async keep() {
+      const from = fetched.cached ? 'cache' : file ? 'file' : 'network'
+      onCache?.({ from, kept: store !== undefined, ...(reason ? { reason } : {}) })
+    },
+  }
+  if (!store) return fetched
+  const own = store
+  const writes: (() => Promise<void>)[] = []
 
-  /** The bytes of the model's own file, or of one of its files of data. */
-  async bytesOf(
-    argument: string,
-    source: SettledSource,
-    onProgress: OnProgress,
-    location?: string,
-  ): Promise<Uint8Array> {
-    const { signal } = this
-    const fetched = (typeof source === 'string' || isUrl(source)) && pathOf(source) === undefined
-    if (!this.store || !fetched) return bytesOf(argument, source, onProgress, signal)
-    const key = location === undefined ? this.key : keyOfPart(this.key, location)
-    let store: Store | undefined
+  const readKept = async (name: string, told: FetchSettings['onProgress']) => {
     try {
-      store = await this.store
-      const kept = this.anew === undefined ? await this.read(store, key, onProgress) : undefined
-      if (kept) {
-        this.cached ||= location === undefined
-        return kept
+      const kept = await own.read(name)
+      if (!kept) return undefined
+      const { facts, stream } = kept
+      if (options.revalidate && !(await isCurrent(facts, signal))) reason = 'the server has another version'
+      else {
+        // Without `total` the reader knows no better than the file.
+        const bytes = await bytesOf('source', stream(), {
+          signal,
+          onProgress: told && (({ loaded }) => told({ loaded, total: facts.bytes })),
+        })
+        if (bytes.length === facts.bytes) return bytes
+        reason = `${bytes.length} of ${facts.bytes} bytes were kept`
       }
     } catch (error) {
       signal?.throwIfAborted()
-      this.reason = messageOf(error)
+      reason = messageOf(error)
     }
-    const response = await fetchFrom(source, signal)
-    const bytes = await bodyOf(response, onProgress, signal)
-    const etag = response.headers.get('etag')
-    const facts = {
-      key,
-      url: addressOf(source),
-      bytes: bytes.length,
-      date: Date.now(),
-      ...(etag ? { etag } : {}),
-    }
-    const own = store
-    if (own) this.writes.push(() => own.write(facts, bytes))
-    return bytes
-  }
-
-  private async read(store: Store, key: string, onProgress: OnProgress): Promise<Uint8Array | undefined> {
-    const kept = await store.read(key)
-    if (!kept) return undefined
-    const { facts, stream } = kept
-    if (this.settings.revalidate && !(await isCurrent(facts, this.signal))) {
-      this.reason = 'the server has another version'
-      return undefined
-    }
-    const bytes = await drain(stream(), facts.bytes, onProgress, this.signal)
-    if (bytes.length === facts.bytes) return bytes
-    this.reason = `${bytes.length} of ${facts.bytes} bytes were kept`
     return undefined
   }
 
-  /** Writes what came from the network; a storage that is full or absent changes nothing but the report. */
-  async keep(): Promise<void> {
-    let kept = this.store !== undefined && (this.cached || this.writes.length > 0)
-    try {
-      for (const write of this.writes) await write()
-    } catch (error) {
-      kept = false
-      this.reason = messageOf(error) || String((error as Error).name)
-    }
-    const from = this.cached ? 'cache' : this.store ? 'network' : 'file'
-    if (from === 'file') this.reason ??= 'files stay where they are'
-    const { reason } = this
-    if (this.settings.cache && this.settings.cache !== 'none')
-      this.settings.onCache?.({ from, kept, ...(reason ? { reason } : {}) })
+  const fetchNew = async (from: string | URL, name: string, told: FetchSettings['onProgress']) => {
+    const response = await reach(`${from}`, () => fetch(from, { signal: signal ?? null }), signal)
+    const bytes = await bytesOf('source', response, { signal, onProgress: told })
+    const etag = response.headers.get('etag')
+    const facts = { key: name, url: addressOf(from), bytes: bytes.length, date: Date.now() }
+    writes.push(() => own.write({ ...facts, ...(etag ? { etag } : {}) }, bytes))
+    return bytes
   }
+
+  const kept = anew === undefined ? await readKept(key, onProgress) : undefined
+  fetched.cached = kept !== undefined
+  fetched.source = kept ?? (await fetchNew(source, key, onProgress))
+  for (const [location, data] of Object.entries(externalData)) {
+    if (!isAddress(data)) continue
+    const name = keyOfPart(key, location)
+    const part = anew === undefined ? await readKept(name, undefined) : undefined
+    fetched.externalData[location] = part ?? (await fetchNew(data, name, undefined))
+  }
+  fetched.keep = async () => {
+    let whole = true
+    try {
+      for (const write of writes) await write()
+    } catch (error) {
+      whole = false
+      reason = messageOf(error)
+    }
+    onCache?.({ from: fetched.cached ? 'cache' : 'network', kept: whole, ...(reason ? { reason } : {}) })
+  }
+  return fetched
 }
 
 /** An address as the page or the worker means it. */

@@ -1,124 +1,328 @@
-/** A model's own file and its files of data, from wherever they are. */
+/** The bytes of a model from wherever they are. */
 import { check, FilterbankError, show } from '../../base/errors.js'
-import { arrayName } from '../../base/realm.js'
+import {
+  arrayName,
+  isArrayBuffer,
+  isBlob,
+  isBytes,
+  isResponse,
+  isSharedBuffer,
+  isStream,
+  isThenable,
+  isUrl,
+} from '../../base/realm.js'
 import { builtin, reachBuiltins } from '../../wasm/host.js'
-import type { External } from '../graph/graph.js'
-import { type CacheSettings, checkCacheSettings, Keeper } from './keep.js'
-import { type DataSource, type ModelSource, type OnProgress, pathOf, settle } from './read.js'
+import { absent, checkPart, type External, plainName, readBeside } from './beside.js'
+import { joined } from './decode.js'
 
-interface LoadSettings {
-  onProgress?: OnProgress
+/**
+ * A model: its bytes, a Blob (a File too), a Response, a stream of bytes, a URL; in Node a path too. All but
+ * the last may be promised.
+ */
+export type ModelSource = SettledSource | PromiseLike<SettledSource>
+
+/** A model that is not promised. */
+export type SettledSource =
+  | Uint8Array
+  | ArrayBuffer
+  | SharedArrayBuffer
+  | Blob
+  | Response
+  | ReadableStream<Uint8Array>
+  | URL
+  | string
+
+/** What a data file is given as: numbers as they stand in memory, or any source. */
+export type DataSource = ModelSource | ArrayBufferView
+
+/** Bytes that have come in so far. */
+export interface Progress {
+  loaded: number
+  /** Undefined where the server does not say. */
+  total: number | undefined
+}
+
+export interface LoadSettings {
+  onProgress?: ((progress: Progress) => void) | undefined
   signal?: AbortSignal | undefined
   externalData?: Readonly<Record<string, DataSource>> | undefined
 }
 
-/** A model's bytes, and a way to its files of data. */
-export interface Fetched {
-  bytes: Uint8Array
-  external: External
-  /** Whether they were kept. */
-  cached: boolean
-  /** Keeps what came from the network, once it proved to be a model. */
-  keep(): Promise<void>
-}
-
 const op = 'loadModel'
+/** Read from a disk at a time. */
+const PIECE = 1 << 22
+/** Read from a stream at a time, at most. */
+const STREAMED = 1 << 20
 
 const files = () => builtin('node:fs')
-const paths = () => builtin('node:path')
 
-/**
- * The whole file, and a way to its files of data: those that are given, and those beside it. What is kept is
- * not asked of the network, unless it is to come `anew`.
- */
+/** Takes the bytes of a source as they come. */
+export interface Sink {
+  /** Told first how many there are, where somebody says so: servers are not always right. */
+  begin?(total: number | undefined): void
+  /** The next ones, which may be written anew once this returns. */
+  push(bytes: Uint8Array): void
+}
+
+/** The whole file, and a way to its files of data: those that are given, and those beside it. */
 export async function fetchModel(
   source: ModelSource,
-  { onProgress, signal, externalData = {}, ...settings }: LoadSettings & CacheSettings,
-  anew?: string,
-): Promise<Fetched> {
+  { onProgress, signal, externalData = {} }: LoadSettings,
+): Promise<{ bytes: Uint8Array; external: External }> {
   signal?.throwIfAborted()
-  checkCacheSettings(source, settings)
   await reachBuiltins()
   const settled = await settle('source', source, signal)
-  const keeper = new Keeper(settings, settled, signal, anew)
-  const bytes = await keeper.bytesOf('source', settled, onProgress)
+  const bytes = await bytesOf('source', settled, { onProgress, signal })
   const given = new Map<string, Uint8Array>()
   for (const [location, data] of Object.entries(externalData)) {
     const argument = `externalData ${show(location)}`
-    const own = await settle(argument, data as ModelSource, signal)
-    const view = arrayName(own) && (own as unknown as ArrayBufferView)
     given.set(
       plainName(location),
-      view
-        ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
-        : await keeper.bytesOf(argument, own, undefined, location),
+      await bytesOf(argument, await settleData(argument, data, signal), { signal }),
     )
   }
-  const path = pathOf(settled)
-  const beside = path === undefined ? undefined : besides(path)
-  const external: External = (location, offset, length) => {
-    const data = given.get(plainName(location))
-    if (data) {
-      const wanted = length ?? data.length - offset
-      checkPart(location, data.length, offset, wanted)
-      return data.subarray(offset, offset + wanted)
-    }
-    if (beside) return beside(location, offset, length)
-    const names = [...given.keys()].map(show).join(', ')
-    throw new FilterbankError({
-      op,
-      argument: 'source',
-      expected: `a path, so that its data file ${show(location)} can be found, or externalData of this name`,
-      got: show(settled) + (names && `, and externalData of ${names}`),
-    })
-  }
-  return { bytes, external, cached: keeper.cached, keep: () => keeper.keep() }
-}
-
-const plainName = (location: string): string => location.replace(/^(\.\/)+/, '')
-
-/** Parts of data files in the folder of the model, and nowhere else. */
-function besides(path: string): External {
-  return (location, offset, length) => {
-    const { dirname, isAbsolute, normalize, resolve } = paths()!
-    const inside = !isAbsolute(location) && !normalize(location).startsWith('..')
-    check(inside, () => ({
-      op,
-      argument: 'location',
-      expected: "a file in the model's folder",
-      got: show(location),
-    }))
-    const { openSync, readSync, closeSync, fstatSync, statSync } = files()!
-    const place = resolve(dirname(path), location)
-    const found = statSync(place, { throwIfNoEntry: false })
-    check(found?.isFile() === true, () => ({
-      op,
-      argument: 'location',
-      expected: "a file in the model's folder",
-      got: `${found ? 'a folder' : 'none'} ${show(location)}`,
-    }))
-    const file = openSync(place, 'r')
-    try {
-      const { size } = fstatSync(file)
-      const wanted = length ?? size - offset
-      checkPart(location, size, offset, wanted)
-      const bytes = new Uint8Array(wanted)
-      check(readSync(file, bytes, 0, wanted, offset) === wanted, () => cut(location, size, offset, wanted))
-      return bytes
-    } finally {
-      closeSync(file)
-    }
+  const beside = folderOf(settled)
+  return {
+    bytes,
+    external: (location, offset, length) => {
+      const data = given.get(plainName(location))
+      if (data) {
+        const wanted = length ?? data.length - offset
+        checkPart(location, data.length, offset, wanted)
+        return data.subarray(offset, offset + wanted)
+      }
+      if (!beside) throw absent(location, settled, given.keys())
+      return readBeside(beside, location, offset, length)
+    },
   }
 }
 
-const cut = (location: string, size: number, offset: number, wanted: number) => ({
-  op,
-  argument: `data file ${show(location)}`,
-  expected: `${wanted} bytes from ${offset} on`,
-  got: `${Math.max(0, size - offset)}`,
-})
+/** What was promised. */
+export async function settle(
+  argument: string,
+  source: ModelSource,
+  signal: AbortSignal | undefined,
+): Promise<SettledSource> {
+  return isThenable(source) ? reach('a promise', async () => source, signal, argument) : source
+}
 
-function checkPart(location: string, size: number, offset: number, wanted: number): void {
-  const isPart = [offset, wanted].every((n) => Number.isSafeInteger(n) && n >= 0) && offset + wanted <= size
-  check(isPart, () => cut(location, size, offset, wanted))
+/** Numbers as they stand in memory are bytes too. */
+export async function settleData(
+  argument: string,
+  source: DataSource,
+  signal: AbortSignal | undefined,
+): Promise<SettledSource> {
+  const settled = await settle(argument, source as ModelSource, signal)
+  if (!arrayName(settled)) return settled
+  const { buffer, byteOffset, byteLength } = settled as unknown as ArrayBufferView
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength)
+}
+
+/** Bytes that are there already. */
+const inMemory = (source: SettledSource): Uint8Array | undefined =>
+  isBytes(source)
+    ? source
+    : isArrayBuffer(source) || isSharedBuffer(source)
+      ? new Uint8Array(source)
+      : undefined
+
+type Settings = Pick<LoadSettings, 'onProgress' | 'signal'>
+
+/** All bytes of a source: where it is known how many, in their place as they arrive. */
+export async function bytesOf(
+  argument: string,
+  source: SettledSource,
+  settings: Settings,
+): Promise<Uint8Array> {
+  const own = inMemory(source)
+  if (own) return own
+  let all: Uint8Array | undefined
+  let loaded = 0
+  const pieces: Uint8Array[] = []
+  await pour(argument, source, settings, {
+    begin: (total) => {
+      if (total !== undefined) all = new Uint8Array(total)
+    },
+    push: (bytes) => {
+      if (all && pieces.length === 0 && loaded + bytes.length <= all.length) all.set(bytes, loaded)
+      else {
+        // More than it was said to be.
+        if (all && pieces.length === 0) pieces.push(all.subarray(0, loaded))
+        pieces.push(bytes.slice())
+      }
+      loaded += bytes.length
+    },
+  })
+  return all && pieces.length === 0 ? all.subarray(0, loaded) : joined(pieces)
+}
+
+/** Gives a source's bytes to a sink as they arrive. */
+export async function pour(
+  argument: string,
+  source: SettledSource,
+  settings: Settings,
+  sink: Sink,
+): Promise<void> {
+  const { signal } = settings
+  const own = inMemory(source)
+  if (own) {
+    sink.begin?.(own.length)
+    return sink.push(own)
+  }
+  if (isResponse(source)) return pourBody(source, settings, sink)
+  if (isBlob(source))
+    return reach('a blob', () => drain(source.stream(), source.size, settings, sink), signal, argument)
+  if (isStream(source))
+    return reach('a stream', () => drain(source, undefined, settings, sink), signal, argument)
+  const path = pathOf(source)
+  if (path !== undefined) return pourFile(path, settings, sink)
+  check(isUrl(source) || typeof source === 'string', () => ({
+    op,
+    argument,
+    expected: 'bytes, a Blob, a Response, a stream, a URL or a path',
+    got: show(source),
+  }))
+  const response = await reach(`${source}`, () => fetch(source, { signal: signal ?? null }), signal)
+  return pourBody(response, settings, sink)
+}
+
+/** The folder where a model's data files are looked for; undefined where there is none. */
+export function folderOf(source: SettledSource): string | undefined {
+  const path = pathOf(source)
+  return path === undefined ? undefined : builtin('node:path')!.dirname(path)
+}
+
+/** The path of a file, or undefined for what has to be fetched. */
+export function pathOf(source: SettledSource): string | undefined {
+  if (!files()) return undefined
+  if (typeof source !== 'string' && !isUrl(source)) return undefined
+  if (/^file:/.test(`${source}`)) return builtin('node:url')!.fileURLToPath(`${source}`)
+  return typeof source === 'string' && !/^(https?|data|blob):/.test(source) ? source : undefined
+}
+
+export async function reach<T>(
+  what: string,
+  get: () => Promise<T>,
+  signal: AbortSignal | undefined,
+  argument = 'source',
+): Promise<T> {
+  try {
+    return await get()
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw new FilterbankError(
+      {
+        op,
+        argument,
+        expected: 'a model that can be read',
+        got: `${show(what)}: ${(error as Error).message}`,
+      },
+      { cause: error },
+    )
+  }
+}
+
+async function pourFile(path: string, { onProgress, signal }: Settings, sink: Sink): Promise<void> {
+  return reach(
+    path,
+    async () => {
+      const file = await files()!.promises.open(path)
+      try {
+        const total = (await file.stat()).size
+        sink.begin?.(total)
+        const piece = new Uint8Array(Math.min(PIECE, total))
+        for (let loaded = 0; loaded < total; ) {
+          signal?.throwIfAborted()
+          const { bytesRead } = await file.read(piece, 0, Math.min(PIECE, total - loaded), loaded)
+          if (bytesRead === 0) throw new Error(`it ends after ${loaded} of ${total} bytes`)
+          sink.push(piece.subarray(0, bytesRead))
+          loaded += bytesRead
+          onProgress?.({ loaded, total })
+        }
+      } finally {
+        await file.close()
+      }
+    },
+    signal,
+  )
+}
+
+async function pourBody(response: Response, settings: Settings, sink: Sink): Promise<void> {
+  check(response.ok, () => ({
+    op,
+    argument: 'source',
+    expected: 'a model that can be read',
+    got: `${response.url || 'a response'} with status ${response.status}`,
+  }))
+  return reach(
+    response.url,
+    async () => {
+      // A compressed body is longer than its header says.
+      const header = response.headers.get('content-encoding') ? null : response.headers.get('content-length')
+      const total = header === null ? undefined : Number(header)
+      if (response.body) return drain(response.body, total, settings, sink)
+      const whole = new Uint8Array(await response.arrayBuffer())
+      sink.begin?.(whole.length)
+      sink.push(whole)
+    },
+    settings.signal,
+  )
+}
+
+/**
+ * Reads a stream, into one buffer where it lets us: else a page piles up what came in until its garbage is
+ * collected.
+ */
+function readerOf(stream: ReadableStream<Uint8Array>): {
+  read: () => Promise<{ done: boolean; value?: Uint8Array | undefined }>
+  cancel: () => Promise<void>
+} {
+  let reader: ReadableStreamBYOBReader
+  try {
+    reader = stream.getReader({ mode: 'byob' })
+  } catch {
+    // It is none of bytes, or the host knows no such reader.
+    const plain = stream.getReader()
+    return { read: () => plain.read(), cancel: () => plain.cancel() }
+  }
+  let buffer = new ArrayBuffer(STREAMED)
+  return {
+    async read() {
+      const next = await reader.read(new Uint8Array(buffer))
+      if (isBytes(next.value)) buffer = next.value.buffer as ArrayBuffer
+      return next
+    },
+    cancel: () => reader.cancel(),
+  }
+}
+
+async function drain(
+  stream: ReadableStream<Uint8Array>,
+  total: number | undefined,
+  { onProgress, signal }: Settings,
+  sink: Sink,
+): Promise<void> {
+  sink.begin?.(total)
+  let loaded = 0
+  const { cancel, read } = readerOf(stream)
+  // Ends a read that waits, too.
+  const stop = () => void cancel().catch(() => {})
+  signal?.addEventListener('abort', stop)
+  let done = false
+  try {
+    for (;;) {
+      const next = await read()
+      signal?.throwIfAborted()
+      if (next.done) break
+      const { value } = next
+      if (!isBytes(value)) throw new Error(`it gives ${show(value)} instead of bytes`)
+      sink.push(value)
+      loaded += value.length
+      onProgress?.({ loaded, total })
+    }
+    done = true
+  } finally {
+    signal?.removeEventListener('abort', stop)
+    if (!done) stop()
+  }
 }

@@ -2,7 +2,7 @@
 import { check, show } from '../../base/errors.js'
 import type { Engine } from '../../core/engine.js'
 import { checkOptions, type Names } from '../../core/options.js'
-import type { ModelSource } from '../file/read.js'
+import type { ModelSource } from '../file/load.js'
 import { loadModel } from '../load.js'
 import type { LayerSummary } from '../run/summary.js'
 import { bytesOf, dynamic, quantized, type Scheme } from './emit.js'
