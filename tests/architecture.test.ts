@@ -11,7 +11,7 @@ const levels: readonly (readonly string[])[] = [
   ['plans'],
   ['ops'],
   ['image', 'nn', 'onnx'],
-  ['worker', 'node', 'cli'],
+  ['worker', 'node', 'cli', 'tasks'],
 ]
 
 /** What rooms beside each other take from each other: a path of the one that may, and of what it may. */

@@ -1,6 +1,6 @@
 /** Hosts that lack things, each a process of its own that loses them before dist/ is imported. */
 import { execFileSync } from 'node:child_process'
-import { cpSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -105,35 +105,5 @@ describe('a host', () => {
       expect.stringContaining('createEngine: host must be one with WebAssembly, got one without'),
       false,
     ])
-  })
-
-  it('that cannot import the relaxed build takes simd128, unless relaxed was asked for', () => {
-    const dist = join(folder.path, 'dist')
-    cpSync(join(root, 'dist'), dist, { recursive: true })
-    writeFileSync(join(folder.path, 'package.json'), '{ "type": "module" }')
-    const chunks = readdirSync(dist).filter((name) => /^relaxed.*\.js$/.test(name))
-    expect(chunks.length).toBeGreaterThan(0)
-    for (const chunk of chunks) rmSync(join(dist, chunk))
-    const answer = run(
-      `
-      Object.defineProperty(process.versions, 'v8', { value: '13.6.233.17-node.1' })
-      const { createEngine, FilterbankError, relu } = await import(dist + 'index.js')
-      const engine = await createEngine({ threads: 1 })
-      const error = await createEngine({ threads: 1, simd: 'relaxed' }).catch((error) => error)
-      const answer = {
-        simd: engine.simd, reason: engine.simdReason, relu: [...relu(engine.tensor([-1, 2], [2])).toArray()],
-        ours: error instanceof FilterbankError, message: error.message,
-      }`,
-      { dist, flags: process.versions.node.startsWith('20.') ? ['--experimental-wasm-relaxed-simd'] : [] },
-    )
-    expect(answer).toMatchObject({
-      simd: 'simd128',
-      reason: expect.stringMatching(/^the relaxed build could not be loaded: Cannot find module/),
-      relu: [0, 2],
-      ours: true,
-      message: expect.stringContaining(
-        "createEngine: simd must be 'simd128' where the relaxed build does not load",
-      ),
-    })
   })
 })

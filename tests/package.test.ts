@@ -23,7 +23,7 @@ const MOST_BYTES = { core: 104 * 1024, withOnnx: 165 * 1024, nn: 38 * 1024 }
 const MOST_COLUMNS = 400
 /** What an uncaught error may print. */
 const MOST_ERROR_CHARACTERS = 4096
-const ENTRIES = ['index', 'image', 'nn', 'onnx', 'worker', 'node']
+const ENTRIES = ['index', 'image', 'nn', 'onnx', 'tasks', 'worker', 'node']
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
@@ -98,6 +98,17 @@ describe('the package', { timeout: 120_000 }, () => {
     expect(core).toBeLessThan(MOST_BYTES.core)
     expect(withOnnx).toBeLessThan(MOST_BYTES.withOnnx)
     expect(nn).toBeLessThan(MOST_BYTES.nn)
+  })
+
+  it('asks for all that an entry imports at once: two round trips, both builds among it', () => {
+    for (const entry of ['index.js', 'image.js', 'nn.js', 'onnx.js', 'tasks.js', 'worker.js']) {
+      const text = readFileSync(join(root, 'dist', entry), 'utf8')
+      const direct = [...text.matchAll(/(?:^import|\bfrom) "\.\/([\w.-]+)";$/gm)].map(([, file]) => file)
+      const { files } = closure(entry)
+      expect(direct.sort(), entry).toEqual(files.slice(1).sort())
+      const builds = files.filter((file) => /^(simd128|relaxed)-/.test(file))
+      expect(builds, entry).toHaveLength(entry === 'tasks.js' ? 0 : 2)
+    }
   })
 
   it('imports no more than its dependencies and Node anywhere', () => {

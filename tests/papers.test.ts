@@ -16,6 +16,7 @@ const ENTRIES: Record<string, string> = {
   'filterbank/nn': 'src/nn/index.ts',
   'filterbank/node': 'src/node/index.ts',
   'filterbank/onnx': 'src/onnx/index.ts',
+  'filterbank/tasks': 'src/tasks/index.ts',
   'filterbank/worker': 'src/worker/index.ts',
 }
 

@@ -11,7 +11,7 @@ import { dirname, join, relative, sep } from 'node:path'
 import { build } from 'esbuild'
 import { generate } from './abi.mjs'
 import { writeDeclarations } from './declarations.mjs'
-import { binaryModule, textModule } from './inline.mjs'
+import { binaryModule, deltaModule, deltaOf, textModule } from './inline.mjs'
 
 const quiet = process.argv.includes('--quiet')
 const say = (text) => quiet || console.log(text)
@@ -25,6 +25,7 @@ const LIBRARY = {
   image: 'src/image/index.ts',
   nn: 'src/nn/index.ts',
   onnx: 'src/onnx/index.ts',
+  tasks: 'src/tasks/index.ts',
   worker: 'src/worker/index.ts',
 }
 const NODE = { node: 'src/node/index.ts' }
@@ -84,12 +85,21 @@ async function makeBinaries() {
   for (const target of ['simd128', 'relaxed']) {
     const file = `build/${target}.wasm`
     await compile('asconfig.json', target)
-    writeFileSync(`src/wasm/${target}.ts`, binaryModule(readFileSync(file), file))
     cpSync(file, `dist/${target}.wasm`)
     // What `filterbank bench` measures everything against.
     await compile('bench/peak/asconfig.json', target)
     cpSync(`build/peak-${target}.wasm`, `dist/peak-${target}.wasm`)
   }
+  const [simd128, relaxed] = ['build/simd128.wasm', 'build/relaxed.wasm'].map((file) => readFileSync(file))
+  writeFileSync('src/wasm/simd128.ts', binaryModule(simd128, 'build/simd128.wasm'))
+  const sources = ['build/simd128.wasm', 'build/relaxed.wasm', 'tools/inline.mjs']
+  await unlessMade('build/relaxed.delta', sources, () =>
+    writeFileSync('build/relaxed.delta', deltaOf(simd128, relaxed)),
+  )
+  writeFileSync(
+    'src/wasm/relaxed.ts',
+    deltaModule(readFileSync('build/relaxed.delta'), 'build/relaxed.delta'),
+  )
 }
 
 const shared = {
@@ -114,7 +124,9 @@ async function makeWorker() {
 const withoutBinaries = {
   name: 'without binaries',
   setup({ onLoad }) {
-    onLoad({ filter: /src.wasm.(simd128|relaxed)\.ts$/ }, () => ({ contents: "export const binary = ''" }))
+    onLoad({ filter: /src.wasm.(simd128|relaxed)\.ts$/ }, () => ({
+      contents: "export const binary = ''; export const delta = ''",
+    }))
   },
 }
 
@@ -174,6 +186,25 @@ async function bundle(entryPoints, modules, options) {
       source: entryPoint,
       exports,
     }))
+}
+
+/**
+ * A browser learns what a module imports when it has it: what chunks import, the entries import too, so that
+ * all of it is asked for at once. At the end, where it moves no line of the source map.
+ */
+function flatten(entries) {
+  const importsOf = (name) =>
+    [...readFileSync(`dist/${name}`, 'utf8').matchAll(/(?:^import|\bfrom) "\.\/([\w.-]+)";$/gm)].map(
+      ([, to]) => to,
+    )
+  for (const { name } of entries) {
+    const own = importsOf(`${name}.js`)
+    const all = [...own]
+    for (const file of all) for (const other of importsOf(file)) if (!all.includes(other)) all.push(other)
+    const lines = all.slice(own.length).map((file) => `import "./${file}";\n`)
+    const text = readFileSync(`dist/${name}.js`, 'utf8')
+    writeFileSync(`dist/${name}.js`, text.replace(/(?=\/\/# sourceMappingURL=.*\s*$)/, lines.join('')))
+  }
 }
 
 /**
@@ -244,6 +275,7 @@ await makeServed()
 // Modules of their own, without source maps: nobody debugs them.
 const binaries = await bundle(BINARIES, [], { entryNames: '[name]-[hash]', sourcemap: false })
 const library = await bundle(LIBRARY, binaries)
+flatten(library)
 const node = await bundle({ ...NODE, ...COMMANDS }, library)
 const exports = Object.fromEntries([...library, ...node].map((module) => [module.name, module.exports]))
 await unlessMade('build/types', [...sourcesOf('src'), ...sourcesOf('tools'), 'package-lock.json'], () =>

@@ -4,7 +4,7 @@ import { isModule, isThenable } from '../base/realm.js'
 import { printShape, type Shape, sizeOf } from '../base/shape.js'
 import { reachBuiltins } from '../wasm/host.js'
 import { type Exports, kernelNames } from '../wasm/kernels.js'
-import { type Build, chooseBuild, compileSource, loadChosen, type WasmSource } from '../wasm/load.js'
+import { type Build, chooseBuild, compileSource, loadModule, type WasmSource } from '../wasm/load.js'
 import { chooseThreads } from '../wasm/workers.js'
 import { ANY, arrayAt, checkElements, type DType, FLOATS, listOf } from './dtype.js'
 import { checkNumbers, type Numbers } from './numbers.js'
@@ -80,7 +80,7 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   const shared = threads > 1
   const loaded = wasm
     ? { ...choice, module: await compileSource(wasm, shared, signal) }
-    : await loadChosen(choice, options.simd !== undefined, shared)
+    : { ...choice, module: await loadModule(choice.build, shared) }
   signal?.throwIfAborted()
   const exports = kernelsOf(loaded.module, memory)
   const build = exports.fused.value ? 'relaxed' : 'simd128'

@@ -1,6 +1,7 @@
 /** Pictures of every kind to tensors of a network's size, and tensors to canvases. */
 
 import { check, show } from '../base/errors.js'
+import { type Area, areasOf } from '../base/fit.js'
 import { type Engine, engineOf } from '../core/engine.js'
 import { checkOptions, isInteger, isName, type Names } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
@@ -60,14 +61,6 @@ interface Scaling {
   shift: number[]
 }
 
-/** Part of a picture, in pixels. */
-interface Box {
-  top: number
-  left: number
-  height: number
-  width: number
-}
-
 /**
  * Any picture as a tensor that fits a network: cut, made larger or smaller (between pixels, averaged where it
  * shrinks), and (low + v * (high - low) - mean) / std of each value v from 0 to 1. Alpha is left out. Frames
@@ -101,11 +94,8 @@ export async function fromImage(
   return engine.scope(() => {
     const { width, height } = picture
     const [h, w] = size ?? [height, width]
-    const whole: Box = { top: 0, left: 0, height, width }
-    const box = fit === 'cover' ? middle(whole, h / w) : whole
-    const inner =
-      fit === 'contain' ? middle({ top: 0, left: 0, height: h, width: w }, height / width) : undefined
-    const padded = inner !== undefined && (inner.height !== h || inner.width !== w)
+    const { from: box, to: inner } = areasOf(picture, { height: h, width: w }, fit)
+    const padded = inner.height !== h || inner.width !== w
     const flipped = channels === 'bgr'
     // Red first, as the kernels have it; the shift comes last where black is added.
     const ordered = (list: number[]) => (flipped ? list.toReversed() : list)
@@ -115,7 +105,7 @@ export async function fromImage(
     }
     let x =
       'format' in picture ? fromPlanes(engine, picture, box, first) : fromSamples(engine, picture, box, first)
-    const [ih, iw] = [inner?.height ?? h, inner?.width ?? w]
+    const { height: ih, width: iw } = inner
     if (ih !== x.shape[1] || iw !== x.shape[2]) x = resize(x, { size: [ih, iw], antialias: true })
     if (flipped) x = flip(x, { axes: [3] })
     if (!padded) return x
@@ -173,15 +163,8 @@ function scalingOf({ range = [0, 1], mean = 0, std = 1 }: FromImageOptions, c: n
   }
 }
 
-/** The largest box in the middle of another with this height for each width, of at least one pixel. */
-function middle({ height, width }: Box, ratio: number): Box {
-  const h = Math.max(1, Math.min(height, Math.round(width * ratio)))
-  const w = Math.max(1, Math.min(width, Math.round(height / ratio)))
-  return { top: (height - h) >> 1, left: (width - w) >> 1, height: h, width: w }
-}
-
 /** Part of a picture's samples -> [1, height, width, channels], scaled. */
-function fromSamples(engine: Engine, picture: Samples, box: Box, { scale, shift }: Scaling): Tensor {
+function fromSamples(engine: Engine, picture: Samples, box: Area, { scale, shift }: Scaling): Tensor {
   const { top, left, height, width } = box
   const { data } = picture
   const c = scale.length
@@ -223,7 +206,7 @@ function fromSamples(engine: Engine, picture: Samples, box: Box, { scale, shift 
  * Part of a frame's planes -> [1, height, width, channels], scaled: the matrix of its colour space is a 1x1
  * convolution. (ITU-T H.273, 8.3)
  */
-function fromPlanes(engine: Engine, frame: Planes, box: Box, { scale, shift }: Scaling): Tensor {
+function fromPlanes(engine: Engine, frame: Planes, box: Area, { scale, shift }: Scaling): Tensor {
   const { width: w, height: h, format, layout, fullRange } = frame
   const [cw, ch] = [Math.ceil(w / 2), Math.ceil(h / 2)]
   const luma = plane(engine, frame.bytes, layout[0]!, h, w, 1)
@@ -261,7 +244,7 @@ const dot = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((sum, v, i) => sum + v * b[i]!, 0)
 
 /** A part of a tensor of images. */
-const crop = (x: Tensor, { top, left, height, width }: Box): Tensor =>
+const crop = (x: Tensor, { top, left, height, width }: Area): Tensor =>
   x.shape[1] === height && x.shape[2] === width
     ? x
     : slice(x, { begin: [0, top, left, 0], end: [1, top + height, left + width, x.shape[3]!] })

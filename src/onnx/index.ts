@@ -1,5 +1,12 @@
 /** `filterbank/onnx`: loads ONNX models, runs them, and makes 8-bit ones of them. */
 
+export {
+  type CachedModel,
+  type CacheReport,
+  cachedModels,
+  evictModels,
+  type ModelCache,
+} from './file/cache.js'
 export type { DataSource, ModelSource, Progress, SettledSource } from './file/load.js'
 export type { ElementType, HostArray, UserArray } from './file/types.js'
 export {

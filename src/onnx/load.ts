@@ -1,10 +1,12 @@
 /** From the bytes of a file to a model that runs. */
 
-import { check, show } from '../base/errors.js'
+import { check, FilterbankError, show } from '../base/errors.js'
 import type { Engine } from '../core/engine.js'
 import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js'
 import { takeIn } from './file/arrival.js'
+import type { CacheReport, ModelCache } from './file/cache.js'
 import type { Keeper } from './file/intake.js'
+import { checkCacheSettings, type Fetched, fetchKept } from './file/keep.js'
 import type { DataSource, ModelSource, Progress } from './file/load.js'
 import { type Graph, openGraph } from './graph/graph.js'
 import { checkGraph } from './graph/known.js'
@@ -30,9 +32,34 @@ export interface LoadOptions {
    * of a model that comes by its path are found beside it where they are not given.
    */
   externalData?: Record<string, DataSource>
+  /**
+   * Where a model that comes from an address is kept, with its data files, so that the next visit needs no
+   * network: in the Cache API, or in the origin's private file system. What is kept is checked by its
+   * length. Where the host has no such storage, refuses it, or it is full, the model is loaded all the
+   * same: `onCache` tells. Default 'none'.
+   */
+  cache?: ModelCache
+  /** What it is kept by: another key is another model, or another version. Default: its address. */
+  key?: string
+  /**
+   * Whether the server is asked first (by HEAD) whether it still has what is kept: the same ETag, else
+   * the same length. A server that cannot be reached counts as yes. Default false.
+   */
+  revalidate?: boolean
+  /** Told once of a loading with `cache`: where the bytes came from, and whether they are kept. */
+  onCache?: (report: CacheReport) => void
 }
 
-const LOAD: Names<LoadOptions> = { onProgress: true, signal: true, dimensions: true, externalData: true }
+const LOAD: Names<LoadOptions> = {
+  onProgress: true,
+  signal: true,
+  dimensions: true,
+  externalData: true,
+  cache: true,
+  key: true,
+  revalidate: true,
+  onCache: true,
+}
 
 /**
  * Reads an ONNX model (opset 6 and later) and gets it ready: what needs no input is computed.
@@ -61,6 +88,29 @@ export async function loadModel(
   for (const [name, length] of Object.entries(dimensions)) {
     checkInteger(length, `dimensions.${name}`, 0, MOST, { op: 'loadModel' })
   }
+  checkCacheSettings(source, options)
+  if ((options.cache ?? 'none') === 'none') return load(engine, source, options)
+  const fetched = await fetchKept(source as string | URL, options)
+  try {
+    return await loadKept(engine, fetched, options)
+  } catch (error) {
+    // What was kept did load once: it is spoilt, or the dimensions are wrong.
+    const spoilt = error instanceof FilterbankError && error.argument !== 'dimensions'
+    if (!fetched.cached || !spoilt || engine.disposed) throw error
+    const reason = `what was kept does not load: ${error.message}`
+    return loadKept(engine, await fetchKept(source as string | URL, options, reason), options)
+  }
+}
+
+/** A model is kept once it has proved to be one. */
+async function loadKept(engine: Engine, fetched: Fetched, options: LoadOptions): Promise<Model> {
+  const { source, externalData, keep } = fetched
+  const model = await load(engine, source, { ...options, externalData })
+  await keep()
+  return model
+}
+
+async function load(engine: Engine, source: ModelSource, options: LoadOptions): Promise<Model> {
   const holder = new Holder(engine)
   try {
     return await opened(engine, source, options, holder)

@@ -1,6 +1,6 @@
 /**
  * Binaries that stand in a module as text: two hexadecimal digits a byte, in lines, as tools/inline.mjs
- * writes them. Nothing is fetched, and nothing is asked of the host, which need not have atob or
+ * writes them. Nothing is fetched, and nothing is needed of the host, which need not have fromHex, atob or
  * DecompressionStream. CONTRIBUTING.md, "The package", tells what this costs beside base64 and deflate.
  */
 
@@ -10,8 +10,37 @@ const digit = (code: number): number => (code & 15) + (code >> 6) * 9
 /** The bytes of an inlined binary. */
 export function unpack(lines: string): Uint8Array<ArrayBuffer> {
   const text = lines.replaceAll('\n', '')
+  const { fromHex } = Uint8Array as { fromHex?: (text: string) => Uint8Array<ArrayBuffer> }
+  if (fromHex) return fromHex.call(Uint8Array, text)
   const bytes = new Uint8Array(text.length / 2)
   for (let i = 0; i < bytes.length; i++)
     bytes[i] = (digit(text.charCodeAt(2 * i)) << 4) | digit(text.charCodeAt(2 * i + 1))
+  return bytes
+}
+
+/** What `delta` makes of the bytes of another binary; tools/inline.mjs says how it is written. */
+export function patch(base: Uint8Array, delta: Uint8Array): Uint8Array<ArrayBuffer> {
+  let at = 0
+  // LEB128
+  const number = (): number => {
+    let value = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = delta[at++]!
+      value += (byte & 127) * 2 ** shift
+      if (byte < 128) return value
+    }
+  }
+  const bytes = new Uint8Array(number())
+  for (let to = 0, end = 0; to < bytes.length; ) {
+    const fresh = number()
+    bytes.set(delta.subarray(at, at + fresh), to)
+    at += fresh
+    const zigzag = number()
+    const from = end + (zigzag & 1 ? -(zigzag + 1) / 2 : zigzag / 2)
+    const length = number()
+    bytes.set(base.subarray(from, from + length), to + fresh)
+    to += fresh + length
+    end = from + length
+  }
   return bytes
 }

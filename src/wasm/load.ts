@@ -4,7 +4,8 @@ import { check, FilterbankError, messageOf, show } from '../base/errors.js'
 import { arrayName, isArrayBuffer, isModule, isResponse, isSharedBuffer, isUrl } from '../base/realm.js'
 import { encodeUtf8 } from '../base/utf8.js'
 import { type Compiler, compilerOf } from './host.js'
-import { unpack } from './inlined.js'
+import { patch, unpack } from './inlined.js'
+import { delta as relaxed } from './relaxed.js'
 import { binary as simd128 } from './simd128.js'
 
 /** `'simd128'` runs wherever WebAssembly has vectors; `'relaxed'` adds fused multiply-add. */
@@ -55,8 +56,8 @@ export async function chooseBuild(wanted?: Build): Promise<BuildChoice> {
     got: 'one without',
     hint: 'Chrome 91, Firefox 89, Safari 16.4 and Node 16.4 have it',
   }))
-  const relaxed = await relaxedSimd()
-  check(wanted !== 'relaxed' || relaxed, () => ({
+  const has = await relaxedSimd()
+  check(wanted !== 'relaxed' || has, () => ({
     op,
     argument: 'simd',
     expected: "'simd128' on this host",
@@ -64,7 +65,7 @@ export async function chooseBuild(wanted?: Build): Promise<BuildChoice> {
     hint: LACKS_RELAXED,
   }))
   if (wanted) return { build: wanted, reason: 'as asked for' }
-  if (!relaxed) return { build: 'simd128', reason: 'this host has no relaxed SIMD' }
+  if (!has) return { build: 'simd128', reason: 'this host has no relaxed SIMD' }
   return preferred(compilerOf())
 }
 
@@ -86,76 +87,24 @@ export function preferred(compiler: Compiler | undefined): BuildChoice {
 const compiled = new Map<string, Promise<WebAssembly.Module>>()
 
 /**
- * The binary of a build, for plain or shared memory: simd128 is imported with this file, relaxed only when it
- * is wanted. Concurrent calls share one compilation; a failed one may be tried again.
+ * The binary of a build, for plain or shared memory. Concurrent calls share one compilation; a failed one may
+ * be tried again.
  */
 export function loadModule(build: Build, shared: boolean): Promise<WebAssembly.Module> {
   const key = `${build} ${shared}`
   let module = compiled.get(key)
   if (!module) {
-    module = bytesOf(build).then((bytes) =>
-      compile(bytes, shared, `the inlined ${build} build, bytes that do not compile`),
-    )
+    module = compile(bytesOf(build), shared, `the inlined ${build} build, bytes that do not compile`)
     module.catch(() => compiled.delete(key))
     compiled.set(key, module)
   }
   return module
 }
 
-async function bytesOf(build: Build): Promise<Uint8Array<ArrayBuffer>> {
-  if (build === 'simd128') return unpack(simd128)
-  try {
-    return unpack((await import('./relaxed.js')).binary)
-  } catch (cause) {
-    throw new FilterbankError(
-      {
-        op: 'createEngine',
-        argument: 'simd',
-        expected: "'simd128' where the relaxed build does not load",
-        got: `'relaxed': ${messageOf(cause)}`,
-        hint: 'It is a file of its own beside this one, which import() has to reach: service workers and worklets refuse that',
-      },
-      { cause },
-    )
-  }
-}
-
-/**
- * The module of the build that was chosen. Where it was not asked for and cannot be had (a service worker
- * refuses import(), the network is gone, an old deployment), simd128, which is there already.
- */
-export async function loadChosen(
-  choice: BuildChoice,
-  asked: boolean,
-  shared: boolean,
-): Promise<BuildChoice & { module: WebAssembly.Module }> {
-  try {
-    return { ...choice, module: await loadModule(choice.build, shared) }
-  } catch (error) {
-    if (asked || choice.build === 'simd128') throw error
-    const module = await loadModule('simd128', shared)
-    return {
-      build: 'simd128',
-      reason: `the relaxed build could not be loaded: ${messageOf((error as Error).cause ?? error)}`,
-      module,
-    }
-  }
-}
-
-/**
- * The bytes of the build that was chosen, for an engine in another thread. Where it was not asked for and
- * cannot be had, those of simd128.
- */
-export async function bytesOfChosen(
-  { build }: BuildChoice,
-  asked: boolean,
-): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return await bytesOf(build)
-  } catch (error) {
-    if (asked || build === 'simd128') throw error
-    return bytesOf('simd128')
-  }
+/** Both builds came with this file: relaxed as what it differs in. */
+export function bytesOf(build: Build): Uint8Array<ArrayBuffer> {
+  const bytes = unpack(simd128)
+  return build === 'relaxed' ? patch(bytes, unpack(relaxed)) : bytes
 }
 
 /** What a host says that does not compile at all, or not from bytes. */

@@ -16,6 +16,7 @@ import type { EngineOptions } from '../core/engine.js'
 import { checkOptions, type Names } from '../core/options.js'
 import type { AnyTensor, MemoryUse } from '../core/tensor.js'
 import type { OwnPixels, Pixels } from '../image/index.js'
+import { checkCacheSettings } from '../onnx/file/keep.js'
 import { fetchModel } from '../onnx/file/load.js'
 import type {
   DataSource,
@@ -28,7 +29,7 @@ import type {
 } from '../onnx/index.js'
 import { ModelOutput, type ModelOutputs } from '../onnx/run/ports.js'
 import { builtin } from '../wasm/host.js'
-import { bytesOfChosen, chooseBuild } from '../wasm/load.js'
+import { bytesOf, chooseBuild } from '../wasm/load.js'
 import type { FilterArguments, FilterName } from './filters.js'
 import { Link } from './link.js'
 import type { Arrived, PictureInput } from './picture.js'
@@ -71,6 +72,10 @@ const LOAD: Names<WorkerLoadOptions> = {
   signal: true,
   dimensions: true,
   externalData: true,
+  cache: true,
+  key: true,
+  revalidate: true,
+  onCache: true,
   transfer: true,
 }
 
@@ -190,7 +195,7 @@ export async function createWorker(options: WorkerOptions = {}): Promise<Filterb
 
 /** The binary of the worker's engine: this page has it already, and the worker's script has none. */
 async function binaryOf(wasm: EngineOptions['wasm'], simd: EngineOptions['simd']) {
-  if (wasm === undefined) return bytesOfChosen(await chooseBuild(simd), simd !== undefined)
+  if (wasm === undefined) return bytesOf((await chooseBuild(simd)).build)
   if (typeof wasm === 'string' || isUrl(wasm)) return absolute(wasm)
   if (isModule(wasm) || isArrayBuffer(wasm) || arrayName(wasm)) return wasm as Uint8Array<ArrayBuffer>
   const response: unknown = await wasm
@@ -209,17 +214,21 @@ function methodsOf(link: Link): Omit<FilterbankWorker, 'threads' | 'simd'> {
     async loadModel(source, options = {}) {
       checkOptions('loadModel', options, LOAD)
       const { onProgress, signal, dimensions, externalData = {}, transfer = false } = options
+      const { cache, key, revalidate, onCache } = options
+      checkCacheSettings(source, options)
       const moves = new Set<Transferable>()
       const sent = await sendableSource(source, transfer, moves, { onProgress, signal })
       const files: Record<string, ArrivedSource> = {}
       for (const [location, data] of Object.entries(externalData))
         files[location] = await sendableSource(data, transfer, moves, { signal })
-      const argument = { source: sent, externalData: files, ...(dimensions ? { dimensions } : {}) }
-      const { model, inputs, outputs } = await link.call('loadModel', argument, {
+      const kept = { cache, key, revalidate }
+      const argument = { source: sent, externalData: files, ...kept, ...(dimensions ? { dimensions } : {}) }
+      const { model, inputs, outputs, report } = await link.call('loadModel', argument, {
         transfer: [...moves],
         signal,
         onProgress,
       })
+      if (report) onCache?.(report)
       return modelOf(link, model, inputs, outputs)
     },
     async filter(name: FilterName, image: Picture, options: WorkerFilterOptions & object = {}) {

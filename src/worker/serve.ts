@@ -11,9 +11,11 @@ import type { MemoryUse } from '../core/tensor.js'
 import type { OwnPixels } from '../image/index.js'
 import {
   type AnyModelOutputs,
+  type CacheReport,
   type LayerSummary,
   loadModel,
   type Model,
+  type ModelCache,
   type ModelInput,
   type ModelMap,
   type Port,
@@ -45,6 +47,9 @@ interface LoadArgument {
   source: ArrivedSource
   externalData: Record<string, ArrivedSource>
   dimensions?: Record<string, number>
+  cache: ModelCache | undefined
+  key: string | undefined
+  revalidate: boolean | undefined
 }
 
 interface RunArgument {
@@ -119,18 +124,27 @@ function makeService() {
     },
 
     async loadModel(
-      { source, externalData, dimensions }: LoadArgument,
+      { source, dimensions, ...rest }: LoadArgument,
       { signal, onProgress }: Context,
-    ): Promise<{ model: number; inputs: readonly Port[]; outputs: readonly Port[] }> {
+    ): Promise<{
+      model: number
+      inputs: readonly Port[]
+      outputs: readonly Port[]
+      report: CacheReport | undefined
+    }> {
+      let report: CacheReport | undefined
       const model = await loadModel(engine(), source, {
-        externalData,
+        ...rest,
         signal,
+        onCache: (told) => {
+          report = told
+        },
         ...(dimensions ? { dimensions } : {}),
         ...(onProgress ? { onProgress: onProgress as (progress: Progress) => void } : {}),
       })
       const id = ++count
       models.set(id, { model, busy: false, next: undefined })
-      return { model: id, inputs: model.inputs, outputs: model.outputs }
+      return { model: id, inputs: model.inputs, outputs: model.outputs, report }
     },
 
     async run(

@@ -10,6 +10,7 @@ import * as core from '../../src/index.js'
 import * as nn from '../../src/nn/index.js'
 import * as node from '../../src/node/index.js'
 import * as onnx from '../../src/onnx/index.js'
+import * as tasks from '../../src/tasks/index.js'
 
 /** A call with options of any kind. */
 type Call = (options: never) => unknown
@@ -46,6 +47,7 @@ const bytesOfModel = () =>
     inputs: [{ name: 'x', shape: [2] }],
     outputs: [{ name: 'y' }],
   })
+const map = { data: new Float32Array(16), shape: [4, 4] }
 const samples = { inputs: [1, 2], shape: [2], labels: [1] }
 
 const onX =
@@ -293,9 +295,26 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
     exports: onnx,
     calls: {
       writeModel: (parts) => onnx.writeModel(parts),
+      cachedModels: 'takes no options',
+      evictModels: 'takes no options',
       loadModel: (options) => onnx.loadModel(engine, bytesOfModel(), options),
       inspectModel: (options) => onnx.inspectModel(bytesOfModel(), options),
       quantizeModel: (options) => onnx.quantizeModel(engine, bytesOfModel(), [], options),
+    },
+  },
+  'filterbank/tasks': {
+    exports: tasks,
+    calls: {
+      anchors: 'takes no options',
+      classify: (options) => tasks.classify([1, 2], options),
+      detect: (options) => tasks.detect({ boxes: [0, 0, 1, 1], scores: [1] }, options),
+      keypoints: (options) => tasks.keypoints(map, options),
+      paintMask: (options) => tasks.paintMask(map, options),
+      paintSegments: (options) => tasks.paintSegments(tasks.segment(map), options),
+      peaks: (options) => tasks.peaks(map, options),
+      segment: (options) => tasks.segment(map, options),
+      suppress: (options) => tasks.suppress([], options),
+      yolo: (options) => tasks.yolo({ data: new Float32Array(70), shape: [10, 7] }, options),
     },
   },
   'filterbank/node': {

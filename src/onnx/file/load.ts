@@ -129,7 +129,11 @@ const inMemory = (source: SettledSource): Uint8Array | undefined =>
 type Settings = Pick<LoadSettings, 'onProgress' | 'signal'>
 
 /** All bytes of a source: where it is known how many, in their place as they arrive. */
-async function bytesOf(argument: string, source: SettledSource, settings: Settings): Promise<Uint8Array> {
+export async function bytesOf(
+  argument: string,
+  source: SettledSource,
+  settings: Settings,
+): Promise<Uint8Array> {
   const own = inMemory(source)
   if (own) return own
   let all: Uint8Array | undefined
@@ -189,14 +193,14 @@ export function folderOf(source: SettledSource): string | undefined {
 }
 
 /** The path of a file, or undefined for what has to be fetched. */
-function pathOf(source: SettledSource): string | undefined {
+export function pathOf(source: SettledSource): string | undefined {
   if (!files()) return undefined
   if (typeof source !== 'string' && !isUrl(source)) return undefined
   if (/^file:/.test(`${source}`)) return builtin('node:url')!.fileURLToPath(`${source}`)
   return typeof source === 'string' && !/^(https?|data|blob):/.test(source) ? source : undefined
 }
 
-async function reach<T>(
+export async function reach<T>(
   what: string,
   get: () => Promise<T>,
   signal: AbortSignal | undefined,
