@@ -123,7 +123,7 @@ const inverse: Operator = (call) => {
 /** Half away from zero. */
 const rounded = (v: number): number => Math.sign(v) * Math.round(Math.abs(v))
 
-/** The largest of parts of regions [batch, x1, y1, x2, y2] in whole pixels. (Girshick, "Fast R-CNN", 2015.) */
+/** The largest of parts of regions [batch, x1, y1, x2, y2], in pixels. (Girshick, "Fast R-CNN", 2015.) */
 const maxRoiPool: Operator = (call) => {
   const [x, regions] = [call.input(0), call.input(1)]
   const [n, c, h, w] = x.shape as [number, number, number, number]
