@@ -13,7 +13,7 @@
  *
  * The exits within and after each step stop V8's compiler (Node 20) from moving later loads ahead of the
  * arithmetic, which would spill the accumulators; newer V8 does not need them and does not mind. Those on
- * positive k end any depth; those on negative k are never taken. Witness: bench/run.mjs, 1x1 and 3x3 layers.
+ * positive k end any depth; those on negative k are never taken. Witness: bench/run.ts, 1x1 and 3x3 layers.
  */
 import { FUSED, TILE_ROWS, clamp, madd, storePart } from '../simd'
 import { storeIntegers } from '../quantize'
