@@ -108,7 +108,7 @@ describe('the papers', () => {
 
   it.each(papers)('%s names folders and files of the repository that are there', (paper) => {
     const named = proseOf(textOf(paper)).matchAll(
-      /`((?:assembly|bench|doc|examples|src|tests|tools)\/[\w/.-]*)`/g,
+      /`((?:assembly|bench|doc|examples|hosts|src|tests|tools)\/[\w/.-]*)`/g,
     )
     const gone = [...named].map(([, path]) => path!).filter((path) => !existsSync(join(root, path)))
     // Not a name, or not there before a build or a comparison.

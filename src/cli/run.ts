@@ -3,7 +3,7 @@ import { join, parse as parsePath } from 'node:path'
 import { createEngine, Tensor } from '../index.js'
 import { Failure, wrongUsage } from '../node/failure.js'
 import { readBytes, readPicture, writePicture } from '../node/picture.js'
-import type { AnyModelOutputs, ModelOutput } from '../onnx/index.js'
+import type { AnyModelOutputs, ModelMap, ModelOutput } from '../onnx/index.js'
 import { version } from '../version.js'
 import { classesOf, numbersOf, parseLabels, pictureOf, shareBeyond } from './answer.js'
 import { type Command, engineLine, parse } from './command.js'
@@ -23,6 +23,9 @@ function readLabels(path: string): string[] {
     throw new Failure(`cannot read ${path}: it is no list of labels`)
   }
 }
+
+/** Whether an output is a map: of numbers or texts, never functions. */
+const isMap = (output: ModelOutput | ModelMap): output is ModelMap => typeof output.toArray !== 'function'
 
 /** The likeliest classes, a line each. */
 function printClasses(
@@ -132,6 +135,10 @@ Examples:
     for (const [name, output] of entries) {
       if (!output) {
         console.log(`\n${name} none`)
+        continue
+      }
+      if (isMap(output)) {
+        console.log(`\n${name} ${JSON.stringify(output)}`)
         continue
       }
       const lines = printClasses(output, Number(values.top), labels, values.labels)

@@ -11,7 +11,6 @@ import type { DataSource, ModelSource, Progress } from './file/load.js'
 import { type Graph, openGraph } from './graph/graph.js'
 import { checkGraph } from './graph/known.js'
 import { checkQuantized } from './graph/quantized.js'
-import { operators } from './operators/index.js'
 import { foldConstants } from './run/fold.js'
 import { Holder } from './run/hold.js'
 import { Model } from './run/model.js'
@@ -140,7 +139,8 @@ async function opened(
   const { proto, tensorOf } = await takeIn(source, options, keep)
   signal?.throwIfAborted()
   const found = openGraph(proto, tensorOf)
-  checkGraph(found, (op) => Object.hasOwn(operators, op))
+  await checkGraph(found)
+  signal?.throwIfAborted()
   holder.close()
   const graph = found.graph as Graph
   const { opset } = found

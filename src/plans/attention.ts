@@ -31,11 +31,11 @@ export interface AttentionInputs {
   mask?: AnyTensor | undefined
 }
 
-/** Rows and keys of a block forwards, and backwards. Witness: bench/attention.mjs. */
+/** Rows and keys of a block forwards, and backwards. No bench of this clone shows them yet. */
 const FORWARD = { blockRows: 60, blockKeys: 128 }
 const BACKWARD = { blockRows: 60, blockKeys: 64 }
 
-/** Rows up to which k and v are read as they are. Witness: bench/attention.mjs. */
+/** Rows up to which k and v are read as they are. No bench of this clone shows them yet. */
 const FEW_ROWS = 4
 
 /** Units that threads should find, and parts that dq is summed in at most. */

@@ -23,14 +23,19 @@ export const builtin = <Name extends keyof Builtins>(name: Name): Builtins[Name]
   (globalThis.process?.getBuiltinModule?.(name) ?? imported.get(name)) as Builtins[Name] | undefined
 
 /**
- * Node before 20.16 lacks process.getBuiltinModule: brings its modules by import(), which no bundler is to
- * follow.
+ * Node before 20.16 lacks process.getBuiltinModule: brings its modules by require where that is a global, in
+ * scripts given as text, whose import() crashes Node 20.0; else by import(), which no bundler is to follow.
  */
 export async function reachBuiltins(): Promise<void> {
-  const { process } = globalThis
+  const { process, require } = globalThis as { process?: NodeJS.Process; require?: NodeJS.Require }
   if (!process?.versions?.node || typeof process.getBuiltinModule === 'function' || imported.size) return
   const bring = async (name: string) => {
-    imported.set(name, await import(/* webpackIgnore: true */ /* @vite-ignore */ name))
+    imported.set(
+      name,
+      typeof require === 'function'
+        ? require(name)
+        : await import(/* webpackIgnore: true */ /* @vite-ignore */ name),
+    )
   }
   // A host that only poses as Node has none: it goes without.
   await Promise.allSettled(builtinNames.map(bring))

@@ -33,7 +33,7 @@ import { bytesOf, chooseBuild } from '../wasm/load.js'
 import type { FilterArguments, FilterName } from './filters.js'
 import { Link } from './link.js'
 import type { Arrived, PictureInput } from './picture.js'
-import type { ArrivedSource, PackedOutput, StartArgument } from './protocol.js'
+import type { ArrivedSource, Packed, StartArgument } from './protocol.js'
 
 export type { Arrived, FilterArguments, FilterName, PictureInput }
 
@@ -286,7 +286,8 @@ function modelOf(
       const result = await link.call('run', argument, { transfer: [...new Set(moves)], signal, onProgress })
       return Object.fromEntries(
         Object.entries(result).map(([name, output]) => {
-          const unpack = ({ type, shape, data }: PackedOutput) => new ModelOutput(name, type, shape, data)
+          const unpack = (item: Packed) =>
+            'map' in item ? item.map : new ModelOutput(name, item.type, item.shape, item.data)
           return [name, Array.isArray(output) ? output.map(unpack) : output && unpack(output)]
         }),
       ) as ModelOutputs

@@ -4,6 +4,7 @@ import { FilterbankError, messageOf } from '../base/errors.js'
 import type { Shape } from '../base/shape.js'
 import type { EngineOptions } from '../core/engine.js'
 import type { ElementType, HostArray } from '../onnx/file/types.js'
+import type { ModelMap } from '../onnx/run/ports.js'
 
 /** To the worker. */
 export type Request =
@@ -23,12 +24,8 @@ export type ArrivedSource = Uint8Array | ArrayBuffer | SharedArrayBuffer | Blob 
 /** The engine that a worker makes. */
 export type StartArgument = Omit<EngineOptions, 'signal'>
 
-/** An output as it travels; `ModelOutput` is made of it. */
-export interface PackedOutput {
-  type: ElementType
-  shape: Shape
-  data: HostArray
-}
+/** An output as it travels: what `ModelOutput` is made of, or a map as it is. */
+export type Packed = { type: ElementType; shape: Shape; data: HostArray } | { map: ModelMap }
 
 /** An error as structured clone leaves all of it. */
 export interface PackedError {

@@ -17,17 +17,18 @@ import {
   type Model,
   type ModelCache,
   type ModelInput,
-  type ModelOutput,
+  type ModelMap,
   type Port,
   type Progress,
 } from '../onnx/index.js'
+import { ModelOutput } from '../onnx/run/ports.js'
 import { builtin } from '../wasm/host.js'
 import { filters } from './filters.js'
 import { type Arrived, inputOf, isPictureInput, type PictureInput, pixelsOf } from './picture.js'
 import {
   type ArrivedSource,
   abortError,
-  type PackedOutput,
+  type Packed,
   packError,
   type Reply,
   type Request,
@@ -149,7 +150,7 @@ function makeService() {
     async run(
       { model: id, inputs, taps, latestOnly }: RunArgument,
       { signal, onProgress, transfer }: Context,
-    ): Promise<Record<string, PackedOutput | PackedOutput[] | null>> {
+    ): Promise<Record<string, Packed | Packed[] | null>> {
       const served = servedOf(id)
       const body = async () => {
         const { model } = served
@@ -166,7 +167,8 @@ function makeService() {
           ...(onProgress ? { onProgress } : {}),
         })
       }
-      const pack = (output: ModelOutput): PackedOutput => {
+      const pack = (output: ModelOutput | ModelMap): Packed => {
+        if (!(output instanceof ModelOutput)) return { map: output }
         const data = output.toArray()
         if (ArrayBuffer.isView(data)) transfer.push(data.buffer as ArrayBuffer)
         return { type: output.type, shape: output.shape, data }

@@ -4,7 +4,7 @@ import { createEngine, type Engine } from '../../src/index.js'
 import { type ModelParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel } from '../../src/onnx/index.js'
 
-type Tensor = ModelParts['initializers'][number]
+type Tensor = NonNullable<ModelParts['initializers']>[number]
 const scale = (name: string, ...values: number[]): Tensor => ({
   name,
   shape: values.length > 1 ? [values.length] : [],

@@ -8,7 +8,7 @@ import { Random } from '../support/random.js'
 export const SEED = Number(process.env.FILTERBANK_SEED ?? 20261121)
 const random = new Random(SEED)
 
-type Type = 'float32' | 'float64' | 'int8' | 'uint8' | 'int32' | 'int64' | 'bool'
+type Type = 'float32' | 'float64' | 'int8' | 'uint8' | 'int32' | 'int64' | 'bool' | 'string'
 export interface Input {
   type: Type
   shape: readonly number[]
@@ -23,6 +23,8 @@ export interface Line {
   fixed?: boolean
   outputs?: number
   opset?: number
+  /** Of the other domain: its version. */
+  version?: number
   /** Of the largest number; 1e-5 unless it says otherwise. */
   tolerance?: number
 }

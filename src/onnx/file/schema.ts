@@ -54,7 +54,7 @@ export interface NodeProto {
 export interface TypeProto {
   tensorType?: { elemType: number; shape?: { dim: { dimValue?: number; dimParam?: string }[] } }
   sequenceType?: { elemType?: TypeProto }
-  mapType?: object
+  mapType?: { keyType: number; valueType?: TypeProto }
   sparseTensorType?: object
   optionalType?: { elemType?: TypeProto }
 }
@@ -137,7 +137,7 @@ const container: Message = { 1: ['elemType', type] }
 Object.assign(type, {
   1: ['tensorType', tensorType],
   4: ['sequenceType', container],
-  5: ['mapType', {}],
+  5: ['mapType', { 1: ['keyType', 'int'], 2: ['valueType', type] }],
   8: ['sparseTensorType', {}],
   9: ['optionalType', container],
 })

@@ -26,6 +26,8 @@ export interface PortParts {
   /** Whether it is a sequence of such tensors, and whether there may be none of it. */
   sequence?: boolean
   optional?: boolean
+  /** The type of its keys, where it is a map to elements of `type`. */
+  map?: ElementType
 }
 
 /**
@@ -75,6 +77,8 @@ export interface GraphParts {
 export interface ModelParts extends GraphParts {
   /** Version of the operators. Default 20. */
   opset?: number
+  /** The same of other domains: `{ 'ai.onnx.ml': 3 }`. Default 1. */
+  domains?: Readonly<Record<string, number>>
 }
 
 const MODEL: Names<ModelParts> = {
@@ -84,9 +88,17 @@ const MODEL: Names<ModelParts> = {
   outputs: true,
   initializers: true,
   opset: true,
+  domains: true,
 }
 const NODE: Names<NodeParts> = { op: true, inputs: true, outputs: true, name: true, attributes: true }
-const PORT: Names<PortParts> = { name: true, type: true, shape: true, sequence: true, optional: true }
+const PORT: Names<PortParts> = {
+  name: true,
+  type: true,
+  shape: true,
+  sequence: true,
+  optional: true,
+  map: true,
+}
 const TENSOR: Names<TensorParts & { name: string }> = { name: true, type: true, shape: true, data: true }
 
 /**
@@ -112,13 +124,16 @@ const IR_VERSION = 8
  */
 export function writeModel(parts: ModelParts): Uint8Array {
   checkOptions('writeModel', parts, MODEL)
-  const { opset = 20, ...graph } = parts
+  const { opset = 20, domains = {}, ...graph } = parts
   checkInteger(opset, 'opset', 1, MOST, { op: 'writeModel' })
   const proto: Given<ModelProto> = {
     irVersion: IR_VERSION,
     producerName: 'filterbank',
     graph: graphProto(graph),
-    opsetImport: [{ version: opset }, ...domainsOf(graph.nodes).map((domain) => ({ domain, version: 1 }))],
+    opsetImport: [
+      { version: opset },
+      ...domainsOf(graph.nodes).map((domain) => ({ domain, version: domains[domain] ?? 1 })),
+    ],
   }
   const writer = new PbfWriter()
   write(model, proto, writer)
@@ -174,7 +189,7 @@ function nodeProto(node: NodeParts): Given<NodeProto> {
 
 function portProto(port: PortParts): Given<ValueInfoProto> {
   checkOptions('writeModel', port, PORT)
-  const { name, type = 'float32', shape, sequence, optional } = port
+  const { name, type = 'float32', shape, sequence, optional, map } = port
   const tensor: TypeProto = {
     tensorType: {
       elemType: codeOf(type),
@@ -187,7 +202,8 @@ function portProto(port: PortParts): Given<ValueInfoProto> {
       }),
     },
   }
-  const held: TypeProto = sequence ? { sequenceType: { elemType: tensor } } : tensor
+  const item: TypeProto = map ? { mapType: { keyType: codeOf(map), valueType: tensor } } : tensor
+  const held: TypeProto = sequence ? { sequenceType: { elemType: item } } : item
   return { name, type: optional ? { optionalType: { elemType: held } } : held } as Given<ValueInfoProto>
 }
 

@@ -47,10 +47,12 @@ export interface Port {
   sequence?: true
   /** Whether there may be nothing: null. */
   optional?: true
+  /** The type of its keys where it is a map, whose values are of `type`: a plain object. */
+  map?: ElementType
 }
 
 /**
- * The same as a file has it, be it of one of our types or not: 'map', 'sparse tensor', 'sequence' and
+ * The same as a file has it, be it of one of our types or not: 'sparse tensor', 'map', 'sequence' and
  * 'optional' of what is no tensor, 'type 14'.
  */
 export interface FilePort extends Omit<Port, 'type'> {
@@ -123,7 +125,10 @@ function portOf({ name, type }: ValueInfoProto, { problems }: Reading): FilePort
   const optional = type?.optionalType
   const whole = optional?.elemType ?? type
   const sequence = whole?.sequenceType
-  const held = sequence?.elemType ?? whole
+  const item = sequence?.elemType ?? whole
+  // A map is the tensors of its keys and of its values.
+  const keys = item?.mapType?.valueType?.tensorType && typeOf(item.mapType.keyType)
+  const held = keys ? item?.mapType?.valueType : item
   const kind = Object.entries(kinds).find(([field]) => held?.[field as keyof typeof kinds])?.[1]
   // A value inside of the graph, or of a graph inside of a node, need not say.
   const code = held?.tensorType?.elemType || 1
@@ -135,13 +140,14 @@ function portOf({ name, type }: ValueInfoProto, { problems }: Reading): FilePort
     const argument = `value ${show(name)}`
     problems.push(new FilterbankError({ op: 'loadModel', argument, expected: expected!, got: got! }))
   }
-  const shape = lengthsOf(held)
+  const shape = keys ? undefined : lengthsOf(held)
   return {
     name,
     type: element ?? `type ${code}`,
     ...(shape && { shape }),
     ...(sequence && { sequence: true }),
     ...(optional && { optional: true }),
+    ...(keys && { map: keys }),
   }
 }
 

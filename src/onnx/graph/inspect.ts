@@ -1,7 +1,6 @@
 import { checkOptions, type Names } from '../../core/options.js'
 import { forget, takeIn } from '../file/arrival.js'
 import type { DataSource, ModelSource, Progress } from '../file/load.js'
-import { operators } from '../operators/index.js'
 import { type LayerSummary, multiplyAddsOf, parametersOf } from '../run/summary.js'
 import { type FilePort, lengthsOf, openGraph, type Port } from './graph.js'
 import { missingOperators } from './known.js'
@@ -76,7 +75,7 @@ export async function inspectModel(source: ModelSource, options: InspectOptions 
       multiplyAdds,
     }
   })
-  const missing = missingOperators(graph, (op) => own.has(op) || Object.hasOwn(operators, op))
+  const missing = await missingOperators(graph, own)
   return {
     opset,
     producer: proto.producerName,

@@ -1,15 +1,17 @@
 /** Which operators of a graph filterbank has. */
 import { check, show } from '../../base/errors.js'
+import { operators } from '../operators/index.js'
 import type { Graph, OpenedGraph } from './graph.js'
 
 type Nodes = Pick<Graph, 'nodes'>
 
-/** The operators of a graph that filterbank lacks, each with the names of its nodes. */
-export function missingOperators(graph: Nodes, known: (op: string) => boolean): Map<string, string[]> {
+/** The operators of a graph that the tables lack, each with the names of its nodes. */
+function missingIn(graph: Nodes, own: ReadonlySet<string>): Map<string, string[]> {
   const missing = new Map<string, string[]>()
   const visit = ({ nodes }: Nodes) => {
     for (const node of nodes) {
-      if (!known(node.op)) missing.set(node.op, [...(missing.get(node.op) ?? []), node.name])
+      if (!own.has(node.op) && !Object.hasOwn(operators, node.op))
+        missing.set(node.op, [...(missing.get(node.op) ?? []), node.name])
       for (const value of node.attributes.values())
         if (typeof value === 'object' && 'nodes' in value) visit(value)
     }
@@ -18,15 +20,36 @@ export function missingOperators(graph: Nodes, known: (op: string) => boolean): 
   return missing
 }
 
+const isLearned = (op: string): boolean => op.startsWith('ai.onnx.ml.')
+
+/** Fetches the modules that may have operators which the table lacks. */
+async function fetchOperators(missing: readonly string[]): Promise<void> {
+  const modules: Promise<{ add: () => void }>[] = []
+  if (missing.some(isLearned)) modules.push(import('../operators/learned/index.js'))
+  if (missing.some((op) => !isLearned(op))) modules.push(import('../operators/rare/index.js'))
+  for (const { add } of await Promise.all(modules)) add()
+}
+
+/**
+ * The operators of a graph that neither filterbank has nor the model brings, with the names of their nodes.
+ * Those that are in modules of their own are there afterwards.
+ */
+export async function missingOperators(
+  graph: Nodes,
+  own: ReadonlySet<string>,
+): Promise<Map<string, string[]>> {
+  const missing = missingIn(graph, own)
+  if (missing.size === 0) return missing
+  await fetchOperators([...missing.keys()])
+  return missingIn(graph, own)
+}
+
 /**
  * Throws unless a graph can be run: all operators that filterbank lacks at once, or else the first of the
  * other problems.
  */
-export function checkGraph(
-  { graph, opset, own, problems }: OpenedGraph,
-  known: (op: string) => boolean,
-): void {
-  const missing = missingOperators(graph, (op) => own.has(op) || known(op))
+export async function checkGraph({ graph, opset, own, problems }: OpenedGraph): Promise<void> {
+  const missing = await missingOperators(graph, own)
   check(missing.size === 0, () => ({
     op: 'loadModel',
     argument: 'model',

@@ -1,7 +1,8 @@
 /**
  * Every operator that filterbank runs, by the standard's name. A new one is added to the table of its family.
+ * Those that few models have are in modules of their own, which are fetched when a model names one.
  */
-import { atOnce, type Operator, type SteppedOperator } from '../run/call.js'
+import { atOnce, type Operator, type OperatorModule, type SteppedOperator } from '../run/call.js'
 import { attending } from './attention.js'
 import { blocks } from './blocks.js'
 import { boxes } from './boxes.js'
@@ -24,11 +25,7 @@ import { sequence } from './sequence.js'
 import { shape } from './shape.js'
 import { window } from './window.js'
 
-/**
- * Those whose outputs have shapes that follow from the shapes of the inputs, whatever numbers are read on the
- * host.
- */
-export const shapedByInputs: ReadonlySet<string> = new Set([
+const shaped = new Set([
   ...Object.keys(elementwise),
   ...Object.keys(bytesBetween),
   ...Object.keys(quantize),
@@ -38,12 +35,19 @@ export const shapedByInputs: ReadonlySet<string> = new Set([
   ...['MatMul', 'Gemm', 'GridSample', 'RoiAlign', 'DeformConv', 'ReverseSequence', 'RotaryEmbedding'],
 ])
 
-/** Those that take sequences and optional values beside tensors. */
-export const takesContainers: ReadonlySet<string> = new Set([
-  ...Object.keys(control),
-  ...Object.keys(sequence),
-  'Identity',
-])
+/**
+ * Those whose outputs have shapes that follow from the shapes of the inputs, whatever numbers are read on the
+ * host.
+ */
+export const shapedByInputs: ReadonlySet<string> = shaped
+
+const containing = new Set([...Object.keys(control), ...Object.keys(sequence), 'Identity'])
+
+/** Those that take sequences, maps and optional values beside tensors. */
+export const takesContainers: ReadonlySet<string> = containing
+
+/** Those that give something else each time. */
+export const isRandom = (op: string): boolean => /^(Random|Bernoulli$|Multinomial$)/.test(op)
 
 /** Those that run graphs, in steps. */
 export const stepped: Record<string, SteppedOperator> = control
@@ -53,6 +57,7 @@ const wholeControl = Object.entries(control).map(([name, operator]): [string, Op
   (call) => atOnce(operator(call)),
 ])
 
+/** What is there at first, and what was fetched. */
 export const operators: Record<string, Operator> = {
   ...attending,
   ...blocks,
@@ -75,4 +80,11 @@ export const operators: Record<string, Operator> = {
   ...sequence,
   ...shape,
   ...window,
+}
+
+/** What a module brings that was fetched. */
+export function addOperators(module: OperatorModule): void {
+  Object.assign(operators, module.operators)
+  for (const op of module.shapedByInputs ?? []) shaped.add(op)
+  for (const op of module.takesContainers ?? []) containing.add(op)
 }

@@ -7,6 +7,7 @@ import type { Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
 import { attention as attend } from '../../ops/attention.js'
 import { equal } from '../../ops/compare.js'
+import { concat } from '../../ops/concat.js'
 import { matmul } from '../../ops/matmul.js'
 import { where } from '../../ops/where.js'
 import type { Call, Operator } from '../run/call.js'
@@ -158,16 +159,18 @@ const attention: Operator = (call) => {
 
 /**
  * query, key, value, past_key, past_value, seqlens_k, total_sequence_length, cos_cache, sin_cache,
- * position_ids, attention_bias: heads that share keys, whose image `i` has seqlens_k[i] + 1 keys in all.
+ * position_ids, attention_bias, head_sink: heads that share keys, whose image `i` has seqlens_k[i] + 1 keys
+ * in all. With smooth_softmax or a sink some of each share goes nowhere.
  */
 const groupQueryAttention: Operator = (call) => {
   const [heads, kvHeads] = [call.number('num_heads', 0), call.number('kv_num_heads', 0)]
   const given = inEngine(call, call.input(0))
   const [keyIn, valueIn, pastKey, pastValue, scores] = [1, 2, 3, 4, 10].map((i) => call.inputs[i])
-  const refused = ['smooth_softmax', 'k_quant_type', 'v_quant_type'].filter(
-    (name) => call.has(name) && call.number(name, 1),
-  )
-  if (refused.length || call.inputs[11]) call.fail(refused[0] ?? 'head_sink', 'left out', 'given')
+  const refused = ['k_quant_type', 'v_quant_type'].find((name) => call.has(name) && call.number(name, 1))
+  if (refused) call.fail(refused, 'left out', 'given')
+  const sink = call.inputs[11]
+  const isSmooth = call.flag('smooth_softmax') || sink !== undefined
+  if (sink && sink.size !== heads) call.fail('head_sink', `${heads} numbers`, sink.shape)
   const size = keyIn ? given.shape[2]! / heads : given.shape[2]! / (heads + 2 * kvHeads)
   const part = (from: number, count: number) =>
     splitHeads(call, columnsOf(call, given, from * size, count * size), count, 'num_heads')
@@ -200,21 +203,40 @@ const groupQueryAttention: Operator = (call) => {
   ]
   const keys = key.shape[2]!
   const window = call.number('local_window_size', -1)
-  const isPlain = window < 0 && before.every((first) => first === before[0])
+  const isPlain = !isSmooth && window < 0 && before.every((first) => first === before[0])
+  const seen = isSmooth ? keys + 1 : keys
   const mask = isPlain
     ? undefined
-    : maskBy(call, [n, length, keys], counts, (image, i, j) => {
+    : maskBy(call, [n, length, seen], counts, (image, i, j) => {
         const own = before[image]! + i
-        return j <= own && (window < 0 || j > own - window)
+        return j === keys || (j <= own && (window < 0 || j > own - window))
       })
-  const bias = scores?.tensor()
-  const y = attend(q.tensor(), key.tensor(), value.tensor(), {
+  const bias = isSmooth ? biasWithSink(call, scores, sink, [n, heads, length, keys]) : scores?.tensor()
+  const [k2, v2] = isSmooth ? [withZeros(call, key), withZeros(call, value)] : [key, value]
+  const y = attend(q.tensor(), k2.tensor(), v2.tensor(), {
     ...maskOption(mask && bias ? where(mask, bias, Number.NEGATIVE_INFINITY) : (mask ?? bias)),
     causal: isPlain ? before[0]! : false,
     softcap: call.number('softcap', 0),
     ...scaleOption(call),
   })
   return [joinHeads(call, call.tensor(given.type, y)), key, value]
+}
+
+/** A key more, whose score is 0, or its value: what a share goes to that no place gets. */
+const withZeros = (call: Call, x: Value): Value => behind(call, x, call.zeros(x.type, x.shape.with(2, 1)))
+
+/** What is added to the scores of keys, and to that of the one behind them the number of its head. */
+function biasWithSink(
+  call: Call,
+  scores: Value | undefined,
+  sink: Value | undefined,
+  shape: readonly [number, number, number, number],
+): Tensor {
+  const [n, heads, length] = shape
+  const zeros = (keys: number) => call.zeros('float32', [n, heads, length, keys]).tensor()
+  const own = scores ? add(zeros(shape[3]), scores.tensor()) : zeros(shape[3])
+  const last = sink ? add(zeros(1), sink.tensor().reshape([heads, 1, 1])) : zeros(1)
+  return concat([own, last], { axis: 3 })
 }
 
 /** Of each image `before` places of the past, and x behind them. */

@@ -113,7 +113,7 @@ export const dequantizeLinear: Operator = (call) => {
   return zipOnHost(call, zero ? [x, scale, zero] : [x, scale], type, (q, s, z = 0) => (q - z) * s)
 }
 
-const dynamicQuantizeLinear: Operator = (call) => {
+export const dynamicQuantizeLinear: Operator = (call) => {
   const x = call.input(0)
   const t = x.tensor(x.layout)
   const low = clamp(min(t), { high: 0 })
@@ -243,13 +243,19 @@ const qLinearConv: Operator = (call) => {
   )
 }
 
-const matMulInteger: Operator = (call) => {
-  const [a, b, aZero, bZero] = call.inputs as Value[]
+/** a, b and their zero points: sums of products, exact in each type that is asked for. */
+export function integerMatrices(
+  call: Call,
+  [a, b, aZero, bZero]: readonly (Value | undefined)[],
+  type: ElementType,
+): Value {
   return (
     multiplyByteMatrices(call, [a!, undefined, aZero], [b!, undefined, bZero]) ??
-    integerProduct(call, inputsAt(call, 0, 2, 1, 3), 'int32')
+    integerProduct(call, [a, aZero, b, bZero], type)
   )
 }
+
+const matMulInteger: Operator = (call) => integerMatrices(call, call.inputs, 'int32')
 
 const convInteger: Operator = (call) => {
   const [x, w, xZero, wZero] = call.inputs as Value[]

@@ -15,7 +15,6 @@ import {
 import { foldWeights } from '../graph/fuse.js'
 import { type AttributeValue, type Graph, type Node, openGraph, type Port, readsOf } from '../graph/graph.js'
 import { checkGraph } from '../graph/known.js'
-import { operators } from '../operators/index.js'
 import { foldConstants } from '../run/fold.js'
 import { dropKept, newRun } from '../run/value.js'
 
@@ -43,7 +42,7 @@ export async function openNetwork(
   const { bytes, external } = await fetchModel(source, { signal })
   const proto = readModel(bytes, op)
   const opened = openGraph(proto, decoderWith(external))
-  checkGraph(opened, (name) => Object.hasOwn(operators, name))
+  await checkGraph(opened)
   const { graph: found, opset } = opened
   check(opset >= 7, () => ({
     op,

@@ -14,6 +14,16 @@ import { type Layout, lastShape, type Run, Value } from './value.js'
 export type Operator = (call: Call) => Value | (Value | undefined)[]
 
 /**
+ * Operators that are fetched when a model names one of them, and which of them give shapes that follow from
+ * those of the inputs, and take sequences, maps and optional values.
+ */
+export interface OperatorModule {
+  operators: Record<string, Operator>
+  shapedByInputs?: readonly string[]
+  takesContainers?: readonly string[]
+}
+
+/**
  * Work in steps: between two of them, where nothing is given, others may have their turn. What it returns is
  * its result.
  */

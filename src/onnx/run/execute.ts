@@ -6,7 +6,7 @@ import type { Engine } from '../../core/engine.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { outsideWords } from '../../ops/gatherND.js'
 import { freeNames, type Graph, type Node, readsOf } from '../graph/graph.js'
-import { operators, shapedByInputs, stepped, takesContainers } from '../operators/index.js'
+import { isRandom, operators, shapedByInputs, stepped, takesContainers } from '../operators/index.js'
 import { Call, nameOf, type Steps } from './call.js'
 import { multiplyAddsOf, type Note } from './summary.js'
 import { type Run, Value } from './value.js'
@@ -61,7 +61,7 @@ function lastUsesOf(graph: Graph): string[][] {
   return uses
 }
 
-const NAMES = { sequence: 'a sequence', none: 'an optional value without an element' }
+const NAMES = { sequence: 'a sequence', map: 'a map', none: 'an optional value without an element' }
 
 /** What steps give at their end; nodes that they go by are no turns for others, but rounds of loops are. */
 export function* turnsOf<T>(steps: Generator<Node | undefined, T>): Steps<T> {
@@ -87,7 +87,7 @@ export function* runNode(
 ): Steps<Note> {
   const { run, opset, constants, inner: found } = setting
   const inputs = node.inputs.map((name) => (name ? find(name, scope) : undefined))
-  const isFixed = node.inputs.every((_, i) => inputs[i]?.constant ?? true)
+  const isFixed = !isRandom(node.op) && node.inputs.every((_, i) => inputs[i]?.constant ?? true)
   const runGraph = function* (graph: Graph, given: readonly Value[] = []): Steps<Value[]> {
     const { runBody } = setting
     // Which graph it is, and how often, is known before the run where the inputs are.

@@ -1,5 +1,6 @@
 /** What a graph computes the same every time is computed once, at load. */
 import { freeNames, type Graph, graphsOf, type Node } from '../graph/graph.js'
+import { isRandom } from '../operators/index.js'
 import { constantsOf, type Scope, stepsOf } from './execute.js'
 import type { Run, Value } from './value.js'
 
@@ -10,7 +11,7 @@ export function foldConstants(graph: Graph, opset: number, run: Run): Map<string
   for (const { resident } of graph.constants.values()) resident?.dispose()
   const foldable = graph.nodes.filter((node) => {
     const folds =
-      !NEVER_FOLDED.has(node.op) &&
+      !isRandom(node.op) &&
       !isFilterOfBytes(node, graph) &&
       ![...node.attributes.values()].some((value) => typeof value === 'object' && 'nodes' in value)
     return (
@@ -73,13 +74,3 @@ const isFilterOfBytes = ({ op, outputs }: Node, graph: Graph): boolean =>
   graph.nodes.every((reader) => !reader.inputs.includes(outputs[0]!) || TAKES_BYTES.has(reader.op))
 
 const TAKES_BYTES = new Set(['Add', 'Concat', 'Conv', 'Gemm', 'MatMul', 'Mul'])
-
-/** What is not the same every time. */
-const NEVER_FOLDED = new Set([
-  'RandomNormal',
-  'RandomUniform',
-  'RandomNormalLike',
-  'RandomUniformLike',
-  'Bernoulli',
-  'Multinomial',
-])

@@ -22,6 +22,7 @@ import {
   type ModelInputs,
   ModelOutput,
   type ModelOutputs,
+  mapOf,
   numbersOf,
   shapeKey,
   tensorsOf,
@@ -117,9 +118,10 @@ export class Model {
    * The first run on inputs of new shapes goes node by node; from the second on what it did is replayed, and
    * allocates nothing but the answer.
    * @param inputs of the type, shape and layout that the file says; images are [n, channels, height, width]
-   *   there. A sequence (`sequence` of its port) takes an array of tensors, an optional input null too
-   * @returns `model.outputs` by name, and the taps. A sequence gives an array of them, an optional value
-   *   without its element null: `AnyModelOutputs` is the type for models that have such
+   *   there. A sequence (`sequence` of its port) takes an array of tensors, a map (`map`) a plain object, an
+   *   optional input null too
+   * @returns `model.outputs` by name, and the taps. A sequence gives an array of them, a map a plain object,
+   *   an optional value without its element null: `AnyModelOutputs` is the type for models that have such
    * @throws FilterbankError for missing, surplus or misnamed inputs, and for wrong types and shapes
    * @example const { logits } = model.run({ image: new Float32Array(3 * 224 * 224) })
    */
@@ -320,16 +322,18 @@ export class Model {
 
   private collect(values: [string, Value | undefined][]): AnyModelOutputs {
     const output = (name: string, value: Value) => {
-      const { type, shape } = value
+      const { type, shape, kind } = value
+      if (kind === 'map') return mapOf(value)
       const data = value.fresh()
       // Halves are rounded here alone: inside all is float32.
       return new ModelOutput(name, type, shape, isHalf(type) ? toHost(type, toUser(type, data)) : data)
     }
     return Object.fromEntries(
-      values.map(([name, made]) => {
+      values.map(([name, made]): [string, AnyModelOutputs[string]] => {
         const value = made ?? fail(`output ${show(name)}`, 'made by a node', 'none that makes it')
         if (value.kind === 'none') return [name, null]
-        return [name, value.kind ? value.items.map((item) => output(name, item)) : output(name, value)]
+        const isList = value.kind === 'sequence'
+        return [name, isList ? value.items.map((item) => output(name, item)) : output(name, value)]
       }),
     )
   }
@@ -338,7 +342,7 @@ export class Model {
     const { engine, execution } = this
     if (kind) {
       const elements = items?.map((item) => this.enter(item)) ?? null
-      const value = Value.holding(execution, type, elements)
+      const value = Value.holding(execution, type, elements, kind)
       value.named = true
       return value
     }

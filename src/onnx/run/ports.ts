@@ -14,7 +14,7 @@ import {
   userArrayName,
 } from '../file/types.js'
 import type { Port } from '../graph/graph.js'
-import type { Kind } from './value.js'
+import type { Kind, Value } from './value.js'
 
 /**
  * What an input takes: a tensor of the engine, the array of the input's type where the file fixes the shape,
@@ -54,14 +54,21 @@ export class ModelOutput {
 /** What a run gives, by the names of outputs and taps, where all of them are tensors. */
 export type ModelOutputs = Record<string, ModelOutput>
 
-/**
- * The same of any model: of a sequence an array, of an optional value without its element null. `const
- * outputs: AnyModelOutputs = model.run(inputs)` has TypeScript look at which it is.
- */
-export type AnyModelOutputs = Record<string, ModelOutput | ModelOutput[] | null>
+/** A map as a plain object, whole numbers as keys in decimal digits: `{ cat: 0.9, dog: 0.1 }`. */
+export type ModelMap = Record<string, number | string>
 
-/** What a run takes, by the names of inputs: for a sequence an array, for nothing in an optional one null. */
-export type ModelInputs = Record<string, ModelInput | readonly ModelInput[] | null>
+/**
+ * The same of any model: of a sequence an array, of a map (which classifiers of ai.onnx.ml give for each row)
+ * a plain object, of an optional value without its element null. `const outputs: AnyModelOutputs =
+ * model.run(inputs)` has TypeScript look at which it is.
+ */
+export type AnyModelOutputs = Record<string, ModelOutput | ModelMap | (ModelOutput | ModelMap)[] | null>
+
+/**
+ * What a run takes, by the names of inputs: for a sequence an array, for a map a plain object, for nothing in
+ * an optional one null.
+ */
+export type ModelInputs = Record<string, ModelInput | ModelMap | readonly (ModelInput | ModelMap)[] | null>
 
 export function fail(argument: string, expected: string, got: string): never {
   throw new FilterbankError({ op: 'model.run', argument, expected, got })
@@ -78,11 +85,15 @@ export interface Feed {
 }
 
 /** What of a feed is a tensor. */
-export const tensorsOf = (feed: Feed): readonly Feed[] => feed.items ?? (feed.kind ? [] : [feed])
+export const tensorsOf = (feed: Feed): readonly Feed[] =>
+  feed.items?.flatMap(tensorsOf) ?? (feed.kind ? [] : [feed])
 
-export function describePort({ type, shape, sequence, optional }: Port): string {
-  const tensor = `${type} ${shape ? `[${shape.map((length) => length ?? '?').join(', ')}]` : 'of any shape'}`
-  return `${sequence ? `an array of ${tensor}` : tensor}${optional ? ' or null' : ''}`
+export function describePort({ type, shape, sequence, optional, map }: Port): string {
+  const lengths = shape ? `[${shape.map((length) => length ?? '?').join(', ')}]` : 'of any shape'
+  const item = map
+    ? `${sequence ? 'plain objects' : 'a plain object'} of ${type} by ${map}`
+    : `${type} ${lengths}`
+  return `${sequence ? `an array of ${item}` : item}${optional ? ' or null' : ''}`
 }
 
 /** Key of the runs that may be replayed for one another. */
@@ -95,12 +106,59 @@ export function feedOf(port: Port, given: ModelInputs[string]): Feed {
     if (!optional) fail(`input ${show(name)}`, `given: ${describePort(port)}`, 'none')
     return { ...nothing, kind: 'none' }
   }
-  if (!sequence) return tensorOf(port, given as ModelInput)
+  if (!sequence) return itemOf(port, given)
   if (!Array.isArray(given)) fail(`input ${show(name)}`, describePort(port), show(given))
   const items = (given as readonly unknown[]).map((item, i) =>
-    tensorOf(port, item as ModelInput, `input ${show(name)}[${i}]`),
+    itemOf(port, item, `input ${show(name)}[${i}]`),
   )
   return { ...nothing, kind: 'sequence', items }
+}
+
+const itemOf = (port: Port, given: unknown, argument?: string): Feed =>
+  port.map ? mapFeed(port, port.map, given, argument) : tensorOf(port, given as ModelInput, argument)
+
+/** Keys and values of a plain object. */
+function mapFeed(
+  port: Port,
+  keyType: ElementType,
+  given: unknown,
+  argument = `input ${show(port.name)}`,
+): Feed {
+  const { type } = port
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given))
+    fail(argument, describePort(port), show(given))
+  const isText = keyType === 'string'
+  const entries = Object.entries(given)
+    .map(([key, value]) => [isText ? key : Number(key), value] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+  const wrong = entries.find(
+    ([key, value]) =>
+      !(isText || Number.isInteger(key)) || typeof value !== (type === 'string' ? 'string' : 'number'),
+  )
+  if (wrong) fail(argument, describePort(port), show(Object.fromEntries([wrong])))
+  const feed = (type: ElementType, list: readonly (string | number)[]): Feed => ({
+    type,
+    shape: [list.length],
+    data: type === 'string' ? (list as string[]) : fromNumbers(type, list as number[]),
+  })
+  const items = [
+    feed(
+      keyType,
+      entries.map(([key]) => key),
+    ),
+    feed(
+      type,
+      entries.map(([, value]) => value),
+    ),
+  ]
+  return { type, shape: [0], data: new Float32Array(), kind: 'map', items }
+}
+
+/** A map as users get it. */
+export function mapOf(value: Value): ModelMap {
+  const [keys, values] = value.items
+  const numbers = values!.data
+  return Object.fromEntries([...(keys!.data as string[])].map((key, i) => [key, numbers[i]!]))
 }
 
 function tensorOf(port: Port, given: ModelInput, argument = `input ${show(port.name)}`): Feed {

@@ -214,7 +214,7 @@ function ownValue(value: Value): Value {
     const isLent = (part: Value) => part.tensors.some(({ storage }) => storage.isLent)
     if (!isLent(value)) return value
     const own = value.items.map((item) => (isLent(item) ? ownValue(item) : item.alias()))
-    return Value.holding(value.run, type, own)
+    return Value.holding(value.run, type, own, kind)
   }
   if (!value.inEngine || value.tensors.every(({ storage }) => storage.references === 1 && !storage.isLent))
     return value

@@ -103,7 +103,8 @@ export function describe(
     const end = mark?.end ?? begin
     const host = mark ? mark.host : traces.get(node)?.host
     const first = begin
-    const segment = mark && !host && traces.has(node) ? inner.filter((at) => at <= first).length : undefined
+    const isFixed = node.outputs.every((name) => !name || fixed.has(name))
+    const segment = mark && !host && !isFixed ? inner.filter((at) => at <= first).length : undefined
     const kernels = recorded ? [...new Set(recorded.program.kernels(begin, end))] : []
     begin = end
     return {

@@ -57,8 +57,8 @@ export function dropKept(run: Run): void {
   run.kept.constants.clear()
 }
 
-/** What a value is where it is no tensor: a list of them, or an optional one without its element. */
-export type Kind = 'sequence' | 'none'
+/** A list of values, a map (which holds its keys and its values), or an optional one without its element. */
+export type Kind = 'sequence' | 'map' | 'none'
 
 /** In which layout a form is, and whether it has the numbers as float32 where their own type is another. */
 type FormKey = Layout | `${Layout} floats`
@@ -83,6 +83,8 @@ export class Value {
   readonly dtype: DType
   /** Of a sequence its elements, which live as long as it does; null: an optional value that has none. */
   private elements: readonly Value[] | null | undefined
+  /** What it is where it is no tensor. */
+  kind: Kind | undefined
   /** Whether it is the value of a name in the graph. */
   named = false
   /** Whether its shape follows from the shapes of what goes into the graph. */
@@ -153,18 +155,15 @@ export class Value {
     return value
   }
 
-  /** A sequence, which takes over its elements; of null an optional value without one. */
-  static holding(run: Run, type: ElementType, elements: readonly Value[] | null): Value {
+  /** A sequence or map, which takes over its elements; of null an optional value without one. */
+  static holding(run: Run, type: ElementType, elements: readonly Value[] | null, kind?: Kind): Value {
     const value = new Value(run, type, [0], { data: new Float32Array() })
     value.elements = elements
+    value.kind = elements ? (kind ?? 'sequence') : 'none'
     return value
   }
 
-  get kind(): Kind | undefined {
-    return this.elements ? 'sequence' : this.elements === null ? 'none' : undefined
-  }
-
-  /** The elements of a sequence. To be read on the host only. */
+  /** The elements of a sequence; keys and values of a map. To be read on the host only. */
   get items(): readonly Value[] {
     this.noteRead()
     return this.elements ?? []
@@ -402,6 +401,7 @@ export class Value {
     const { constant, elements, host, run, shape } = this
     const value = new Value(run, type, shape, host, constant, host && this)
     value.elements = elements?.map((element) => element.alias()) ?? elements
+    value.kind = this.kind
     for (const key of this.forms.keys()) {
       const layout = LAYOUTS.find((name) => key === name || key === `${name} floats`)
       const tensor = layout && this.held(key)

@@ -1,0 +1,21 @@
+/** Operators of the standard and of com.microsoft that few models have. A module of its own. */
+import type { OperatorModule } from '../../run/call.js'
+import { addOperators } from '../index.js'
+import { bits } from './bits.js'
+import { chance } from './chance.js'
+import { fused } from './fused.js'
+import { lists } from './lists.js'
+import { losses } from './losses.js'
+import { spectra } from './spectra.js'
+import { texts } from './texts.js'
+
+export const module: OperatorModule = {
+  operators: { ...bits, ...chance, ...fused, ...lists, ...losses, ...spectra, ...texts },
+  shapedByInputs: [
+    ...Object.keys(bits),
+    ...['Bernoulli', 'RandomNormalLike', 'RandomUniformLike', 'Det', 'MaxRoiPool', 'TensorScatter'],
+    ...['NegativeLogLikelihoodLoss', 'SoftmaxCrossEntropyLoss', 'StringConcat', 'RegexFullMatch'],
+  ],
+}
+
+export const add = (): void => addOperators(module)

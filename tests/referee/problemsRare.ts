@@ -1,0 +1,108 @@
+/**
+ * Nodes that few models have, to ask ONNX Runtime about (operators.test.ts): a case is a line. It adds up long
+ * transforms in float32, so that only those of powers of two are compared closely (rare.test.ts has others), takes a
+ * complex STFT for another one, splits an empty text by a delimiter to nothing, and needs locales for cases.
+ */
+// biome-ignore-all format: tables
+
+import type { UserArray } from '../../src/onnx/index.js'
+import { Random } from '../support/random.js'
+import { type Input, type Line, SEED, sizeOf } from './problems.js'
+
+const random = new Random(SEED + 16)
+const f = (shape: readonly number[], low = -2, high = 2): Input => ({ type: 'float32', shape, data: random.floats(sizeOf(shape), low, high) })
+const floats = (...values: number[]): Input => ({ type: 'float32', shape: [values.length], data: Float32Array.from(values) })
+const long = (value: number): Input => ({ type: 'int64', shape: [], data: BigInt64Array.of(BigInt(value)) })
+const longs = (shape: readonly number[], low: number, high: number): Input => ({ type: 'int64', shape, data: BigInt64Array.from([...random.integers(sizeOf(shape), low, high)], BigInt) })
+const i32 = (shape: readonly number[], low: number, high: number): Input => ({ type: 'int32', shape, data: Int32Array.from(random.integers(sizeOf(shape), low, high)) })
+const u8 = (shape: readonly number[], low = 0, high = 255): Input => ({ type: 'uint8', shape, data: Uint8Array.from(random.integers(sizeOf(shape), low, high)) })
+// Of seven bits: what ONNX Runtime saturates without VNNI (problems.ts).
+const i8 = (shape: readonly number[], low = -64, high = 63): Input => ({ type: 'int8', shape, data: Int8Array.from(random.integers(sizeOf(shape), low, high)) })
+const texts = (shape: readonly number[], ...data: string[]): Input => ({ type: 'string', shape, data: data as UserArray })
+const scalar = (input: Input): Input => ({ ...input, shape: [] })
+const scale = (value = 0.05): Input => scalar(floats(value))
+const microsoft = (op: string) => `com.microsoft.${op}`
+
+const sound: Line[] = [
+  // Of a product, of two factors and more, of primes, cut and filled.
+  ...[1, 2, 5, 16, 100, 257, 320, 511, 600, 1024, 4096].flatMap((n): Line[] => [1, 2].flatMap((parts): Line[] => [
+    { op: 'DFT', opset: 20, inputs: [f([2, n, parts]), undefined, long(1)], attributes: { onesided: parts === 1 ? 1 : 0 }, tolerance: Number.isInteger(Math.log2(n)) ? 1e-5 : 1e-3 },
+    ...(n < 600 ? [{ op: 'DFT', opset: 20, inputs: [f([2, n, parts]), undefined, long(1)], attributes: { inverse: 1 }, tolerance: 1e-3 } as Line] : []),
+  ])),
+  ...[3, 8, 20].map((n): Line => ({ op: 'DFT', opset: 20, inputs: [f([2, 12, 3, 1]), long(n), long(1)] })),
+  ...[0, 1, 2].map((axis): Line => ({ op: 'DFT', opset: 17, inputs: [f([3, 4, 5, 2])], attributes: { axis } })),
+  { op: 'DFT', opset: 20, inputs: [f([3, 4, 5, 2])] },
+  ...[1, 0].flatMap((onesided): Line[] => [[16, 4], [600, 100], [12, 12]].flatMap(([frame, step]): Line[] => [
+    { op: 'STFT', opset: 17, inputs: [f([2, 1250, 1]), long(step!), f([frame!], 0, 1)], attributes: { onesided }, fixed: true, tolerance: 1e-3 },
+    { op: 'STFT', opset: 17, inputs: [f([2, 1250, 1]), long(step!), undefined, long(frame!)], attributes: { onesided }, fixed: true, tolerance: 1e-3 },
+  ])),
+  ...['HannWindow', 'HammingWindow', 'BlackmanWindow'].flatMap((op): Line[] => [0, 1].flatMap((periodic): Line[] => [2, 10, 11].map((n): Line => ({ op, opset: 17, inputs: [long(n)], attributes: { periodic } })))),
+  { op: 'MelWeightMatrix', opset: 17, inputs: [long(8), long(512), long(16000), scalar(floats(20)), scalar(floats(7600))] },
+]
+
+const lists: Line[] = [
+  ...[undefined, 0, 1, -1].flatMap((axis): Line[] => [0, 1].flatMap((sorted): Line[] => [longs([3, 4], 0, 1), { ...f([3, 4]), data: Float32Array.from(random.integers(12, 0, 2)) }].map((x): Line => ({
+    op: 'Unique', inputs: [x], outputs: 4, attributes: { sorted, ...(axis !== undefined && { axis }) },
+  })))),
+  { op: 'Unique', inputs: [texts([5], 'b', 'a', 'b', 'c', 'a')], outputs: 4 },
+  ...[[3, 3], [2, 3, 4, 4], [1, 1], [2, 6, 6]].map((shape): Line => ({ op: 'Det', inputs: [f(shape)], tolerance: 1e-4 })),
+  ...[1, 0.5].map((spatial): Line => ({ op: 'MaxRoiPool', inputs: [f([2, 3, 9, 11]), { ...floats(0, 1, 2, 7, 6, 1, 0, 0, 10, 8, 0, 3, 3, 3, 3, 1, 5.5, 2.5, 20, 20), shape: [4, 5] }], attributes: { pooled_shape: [2, 3], spatial_scale: { float: spatial } } })),
+  { op: microsoft('Inverse'), inputs: [f([2, 4, 4])], tolerance: 1e-3 },
+  { op: microsoft('Unique'), inputs: [{ ...f([12]), data: Float32Array.from(random.integers(12, 0, 4)) }], outputs: 3 },
+]
+
+const words = texts([2, 2], 'Ab', 'cd', '', 'é')
+const strings: Line[] = [
+  { op: 'StringConcat', opset: 20, inputs: [words, texts([2], 'x', 'y')] },
+  { op: 'StringSplit', opset: 20, inputs: [texts([3], 'a b  c', ' d ', '')], outputs: 2 },
+  { op: 'StringSplit', opset: 20, inputs: [texts([3], 'a,b,,c', 'd', ',')], outputs: 2, attributes: { delimiter: ',' } },
+  { op: 'StringSplit', opset: 20, inputs: [texts([1, 2], 'a,b,,c', 'd')], outputs: 2, attributes: { delimiter: ',', maxsplit: 1 } },
+  { op: 'RegexFullMatch', opset: 20, inputs: [texts([3], 'a1', 'a', '1a1')], attributes: { pattern: '[a-z]\\d' } },
+  { op: 'StringNormalizer', opset: 10, inputs: [texts([4], 'Monday', 'tuesday', 'MONDAY', 'x')], attributes: { is_case_sensitive: 1, stopwords: ['Monday', 'x'] } },
+  ...['TF', 'IDF', 'TFIDF'].flatMap((mode): Line[] => [0, 2].flatMap((max_skip_count): Line[] => [[1, 1], [1, 2], [2, 3]].map(([least, most]): Line => ({
+    op: 'TfIdfVectorizer', opset: 9, inputs: [longs([2, 12], 2, 7)],
+    attributes: { mode, max_skip_count, min_gram_length: least, max_gram_length: most, ngram_counts: [0, 3, 11], ngram_indexes: [0, 1, 3, 2, 5, 4, 6, 7], pool_int64s: [2, 3, 5, 2, 3, 5, 4, 7, 2, 2, 6, 2, 3, 5], weights: { floats: [1, 2, 0.5, 3, 1, 1, 2, 4] } },
+  })))),
+]
+
+const bits: Line[] = [
+  ...[u8, i8].flatMap((b): Line[] => [false, true].flatMap((each): Line[] => [false, true].map((bias): Line => {
+    const own = [each ? f([5], 0.01, 0.1) : scale(), each ? b([5], 1, 9) : scalar(b([1], 1, 9))] as const
+    return { op: microsoft('MatMulIntegerToFloat'), inputs: [u8([2, 3, 8]), b([8, 5]), scale(0.02), own[0], scalar(u8([1])), own[1], ...(bias ? [f([5])] : [])] }
+  }))),
+  ...[u8, i8].flatMap((b): Line[] => [false, true].map((zero): Line => ({
+    op: microsoft('DynamicQuantizeMatMul'), inputs: [f([2, 3, 8]), b([8, 5]), scale(), ...(zero ? [scalar(b([1], 1, 9)), f([5])] : [])], fixed: true,
+  }))),
+  ...[4, 8].flatMap((bits): Line[] => [false, true].map((zeros): Line => ({
+    op: microsoft('GatherBlockQuantized'), fixed: true,
+    inputs: [u8([7, (48 * bits) / 8]), longs([2, 3], -7, 6), f([7, 3], 0.01, 0.1), ...(zeros ? [u8([7, bits === 4 ? 2 : 3])] : [])],
+    attributes: { bits, block_size: 16, gather_axis: 0, quantize_axis: 1 },
+  }))),
+  ...[-1, 1].flatMap((axis): Line[] => [13, 11].map((opset): Line => ({ op: microsoft('QLinearSoftmax'), inputs: [u8([2, 3, 5]), scale(0.02), scalar(u8([1])), scale(1 / 256), scalar(u8([1], 0, 0))], attributes: { axis, opset }, fixed: true }))),
+  { op: microsoft('QAttention'), inputs: [u8([2, 3, 8]), i8([8, 24]), f([24]), scale(0.01), scale(0.01), i32([2, 3], 1, 1), scalar(u8([1])), scalar(i8([1], 0, 0))], attributes: { num_heads: 2 }, fixed: true, tolerance: 1e-4 },
+  // Its inputs are bytes there.
+  { op: microsoft('DynamicQuantizeLSTM'), inputs: [f([4, 2, 3]), i8([1, 3, 20]), i8([1, 5, 20]), f([1, 40]), undefined, undefined, undefined, undefined, { ...floats(0.01), shape: [1] }, { ...i8([1], 0, 0), shape: [1] }, { ...floats(0.01), shape: [1] }, { ...i8([1], 0, 0), shape: [1] }], attributes: { hidden_size: 5 }, outputs: 3, fixed: true, tolerance: 0.02 },
+]
+
+const fused: Line[] = [
+  ...['euclidean', 'sqeuclidean'].map((metric): Line => ({ op: microsoft('CDist'), inputs: [f([4, 3]), f([5, 3])], attributes: { metric }, tolerance: 1e-4 })),
+  { op: microsoft('ExpandDims'), inputs: [f([2, 3]), { type: 'int32', shape: [], data: Int32Array.of(-1) }] },
+  { op: microsoft('GatherND'), inputs: [f([2, 3, 4]), longs([2, 2], 0, 1)] },
+  { op: microsoft('TransposeMatMul'), inputs: [f([4, 3]), f([4, 5])], attributes: { transA: 1, alpha: { float: 2 } } },
+  ...[0, 1].map((upper): Line => ({ op: microsoft('Trilu'), inputs: [f([2, 4, 5])], attributes: { upper } })),
+]
+
+const sinks: Line[] = [0, 4].flatMap((past): Line[] => [-1, 3].flatMap((window): Line[] => ['smooth', 'sink', 'bias'].map((kind): Line => {
+  const length = past ? 1 : 5
+  const last = past + length - 1
+  return {
+    op: microsoft('GroupQueryAttention'),
+    inputs: [
+      f([2, length, 64]), f([2, length, 32]), f([2, length, 32]), f([2, 2, past, 16]), f([2, 2, past, 16]), { type: 'int32', shape: [2], data: Int32Array.of(last, last) }, { type: 'int32', shape: [], data: Int32Array.of(last + 1) },
+      ...(kind === 'smooth' ? [] : [undefined, undefined, undefined, kind === 'bias' ? f([1, 4, length, last + 1]) : undefined, f([4])]),
+    ],
+    attributes: { num_heads: 4, kv_num_heads: 2, local_window_size: window, ...(kind === 'smooth' && { smooth_softmax: 1 }) }, outputs: 3, tolerance: 1e-4,
+  }
+})))
+
+export const families: Record<string, Line[]> = { sinks, sound, lists, strings, fewBits: bits, fused }
