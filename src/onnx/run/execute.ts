@@ -157,7 +157,7 @@ export function runNode(
   outputs.forEach((value, i) => {
     if (!node.outputs[i]) value?.dispose()
   })
-  return { shape, type: outputs[0]?.type, multiplyAdds, algorithm: call.algorithm, milliseconds }
+  return { shape, type: outputs[0]?.type, multiplyAdds, ...call.chosen, milliseconds }
 }
 
 /** Ones in front, up to as many axes. */

@@ -29,6 +29,8 @@ export interface LayerSummary {
   multiplyAdds: number | undefined
   /** The way a convolution was computed, as `planConv2d` tells it. */
   algorithm: string | undefined
+  /** Why that way, in words. */
+  reason: string | undefined
   /**
    * What it ran in the engine; none where it only names memory anew, or works on the host. Known from the
    * second run on.
@@ -48,7 +50,8 @@ export interface Note {
   shape: Shape | undefined
   type: ElementType | undefined
   multiplyAdds: number
-  algorithm: string | undefined
+  algorithm?: string
+  reason?: string
   milliseconds: number
 }
 
@@ -92,6 +95,7 @@ export function describe(
       parameters: parametersOf(node, constants),
       multiplyAdds: note?.multiplyAdds,
       algorithm: note?.algorithm,
+      reason: note?.reason,
       kernels,
       milliseconds,
       share: milliseconds === undefined || all === 0 ? undefined : milliseconds / all,
