@@ -40,7 +40,7 @@ export function tell(value: number, digits = 2): string {
 }
 
 export const milliseconds = (value: number): string =>
-  `${value < 0.095 ? value.toFixed(3) : value < 9.5 ? value.toFixed(2) : value < 99.5 ? value.toFixed(1) : value.toFixed(0)} ms`
+  `${value < 0.0005 ? 'under 0.001' : value < 0.095 ? value.toFixed(3) : value < 9.5 ? value.toFixed(2) : value < 99.5 ? value.toFixed(1) : value.toFixed(0)} ms`
 
 /** Gives a file to the visitor. */
 export function download(name: string, bytes: BlobPart): void {

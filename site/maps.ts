@@ -72,12 +72,21 @@ export function put(canvas: HTMLCanvasElement, image: ImageData): void {
   canvas.getContext('2d')!.putImageData(image, 0, 0)
 }
 
+/** How maps stand beside each other. */
+interface Strip {
+  columns?: number
+  gap?: number
+  /** One for all; by default each map has its own, with a sign where it needs one or is to have one. */
+  scales?: Scale
+  signed?: boolean
+}
+
 /** Maps side by side on one canvas, each with a scale of its own: [count, height, width] values. */
 export function strip(
   canvas: HTMLCanvasElement,
   values: ArrayLike<number>,
   { count, height, width }: { count: number; height: number; width: number },
-  { columns = count, gap = 2, scales }: { columns?: number; gap?: number; scales?: Scale } = {},
+  { columns = count, gap = 2, scales, signed = false }: Strip = {},
 ): void {
   const rows = Math.ceil(count / columns)
   canvas.width = Math.max(1, columns * (width + gap) - gap)
@@ -85,7 +94,8 @@ export function strip(
   const context = canvas.getContext('2d')!
   for (let map = 0; map < count; map++) {
     const first = map * height * width
-    const scale = scales ?? scaleOf(values, first, height * width)
+    const own = scaleOf(values, first, height * width)
+    const scale = scales ?? { ...own, signed: signed || own.signed }
     const [x, y] = [(map % columns) * (width + gap), Math.floor(map / columns) * (height + gap)]
     context.putImageData(paint(values, { first, width, height }, scale), x, y)
   }

@@ -394,7 +394,7 @@ ${filters.map((filter) => `  [${filter.map((row) => `[${row.join(', ')}]`).join(
     const sign = (text: string) => make('span', { class: 'sign' }, text)
     find('[data-sum]', this.panel).replaceChildren(
       table(
-        'pixels under the window',
+        'pixels',
         values,
         (v) => `background: rgb(${v} ${v} ${v}); color: ${v > 128 ? '#111' : '#fff'}`,
       ),

@@ -223,10 +223,10 @@ ${text},
 }`,
       )
       let room = MOST_BYTES
-      const hasMaps = ({ shape, type }: LayerSummary) => {
+      const hasMaps = ({ op, shape, type }: LayerSummary) => {
         if (shape?.length !== 4 || shape[0] !== 1 || !type?.startsWith('float')) return false
         room -= 4 * shape.reduce((a, b) => a * b)
-        return room >= 0 && shape[2]! * shape[3]! > 1
+        return room >= 0 && shape[2]! * shape[3]! > 1 && !op.startsWith('Transpose')
       }
       let shown: Shown | undefined
       const show = (value: Shown) => {
@@ -349,7 +349,7 @@ ${text},
             make(
               'div',
               { class: 'how' },
-              make('b', {}, ms === undefined ? '–' : milliseconds(ms)),
+              make('b', {}, ms ? milliseconds(ms) : '–'),
               make('span', { class: 'chip' }, how),
               make('span', { class: 'why' }, reason ?? ''),
             ),

@@ -150,10 +150,7 @@ export class Train {
       find('[data-label]', this.panel).replaceChildren(
         ...classes.map((name, i) => make('option', { value: i }, name)),
       )
-      find('[data-pad-title]', this.panel).textContent =
-        task === 'digits'
-          ? 'Your turn: draw a digit'
-          : `Your turn: draw a ${SHAPES.slice(0, -1).join(', ')} or bars`
+      find('[data-pad-title]', this.panel).textContent = `Your turn: draw one of the ten ${task}`
       this.pad.clear()
     }
     this.clear()
@@ -282,7 +279,7 @@ export class Train {
     const smooth: string[] = []
     let mean = losses[0] ?? 0
     losses.forEach((value, i) => {
-      mean += (value - mean) * Math.min(1, Math.max(0.06, 1 / (i + 1)))
+      mean += (value - mean) * Math.min(1, Math.max(0.12, 1 / (i + 1)))
       if (i % step && i < losses.length - 1) return
       raw.push(place(value, i))
       smooth.push(place(mean, i))
@@ -316,7 +313,7 @@ export class Train {
       find<HTMLCanvasElement>('[data-filters]', this.panel),
       maps,
       { count, height, width },
-      { columns: Math.min(8, count), gap: 1 },
+      { columns: Math.min(8, count), gap: 1, signed: true },
     )
     const canvas = find<HTMLCanvasElement>('[data-filters]', this.panel)
     canvas.dataset['spread'] = String(Math.max(...maps.map(Math.abs)))

@@ -1,16 +1,5 @@
-import {
-  BatchNorm2d,
-  Conv2d,
-  cosine,
-  Flatten,
-  fit,
-  he,
-  Linear,
-  MaxPool2d,
-  Sequential,
-  sgd,
-  warmUp,
-} from 'filterbank/nn'
+import { BatchNorm2d, Conv2d, cosine, fit, Flatten, he, Linear } from 'filterbank/nn'
+import { MaxPool2d, Sequential, sgd, warmUp } from 'filterbank/nn'
 import { digitsData } from './digits.mjs' // examples/train/support of the repository
 import { withDrawings } from './drawings.mjs'
 import { shapesData } from './shapes.mjs'
@@ -37,7 +26,7 @@ const model = new Sequential(
 )
 show({ model, shape: [28, 28, 1] })
 
-const epochs = 8
+const epochs = 6
 const batchSize = 32
 const steps = epochs * Math.ceil(learn.labels.length / batchSize)
 await fit(model, learn, {

@@ -1,17 +1,8 @@
-import {
-  adam,
-  BatchNorm2d,
-  Conv2d,
-  ConvTranspose2d,
-  cosine,
-  fit,
-  meanSquaredError,
-  Random,
-  Residual,
-} from 'filterbank/nn'
+import { adam, BatchNorm2d, Conv2d, ConvTranspose2d, cosine } from 'filterbank/nn'
+import { fit, meanSquaredError, Random, Residual } from 'filterbank/nn'
 import { digitsData } from './digits.mjs'
 
-const noisier = (sample, _shape, random) => sample.map((v) => v + 0.5 * random.normal())
+const noisier = (sample, _shape, random) => sample.map((v) => v + 0.4 * random.normal())
 const { learn, test } = digitsData(1600, 1)
 const shape = [28, 28, 1]
 
@@ -55,13 +46,13 @@ const pictures = () => ({
 })
 show({ model, shape, pictures })
 
-const epochs = 5
+const epochs = 6
 const steps = epochs * 50
 await fit(
   model,
   { inputs: learn.pictures, shape, targets: learn.pictures },
   {
-    optimizer: adam(model.parameters, { learningRate: cosine(3e-3, { steps }) }),
+    optimizer: adam(model.parameters, { learningRate: cosine(6e-3, { steps }) }),
     epochs,
     batchSize: 32,
     augment: [noisier],

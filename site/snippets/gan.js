@@ -1,15 +1,6 @@
 import { add, mean, mul, neg, relu, sub, sum } from 'filterbank'
-import {
-  adam,
-  BatchNorm2d,
-  Conv2d,
-  ConvTranspose2d,
-  cosine,
-  Random,
-  Sequential,
-  SpectralNorm,
-  valueAndGradients,
-} from 'filterbank/nn'
+import { adam, BatchNorm2d, Conv2d, ConvTranspose2d, cosine } from 'filterbank/nn'
+import { Random, Sequential, SpectralNorm, valueAndGradients } from 'filterbank/nn'
 import { digitsData } from './digits.mjs'
 
 const [steps, batch, noise, classes] = [500, 32, 32, 10]

@@ -8,18 +8,8 @@ import {
   sub,
   sum,
 } from 'filterbank'
-import {
-  adam,
-  Conv2d,
-  clipByGlobalNorm,
-  cosine,
-  Flatten,
-  Linear,
-  meanSquaredError,
-  Random,
-  Sequential,
-  valueAndGradients,
-} from 'filterbank/nn'
+import { adam, Conv2d, clipByGlobalNorm, cosine, Flatten, Linear } from 'filterbank/nn'
+import { meanSquaredError, Random, Sequential, valueAndGradients } from 'filterbank/nn'
 import { Game, MOVES, SIDE } from './catch.mjs'
 
 const [steps, count, frame] = [600, 32, SIDE * SIDE * 2]
