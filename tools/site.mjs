@@ -1,15 +1,25 @@
 /**
  * Makes site/dist of site/ and the package: index.html, a style sheet and a script, which holds the workers'
  * code, the kernels and a small network, so that the page asks for nothing else and works from a file too.
+ * Another folder may be named.
  */
 import { createHash } from 'node:crypto'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { digitsNetwork } from '../site/digits.mjs'
 
 process.chdir(join(import.meta.dirname, '..'))
-const OUT = 'site/dist'
+const OUT = process.argv[2] ?? 'site/dist'
 
 /** The network of the page, trained anew only where what it follows from is another. */
 async function network() {
@@ -19,7 +29,9 @@ async function network() {
   const file = `build/site-digits-${hash.digest('hex').slice(0, 12)}.onnx`
   if (!existsSync(file)) {
     mkdirSync('build', { recursive: true })
-    writeFileSync(file, await digitsNetwork())
+    const part = `${file}.${process.pid}`
+    writeFileSync(part, await digitsNetwork())
+    renameSync(part, file)
   }
   return readFileSync(file)
 }

@@ -393,11 +393,7 @@ ${filters.map((filter) => `  [${filter.map((row) => `[${row.join(', ')}]`).join(
       )
     const sign = (text: string) => make('span', { class: 'sign' }, text)
     find('[data-sum]', this.panel).replaceChildren(
-      table(
-        'pixels',
-        values,
-        (v) => `background: rgb(${v} ${v} ${v}); color: ${v > 128 ? '#111' : '#fff'}`,
-      ),
+      table('pixels', values, (v) => `background: rgb(${v} ${v} ${v}); color: ${v > 128 ? '#111' : '#fff'}`),
       sign('×'),
       table(`filter ${this.chosen + 1}`, filter, (v) => bySign(v / largest)),
       sign('='),

@@ -36,7 +36,7 @@ const TASKS = {
   policy: {
     label: 'Policy',
     snippet: 'policy',
-    text: 'A network that learns to play from pixels. It moves a basket to catch a ball that walls turn aside, among birds and stars that mean nothing, and hears at the end of each game alone whether it won.',
+    text: 'A network that learns to play from pixels. It moves a basket to catch a ball that walls turn aside, among birds and stars that mean nothing, and hears at the end of each game alone whether it won. Its loss says little; watch how many games it wins.',
   },
 } as const
 type Task = keyof typeof TASKS

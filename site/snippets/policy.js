@@ -1,18 +1,10 @@
-import {
-  add,
-  gatherElements,
-  logSoftmax,
-  mean,
-  mul,
-  softmax,
-  sub,
-  sum,
-} from 'filterbank'
+import { add, gatherElements, logSoftmax, mean } from 'filterbank'
+import { mul, softmax, sub, sum } from 'filterbank'
 import { adam, Conv2d, clipByGlobalNorm, cosine, Flatten, Linear } from 'filterbank/nn'
 import { meanSquaredError, Random, Sequential, valueAndGradients } from 'filterbank/nn'
 import { Game, MOVES, SIDE } from './catch.mjs'
 
-const [steps, count, frame] = [600, 32, SIDE * SIDE * 2]
+const [steps, count, frame] = [900, 32, SIDE * SIDE * 2]
 const random = new Random(1)
 
 // Two frames, 12 x 12, become what to do: left, stay or right; and how well it will end.
