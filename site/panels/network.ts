@@ -5,17 +5,14 @@ import type { LayerSummary, ModelOutput, ModelOutputs } from 'filterbank/onnx'
 import { createWorker, type FilterbankWorker, type WorkerInput, type WorkerModel } from 'filterbank/worker'
 import { find, latest, make, milliseconds, Status } from '../dom.js'
 import { compile } from '../evaluate.js'
-import { paint, put, scaleOf, strip } from '../maps.js'
+import { paint, put, scaleOf } from '../maps.js'
 import { Pad, SIDE, showShares } from '../pad.js'
+import { groupsOf, Rows } from '../rows.js'
 import type { Runner } from '../runner.js'
 import { Snippet } from '../snippet.js'
 import { note, read, readInteger } from '../state.js'
 import { Filters } from './filters.js'
 
-/** Maps of a row, pixels that a side of one is shown with, and the bytes of maps that one run gives out. */
-const MOST_MAPS = 24
-const MOST_SIDE = 64
-const MOST_BYTES = 96 << 20
 /** A side that an input says nothing about, and the pictures that are sent in. */
 const OPEN_SIDE = 224
 
@@ -67,7 +64,6 @@ function filler({ name, shape, type }: Port): WorkerInput {
 interface Shown {
   answer: ModelOutputs
   layers: LayerSummary[]
-  maps: ModelOutputs
 }
 
 export class Network {
@@ -80,6 +76,7 @@ export class Network {
   private model: WorkerModel | undefined
   private name = 'digits'
   private shown: Shown | undefined
+  private readonly rows = new Rows(find('[data-layers]', this.panel))
   readonly run: () => Promise<void>
 
   constructor(
@@ -150,6 +147,7 @@ export class Network {
       this.model?.dispose()
       this.model = model
       this.name = file.name
+      this.rows.forget()
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       this.status.fail(
@@ -222,21 +220,15 @@ const inputs = {
 ${text},
 }`,
       )
-      let room = MOST_BYTES
-      const hasMaps = ({ op, shape, type }: LayerSummary) => {
-        if (shape?.length !== 4 || shape[0] !== 1 || !type?.startsWith('float')) return false
-        room -= 4 * shape.reduce((a, b) => a * b)
-        return room >= 0 && shape[2]! * shape[3]! > 1 && !op.startsWith('Transpose')
+      const show = ({ answer, layers, maps }: Partial<Shown> & { maps?: ModelOutputs }) => {
+        if (model !== this.model) return
+        if (answer && layers) {
+          this.shown = { answer, layers }
+          this.showAll()
+        }
+        if (maps) this.rows.fill(maps)
       }
-      let shown: Shown | undefined
-      const show = (value: Shown) => {
-        shown = value
-      }
-      await compile(this.snippet.code, {}).run({ model, inputs, hasMaps, show })
-      if (model !== this.model) return
-      if (!shown?.answer || !shown.layers) throw new Error('The code has to show({ answer, layers, maps }).')
-      this.shown = shown
-      this.showAll()
+      await compile(this.snippet.code, {}).run({ model, inputs, groupsOf, show })
     } catch (error) {
       if (model !== this.model) return
       this.status.fail(error)
@@ -258,7 +250,7 @@ ${text},
     const picture = this.panel.querySelector<HTMLCanvasElement>('canvas.picture')
     if (picture) put(picture, Filters.scaled(this.filters.shown, 448))
     this.showAnswer(answer)
-    this.showLayers()
+    this.rows.show(layers)
   }
 
   private showAnswer(answer: ModelOutputs): void {
@@ -311,79 +303,9 @@ ${text},
           ),
     )
   }
-
-  private showLayers(): void {
-    const { layers, maps } = this.shown!
-    const slowest = Math.max(...layers.map(({ milliseconds: ms = 0 }) => ms), 1e-6)
-    const own = find('[data-layers]', this.panel)
-    own.replaceChildren(
-      ...layers.map((layer) => {
-        const { op, name, shape, parameters, algorithm, reason, kernels, milliseconds: ms } = layer
-        const [first, ...joined] = op.split(' ')
-        const how = algorithm ?? (kernels.length ? kernels.join(', ') : 'nothing to compute')
-        const tapped = maps?.[layer.outputs[0]!] as ModelOutput | undefined
-        const output =
-          tapped?.shape.length === 4 && tapped.shape[2]! * tapped.shape[3]! > 1 ? tapped : undefined
-        return make(
-          'li',
-          { 'data-layer': name, 'data-algorithm': algorithm },
-          make(
-            'div',
-            {},
-            make(
-              'h3',
-              {},
-              first!,
-              joined.length ? make('span', { class: 'note' }, ` + ${joined.join(' + ')}`) : undefined,
-            ),
-            make(
-              'p',
-              { class: 'shape' },
-              `${name} · [${shape?.join(' × ') ?? '?'}]${parameters ? ` · ${parameters.toLocaleString('en')} numbers` : ''}`,
-            ),
-            make('div', { class: 'time', style: `width: ${(100 * (ms ?? 0)) / slowest}%` }),
-          ),
-          make(
-            'div',
-            {},
-            make(
-              'div',
-              { class: 'how' },
-              make('b', {}, ms ? milliseconds(ms) : '–'),
-              make('span', { class: 'chip' }, how),
-              make('span', { class: 'why' }, reason ?? ''),
-            ),
-            output ? mapsOf(output, name) : undefined,
-          ),
-        )
-      }),
-    )
-  }
 }
 
 const scaleRange = (values: Float64Array): [number, number] => {
   const { most } = scaleOf(values)
   return [most, most]
-}
-
-/** The first maps of a layer, made smaller where they are large. */
-function mapsOf(output: ModelOutput, name: string): HTMLCanvasElement {
-  const [, channels, height, width] = output.shape as [number, number, number, number]
-  const values = output.toArray() as Float32Array
-  const count = Math.min(channels, MOST_MAPS)
-  const step = Math.max(1, Math.ceil(Math.max(height, width) / MOST_SIDE))
-  const [h, w] = [Math.ceil(height / step), Math.ceil(width / step)]
-  const small = new Float32Array(count * h * w)
-  for (let map = 0; map < count; map++)
-    for (let y = 0; y < h; y++)
-      for (let x = 0; x < w; x++)
-        small[(map * h + y) * w + x] = values[(map * height + y * step) * width + x * step]!
-  const canvas = make('canvas', {
-    role: 'img',
-    'aria-label': `${count} of the ${channels} maps of ${name}`,
-  })
-  const columns = Math.min(count, 12)
-  strip(canvas, small, { count, height: h, width: w }, { columns, gap: Math.max(1, Math.round(w / 16)) })
-  canvas.style.maxWidth = `${columns * Math.max(w, 56)}px`
-  return canvas
 }

@@ -3,8 +3,7 @@ const answer = await model.run(inputs)
 
 // A line for each step: name, shape, time, algorithm and the reason for it
 const layers = await model.summary()
+show({ answer, layers })
 
-const taps = layers.filter(hasMaps).map((layer) => layer.outputs[0])
-const maps = await model.run(inputs, { taps })
-
-show({ answer, layers, maps })
+// Maps of all layers, as many at a time as memory has room for
+for (const taps of groupsOf(layers)) show({ maps: await model.run(inputs, { taps }) })
