@@ -11,5 +11,7 @@ declare module 'site:assets' {
   export const digits: Uint8Array<ArrayBuffer>
   /** bench/peak.ts, compiled, by build. */
   export const peak: Readonly<Record<string, Uint8Array<ArrayBuffer>>>
+  /** Whether peers.js stands beside the page. */
+  export const peersAreHere: boolean
   export const version: string
 }

@@ -11,7 +11,7 @@ import * as core from 'filterbank'
 import * as image from 'filterbank/image'
 import * as nn from 'filterbank/nn'
 import * as onnx from 'filterbank/onnx'
-import { bench } from '../bench/compare.mjs'
+import { bench, type compare } from '../bench/compare.mjs'
 import { conv2dOptions } from '../bench/peers/filterbank.mjs'
 import { parseLayer, parseLayers } from '../bench/shapes.mjs'
 import * as game from '../examples/train/support/catch.mjs'
@@ -133,6 +133,25 @@ function teller(id: number) {
   return { show, end: () => flush(shown, true) }
 }
 
+type Opener = () => Promise<Parameters<typeof compare>[1][number]>
+
+/** Those that start here, of the module at an address; of the others what they say. */
+async function openPeers(address: string | undefined, refuse: (why: string) => unknown): Promise<Opener[]> {
+  if (!address) return []
+  Object.assign(globalThis, { peerModules: new URL('peers', address).href })
+  const { peers } = (await import(address)) as { peers: Opener[] }
+  const opened: Opener[] = []
+  for (const open of peers) {
+    try {
+      const peer = await open()
+      opened.push(async () => peer)
+    } catch (error) {
+      refuse(error instanceof Error ? error.message : String(error))
+    }
+  }
+  return opened
+}
+
 async function work(id: number, { kind, code, given }: Job): Promise<void> {
   stopping = false
   const { isAsync, run } = compile(code, MODULES)
@@ -155,7 +174,8 @@ async function work(id: number, { kind, code, given }: Job): Promise<void> {
     return
   }
   if (kind === 'bench') {
-    const host = { library: core, peak: async (build: string) => (given['peak'] as never)[build], peers: [] }
+    const peers = await openPeers(given['peers'] as string | undefined, (refused) => show({ refused }))
+    const host = { library: core, peak: async (build: string) => (given['peak'] as never)[build], peers }
     const showRow = (news: { row?: { line: string; algorithm?: string } }) => {
       const problem = news.row && parseLayer(news.row.line)
       if (problem?.op === 'conv2d')

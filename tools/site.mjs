@@ -69,6 +69,39 @@ const snippets = Object.fromEntries(
 )
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 
+/** What the page can be measured beside, where `npm run bench -- --peers` has installed it: files by folder. */
+const PEERS = {
+  'onnxruntime-web/dist': /^ort-wasm-simd-threaded\.(mjs|wasm)$/,
+  '@tensorflow/tfjs-backend-wasm/dist': /\.wasm$/,
+}
+const peersAreHere = Object.keys(PEERS).every((folder) => existsSync(`bench/node_modules/${folder}`))
+
+async function makePeers() {
+  await build({
+    ...shared,
+    format: 'esm',
+    entryPoints: { peers: 'bench/peers/page.mjs' },
+    outdir: OUT,
+    external: [
+      'node:*',
+      'fs',
+      'path',
+      'util',
+      'crypto',
+      'worker_threads',
+      'perf_hooks',
+      'os',
+      'url',
+      'module',
+    ],
+    logLevel: 'error',
+  })
+  for (const [folder, files] of Object.entries(PEERS)) {
+    for (const name of readdirSync(`bench/node_modules/${folder}`))
+      if (files.test(name)) cpSync(`bench/node_modules/${folder}/${name}`, `${OUT}/peers/${folder}/${name}`)
+  }
+}
+
 const { outputFiles } = await build({ ...shared, entryPoints: ['site/worker.ts'], write: false })
 const modules = {
   'site:worker': `export const source = ${JSON.stringify(outputFiles[0].text)}`,
@@ -78,6 +111,7 @@ const modules = {
       simd128: ${bytes(readFileSync('dist/peak-simd128.wasm'))},
       relaxed: ${bytes(readFileSync('dist/peak-relaxed.wasm'))},
     }
+    export const peersAreHere = ${peersAreHere}
     export const version = ${JSON.stringify(version)}`,
 }
 
@@ -89,3 +123,4 @@ await build({
   plugins: [made(modules)],
 })
 cpSync('site/index.html', `${OUT}/index.html`)
+if (peersAreHere) await makePeers()

@@ -35,7 +35,12 @@ export function onnxruntime(ort, { name, version, native, provider }) {
       if (!layer) return
       const { nodes, constants, x, rank } = layer
       const whole = await session(
-        writeModel({ nodes, initializers: constants, inputs: [x], outputs: [{ name: 'y' }] }),
+        writeModel({
+          nodes,
+          initializers: constants,
+          inputs: [{ name: x.name, shape: x.shape }],
+          outputs: [{ name: 'y' }],
+        }),
       )
       const cut = { op: 'Slice', inputs: ['y', 'starts', 'ends'], outputs: ['corner'] }
       const bounds = ['starts', 'ends'].map((name, i) => ({
