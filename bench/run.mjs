@@ -5,15 +5,18 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { bench } from './compare.mjs'
 import { parseLayers } from './shapes.mjs'
 import { columnsOf, readme, rowPrinter, summary } from './table.mjs'
 
-const HELP = `npm run bench -- [networks | train | recurrent | images] [options]
+const HELP = `npm run bench -- [networks | models DIR | train | recurrent | images] [options]
   networks        LeNet-5 to VGG-16 from their ONNX files, instead of layers
+  models DIR      each ONNX file of a folder (or one file) beside onnxruntime-web, on made-up inputs
+  --dimensions L  of models: lengths that files leave open, by their names: batch=1,x[1]=512
+  --values L      of models: what inputs are filled with instead, by their names: sr=16000
   train           steps of three networks, and layers backwards; with --peers, --threads, --simd and --readme
   recurrent       LSTM and GRU from ONNX files, and a training step of an LSTM; with --peers, --threads, --simd, --only and --readme
   images          filters on images of 1920 x 1080 (with --peers beside opencv.js, wasm-vips and sharp)
@@ -55,6 +58,8 @@ const { values: options, positionals } = parseArgs({
     json: { type: 'string' },
     readme: { type: 'boolean' },
     'batch-norm': { type: 'boolean' },
+    dimensions: { type: 'string' },
+    values: { type: 'string' },
     help: { type: 'boolean' },
   },
 })
@@ -63,12 +68,31 @@ if (options.help) {
   process.exit()
 }
 
+const cameFrom = process.env.INIT_CWD ?? process.cwd()
 process.chdir(join(import.meta.dirname, '..'))
 if (options.calls) {
   await (await import('./calls.mjs')).benchCalls()
   process.exit()
 }
-if (options.peers) installPeers()
+if (options.peers || positionals[0] === 'models') installPeers()
+if (positionals[0] === 'models') {
+  if (positionals.length !== 2) throw new Error('models takes a folder: npm run bench -- models DIR')
+  const { only, simd, quick } = options
+  await peersHere({ simd })
+  const rows = await (await import('./models.mjs')).benchModels(
+    {
+      folder: resolve(cameFrom, positionals[1]),
+      only,
+      simd,
+      dimensions: numbersByName(options.dimensions),
+      values: numbersByName(options.values),
+      ...(quick && { budget: 500 }),
+    },
+    console.log,
+  )
+  if (options.json) writeFileSync(options.json, JSON.stringify(rows, null, 1))
+  process.exit()
+}
 if (positionals.includes('networks')) {
   await runNetworks()
   process.exit()
@@ -207,6 +231,17 @@ function select() {
     parts.some((part) => [line, kind, ...names].some((word) => word.includes(part))),
   )
   return options.quick ? problems.filter(({ kind }, i) => kind !== problems[i - 1]?.kind) : problems
+}
+
+/** 'batch=1,x[1]=512' -> { batch: 1, 'x[1]': 512 } */
+function numbersByName(text) {
+  return Object.fromEntries(
+    (text?.split(',') ?? []).map((part) => {
+      const [, name, number] = /^(.+)=(-?[\d.]+)$/.exec(part) ?? []
+      if (!name) throw new Error(`expected NAME=NUMBER, as batch=1, got '${part}'`)
+      return [name, Number(number)]
+    }),
+  )
 }
 
 /** Who else is asked, after this process was given the build that is wanted. */

@@ -34,11 +34,12 @@ export function onnxruntime(ort, { name, version, native, provider }) {
       const layer = layerOf(problem, data)
       if (!layer) return
       const { nodes, constants, x, rank } = layer
+      const port = { name: x.name, shape: x.shape }
       const whole = await session(
         writeModel({
           nodes,
           initializers: constants,
-          inputs: [{ name: x.name, shape: x.shape }],
+          inputs: [port],
           outputs: [{ name: 'y' }],
         }),
       )
@@ -52,7 +53,7 @@ export function onnxruntime(ort, { name, version, native, provider }) {
         writeModel({
           nodes: [...nodes, cut],
           initializers: [...constants, ...bounds, x],
-          inputs: [x],
+          inputs: [port],
           outputs: [{ name: 'corner' }],
         }),
       )

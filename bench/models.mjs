@@ -1,0 +1,108 @@
+/**
+ * `npm run bench -- models DIR`: every ONNX file of a folder beside onnxruntime-web, one thread, in turns, on
+ * the same made-up inputs, numbers in and numbers out.
+ */
+import { readdirSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { sampleInputs } from './inputs.mjs'
+import { difference, geometricMean, measure } from './measure.mjs'
+import { align, times } from './table.mjs'
+
+/** Outputs may differ by this part of the largest number of each; beyond it they are marked. */
+const TOLERANCE = 1e-3
+const WIDTHS = [32, 9, 9, 9, 9, 9, 9, 9]
+const HEADS = ['model', 'ms', 'min', 'ort-web', 'min', 'by median', 'by min', 'apart']
+
+/** The files of a folder and those below it; or the one file. */
+function filesOf(path) {
+  if (!statSync(path).isDirectory()) return [path]
+  const names = readdirSync(path, { recursive: true }).filter((name) => name.endsWith('.onnx'))
+  return names.sort().map((name) => join(path, name))
+}
+
+const milliseconds = (ms) => (ms < 10 ? ms.toFixed(3) : ms.toFixed(1))
+
+/** @param {unknown[]} values numbers, bigints or texts */
+const numbersOf = (values) => Float64Array.from(values, Number)
+
+/** The largest of the outputs' differences. */
+function apart(own, other) {
+  return Math.max(
+    ...Object.entries(own).map(([name, output]) => {
+      const peer = other[name]
+      if (peer?.type === 'string') return 0
+      return peer && output.toArray ? difference(numbersOf(peer.data), numbersOf(output.toArray())) : 0
+    }),
+  )
+}
+
+/**
+ * @param {{ folder: string, only?: string, simd?: string, budget?: number, dimensions?: Record<string,
+ *   number>, values?: Record<string, number> }} options
+ * @param {(line: string) => void} say
+ * @returns {Promise<object[]>} a row for each file: its timings, or why there are none
+ */
+export async function benchModels({ folder, only = '', simd, budget = 3000, dimensions, values }, say) {
+  const [{ createEngine }, { inspectModel, loadModel }] = await Promise.all(
+    ['index', 'onnx'].map((name) => import(`../dist/${name}.js`)),
+  )
+  const ort = await import('onnxruntime-web')
+  ort.env.wasm.numThreads = 1
+  const engine = await createEngine({ simd, threads: 1 })
+  say(
+    `${engine.simd} build beside onnxruntime-web ${ort.env.versions.web}, one thread each; "by": its time by ours`,
+  )
+  say(align([HEADS], WIDTHS))
+  const parts = only.split(',')
+  const rows = []
+  for (const file of filesOf(folder)) {
+    if (!parts.some((part) => file.includes(part))) continue
+    const row = { name: basename(file) }
+    rows.push(row)
+    let model
+    let session
+    try {
+      const { inputs: ports } = await inspectModel(file)
+      const { inputs } = sampleInputs(ports, { dimensions, values })
+      model = await loadModel(engine, file)
+      const own = model.run(inputs)
+      session = await ort.InferenceSession.create(file, {
+        executionProviders: ['wasm'],
+        logSeverityLevel: 4,
+      })
+      const feeds = Object.fromEntries(
+        Object.entries(inputs).map(([name, { type, data, shape }]) => [
+          name,
+          new ort.Tensor(type, data, shape),
+        ]),
+      )
+      row.apart = apart(own, await session.run(feeds))
+      const runs = [() => void model.run(inputs), () => session.run(feeds)]
+      const [ours, theirs] = await measure(runs, { budget, rounds: [7, 101] })
+      Object.assign(row, { ours, theirs, byMedian: theirs.ms / ours.ms, byMin: theirs.min / ours.min })
+      const cells = [ours.ms, ours.min, theirs.ms, theirs.min].map(milliseconds)
+      const note = row.apart > TOLERANCE ? `${row.apart.toExponential(1)} !` : row.apart.toExponential(1)
+      say(align([[row.name, ...cells, times(row.byMedian), times(row.byMin), note]], WIDTHS))
+    } catch (error) {
+      row.failure = `${model ? 'onnxruntime-web' : 'filterbank'}: ${error?.message ?? error}`
+      say(`${row.name}: ${row.failure.split('\n')[0]}`)
+    } finally {
+      model?.dispose()
+      await session?.release()
+    }
+  }
+  say(summaryOf(rows))
+  engine.dispose()
+  return rows
+}
+
+function summaryOf(rows) {
+  const timed = rows.filter(({ ours }) => ours)
+  if (timed.length === 0) return '\nnone measured'
+  const slower = timed.filter(({ byMedian }) => byMedian < 1)
+  const names = slower.map(({ name, byMedian }) => `${name} ${times(byMedian)}`)
+  return [
+    `\n${timed.length} of ${rows.length} measured; geometric mean by medians ${times(geometricMean(timed.map(({ byMedian }) => byMedian)))}, by minima ${times(geometricMean(timed.map(({ byMin }) => byMin)))}`,
+    `slower than onnxruntime-web: ${names.join(', ') || 'none'}`,
+  ].join('\n')
+}
