@@ -100,9 +100,10 @@ export class Rows {
   }
 
   private row(layer: LayerSummary, slowest: number): HTMLElement {
-    const { op, name, outputs, shape, parameters, algorithm, reason, kernels, milliseconds: ms } = layer
+    const { op, name, outputs, shape, parameters, algorithm, kernels, host, milliseconds: ms } = layer
+    const reason = layer.reason ?? host
     const [first, ...joined] = op.split(' ')
-    const how = algorithm ?? (kernels.length ? kernels.join(', ') : 'nothing to compute')
+    const how = algorithm ?? (host ? 'host' : kernels.length ? kernels.join(', ') : 'nothing to compute')
     const numbers = parameters ? ` · ${parameters.toLocaleString('en')} numbers` : ''
     const also = joined.length ? make('span', { class: 'note' }, ` + ${joined.join(' + ')}`) : undefined
     const place = make(
