@@ -11,9 +11,8 @@ import * as core from 'filterbank'
 import * as image from 'filterbank/image'
 import * as nn from 'filterbank/nn'
 import * as onnx from 'filterbank/onnx'
-import { bench, type compare } from '../bench/compare.mjs'
-import { conv2dOptions } from '../bench/peers/filterbank.mjs'
-import { parseLayer, parseLayers } from '../bench/shapes.mjs'
+import { conv2dOptions, parseLayers } from '../bench/cases.js'
+import { bench, type Contender } from '../bench/compare.js'
 import * as game from '../examples/train/support/catch.mjs'
 import * as digits from '../examples/train/support/digits.mjs'
 import * as shapes from '../examples/train/support/shapes.mjs'
@@ -133,7 +132,7 @@ function teller(id: number) {
   return { show, end: () => flush(shown, true) }
 }
 
-type Opener = () => Promise<Parameters<typeof compare>[1][number]>
+type Opener = () => Promise<Contender>
 
 /** Those that start here, of the module at an address; of the others what they say. */
 async function openPeers(address: string | undefined, refuse: (why: string) => unknown): Promise<Opener[]> {
@@ -177,7 +176,7 @@ async function work(id: number, { kind, code, given }: Job): Promise<void> {
     const peers = await openPeers(given['peers'] as string | undefined, (refused) => show({ refused }))
     const host = { library: core, peak: async (build: string) => (given['peak'] as never)[build], peers }
     const showRow = (news: { row?: { line: string; algorithm?: string } }) => {
-      const problem = news.row && parseLayer(news.row.line)
+      const [problem] = news.row ? parseLayers(news.row.line) : []
       if (problem?.op === 'conv2d')
         news.row!.algorithm = core.planConv2d(
           problem.input,

@@ -80,7 +80,7 @@ async function makePeers() {
   await build({
     ...shared,
     format: 'esm',
-    entryPoints: { peers: 'bench/peers/page.mjs' },
+    entryPoints: { peers: 'bench/peers/page.ts' },
     outdir: OUT,
     external: [
       'node:*',

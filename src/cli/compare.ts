@@ -1,4 +1,4 @@
-/** Two models, or one model in both builds and in ONNX Runtime, on the same inputs: how far they are apart. */
+/** How far two models, or one model in both builds and in ONNX Runtime, are apart on the same inputs. */
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { createEngine, type Engine, FilterbankError } from '../index.js'

@@ -1,5 +1,5 @@
 /** Inputs of a model as the command line names them: made up, from files, or from a picture. */
-import { elementsOf, lengthsFor, sampleInputs as sample, seeded } from '../../bench/inputs.mjs'
+import { elementsOf, lengthsFor, sampleInputs as sample, seeded } from '../../bench/inputs.js'
 import type { Engine } from '../index.js'
 import { Failure, wrongUsage } from '../node/failure.js'
 import { readBytes, readPicture } from '../node/picture.js'
@@ -15,7 +15,7 @@ export interface Given {
   data: UserArray
 }
 
-/** What stands in a file of NumPy's: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
+/** A file of NumPy's: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
 interface NumpyArray {
   shape: number[]
   bytes: Uint8Array

@@ -74,8 +74,8 @@ export class Storage {
 
   /**
    * Gives the bytes of the numbers back, where what was derived from them is enough and nobody has their
-   * address. If they are asked for they are made once more: of what was derived, where that shows how, or else
-   * by what `otherwise` gives now.
+   * address. If they are asked for they are made once more: of what was derived, where that shows how, or
+   * else by what `otherwise` gives now.
    */
   releaseNumbers(otherwise: () => () => Bytes): void {
     if (this.remake || this.known || this.lent !== undefined || !this.derived?.size) return

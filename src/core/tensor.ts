@@ -357,8 +357,8 @@ export interface Engine {
   /** Runs `fn` with the scopes around it put aside: they do not free what is made inside. @internal */
   apart<T>(fn: () => T): T
   /**
-   * A part of a scope that has pauses: what `fn` makes goes into `made`, which `leave` disposes at the end but
-   * for what is kept. @internal
+   * A part of a scope that has pauses: what `fn` makes goes into `made`, which `leave` disposes at the end
+   * but for what is kept. @internal
    */
   within<T>(made: Set<AnyTensor>, fn: () => T): T
   /** Ends such a scope. @internal */

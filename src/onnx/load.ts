@@ -8,6 +8,7 @@ import type { Keeper } from './file/intake.js'
 import type { DataSource, ModelSource, Progress } from './file/load.js'
 import { type Graph, openGraph } from './graph/graph.js'
 import { checkGraph } from './graph/known.js'
+import { checkQuantized } from './graph/quantized.js'
 import { operators } from './operators/index.js'
 import { foldConstants } from './run/fold.js'
 import { Holder } from './run/hold.js'
@@ -40,9 +41,9 @@ const LOAD: Names<LoadOptions> = { onProgress: true, signal: true, dimensions: t
  * @param source the bytes, a Blob (a File too), a Response, a stream of bytes, a promise of one of them, a
  *   URL, or in Node a path, beside which data files are found too
  * @param options no progress, no signal, no dimensions, no external data
- * @throws FilterbankError where there is no such file, the bytes are no ONNX model, or use what filterbank
- *   lacks: all operators at once, with the names
- * of their nodes. What was loaded is given back then
+ * @throws FilterbankError where there is no such file, the bytes are no ONNX model, a scale that its bytes
+ *   stand for is none, or it uses what filterbank lacks: all operators at once, with the names of their
+ *   nodes. What was loaded is given back then
  * @example using model = await loadModel(engine, new URL('squeezenet.onnx', import.meta.url))
  */
 export async function loadModel(
@@ -93,6 +94,7 @@ async function opened(
   holder.close()
   const graph = found.graph as Graph
   const { opset } = found
+  checkQuantized(graph)
   const symbols = new Set(graph.inputs.flatMap(({ shape }) => shape ?? []))
   for (const name of Object.keys(dimensions)) {
     const known = [...symbols].filter((symbol) => typeof symbol === 'string')

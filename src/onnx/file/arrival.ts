@@ -1,4 +1,4 @@
-/** A model and its data files, the numbers of large tensors going where they are to stay while they come in. */
+/** A model and its data files: while they come in, the numbers of large tensors go where they are to stay. */
 import { check, FilterbankError, show } from '../../base/errors.js'
 import { isBlob, isBytes } from '../../base/realm.js'
 import { sizeOf } from '../../base/shape.js'

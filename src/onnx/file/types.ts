@@ -381,7 +381,7 @@ export interface HostTensor {
    * The engine takes them as they are.
    */
   readonly bytes?: Uint8Array
-  /** The numbers in an engine, where they went as they came in: `data` is a copy then, made anew each time. */
+  /** The numbers in an engine, where they went as they came in: `data` is a copy then, made anew. */
   readonly resident?: AnyTensor | undefined
   /** The same of halves, as bytes. */
   readonly halves?: Halves | undefined

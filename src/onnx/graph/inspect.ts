@@ -42,8 +42,8 @@ export interface InspectOptions {
 const INSPECT: Names<InspectOptions> = { onProgress: true, signal: true, externalData: true }
 
 /**
- * Reads an ONNX model without an engine, also one that cannot be run. Of large tensors nothing is kept, so that
- * it takes little memory whatever the model.
+ * Reads an ONNX model without an engine, also one that cannot be run. Of large tensors nothing is kept, so
+ * that it takes little memory whatever the model.
  *
  * @param source as for `loadModel`
  * @throws FilterbankError where there is no such file, or its bytes are no ONNX model

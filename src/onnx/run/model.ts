@@ -52,7 +52,7 @@ const RUN_ASYNC: Names<RunAsyncOptions> = { taps: true, onProgress: true, signal
 export type { Port }
 
 /** What is known before the first run. */
-const NO_RUNS = { notes: new Map(), traces: new Map() }
+const NO_RUNS = { notes: new Map(), traces: new Map(), constants: new Map() }
 /** Programs for this many sets of input shapes are kept; each holds the memory of one run. */
 const PLANS = 2
 /** Milliseconds that `runAsync` goes on for before it lets others have their turn. */

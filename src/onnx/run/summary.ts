@@ -6,7 +6,6 @@ import type { Program } from '../../core/program.js'
 import type { ElementType } from '../file/types.js'
 import { partsOf } from '../graph/fusion.js'
 import type { Graph, Node } from '../graph/graph.js'
-import type { Mark, Plan } from './plan.js'
 import type { Value } from './value.js'
 
 /** One step of a model: a node of the file, or what several were joined to. */
@@ -67,7 +66,15 @@ export interface Note {
 interface Recorded {
   program: Program
   /** Where in it each node ends, and what the host does in between. */
-  marks: readonly Pick<Mark, 'node' | 'end' | 'steps' | 'host'>[]
+  marks: readonly { node: Node; end: number; steps: readonly { at: number }[]; host?: string | undefined }[]
+}
+
+/** What is known of runs on inputs of the same shapes (`Plan`). */
+interface Known {
+  notes: ReadonlyMap<Node, Note>
+  traces: ReadonlyMap<Node, { host: string | undefined }>
+  /** Values that shapes alone decide, by their names. */
+  constants: ReadonlyMap<string, unknown>
 }
 
 /** Replays for the time end after as many, or after so many milliseconds; short ones go on for a while. */
@@ -84,7 +91,7 @@ const CLOCK_MS = 0.1
 export function describe(
   graph: Graph,
   constants: ReadonlyMap<string, Value>,
-  { notes, traces }: Pick<Plan, 'notes' | 'traces'>,
+  { notes, traces, constants: fixed }: Known,
   recorded: Recorded | undefined,
 ): LayerSummary[] {
   const times = recorded && replayTimes(recorded)
@@ -102,7 +109,8 @@ export function describe(
     const end = mark?.end ?? begin
     const host = mark ? mark.host : traces.get(node)?.host
     const first = begin
-    const segment = mark && !host && traces.has(node) ? inner.filter((at) => at <= first).length : undefined
+    const isFixed = node.outputs.every((name) => !name || fixed.has(name))
+    const segment = mark && !host && !isFixed ? inner.filter((at) => at <= first).length : undefined
     const kernels = recorded ? [...new Set(recorded.program.kernels(begin, end))] : []
     begin = end
     return {
