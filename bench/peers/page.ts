@@ -1,4 +1,4 @@
-/** Who can be measured beside filterbank in a page; bundled to /build/bench/peers.js. */
+/** Who can be measured beside filterbank in a page; bundled to /build/bench/peers.js, and for site/. */
 import * as litert from '@litertjs/core'
 import { version as litertVersion } from '@litertjs/core/package.json'
 import * as wasm from '@tensorflow/tfjs-backend-wasm'
@@ -9,7 +9,13 @@ import { liteRt } from './litert.js'
 import { onnxruntime } from './onnxruntime.js'
 import { tfjs } from './tfjs.js'
 
-const MODULES = '/bench/node_modules'
+/** Where their files are served; site/worker.ts has them elsewhere. */
+const MODULES = (globalThis as { peerModules?: string }).peerModules ?? '/bench/node_modules'
+
+async function openLiteRt() {
+  await litert.loadLiteRt(`${MODULES}/@litertjs/core/wasm/`)
+  return liteRt(litert, litertVersion)
+}
 
 export const peers: (() => Promise<Contender>)[] = [
   async () => {
@@ -23,8 +29,6 @@ export const peers: (() => Promise<Contender>)[] = [
     await tf.setBackend('wasm')
     return tfjs(tf)
   },
-  async () => {
-    await litert.loadLiteRt(`${MODULES}/@litertjs/core/wasm/`)
-    return liteRt(litert, litertVersion)
-  },
+  // It loads its files beside the page's address, which workers from a blob: have not.
+  ...(globalThis.document ? [openLiteRt] : []),
 ]

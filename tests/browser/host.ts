@@ -6,7 +6,8 @@ import { extname, join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { chromiumPath } from '../support/outside.js'
 
-export const launch = (): Promise<Browser> =>
+/** @param more flags beside those of all tests */
+export const launch = (more: readonly string[] = []): Promise<Browser> =>
   chromium.launch({
     executablePath: chromiumPath!,
     args: [
@@ -17,6 +18,7 @@ export const launch = (): Promise<Browser> =>
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...more,
     ],
   })
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
+import { createEngine, type Engine, FilterbankError, planConv2d } from '../../src/index.js'
 import { type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel, type ModelInput, type ModelSource } from '../../src/onnx/index.js'
 import { oneNode } from '../support/onnx.js'
@@ -139,6 +139,7 @@ describe('a model', () => {
         parameters: 140,
         multiplyAdds: 2 * 5 * 64 * 27,
         algorithm: 'grouped',
+        reason: planConv2d([2, 8, 8, 3], [3, 3, 3, 5], { padding: 1 }).reason,
       })
       expect(MaxPool).toMatchObject({
         shape: [2, 5, 4, 4],

@@ -86,14 +86,14 @@ export function convolveBytes(
   // Made before the scope, it stays with its value.
   const sums = bias?.typed('plain') as Tensor<'int32'> | undefined
   return convolutionOfBytes(call, x[0], w[0], (pixels, filter, options, convolve) => {
-    const { y: result, algorithm } = runInScope(call, () =>
+    const { y: result, ...chosen } = runInScope(call, () =>
       convolve(standing(pixels, from), standing(filter, by), {
         ...options,
         bias: sums,
         ...(quantization ? { quantization, activation: call.node.activation } : { sums: true }),
       }),
     )
-    return { algorithm, y: call.tensor(y?.[1].type ?? 'int32', result, 'last') }
+    return { ...chosen, y: call.tensor(y?.[1].type ?? 'int32', result, 'last') }
   })
 }
 

@@ -119,7 +119,7 @@ export function convolution(call: Call, x: Value, w: Value, b?: Value, exact = f
       b,
     )
   const [rank, pixels] = channelsLast(call, x)
-  const { y, algorithm } = withFilter(w, [1, 0], (filter) =>
+  const { y, algorithm, reason } = withFilter(w, [1, 0], (filter) =>
     convolve(rank, pixels, filter, {
       ...optionsOf(sides),
       groups,
@@ -128,7 +128,7 @@ export function convolution(call: Call, x: Value, w: Value, b?: Value, exact = f
       activation: call.node.activation,
     }),
   )
-  call.algorithm = algorithm
+  call.chosen = { algorithm, reason }
   return call.tensor(x.type, y as Tensor, 'last')
 }
 
@@ -149,19 +149,19 @@ export function convolutionOfBytes(
       filter: AnyTensor,
       options: Parameters<typeof convolve>[3],
     ) => ReturnType<typeof convolve>,
-  ) => { y: Value; algorithm: string },
+  ) => { y: Value; algorithm: string; reason: string },
 ): Value {
   const sides = sidesOf(call, x.shape.slice(2), w.shape.slice(2))
   const pixels = x.typed('last')
   const rank = (x.shape.length - 2) as Rank
   const window = { ...optionsOf(sides), groups: call.number('group', 1) }
-  const { y, algorithm } = withFilter(
+  const { y, algorithm, reason } = withFilter(
     w,
     [1, 0],
     (filter) => use(pixels, filter, window, (...given) => convolve(rank, ...given)),
     w.dtype,
   )
-  call.algorithm = algorithm
+  call.chosen = { algorithm, reason }
   return y
 }
 

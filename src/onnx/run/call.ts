@@ -193,8 +193,8 @@ export class Call {
     return values
   }
 
-  /** How the operator did it, where it has a choice: for `model.summary`. */
-  algorithm: string | undefined
+  /** How the operator did it and why, where it has a choice: for `model.summary`. */
+  chosen: { algorithm: string; reason: string } | undefined
 
   /**
    * Values beside the inputs that this call used and that outlive it: tables, and what graphs inside of it

@@ -183,7 +183,7 @@ export function* runNode(
   outputs.forEach((value, i) => {
     if (!node.outputs[i]) value?.dispose()
   })
-  return { shape, type: outputs[0]?.type, multiplyAdds, algorithm: call.algorithm, milliseconds }
+  return { shape, type: outputs[0]?.type, multiplyAdds, ...call.chosen, milliseconds }
 }
 
 /** Steps whose tensors go into `made`. In between others run: what the host read is not to be theirs. */

@@ -29,6 +29,8 @@ export interface LayerSummary {
   multiplyAdds: number | undefined
   /** The way a convolution was computed, as `planConv2d` tells it. */
   algorithm: string | undefined
+  /** Why that way, in words. */
+  reason: string | undefined
   /**
    * What it ran in the engine; none where it only names memory anew, or works on the host. Known from the
    * second run on.
@@ -43,8 +45,8 @@ export interface LayerSummary {
   /** Why it is a step of the host; undefined where kernels do it. Known from the first run on. */
   host: string | undefined
   /**
-   * The median of a few replays; what the last run took where it was not a replay. Undefined before the first
-   * run, and for what shapes alone decide.
+   * The median of a few replays (of steps that clocks hardly see, the mean of many); what the last run took
+   * where it was not a replay. Undefined before the first run, and for what shapes alone decide.
    */
   milliseconds: number | undefined
   /** Its part of the time of all. */
@@ -56,7 +58,8 @@ export interface Note {
   shape: Shape | undefined
   type: ElementType | undefined
   multiplyAdds: number
-  algorithm: string | undefined
+  algorithm?: string
+  reason?: string
   milliseconds: number
 }
 
@@ -74,9 +77,12 @@ interface Known {
   constants: ReadonlyMap<string, unknown>
 }
 
-/** Replays for the time end after as many, or after so many milliseconds. */
+/** Replays for the time end after as many, or after so many milliseconds; short ones go on for a while. */
 const ROUNDS = 5
 const ROUNDS_MS = 500
+const SHORT_MS = 50
+/** What the clock of a page may take for one step. Below two of them the median is that step, or nothing. */
+const CLOCK_MS = 0.1
 
 /**
  * A line for each step, by what is known of runs on inputs of the same shapes; `recorded`: what can be run
@@ -116,6 +122,7 @@ export function describe(
       parameters: parametersOf(node, constants),
       multiplyAdds: note?.multiplyAdds,
       algorithm: note?.algorithm,
+      reason: note?.reason,
       kernels,
       segment,
       host,
@@ -129,7 +136,7 @@ export function describe(
 function replayTimes({ program, marks }: Recorded): Map<Node, number> {
   const samples = new Map(marks.map(({ node }) => [node, [] as number[]]))
   const first = now()
-  for (let round = 0; round < ROUNDS && (round === 0 || now() - first < ROUNDS_MS); round++) {
+  for (let round = 0; round === 0 || now() - first < (round < ROUNDS ? ROUNDS_MS : SHORT_MS); round++) {
     let begin = 0
     for (const { node, end } of marks) {
       const start = now()
@@ -138,7 +145,12 @@ function replayTimes({ program, marks }: Recorded): Map<Node, number> {
       begin = end
     }
   }
-  return new Map([...samples].map(([node, list]) => [node, list.sort((a, b) => a - b)[list.length >> 1]!]))
+  return new Map(
+    [...samples].map(([node, list]) => {
+      const median = list.sort((a, b) => a - b)[list.length >> 1]!
+      return [node, median < 2 * CLOCK_MS ? list.reduce((a, b) => a + b) / list.length : median]
+    }),
+  )
 }
 
 const whole = new Set(['int64', 'bool', 'string'])

@@ -243,13 +243,13 @@ interface ConvOptions extends Omit<Conv2dOptions, keyof WindowOptions>, AxesOpti
   sums?: boolean
 }
 
-/** `conv1d`, `conv2d` or `conv3d`, and what computed it. @internal */
+/** `conv1d`, `conv2d` or `conv3d`, what computed it and why. @internal */
 export function convolve(
   rank: Rank,
   x: AnyTensor,
   filter: AnyTensor,
   options: ConvOptions,
-): { y: AnyTensor; algorithm: Algorithm['name'] } {
+): { y: AnyTensor; algorithm: Algorithm['name']; reason: string } {
   const { bias, out } = options
   const op = `conv${rank}d`
   const engine = engineOf(op, { x }, {}, rank === 3 ? FLOATS : CONV_DTYPES)
@@ -262,7 +262,7 @@ export function convolve(
   if (isFloat) checkFloats(x, { filter, bias, out }, options, context)
   const layer = layerOf(x.shape, filter.shape, rank, options, context)
   const planes = planeLayer(layer)
-  const { row } = choose(options.algorithm ?? 'auto', planes, x.dtype, context, options.exact)
+  const { row, reason } = choose(options.algorithm ?? 'auto', planes, x.dtype, context, options.exact)
   const shape = outputShape(layer)
   checkBias(bias, layer.outChannels, context)
   checkNoTape(engine, out, context)
@@ -274,11 +274,12 @@ export function convolve(
       row.run({ engine, layer: planes, x: x.pointer, filter: planeFilter(filter, layer), y, ...finish })
     const y = options.sums ? makeSums(given, run) : makeBytes(given, run)
     engine.tape?.record(op, y, { x, filter, bias }, {}, () => ({}))
-    return { y, algorithm }
+    return { y, algorithm, reason }
   }
   return {
     y: convolveFloats(op, layer, row, { x, filter, bias, out } as Floats, options, context),
     algorithm,
+    reason,
   }
 }
 

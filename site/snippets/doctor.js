@@ -1,0 +1,3 @@
+import { diagnose } from 'filterbank'
+
+show(await diagnose())

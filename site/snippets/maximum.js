@@ -1,0 +1,5 @@
+import { maxPool2d } from 'filterbank'
+
+const x = engine.tensor(input.flat(), [1, size, size, 1])
+
+show(maxPool2d(x, { size: window, stride, padding, dilation }))
