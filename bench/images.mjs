@@ -6,7 +6,8 @@ import { cpus } from 'node:os'
 import { geometricMean, measure } from './measure.mjs'
 
 /**
- * @typedef {{ name: string, op: string, kernel?: number[][], sigma?: number, size?: number }} Problem
+ * @typedef {{ name: string, op: string, kernel?: number[][], sigma?: number, size?: number | number[], method?: string,
+ *   antialias?: boolean, bound?: number | string, only?: string[], apart?: number }} Problem
  * @typedef {{ format: string, width: number, height: number, channels: number, data: Uint8Array |
  *   Float32Array }} Image
  *
@@ -25,7 +26,8 @@ const MARGIN = 32
  * Levels (of 255) that outputs may differ by: one for rounding; libvips cuts its Gaussians off where they
  * fall to a fifth.
  */
-const levelsApart = ({ op }, { name }) => (op === 'gaussianBlur' && name !== 'opencv.js' ? 12 : 1.01)
+const levelsApart = ({ op, apart = 1.01 }, { name }) =>
+  op === 'gaussianBlur' && name !== 'opencv.js' ? 12 : apart
 
 /** Weights of both signs and no pattern, whose sum is 1. */
 function weights(side) {
@@ -53,7 +55,36 @@ const problems = [
   { name: 'box 31', op: 'boxBlur', size: 31 },
   { name: 'sobel', op: 'sobel' },
   { name: 'median 3', op: 'median', size: 3 },
+  ...[7, 15].map((size) => ({ name: `median ${size}`, op: 'median', size, only: ['gray', 'rgb', 'rgba'] })),
+  { name: 'dilate 3', op: 'dilate', size: 3 },
+  { name: 'erode 15', op: 'erode', size: 15 },
+  { name: 'opening 5', op: 'opening', size: 5 },
+  { name: 'threshold', op: 'threshold', bound: 127 / 255, only: ['gray', 'rgb', 'rgba'] },
+  { name: 'otsu', op: 'threshold', bound: 'otsu', only: ['gray'] },
+  // Of bytes OpenCV rounds the mean first: at a bound outputs differ by all there is.
+  { name: 'adaptive mean', op: 'threshold', bound: 'mean', size: 11, only: ['gray'], apart: 255 },
+  { name: 'adaptive gaussian', op: 'threshold', bound: 'gaussian', size: 11, only: ['gray'], apart: 255 },
+  { name: 'canny', op: 'canny', only: ['gray'] },
+  { name: 'bilateral 9', op: 'bilateral', only: ['gray', 'rgb'] },
+  { name: 'grayscale', op: 'grayscale', only: ['rgb', 'rgba'] },
+  ...['toHsv', 'fromHsv', 'toLab', 'fromLab'].map((op) => ({ name: op, op, only: ['rgb'], apart: 2 })),
+  ...[
+    { name: 'half', size: [HEIGHT / 2, WIDTH / 2], method: 'bilinear', antialias: false },
+    { name: 'thumbnail', size: [HEIGHT / 5, WIDTH / 5], method: 'bilinear', antialias: true, apart: 255 },
+    { name: 'enlarged', size: [HEIGHT * 1.5, WIDTH * 1.5], method: 'bilinear' },
+    { name: 'enlarged, cubic', size: [HEIGHT * 1.5, WIDTH * 1.5], method: 'bicubic' },
+  ].map((problem) => ({ ...problem, op: 'resize', only: ['gray', 'rgb', 'rgba'] })),
+  // OpenCV takes positions in 1/32 of a pixel.
+  { name: 'warpAffine', op: 'warpAffine', only: ['gray', 'rgb', 'rgba'], apart: 8 },
 ]
+/** A turn by 12.5 degrees, a little smaller, and what it moves by. */
+export const TURN = [
+  [0.9, -0.2, 100],
+  [0.2, 0.9, -50],
+]
+/** OpenCV's, of bytes. */
+export const CANNY = [50, 150]
+export const BILATERAL = { size: 9, sigmaColor: 25, sigmaSpace: 5 }
 
 /** Slow waves, an edge every 100 pixels, and noise. @returns {Image} */
 function imageOf(format) {
@@ -63,6 +94,7 @@ function imageOf(format) {
     const pixel = Math.floor(i / channels)
     const [x, y] = [pixel % WIDTH, Math.floor(pixel / WIDTH)]
     seed = (seed * 1103515245 + 12345) & 0x7fffffff
+    if (channels === 4 && i % 4 === 3) return 255
     return (
       110 +
       40 * Math.sin(x / 40 + (i % channels)) * Math.cos(y / 60) +
@@ -85,15 +117,36 @@ async function filterbank(library, image) {
   return {
     name: 'filterbank',
     version: engine.simd,
-    prepare({ op, kernel, sigma, size }, { format, width, height, data }) {
+    prepare(
+      { op, kernel, sigma, size, method, antialias, bound },
+      { format, width, height, channels, data },
+    ) {
       const x = format === 'float' ? engine.tensor(data, [1, height, width, 1]) : { data, width, height }
-      const options = format === 'float' ? {} : { engine, out: new Uint8ClampedArray(data.length) }
+      const [oh, ow] = op === 'resize' ? size : [height, width]
+      const ofOne = op === 'canny' || op === 'grayscale'
+      const length = oh * ow * (ofOne ? 1 : channels)
+      const options = format === 'float' ? {} : { engine, out: new Uint8ClampedArray(length) }
       const filter = {
         filter2d: () => image.filter2d(x, kernel, options),
         gaussianBlur: () => image.gaussianBlur(x, sigma, options),
         boxBlur: () => image.boxBlur(x, size, options),
         sobel: () => image.sobel(x, options),
         median: () => image.median(x, size, options),
+        dilate: () => image.dilate(x, size, options),
+        erode: () => image.erode(x, size, options),
+        opening: () => image.opening(x, size, options),
+        threshold: () =>
+          image.threshold(x, bound, { ...options, ...(size ? { size, offset: 2 / 255 } : {}) }),
+        canny: () => image.canny(x, CANNY[0] / 255, CANNY[1] / 255, options),
+        bilateral: () =>
+          image.bilateral(x, { ...options, ...BILATERAL, sigmaColor: BILATERAL.sigmaColor / 255 }),
+        grayscale: () => image.grayscale(x, options),
+        toHsv: () => image.toHsv(x, options),
+        fromHsv: () => image.fromHsv(x, options),
+        toLab: () => image.toLab(x, options),
+        fromLab: () => image.fromLab(x, options),
+        resize: () => image.resize(x, size, { ...options, method, antialias }),
+        warpAffine: () => image.warpAffine(x, TURN, options),
       }[op]
       return {
         run: () => void filter().dispose?.(),
@@ -107,8 +160,13 @@ async function filterbank(library, image) {
   }
 }
 
-/** The most that two outputs differ by, away from edges; alpha, which filterbank keeps, apart. */
-function apart(a, b, { width, height, channels }) {
+/**
+ * The most that two outputs differ by, away from edges; alpha, which filterbank keeps, apart. `a` decides on
+ * the size and the channels.
+ */
+function apart(a, b, image, { op, size }) {
+  const [height, width] = op === 'resize' ? size : [image.height, image.width]
+  const channels = a.length / (width * height)
   const colours = Math.min(channels, 3)
   let most = 0
   for (let y = MARGIN; y < height - MARGIN; y++) {
@@ -149,12 +207,13 @@ export async function benchImages({ only = '', peers }, print) {
     for (const problem of problems) {
       if (![problem.name, format].some((word) => only.split(',').some((part) => word.includes(part))))
         continue
+      if (problem.only && !problem.only.includes(format)) continue
       const present = contenders
         .map((contender) => ({ contender, prepared: contender.prepare(problem, image) }))
         .filter(({ prepared }) => prepared)
       const expected = await present[0].prepared.output()
       for (const { contender, prepared } of present.slice(1)) {
-        const levels = prepared.ownDefinition ? 0 : apart(expected, await prepared.output(), image)
+        const levels = prepared.ownDefinition ? 0 : apart(expected, await prepared.output(), image, problem)
         if (levels <= levelsApart(problem, contender)) continue
         wrong = true
         print(`${problem.name} ${format}: ${contender.name} is up to ${levels} levels away`)

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { BILATERAL, CANNY, TURN } from '../images.mjs'
 
 const require = createRequire(import.meta.url)
 const { packages } = JSON.parse(readFileSync(new URL('../package-lock.json', import.meta.url), 'utf8'))
@@ -17,7 +18,7 @@ async function opencv() {
   return {
     name: 'opencv.js',
     version: versionOf(name),
-    prepare({ op, kernel, sigma, size }, { format, width, height, data }) {
+    prepare({ op, kernel, sigma, size, method, antialias, bound }, { format, width, height, data }) {
       const type = { gray: cv.CV_8UC1, rgb: cv.CV_8UC3, rgba: cv.CV_8UC4, float: cv.CV_32FC1 }[format]
       const [x, y, gx, gy] = [
         cv.matFromArray(height, width, type, data),
@@ -26,12 +27,33 @@ async function opencv() {
         new cv.Mat(),
       ]
       const weights = kernel && cv.matFromArray(kernel.length, kernel[0].length, cv.CV_32F, kernel.flat())
+      const square = typeof size === 'number' ? cv.Mat.ones(size, size, cv.CV_8U) : undefined
+      const turn = op === 'warpAffine' ? cv.matFromArray(2, 3, cv.CV_64F, TURN.flat()) : undefined
+      const how = antialias ? cv.INTER_AREA : method === 'bicubic' ? cv.INTER_CUBIC : cv.INTER_LINEAR
       const taps = sigma && 2 * Math.ceil(3 * sigma) + 1
       const run = {
         filter2d: () => cv.filter2D(x, y, -1, weights),
         gaussianBlur: () => cv.GaussianBlur(x, y, new cv.Size(taps, taps), sigma),
         boxBlur: () => cv.blur(x, y, new cv.Size(size, size)),
         median: () => cv.medianBlur(x, y, size),
+        dilate: () => cv.dilate(x, y, square),
+        erode: () => cv.erode(x, y, square),
+        opening: () => cv.morphologyEx(x, y, cv.MORPH_OPEN, square),
+        threshold() {
+          const adaptive = { mean: cv.ADAPTIVE_THRESH_MEAN_C, gaussian: cv.ADAPTIVE_THRESH_GAUSSIAN_C }[bound]
+          if (adaptive !== undefined) cv.adaptiveThreshold(x, y, 255, adaptive, cv.THRESH_BINARY, size, 2)
+          else if (bound === 'otsu') cv.threshold(x, y, 0, 255, cv.THRESH_BINARY | cv.THRESH_OTSU)
+          else cv.threshold(x, y, bound * 255, 255, cv.THRESH_BINARY)
+        },
+        canny: () => cv.Canny(x, y, ...CANNY),
+        bilateral: () => cv.bilateralFilter(x, y, BILATERAL.size, BILATERAL.sigmaColor, BILATERAL.sigmaSpace),
+        grayscale: () => cv.cvtColor(x, y, format === 'rgb' ? cv.COLOR_RGB2GRAY : cv.COLOR_RGBA2GRAY),
+        toHsv: () => cv.cvtColor(x, y, cv.COLOR_RGB2HSV),
+        fromHsv: () => cv.cvtColor(x, y, cv.COLOR_HSV2RGB),
+        toLab: () => cv.cvtColor(x, y, cv.COLOR_RGB2Lab),
+        fromLab: () => cv.cvtColor(x, y, cv.COLOR_Lab2RGB),
+        resize: () => cv.resize(x, y, new cv.Size(size[1], size[0]), 0, 0, how),
+        warpAffine: () => cv.warpAffine(x, y, turn, new cv.Size(width, height)),
         sobel() {
           cv.Sobel(x, gx, cv.CV_32F, 1, 0)
           cv.Sobel(x, gy, cv.CV_32F, 0, 1)
@@ -46,7 +68,7 @@ async function opencv() {
           return format === 'float' ? y.data32F : y.data
         },
         dispose() {
-          for (const mat of [x, y, gx, gy, weights]) mat?.delete()
+          for (const mat of [x, y, gx, gy, weights, square, turn]) mat?.delete()
         },
       }
     },
@@ -62,7 +84,7 @@ async function vips() {
     name,
     version: versionOf(name),
     prepare({ op, kernel, sigma, size }, { format, width, height, channels, data }) {
-      if (format === 'float' || op === 'boxBlur') return
+      if (format === 'float' || !['filter2d', 'gaussianBlur', 'sobel', 'median'].includes(op)) return
       const x = library.Image.newFromMemory(data, width, height, channels, 'uchar')
       const weights = kernel && library.Image.newFromArray(kernel)
       const filter = {
@@ -100,7 +122,7 @@ async function sharp() {
     version: versionOf('sharp'),
     native: true,
     prepare({ op, kernel, sigma, size }, { format, width, height, channels, data }) {
-      if (format === 'float' || op === 'boxBlur' || op === 'sobel') return
+      if (format === 'float' || !['filter2d', 'gaussianBlur', 'median'].includes(op)) return
       const open = () => library(data, { raw: { width, height, channels } })
       const filter = {
         filter2d: () =>

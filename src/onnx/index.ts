@@ -17,5 +17,12 @@ export { type LoadOptions, loadModel } from './load.js'
 export type { LayerReport, Quantized, QuantizeOptions, QuantizeReport, Sample } from './quantize/options.js'
 export { quantizeModel } from './quantize.js'
 export type { Model, Port, RunAsyncOptions, RunOptions } from './run/model.js'
-export type { AnyModelOutputs, ModelInput, ModelInputs, ModelOutput, ModelOutputs } from './run/ports.js'
+export type {
+  AnyModelOutputs,
+  ModelInput,
+  ModelInputs,
+  ModelOutput,
+  ModelOutputs,
+  PictureInput,
+} from './run/ports.js'
 export type { LayerSummary } from './run/summary.js'

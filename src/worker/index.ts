@@ -24,6 +24,7 @@ import type {
   Model,
   ModelInput,
   ModelSource,
+  PictureInput,
   RunAsyncOptions,
 } from '../onnx/index.js'
 import { ModelOutput, type ModelOutputs } from '../onnx/run/ports.js'
@@ -31,7 +32,7 @@ import { builtin } from '../wasm/host.js'
 import { bytesOfChosen, chooseBuild } from '../wasm/load.js'
 import type { FilterArguments, FilterName } from './filters.js'
 import { Link } from './link.js'
-import type { Arrived, PictureInput } from './picture.js'
+import type { Arrived } from './picture.js'
 import type { ArrivedSource, PackedOutput, StartArgument } from './protocol.js'
 
 export type { Arrived, FilterArguments, FilterName, PictureInput }
