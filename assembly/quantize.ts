@@ -68,7 +68,9 @@ export function eightBytes(c0: v128, c1: v128, f0: v128, f1: v128, low: v128, hi
 /** The same of sums whose finish is QUICK. */
 // @ts-ignore: decorator
 @inline
-export function quickBytes(c0: v128, c1: v128, f0: v128, f1: v128, zero: v128, least: v128, most: v128): v128 {
+export function quickBytes(
+  c0: v128, c1: v128, f0: v128, f1: v128, zero: v128, least: v128, most: v128,
+): v128 {
   const v0 = i32x4.add(f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(c0), f0), f32x4.splat(MAGIC)), zero)
   const v1 = i32x4.add(f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(c1), f1), f32x4.splat(MAGIC)), zero)
   const n = i16x8.min_s(most, i16x8.max_s(least, i16x8.narrow_i32x4_s(v0, v1)))
@@ -123,7 +125,8 @@ export function setFinish(finish: usize, low: f32, high: f32, zero: i32, how: i3
 @inline
 function loadFour(x: usize, signed: bool): v128 {
   const v = v128.load32_zero(x)
-  return signed ? i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v)) : i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v))
+  return signed ? i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v))
+    : i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v))
 }
 
 /** Of element i: of its own, or the one for all. */
@@ -137,7 +140,8 @@ function termAt(terms: usize, step: usize, i: i32): v128 {
 @inline
 function quantizeFour(x: usize, scale: v128, zero: v128, low: v128, high: v128): v128 {
   const less = f32x4.convert_i32x4_s(zero)
-  return rounded(f32x4.div(v128.load(x), scale), f32x4.sub(low, less), f32x4.sub(high, less), i32x4.sub(zero, i32x4.splat(reinterpret<i32>(MAGIC))))
+  return rounded(f32x4.div(v128.load(x), scale), f32x4.sub(low, less), f32x4.sub(high, less),
+    i32x4.sub(zero, i32x4.splat(reinterpret<i32>(MAGIC))))
 }
 
 /** `count` elements, a multiple of 8; `step`: bytes from a scale to the next. */
@@ -187,7 +191,8 @@ function convert(forth: bool, call: usize, begin: i32, end: i32): void {
   const columns = args.columns, blocks = (columns + QUANTIZE_BLOCK - 1) / QUANTIZE_BLOCK
   const byColumn = args.byColumn, element = args.element, count = args.count, bias = args.bias
   const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
-  const size: usize = element == Element.int32 ? 4 : 1, fromSize: usize = forth ? 4 : size, toSize: usize = forth ? 1 : 4
+  const size: usize = element == Element.int32 ? 4 : 1, fromSize: usize = forth ? 4 : size,
+    toSize: usize = forth ? 1 : 4
   const one = scratch(), room = one + 32
   const step: usize = byColumn ? 4 : 0
   for (let u = begin; u < end; u++) {
@@ -207,15 +212,18 @@ function convert(forth: bool, call: usize, begin: i32, end: i32): void {
     if (forth) quantizeRun(x, y, whole, scales, zeros, step, low, high)
     else dequantizeRun(element, x, y, whole, scales, zeros, b, step, low, high)
     if (!left) continue
-    const tailX = room, tailScales = room + 32, tailZeros = room + 64, tailY = room + 96, tailBias = room + 128
+    const tailX = room, tailScales = room + 32, tailZeros = room + 64, tailY = room + 96,
+      tailBias = room + 128
     memory.copy(tailX, x + <usize>whole * fromSize, <usize>left * fromSize)
     if (byColumn) {
       memory.copy(tailScales, scales + <usize>whole * 4, <usize>left * 4)
       memory.copy(tailZeros, zeros + <usize>whole * 4, <usize>left * 4)
     }
     if (b) memory.copy(tailBias, b + <usize>whole * 4, <usize>left * 4)
-    if (forth) quantizeRun(tailX, tailY, 8, byColumn ? tailScales : scales, byColumn ? tailZeros : zeros, step, low, high)
-    else dequantizeRun(element, tailX, tailY, 8, byColumn ? tailScales : scales, byColumn ? tailZeros : zeros, b ? tailBias : 0, step, low, high)
+    if (forth) quantizeRun(tailX, tailY, 8, byColumn ? tailScales : scales, byColumn ? tailZeros : zeros,
+      step, low, high)
+    else dequantizeRun(element, tailX, tailY, 8, byColumn ? tailScales : scales, byColumn ? tailZeros : zeros,
+      b ? tailBias : 0, step, low, high)
     memory.copy(y + <usize>whole * toSize, tailY, <usize>left * toSize)
   }
 }

@@ -323,7 +323,7 @@ describe('filterbank', () => {
   it('knows its version and the commands that there are', async () => {
     expect((await filterbank('--version')).out).toBe(`${version}\n`)
     expect(version).toBe(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version)
-    await expectFailure(2, ['blur'], "'blur'", 'demo, filter, run, inspect, quantize, bench, doctor')
+    await expectFailure(2, ['blur'], "'blur'", 'demo, filter, run, inspect, compare, quantize, bench, doctor')
     await expectFailure(2, ['constructor'], "'constructor'")
   })
 })

@@ -1,5 +1,5 @@
 /**
- * Writes src/wasm/abi.ts from assembly/abi.ts: for each class of fields an interface and a `Block`, which
+ * Writes src/wasm/abi.ts from the files of assembly/abi: for each class of fields an interface and a `Block`, which
  * writes its fields in their order and by their types into memory; enums and constants as they stand. So
  * neither side counts words by hand.
  */
@@ -7,7 +7,7 @@ import ts from 'typescript'
 
 const TYPES = { usize: 'i32', i32: 'i32', f32: 'f32' }
 
-/** The source text of src/wasm/abi.ts. Throws where a field has a type that is not one word. */
+/** The source text of src/wasm/abi.ts, from those of assembly/abi one after another. Throws where a field has a type that is not one word. */
 export function generate(text) {
   const file = ts.createSourceFile('abi.ts', text, ts.ScriptTarget.Latest, true)
   const classes = new Map()
@@ -34,7 +34,7 @@ function parseClass(node, text) {
     const type = member.type?.getText()
     if (!TYPES[type])
       throw new Error(
-        `abi.ts: ${name}.${member.name?.getText()} is ${type}, not one of ${Object.keys(TYPES)}`,
+        `assembly/abi: ${name}.${member.name?.getText()} is ${type}, not one of ${Object.keys(TYPES)}`,
       )
     return { name: member.name.getText(), view: TYPES[type], doc: docOf(member, text) }
   })
@@ -78,7 +78,7 @@ function blockOf({ name, base, fields, rows }, classes) {
   return `export const ${name}: Block<${name}> = {\n  words: ${lengthOf},\n  write(args, at, ${views}) {\n${lines.join('\n')}\n  },\n}`
 }
 
-const HEAD = `// Written by tools/abi.mjs from assembly/abi.ts.
+const HEAD = `// Written by tools/abi.mjs from assembly/abi.
 
 /** How the arguments of a kernel are laid out in memory, in words of 32 bits. */
 export interface Block<Args> {

@@ -1,7 +1,7 @@
 /**
  * Fills dist/: assembly/ -> binaries, which stand as text in src/wasm/ beside the worker's source -> readable
- * modules with source maps, and one declaration file for each entry of the package. `--quiet` prints errors
- * alone.
+ * modules with source maps, and one declaration file for each entry of the package; and the programs of bench/.
+ * `--quiet` prints errors alone.
  */
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -73,14 +73,21 @@ async function compile(config, target) {
 }
 
 async function makeBinaries() {
-  writeFileSync('src/wasm/abi.ts', generate(readFileSync('assembly/abi.ts', 'utf8')))
+  writeFileSync(
+    'src/wasm/abi.ts',
+    generate(
+      sourcesOf('assembly/abi')
+        .map((path) => readFileSync(path, 'utf8'))
+        .join('\n'),
+    ),
+  )
   for (const target of ['simd128', 'relaxed']) {
     const file = `build/${target}.wasm`
     await compile('asconfig.json', target)
     writeFileSync(`src/wasm/${target}.ts`, binaryModule(readFileSync(file), file))
     cpSync(file, `dist/${target}.wasm`)
     // What `filterbank bench` measures everything against.
-    await compile('bench/asconfig.json', target)
+    await compile('bench/peak/asconfig.json', target)
     cpSync(`build/peak-${target}.wasm`, `dist/peak-${target}.wasm`)
   }
 }
@@ -129,15 +136,15 @@ async function makeServed() {
 
 /**
  * Imports what stands in dist/ by itself already: the entries of the library, for what is built on them, and
- * the binaries.
+ * the binaries. `folder` is dist/ from where the program goes.
  */
-const standing = (modules) => ({
+const standing = (modules, folder = './') => ({
   name: 'standing',
   setup({ onResolve }) {
     onResolve({ filter: /^\..*\.js$/ }, ({ path, resolveDir }) => {
       const source = relative('.', join(resolveDir, path)).replaceAll(sep, '/').replace(/\.js$/, '.ts')
       const found = modules.find((module) => module.source === source)
-      return found && { path: `./${found.name}.js`, external: true }
+      return found && { path: `${folder}${found.name}.js`, external: true }
     })
   },
 })
@@ -196,6 +203,25 @@ async function makeCommonJs() {
   })
 }
 
+/**
+ * bench/ as programs of Node, in bench/build: beside the peers in bench/node_modules, on what stands in dist/.
+ * Nothing but the program runs in a process that is measured.
+ */
+async function makeBench(modules) {
+  rmSync('bench/build', { recursive: true, force: true })
+  await build({
+    ...shared,
+    entryPoints: ['run', 'alone', 'builds', 'int8'].map((name) => `bench/${name}.ts`),
+    outdir: 'bench/build',
+    format: 'esm',
+    splitting: true,
+    packages: 'external',
+    // Else paths of types would be those of programs.
+    tsconfigRaw: {},
+    plugins: [standing(modules, '../../dist/')],
+  })
+}
+
 /** For tools that do not read `exports`: a folder for each entry, whose package.json points into dist/. */
 function makeFolders() {
   for (const entry of Object.keys(ENTRIES)) {
@@ -232,3 +258,4 @@ await unlessMade('build/types', [...sourcesOf('src'), ...sourcesOf('tools'), 'pa
 cpSync('build/types', 'dist/types', { recursive: true })
 await makeCommonJs()
 makeFolders()
+await makeBench(library)

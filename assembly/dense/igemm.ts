@@ -17,7 +17,8 @@
 import { scratch } from '../arguments'
 import { Igemm } from '../abi'
 import { TILE_ROWS } from '../simd'
-import { LANE_ROWS, laneTiles, pixelByPanels, runTiles } from './tile'
+import { LANE_ROWS, laneTiles } from './lanes'
+import { pixelByPanels, runTiles } from './tile'
 
 /**
  * Unit: `pixels` output pixels x `panels` panels of 8 output channels of one group; units of the same pixels
@@ -66,7 +67,8 @@ export function igemm(call: usize, begin: i32, end: i32): void {
       if (byLanes) laneTiles(count, table, taps, depth, xOffset, wp, bp, yOffset, left, low, high)
       else if (count == 1) {
         const panels = min(4, panel1 - panel)
-        pixelByPanels(panels, table, taps, depth, xOffset, wp, panelStride, bp, yOffset, min(left, panels * 8), low, high)
+        pixelByPanels(panels, table, taps, depth, xOffset, wp, panelStride, bp, yOffset,
+          min(left, panels * 8), low, high)
         panel += panels - 1
       } else runTiles(count, table, taps, depth, xOffset, wp, bp, yOffset, min(8, left), low, high)
     }
@@ -107,7 +109,8 @@ export function pointPixels(
   // how many follow in its row.
   let to: usize = 0, from: usize = 0, iy = 0, ix = 0, rowsInside = false, room = 0
   const outStride = outStepW * yPixelStride, inStride = inStepW * xPixelStride
-  const four = i32x4(0, 1, 2, 3), outRamp = i32x4.mul(four, i32x4.splat(outStride)), inRamp = i32x4.mul(four, i32x4.splat(inStride))
+  const four = i32x4(0, 1, 2, 3), outRamp = i32x4.mul(four, i32x4.splat(outStride)),
+    inRamp = i32x4.mul(four, i32x4.splat(inStride))
 
   for (let left = count; left > 0; left -= tileRows) {
     const rows = min(left, tileRows)
@@ -128,7 +131,8 @@ export function pointPixels(
         }
       }
       let taken = 1
-      if (r == 0 && room >= rows && !byWindow && rowsInside && ix >= leftmost && ix + (rows - 1) * inStepW < rightmost) {
+      if (r == 0 && room >= rows && !byWindow && rowsInside && ix >= leftmost && ix
+        + (rows - 1) * inStepW < rightmost) {
         // Eight at once: what is too many is overwritten by the next run, or lies in the gap behind the
         // table.
         v128.store(table, i32x4.add(i32x4.splat(to), outRamp))
@@ -161,7 +165,9 @@ export function pointPixels(
         store<usize>(table, copies)
         table += 4
         for (let ty = 0; ty < tapsH; ty++) {
-          copyRow(copies, load<usize>(position) + ty * tapStepH * xRowStride, load<i32>(position, 32) + ty * tapStepH, load<i32>(position, 64), ih, iw, tapsW, xPixelStride, zeros)
+          copyRow(copies, load<usize>(position) + ty * tapStepH * xRowStride,
+            load<i32>(position, 32) + ty * tapStepH, load<i32>(position, 64), ih, iw, tapsW, xPixelStride,
+            zeros)
           copies += rowBytes
         }
       }
@@ -215,5 +221,6 @@ function copyRow(
   }
   memory.fill(to, load<u8>(zeros), count * pixelStride)
   const x0 = max(ix, 0), x1 = min(ix + count, iw)
-  if (<u32>iy < <u32>ih && x1 > x0) memory.copy(to + (x0 - ix) * pixelStride, from + (x0 - ix) * pixelStride, (x1 - x0) * pixelStride)
+  if (<u32>iy < <u32>ih && x1 > x0)
+    memory.copy(to + (x0 - ix) * pixelStride, from + (x0 - ix) * pixelStride, (x1 - x0) * pixelStride)
 }

@@ -38,7 +38,8 @@ export const PAIR_ROWS: i32 = 5
  */
 export function dotOfBytes(a: i32, b: i32): i32 {
   if (!FUSED) return 0
-  return i32x4.extract_lane(i32x4.relaxed_dot_i8x16_i7x16_add_s(i8x16.splat(<i8>a), i8x16.splat(<i8>b), i32x4.splat(0)), 0)
+  return i32x4.extract_lane(i32x4.relaxed_dot_i8x16_i7x16_add_s(i8x16.splat(<i8>a), i8x16.splat(<i8>b),
+    i32x4.splat(0)), 0)
 }
 
 /**
@@ -120,8 +121,8 @@ export function startSums(
 
 /** Pixels whose tables stand one after the other, by one panel: see dense/tile.ts. */
 export function runPairs(
-  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, finish: usize, yOffset: usize,
-  columns: usize,
+  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, finish: usize,
+  yOffset: usize, columns: usize,
 ): void {
   for (; pixels >= PAIR_ROWS; pixels -= PAIR_ROWS) {
     pairs5(table, taps, depth, xOffset, w, finish, yOffset, columns)
@@ -136,8 +137,8 @@ export function runPairs(
 }
 
 function runBytes(
-  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, finish: usize, yOffset: usize,
-  columns: usize,
+  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, finish: usize,
+  yOffset: usize, columns: usize,
 ): void {
   for (; pixels >= TILE_ROWS; pixels -= TILE_ROWS) {
     bytes6(table, taps, depth, xOffset, w, finish, yOffset, columns)
@@ -215,7 +216,8 @@ function bytes5(
 function bytes6(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
 ): void {
-  tile(BYTES, TILE_ROWS, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+  tile(BYTES, TILE_ROWS, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0),
+    f32x4.splat(0))
 }
 
 /**
@@ -225,7 +227,8 @@ function bytes6(
  */
 export function pack8(call: usize, begin: i32, end: i32): void {
   const args = changetype<Pack8>(call)
-  const columns = args.columns, depth = args.depth, bytes = args.bytes, signed = args.signed, zeros = args.zeros
+  const columns = args.columns, depth = args.depth, bytes = args.bytes, signed = args.signed,
+    zeros = args.zeros
   const taps = args.tapsH * args.tapsW
   const each = bytes ? 4 : 2, words = (depth + each - 1) / each
   const panelStride = 32 + taps * words * 32
@@ -277,7 +280,8 @@ export function widen(call: usize, begin: i32, end: i32): void {
       // Bytes behind those of a pixel meet zeros of the filter.
       for (let i = 0; i < runs; i++) {
         if (bytes) store<i32>(y, load<i32>(x) ^ args.zero)
-        else if (depth == 1) store<i32>(y, i32x4.extract_lane(wide(args.signed, v128.load32_zero(x), args.zero), 0))
+        else if (depth == 1) store<i32>(y,
+          i32x4.extract_lane(wide(args.signed, v128.load32_zero(x), args.zero), 0))
         else v128.store64_lane(y, wide(args.signed, v128.load32_zero(x), args.zero), 0)
         x += depth
         y += size

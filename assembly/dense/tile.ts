@@ -15,7 +15,7 @@
  * arithmetic, which would spill the accumulators; newer V8 does not need them and does not mind. Those on
  * positive k end any depth; those on negative k are never taken. Witness: bench/run.mjs, 1x1 and 3x3 layers.
  */
-import { FUSED, TILE_ROWS, clamp, loadPart, madd, storePart } from '../simd'
+import { FUSED, TILE_ROWS, clamp, madd, storePart } from '../simd'
 import { storeIntegers } from '../quantize'
 
 // @ts-ignore: decorator
@@ -40,7 +40,8 @@ export const FLOATS: i32 = 0, PAIRS: i32 = 1, BYTES: i32 = 2
 @inline
 function mac(kind: i32, a: v128, w: v128, c: v128): v128 {
   if (kind == FLOATS) return madd(a, w, c)
-  return FUSED && kind == BYTES ? i32x4.relaxed_dot_i8x16_i7x16_add_s(w, a, c) : i32x4.add(c, i32x4.dot_i16x8_s(a, w))
+  return FUSED && kind == BYTES ? i32x4.relaxed_dot_i8x16_i7x16_add_s(w, a, c)
+    : i32x4.add(c, i32x4.dot_i16x8_s(a, w))
 }
 
 // @ts-ignore: decorator
@@ -55,15 +56,15 @@ function finishRow(
 // @ts-ignore: decorator
 @inline
 export function tile(
-  kind: i32, mr: i32, narrow: bool, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset:
-  usize, columns: usize,
-  low: v128, high: v128,
+  kind: i32, mr: i32, narrow: bool, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize,
+  b: usize, yOffset: usize, columns: usize, low: v128, high: v128,
 ): void {
   const step: usize = <usize>mr * 4
   // Full tiles are worth twice the code; tails are not.
   const tall = mr >= 5, pinned = tall && !FUSED
   let c00 = v128.load(b), c01 = v128.load(b, 16)
-  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01, c40 = c00, c41 = c01, c50 = c00, c51 = c01
+  let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01, c40 = c00, c41 = c01, c50 = c00,
+    c51 = c01
   let a1: usize = 0, a2: usize = 0, a3: usize = 0, a4: usize = 0, a5: usize = 0
   let x = table + step
   for (let t = taps; t; t--) {
@@ -77,85 +78,133 @@ export function tile(
     let k = depth
     while (true) {
       const b00 = v128.load(w), b01 = narrow ? b00 : v128.load(w, 16)
-      { const a = v128.load32_splat(a0); c00 = mac(kind, a, b00, c00); if (!narrow) c01 = mac(kind, a, b01, c01) }
+      { const a = v128.load32_splat(a0); c00 = mac(kind, a, b00, c00)
+        if (!narrow) c01 = mac(kind, a, b01, c01) }
       if (pinned && k == -1001) break
-      if (mr > 1) { const a = v128.load32_splat(a1); c10 = mac(kind, a, b00, c10); if (!narrow) c11 = mac(kind, a, b01, c11) }
-      if (mr > 2) { const a = v128.load32_splat(a2); c20 = mac(kind, a, b00, c20); if (!narrow) c21 = mac(kind, a, b01, c21) }
+      if (mr > 1) { const a = v128.load32_splat(a1); c10 = mac(kind, a, b00, c10)
+        if (!narrow) c11 = mac(kind, a, b01, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2); c20 = mac(kind, a, b00, c20)
+        if (!narrow) c21 = mac(kind, a, b01, c21) }
       if (pinned && k == -1002) break
-      if (mr > 3) { const a = v128.load32_splat(a3); c30 = mac(kind, a, b00, c30); if (!narrow) c31 = mac(kind, a, b01, c31) }
-      if (mr > 4) { const a = v128.load32_splat(a4); c40 = mac(kind, a, b00, c40); if (!narrow) c41 = mac(kind, a, b01, c41) }
-      if (mr > 5) { const a = v128.load32_splat(a5); c50 = mac(kind, a, b00, c50); if (!narrow) c51 = mac(kind, a, b01, c51) }
+      if (mr > 3) { const a = v128.load32_splat(a3); c30 = mac(kind, a, b00, c30)
+        if (!narrow) c31 = mac(kind, a, b01, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4); c40 = mac(kind, a, b00, c40)
+        if (!narrow) c41 = mac(kind, a, b01, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5); c50 = mac(kind, a, b00, c50)
+        if (!narrow) c51 = mac(kind, a, b01, c51) }
       if (k == 1) { w += 32; break }
       const b10 = v128.load(w, 32), b11 = narrow ? b10 : v128.load(w, 48)
-      { const a = v128.load32_splat(a0, 4); c00 = mac(kind, a, b10, c00); if (!narrow) c01 = mac(kind, a, b11, c01) }
+      { const a = v128.load32_splat(a0, 4); c00 = mac(kind, a, b10, c00)
+        if (!narrow) c01 = mac(kind, a, b11, c01) }
       if (pinned && k == -1003) break
-      if (mr > 1) { const a = v128.load32_splat(a1, 4); c10 = mac(kind, a, b10, c10); if (!narrow) c11 = mac(kind, a, b11, c11) }
-      if (mr > 2) { const a = v128.load32_splat(a2, 4); c20 = mac(kind, a, b10, c20); if (!narrow) c21 = mac(kind, a, b11, c21) }
+      if (mr > 1) { const a = v128.load32_splat(a1, 4); c10 = mac(kind, a, b10, c10)
+        if (!narrow) c11 = mac(kind, a, b11, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2, 4); c20 = mac(kind, a, b10, c20)
+        if (!narrow) c21 = mac(kind, a, b11, c21) }
       if (pinned && k == -1004) break
-      if (mr > 3) { const a = v128.load32_splat(a3, 4); c30 = mac(kind, a, b10, c30); if (!narrow) c31 = mac(kind, a, b11, c31) }
-      if (mr > 4) { const a = v128.load32_splat(a4, 4); c40 = mac(kind, a, b10, c40); if (!narrow) c41 = mac(kind, a, b11, c41) }
-      if (mr > 5) { const a = v128.load32_splat(a5, 4); c50 = mac(kind, a, b10, c50); if (!narrow) c51 = mac(kind, a, b11, c51) }
+      if (mr > 3) { const a = v128.load32_splat(a3, 4); c30 = mac(kind, a, b10, c30)
+        if (!narrow) c31 = mac(kind, a, b11, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4, 4); c40 = mac(kind, a, b10, c40)
+        if (!narrow) c41 = mac(kind, a, b11, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 4); c50 = mac(kind, a, b10, c50)
+        if (!narrow) c51 = mac(kind, a, b11, c51) }
       if (k == 2) { w += 64; break }
       const b20 = v128.load(w, 64), b21 = narrow ? b20 : v128.load(w, 80)
-      { const a = v128.load32_splat(a0, 8); c00 = mac(kind, a, b20, c00); if (!narrow) c01 = mac(kind, a, b21, c01) }
+      { const a = v128.load32_splat(a0, 8); c00 = mac(kind, a, b20, c00)
+        if (!narrow) c01 = mac(kind, a, b21, c01) }
       if (pinned && k == -1005) break
-      if (mr > 1) { const a = v128.load32_splat(a1, 8); c10 = mac(kind, a, b20, c10); if (!narrow) c11 = mac(kind, a, b21, c11) }
-      if (mr > 2) { const a = v128.load32_splat(a2, 8); c20 = mac(kind, a, b20, c20); if (!narrow) c21 = mac(kind, a, b21, c21) }
+      if (mr > 1) { const a = v128.load32_splat(a1, 8); c10 = mac(kind, a, b20, c10)
+        if (!narrow) c11 = mac(kind, a, b21, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2, 8); c20 = mac(kind, a, b20, c20)
+        if (!narrow) c21 = mac(kind, a, b21, c21) }
       if (pinned && k == -1006) break
-      if (mr > 3) { const a = v128.load32_splat(a3, 8); c30 = mac(kind, a, b20, c30); if (!narrow) c31 = mac(kind, a, b21, c31) }
-      if (mr > 4) { const a = v128.load32_splat(a4, 8); c40 = mac(kind, a, b20, c40); if (!narrow) c41 = mac(kind, a, b21, c41) }
-      if (mr > 5) { const a = v128.load32_splat(a5, 8); c50 = mac(kind, a, b20, c50); if (!narrow) c51 = mac(kind, a, b21, c51) }
+      if (mr > 3) { const a = v128.load32_splat(a3, 8); c30 = mac(kind, a, b20, c30)
+        if (!narrow) c31 = mac(kind, a, b21, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4, 8); c40 = mac(kind, a, b20, c40)
+        if (!narrow) c41 = mac(kind, a, b21, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 8); c50 = mac(kind, a, b20, c50)
+        if (!narrow) c51 = mac(kind, a, b21, c51) }
       if (k == 3) { w += 96; break }
       const b30 = v128.load(w, 96), b31 = narrow ? b30 : v128.load(w, 112)
-      { const a = v128.load32_splat(a0, 12); c00 = mac(kind, a, b30, c00); if (!narrow) c01 = mac(kind, a, b31, c01) }
+      { const a = v128.load32_splat(a0, 12); c00 = mac(kind, a, b30, c00)
+        if (!narrow) c01 = mac(kind, a, b31, c01) }
       if (pinned && k == -1007) break
-      if (mr > 1) { const a = v128.load32_splat(a1, 12); c10 = mac(kind, a, b30, c10); if (!narrow) c11 = mac(kind, a, b31, c11) }
-      if (mr > 2) { const a = v128.load32_splat(a2, 12); c20 = mac(kind, a, b30, c20); if (!narrow) c21 = mac(kind, a, b31, c21) }
+      if (mr > 1) { const a = v128.load32_splat(a1, 12); c10 = mac(kind, a, b30, c10)
+        if (!narrow) c11 = mac(kind, a, b31, c11) }
+      if (mr > 2) { const a = v128.load32_splat(a2, 12); c20 = mac(kind, a, b30, c20)
+        if (!narrow) c21 = mac(kind, a, b31, c21) }
       if (pinned && k == -1008) break
-      if (mr > 3) { const a = v128.load32_splat(a3, 12); c30 = mac(kind, a, b30, c30); if (!narrow) c31 = mac(kind, a, b31, c31) }
-      if (mr > 4) { const a = v128.load32_splat(a4, 12); c40 = mac(kind, a, b30, c40); if (!narrow) c41 = mac(kind, a, b31, c41) }
-      if (mr > 5) { const a = v128.load32_splat(a5, 12); c50 = mac(kind, a, b30, c50); if (!narrow) c51 = mac(kind, a, b31, c51) }
+      if (mr > 3) { const a = v128.load32_splat(a3, 12); c30 = mac(kind, a, b30, c30)
+        if (!narrow) c31 = mac(kind, a, b31, c31) }
+      if (mr > 4) { const a = v128.load32_splat(a4, 12); c40 = mac(kind, a, b30, c40)
+        if (!narrow) c41 = mac(kind, a, b31, c41) }
+      if (mr > 5) { const a = v128.load32_splat(a5, 12); c50 = mac(kind, a, b30, c50)
+        if (!narrow) c51 = mac(kind, a, b31, c51) }
       if (k == 4) { w += 128; break }
       if (tall) {
         const b40 = v128.load(w, 128), b41 = narrow ? b40 : v128.load(w, 144)
-        { const a = v128.load32_splat(a0, 16); c00 = mac(kind, a, b40, c00); if (!narrow) c01 = mac(kind, a, b41, c01) }
+        { const a = v128.load32_splat(a0, 16); c00 = mac(kind, a, b40, c00)
+          if (!narrow) c01 = mac(kind, a, b41, c01) }
         if (pinned && k == -1009) break
-        if (mr > 1) { const a = v128.load32_splat(a1, 16); c10 = mac(kind, a, b40, c10); if (!narrow) c11 = mac(kind, a, b41, c11) }
-        if (mr > 2) { const a = v128.load32_splat(a2, 16); c20 = mac(kind, a, b40, c20); if (!narrow) c21 = mac(kind, a, b41, c21) }
+        if (mr > 1) { const a = v128.load32_splat(a1, 16); c10 = mac(kind, a, b40, c10)
+          if (!narrow) c11 = mac(kind, a, b41, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 16); c20 = mac(kind, a, b40, c20)
+          if (!narrow) c21 = mac(kind, a, b41, c21) }
         if (pinned && k == -1010) break
-        if (mr > 3) { const a = v128.load32_splat(a3, 16); c30 = mac(kind, a, b40, c30); if (!narrow) c31 = mac(kind, a, b41, c31) }
-        if (mr > 4) { const a = v128.load32_splat(a4, 16); c40 = mac(kind, a, b40, c40); if (!narrow) c41 = mac(kind, a, b41, c41) }
-        if (mr > 5) { const a = v128.load32_splat(a5, 16); c50 = mac(kind, a, b40, c50); if (!narrow) c51 = mac(kind, a, b41, c51) }
+        if (mr > 3) { const a = v128.load32_splat(a3, 16); c30 = mac(kind, a, b40, c30)
+          if (!narrow) c31 = mac(kind, a, b41, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 16); c40 = mac(kind, a, b40, c40)
+          if (!narrow) c41 = mac(kind, a, b41, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 16); c50 = mac(kind, a, b40, c50)
+          if (!narrow) c51 = mac(kind, a, b41, c51) }
         if (k == 5) { w += 160; break }
         const b50 = v128.load(w, 160), b51 = narrow ? b50 : v128.load(w, 176)
-        { const a = v128.load32_splat(a0, 20); c00 = mac(kind, a, b50, c00); if (!narrow) c01 = mac(kind, a, b51, c01) }
+        { const a = v128.load32_splat(a0, 20); c00 = mac(kind, a, b50, c00)
+          if (!narrow) c01 = mac(kind, a, b51, c01) }
         if (pinned && k == -1011) break
-        if (mr > 1) { const a = v128.load32_splat(a1, 20); c10 = mac(kind, a, b50, c10); if (!narrow) c11 = mac(kind, a, b51, c11) }
-        if (mr > 2) { const a = v128.load32_splat(a2, 20); c20 = mac(kind, a, b50, c20); if (!narrow) c21 = mac(kind, a, b51, c21) }
+        if (mr > 1) { const a = v128.load32_splat(a1, 20); c10 = mac(kind, a, b50, c10)
+          if (!narrow) c11 = mac(kind, a, b51, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 20); c20 = mac(kind, a, b50, c20)
+          if (!narrow) c21 = mac(kind, a, b51, c21) }
         if (pinned && k == -1012) break
-        if (mr > 3) { const a = v128.load32_splat(a3, 20); c30 = mac(kind, a, b50, c30); if (!narrow) c31 = mac(kind, a, b51, c31) }
-        if (mr > 4) { const a = v128.load32_splat(a4, 20); c40 = mac(kind, a, b50, c40); if (!narrow) c41 = mac(kind, a, b51, c41) }
-        if (mr > 5) { const a = v128.load32_splat(a5, 20); c50 = mac(kind, a, b50, c50); if (!narrow) c51 = mac(kind, a, b51, c51) }
+        if (mr > 3) { const a = v128.load32_splat(a3, 20); c30 = mac(kind, a, b50, c30)
+          if (!narrow) c31 = mac(kind, a, b51, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 20); c40 = mac(kind, a, b50, c40)
+          if (!narrow) c41 = mac(kind, a, b51, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 20); c50 = mac(kind, a, b50, c50)
+          if (!narrow) c51 = mac(kind, a, b51, c51) }
         if (k == 6) { w += 192; break }
         const b60 = v128.load(w, 192), b61 = narrow ? b60 : v128.load(w, 208)
-        { const a = v128.load32_splat(a0, 24); c00 = mac(kind, a, b60, c00); if (!narrow) c01 = mac(kind, a, b61, c01) }
+        { const a = v128.load32_splat(a0, 24); c00 = mac(kind, a, b60, c00)
+          if (!narrow) c01 = mac(kind, a, b61, c01) }
         if (pinned && k == -1013) break
-        if (mr > 1) { const a = v128.load32_splat(a1, 24); c10 = mac(kind, a, b60, c10); if (!narrow) c11 = mac(kind, a, b61, c11) }
-        if (mr > 2) { const a = v128.load32_splat(a2, 24); c20 = mac(kind, a, b60, c20); if (!narrow) c21 = mac(kind, a, b61, c21) }
+        if (mr > 1) { const a = v128.load32_splat(a1, 24); c10 = mac(kind, a, b60, c10)
+          if (!narrow) c11 = mac(kind, a, b61, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 24); c20 = mac(kind, a, b60, c20)
+          if (!narrow) c21 = mac(kind, a, b61, c21) }
         if (pinned && k == -1014) break
-        if (mr > 3) { const a = v128.load32_splat(a3, 24); c30 = mac(kind, a, b60, c30); if (!narrow) c31 = mac(kind, a, b61, c31) }
-        if (mr > 4) { const a = v128.load32_splat(a4, 24); c40 = mac(kind, a, b60, c40); if (!narrow) c41 = mac(kind, a, b61, c41) }
-        if (mr > 5) { const a = v128.load32_splat(a5, 24); c50 = mac(kind, a, b60, c50); if (!narrow) c51 = mac(kind, a, b61, c51) }
+        if (mr > 3) { const a = v128.load32_splat(a3, 24); c30 = mac(kind, a, b60, c30)
+          if (!narrow) c31 = mac(kind, a, b61, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 24); c40 = mac(kind, a, b60, c40)
+          if (!narrow) c41 = mac(kind, a, b61, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 24); c50 = mac(kind, a, b60, c50)
+          if (!narrow) c51 = mac(kind, a, b61, c51) }
         if (k == 7) { w += 224; break }
         const b70 = v128.load(w, 224), b71 = narrow ? b70 : v128.load(w, 240)
-        { const a = v128.load32_splat(a0, 28); c00 = mac(kind, a, b70, c00); if (!narrow) c01 = mac(kind, a, b71, c01) }
+        { const a = v128.load32_splat(a0, 28); c00 = mac(kind, a, b70, c00)
+          if (!narrow) c01 = mac(kind, a, b71, c01) }
         if (pinned && k == -1015) break
-        if (mr > 1) { const a = v128.load32_splat(a1, 28); c10 = mac(kind, a, b70, c10); if (!narrow) c11 = mac(kind, a, b71, c11) }
-        if (mr > 2) { const a = v128.load32_splat(a2, 28); c20 = mac(kind, a, b70, c20); if (!narrow) c21 = mac(kind, a, b71, c21) }
+        if (mr > 1) { const a = v128.load32_splat(a1, 28); c10 = mac(kind, a, b70, c10)
+          if (!narrow) c11 = mac(kind, a, b71, c11) }
+        if (mr > 2) { const a = v128.load32_splat(a2, 28); c20 = mac(kind, a, b70, c20)
+          if (!narrow) c21 = mac(kind, a, b71, c21) }
         if (pinned && k == -1016) break
-        if (mr > 3) { const a = v128.load32_splat(a3, 28); c30 = mac(kind, a, b70, c30); if (!narrow) c31 = mac(kind, a, b71, c31) }
-        if (mr > 4) { const a = v128.load32_splat(a4, 28); c40 = mac(kind, a, b70, c40); if (!narrow) c41 = mac(kind, a, b71, c41) }
-        if (mr > 5) { const a = v128.load32_splat(a5, 28); c50 = mac(kind, a, b70, c50); if (!narrow) c51 = mac(kind, a, b71, c51) }
+        if (mr > 3) { const a = v128.load32_splat(a3, 28); c30 = mac(kind, a, b70, c30)
+          if (!narrow) c31 = mac(kind, a, b71, c31) }
+        if (mr > 4) { const a = v128.load32_splat(a4, 28); c40 = mac(kind, a, b70, c40)
+          if (!narrow) c41 = mac(kind, a, b71, c41) }
+        if (mr > 5) { const a = v128.load32_splat(a5, 28); c50 = mac(kind, a, b70, c50)
+          if (!narrow) c51 = mac(kind, a, b71, c51) }
       }
       const steps: usize = tall ? 8 : 4
       w += steps * 32
@@ -232,8 +281,8 @@ function storeColumns(y: usize, c0: v128, c1: v128, columns: usize, low: v128, h
  * once. Where they are fewer, the last one is computed again, so that every column is summed in one order.
  */
 export function pixelByPanels(
-  panels: usize, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, panelStride: usize, b:
-  usize, yOffset: usize, columns: usize, low: v128, high: v128,
+  panels: usize, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, panelStride: usize,
+  b: usize, yOffset: usize, columns: usize, low: v128, high: v128,
 ): void {
   const p1 = min<usize>(1, panels - 1), p2 = min<usize>(2, panels - 1), p3 = panels - 1
   const b1 = b + p1 * 32, b2 = b + p2 * 32, b3 = b + p3 * 32
@@ -321,59 +370,6 @@ function tile5(
   low: v128, high: v128,
 ): void {
   tile(FLOATS, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-}
-
-/** Pixels, and columns at most, of a tile whose sums run over lanes. */
-export const LANE_ROWS: i32 = 3
-
-/** y[i] = clamp(b[i] + sum of the lanes of ci) */
-function storeSums(
-  y: usize, c0: v128, c1: v128, c2: v128, b: v128, columns: usize, low: v128, high: v128,
-): void {
-  const c01 = f32x4.add(v128.shuffle<f32>(c0, c1, 0, 4, 1, 5), v128.shuffle<f32>(c0, c1, 2, 6, 3, 7))
-  const c2x = f32x4.add(v128.shuffle<f32>(c2, c2, 0, 4, 1, 5), v128.shuffle<f32>(c2, c2, 2, 6, 3, 7))
-  const sums = f32x4.add(v128.shuffle<f32>(c01, c2x, 0, 1, 4, 5), v128.shuffle<f32>(c01, c2x, 2, 3, 6, 7))
-  storePart(y, clamp(f32x4.add(sums, b), low, high), columns)
-}
-
-/**
- * At most 3 columns, which would leave most of a panel empty: lanes hold 4 neighbours of k instead, and are
- * summed at the end.
- *
- *   w: for each tap, for each 4 k, for each column: 4 floats; read up to 32 bytes beyond
- *
- * Where pixels are fewer than a tile has, the last one is computed again in their place.
- */
-export function laneTiles(
-  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
-  columns: usize, low: v128, high: v128,
-): void {
-  const bias = loadPart(b, columns)
-  for (; pixels > 0; pixels -= LANE_ROWS) {
-    const step: usize = min(LANE_ROWS, pixels) * 4, row1: usize = step > 4 ? 4 : 0, row2 = step - 4
-    let c00 = f32x4.splat(0), c01 = c00, c02 = c00, c10 = c00, c11 = c00, c12 = c00, c20 = c00, c21 = c00, c22 = c00
-    let x = table, wk = w
-    for (let t = taps; t; t--) {
-      x += step
-      let a0: usize = load<u32>(x) + xOffset, a1: usize = load<u32>(x + row1) + xOffset, a2: usize = load<u32>(x + row2) + xOffset
-      for (let k = depth; k; k -= 4) {
-        const d0 = v128.load(a0), d1 = v128.load(a1), d2 = v128.load(a2)
-        { const v = v128.load(wk); c00 = madd(d0, v, c00); c10 = madd(d1, v, c10); c20 = madd(d2, v, c20) }
-        if (k == -4001) break
-        { const v = v128.load(wk, 16); c01 = madd(d0, v, c01); c11 = madd(d1, v, c11); c21 = madd(d2, v, c21) }
-        if (k == -4002) break
-        { const v = v128.load(wk, 32); c02 = madd(d0, v, c02); c12 = madd(d1, v, c12); c22 = madd(d2, v, c22) }
-        a0 += 16
-        a1 += 16
-        a2 += 16
-        wk += columns * 16
-      }
-    }
-    storeSums(load<u32>(table) + yOffset, c00, c01, c02, bias, columns, low, high)
-    storeSums(load<u32>(table + row1) + yOffset, c10, c11, c12, bias, columns, low, high)
-    storeSums(load<u32>(table + row2) + yOffset, c20, c21, c22, bias, columns, low, high)
-    table += (taps + 1) * step
-  }
 }
 
 /**

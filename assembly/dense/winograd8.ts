@@ -38,7 +38,9 @@ const NINTH: i32 = 954437177
 /** to[0..) = B' from[0..), along one axis of a tile of m x m outputs, 8 channels; strides in bytes. */
 // @ts-ignore: decorator
 @inline
-function transformIn(m: i32, d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128, to: usize, stride: usize): void {
+function transformIn(
+  m: i32, d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128, to: usize, stride: usize,
+): void {
   if (m == 2) {
     v128.store(to, i16x8.sub(d0, d2))
     v128.store(to + stride, i16x8.add(d1, d2))
@@ -73,8 +75,10 @@ function inputTile(
   for (let c = 0; c < depth; c += 8) {
     let p = from, g = grid
     for (let column = 0; column < size; column++) {
-      const d0 = eight(signed, p), d1 = eight(signed, p + rowStride), d2 = eight(signed, p + 2 * rowStride), d3 = eight(signed, p + 3 * rowStride)
-      const d4 = m == 4 ? eight(signed, p + four * rowStride) : d0, d5 = m == 4 ? eight(signed, p + five * rowStride) : d0
+      const d0 = eight(signed, p), d1 = eight(signed, p + rowStride), d2 = eight(signed, p + 2 * rowStride),
+        d3 = eight(signed, p + 3 * rowStride)
+      const d4 = m == 4 ? eight(signed, p + four * rowStride) : d0,
+        d5 = m == 4 ? eight(signed, p + five * rowStride) : d0
       transformIn(m, d0, d1, d2, d3, d4, d5, g, size * 16)
       p += pixelStride
       g += 16
@@ -82,7 +86,8 @@ function inputTile(
     g = grid
     let v = to
     for (let row = 0; row < size; row++) {
-      transformIn(m, v128.load(g), v128.load(g, 16), v128.load(g, 32), v128.load(g, 48), v128.load(g + four * 16), v128.load(g + five * 16), v, positionStride)
+      transformIn(m, v128.load(g), v128.load(g, 16), v128.load(g, 32), v128.load(g, 48),
+        v128.load(g + four * 16), v128.load(g + five * 16), v, positionStride)
       g += size * 16
       v += size * positionStride
     }
@@ -91,19 +96,27 @@ function inputTile(
   }
 }
 
-function input4u(from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize): void {
+function input4u(
+  from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize,
+): void {
   inputTile(4, false, from, pixel, row, depth, grid, to, position)
 }
 
-function input4s(from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize): void {
+function input4s(
+  from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize,
+): void {
   inputTile(4, true, from, pixel, row, depth, grid, to, position)
 }
 
-function input2u(from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize): void {
+function input2u(
+  from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize,
+): void {
   inputTile(2, false, from, pixel, row, depth, grid, to, position)
 }
 
-function input2s(from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize): void {
+function input2s(
+  from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize,
+): void {
   inputTile(2, true, from, pixel, row, depth, grid, to, position)
 }
 
@@ -111,7 +124,8 @@ function input2s(from: usize, pixel: usize, row: usize, depth: i32, grid: usize,
 // @ts-ignore: decorator
 @inline
 function transformOut(m: i32, from: usize, fromStride: usize, to: usize, toStride: usize): void {
-  const m0 = v128.load(from), m1 = v128.load(from + fromStride), m2 = v128.load(from + 2 * fromStride), m3 = v128.load(from + 3 * fromStride)
+  const m0 = v128.load(from), m1 = v128.load(from + fromStride), m2 = v128.load(from + 2 * fromStride),
+    m3 = v128.load(from + 3 * fromStride)
   const sum = i32x4.add(m1, m2), difference = i32x4.sub(m1, m2)
   if (m == 2) {
     v128.store(to, i32x4.add(m0, sum))
@@ -138,8 +152,8 @@ function unscaled(m: i32, v: v128, bias: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function outputTile(
-  m: i32, from: usize, positionStride: usize, grid: usize, finish: usize, y: usize, yPixel: usize, yRow: usize,
-  rows: i32, columns: i32, channels: usize,
+  m: i32, from: usize, positionStride: usize, grid: usize, finish: usize, y: usize, yPixel: usize,
+  yRow: usize, rows: i32, columns: i32, channels: usize,
 ): void {
   const size = m + 2
   // A' along rows of the tile, for both halves of the channels: grid [row][column of m][8]
@@ -156,7 +170,8 @@ function outputTile(
     let to = y + column * yPixel
     for (let row = 0; row < rows; row++) {
       const p = g + row * m * 32
-      storeIntegers(finish, to, unscaled(m, v128.load(p), bias0), unscaled(m, v128.load(p, 16), bias1), channels)
+      storeIntegers(finish, to, unscaled(m, v128.load(p), bias0), unscaled(m, v128.load(p, 16), bias1),
+        channels)
       to += yRow
     }
   }
@@ -218,7 +233,8 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
         const start = starts + panel * FINISH_BYTES
         setFinish(start, 0, 0, 0, Finish.sums)
         for (let half: usize = 0; half < 32; half += 16) {
-          v128.store(start + half, panel == allPanels ? i32x4.splat(0) : i32x4.mul(zero, v128.load(heads + panel * 32 + half)))
+          v128.store(start + half, panel == allPanels ? i32x4.splat(0)
+            : i32x4.mul(zero, v128.load(heads + panel * 32 + half)))
         }
       }
       startSums(args, 0, finishes, heads, 32, allPanels, oc)
@@ -233,7 +249,8 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
           memory.fill(patch, <u8>args.padding, 36 * patchStride)
           for (let row = max(0, -iy); row < min(size, ih - iy); row++) {
             for (let column = max(0, -ix); column < min(size, iw - ix); column++) {
-              copyBytes(from + row * rowStride + column * pixelStride, patch + (row * size + column) * patchStride, ic)
+              copyBytes(from + row * rowStride + column * pixelStride,
+                patch + (row * size + column) * patchStride, ic)
             }
           }
           from = patch
@@ -257,7 +274,8 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
       for (let panel = panel0; panel < panel1; panel++) {
         const start = starts + (isCentre ? panel : allPanels) * FINISH_BYTES
         const yOffset = position * mStride + (panel - panel0) * 32
-        runPairs(count, table, 1, words, position * vStride, w + (position * allPanels + panel) * panelBytes, start, yOffset, 8)
+        runPairs(count, table, 1, words, position * vStride, w + (position * allPanels + panel) * panelBytes,
+          start, yOffset, 8)
       }
     }
     for (let t = 0; t < count; t++) {
@@ -313,7 +331,8 @@ export function winogradFilter8(call: usize, begin: i32, end: i32): void {
             g1 = (signed ? <i32>load<i8>(p + tapH) : <i32>load<u8>(p + tapH)) - zero
             g2 = (signed ? <i32>load<i8>(p + 2 * tapH) : <i32>load<u8>(p + 2 * tapH)) - zero
           }
-          for (let row = 0; row < size; row++) store<i32>(columns + (row * 3 + kx) * 4, rowOfG(m, row, g0, g1, g2))
+          for (let row = 0; row < size; row++)
+            store<i32>(columns + (row * 3 + kx) * 4, rowOfG(m, row, g0, g1, g2))
         }
         let to = args.panels + panels * 32 + panel * panelBytes + (k >> 1) * 32 + column * 4 + (k & 1) * 2
         for (let row = 0; row < size; row++) {

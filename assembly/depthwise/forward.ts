@@ -27,27 +27,38 @@ import { clamp, madd, storeLanes } from '../simd'
  * itself), the stride.
  */
 // @ts-ignore: decorator
-@final class DepthOne { @inline planar(): bool { return false } @inline taps(): i32 { return 1 } @inline stride(): i32 { return 0 } }
+@final class DepthOne { @inline planar(): bool { return false } @inline taps(): i32 { return 1 }
+  @inline stride(): i32 { return 0 } }
 // @ts-ignore: decorator
-@final class DepthThree { @inline planar(): bool { return false } @inline taps(): i32 { return 3 } @inline stride(): i32 { return 1 } }
+@final class DepthThree { @inline planar(): bool { return false } @inline taps(): i32 { return 3 }
+  @inline stride(): i32 { return 1 } }
 // @ts-ignore: decorator
-@final class DepthThreeBy2 { @inline planar(): bool { return false } @inline taps(): i32 { return 3 } @inline stride(): i32 { return 2 } }
+@final class DepthThreeBy2 { @inline planar(): bool { return false } @inline taps(): i32 { return 3 }
+  @inline stride(): i32 { return 2 } }
 // @ts-ignore: decorator
-@final class DepthFour { @inline planar(): bool { return false } @inline taps(): i32 { return 4 } @inline stride(): i32 { return 1 } }
+@final class DepthFour { @inline planar(): bool { return false } @inline taps(): i32 { return 4 }
+  @inline stride(): i32 { return 1 } }
 // @ts-ignore: decorator
-@final class DepthFourBy2 { @inline planar(): bool { return false } @inline taps(): i32 { return 4 } @inline stride(): i32 { return 2 } }
+@final class DepthFourBy2 { @inline planar(): bool { return false } @inline taps(): i32 { return 4 }
+  @inline stride(): i32 { return 2 } }
 // @ts-ignore: decorator
-@final class DepthFive { @inline planar(): bool { return false } @inline taps(): i32 { return 5 } @inline stride(): i32 { return 1 } }
+@final class DepthFive { @inline planar(): bool { return false } @inline taps(): i32 { return 5 }
+  @inline stride(): i32 { return 1 } }
 // @ts-ignore: decorator
-@final class DepthFiveBy2 { @inline planar(): bool { return false } @inline taps(): i32 { return 5 } @inline stride(): i32 { return 2 } }
+@final class DepthFiveBy2 { @inline planar(): bool { return false } @inline taps(): i32 { return 5 }
+  @inline stride(): i32 { return 2 } }
 // @ts-ignore: decorator
-@final class GroupOne { @inline planar(): bool { return true } @inline taps(): i32 { return 1 } @inline stride(): i32 { return 0 } }
+@final class GroupOne { @inline planar(): bool { return true } @inline taps(): i32 { return 1 }
+  @inline stride(): i32 { return 0 } }
 // @ts-ignore: decorator
-@final class GroupThree { @inline planar(): bool { return true } @inline taps(): i32 { return 3 } @inline stride(): i32 { return 1 } }
+@final class GroupThree { @inline planar(): bool { return true } @inline taps(): i32 { return 3 }
+  @inline stride(): i32 { return 1 } }
 // @ts-ignore: decorator
-@final class GroupThreeBy2 { @inline planar(): bool { return true } @inline taps(): i32 { return 3 } @inline stride(): i32 { return 2 } }
+@final class GroupThreeBy2 { @inline planar(): bool { return true } @inline taps(): i32 { return 3 }
+  @inline stride(): i32 { return 2 } }
 // @ts-ignore: decorator
-@final class GroupFive { @inline planar(): bool { return true } @inline taps(): i32 { return 5 } @inline stride(): i32 { return 1 } }
+@final class GroupFive { @inline planar(): bool { return true } @inline taps(): i32 { return 5 }
+  @inline stride(): i32 { return 1 } }
 
 /** Outputs of a tile. */
 const TILE: i32 = 7
@@ -82,7 +93,8 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
   const pixelStride: usize = ic * 4 + (skewed ? 64 : 0), inputRow: usize = iw * ic * 4
   if (skewed) memory.fill(held, 255, reach * 4)
   const w = args.w, b = args.b, bias = b ? b : zeros
-  const wTap: usize = groupIn * 16, wRow = kw * wTap, wVector = kh * wRow, wGroup = ((groupOut + 3) >> 2) * wVector
+  const wTap: usize = groupIn * 16, wRow = kw * wTap, wVector = kh * wRow,
+    wGroup = ((groupOut + 3) >> 2) * wVector
 
   for (let u = begin; u < end; u++) {
     const n = u / bands, firstRow = (u % bands) * rows
@@ -98,7 +110,8 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
           const copy = ring + slot * iw * pixelStride
           if (load<i32>(held + slot * 4) != inputIndex) {
             store<i32>(held + slot * 4, inputIndex)
-            for (let offset: usize = 0, at = copy; offset < inputRow; offset += ic * 4, at += pixelStride) memory.copy(at, from + offset, ic * 4)
+            for (let offset: usize = 0, at = copy; offset < inputRow; offset += ic * 4, at += pixelStride)
+              memory.copy(at, from + offset, ic * 4)
           }
           from = copy
         }
@@ -121,18 +134,36 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
           for (let o = 0, xOffset = 0, wr = w + ky0 * wRow + kx * wTap; o < oc; o += groupOut) {
             const start = kx ? y + o * 4 : bias + o * 4, startStride: usize = kx ? oc * 4 : 0
             if (planar) {
-              if (!runs) tile<GroupOne>(row, ky1 - ky0, rowBytes, taps, dilationW * 4, strideW * 4, 0, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (strideW == 2) tile<GroupThreeBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 3) tile<GroupThree>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else tile<GroupFive>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              if (!runs) tile<GroupOne>(row, ky1 - ky0, rowBytes, taps, dilationW * 4, strideW * 4, 0,
+                groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut,
+                sums, least, most)
+              else if (strideW == 2) tile<GroupThreeBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride,
+                groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut,
+                sums, least, most)
+              else if (taps == 3) tile<GroupThree>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, groupIn,
+                xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least,
+                most)
+              else tile<GroupFive>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, groupIn, xOffset, wr, wRow,
+                wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
             } else {
-              if (!runs) tile<DepthOne>(row, ky1 - ky0, rowBytes, taps, dilationW * 4, strideW * 4, 0, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 3 && strideW == 2) tile<DepthThreeBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 3) tile<DepthThree>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 5 && strideW == 2) tile<DepthFiveBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 5) tile<DepthFive>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (strideW == 2) tile<DepthFourBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else tile<DepthFour>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              if (!runs) tile<DepthOne>(row, ky1 - ky0, rowBytes, taps, dilationW * 4, strideW * 4, 0, 1,
+                xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least,
+                most)
+              else if (taps == 3 && strideW == 2)
+                tile<DepthThreeBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow,
+                wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else if (taps == 3) tile<DepthThree>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset,
+                wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else if (taps == 5 && strideW == 2)
+                tile<DepthFiveBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow,
+                wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else if (taps == 5) tile<DepthFive>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset,
+                wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              else if (strideW == 2) tile<DepthFourBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1,
+                xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least,
+                most)
+              else tile<DepthFour>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow,
+                wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
             }
             xOffset += groupIn * 4
             wr += wGroup
@@ -215,9 +246,9 @@ function tap(taps: i32, t: i32, d: v128, w0: v128, w1: v128, w2: v128, w3: v128,
  * are never taken: see dense/tile.ts.
  */
 function tile<R>(
-  table: usize, rows: i32, rowBytes: usize, taps: i32, tapBytes: usize, outBytes: usize, step: usize, groupIn:
-  i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize, y: usize,
-  yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128,
+  table: usize, rows: i32, rowBytes: usize, taps: i32, tapBytes: usize, outBytes: usize, step: usize,
+  groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize,
+  y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128,
 ): void {
   const planar = changetype<R>(0).planar(), T = changetype<R>(0).taps(), S = changetype<R>(0).stride()
   const wStep: usize = planar ? groupIn * 16 : 16
@@ -254,54 +285,86 @@ function tile<R>(
             const w1 = v128.load(wt + wStep), w2 = v128.load(wt + 2 * wStep)
             const w3 = T > 3 ? v128.load(wt + 3 * wStep) : w2, w4 = T > 4 ? v128.load(wt + 4 * wStep) : w2
             let p: usize = 0
-            { p = pointer(T, S, 0, p, at, x, step); const d = pixel(planar, p); c0 = tap(T, 0 - 0 * S, d, w0, w1, w2, w3, w4, c0) }
-            { p = pointer(T, S, 1, p, at, x, step); const d = pixel(planar, p); c0 = tap(T, 1 - 0 * S, d, w0, w1, w2, w3, w4, c0)
+            { p = pointer(T, S, 0, p, at, x, step); const d = pixel(planar, p)
+              c0 = tap(T, 0 - 0 * S, d, w0, w1, w2, w3, w4, c0) }
+            { p = pointer(T, S, 1, p, at, x, step); const d = pixel(planar, p)
+              c0 = tap(T, 1 - 0 * S, d, w0, w1, w2, w3, w4, c0)
               c1 = tap(T, 1 - 1 * S, d, w0, w1, w2, w3, w4, c1) }
             if (i == -1001) break
-            { p = pointer(T, S, 2, p, at, x, step); const d = pixel(planar, p); c0 = tap(T, 2 - 0 * S, d, w0, w1, w2, w3, w4, c0)
-              c1 = tap(T, 2 - 1 * S, d, w0, w1, w2, w3, w4, c1); c2 = tap(T, 2 - 2 * S, d, w0, w1, w2, w3, w4, c2) }
-            { p = pointer(T, S, 3, p, at, x, step); const d = pixel(planar, p); c0 = tap(T, 3 - 0 * S, d, w0, w1, w2, w3, w4, c0)
-              c1 = tap(T, 3 - 1 * S, d, w0, w1, w2, w3, w4, c1); c2 = tap(T, 3 - 2 * S, d, w0, w1, w2, w3, w4, c2)
+            { p = pointer(T, S, 2, p, at, x, step); const d = pixel(planar, p)
+              c0 = tap(T, 2 - 0 * S, d, w0, w1, w2, w3, w4, c0)
+              c1 = tap(T, 2 - 1 * S, d, w0, w1, w2, w3, w4, c1)
+                c2 = tap(T, 2 - 2 * S, d, w0, w1, w2, w3, w4, c2) }
+            { p = pointer(T, S, 3, p, at, x, step); const d = pixel(planar, p)
+              c0 = tap(T, 3 - 0 * S, d, w0, w1, w2, w3, w4, c0)
+              c1 = tap(T, 3 - 1 * S, d, w0, w1, w2, w3, w4, c1)
+                c2 = tap(T, 3 - 2 * S, d, w0, w1, w2, w3, w4, c2)
               c3 = tap(T, 3 - 3 * S, d, w0, w1, w2, w3, w4, c3) }
             if (i == -1002) break
-            { p = pointer(T, S, 4, p, at, x, step); const d = pixel(planar, p); c0 = tap(T, 4 - 0 * S, d, w0, w1, w2, w3, w4, c0)
-              c1 = tap(T, 4 - 1 * S, d, w0, w1, w2, w3, w4, c1); c2 = tap(T, 4 - 2 * S, d, w0, w1, w2, w3, w4, c2)
-              c3 = tap(T, 4 - 3 * S, d, w0, w1, w2, w3, w4, c3); c4 = tap(T, 4 - 4 * S, d, w0, w1, w2, w3, w4, c4) }
-            { p = pointer(T, S, 5, p, at, x, step); const d = pixel(planar, p); c1 = tap(T, 5 - 1 * S, d, w0, w1, w2, w3, w4, c1)
-              c2 = tap(T, 5 - 2 * S, d, w0, w1, w2, w3, w4, c2); c3 = tap(T, 5 - 3 * S, d, w0, w1, w2, w3, w4, c3)
-              c4 = tap(T, 5 - 4 * S, d, w0, w1, w2, w3, w4, c4); c5 = tap(T, 5 - 5 * S, d, w0, w1, w2, w3, w4, c5) }
+            { p = pointer(T, S, 4, p, at, x, step); const d = pixel(planar, p)
+              c0 = tap(T, 4 - 0 * S, d, w0, w1, w2, w3, w4, c0)
+              c1 = tap(T, 4 - 1 * S, d, w0, w1, w2, w3, w4, c1)
+                c2 = tap(T, 4 - 2 * S, d, w0, w1, w2, w3, w4, c2)
+              c3 = tap(T, 4 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+                c4 = tap(T, 4 - 4 * S, d, w0, w1, w2, w3, w4, c4) }
+            { p = pointer(T, S, 5, p, at, x, step); const d = pixel(planar, p)
+              c1 = tap(T, 5 - 1 * S, d, w0, w1, w2, w3, w4, c1)
+              c2 = tap(T, 5 - 2 * S, d, w0, w1, w2, w3, w4, c2)
+                c3 = tap(T, 5 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+              c4 = tap(T, 5 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+                c5 = tap(T, 5 - 5 * S, d, w0, w1, w2, w3, w4, c5) }
             if (i == -1003) break
-            { p = pointer(T, S, 6, p, at, x, step); const d = pixel(planar, p); c1 = tap(T, 6 - 1 * S, d, w0, w1, w2, w3, w4, c1)
-              c2 = tap(T, 6 - 2 * S, d, w0, w1, w2, w3, w4, c2); c3 = tap(T, 6 - 3 * S, d, w0, w1, w2, w3, w4, c3)
-              c4 = tap(T, 6 - 4 * S, d, w0, w1, w2, w3, w4, c4); c5 = tap(T, 6 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+            { p = pointer(T, S, 6, p, at, x, step); const d = pixel(planar, p)
+              c1 = tap(T, 6 - 1 * S, d, w0, w1, w2, w3, w4, c1)
+              c2 = tap(T, 6 - 2 * S, d, w0, w1, w2, w3, w4, c2)
+                c3 = tap(T, 6 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+              c4 = tap(T, 6 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+                c5 = tap(T, 6 - 5 * S, d, w0, w1, w2, w3, w4, c5)
               c6 = tap(T, 6 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
-            { p = pointer(T, S, 7, p, at, x, step); const d = pixel(planar, p); c2 = tap(T, 7 - 2 * S, d, w0, w1, w2, w3, w4, c2)
-              c3 = tap(T, 7 - 3 * S, d, w0, w1, w2, w3, w4, c3); c4 = tap(T, 7 - 4 * S, d, w0, w1, w2, w3, w4, c4)
-              c5 = tap(T, 7 - 5 * S, d, w0, w1, w2, w3, w4, c5); c6 = tap(T, 7 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            { p = pointer(T, S, 7, p, at, x, step); const d = pixel(planar, p)
+              c2 = tap(T, 7 - 2 * S, d, w0, w1, w2, w3, w4, c2)
+              c3 = tap(T, 7 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+                c4 = tap(T, 7 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+              c5 = tap(T, 7 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+                c6 = tap(T, 7 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
             if (i == -1004) break
-            { p = pointer(T, S, 8, p, at, x, step); const d = pixel(planar, p); c2 = tap(T, 8 - 2 * S, d, w0, w1, w2, w3, w4, c2)
-              c3 = tap(T, 8 - 3 * S, d, w0, w1, w2, w3, w4, c3); c4 = tap(T, 8 - 4 * S, d, w0, w1, w2, w3, w4, c4)
-              c5 = tap(T, 8 - 5 * S, d, w0, w1, w2, w3, w4, c5); c6 = tap(T, 8 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
-            if (T + 6 * S > 9) { p = pointer(T, S, 9, p, at, x, step); const d = pixel(planar, p); c3 = tap(T, 9 - 3 * S, d, w0, w1, w2, w3, w4, c3)
-              c4 = tap(T, 9 - 4 * S, d, w0, w1, w2, w3, w4, c4); c5 = tap(T, 9 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+            { p = pointer(T, S, 8, p, at, x, step); const d = pixel(planar, p)
+              c2 = tap(T, 8 - 2 * S, d, w0, w1, w2, w3, w4, c2)
+              c3 = tap(T, 8 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+                c4 = tap(T, 8 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+              c5 = tap(T, 8 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+                c6 = tap(T, 8 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            if (T + 6 * S > 9) { p = pointer(T, S, 9, p, at, x, step); const d = pixel(planar, p)
+              c3 = tap(T, 9 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+              c4 = tap(T, 9 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+                c5 = tap(T, 9 - 5 * S, d, w0, w1, w2, w3, w4, c5)
               c6 = tap(T, 9 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
             if (T + 6 * S > 10 && i == -1005) break
-            if (T + 6 * S > 10) { p = pointer(T, S, 10, p, at, x, step); const d = pixel(planar, p); c3 = tap(T, 10 - 3 * S, d, w0, w1, w2, w3, w4, c3)
-              c4 = tap(T, 10 - 4 * S, d, w0, w1, w2, w3, w4, c4); c5 = tap(T, 10 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+            if (T + 6 * S > 10) { p = pointer(T, S, 10, p, at, x, step); const d = pixel(planar, p)
+              c3 = tap(T, 10 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+              c4 = tap(T, 10 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+                c5 = tap(T, 10 - 5 * S, d, w0, w1, w2, w3, w4, c5)
               c6 = tap(T, 10 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
-            if (T + 6 * S > 11) { p = pointer(T, S, 11, p, at, x, step); const d = pixel(planar, p); c4 = tap(T, 11 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+            if (T + 6 * S > 11) { p = pointer(T, S, 11, p, at, x, step); const d = pixel(planar, p)
+              c4 = tap(T, 11 - 4 * S, d, w0, w1, w2, w3, w4, c4)
               c5 = tap(T, 11 - 5 * S, d, w0, w1, w2, w3, w4, c5) }
             if (T + 6 * S > 12 && i == -1006) break
-            if (T + 6 * S > 12) { p = pointer(T, S, 12, p, at, x, step); const d = pixel(planar, p); c4 = tap(T, 12 - 4 * S, d, w0, w1, w2, w3, w4, c4)
-              c5 = tap(T, 12 - 5 * S, d, w0, w1, w2, w3, w4, c5); c6 = tap(T, 12 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
-            if (T + 6 * S > 13) { p = pointer(T, S, 13, p, at, x, step); const d = pixel(planar, p); c5 = tap(T, 13 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+            if (T + 6 * S > 12) { p = pointer(T, S, 12, p, at, x, step); const d = pixel(planar, p)
+              c4 = tap(T, 12 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+              c5 = tap(T, 12 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+                c6 = tap(T, 12 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            if (T + 6 * S > 13) { p = pointer(T, S, 13, p, at, x, step); const d = pixel(planar, p)
+              c5 = tap(T, 13 - 5 * S, d, w0, w1, w2, w3, w4, c5)
               c6 = tap(T, 13 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
             if (T + 6 * S > 14 && i == -1007) break
-            if (T + 6 * S > 14) { p = pointer(T, S, 14, p, at, x, step); const d = pixel(planar, p); c5 = tap(T, 14 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+            if (T + 6 * S > 14) { p = pointer(T, S, 14, p, at, x, step); const d = pixel(planar, p)
+              c5 = tap(T, 14 - 5 * S, d, w0, w1, w2, w3, w4, c5)
               c6 = tap(T, 14 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
-            if (T + 6 * S > 15) { p = pointer(T, S, 15, p, at, x, step); const d = pixel(planar, p); c6 = tap(T, 15 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            if (T + 6 * S > 15) { p = pointer(T, S, 15, p, at, x, step); const d = pixel(planar, p)
+              c6 = tap(T, 15 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
             if (T + 6 * S > 16 && i == -1008) break
-            if (T + 6 * S > 16) { p = pointer(T, S, 16, p, at, x, step); const d = pixel(planar, p); c6 = tap(T, 16 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            if (T + 6 * S > 16) { p = pointer(T, S, 16, p, at, x, step); const d = pixel(planar, p)
+              c6 = tap(T, 16 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
           }
           x += 4
           wt += 16

@@ -52,8 +52,10 @@ function high(a: v128, b: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function weights(i: i32, upper: bool, w: usize): v128 {
-  if (upper) return i == 0 ? v128.load(w, 16) : i == 1 ? v128.load(w, 48) : i == 2 ? v128.load(w, 80) : i == 3 ? v128.load(w, 112) : v128.load(w, 144)
-  return i == 0 ? v128.load(w) : i == 1 ? v128.load(w, 32) : i == 2 ? v128.load(w, 64) : i == 3 ? v128.load(w, 96) : v128.load(w, 128)
+  if (upper) return i == 0 ? v128.load(w, 16) : i == 1 ? v128.load(w, 48) : i == 2 ? v128.load(w, 80) : i == 3
+    ? v128.load(w, 112) : v128.load(w, 144)
+  return i == 0 ? v128.load(w) : i == 1 ? v128.load(w, 32) : i == 2 ? v128.load(w, 64) : i == 3
+    ? v128.load(w, 96) : v128.load(w, 128)
 }
 
 /** c and what a pair under tap `t` of K adds; nothing where there is no such tap. */
@@ -70,22 +72,45 @@ function even(K: i32, t: i32, pair: v128, upper: bool, w: usize, c: v128): v128 
   return t < 0 || t >= K || t & 1 ? c : i32x4.add(c, i32x4.dot_i16x8_s(pair, weights(t >> 1, upper, w)))
 }
 
+/** Windows that have a body of their own: their size and their stride, over bytes of either kind. */
+// @ts-ignore: decorator
+@final class Three { @inline size(): i32 { return 3 } @inline stride(): i32 { return 1 }
+  @inline signed(): bool { return false } }
+// @ts-ignore: decorator
+@final class SignedThree { @inline size(): i32 { return 3 } @inline stride(): i32 { return 1 }
+  @inline signed(): bool { return true } }
+// @ts-ignore: decorator
+@final class ThreeBy2 { @inline size(): i32 { return 3 } @inline stride(): i32 { return 2 }
+  @inline signed(): bool { return false } }
+// @ts-ignore: decorator
+@final class SignedThreeBy2 { @inline size(): i32 { return 3 } @inline stride(): i32 { return 2 }
+  @inline signed(): bool { return true } }
+// @ts-ignore: decorator
+@final class Five { @inline size(): i32 { return 5 } @inline stride(): i32 { return 1 }
+  @inline signed(): bool { return false } }
+// @ts-ignore: decorator
+@final class SignedFive { @inline size(): i32 { return 5 } @inline stride(): i32 { return 1 }
+  @inline signed(): bool { return true } }
+
 /**
  * 4 outputs of all channels, under a window of K x K at stride S. The exits on negative `left` are never
  * taken: see dense/tile.ts.
  */
-// @ts-ignore: decorator
-@inline
-function square(
-  K: i32, S: i32, signed: bool, rows: usize, pixelStride: usize, xOffset: usize, w: usize, finish: usize, y: usize,
-  yStride: usize, channels: i32, pixels: i32,
+function square<W>(
+  rows: usize, pixelStride: usize, w: usize, finish: usize, y: usize, yStride: usize, channels: i32,
+  pixels: i32,
 ): void {
+  const K = changetype<W>(0).size(), S = changetype<W>(0).stride(), signed = changetype<W>(0).signed()
+  let xOffset: usize = 0
   const last = 3 * S + K
   for (let left = channels; left > 0; left -= 8) {
-    let l0 = v128.load(finish), h0 = v128.load(finish, 16), l1 = l0, h1 = h0, l2 = l0, h2 = h0, l3 = l0, h3 = h0
+    let l0 = v128.load(finish), h0 = v128.load(finish, 16), l1 = l0, h1 = h0, l2 = l0, h2 = h0, l3 = l0,
+      h3 = h0
     while (true) {
-      {
-        let a = load<usize>(rows) + xOffset, b = load<usize>(rows, 4) + xOffset
+      // Two rows at a time, once or (5 x 5) twice; the last one by itself.
+      let row = rows
+      while (true) {
+        let a = load<usize>(row) + xOffset, b = load<usize>(row, 4) + xOffset
         { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
           l0 = tap(K, 0 - 0 * S, p, false, w, l0); h0 = tap(K, 0 - 0 * S, q, true, w, h0)
           a += pixelStride; b += pixelStride }
@@ -146,69 +171,8 @@ function square(
           a += pixelStride; b += pixelStride }
         if (left == -5011) break
         w += K * 32
-      }
-      if (K > 3) {
-        let a = load<usize>(rows, 8) + xOffset, b = load<usize>(rows, 12) + xOffset
-        { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l0 = tap(K, 0 - 0 * S, p, false, w, l0); h0 = tap(K, 0 - 0 * S, q, true, w, h0)
-          a += pixelStride; b += pixelStride }
-        if (left == -5012) break
-        { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l0 = tap(K, 1 - 0 * S, p, false, w, l0); h0 = tap(K, 1 - 0 * S, q, true, w, h0)
-          l1 = tap(K, 1 - 1 * S, p, false, w, l1); h1 = tap(K, 1 - 1 * S, q, true, w, h1)
-          a += pixelStride; b += pixelStride }
-        if (left == -5013) break
-        { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l0 = tap(K, 2 - 0 * S, p, false, w, l0); h0 = tap(K, 2 - 0 * S, q, true, w, h0)
-          l1 = tap(K, 2 - 1 * S, p, false, w, l1); h1 = tap(K, 2 - 1 * S, q, true, w, h1)
-          l2 = tap(K, 2 - 2 * S, p, false, w, l2); h2 = tap(K, 2 - 2 * S, q, true, w, h2)
-          a += pixelStride; b += pixelStride }
-        if (left == -5014) break
-        { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l0 = tap(K, 3 - 0 * S, p, false, w, l0); h0 = tap(K, 3 - 0 * S, q, true, w, h0)
-          l1 = tap(K, 3 - 1 * S, p, false, w, l1); h1 = tap(K, 3 - 1 * S, q, true, w, h1)
-          l2 = tap(K, 3 - 2 * S, p, false, w, l2); h2 = tap(K, 3 - 2 * S, q, true, w, h2)
-          l3 = tap(K, 3 - 3 * S, p, false, w, l3); h3 = tap(K, 3 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5015) break
-        { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l0 = tap(K, 4 - 0 * S, p, false, w, l0); h0 = tap(K, 4 - 0 * S, q, true, w, h0)
-          l1 = tap(K, 4 - 1 * S, p, false, w, l1); h1 = tap(K, 4 - 1 * S, q, true, w, h1)
-          l2 = tap(K, 4 - 2 * S, p, false, w, l2); h2 = tap(K, 4 - 2 * S, q, true, w, h2)
-          l3 = tap(K, 4 - 3 * S, p, false, w, l3); h3 = tap(K, 4 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5016) break
-        { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l1 = tap(K, 5 - 1 * S, p, false, w, l1); h1 = tap(K, 5 - 1 * S, q, true, w, h1)
-          l2 = tap(K, 5 - 2 * S, p, false, w, l2); h2 = tap(K, 5 - 2 * S, q, true, w, h2)
-          l3 = tap(K, 5 - 3 * S, p, false, w, l3); h3 = tap(K, 5 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5017) break
-        if (last > 6) { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l1 = tap(K, 6 - 1 * S, p, false, w, l1); h1 = tap(K, 6 - 1 * S, q, true, w, h1)
-          l2 = tap(K, 6 - 2 * S, p, false, w, l2); h2 = tap(K, 6 - 2 * S, q, true, w, h2)
-          l3 = tap(K, 6 - 3 * S, p, false, w, l3); h3 = tap(K, 6 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5018) break
-        if (last > 7) { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l2 = tap(K, 7 - 2 * S, p, false, w, l2); h2 = tap(K, 7 - 2 * S, q, true, w, h2)
-          l3 = tap(K, 7 - 3 * S, p, false, w, l3); h3 = tap(K, 7 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5019) break
-        if (last > 8) { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l2 = tap(K, 8 - 2 * S, p, false, w, l2); h2 = tap(K, 8 - 2 * S, q, true, w, h2)
-          l3 = tap(K, 8 - 3 * S, p, false, w, l3); h3 = tap(K, 8 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5020) break
-        if (last > 9) { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l3 = tap(K, 9 - 3 * S, p, false, w, l3); h3 = tap(K, 9 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5021) break
-        if (last > 10) { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l3 = tap(K, 10 - 3 * S, p, false, w, l3); h3 = tap(K, 10 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5022) break
-        w += K * 32
+        if (K == 3 || row != rows) break
+        row += 8
       }
       let a = (K > 3 ? load<usize>(rows, 16) : load<usize>(rows, 8)) + xOffset
       let e = eight(signed, a)
@@ -247,27 +211,32 @@ function square(
         l3 = even(K, 5 - 3 * S, p, false, w, l3); h3 = even(K, 5 - 3 * S, q, true, w, h3)
       }
       if (left == -5028) break
-      if (last > 6) { a += pixelStride; const d = e; if (last > 7) e = eight(signed, a); const p = low(d, e), q = high(d, e)
+      if (last > 6) { a += pixelStride; const d = e; if (last > 7) e = eight(signed, a); const p = low(d, e),
+        q = high(d, e)
         l1 = even(K, 6 - 1 * S, p, false, w, l1); h1 = even(K, 6 - 1 * S, q, true, w, h1)
         l2 = even(K, 6 - 2 * S, p, false, w, l2); h2 = even(K, 6 - 2 * S, q, true, w, h2)
         l3 = even(K, 6 - 3 * S, p, false, w, l3); h3 = even(K, 6 - 3 * S, q, true, w, h3)
       }
       if (left == -5029) break
-      if (last > 7) { a += pixelStride; const d = e; if (last > 8) e = eight(signed, a); const p = low(d, e), q = high(d, e)
+      if (last > 7) { a += pixelStride; const d = e; if (last > 8) e = eight(signed, a); const p = low(d, e),
+        q = high(d, e)
         l2 = even(K, 7 - 2 * S, p, false, w, l2); h2 = even(K, 7 - 2 * S, q, true, w, h2)
         l3 = even(K, 7 - 3 * S, p, false, w, l3); h3 = even(K, 7 - 3 * S, q, true, w, h3)
       }
       if (left == -5030) break
-      if (last > 8) { a += pixelStride; const d = e; if (last > 9) e = eight(signed, a); const p = low(d, e), q = high(d, e)
+      if (last > 8) { a += pixelStride; const d = e; if (last > 9) e = eight(signed, a); const p = low(d, e),
+        q = high(d, e)
         l2 = even(K, 8 - 2 * S, p, false, w, l2); h2 = even(K, 8 - 2 * S, q, true, w, h2)
         l3 = even(K, 8 - 3 * S, p, false, w, l3); h3 = even(K, 8 - 3 * S, q, true, w, h3)
       }
       if (left == -5031) break
-      if (last > 9) { a += pixelStride; const d = e; if (last > 10) e = eight(signed, a); const p = low(d, e), q = high(d, e)
+      if (last > 9) { a += pixelStride; const d = e; if (last > 10) e = eight(signed, a); const p = low(d, e),
+        q = high(d, e)
         l3 = even(K, 9 - 3 * S, p, false, w, l3); h3 = even(K, 9 - 3 * S, q, true, w, h3)
       }
       if (left == -5032) break
-      if (last > 10) { a += pixelStride; const d = e; if (last > 11) e = eight(signed, a); const p = low(d, e), q = high(d, e)
+      if (last > 10) { a += pixelStride; const d = e; if (last > 11) e = eight(signed, a)
+        const p = low(d, e), q = high(d, e)
         l3 = even(K, 10 - 3 * S, p, false, w, l3); h3 = even(K, 10 - 3 * S, q, true, w, h3)
       }
       if (left == -5033) break
@@ -284,8 +253,8 @@ function square(
 // @ts-ignore: decorator
 @inline
 function storeTile(
-  finish: usize, y: usize, yStride: usize, l0: v128, h0: v128, l1: v128, h1: v128, l2: v128, h2: v128, l3: v128,
-  h3: v128, channels: usize, pixels: i32,
+  finish: usize, y: usize, yStride: usize, l0: v128, h0: v128, l1: v128, h1: v128, l2: v128, h2: v128,
+  l3: v128, h3: v128, channels: usize, pixels: i32,
 ): void {
   if (channels < 8 || load<i32>(finish, 112) != QUICK) {
     storeIntegers(finish, y, l0, h0, channels)
@@ -309,65 +278,38 @@ function anyWindow(
 ): void {
   let xOffset: usize = 0
   for (let left = channels; left > 0; left -= 8) {
-    let l0 = v128.load(finish), h0 = v128.load(finish, 16), l1 = l0, h1 = h0, l2 = l0, h2 = h0, l3 = l0, h3 = h0
+    let l0 = v128.load(finish), h0 = v128.load(finish, 16), l1 = l0, h1 = h0, l2 = l0, h2 = h0, l3 = l0,
+      h3 = h0
     let at = taps
     for (let i = pairs; i; i--) {
       let a = load<usize>(at) + xOffset, b = load<usize>(at, 4) + xOffset
       const wl = v128.load(w), wh = v128.load(w, 16)
       at += 8
       w += 32
-      { const d = eight(signed, a), e = eight(signed, b); l0 = i32x4.add(l0, i32x4.dot_i16x8_s(low(d, e), wl)); h0 = i32x4.add(h0, i32x4.dot_i16x8_s(high(d, e), wh)) }
+      { const d = eight(signed, a), e = eight(signed, b)
+        l0 = i32x4.add(l0, i32x4.dot_i16x8_s(low(d, e), wl))
+        h0 = i32x4.add(h0, i32x4.dot_i16x8_s(high(d, e), wh)) }
       a += step; b += step
       if (i == -1) break
-      { const d = eight(signed, a), e = eight(signed, b); l1 = i32x4.add(l1, i32x4.dot_i16x8_s(low(d, e), wl)); h1 = i32x4.add(h1, i32x4.dot_i16x8_s(high(d, e), wh)) }
+      { const d = eight(signed, a), e = eight(signed, b)
+        l1 = i32x4.add(l1, i32x4.dot_i16x8_s(low(d, e), wl))
+        h1 = i32x4.add(h1, i32x4.dot_i16x8_s(high(d, e), wh)) }
       a += step; b += step
       if (i == -2) break
-      { const d = eight(signed, a), e = eight(signed, b); l2 = i32x4.add(l2, i32x4.dot_i16x8_s(low(d, e), wl)); h2 = i32x4.add(h2, i32x4.dot_i16x8_s(high(d, e), wh)) }
+      { const d = eight(signed, a), e = eight(signed, b)
+        l2 = i32x4.add(l2, i32x4.dot_i16x8_s(low(d, e), wl))
+        h2 = i32x4.add(h2, i32x4.dot_i16x8_s(high(d, e), wh)) }
       a += step; b += step
       if (i == -3) break
-      { const d = eight(signed, a), e = eight(signed, b); l3 = i32x4.add(l3, i32x4.dot_i16x8_s(low(d, e), wl)); h3 = i32x4.add(h3, i32x4.dot_i16x8_s(high(d, e), wh)) }
+      { const d = eight(signed, a), e = eight(signed, b)
+        l3 = i32x4.add(l3, i32x4.dot_i16x8_s(low(d, e), wl))
+        h3 = i32x4.add(h3, i32x4.dot_i16x8_s(high(d, e), wh)) }
     }
     storeTile(finish, y, yStride, l0, h0, l1, h1, l2, h2, l3, h3, min(8, left), pixels)
     y += load<i32>(finish, 112) ? 8 : 32
     finish += FINISH_BYTES
     xOffset += 8
   }
-}
-
-function square3by1u(
-  rows: usize, pixelStride: usize, w: usize, finish: usize, y: usize, yStride: usize, channels: i32, pixels: i32,
-): void {
-  square(3, 1, false, rows, pixelStride, 0, w, finish, y, yStride, channels, pixels)
-}
-
-function square3by1s(
-  rows: usize, pixelStride: usize, w: usize, finish: usize, y: usize, yStride: usize, channels: i32, pixels: i32,
-): void {
-  square(3, 1, true, rows, pixelStride, 0, w, finish, y, yStride, channels, pixels)
-}
-
-function square3by2u(
-  rows: usize, pixelStride: usize, w: usize, finish: usize, y: usize, yStride: usize, channels: i32, pixels: i32,
-): void {
-  square(3, 2, false, rows, pixelStride, 0, w, finish, y, yStride, channels, pixels)
-}
-
-function square3by2s(
-  rows: usize, pixelStride: usize, w: usize, finish: usize, y: usize, yStride: usize, channels: i32, pixels: i32,
-): void {
-  square(3, 2, true, rows, pixelStride, 0, w, finish, y, yStride, channels, pixels)
-}
-
-function square5by1u(
-  rows: usize, pixelStride: usize, w: usize, finish: usize, y: usize, yStride: usize, channels: i32, pixels: i32,
-): void {
-  square(5, 1, false, rows, pixelStride, 0, w, finish, y, yStride, channels, pixels)
-}
-
-function square5by1s(
-  rows: usize, pixelStride: usize, w: usize, finish: usize, y: usize, yStride: usize, channels: i32, pixels: i32,
-): void {
-  square(5, 1, true, rows, pixelStride, 0, w, finish, y, yStride, channels, pixels)
 }
 
 /** Unit: `pixels` output rows of one image. */
@@ -423,13 +365,13 @@ export function depthwise8(call: usize, begin: i32, end: i32): void {
           pointTaps(paired, kh, kw, dilationW * c, rows, taps)
           anyWindow(signed, taps, pairs, stepW * c, w, finishes, y, yPixel, c, pixels)
         } else if (kw == 5) {
-          if (signed) square5by1s(rows, c, w, finishes, y, yPixel, c, pixels)
-          else square5by1u(rows, c, w, finishes, y, yPixel, c, pixels)
+          if (signed) square<SignedFive>(rows, c, w, finishes, y, yPixel, c, pixels)
+          else square<Five>(rows, c, w, finishes, y, yPixel, c, pixels)
         } else if (stepW == 1) {
-          if (signed) square3by1s(rows, c, w, finishes, y, yPixel, c, pixels)
-          else square3by1u(rows, c, w, finishes, y, yPixel, c, pixels)
-        } else if (signed) square3by2s(rows, c, w, finishes, y, yPixel, c, pixels)
-        else square3by2u(rows, c, w, finishes, y, yPixel, c, pixels)
+          if (signed) square<SignedThree>(rows, c, w, finishes, y, yPixel, c, pixels)
+          else square<Three>(rows, c, w, finishes, y, yPixel, c, pixels)
+        } else if (signed) square<SignedThreeBy2>(rows, c, w, finishes, y, yPixel, c, pixels)
+        else square<ThreeBy2>(rows, c, w, finishes, y, yPixel, c, pixels)
       }
     }
   }

@@ -35,7 +35,8 @@ export function packDepthwise8(call: usize, begin: i32, end: i32): void {
           const t = tapOf(paired, kh, kw, pair, which)
           let value = 0
           if (used && t >= 0) {
-            const from = args.source + t / kw * args.tapHStride + t % kw * args.tapWStride + channel * args.columnStride
+            const from = args.source + t / kw * args.tapHStride + t % kw * args.tapWStride
+              + channel * args.columnStride
             value = (signed ? <i32>load<i8>(from) : <i32>load<u8>(from)) - zero
           }
           sum += value

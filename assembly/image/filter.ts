@@ -66,8 +66,8 @@ function weigh<T>(y: usize, first: i32, count: i32, taps: usize, weights: usize,
  * gives.
  */
 function weighTwo<T>(
-  y: usize, z: usize, count: i32, taps: usize, weights: usize, others: usize, start: usize, end: usize, last:
-  usize,
+  y: usize, z: usize, count: i32, taps: usize, weights: usize, others: usize, start: usize, end: usize,
+  last: usize,
 ): void {
   let at: usize = 0, first = 0
   for (; first + 16 <= count; first += 16) {

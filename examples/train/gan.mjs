@@ -21,6 +21,7 @@ import {
   MaxPool2d,
   Random,
   Sequential,
+  SpectralNorm,
   shift,
   valueAndGradients,
 } from 'filterbank/nn'
@@ -32,7 +33,6 @@ import { writeSheet } from './support/pictures.mjs'
 import { writeCurves } from './support/plots.mjs'
 import { fitProgress, progress } from './support/progress.mjs'
 import { answersOf, writeOnnx } from './support/results.mjs'
-import { SpectralConv2d } from './support/spectral.mjs'
 
 export const about = 'digits made of noise by a generator against a discriminator, and judged by a classifier'
 const SAMPLES = 10_000
@@ -66,7 +66,9 @@ function generatorOf(engine, classes, random) {
 /** [28, 28, 1] -> [14, 14, 32] -> [7, 7, 64] -> [1, 1, classes]: above 0 for what looks like a real one of a class. */
 function discriminatorOf(engine, classes, random) {
   const conv = (inChannels, outChannels, options) =>
-    new SpectralConv2d(engine, { inChannels, outChannels, seed: random, ...options })
+    new SpectralNorm(new Conv2d(engine, { inChannels, outChannels, seed: random, ...options }), {
+      seed: random,
+    })
   const half = { size: 4, stride: 2, padding: 1, activation: 'leakyRelu' }
   return new Sequential(conv(1, 32, half), conv(32, 64, half), conv(64, classes, { size: 7 }))
 }

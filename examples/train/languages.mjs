@@ -242,7 +242,7 @@ export const about = 'which of 48 languages a snippet is in: a GRU, an LSTM, att
 export const options = {
   model: choice('what reads', Object.keys(READERS)),
   snippets: integer('to learn from at most, by default all', { least: 100 }),
-  epochs: integer('how often it sees all snippets', { fallback: 3 }),
+  epochs: integer('how often it sees all snippets', { fallback: 4 }),
 }
 
 export async function run(engine, { model: kind, snippets, epochs, seed, out }) {

@@ -1,8 +1,10 @@
 /** The bench of bench/ on this machine, in a quarter of a minute: filterbank alone, a layer of each kind. */
 import { readFileSync } from 'node:fs'
-import { bench as measureAll } from '../../bench/compare.mjs'
-import { type Problem, parseLayers } from '../../bench/shapes.mjs'
-import { LAYERS } from '../../bench/short.mjs'
+import { conv2dOptions, type Problem, parseLayers } from '../../bench/cases.js'
+import { type Row as Measured, bench as measureAll, type Start } from '../../bench/compare.js'
+import type { Timing } from '../../bench/measure.js'
+import { LAYERS } from '../../bench/short.js'
+import { isMemoryBound } from '../../bench/table.js'
 import { planConv2d } from '../index.js'
 import { Failure, wrongUsage } from '../node/failure.js'
 import { version } from '../version.js'
@@ -14,37 +16,14 @@ import { type Column, milliseconds, table } from './table.js'
 /** Milliseconds of samples for a layer, beside the warm-up. */
 const BUDGET = 400
 
-interface Timing {
-  ms: number
-  min: number
-  low: number
-  high: number
-}
-
-interface Row {
-  line: string
-  name: string
-  kind: string
-  operations: number
-  bytes: number
-  results: Record<string, Timing>
+interface Row extends Measured {
   /** How `conv2d` does it; '' of ops that have one way. */
   algorithm: string
 }
 
-interface Start {
-  peak: number
-  features: string
-  contenders: { name: string; version: 'simd128' | 'relaxed'; threads: number }[]
-}
-
-function algorithmOf(
-  { op, input, filter, stride, padding, dilation, groups }: Problem,
-  simd: 'simd128' | 'relaxed',
-): string {
-  if (op !== 'conv2d') return ''
-  const sides = padding.map((side) => [side, side]) as [[number, number], [number, number]]
-  return planConv2d(input, filter!, { stride, padding: sides, dilation, groups, simd }).algorithm
+function algorithmOf(problem: Problem, simd: 'simd128' | 'relaxed'): string {
+  if (problem.op !== 'conv2d') return ''
+  return planConv2d(problem.input, problem.filter!, { ...conv2dOptions(problem), simd }).algorithm
 }
 
 const columns: Column[] = [
@@ -55,9 +34,6 @@ const columns: Column[] = [
   { head: 'speed', kind: 'number' },
   { head: 'of peak', kind: 'number' },
 ]
-
-/** Those that wait for memory have their speed in bytes. */
-const isMemoryBound = (kind: string): boolean => ['linear', 'pooling', 'softmax'].includes(kind)
 
 function cells(row: Row, { peak, contenders }: Start): string[] {
   const [own, threaded] = contenders.map(({ name }) => row.results[name]!) as [Timing, Timing | undefined]
@@ -82,13 +58,19 @@ async function measured(
   using line = progress('measuring')
   await measureAll({ problems, simd, threads, budget: BUDGET }, { library, peak, peers: [] }, (news) => {
     if ('start' in news) {
-      start = news.start as Start
+      start = news.start
       return
     }
-    const row = news.row as Row & { wrong?: string }
-    if (row.wrong) throw new Failure(`${row.name}: ${row.wrong}; please report this`)
+    const { row } = news
+    if (!('results' in row)) {
+      const trouble = 'wrong' in row ? row.wrong : row.missing
+      throw new Failure(`${row.name}: ${trouble}; please report this`)
+    }
     const problem = problems.find((other) => other.line === row.line)!
-    rows.push({ ...row, algorithm: algorithmOf(problem, start!.contenders[0]!.version) })
+    rows.push({
+      ...row,
+      algorithm: algorithmOf(problem, start!.contenders[0]!.version as 'simd128' | 'relaxed'),
+    })
     line.at(rows.length / problems.length, row.name)
   })
   return { start: start!, rows }

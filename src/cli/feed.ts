@@ -61,10 +61,10 @@ export interface Scaling {
   bgr: boolean
 }
 
-interface ScalingOptions {
-  range?: string
-  mean?: string
-  std?: string
+export interface ScalingOptions {
+  range?: string | undefined
+  mean?: string | undefined
+  std?: string | undefined
   bgr?: boolean
 }
 

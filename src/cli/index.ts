@@ -5,6 +5,7 @@ import { Failure, wrongUsage } from '../node/failure.js'
 import { version } from '../version.js'
 import { bench } from './bench.js'
 import type { Command } from './command.js'
+import { compare } from './compare.js'
 import { demo } from './demo.js'
 import { doctor } from './doctor.js'
 import { filter } from './filter.js'
@@ -12,7 +13,7 @@ import { inspect } from './inspect.js'
 import { quantize } from './quantize.js'
 import { run } from './run.js'
 
-const commands: Record<string, Command> = { demo, filter, run, inspect, quantize, bench, doctor }
+const commands: Record<string, Command> = { demo, filter, run, inspect, compare, quantize, bench, doctor }
 
 const help = `filterbank ${version}: a convolution engine, from the command line
 

@@ -5,6 +5,7 @@ import { Failure } from '../node/failure.js'
 import { inspectModel, type LayerSummary, type ModelFacts } from '../onnx/index.js'
 import { version } from '../version.js'
 import { type Command, engineLine, parse, plural } from './command.js'
+import { sampleInputs } from './inputs.js'
 import {
   checkDimensions,
   oneModel,
@@ -15,13 +16,12 @@ import {
   printLengths,
   printPort,
   reading,
-  sampleInputs,
 } from './model.js'
 import { progress } from './progress.js'
 import { type Column, count, milliseconds, short, table } from './table.js'
 
 type Layer = ModelFacts['layers'][number] &
-  Partial<Pick<LayerSummary, 'algorithm' | 'kernels' | 'milliseconds' | 'share'>>
+  Partial<Pick<LayerSummary, 'algorithm' | 'kernels' | 'segment' | 'host' | 'milliseconds' | 'share'>>
 
 /** What is known: by running it, or where that cannot be, by what the file says. */
 interface Findings {
@@ -40,7 +40,7 @@ async function measured(
 ): Promise<Findings> {
   try {
     using model = await openModel(engine, path, options.dimensions)
-    const { inputs, chosen } = sampleInputs(model.inputs, options.size)
+    const { inputs, chosen } = sampleInputs(model.inputs, options.size ? { picture: options.size } : {})
     // The second run is recorded, and tells the time of every kernel.
     for (const round of ['first', 'second']) {
       using line = progress(`${round} run of ${basename(path)}`)
@@ -83,10 +83,10 @@ function print({ layers, failure }: Findings): string {
     line.parameters ? short(line.parameters) : '',
     line.multiplyAdds ? short(line.multiplyAdds) : '',
   ]
-  const times = ({ algorithm, kernels = [], milliseconds: ms, share }: Partial<Layer>) =>
+  const times = ({ algorithm, host, kernels = [], milliseconds: ms, share }: Partial<Layer>) =>
     hasTimes
       ? [
-          algorithm ?? kernels.join(' '),
+          host ? 'host' : (algorithm ?? kernels.join(' ')),
           ms === undefined ? '' : milliseconds(ms),
           share === undefined ? '' : percent(share),
         ]
@@ -110,7 +110,17 @@ function print({ layers, failure }: Findings): string {
     [...rows, '-', last],
     process.stdout.columns,
   )
-  return `${lines}\n\n${failure ? `It could not be run, so that what only a run tells is missing: ${failure}` : sentence(total)}`
+  const steps = hostSteps(layers)
+  return `${lines}\n\n${steps}${failure ? `It could not be run, so that what only a run tells is missing: ${failure}` : sentence(total)}`
+}
+
+/** What the host does between runs of kernels, and why. */
+function hostSteps(layers: readonly Layer[]): string {
+  const steps = layers.filter(({ host }) => host)
+  if (steps.length === 0) return ''
+  const segments = new Set(layers.flatMap(({ segment }) => segment ?? [])).size
+  const lines = steps.map(({ name, op, host }) => `  ${name} (${op}): ${host}`)
+  return `${plural(segments, 'run')} of kernels, and on the host:\n${lines.join('\n')}\n\n`
 }
 
 /** The totals in full. */
@@ -129,7 +139,7 @@ function sentence({
 
 function head(
   path: string,
-  { opset, producer, inputs, outputs, unsupported }: ModelFacts,
+  { dataFiles, opset, problems, producer, inputs, outputs, unsupported }: ModelFacts,
   chosen: Record<string, number>,
 ): string {
   const ports = [
@@ -145,7 +155,9 @@ function head(
     `${path}, opset ${opset}${producer ? `, written by ${producer}` : ''}`,
     ...ports,
     ...(taken.length ? [`  taken   ${taken.join(', ')}`] : []),
+    ...(dataFiles.length ? [`  data    ${dataFiles.join(', ')}`] : []),
     ...(missing.length ? ['', 'filterbank cannot run it. It lacks:', ...missing] : []),
+    ...(problems.length ? ['', 'What is wrong with it:', ...problems.map((one) => `  ${one}`)] : []),
   ].join('\n')
 }
 
@@ -186,7 +198,7 @@ Example: filterbank inspect mobilenet.onnx --threads 1`,
       ? { layers: facts.layers, chosen: {} }
       : await measured(engine, path, facts, options)
     if (values.json) {
-      const { opset, producer, inputs, outputs, unsupported } = facts
+      const { dataFiles, opset, problems, producer, inputs, outputs, unsupported } = facts
       const total = {
         parameters: sum(findings.layers, 'parameters'),
         multiplyAdds: sum(findings.layers, 'multiplyAdds'),
@@ -205,6 +217,8 @@ Example: filterbank inspect mobilenet.onnx --threads 1`,
             inputs,
             outputs,
             unsupported,
+            problems,
+            dataFiles,
             ...findings,
             total,
           },

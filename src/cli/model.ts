@@ -2,7 +2,6 @@
 import { basename } from 'node:path'
 import { type Engine, FilterbankError } from '../index.js'
 import { Failure, reasonOf, wrongUsage } from '../node/failure.js'
-import { hostArray, toUser } from '../onnx/file/types.js'
 import { type FilePort, loadModel, type Model, type Port, type Progress } from '../onnx/index.js'
 import { progress } from './progress.js'
 
@@ -91,35 +90,3 @@ export const printPort = ({ type, shape }: FilePort): string => `${type} ${print
 
 export const printLengths = (shape: Port['shape']): string =>
   shape ? `[${shape.map((length) => length ?? '?').join(', ')}]` : 'of any shape'
-
-/** Side of a picture where the file leaves it open. */
-const SIDE = 224
-/** Of 4 bytes in 4 GiB. */
-const MOST_NUMBERS = 2 ** 30
-
-/**
- * Some input of each kind, for the time that it takes; where lengths are open: one image, of three channels.
- */
-export function sampleInputs(ports: readonly Port[], picture = { width: SIDE, height: SIDE }) {
-  const chosen: Record<string, number> = {}
-  const inputs = ports.map((port) => {
-    const { name, type, shape } = port
-    if (!shape) throw new Failure(`input ${name} is ${printPort(port)}: nothing to try it with`)
-    const open = shape.length === 4 ? [1, 3, picture.height, picture.width] : []
-    const lengths = shape.map((length, axis) => {
-      if (typeof length === 'number') return length
-      const symbol = length ?? `${name}[${axis}]`
-      chosen[symbol] ??= open[axis] ?? 1
-      return chosen[symbol]
-    })
-    const size = lengths.reduce((product, length) => product * length, 1)
-    if (size > MOST_NUMBERS)
-      throw new Failure(`input ${name} of [${lengths.join(', ')}] is larger than an engine's memory`)
-    const data = hostArray(type, size)
-    if (type !== 'string')
-      for (let i = 0; i < data.length; i++)
-        (data as Float32Array)[i] = type.startsWith('float') ? (i % 256) / 255 : 0
-    return [name, { data: toUser(type, data), shape: lengths }] as const
-  })
-  return { inputs: Object.fromEntries(inputs), chosen }
-}

@@ -270,6 +270,23 @@ export class TensorEngine extends Runtime implements Engine {
     }
   }
 
+  within<T>(made: Set<AnyTensor>, fn: () => T): T {
+    this.scopes.push(made)
+    try {
+      return fn()
+    } finally {
+      this.scopes.pop()
+    }
+  }
+
+  leave(made: ReadonlySet<AnyTensor>, kept: ReadonlySet<AnyTensor>): void {
+    const outer = this.scopes.at(-1)
+    for (const tensor of made) {
+      if (!kept.has(tensor)) tensor.dispose()
+      else if (!tensor.disposed) outer?.add(tensor)
+    }
+  }
+
   untaped<T>(fn: () => T): T {
     const { tape } = this
     this.tape = undefined

@@ -15,6 +15,13 @@ interface Bytes {
   dispose(): void
 }
 
+/** Numbers computed from a storage, of the version that it had then. */
+interface Derived {
+  version: number
+  pointer: number
+  restore: ((from: number, to: number) => void) | undefined
+}
+
 /**
  * The bytes behind one tensor and all its reshapes, with what was computed from them.
  */
@@ -24,9 +31,13 @@ export class Storage {
   version = 0
   readonly bytes: number
   private at: number
-  private remake: (() => Bytes) | undefined
+  /** Fills the bytes once more, where they were given back. */
+  private remake: ((to: number) => void) | undefined
+  /** Whether somebody has the address: then the bytes stay where they are. */
+  private known = false
+  private deriving = false
   /** Few storages have any: a map for each would be half of what a small tensor costs. */
-  private derived: Map<string, { version: number; pointer: number }> | undefined
+  private derived: Map<string, Derived> | undefined
 
   constructor(
     readonly engine: Owner,
@@ -44,41 +55,74 @@ export class Storage {
     return this.lent !== undefined
   }
 
-  /** Byte address of the numbers. */
+  /** Byte address of the numbers, for whoever goes on to use it. */
   get pointer(): number {
-    if (this.remake) {
-      const made = this.remake()
+    if (!this.deriving) this.known = true
+    return this.address
+  }
+
+  /** The same for who reads the numbers once, now. */
+  get address(): number {
+    const { remake } = this
+    if (remake) {
       this.at = this.engine.allocate(this.bytes)
-      this.engine.u8.copyWithin(this.at, made.pointer, made.pointer + this.bytes)
       this.remake = undefined
-      made.dispose()
+      remake(this.at)
     }
     return this.at
   }
 
   /**
-   * Gives the bytes of the numbers back, where what was derived from them is enough; `remake` makes them once
-   * more if they are asked for.
+   * Gives the bytes of the numbers back, where what was derived from them is enough and nobody has their
+   * address. If they are asked for they are made once more: of what was derived, where that shows how, or
+   * else by what `otherwise` gives now.
    */
-  releaseNumbers(remake: () => Bytes): void {
-    if (this.remake || !this.derived?.size) return
+  releaseNumbers(otherwise: () => () => Bytes): void {
+    if (this.remake || this.known || this.lent !== undefined || !this.derived?.size) return
+    const source = [...this.derived.values()].find(
+      ({ restore, version }) => restore && version === this.version,
+    )
+    if (source) this.remake = (to) => source.restore!(source.pointer, to)
+    else {
+      const make = otherwise()
+      this.remake = (to) => {
+        const made = make()
+        this.engine.u8.copyWithin(to, made.pointer, made.pointer + this.bytes)
+        made.dispose()
+      }
+    }
     this.engine.free(this.at)
-    this.remake = remake
+  }
+
+  /** Forgets who had the address: nobody uses it any more. */
+  forgetAddress(): void {
+    this.known = false
   }
 
   /**
    * The address of `floats` numbers that `make` computes from this storage: computed once, and again only
-   * after a write.
+   * after a write. `restore` writes the numbers back from there.
    */
-  derive(key: string, floats: number, make: (pointer: number) => void): number {
+  derive(
+    key: string,
+    floats: number,
+    make: (pointer: number) => void,
+    restore?: (from: number, to: number) => void,
+  ): number {
     let entry = this.derived?.get(key)
     if (entry?.version === this.version) return entry.pointer
     if (!entry) {
-      entry = { version: -1, pointer: this.engine.allocate(floats * 4) }
+      entry = { version: -1, pointer: this.engine.allocate(floats * 4), restore }
       this.derived ??= new Map()
       this.derived.set(key, entry)
     }
-    make(entry.pointer)
+    const { deriving } = this
+    this.deriving = true
+    try {
+      make(entry.pointer)
+    } finally {
+      this.deriving = deriving
+    }
     entry.version = this.version
     return entry.pointer
   }

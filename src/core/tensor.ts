@@ -84,14 +84,15 @@ export class Tensor<D extends DType = 'float32'> {
    * earlier call `changed()`.
    */
   get view(): ArrayOf<D> {
-    this.storage.write('tensor.view')
-    return this.elements
+    const { storage } = this
+    storage.write('tensor.view')
+    return arrayAt(this.dtype, this.engine.u8.buffer, storage.pointer, this.size)
   }
 
   /** The same for reading alone. @internal */
   get elements(): ArrayOf<D> {
-    const { pointer } = this
-    return arrayAt(this.dtype, this.engine.u8.buffer, pointer, this.size)
+    const { address } = this.storage
+    return arrayAt(this.dtype, this.engine.u8.buffer, address, this.size)
   }
 
   /** A copy of the numbers, row-major. */
@@ -355,6 +356,13 @@ export interface Engine {
   steady<T>(data: T): T
   /** Runs `fn` with the scopes around it put aside: they do not free what is made inside. @internal */
   apart<T>(fn: () => T): T
+  /**
+   * A part of a scope that has pauses: what `fn` makes goes into `made`, which `leave` disposes at the end
+   * but for what is kept. @internal
+   */
+  within<T>(made: Set<AnyTensor>, fn: () => T): T
+  /** Ends such a scope. @internal */
+  leave(made: ReadonlySet<AnyTensor>, kept: ReadonlySet<AnyTensor>): void
   /** Runs `fn` without telling the tape: for an op that tells it by itself what `fn` computes. @internal */
   untaped<T>(fn: () => T): T
   /**

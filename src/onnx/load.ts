@@ -3,12 +3,15 @@
 import { check, show } from '../base/errors.js'
 import type { Engine } from '../core/engine.js'
 import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js'
-import { type DataSource, fetchModel, type ModelSource, type Progress } from './file/load.js'
-import { readModel } from './file/schema.js'
+import { takeIn } from './file/arrival.js'
+import type { Keeper } from './file/intake.js'
+import type { DataSource, ModelSource, Progress } from './file/load.js'
 import { type Graph, openGraph } from './graph/graph.js'
-import { checkOperators } from './graph/known.js'
+import { checkGraph } from './graph/known.js'
+import { checkQuantized } from './graph/quantized.js'
 import { operators } from './operators/index.js'
 import { foldConstants } from './run/fold.js'
+import { Holder } from './run/hold.js'
 import { Model } from './run/model.js'
 import { newRun } from './run/value.js'
 
@@ -38,9 +41,9 @@ const LOAD: Names<LoadOptions> = { onProgress: true, signal: true, dimensions: t
  * @param source the bytes, a Blob (a File too), a Response, a stream of bytes, a promise of one of them, a
  *   URL, or in Node a path, beside which data files are found too
  * @param options no progress, no signal, no dimensions, no external data
- * @throws FilterbankError where there is no such file, the bytes are no ONNX model, or use what filterbank
- *   lacks: all operators at once, with the names
- * of their nodes. What was loaded is given back then
+ * @throws FilterbankError where there is no such file, the bytes are no ONNX model, a scale that its bytes
+ *   stand for is none, or it uses what filterbank lacks: all operators at once, with the names of their
+ *   nodes. What was loaded is given back then
  * @example using model = await loadModel(engine, new URL('squeezenet.onnx', import.meta.url))
  */
 export async function loadModel(
@@ -49,7 +52,7 @@ export async function loadModel(
   options: LoadOptions = {},
 ): Promise<Model> {
   checkOptions('loadModel', options, LOAD)
-  const { dimensions = {}, signal } = options
+  const { dimensions = {} } = options
   check(!engine.disposed, () => ({
     op: 'loadModel',
     argument: 'engine',
@@ -59,12 +62,39 @@ export async function loadModel(
   for (const [name, length] of Object.entries(dimensions)) {
     checkInteger(length, `dimensions.${name}`, 0, MOST, { op: 'loadModel' })
   }
-  const { bytes, external } = await fetchModel(source, options)
+  const holder = new Holder(engine)
+  try {
+    return await opened(engine, source, options, holder)
+  } catch (error) {
+    if (!engine.disposed) holder.dispose()
+    throw error
+  }
+}
+
+async function opened(
+  engine: Engine,
+  source: ModelSource,
+  options: LoadOptions,
+  holder: Holder,
+): Promise<Model> {
+  const { dimensions = {}, signal } = options
+  const keep: Keeper = (type, length) => {
+    check(!engine.disposed, () => ({
+      op: 'loadModel',
+      argument: 'engine',
+      expected: 'alive until the model is loaded',
+      got: 'a disposed one',
+    }))
+    return holder.keep(type, length)
+  }
+  const { proto, tensorOf } = await takeIn(source, options, keep)
   signal?.throwIfAborted()
-  const { graph: found, opset, problems } = openGraph(readModel(bytes), external)
-  checkOperators(found, opset, (op) => Object.hasOwn(operators, op))
-  check(problems.length === 0, () => problems[0]!)
-  const graph = found as Graph
+  const found = openGraph(proto, tensorOf)
+  checkGraph(found, (op) => Object.hasOwn(operators, op))
+  holder.close()
+  const graph = found.graph as Graph
+  const { opset } = found
+  checkQuantized(graph)
   const symbols = new Set(graph.inputs.flatMap(({ shape }) => shape ?? []))
   for (const name of Object.keys(dimensions)) {
     const known = [...symbols].filter((symbol) => typeof symbol === 'string')
@@ -83,5 +113,5 @@ export async function loadModel(
   }
   const run = newRun(engine)
   const constants = engine.apart(() => foldConstants(graph, opset, run))
-  return new Model(engine, graph, opset, run, constants)
+  return new Model(engine, graph, opset, run, { constants, holder })
 }

@@ -7,6 +7,7 @@ import { type Shape, stridesOf } from '../base/shape.js'
 import type { Engine } from '../core/engine.js'
 import type { Axis } from '../core/window.js'
 import type { Igemm } from '../wasm/abi.js'
+import { copy } from './copy.js'
 import { type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
 
 /**
@@ -167,9 +168,33 @@ export const packed = (
   filter: Pick<Filter, 'engine' | 'storage' | 'shape' | 'arranged'>,
   panels: Panels,
 ): number =>
-  derive(filter, `panels ${Object.values(panels).join()}`, packedFloats(panels), (source, to) =>
-    pack(filter.engine, source, to, panels),
+  derive(
+    filter,
+    `panels ${Object.values(panels).join()}`,
+    packedFloats(panels),
+    (source, to) => pack(filter.engine, source, to, panels),
+    panels.width === 8 && byLanes(panels.depth, panels.columns)
+      ? undefined
+      : (from, to) => unpackPanels(filter.engine, from, to, panels),
   )
+
+/** `packPanels`, backwards: the columns of whole panels, then those of the last one. */
+function unpackPanels(engine: Engine, from: number, to: number, panels: Panels): void {
+  const { width, groups, columns, tapsH, tapsW, depth, offset, groupStride, rowStride, columnStride } = panels
+  const panel = tapsH * tapsW * depth * width
+  const whole = Math.floor(columns / width)
+  const unpack = (first: number, count: number, wide: number) =>
+    copy(engine, from + 4 * first * panel, to + 4 * (offset + first * width * columnStride), [
+      { length: groups, from: panel * panelCount(columns, width), to: groupStride },
+      { length: count, from: panel, to: width * columnStride },
+      { length: tapsH, from: tapsW * depth * width, to: panels.tapHStride },
+      { length: tapsW, from: depth * width, to: panels.tapWStride },
+      { length: depth, from: width, to: rowStride },
+      { length: wide, from: 1, to: columnStride },
+    ])
+  if (whole) unpack(0, whole, width)
+  if (columns % width) unpack(whole, 1, columns % width)
+}
 
 export interface Product {
   /** Addresses: input, panels, bias (0: none), output. */

@@ -82,15 +82,16 @@ export const oppositeLayer = ({ axes: [h, w], ...layer }: PlaneLayer): PlaneLaye
 
 /**
  * The address of `floats` numbers that `make` computes from a filter that stands at `source`: once, and again
- * only after the filter was written.
+ * only after the filter was written. `restore` writes the filter back from there.
  */
 export function derive(
   { engine, storage, shape, arranged }: Pick<Filter, 'engine' | 'storage' | 'arranged'> & { shape: Shape },
   key: string,
   floats: number,
   make: (source: number, to: number) => void,
+  restore?: (from: number, to: number) => void,
 ): number {
-  if (!arranged) return storage.derive(key, floats, (to) => make(storage.pointer, to))
+  if (!arranged) return storage.derive(key, floats, (to) => make(storage.pointer, to), restore)
   return storage.derive(`${arranged.key} ${key}`, floats, (to) =>
     engine.scope(() => {
       const { pointer } = engine.empty(shape)

@@ -1,4 +1,4 @@
-/** The plan of assembly/recurrent.ts: weights in panels, and a sequence cut into jobs. */
+/** The plan of assembly/recurrent: weights in panels, and a sequence cut into jobs. */
 
 import type { Engine } from '../core/engine.js'
 import type { Tensor } from '../core/tensor.js'
@@ -160,7 +160,7 @@ function argsOf(job: SequenceJob, weights: number): Recurrent {
   }
 }
 
-/** As the head of assembly/recurrent.ts says. */
+/** As the head of assembly/recurrent/forward.ts says. */
 function makeScratch(engine: Engine, { n, hidden, cell }: SequenceJob): void {
   const gates = gatesOf(cell)
   const sums = Math.max(n * 32, n * gates * 8, gates * 8 * panelCount(hidden))

@@ -27,7 +27,7 @@ export interface BuildChoice {
 }
 
 /**
- * What V8 compiles to faster code than simd128. Earlier ones run out of registers. Witness: bench/builds.mjs;
+ * What V8 compiles to faster code than simd128. Earlier ones run out of registers. Witness: bench/builds.ts;
  * doc/hosts.md has the table.
  */
 const GOOD_V8 = 13.4

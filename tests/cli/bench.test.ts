@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { parseLayers } from '../../bench/shapes.mjs'
-import { LAYERS } from '../../bench/short.mjs'
+import { parseLayers } from '../../bench/cases.js'
+import { LAYERS } from '../../bench/short.js'
 import { commandIn, expectFailed } from '../support/cli.js'
 import { root } from '../support/package.js'
 

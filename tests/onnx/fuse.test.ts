@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { decodeTensor } from '../../src/onnx/file/decode.js'
 import { readModel } from '../../src/onnx/file/schema.js'
 import { type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { fuse } from '../../src/onnx/graph/fuse.js'
@@ -42,7 +43,7 @@ function fused(
     outputs: outputs.map((name) => ({ name })),
     initializers,
   })
-  const { graph } = openGraph(readModel(bytes), () => new Uint8Array(0))
+  const { graph } = openGraph(readModel(bytes), decodeTensor)
   const { constants } = graph
   const result = fuse(graph, (name) => constants.get(name), new Set(keep))
   const constant = (name: string) => result.constants.get(name) ?? constants.get(name)
@@ -260,7 +261,7 @@ describe('fuse', () => {
       outputs: [{ name: 'y' }],
       initializers: [{ name: 'w', shape: [2, 3, 1, 1], data: sequence(6) }],
     })
-    const { graph } = openGraph(readModel(bytes), () => new Uint8Array(0))
+    const { graph } = openGraph(readModel(bytes), decodeTensor)
     const before = structuredClone(graph.nodes)
     fuse(graph, (name) => graph.constants.get(name))
     expect(graph.nodes).toEqual(before)

@@ -98,3 +98,20 @@ it('counts the products of whole numbers too', async () => {
 it('says what is no model', async () => {
   await expect(inspectModel(new TextEncoder().encode('<!doctype html>'))).rejects.toThrow(FilterbankError)
 })
+
+it('names missing operators, and what else is wrong, whatever that is', async () => {
+  const nodes = [
+    { op: 'Wavelet', inputs: ['b'], outputs: ['a'], name: 'first' },
+    { op: 'Neg', inputs: ['a'], outputs: ['b'] },
+    { op: 'own.Wave', inputs: ['nothing'], outputs: ['y'], name: 'second' },
+  ]
+  const { layers, problems, unsupported } = await inspectModel(
+    writeModel({ nodes, inputs: [{ name: 'x', shape: [2] }], outputs: [{ name: 'y' }, { name: 'z' }] }),
+  )
+  expect(unsupported).toEqual([
+    { op: 'Wavelet', nodes: ['first'] },
+    { op: 'own.Wave', nodes: ['second'] },
+  ])
+  expect(problems).toEqual([expect.stringContaining('circle')])
+  expect(layers).toHaveLength(3)
+})

@@ -310,4 +310,44 @@ describe('a run with the host between its jobs', () => {
       expect(run(12, 5)).toEqual([12, 5])
     }
   })
+
+  it('says in its summary what ran in which run of kernels, and what on the host and why', async () => {
+    using model = await loadModel(
+      engine,
+      writeModel({
+        nodes: [
+          node('Neg', ['x'], ['a']),
+          node('ReduceSum', ['a'], ['s'], { keepdims: 0 }),
+          node('Greater', ['s', 'zero'], ['above']),
+          node('If', ['above'], ['b'], {
+            then_branch: graph([node('Abs', ['a'], ['t'])], 't'),
+            else_branch: graph([node('Exp', ['a'], ['t'])], 't'),
+          }),
+          node('NonZero', ['b'], ['places']),
+          node('Sqrt', ['b'], ['y']),
+          node('Shape', ['a'], ['lengths']),
+        ],
+        inputs: [{ name: 'x', shape: [2, 3] }],
+        outputs: ['y', 'places', 'lengths'].map((name) => ({ name })),
+        initializers: [{ name: 'zero', shape: [], data: Float32Array.of(0) }],
+      }),
+    )
+    const lines = () => model.summary().map(({ name, segment, host }) => ({ name, segment, host }))
+    expect(lines().every(({ segment, host }) => segment === undefined && host === undefined)).toBe(true)
+    const x = { data: random.floats(6), shape: [2, 3] }
+    const graphs = 'which of its graphs runs, and how often, follows from numbers'
+    model.run({ x })
+    expect(lines().find(({ name }) => name === 'b')!.host).toBe(graphs)
+    model.run({ x })
+    const byName = Object.fromEntries(lines().map(({ name, segment, host }) => [name, host ?? segment]))
+    expect(byName).toEqual({
+      a: 0,
+      s: 0,
+      above: 0,
+      b: graphs,
+      places: expect.stringMatching(/host/),
+      y: 1,
+      lengths: undefined,
+    })
+  })
 })

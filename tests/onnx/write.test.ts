@@ -1,11 +1,11 @@
 import { InferenceSession } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
+import { decodeTensor } from '../../src/onnx/file/decode.js'
 import { readModel } from '../../src/onnx/file/schema.js'
 import { type ModelParts, writeModel } from '../../src/onnx/file/write.js'
 import { openGraph } from '../../src/onnx/graph/graph.js'
 
-const noFiles = () => new Uint8Array(0)
-const read = (parts: ModelParts) => openGraph(readModel(writeModel(parts)), noFiles)
+const read = (parts: ModelParts) => openGraph(readModel(writeModel(parts)), decodeTensor)
 const x = { name: 'x', shape: [2] }
 const y = { name: 'y' }
 

@@ -11,6 +11,7 @@
 import { join } from 'node:path'
 import type * as TensorFlow from '@tensorflow/tfjs-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tensorflow } from '../../bench/peers/tensorflow.js'
 import * as fb from '../../src/index.js'
 import { crossEntropy, valueAndGradients } from '../../src/nn/index.js'
 import { root, temporaryFolder } from '../support/package.js'
@@ -310,8 +311,7 @@ describe('derivatives, beside TensorFlow.js', () => {
   const folder = temporaryFolder()
   let engine: fb.Engine
   beforeAll(async () => {
-    const { tensorflow } = await import(join(root, 'bench/peers/tensorflow.mjs'))
-    tf = await tensorflow(join(folder.path, 'tensorflow.cjs'))
+    tf = await tensorflow(join(folder.path, 'tensorflow.cjs'), root)
     engine = await fb.createEngine({ threads: 1 })
   })
   afterAll(() => {

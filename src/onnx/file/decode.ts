@@ -2,6 +2,8 @@
 import { check, show } from '../../base/errors.js'
 import { type Shape, sizeOf } from '../../base/shape.js'
 import { decodeUtf8 } from '../../base/utf8.js'
+import type { External } from './beside.js'
+import type { Room } from './intake.js'
 import type { TensorProto } from './schema.js'
 import {
   bitsOf,
@@ -45,8 +47,11 @@ function askew(type: 'float32', shape: Shape, bytes: Uint8Array): HostTensor {
   }
 }
 
-/** What a tensor of the file holds: from its raw bytes, or from the typed fields that older files use. */
-export function decodeTensor(proto: TensorProto, external?: Uint8Array): HostTensor {
+/**
+ * What a tensor of the file holds: what is `given`, which stands elsewhere, or its raw bytes, or the typed
+ * fields that older files use.
+ */
+export function decodeTensor(proto: TensorProto, given?: Uint8Array | Room): HostTensor {
   const { dims: shape, dataType, name } = proto
   const type = typeOf(dataType)
   const fail = (expected: string, got: string) => () => ({
@@ -66,13 +71,17 @@ export function decodeTensor(proto: TensorProto, external?: Uint8Array): HostTen
   )
   const size = sizeOf(shape)
   let data: HostArray
-  const raw = external ?? proto.rawData
+  const room = given && 'write' in given ? given : undefined
+  const raw = given ?? proto.rawData
   if (type === 'string') data = proto.stringData.map((bytes) => decodeUtf8(bytes))
   else if (raw) {
     const bytes = Math.ceil((size * bitsOf(type)) / 8)
     check(raw.length === bytes, fail(`${bytes} bytes`, `${raw.length}`))
-    if (type === 'float32' && raw.byteOffset % 4) return askew(type, shape, raw)
-    data = toHost(type, fromBytes(type, raw, size))
+    const tensor = room?.tensor?.(type, shape)
+    if (tensor) return tensor
+    const own = room ? room.bytes() : (raw as Uint8Array)
+    if (type === 'float32' && own.byteOffset % 4) return askew(type, shape, own)
+    data = toHost(type, fromBytes(type, own, size))
   } else {
     if (type === 'float32') data = fromBytes(type, joined(proto.floatData)) as HostArray
     else if (type === 'float64') data = fromBytes(type, joined(proto.doubleData)) as HostArray
@@ -88,6 +97,33 @@ export function decodeTensor(proto: TensorProto, external?: Uint8Array): HostTen
   check(data.length === size, fail(`${size} elements`, `${data.length}`))
   return { type, shape, data }
 }
+
+/** Where the data file of a tensor is, and which part of it the tensor is; undefined: in the model's own. */
+export function placeIn(
+  proto: TensorProto,
+): { location: string; offset: number; length: number | undefined } | undefined {
+  if (proto.dataLocation !== 1) return undefined
+  const {
+    location,
+    offset = '0',
+    length,
+  } = Object.fromEntries(proto.externalData.map(({ key, value }) => [key, value]))
+  check(location !== undefined, () => ({
+    op: 'loadModel',
+    argument: `tensor ${show(proto.name)}`,
+    expected: 'the location of its data',
+    got: 'none',
+  }))
+  return { location, offset: Number(offset), length: length === undefined ? undefined : Number(length) }
+}
+
+/** Reads tensors whose data files are at hand. */
+export const decoderWith =
+  (external: External) =>
+  (proto: TensorProto): HostTensor => {
+    const place = placeIn(proto)
+    return decodeTensor(proto, place && external(place.location, place.offset, place.length))
+  }
 
 function filled(type: ElementType, length: number, numbers: readonly number[]): HostArray {
   const data = hostArray(type, length) as Float64Array

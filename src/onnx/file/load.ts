@@ -12,7 +12,7 @@ import {
   isUrl,
 } from '../../base/realm.js'
 import { builtin, reachBuiltins } from '../../wasm/host.js'
-import type { External } from '../graph/graph.js'
+import { absent, checkPart, type External, plainName, readBeside } from './beside.js'
 import { joined } from './decode.js'
 
 /**
@@ -42,7 +42,7 @@ export interface Progress {
   total: number | undefined
 }
 
-interface LoadSettings {
+export interface LoadSettings {
   onProgress?: ((progress: Progress) => void) | undefined
   signal?: AbortSignal | undefined
   externalData?: Readonly<Record<string, DataSource>> | undefined
@@ -51,9 +51,18 @@ interface LoadSettings {
 const op = 'loadModel'
 /** Read from a disk at a time. */
 const PIECE = 1 << 22
+/** Read from a stream at a time, at most. */
+const STREAMED = 1 << 20
 
 const files = () => builtin('node:fs')
-const paths = () => builtin('node:path')
+
+/** Takes the bytes of a source as they come. */
+export interface Sink {
+  /** Told first how many there are, where somebody says so: servers are not always right. */
+  begin?(total: number | undefined): void
+  /** The next ones, which may be written anew once this returns. */
+  push(bytes: Uint8Array): void
+}
 
 /** The whole file, and a way to its files of data: those that are given, and those beside it. */
 export async function fetchModel(
@@ -63,44 +72,33 @@ export async function fetchModel(
   signal?.throwIfAborted()
   await reachBuiltins()
   const settled = await settle('source', source, signal)
-  const bytes = await bytesOf('source', settled, onProgress, signal)
+  const bytes = await bytesOf('source', settled, { onProgress, signal })
   const given = new Map<string, Uint8Array>()
   for (const [location, data] of Object.entries(externalData)) {
     const argument = `externalData ${show(location)}`
-    const own = await settle(argument, data as ModelSource, signal)
-    const view = arrayName(own) && (own as unknown as ArrayBufferView)
     given.set(
       plainName(location),
-      view
-        ? new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
-        : await bytesOf(argument, own, undefined, signal),
+      await bytesOf(argument, await settleData(argument, data, signal), { signal }),
     )
   }
-  const path = pathOf(settled)
-  const beside = path === undefined ? undefined : besides(path)
-  const external: External = (location, offset, length) => {
-    const data = given.get(plainName(location))
-    if (data) {
-      const wanted = length ?? data.length - offset
-      checkPart(location, data.length, offset, wanted)
-      return data.subarray(offset, offset + wanted)
-    }
-    if (beside) return beside(location, offset, length)
-    const names = [...given.keys()].map(show).join(', ')
-    throw new FilterbankError({
-      op,
-      argument: 'source',
-      expected: `a path, so that its data file ${show(location)} can be found, or externalData of this name`,
-      got: show(settled) + (names && `, and externalData of ${names}`),
-    })
+  const beside = folderOf(settled)
+  return {
+    bytes,
+    external: (location, offset, length) => {
+      const data = given.get(plainName(location))
+      if (data) {
+        const wanted = length ?? data.length - offset
+        checkPart(location, data.length, offset, wanted)
+        return data.subarray(offset, offset + wanted)
+      }
+      if (!beside) throw absent(location, settled, given.keys())
+      return readBeside(beside, location, offset, length)
+    },
   }
-  return { bytes, external }
 }
 
-const plainName = (location: string): string => location.replace(/^(\.\/)+/, '')
-
 /** What was promised. */
-async function settle(
+export async function settle(
   argument: string,
   source: ModelSource,
   signal: AbortSignal | undefined,
@@ -108,21 +106,72 @@ async function settle(
   return isThenable(source) ? reach('a promise', async () => source, signal, argument) : source
 }
 
-async function bytesOf(
+/** Numbers as they stand in memory are bytes too. */
+export async function settleData(
+  argument: string,
+  source: DataSource,
+  signal: AbortSignal | undefined,
+): Promise<SettledSource> {
+  const settled = await settle(argument, source as ModelSource, signal)
+  if (!arrayName(settled)) return settled
+  const { buffer, byteOffset, byteLength } = settled as unknown as ArrayBufferView
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength)
+}
+
+/** Bytes that are there already. */
+const inMemory = (source: SettledSource): Uint8Array | undefined =>
+  isBytes(source)
+    ? source
+    : isArrayBuffer(source) || isSharedBuffer(source)
+      ? new Uint8Array(source)
+      : undefined
+
+type Settings = Pick<LoadSettings, 'onProgress' | 'signal'>
+
+/** All bytes of a source: where it is known how many, in their place as they arrive. */
+async function bytesOf(argument: string, source: SettledSource, settings: Settings): Promise<Uint8Array> {
+  const own = inMemory(source)
+  if (own) return own
+  let all: Uint8Array | undefined
+  let loaded = 0
+  const pieces: Uint8Array[] = []
+  await pour(argument, source, settings, {
+    begin: (total) => {
+      if (total !== undefined) all = new Uint8Array(total)
+    },
+    push: (bytes) => {
+      if (all && pieces.length === 0 && loaded + bytes.length <= all.length) all.set(bytes, loaded)
+      else {
+        // More than it was said to be.
+        if (all && pieces.length === 0) pieces.push(all.subarray(0, loaded))
+        pieces.push(bytes.slice())
+      }
+      loaded += bytes.length
+    },
+  })
+  return all && pieces.length === 0 ? all.subarray(0, loaded) : joined(pieces)
+}
+
+/** Gives a source's bytes to a sink as they arrive. */
+export async function pour(
   argument: string,
   source: SettledSource,
-  onProgress: LoadSettings['onProgress'],
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  if (isBytes(source)) return source
-  if (isArrayBuffer(source) || isSharedBuffer(source)) return new Uint8Array(source)
-  if (isResponse(source)) return bodyOf(source, onProgress, signal)
+  settings: Settings,
+  sink: Sink,
+): Promise<void> {
+  const { signal } = settings
+  const own = inMemory(source)
+  if (own) {
+    sink.begin?.(own.length)
+    return sink.push(own)
+  }
+  if (isResponse(source)) return pourBody(source, settings, sink)
   if (isBlob(source))
-    return reach('a blob', () => drain(source.stream(), source.size, onProgress, signal), signal, argument)
+    return reach('a blob', () => drain(source.stream(), source.size, settings, sink), signal, argument)
   if (isStream(source))
-    return reach('a stream', () => drain(source, undefined, onProgress, signal), signal, argument)
+    return reach('a stream', () => drain(source, undefined, settings, sink), signal, argument)
   const path = pathOf(source)
-  if (path !== undefined) return readFile(path, onProgress, signal)
+  if (path !== undefined) return pourFile(path, settings, sink)
   check(isUrl(source) || typeof source === 'string', () => ({
     op,
     argument,
@@ -130,7 +179,13 @@ async function bytesOf(
     got: show(source),
   }))
   const response = await reach(`${source}`, () => fetch(source, { signal: signal ?? null }), signal)
-  return bodyOf(response, onProgress, signal)
+  return pourBody(response, settings, sink)
+}
+
+/** The folder where a model's data files are looked for; undefined where there is none. */
+export function folderOf(source: SettledSource): string | undefined {
+  const path = pathOf(source)
+  return path === undefined ? undefined : builtin('node:path')!.dirname(path)
 }
 
 /** The path of a file, or undefined for what has to be fetched. */
@@ -163,26 +218,23 @@ async function reach<T>(
   }
 }
 
-async function readFile(
-  path: string,
-  onProgress: LoadSettings['onProgress'],
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
+async function pourFile(path: string, { onProgress, signal }: Settings, sink: Sink): Promise<void> {
   return reach(
     path,
     async () => {
       const file = await files()!.promises.open(path)
       try {
         const total = (await file.stat()).size
-        const bytes = new Uint8Array(total)
+        sink.begin?.(total)
+        const piece = new Uint8Array(Math.min(PIECE, total))
         for (let loaded = 0; loaded < total; ) {
           signal?.throwIfAborted()
-          const { bytesRead } = await file.read(bytes, loaded, Math.min(PIECE, total - loaded), loaded)
+          const { bytesRead } = await file.read(piece, 0, Math.min(PIECE, total - loaded), loaded)
           if (bytesRead === 0) throw new Error(`it ends after ${loaded} of ${total} bytes`)
+          sink.push(piece.subarray(0, bytesRead))
           loaded += bytesRead
           onProgress?.({ loaded, total })
         }
-        return bytes
       } finally {
         await file.close()
       }
@@ -191,57 +243,7 @@ async function readFile(
   )
 }
 
-/** Parts of data files in the folder of the model, and nowhere else. */
-function besides(path: string): External {
-  return (location, offset, length) => {
-    const { dirname, isAbsolute, normalize, resolve } = paths()!
-    const inside = !isAbsolute(location) && !normalize(location).startsWith('..')
-    check(inside, () => ({
-      op,
-      argument: 'location',
-      expected: "a file in the model's folder",
-      got: show(location),
-    }))
-    const { openSync, readSync, closeSync, fstatSync, statSync } = files()!
-    const place = resolve(dirname(path), location)
-    const found = statSync(place, { throwIfNoEntry: false })
-    check(found?.isFile() === true, () => ({
-      op,
-      argument: 'location',
-      expected: "a file in the model's folder",
-      got: `${found ? 'a folder' : 'none'} ${show(location)}`,
-    }))
-    const file = openSync(place, 'r')
-    try {
-      const { size } = fstatSync(file)
-      const wanted = length ?? size - offset
-      checkPart(location, size, offset, wanted)
-      const bytes = new Uint8Array(wanted)
-      check(readSync(file, bytes, 0, wanted, offset) === wanted, () => cut(location, size, offset, wanted))
-      return bytes
-    } finally {
-      closeSync(file)
-    }
-  }
-}
-
-const cut = (location: string, size: number, offset: number, wanted: number) => ({
-  op,
-  argument: `data file ${show(location)}`,
-  expected: `${wanted} bytes from ${offset} on`,
-  got: `${Math.max(0, size - offset)}`,
-})
-
-function checkPart(location: string, size: number, offset: number, wanted: number): void {
-  const isPart = [offset, wanted].every((n) => Number.isSafeInteger(n) && n >= 0) && offset + wanted <= size
-  check(isPart, () => cut(location, size, offset, wanted))
-}
-
-async function bodyOf(
-  response: Response,
-  onProgress: LoadSettings['onProgress'],
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
+async function pourBody(response: Response, settings: Settings, sink: Sink): Promise<void> {
   check(response.ok, () => ({
     op,
     argument: 'source',
@@ -254,44 +256,69 @@ async function bodyOf(
       // A compressed body is longer than its header says.
       const header = response.headers.get('content-encoding') ? null : response.headers.get('content-length')
       const total = header === null ? undefined : Number(header)
-      if (!response.body) return new Uint8Array(await response.arrayBuffer())
-      return drain(response.body, total, onProgress, signal)
+      if (response.body) return drain(response.body, total, settings, sink)
+      const whole = new Uint8Array(await response.arrayBuffer())
+      sink.begin?.(whole.length)
+      sink.push(whole)
     },
-    signal,
+    settings.signal,
   )
 }
 
-/** All bytes of a stream: where it is known how many, into their place as they arrive. */
+/**
+ * Reads a stream, into one buffer where it lets us: else a page piles up what came in until its garbage is
+ * collected.
+ */
+function readerOf(stream: ReadableStream<Uint8Array>): {
+  read: () => Promise<{ done: boolean; value?: Uint8Array | undefined }>
+  cancel: () => Promise<void>
+} {
+  let reader: ReadableStreamBYOBReader
+  try {
+    reader = stream.getReader({ mode: 'byob' })
+  } catch {
+    // It is none of bytes, or the host knows no such reader.
+    const plain = stream.getReader()
+    return { read: () => plain.read(), cancel: () => plain.cancel() }
+  }
+  let buffer = new ArrayBuffer(STREAMED)
+  return {
+    async read() {
+      const next = await reader.read(new Uint8Array(buffer))
+      if (isBytes(next.value)) buffer = next.value.buffer as ArrayBuffer
+      return next
+    },
+    cancel: () => reader.cancel(),
+  }
+}
+
 async function drain(
   stream: ReadableStream<Uint8Array>,
   total: number | undefined,
-  onProgress: LoadSettings['onProgress'],
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const all = total === undefined ? undefined : new Uint8Array(total)
-  const pieces: Uint8Array[] = []
+  { onProgress, signal }: Settings,
+  sink: Sink,
+): Promise<void> {
+  sink.begin?.(total)
   let loaded = 0
-  const reader = stream.getReader()
+  const { cancel, read } = readerOf(stream)
   // Ends a read that waits, too.
-  const stop = () => void reader.cancel().catch(() => {})
+  const stop = () => void cancel().catch(() => {})
   signal?.addEventListener('abort', stop)
+  let done = false
   try {
     for (;;) {
-      const { done, value } = await reader.read()
+      const next = await read()
       signal?.throwIfAborted()
-      if (done) break
+      if (next.done) break
+      const { value } = next
       if (!isBytes(value)) throw new Error(`it gives ${show(value)} instead of bytes`)
-      if (all && pieces.length === 0 && loaded + value.length <= all.length) all.set(value, loaded)
-      else {
-        // More than it was said to be.
-        if (all && pieces.length === 0) pieces.push(all.subarray(0, loaded))
-        pieces.push(value)
-      }
+      sink.push(value)
       loaded += value.length
       onProgress?.({ loaded, total })
     }
+    done = true
   } finally {
     signal?.removeEventListener('abort', stop)
+    if (!done) stop()
   }
-  return all && pieces.length === 0 ? all.subarray(0, loaded) : joined(pieces)
 }

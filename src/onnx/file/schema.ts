@@ -263,36 +263,54 @@ function read(message: Message, reader: PbfReader, end: number, depth: number): 
   return result
 }
 
-function readAll<T>(message: Message, bytes: Uint8Array, op: string, expected: string): T {
+function readAll<T>(
+  message: Message,
+  bytes: Uint8Array,
+  op: string,
+  expected: string,
+  size = bytes.length,
+): T {
   try {
     // Browsers refuse to decode text out of shared memory.
     const own = isArrayBuffer(bytes.buffer) ? bytes : new Uint8Array(bytes)
     return read(message, new PbfReader(own), own.length, 0) as T
   } catch (error) {
     throw new FilterbankError(
-      { op, argument: 'bytes', expected, ...described(bytes, `that are not: ${(error as Error).message}`) },
+      {
+        op,
+        argument: 'bytes',
+        expected,
+        ...described(bytes, size, `that are not: ${(error as Error).message}`),
+      },
       { cause: error },
     )
   }
 }
 
 /** What came instead of the right bytes: what it looks like, or else what is wrong with it. */
-function described(bytes: Uint8Array, otherwise: string): Pick<Complaint, 'got' | 'hint'> {
+function described(bytes: Uint8Array, size: number, otherwise: string): Pick<Complaint, 'got' | 'hint'> {
   const foreign = foreignIn(bytes)
-  if (!foreign) return { got: `${bytes.length} bytes ${otherwise}` }
-  return { got: `${foreign.name} (${bytes.length} bytes)`, hint: foreign.hint }
+  if (!foreign) return { got: `${size} bytes ${otherwise}` }
+  return { got: `${foreign.name} (${size} bytes)`, hint: foreign.hint }
 }
 
-/** The model in the bytes of a file. Tensors are views of the bytes. */
-export function readModel(bytes: Uint8Array, op = 'loadModel'): ModelProto & { graph: GraphProto } {
+/**
+ * The model in the bytes of a file. Tensors are views of the bytes.
+ * @param size how long the file was, where parts of it were cut out
+ */
+export function readModel(
+  bytes: Uint8Array,
+  op = 'loadModel',
+  size = bytes.length,
+): ModelProto & { graph: GraphProto } {
   const expected = 'those of a whole ONNX file'
-  const result = readAll<ModelProto>(model, bytes, op, expected)
+  const result = readAll<ModelProto>(model, bytes, op, expected, size)
   const { graph: found, opsetImport } = result
   check(found !== undefined && opsetImport.length > 0, () => ({
     op,
     argument: 'bytes',
     expected,
-    ...described(bytes, `without ${found ? 'a version of the operators' : 'a graph'}`),
+    ...described(bytes, size, `without ${found ? 'a version of the operators' : 'a graph'}`),
   }))
   return { ...result, graph: found }
 }

@@ -6,6 +6,7 @@
 import { arrayName } from '../../base/realm.js'
 import type { Shape } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
+import type { AnyTensor, Tensor } from '../../core/tensor.js'
 
 /** What a value of a model is made of, by the names of ONNX. */
 export type ElementType =
@@ -380,7 +381,14 @@ export interface HostTensor {
    * The engine takes them as they are.
    */
   readonly bytes?: Uint8Array
+  /** The numbers in an engine, where they went as they came in: `data` is a copy then, made anew. */
+  readonly resident?: AnyTensor | undefined
+  /** The same of halves, as bytes. */
+  readonly halves?: Halves | undefined
 }
+
+/** The bytes of halves in an engine. */
+export type Halves = Tensor<'uint8'>
 
 /**
  * The user's array whose elements are these bytes, copied so that they are aligned. `length` matters where

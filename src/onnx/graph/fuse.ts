@@ -102,12 +102,13 @@ function foldNorm(norm: Node, fusion: Fusion): void {
   }
   const name = norm.outputs[0]!
   const w = fusion.constantNamed(`filterbank ${name} weight`, () => {
-    const data = new Float32Array(weight.data.length)
+    const given = weight.data as Float32Array
+    const data = new Float32Array(given.length)
     // A run of elements of one channel after another.
     const run = transposed ? plane : columns * plane
     for (let first = 0; first < data.length; first += run) {
       const factor = factors[channelOf(first)]!
-      for (let i = first; i < first + run; i++) data[i] = (weight.data[i] as number) * factor
+      for (let i = first; i < first + run; i++) data[i] = given[i]! * factor
     }
     return { type: weight.type, shape: weight.shape, data }
   })

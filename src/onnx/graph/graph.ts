@@ -1,8 +1,8 @@
 /** A model's graph, checked and sorted: nodes with decoded attributes, constants, inputs, outputs. */
-import { type Complaint, check, FilterbankError, show } from '../../base/errors.js'
+import { FilterbankError, show } from '../../base/errors.js'
 import { decodeUtf8 } from '../../base/utf8.js'
 import type { Activation } from '../../ops/activation.js'
-import { decodeTensor, floatsOf } from '../file/decode.js'
+import { floatsOf } from '../file/decode.js'
 import type {
   AttributeProto,
   GraphProto,
@@ -65,53 +65,49 @@ export interface Graph<P extends FilePort = Port> {
 }
 
 /**
- * What a graph is read with: its data files, and what is found in it that cannot be run, once it is known
- * which operators are missing.
+ * What a graph is read with: how its tensors are, and what is found in it that cannot be run, once it is
+ * known which operators are missing.
  */
 interface Reading {
-  external: External
-  problems: Complaint[]
+  tensorOf: (proto: TensorProto) => HostTensor
+  problems: FilterbankError[]
 }
 
-/** Bytes of an external data file. */
-export type External = (location: string, offset: number, length: number | undefined) => Uint8Array
+/** What `read` gives; where that finds something wrong, it is a problem, and there is nothing. */
+function tried<T>({ problems }: Reading, read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof FilterbankError)) throw error
+    problems.push(error)
+    return undefined
+  }
+}
 
 /** Kinds of attributes in the standard's numbering. */
 function attributeValue(attribute: AttributeProto, reading: Reading): AttributeValue | undefined {
-  const { external } = reading
   const { type } = attribute
   if (type === 1) return attribute.f
   if (type === 2) return attribute.i
   if (type === 3) return decodeUtf8(attribute.s ?? new Uint8Array())
-  if (type === 4 && attribute.t) return constant(attribute.t, external)
+  if (type === 4 && attribute.t) {
+    const { t } = attribute
+    return tried(reading, () => reading.tensorOf(t))
+  }
   if (type === 5 && attribute.g) return graphOf(attribute.g, reading) as Graph
   if (type === 6) return floatsOf(attribute.floats)
   if (type === 7) return attribute.ints
   if (type === 8) return attribute.strings.map((bytes) => decodeUtf8(bytes))
   if (type === 13) return portOf({ name: attribute.name, type: attribute.tp! }, reading).type
-  reading.problems.push({
-    op: 'loadModel',
-    argument: `attribute ${show(attribute.name)}`,
-    expected: 'numbers, strings, a tensor or a graph',
-    got: `type ${type}`,
-  })
-  return undefined
-}
-
-function constant(proto: TensorProto, external: External): HostTensor {
-  if (proto.dataLocation !== 1) return decodeTensor(proto)
-  const entries = Object.fromEntries(proto.externalData.map(({ key, value }) => [key, value]))
-  const { location, offset = '0', length } = entries
-  check(location !== undefined, () => ({
-    op: 'loadModel',
-    argument: `tensor ${show(proto.name)}`,
-    expected: 'the location of its data',
-    got: 'none',
-  }))
-  return decodeTensor(
-    proto,
-    external(location, Number(offset), length === undefined ? undefined : Number(length)),
+  reading.problems.push(
+    new FilterbankError({
+      op: 'loadModel',
+      argument: `attribute ${show(attribute.name)}`,
+      expected: 'numbers, strings, a tensor or a graph',
+      got: `type ${type}`,
+    }),
   )
+  return undefined
 }
 
 /** What a value may be beside a tensor, by the field of the file that says so. */
@@ -136,7 +132,8 @@ function portOf({ name, type }: ValueInfoProto, { problems }: Reading): FilePort
     const [expected, got] = kind
       ? ['a tensor', kind === 'optional' ? 'an optional value' : `a ${kind}`]
       : ['a type that filterbank knows', `type ${code} of the ONNX standard`]
-    problems.push({ op: 'loadModel', argument: `value ${show(name)}`, expected: expected!, got: got! })
+    const argument = `value ${show(name)}`
+    problems.push(new FilterbankError({ op: 'loadModel', argument, expected: expected!, got: got! }))
   }
   const shape = lengthsOf(held)
   return {
@@ -148,23 +145,43 @@ function portOf({ name, type }: ValueInfoProto, { problems }: Reading): FilePort
   }
 }
 
-/** The shape that the file gives for a value. */
+/** The shape that the file gives for a value; exporters write -1 for a length that they leave open, too. */
 export const lengthsOf = (type: TypeProto | undefined): Port['shape'] =>
-  type?.tensorType?.shape?.dim.map(({ dimValue, dimParam }) => dimValue ?? (dimParam || null))
+  type?.tensorType?.shape?.dim.map(({ dimValue = -1, dimParam }) =>
+    dimValue < 0 ? dimParam || null : dimValue,
+  )
+
+/** An operator by its domain and its name in it; those of the standard have the name alone. */
+export const operatorName = (domain: string, name: string): string =>
+  domain && domain !== 'ai.onnx' ? `${domain}.${name}` : name
+
+/** What stands for a tensor that cannot be read. */
+const absentTensor = ({ dims, dataType }: TensorProto): HostTensor => ({
+  type: typeOf(dataType) ?? 'float32',
+  shape: dims,
+  data: new Float32Array(),
+})
 
 function graphOf(proto: GraphProto, reading: Reading): Graph<FilePort> {
-  const { external, problems } = reading
+  const { problems } = reading
   const sparse = proto.sparseInitializer.length
   if (sparse)
-    problems.push({
-      op: 'loadModel',
-      argument: 'model',
-      expected: 'dense constants',
-      got: `${sparse} sparse ones`,
-    })
-  const constants = new Map(proto.initializer.map((tensor) => [tensor.name, constant(tensor, external)]))
+    problems.push(
+      new FilterbankError({
+        op: 'loadModel',
+        argument: 'model',
+        expected: 'dense constants',
+        got: `${sparse} sparse ones`,
+      }),
+    )
+  const constants = new Map(
+    proto.initializer.map((tensor) => [
+      tensor.name,
+      tried(reading, () => reading.tensorOf(tensor)) ?? absentTensor(tensor),
+    ]),
+  )
   const nodes = proto.node.map(({ opType, domain, name, input, output, attribute }) => ({
-    op: domain && domain !== 'ai.onnx' ? `${domain}.${opType}` : opType,
+    op: operatorName(domain, opType),
     name: name || output.find((out) => out) || opType,
     inputs: input,
     outputs: output,
@@ -180,19 +197,31 @@ function graphOf(proto: GraphProto, reading: Reading): Graph<FilePort> {
   return { nodes, constants, inputs, outputs: proto.output.map((port) => portOf(port, reading)) }
 }
 
+/** A graph as a file has it. */
+export interface OpenedGraph {
+  graph: Graph<FilePort>
+  opset: number
+  problems: readonly FilterbankError[]
+  /** The operators that it brings along, where its functions do not stand in place of their calls. */
+  own: ReadonlySet<string>
+}
+
 /**
  * The graph of a model, the version of the operators that it is written for, and what keeps it from running
- * beside operators that are missing.
+ * beside operators that are missing: where there is anything, the graph is not sorted or inlined for sure.
  */
 export function openGraph(
   model: ModelProto & { graph: GraphProto },
-  external: External,
-): { graph: Graph<FilePort>; opset: number; problems: readonly Complaint[] } {
-  const problems: Complaint[] = []
-  const graph = graphOf(inlineFunctions(model), { external, problems })
+  tensorOf: Reading['tensorOf'],
+): OpenedGraph {
+  const problems: FilterbankError[] = []
+  const reading = { tensorOf, problems }
+  const inlined = tried(reading, () => inlineFunctions(model))
+  const graph = graphOf(inlined ?? model.graph, reading)
   const opset = model.opsetImport.find(({ domain }) => !domain || domain === 'ai.onnx')?.version ?? 1
-  sort(graph, new Set())
-  return { graph, opset, problems }
+  tried(reading, () => sort(graph, new Set()))
+  const own = inlined ? [] : model.functions.map(({ domain, name }) => operatorName(domain, name))
+  return { graph, opset, problems, own: new Set(own) }
 }
 
 /** Names that a node reads: its inputs, and what the graphs inside it take from outside. */

@@ -1,6 +1,6 @@
 import { checkOptions, type Names } from '../../core/options.js'
-import { type DataSource, fetchModel, type ModelSource, type Progress } from '../file/load.js'
-import { readModel } from '../file/schema.js'
+import { forget, takeIn } from '../file/arrival.js'
+import type { DataSource, ModelSource, Progress } from '../file/load.js'
 import { operators } from '../operators/index.js'
 import { type LayerSummary, multiplyAddsOf, parametersOf } from '../run/summary.js'
 import { type FilePort, lengthsOf, openGraph, type Port } from './graph.js'
@@ -14,8 +14,15 @@ export interface ModelFacts {
   producer: string
   inputs: readonly FilePort[]
   outputs: readonly FilePort[]
-  /** Operators that filterbank lacks, and the names of their nodes; none where the model can be loaded. */
+  /** Operators that filterbank lacks, and the names of their nodes, whatever else is wrong. */
   unsupported: { op: string; nodes: string[] }[]
+  /**
+   * What else keeps it from being loaded, a sentence each; none where all is well. Data files are not looked
+   * for.
+   */
+  problems: string[]
+  /** The names that it has for its data files. */
+  dataFiles: string[]
   /** A line for each node, as of `model.summary()` without what only a run tells. */
   layers: (Pick<LayerSummary, 'op' | 'name' | 'outputs' | 'parameters' | 'multiplyAdds'> & {
     shape: Port['shape']
@@ -28,14 +35,15 @@ export interface InspectOptions {
   onProgress?: (progress: Progress) => void
   /** Stops the loading. */
   signal?: AbortSignal
-  /** Data files by the names that the model has for them, as for `loadModel`. */
+  /** As for `loadModel`; they are not read. */
   externalData?: Record<string, DataSource>
 }
 
 const INSPECT: Names<InspectOptions> = { onProgress: true, signal: true, externalData: true }
 
 /**
- * Reads an ONNX model without an engine, also one that cannot be run.
+ * Reads an ONNX model without an engine, also one that cannot be run. Of large tensors nothing is kept, so
+ * that it takes little memory whatever the model.
  *
  * @param source as for `loadModel`
  * @throws FilterbankError where there is no such file, or its bytes are no ONNX model
@@ -43,9 +51,8 @@ const INSPECT: Names<InspectOptions> = { onProgress: true, signal: true, externa
  */
 export async function inspectModel(source: ModelSource, options: InspectOptions = {}): Promise<ModelFacts> {
   checkOptions('inspectModel', options, INSPECT)
-  const { bytes, external } = await fetchModel(source, options)
-  const proto = readModel(bytes)
-  const { graph, opset } = openGraph(proto, external)
+  const { proto, tensorOf, dataFiles } = await takeIn(source, options, forget, false)
+  const { graph, opset, own, problems } = openGraph(proto, tensorOf)
   const shapes = new Map<string, Port['shape']>(
     [...graph.constants].map(([name, { shape }]) => [name, shape]),
   )
@@ -69,13 +76,15 @@ export async function inspectModel(source: ModelSource, options: InspectOptions 
       multiplyAdds,
     }
   })
-  const missing = missingOperators(graph, (op) => Object.hasOwn(operators, op))
+  const missing = missingOperators(graph, (op) => own.has(op) || Object.hasOwn(operators, op))
   return {
     opset,
     producer: proto.producerName,
     inputs: graph.inputs,
     outputs: graph.outputs,
     unsupported: [...missing].map(([op, nodes]) => ({ op, nodes })),
+    problems: problems.map(({ message }) => message),
+    dataFiles,
     layers,
   }
 }

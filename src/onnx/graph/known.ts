@@ -1,6 +1,6 @@
 /** Which operators of a graph filterbank has. */
 import { check, show } from '../../base/errors.js'
-import type { Graph } from './graph.js'
+import type { Graph, OpenedGraph } from './graph.js'
 
 type Nodes = Pick<Graph, 'nodes'>
 
@@ -18,9 +18,15 @@ export function missingOperators(graph: Nodes, known: (op: string) => boolean): 
   return missing
 }
 
-/** Throws unless filterbank has all operators of a graph: all that it lacks at once. */
-export function checkOperators(graph: Nodes, opset: number, known: (op: string) => boolean): void {
-  const missing = missingOperators(graph, known)
+/**
+ * Throws unless a graph can be run: all operators that filterbank lacks at once, or else the first of the
+ * other problems.
+ */
+export function checkGraph(
+  { graph, opset, own, problems }: OpenedGraph,
+  known: (op: string) => boolean,
+): void {
+  const missing = missingOperators(graph, (op) => own.has(op) || known(op))
   check(missing.size === 0, () => ({
     op: 'loadModel',
     argument: 'model',
@@ -29,4 +35,5 @@ export function checkOperators(graph: Nodes, opset: number, known: (op: string) 
       .map(([op, names]) => `${op} (opset ${opset}: ${names.map(show).join(', ')})`)
       .join('; '),
   }))
+  if (problems[0]) throw problems[0]
 }

@@ -1,15 +1,15 @@
 /** Operators that run the graphs inside of them: If, Loop, Scan. */
 
 import type { Graph } from '../graph/graph.js'
-import type { Call, Operator } from '../run/call.js'
+import type { Call, SteppedOperator, Steps } from '../run/call.js'
 import { move, moveBox, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
 
-const condition: Operator = (call) =>
-  call.runGraph(call.graph(call.input(0).data[0] ? 'then_branch' : 'else_branch'))
+const condition: SteppedOperator = (call) =>
+  call.stepGraph(call.graph(call.input(0).data[0] ? 'then_branch' : 'else_branch'))
 
 /** What the steps of a body leave: values that are carried on, and those that are gathered of every step. */
-class Steps {
+class Rounds {
   readonly gathered: Value[][]
   /** Values that nobody else gives back. */
   private readonly own = new Set<Value>()
@@ -25,9 +25,9 @@ class Steps {
   }
 
   /** One step; what the body gives out in front of the state. */
-  run(front: readonly Value[], behind: readonly Value[]): readonly Value[] {
+  *run(front: readonly Value[], behind: readonly Value[]): Steps<readonly Value[]> {
     const { before, body, call, own, state } = this
-    const results = call.runGraph(body, [...front, ...state, ...behind])
+    const results = yield* call.stepGraph(body, [...front, ...state, ...behind])
     for (const value of results) own.add(value)
     this.state = results.slice(before, before + state.length)
     results.slice(before + state.length).forEach((value, i) => {
@@ -74,27 +74,28 @@ function stacked(call: Call, values: readonly Value[], port: Graph['outputs'][nu
   return move(call, shape, parts, { layout: 'plain' })
 }
 
-const loop: Operator = (call) => {
+const loop: SteppedOperator = function* (call) {
   const body = call.graph('body')
   const most = call.scalar(0) ?? Number.POSITIVE_INFINITY
   let goes = call.scalar(1) ?? 1
   const host = (type: 'int64' | 'bool', value: number) => call.host(type, [], (data) => data.fill(value))
-  const steps = new Steps(call, body, call.inputs.slice(2) as Value[], 1)
+  const rounds = new Rounds(call, body, call.inputs.slice(2) as Value[], 1)
   try {
     for (let i = 0; i < most && goes; i++) {
-      const [next] = steps.run([host('int64', i), host('bool', 1)], [])
+      const [next] = yield* rounds.run([host('int64', i), host('bool', 1)], [])
       goes = next!.data[0] as number
-      steps.drop(next!)
+      rounds.drop(next!)
+      yield
     }
-    const ports = body.outputs.slice(1 + steps.state.length)
-    const results = ports.map((port, i) => stacked(call, steps.gathered[i]!, port))
-    return [...steps.finish(), ...results]
+    const ports = body.outputs.slice(1 + rounds.state.length)
+    const results = ports.map((port, i) => stacked(call, rounds.gathered[i]!, port))
+    return [...rounds.finish(), ...results]
   } finally {
-    steps.dispose()
+    rounds.dispose()
   }
 }
 
-const scan: Operator = (call) => {
+const scan: SteppedOperator = function* (call) {
   if (call.opset < 9) call.fail('opset', 'at least 9', call.opset)
   const body = call.graph('body')
   const count = call.number('num_scan_inputs', 1)
@@ -111,7 +112,7 @@ const scan: Operator = (call) => {
   const outputs = body.outputs.length - carried
   const outAxes = call.numbers('scan_output_axes', Array(outputs).fill(0))
   const outBackwards = call.numbers('scan_output_directions', Array(outputs).fill(0))
-  const steps = new Steps(call, body, call.inputs.slice(0, carried) as Value[], 0)
+  const rounds = new Rounds(call, body, call.inputs.slice(0, carried) as Value[], 0)
   try {
     for (let step = 0; step < length; step++) {
       const parts = inputs.map((x, i) => {
@@ -120,17 +121,19 @@ const scan: Operator = (call) => {
         const box = whole(x.shape).with(axis, { length: 1, axis, from } as { length: number; axis: number })
         return moveBox(call, x, box, { layout: 'plain' }).reshaped(x.shape.toSpliced(axis, 1))
       })
-      steps.run([], parts)
+      yield* rounds.run([], parts)
       for (const part of parts) part.dispose()
+      yield
     }
     const results = body.outputs.slice(carried).map((port, i) => {
-      const values = steps.gathered[i]!
+      const values = rounds.gathered[i]!
       return stacked(call, outBackwards[i] ? values.toReversed() : values, port, outAxes[i])
     })
-    return [...steps.finish(), ...results]
+    return [...rounds.finish(), ...results]
   } finally {
-    steps.dispose()
+    rounds.dispose()
   }
 }
 
-export const control: Record<string, Operator> = { If: condition, Loop: loop, Scan: scan }
+/** Those that run graphs, in steps. */
+export const control: Record<string, SteppedOperator> = { If: condition, Loop: loop, Scan: scan }

@@ -1,7 +1,7 @@
 /**
  * Every operator that filterbank runs, by the standard's name. A new one is added to the table of its family.
  */
-import type { Operator } from '../run/call.js'
+import { atOnce, type Operator, type SteppedOperator } from '../run/call.js'
 import { attending } from './attention.js'
 import { blocks } from './blocks.js'
 import { boxes } from './boxes.js'
@@ -45,6 +45,14 @@ export const takesContainers: ReadonlySet<string> = new Set([
   'Identity',
 ])
 
+/** Those that run graphs, in steps. */
+export const stepped: Record<string, SteppedOperator> = control
+
+const wholeControl = Object.entries(control).map(([name, operator]): [string, Operator] => [
+  name,
+  (call) => atOnce(operator(call)),
+])
+
 export const operators: Record<string, Operator> = {
   ...attending,
   ...blocks,
@@ -52,7 +60,7 @@ export const operators: Record<string, Operator> = {
   ...bytesBetween,
   ...columns,
   ...contrib,
-  ...control,
+  ...Object.fromEntries(wholeControl),
   ...elementwise,
   ...experimental,
   ...indexing,

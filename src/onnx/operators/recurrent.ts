@@ -1,5 +1,5 @@
 /**
- * RNN, GRU and LSTM of the ONNX standard: whole sequences by the kernel of assembly/recurrent.ts where they
+ * RNN, GRU and LSTM of the ONNX standard: whole sequences by the kernel of assembly/recurrent where they
  * are what it computes, else cell by cell.
  */
 

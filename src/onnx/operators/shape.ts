@@ -3,7 +3,7 @@ import { type Shape, sizeOf } from '../../base/shape.js'
 import { type ElementType, limit, toHost, typeOf } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, move, moveBox, type Part, permuted, whole } from '../run/move.js'
-import type { Value } from '../run/value.js'
+import { Value } from '../run/value.js'
 import { modulo } from './elementwise.js'
 import { runs } from './indexing.js'
 
@@ -229,6 +229,7 @@ const spaceToDepth: Operator = (call) => {
 
 const constant: Operator = (call) => {
   const tensor = call.constant('value')
+  if (tensor?.resident || tensor?.halves) return Value.constant(call.run, tensor)
   if (tensor) return call.host(tensor.type, tensor.shape, tensor.data)
   const float = call.number('value_float', undefined)
   if (float !== undefined) return call.host('float32', [], Float32Array.of(float))

@@ -1,6 +1,7 @@
 /** A float model as quantisation works on it: constants folded, opset 13 or later, and back to a file. */
 import { check, FilterbankError, show } from '../../base/errors.js'
 import type { Engine } from '../../core/engine.js'
+import { decoderWith } from '../file/decode.js'
 import { fetchModel, type ModelSource } from '../file/load.js'
 import { type GraphProto, readModel } from '../file/schema.js'
 import { type HostTensor, toUser } from '../file/types.js'
@@ -13,7 +14,7 @@ import {
 } from '../file/write.js'
 import { foldWeights } from '../graph/fuse.js'
 import { type AttributeValue, type Graph, type Node, openGraph, type Port, readsOf } from '../graph/graph.js'
-import { checkOperators } from '../graph/known.js'
+import { checkGraph } from '../graph/known.js'
 import { operators } from '../operators/index.js'
 import { foldConstants } from '../run/fold.js'
 import { dropKept, newRun } from '../run/value.js'
@@ -41,9 +42,9 @@ export async function openNetwork(
 ): Promise<Network> {
   const { bytes, external } = await fetchModel(source, { signal })
   const proto = readModel(bytes, op)
-  const { graph: found, opset, problems } = openGraph(proto, external)
-  checkOperators(found, opset, (name) => Object.hasOwn(operators, name))
-  check(problems.length === 0, () => problems[0]!)
+  const opened = openGraph(proto, decoderWith(external))
+  checkGraph(opened, (name) => Object.hasOwn(operators, name))
+  const { graph: found, opset } = opened
   check(opset >= 7, () => ({
     op,
     argument: 'source',

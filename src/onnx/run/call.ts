@@ -13,6 +13,15 @@ import { type Layout, lastShape, type Run, Value } from './value.js'
  */
 export type Operator = (call: Call) => Value | (Value | undefined)[]
 
+/**
+ * Work in steps: between two of them, where nothing is given, others may have their turn. What it returns is
+ * its result.
+ */
+export type Steps<T> = Generator<undefined, T>
+
+/** An operator that runs graphs, which may take long. */
+export type SteppedOperator = (call: Call) => Steps<Value[]>
+
 /** One node at work: its inputs, its attributes, and ways to make its outputs. */
 export class Call {
   constructor(
@@ -22,10 +31,15 @@ export class Call {
     readonly opset: number,
     readonly run: Run,
     /** Runs a graph that is an attribute, on inputs of its own and the values around it. */
-    readonly runGraph: (graph: Graph, inputs?: readonly Value[]) => Value[],
+    readonly stepGraph: (graph: Graph, inputs?: readonly Value[]) => Steps<Value[]>,
     /** Inputs that nobody reads any more. */
     private readonly spare: ReadonlySet<Value | undefined>,
   ) {}
+
+  /** The same at once. */
+  runGraph(graph: Graph, inputs?: readonly Value[]): Value[] {
+    return atOnce(this.stepGraph(graph, inputs))
+  }
 
   get engine(): Engine {
     return this.run.engine
@@ -210,6 +224,14 @@ export class Call {
       tensor,
       layout,
     )
+  }
+}
+
+/** What steps lead to, without a turn for others. */
+export function atOnce<T>(steps: Generator<unknown, T>): T {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value as T
   }
 }
 

@@ -3,10 +3,11 @@
 import { FilterbankError, show } from '../../base/errors.js'
 import { now } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
+import type { AnyTensor } from '../../core/tensor.js'
 import { outsideWords } from '../../ops/gatherND.js'
 import { freeNames, type Graph, type Node, readsOf } from '../graph/graph.js'
-import { operators, shapedByInputs, takesContainers } from '../operators/index.js'
-import { Call, nameOf } from './call.js'
+import { operators, shapedByInputs, stepped, takesContainers } from '../operators/index.js'
+import { Call, nameOf, type Steps } from './call.js'
 import { multiplyAddsOf, type Note } from './summary.js'
 import { type Run, Value } from './value.js'
 
@@ -33,7 +34,7 @@ export interface Setting {
    * Runs a graph inside of a node as a run of its own, which may be a replay, on values of the graphs around
    * it by their names; without it, it is part of this run.
    */
-  runBody?: (graph: Graph, around: ReadonlyMap<string, Value>) => Value[]
+  runBody?: (graph: Graph, around: ReadonlyMap<string, Value>) => Steps<Value[]>
   /** Whether a recording leaves a node to the replay; then it has put its outputs into the scope. */
   defer?: (node: Node, scope: Scope) => boolean
 }
@@ -62,17 +63,32 @@ function lastUsesOf(graph: Graph): string[][] {
 
 const NAMES = { sequence: 'a sequence', none: 'an optional value without an element' }
 
+/** What steps give at their end; nodes that they go by are no turns for others, but rounds of loops are. */
+export function* turnsOf<T>(steps: Generator<Node | undefined, T>): Steps<T> {
+  let ended = false
+  try {
+    for (;;) {
+      const { done = false, value } = steps.next()
+      ended = done
+      if (done) return value as T
+      if (!value) yield
+    }
+  } finally {
+    if (!ended) steps.return(undefined as T)
+  }
+}
+
 /** One node: its outputs go into the scope by their names. */
-export function runNode(
+export function* runNode(
   node: Node,
   scope: Scope,
   setting: Setting,
   spare: ReadonlySet<Value | undefined> = new Set(),
-): Note {
+): Steps<Note> {
   const { run, opset, constants, inner: found } = setting
   const inputs = node.inputs.map((name) => (name ? find(name, scope) : undefined))
   const isFixed = node.inputs.every((_, i) => inputs[i]?.constant ?? true)
-  const runGraph = (graph: Graph, given: readonly Value[] = []): Value[] => {
+  const runGraph = function* (graph: Graph, given: readonly Value[] = []): Steps<Value[]> {
     const { runBody } = setting
     // Which graph it is, and how often, is known before the run where the inputs are.
     if (runBody && !(isFixed && given.length === 0)) {
@@ -86,7 +102,7 @@ export function runNode(
         around.set(graph.inputs[i]!.name, value)
       })
       try {
-        return runBody(graph, around)
+        return yield* runBody(graph, around)
       } finally {
         for (const value of own) value.dispose()
       }
@@ -96,15 +112,9 @@ export function runNode(
     if (!found.has(graph)) found.set(graph, new Map())
     const inner: Scope = { values: new Map(kept.get(graph)), outer: scope }
     const touched = new Set<Value>()
-    for (const _ of stepsOf(graph, inner, {
-      run,
-      opset,
-      constants: found.get(graph)!,
-      inner: found,
-      runBody,
-      touched,
-      keep: new Set(),
-    }));
+    const constants = found.get(graph)!
+    const keep = new Set<string>()
+    yield* turnsOf(stepsOf(graph, inner, { run, opset, constants, inner: found, runBody, touched, keep }))
     call.used.push(...touched)
     const out = new Set<Value>()
     return graph.outputs.map(({ name }) => {
@@ -120,14 +130,30 @@ export function runNode(
   let outputs: readonly (Value | undefined)[] = []
   let call!: Call
   const start = now()
-  run.engine.scope(() => {
+  const begin = () => {
     call = new Call(node, inputs, opset, run, runGraph, spare)
     const container = takesContainers.has(node.op) ? -1 : inputs.findIndex((value) => value?.kind)
     if (container >= 0) call.fail(`input ${container}`, 'a tensor', NAMES[inputs[container]!.kind!])
-    const result = operators[node.op]!(call)
-    outputs = result instanceof Value ? [ofRank(result, node.rank)] : result
-    return [...inputs, ...outputs, ...call.used].map((value) => value?.tensors ?? [])
-  })
+  }
+  const kept = () => [...inputs, ...outputs, ...call.used].flatMap((value) => value?.tensors ?? [])
+  if (Object.hasOwn(stepped, node.op)) {
+    const made = new Set<AnyTensor>()
+    let ends = new Set<AnyTensor>()
+    try {
+      run.engine.within(made, begin)
+      outputs = yield* stepsWithin(run, made, stepped[node.op]!(call))
+      ends = new Set(kept())
+    } finally {
+      run.engine.leave(made, ends)
+    }
+  } else {
+    run.engine.scope(() => {
+      begin()
+      const result = operators[node.op]!(call)
+      outputs = result instanceof Value ? [ofRank(result, node.rank)] : result
+      return kept()
+    })
+  }
   const milliseconds = now() - start
   const shape = outputs[0]?.kind ? undefined : outputs[0]?.shape
   const multiplyAdds = multiplyAddsOf(
@@ -160,6 +186,24 @@ export function runNode(
   return { shape, type: outputs[0]?.type, multiplyAdds, algorithm: call.algorithm, milliseconds }
 }
 
+/** Steps whose tensors go into `made`. In between others run: what the host read is not to be theirs. */
+function* stepsWithin<T>(run: Run, made: Set<AnyTensor>, steps: Steps<T>): Steps<T> {
+  const { engine } = run
+  let done = false
+  try {
+    for (;;) {
+      const step = engine.within(made, () => steps.next())
+      done = step.done === true
+      if (step.done) return step.value
+      const { hostReads, read } = run
+      yield
+      Object.assign(run, { hostReads, read })
+    }
+  } finally {
+    if (!done) engine.within(made, () => steps.return(undefined as T))
+  }
+}
+
 /** Ones in front, up to as many axes. */
 const ofRank = (value: Value, rank = 0): Value =>
   value.shape.length < rank
@@ -176,10 +220,11 @@ export function constantsOf(graph: Graph, run: Run): Map<string, Value> {
 }
 
 /**
- * Runs the nodes one by one, each at the next step of the generator. At the end `scope` holds the graph's
+ * Runs the nodes one by one, each at the next step of the generator, which gives it; in the midst of a node
+ * that loops it gives nothing. At the end `scope` holds the graph's
  * outputs and what was to be kept; at an error nothing but constants.
  */
-export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generator<Node, void> {
+export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generator<Node | undefined, void> {
   const { constants, keep, run } = setting
   const free = (name: string) => {
     const value = scope.values.get(name)
@@ -198,10 +243,16 @@ export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generato
       } else if (!setting.defer?.(node, scope)) {
         const readBefore = run.hostReads
         run.hostReads = false
+        run.read = undefined
         let note: Note
         try {
           const last = lastUse[i]!.map((name) => (keep.has(name) ? undefined : scope.values.get(name)))
-          note = runNode(node, scope, setting, new Set(last.filter((value) => value && !value.constant)))
+          note = yield* runNode(
+            node,
+            scope,
+            setting,
+            new Set(last.filter((value) => value && !value.constant)),
+          )
           checkFault(node, run.engine)
         } catch (error) {
           throw located(error, node)

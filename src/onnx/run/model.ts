@@ -11,6 +11,7 @@ import { dtypeOf, type HostArray, isHalf, staysOnHost, toHost, toUser } from '..
 import { fuse } from '../graph/fuse.js'
 import type { Graph, Node, Port } from '../graph/graph.js'
 import { constantsOf, type Scope } from './execute.js'
+import type { Holder } from './hold.js'
 import { isPictureInput, pictureLater, pictureNow } from './pictures.js'
 import { dropPlan, newPlan, type Plan, type Setup, standOfInput } from './plan.js'
 import {
@@ -55,6 +56,8 @@ const RUN_ASYNC: Names<RunAsyncOptions> = { taps: true, onProgress: true, signal
 /** Names and shapes of what a model takes or gives; an open length is a name or null. */
 export type { Port }
 
+/** What is known before the first run. */
+const NO_RUNS = { notes: new Map(), traces: new Map(), constants: new Map() }
 /** Programs for this many sets of input shapes are kept; each holds the memory of one run. */
 const PLANS = 2
 /** Milliseconds that `runAsync` goes on for before it lets others have their turn. */
@@ -73,6 +76,7 @@ export class Model {
   private readonly plans = new Map<string, Plan>()
   private readonly execution: Run
   private readonly constants: Map<string, Value>
+  private readonly holder: Holder
   private queue: Promise<unknown> = Promise.resolve()
   private waiting = 0
   private gone = false
@@ -84,11 +88,12 @@ export class Model {
     private readonly file: Graph,
     readonly opset: number,
     run: Run,
-    /** Of the graph, as values. */
-    constants: Map<string, Value>,
+    /** Constants of the graph, as values, and what holds those of the graphs inside of nodes. */
+    { constants, holder }: { constants: Map<string, Value>; holder: Holder },
   ) {
     this.execution = run
     this.constants = constants
+    this.holder = holder
     this.inputs = file.inputs
     this.outputs = file.outputs
     this.graph = this.fused(new Set())
@@ -179,13 +184,13 @@ export class Model {
     const steps = this.steps(feeds, options, false)
     const total = this.graph.nodes.length
     try {
-      for (let done = 1; ; done++) {
+      for (let done = 0; ; ) {
         // Before the first node, too: the runs before this one may have kept others waiting.
         if (othersWaitedFor(TURN)) await giveTurn()
         signal?.throwIfAborted()
         const step = this.engine.apart(() => steps.next())
         if (step.done) return step.value
-        onProgress?.({ done, total, node: step.value.name })
+        if (step.value) onProgress?.({ done: ++done, total, node: step.value.name })
       }
     } finally {
       // Gives back what a run that was stopped holds; after the end it does nothing.
@@ -203,12 +208,7 @@ export class Model {
   summary(): LayerSummary[] {
     this.checkAlive()
     const plan = [...this.plans.values()].at(-1)
-    return describe(
-      this.graph,
-      this.constants,
-      plan?.notes ?? new Map(),
-      this.waiting ? undefined : plan?.recorded,
-    )
+    return describe(this.graph, this.constants, plan ?? NO_RUNS, this.waiting ? undefined : plan?.recorded)
   }
 
   /** Gives all memory back. A second call does nothing. */
@@ -221,6 +221,7 @@ export class Model {
     for (const value of this.constants.values()) value.dispose()
     this.constants.clear()
     dropKept(this.execution)
+    this.holder.dispose()
   }
 
   /** `dispose`, for `using`. */
@@ -249,7 +250,7 @@ export class Model {
     feeds: Map<string, Feed>,
     { taps = [] }: RunOptions,
     apart: boolean,
-  ): Generator<Node, AnyModelOutputs> {
+  ): Generator<Node | undefined, AnyModelOutputs> {
     this.checkAlive()
     this.checkTaps(taps)
     const key = this.inputs.map(({ name }) => `${name} ${shapeKey(feeds.get(name)!)}`).join(';')
@@ -276,7 +277,7 @@ export class Model {
     plan: Plan,
     feeds: Map<string, Feed>,
     taps: readonly string[],
-  ): Generator<Node, AnyModelOutputs> {
+  ): Generator<Node | undefined, AnyModelOutputs> {
     const computed = new Set(this.graph.nodes.flatMap(({ outputs }) => outputs))
     // Names inside of what was joined are computed in a graph that leaves those nodes as they are.
     const graph = taps.every((name) => computed.has(name)) ? this.graph : this.tappedAt(taps)
@@ -284,10 +285,8 @@ export class Model {
     const keep = new Set([...taps, ...this.inputs.map(({ name }) => name)])
     try {
       for (const [name, feed] of feeds) scope.values.set(name, this.enter(feed))
-      for (const node of nodeByNode({ ...this.setup(plan), graph }, scope, keep, graph === this.graph)) {
-        yield node
-        this.checkAlive()
-      }
+      const steps = nodeByNode({ ...this.setup(plan), graph }, scope, keep, graph === this.graph)
+      yield* this.whileAlive(steps)
       return this.collect(
         [...this.outputs.map(({ name }) => name), ...taps].map((name) => [name, scope.values.get(name)]),
       )
@@ -297,7 +296,10 @@ export class Model {
   }
 
   /** A replay, recorded before; nothing where the shapes of a value are others than those recorded. */
-  private *replayed(plan: Plan, feeds: Map<string, Feed>): Generator<Node, AnyModelOutputs | undefined> {
+  private *replayed(
+    plan: Plan,
+    feeds: Map<string, Feed>,
+  ): Generator<Node | undefined, AnyModelOutputs | undefined> {
     const setup = this.setup(plan)
     plan.recorded ??= record(
       setup,
@@ -311,7 +313,7 @@ export class Model {
       else live.set(name, this.enter(feed))
     }
     try {
-      if (!(yield* replay(setup, recorded, live, () => this.checkAlive()))) return undefined
+      if (!(yield* this.whileAlive(replay(setup, recorded, live)))) return undefined
       return this.collect(
         this.outputs.map(({ name }, i) => {
           const output = recorded.outputs[i]!
@@ -320,6 +322,22 @@ export class Model {
       )
     } finally {
       disposeLive(live)
+    }
+  }
+
+  /** The same steps, as long as the model is not disposed in a pause. */
+  private *whileAlive<T, R>(steps: Generator<T, R>): Generator<T, R> {
+    let done = false
+    try {
+      for (;;) {
+        const step = steps.next()
+        done = step.done === true
+        if (step.done) return step.value
+        yield step.value
+        this.checkAlive()
+      }
+    } finally {
+      if (!done) steps.return(undefined as R)
     }
   }
 

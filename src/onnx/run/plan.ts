@@ -4,6 +4,7 @@ import type { DType } from '../../core/dtype.js'
 import type { Program } from '../../core/program.js'
 import { dtypeOf, type ElementType, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
+import type { Steps } from './call.js'
 import type { Setting } from './execute.js'
 import type { Note } from './summary.js'
 import type { Kind, Layout, Run, Value } from './value.js'
@@ -27,6 +28,8 @@ export interface Plan {
   /** Names whose values were seen in other shapes than at first: what reads them is not recorded. */
   loose: Set<string>
   recorded?: Recording | undefined
+  /** Of a graph inside of a node: whether a run of it has a pause. */
+  busy?: boolean
 }
 
 export const newPlan = (shared: ReadonlyMap<string, Value>): Plan => ({
@@ -60,8 +63,8 @@ export function dropRecording(plan: Plan): void {
 
 /** What a node did in a run node by node. */
 export interface Trace {
-  /** Whether the host had a part in it. */
-  onHost: boolean
+  /** Why the host had a part in it; undefined where it had none. */
+  host: string | undefined
   outputs: (Stand | undefined)[]
 }
 
@@ -92,7 +95,7 @@ export const standOfInput = (type: ElementType, shape: Shape, kind?: Kind): Stan
 /** What a replay does between two jobs, at the place of the next one; false where it cannot go on. */
 export interface HostStep {
   at: number
-  run: (live: Live) => boolean
+  run: (live: Live) => boolean | Steps<boolean>
 }
 
 /** Values of a replay that stand on the host, by their names. */
@@ -103,6 +106,8 @@ export interface Mark {
   node: Node
   end: number
   steps: HostStep[]
+  /** Why it is a host step itself; undefined where its jobs are recorded. */
+  host?: string | undefined
 }
 
 /** A program with what the host does between its jobs. */

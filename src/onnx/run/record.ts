@@ -2,12 +2,14 @@
  * Recordings of runs: the jobs of nodes that work in the engine alone, and for the others host steps, which
  * run them as at first on values of the replay.
  */
+import { show } from '../../base/errors.js'
 import { sameShape } from '../../base/shape.js'
 import { arrayAt, type DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
 import type { Program } from '../../core/program.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { type Node, readsOf } from '../graph/graph.js'
+import type { Steps } from './call.js'
 import { find, located, runNode, type Scope, stepsOf } from './execute.js'
 import {
   type HostStep,
@@ -35,6 +37,7 @@ export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Record
   const inputs = new Map<string, Value>()
   const loose = new Set(plan.loose)
   let steps: HostStep[] = []
+  let host: string | undefined
   let outputs: (Value | string)[] = []
   const made: Value[] = []
   /** Names whose numbers the host has in a replay. */
@@ -68,9 +71,11 @@ export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Record
     // Graphs inside of nodes that go without the host are part of the recording.
     setting.runBody = undefined
     setting.defer = (node, { values }) => {
-      const isLoose = readsOf(node).some((name) => loose.has(name))
+      const freed = readsOf(node).find((name) => loose.has(name))
+      const isLoose = freed !== undefined
       const trace = plan.traces.get(node)
-      if (!trace || !(trace.onHost || isLoose)) return false
+      if (!trace || !(trace.host || isLoose)) return false
+      host = trace.host ?? `the shape of ${show(freed)} changes from run to run`
       if (isLoose) for (const name of node.outputs) loose.add(name)
       const sources = new Map(readsOf(node).map((name) => [name, sourceOf(name, find(name, scope)!, live)]))
       const slots: Slot[] = []
@@ -94,8 +99,10 @@ export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Record
       return true
     }
     for (const node of stepsOf(graph, scope, setting)) {
-      marks.push({ node, end: program.length, steps })
+      if (!node) continue
+      marks.push({ node, end: program.length, steps, host })
       steps = []
+      host = undefined
     }
     outputs = graph.outputs.map(({ name }) => {
       const value = find(name, scope)!
@@ -144,13 +151,13 @@ interface Slot {
  * Runs a node as at first, on values of the replay. False where an output has another shape than at
  * first.
  */
-function hostStep(
+function* hostStep(
   setup: Setup,
   node: Node,
   sources: ReadonlyMap<string, Source>,
   slots: readonly Slot[],
   live: Live,
-): boolean {
+): Steps<boolean> {
   const { plan, run } = setup
   const { engine } = run
   const lent: Value[] = []
@@ -172,7 +179,7 @@ function hostStep(
   for (const name of node.outputs) scope.values.delete(name)
   try {
     try {
-      runNode(node, scope, settingOf(setup, new Set()))
+      yield* runNode(node, scope, settingOf(setup, new Set()))
     } catch (error) {
       throw located(error, node)
     }

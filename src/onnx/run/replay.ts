@@ -4,8 +4,10 @@
  * numbers on the host, run in between as they did at first. So a run is segments of jobs with host steps
  * between them.
  */
-import type { Graph, Node } from '../graph/graph.js'
-import { checkFault, constantsOf, type Scope, stepsOf } from './execute.js'
+import { show } from '../../base/errors.js'
+import { type Graph, graphsOf, type Node } from '../graph/graph.js'
+import type { Steps } from './call.js'
+import { checkFault, constantsOf, find, type Scope, stepsOf, turnsOf } from './execute.js'
 import {
   dropPlan,
   dropRecording,
@@ -36,33 +38,49 @@ export function* nodeByNode(
   scope: Scope,
   keep: ReadonlySet<string>,
   traced: boolean,
-): Generator<Node, void> {
-  const { graph, plan } = setup
+): Generator<Node | undefined, void> {
+  const { graph, plan, run } = setup
   const setting = settingOf(setup, keep)
-  setting.onNode = (node, note, hostReads, { values }) => {
+  setting.onNode = (node, note, hostReads, scope) => {
+    const { values } = scope
     plan.notes.set(node, note)
     if (!traced || plan.traces.has(node)) return
     const outputs = node.outputs.map((name) => {
       const value = name ? values.get(name) : undefined
       return value && !value.constant ? standOf(value) : undefined
     })
-    plan.traces.set(node, { onHost: hostReads || outputs.some((stand) => stand && !stand.form), outputs })
+    plan.traces.set(node, { host: hostReason(node, scope, hostReads && run, outputs), outputs })
   }
   yield* stepsOf(graph, scope, setting)
   if (traced) plan.ran = true
 }
 
+/** Why a node is not kernels alone; `reader`: the run, where it read numbers that depend on the inputs. */
+function hostReason(
+  node: Node,
+  scope: Scope,
+  reader: Run | false,
+  outputs: readonly (Stand | undefined)[],
+): string | undefined {
+  const host = outputs.find((stand) => stand && !stand.form)
+  if (host?.kind) return 'it gives a sequence or an optional value'
+  if (reader && graphsOf(node).length) return 'which of its graphs runs, and how often, follows from numbers'
+  if (reader) {
+    const name = node.inputs.find((name) => name && find(name, scope) === reader.read)
+    return `the host reads ${name ? show(name) : 'numbers'}`
+  }
+  return host && `${host.type} stands on the host`
+}
+
 /**
  * Runs the jobs and what is between them, a node at a time; false where a shape differs from the recorded
- * one, so that the run has to go node by node. `live`: inputs on the host; `check` is called before each
- * node.
+ * one, so that the run has to go node by node. `live`: inputs on the host.
  */
 export function* replay(
   { plan, run: { engine } }: Setup,
   { marks, program }: Recording,
   live: Live,
-  check: () => void = () => {},
-): Generator<Node, boolean> {
+): Generator<Node | undefined, boolean> {
   const given = new Set(live.values())
   let begin = 0
   const runTo = (end: number) => {
@@ -72,10 +90,10 @@ export function* replay(
   let done = false
   try {
     for (const { node, end, steps } of marks) {
-      check()
       for (const { at, run } of steps) {
         runTo(at)
-        if (!run(live)) {
+        const fits = run(live)
+        if (!(typeof fits === 'boolean' ? fits : yield* fits)) {
           dropRecording(plan)
           return false
         }
@@ -84,7 +102,6 @@ export function* replay(
       checkFault(node, engine)
       yield node
     }
-    check()
     runTo(program.length)
     done = true
     return true
@@ -106,44 +123,71 @@ export function disposeLive(live: Live, given: ReadonlySet<Value> = new Set()): 
 const BODIES = 4
 
 /** Runs a graph inside of a node on values of those around it; its results have lives of their own. */
-function bodyOf(
+function* bodyOf(
   run: Run,
   opset: number,
   outer: Plan,
   graph: Graph,
   around: ReadonlyMap<string, Value>,
-): Value[] {
-  return run.engine.apart(() => {
-    const { constants } = run.kept
-    if (!constants.has(graph)) constants.set(graph, constantsOf(graph, run))
-    const stands = new Map<string, Stand>()
-    for (const [name, value] of around) if (!value.constant) stands.set(name, standOf(value))
-    const plans = outer.bodies.get(graph) ?? new Map<string, Plan>()
-    outer.bodies.set(graph, plans)
-    const key = JSON.stringify([...stands])
-    let plan = plans.get(key)
-    if (!plan) {
-      const [oldest] = plans
-      if (plans.size >= BODIES && oldest) {
-        dropPlan(oldest[1])
-        plans.delete(oldest[0])
-      }
-      const known = [...around].filter(([, value]) => value.constant)
-      plan = newPlan(new Map([...constants.get(graph)!, ...known]))
-      plans.set(key, plan)
+): Steps<Value[]> {
+  const { engine } = run
+  const steps = turnsOf(bodySteps(run, opset, outer, graph, around))
+  let done = false
+  try {
+    for (;;) {
+      const step = engine.apart(() => steps.next())
+      done = step.done === true
+      if (step.done) return step.value
+      yield
     }
-    const setup = setupOf(run, opset, graph, plan)
-    const results = plan.ran ? replayBody(setup, stands, around) : undefined
-    // It may be another graph the next time, or in other shapes.
-    run.hostReads = true
-    return results ?? runBody(setup, around)
-  })
+  } finally {
+    if (!done) engine.apart(() => steps.return([]))
+  }
 }
 
-function runBody(setup: Setup, around: ReadonlyMap<string, Value>): Value[] {
+function* bodySteps(
+  run: Run,
+  opset: number,
+  outer: Plan,
+  graph: Graph,
+  around: ReadonlyMap<string, Value>,
+): Generator<Node | undefined, Value[]> {
+  const { constants } = run.kept
+  if (!constants.has(graph)) constants.set(graph, constantsOf(graph, run))
+  const stands = new Map<string, Stand>()
+  for (const [name, value] of around) if (!value.constant) stands.set(name, standOf(value))
+  const plans = outer.bodies.get(graph) ?? new Map<string, Plan>()
+  outer.bodies.set(graph, plans)
+  const key = JSON.stringify([...stands])
+  let plan = plans.get(key)
+  if (!plan) {
+    const oldest = [...plans].find(([, { busy }]) => !busy)
+    if (plans.size >= BODIES && oldest) {
+      dropPlan(oldest[1])
+      plans.delete(oldest[0])
+    }
+    const known = [...around].filter(([, value]) => value.constant)
+    plan = newPlan(new Map([...constants.get(graph)!, ...known]))
+    plans.set(key, plan)
+  }
+  const setup = setupOf(run, opset, graph, plan)
+  // What another run has a pause in keeps its memory to itself.
+  const { busy = false } = plan
+  plan.busy = true
+  try {
+    const results = plan.ran && !busy ? yield* replayBody(setup, stands, around) : undefined
+    // It may be another graph the next time, or in other shapes.
+    run.hostReads = true
+    return results ?? (yield* runBody(setup, around))
+  } finally {
+    plan.busy = busy
+  }
+}
+
+function* runBody(setup: Setup, around: ReadonlyMap<string, Value>): Generator<Node | undefined, Value[]> {
   const { graph, plan } = setup
   const scope: Scope = { values: new Map([...plan.constants, ...around]) }
-  for (const _ of nodeByNode(setup, scope, new Set(around.keys()), true));
+  yield* nodeByNode(setup, scope, new Set(around.keys()), true)
   return detached(
     graph.outputs.map(({ name }) => scope.values.get(name)!),
     new Set(around.values()),
@@ -160,11 +204,11 @@ function detached(values: readonly Value[], others: ReadonlySet<Value>): Value[]
   })
 }
 
-function replayBody(
+function* replayBody(
   setup: Setup,
   stands: ReadonlyMap<string, Stand>,
   around: ReadonlyMap<string, Value>,
-): Value[] | undefined {
+): Generator<Node | undefined, Value[] | undefined> {
   const { plan, run } = setup
   const live: Live = new Map()
   for (const [name, stand] of stands) if (!stand.form) live.set(name, around.get(name)!)
@@ -172,12 +216,7 @@ function replayBody(
   plan.recorded ??= record(setup, stands)
   const recording = plan.recorded
   for (const name of recording.inputs.keys()) feed(recording, name, around.get(name)!)
-  const steps = replay(setup, recording, live)
-  for (let step = steps.next(); ; step = steps.next()) {
-    if (!step.done) continue
-    if (!step.value) return undefined
-    break
-  }
+  if (!(yield* replay(setup, recording, live))) return undefined
   const results = recording.outputs.map((output) => {
     if (typeof output === 'string') return live.get(output)!
     if (output.constant) return output

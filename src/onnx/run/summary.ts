@@ -35,6 +35,14 @@ export interface LayerSummary {
    */
   kernels: readonly string[]
   /**
+   * The number, from 0 on, of the run of kernels that it is part of: between two of them the host has a step.
+   * Known from the second run on; undefined for a host step itself, and for what shapes alone decide, which
+   * is computed once.
+   */
+  segment: number | undefined
+  /** Why it is a step of the host; undefined where kernels do it. Known from the first run on. */
+  host: string | undefined
+  /**
    * The median of a few replays; what the last run took where it was not a replay. Undefined before the first
    * run, and for what shapes alone decide.
    */
@@ -54,8 +62,16 @@ export interface Note {
 
 interface Recorded {
   program: Program
-  /** Where in it each node ends. */
-  marks: readonly { node: Node; end: number }[]
+  /** Where in it each node ends, and what the host does in between. */
+  marks: readonly { node: Node; end: number; steps: readonly { at: number }[]; host?: string | undefined }[]
+}
+
+/** What is known of runs on inputs of the same shapes (`Plan`). */
+interface Known {
+  notes: ReadonlyMap<Node, Note>
+  traces: ReadonlyMap<Node, { host: string | undefined }>
+  /** Values that shapes alone decide, by their names. */
+  constants: ReadonlyMap<string, unknown>
 }
 
 /** Replays for the time end after as many, or after so many milliseconds. */
@@ -63,24 +79,32 @@ const ROUNDS = 5
 const ROUNDS_MS = 500
 
 /**
- * A line for each step. `notes`: of the last run on inputs of the same shapes; `recorded`: what can be run
+ * A line for each step, by what is known of runs on inputs of the same shapes; `recorded`: what can be run
  * again for the time.
  */
 export function describe(
   graph: Graph,
   constants: ReadonlyMap<string, Value>,
-  notes: ReadonlyMap<Node, Note>,
+  { notes, traces, constants: fixed }: Known,
   recorded: Recorded | undefined,
 ): LayerSummary[] {
   const times = recorded && replayTimes(recorded)
   const timeOf = (node: Node) => (times ? times.get(node) : notes.get(node)?.milliseconds)
   const all = graph.nodes.reduce((sum, node) => sum + (timeOf(node) ?? 0), 0)
-  const ends = new Map(recorded?.marks.map(({ node, end }) => [node, end]))
+  const marks = new Map(recorded?.marks.map((mark) => [mark.node, mark]))
+  const cuts = new Set(recorded?.marks.flatMap(({ steps }) => steps.map(({ at }) => at)))
+  /** Where kernels are before a host step and behind it. */
+  const inner = [...cuts].filter((at) => at > 0 && at < recorded!.program.length)
   let begin = 0
   return graph.nodes.map((node) => {
     const note = notes.get(node)
     const milliseconds = note && timeOf(node)
-    const end = ends.get(node) ?? begin
+    const mark = marks.get(node)
+    const end = mark?.end ?? begin
+    const host = mark ? mark.host : traces.get(node)?.host
+    const first = begin
+    const isFixed = node.outputs.every((name) => !name || fixed.has(name))
+    const segment = mark && !host && !isFixed ? inner.filter((at) => at <= first).length : undefined
     const kernels = recorded ? [...new Set(recorded.program.kernels(begin, end))] : []
     begin = end
     return {
@@ -93,6 +117,8 @@ export function describe(
       multiplyAdds: note?.multiplyAdds,
       algorithm: note?.algorithm,
       kernels,
+      segment,
+      host,
       milliseconds,
       share: milliseconds === undefined || all === 0 ? undefined : milliseconds / all,
     }

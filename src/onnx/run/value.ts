@@ -1,19 +1,16 @@
 import { check } from '../../base/errors.js'
-import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { cast } from '../../ops/cast.js'
-import { copy } from '../../plans/copy.js'
 import type { ElementType, HostArray, HostTensor } from '../file/types.js'
 import { dtypeOf, hostArray, isFloat, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
+import { widened } from './hold.js'
+import { isBoth, type Layout, lastShape, moved } from './layout.js'
 
-/**
- * `'plain'`: row-major as the file says. `'last'`: with axis 1, the channels, moved to the end, as the
- * engine's convolutions want it.
- */
-export type Layout = 'plain' | 'last'
+export { type Layout, lastAxis, lastShape, stridesIn } from './layout.js'
 
 /**
  * Where the values of one run live, and whether the host had to look at numbers that depend on the run's
@@ -23,6 +20,8 @@ export interface Run {
   readonly engine: Engine
   /** Set by whoever reads such numbers: what was run cannot be replayed by kernels alone. */
   hostReads: boolean
+  /** Whose numbers the host looked at last. */
+  read?: Value | undefined
   /**
    * What is kept as long as the model, since a replay uploads nothing. By node or graph, not by name: graphs
    * inside of nodes may use equal ones.
@@ -58,23 +57,6 @@ export function dropKept(run: Run): void {
   run.kept.constants.clear()
 }
 
-/** Distance in elements between neighbours along each of the file's axes. */
-export function stridesIn(layout: Layout, shape: Shape): number[] {
-  if (layout === 'plain') return stridesOf(shape)
-  const [n, ...spatial] = stridesOf(lastShape(shape))
-  return [n!, 1, ...spatial.slice(0, -1)]
-}
-
-/** The shape of the engine's tensor for a value in layout `'last'`: [n, c, h, w] -> [n, h, w, c]. */
-export const lastShape = (shape: Shape): number[] => [shape[0]!, ...shape.slice(2), shape[1]!]
-
-/** Where the file's axis stands in layout `'last'`. */
-export const lastAxis = (axis: number, rank: number): number =>
-  axis === 0 ? 0 : axis === 1 ? rank - 1 : axis - 1
-
-/** Whether both layouts are the same bytes: one channel, or one place. */
-const isBoth = (shape: Shape): boolean => shape.length < 3 || shape[1] === 1 || sizeOf(shape.slice(2)) === 1
-
 /** What a value is where it is no tensor: a list of them, or an optional one without its element. */
 export type Kind = 'sequence' | 'none'
 
@@ -82,6 +64,9 @@ export type Kind = 'sequence' | 'none'
 type FormKey = Layout | `${Layout} floats`
 
 const LAYOUTS = ['plain', 'last'] as const
+
+/** Constants in the engine of more numbers are not kept on the host beside it. */
+const MUCH = 1 << 14
 
 /**
  * A value of the graph. Its numbers stand on the host, or in the engine in one layout or the other, as the
@@ -103,13 +88,14 @@ export class Value {
   /** Whether its shape follows from the shapes of what goes into the graph. */
   steady = true
   private disposed = false
+  private seen: WeakRef<HostArray> | undefined
 
   private constructor(
     readonly run: Run,
     readonly type: ElementType,
     /** As the file sees it, whatever the layout. */
     readonly shape: Shape,
-    private host?: Pick<HostTensor, 'data' | 'bytes'>,
+    private host?: Pick<HostTensor, 'data' | 'bytes' | 'halves'>,
     /** Whether it is the same in every run on inputs of these shapes. */
     public constant = false,
     /**
@@ -142,9 +128,13 @@ export class Value {
     return new Value(run, type, shape, WITHOUT_NUMBERS, false, undefined, fill)
   }
 
-  /** What the file says. */
+  /** What the file says. What stands in the engine already is shared with `tensor`. */
   static constant(run: Run, tensor: HostTensor): Value {
-    return new Value(run, tensor.type, tensor.shape, tensor, true)
+    const { resident, shape, type } = tensor
+    if (!resident) return new Value(run, type, shape, tensor, true)
+    const value = new Value(run, type, shape, undefined, true)
+    value.put(resident.reshape(shape), 'plain')
+    return value
   }
 
   /**
@@ -176,8 +166,14 @@ export class Value {
 
   /** The elements of a sequence. To be read on the host only. */
   get items(): readonly Value[] {
-    if (!this.constant) this.run.hostReads = true
+    this.noteRead()
     return this.elements ?? []
+  }
+
+  private noteRead(): void {
+    if (this.constant) return
+    this.run.hostReads = true
+    this.run.read = this
   }
 
   private put(tensor: AnyTensor, layout: Layout): void {
@@ -236,9 +232,20 @@ export class Value {
 
   /** The numbers on the host, row-major. Not to be written. */
   get data(): HostArray {
-    if (!this.constant) this.run.hostReads = true
+    this.noteRead()
+    if (this.constant && !this.host && !this.elements && this.size > MUCH) return this.lookedUp()
     this.host ??= { data: this.download() }
     return this.host.data
+  }
+
+  /** The same of a large constant of the engine: a copy that goes when nobody uses it. */
+  private lookedUp(): HostArray {
+    let data = this.seen?.deref()
+    if (!data) {
+      data = this.download()
+      this.seen = new WeakRef(data)
+    }
+    return data
   }
 
   private download(): HostArray {
@@ -326,11 +333,24 @@ export class Value {
     dtype = 'float32' as D,
   ): T {
     const make = () => this.temporary(shape).as(dtype, 'plain') as Tensor<D>
-    const tensor = this.form(`${shape} by ${strides} of ${dtype}`, make)
+    const own = this.host !== undefined
+    const tensor = this.form(`${shape} by ${strides} of ${dtype}`, () => {
+      const made = make()
+      // Of constants of the host nobody else has it; what it was written by does not read it again.
+      if (own && made.storage.references === 1) made.storage.forgetAddress()
+      return made
+    })
     tensor.strides = strides
     const result = use(tensor)
-    if (this.constant && this.host && tensor.storage.references === 1) tensor.storage.releaseNumbers(make)
+    if (this.constant && (!own || tensor.storage.references === 1))
+      tensor.storage.releaseNumbers(() => (own ? make : this.spilled(tensor)))
     return result
+  }
+
+  /** The numbers of a tensor on the host, where they stood in the engine alone; how to bring them back. */
+  private spilled({ dtype, engine, shape, storage }: AnyTensor): () => AnyTensor {
+    const bytes = engine.u8.slice(storage.address, storage.address + storage.bytes)
+    return () => engine.upload(shape, (pointer) => engine.u8.set(bytes, pointer), { dtype })
   }
 
   private upload(dtype: DType): AnyTensor {
@@ -340,7 +360,8 @@ export class Value {
     // A replay uploads what has a name; it knows nothing of what an operator made for itself.
     if (!this.constant && !this.named) run.hostReads = true
     const { engine } = run
-    const bytes = host?.bytes
+    const { bytes, halves } = host ?? {}
+    if (halves && dtype === 'float32') return widened(engine, halves, type, shape)
     if (bytes) return engine.upload(shape, (pointer) => engine.u8.set(bytes, pointer))
     check(host !== undefined && type !== 'string', () => ({
       op: 'onnx',
@@ -417,25 +438,6 @@ const WITHOUT_NUMBERS = {
   get data(): never {
     throw new Error('a recording has no numbers')
   },
-}
-
-/** A form of a value of `shape` in another layout. */
-function moved(
-  x: AnyTensor,
-  from: Layout,
-  to: Layout,
-  shape: Shape,
-  wanted: Shape = to === 'plain' ? shape : lastShape(shape),
-): AnyTensor {
-  if (isBoth(shape)) return x.reshape(wanted)
-  const [xStrides, yStrides] = [stridesIn(from, shape), stridesIn(to, shape)]
-  // In the order of the result's memory, so that neighbours are found next to each other.
-  const axes = shape
-    .map((length, i) => ({ length, from: xStrides[i]!, to: yStrides[i]! }))
-    .sort((a, b) => b.to - a.to)
-  return x.engine.make(wanted, (y) => copy(x.engine, x.pointer, y.pointer, axes, x.dtype), {
-    dtype: x.dtype,
-  })
 }
 
 /** The host's numbers as a type of the engine; int64 beyond int32 becomes the nearest of it. */

@@ -1,0 +1,123 @@
+/**
+ * `npm run bench -- models DIR`: every ONNX file of a folder beside onnxruntime-web, one thread, in turns, on
+ * the same made-up inputs, numbers in and numbers out.
+ */
+import { readdirSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import type { InferenceSession, Tensor } from 'onnxruntime-common'
+import { createEngine } from '../src/index.js'
+import { inspectModel, loadModel, type Model } from '../src/onnx/index.js'
+import { messageOf } from './compare.js'
+import { type SampleOptions, sampleInputs } from './inputs.js'
+import { difference, geometricMean, type Measured, measure, type Timing } from './measure.js'
+import { align, times } from './table.js'
+
+/** Outputs may differ by this part of the largest number of each; beyond it they are marked. */
+const TOLERANCE = 1e-3
+const WIDTHS = [32, 9, 9, 9, 9, 9, 9, 9]
+const HEADS = ['model', 'ms', 'min', 'ort-web', 'min', 'by median', 'by min', 'apart']
+
+/** The files of a folder and those below it; or the one file. */
+function filesOf(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path]
+  const names = readdirSync(path, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.onnx'),
+  )
+  return names.sort().map((name) => join(path, name))
+}
+
+const milliseconds = (ms: number) => (ms < 10 ? ms.toFixed(3) : ms.toFixed(1))
+
+/** Of numbers, bigints or texts. */
+const numbersOf = (values: ArrayLike<unknown>) => Float64Array.from(values, Number)
+
+/** The largest of the outputs' differences. */
+function apart(own: ReturnType<Model['run']>, other: Record<string, Tensor>): number {
+  return Math.max(
+    ...Object.entries(own).map(([name, output]) => {
+      const peer = other[name]
+      if (peer?.type === 'string') return 0
+      return peer && output.toArray ? difference(numbersOf(peer.data), numbersOf(output.toArray())) : 0
+    }),
+  )
+}
+
+interface Row {
+  name: string
+  /** The largest difference of outputs, as a part of the largest number. */
+  apart?: number
+  timed?: { ours: Timing; theirs: Timing; byMedian: number; byMin: number }
+  failure?: string
+}
+
+interface Options extends Pick<SampleOptions, 'dimensions' | 'values'>, Omit<Measured, 'threads' | 'peers'> {
+  folder: string
+}
+
+/** Measures and prints; gives a row for each file: its timings, or why there are none. */
+export async function benchModels(
+  { folder, only = '', simd, budget = 3000, dimensions, values }: Options,
+  say: (line: string) => void,
+): Promise<Row[]> {
+  const ort = await import('onnxruntime-web')
+  ort.env.wasm.numThreads = 1
+  const engine = await createEngine({ simd, threads: 1 })
+  say(
+    `${engine.simd} build beside onnxruntime-web ${ort.env.versions.web}, one thread each; "by": its time by ours`,
+  )
+  say(align([HEADS], WIDTHS))
+  const parts = only.split(',')
+  const rows: Row[] = []
+  for (const file of filesOf(folder)) {
+    if (!parts.some((part) => file.includes(part))) continue
+    const row: Row = { name: basename(file) }
+    rows.push(row)
+    let model: Model | undefined
+    let session: InferenceSession | undefined
+    try {
+      const { inputs: ports } = await inspectModel(file)
+      const { inputs } = sampleInputs(ports, { dimensions, values })
+      model = await loadModel(engine, file)
+      const own = model.run(inputs)
+      session = await ort.InferenceSession.create(file, {
+        executionProviders: ['wasm'],
+        logSeverityLevel: 4,
+      })
+      const feeds = Object.fromEntries(
+        Object.entries(inputs).map(([name, { type, data, shape }]) => [
+          name,
+          new ort.Tensor(type as 'float32', data as Float32Array, shape),
+        ]),
+      )
+      row.apart = apart(own, await session.run(feeds))
+      const [loaded, peer] = [model, session]
+      const runs = [() => void loaded.run(inputs), () => peer.run(feeds)]
+      const [ours, theirs] = (await measure(runs, { budget, rounds: [7, 101] })) as [Timing, Timing]
+      const [byMedian, byMin] = [theirs.ms / ours.ms, theirs.min / ours.min]
+      row.timed = { ours, theirs, byMedian, byMin }
+      const cells = [ours.ms, ours.min, theirs.ms, theirs.min].map(milliseconds)
+      const note = row.apart > TOLERANCE ? `${row.apart.toExponential(1)} !` : row.apart.toExponential(1)
+      say(align([[row.name, ...cells, times(byMedian), times(byMin), note]], WIDTHS))
+    } catch (error) {
+      row.failure = `${model ? 'onnxruntime-web' : 'filterbank'}: ${messageOf(error)}`
+      say(`${row.name}: ${row.failure.split('\n', 1)[0]}`)
+    } finally {
+      model?.dispose()
+      await session?.release()
+    }
+  }
+  say(summaryOf(rows))
+  engine.dispose()
+  return rows
+}
+
+function summaryOf(rows: readonly Row[]): string {
+  const timed = rows.flatMap(({ name, timed }) => (timed ? [{ name, ...timed }] : []))
+  if (timed.length === 0) return '\nnone measured'
+  const slower = timed.filter(({ byMedian }) => byMedian < 1)
+  const names = slower.map(({ name, byMedian }) => `${name} ${times(byMedian)}`)
+  return [
+    `\n${timed.length} of ${rows.length} measured; geometric mean by medians ${times(geometricMean(timed.map(({ byMedian }) => byMedian)))}, by minima ${times(geometricMean(timed.map(({ byMin }) => byMin)))}`,
+    `slower than onnxruntime-web: ${names.join(', ') || 'none'}`,
+  ].join('\n')
+}

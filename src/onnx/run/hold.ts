@@ -1,0 +1,110 @@
+/** Large tensors of a file, in the engine from the moment that they come in. */
+import type { Shape } from '../../base/shape.js'
+import { bytesPerElement, type DType } from '../../core/dtype.js'
+import type { Engine } from '../../core/engine.js'
+import type { AnyTensor, Tensor } from '../../core/tensor.js'
+import { hostRoom, type Keeper, type Room } from '../file/intake.js'
+import {
+  dtypeOf,
+  type ElementType,
+  type Halves,
+  type HostArray,
+  type HostTensor,
+  isHalf,
+  toHost,
+} from '../file/types.js'
+
+/** Types whose bytes in the file are those of the engine; halves stay as they are until they are used. */
+const HELD = new Set<ElementType>(['float32', 'int8', 'uint8', 'bool', 'int32', 'float16', 'bfloat16'])
+
+/** A tensor whose numbers stand in the engine; a copy of them goes when nobody uses it. */
+class HeldTensor implements HostTensor {
+  readonly resident: AnyTensor | undefined
+  readonly halves: Halves | undefined
+  private seen: WeakRef<HostArray> | undefined
+
+  constructor(
+    readonly type: ElementType,
+    readonly shape: Shape,
+    private readonly read: () => HostArray,
+    { resident, halves }: Pick<HostTensor, 'resident' | 'halves'>,
+  ) {
+    this.resident = resident
+    this.halves = halves
+  }
+
+  get data(): HostArray {
+    let data = this.seen?.deref()
+    if (!data) {
+      data = this.read()
+      this.seen = new WeakRef(data)
+    }
+    return data
+  }
+}
+
+/** The numbers of 16 bits that these bytes are. */
+const halfBits = ({ elements }: Halves): Uint16Array =>
+  new Uint16Array(elements.buffer, elements.byteOffset, elements.length / 2)
+
+/** Halves made floats at a time: more would be another large copy. */
+const PIECE = 1 << 16
+
+/** Halves as float32 in the engine. */
+export const widened = (engine: Engine, halves: Halves, type: ElementType, shape: Shape): Tensor =>
+  engine.upload(shape, (pointer) => {
+    const bits = halfBits(halves)
+    const to = new Float32Array(engine.u8.buffer, pointer, bits.length)
+    for (let i = 0; i < bits.length; i += PIECE)
+      to.set(toHost(type, bits.subarray(i, i + PIECE)) as Float32Array, i)
+  })
+
+/** What holds the large tensors of a model, which go with it. */
+export class Holder {
+  private readonly tensors = new Set<AnyTensor>()
+  /** Whole rooms: what the file says to be in them are tensors of their own. */
+  private readonly rooms = new Set<AnyTensor>()
+
+  constructor(private readonly engine: Engine) {}
+
+  /** Makes room in the engine, or on the host for what the engine has no type for. */
+  readonly keep: Keeper = (type, length) => {
+    if (!type || !HELD.has(type)) return hostRoom(length)
+    const dtype = isHalf(type) ? 'uint8' : dtypeOf(type)
+    return length % bytesPerElement(dtype) ? hostRoom(length) : this.inEngine(type, dtype, length)
+  }
+
+  private inEngine(type: ElementType, dtype: DType, length: number): Room {
+    const { engine, rooms, tensors } = this
+    const all = engine.apart(() => engine.empty<DType>([length / bytesPerElement(dtype)], { dtype }))
+    ;(isHalf(type) ? tensors : rooms).add(all)
+    const { address } = all.storage
+    return {
+      length,
+      write: (part, at) => engine.u8.set(part, address + at),
+      bytes: () => engine.u8.slice(address, address + length),
+      tensor: (asked, shape) => {
+        if (asked !== type) return undefined
+        if (isHalf(type)) {
+          const halves = all as Tensor<'uint8'>
+          return new HeldTensor(type, shape, () => toHost(type, halfBits(halves)), { halves })
+        }
+        const held = engine.apart(() => all.reshape(shape))
+        tensors.add(held)
+        return new HeldTensor(type, shape, () => held.toArray() as HostArray, { resident: held })
+      },
+    }
+  }
+
+  /** Once all rooms are tensors. */
+  close(): void {
+    for (const room of this.rooms) room.dispose()
+    this.rooms.clear()
+  }
+
+  dispose(): void {
+    this.close()
+    for (const tensor of this.tensors) tensor.dispose()
+    this.tensors.clear()
+  }
+}
