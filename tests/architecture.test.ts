@@ -10,6 +10,7 @@ const levels: readonly (readonly string[])[] = [
   ['core'],
   ['plans'],
   ['ops'],
+  ['pictures'],
   ['image', 'nn', 'onnx'],
   ['worker', 'node', 'cli', 'tasks'],
 ]

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import jpeg from 'jpeg-js'
 import { PNG } from 'pngjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { filter2d, gaussianBlur, type Pixels, sobel } from '../src/image/index.js'
+import { dilate, filter2d, gaussianBlur, grayscale, type Pixels, sobel } from '../src/image/index.js'
 import { createEngine, type Engine } from '../src/index.js'
 import { version } from '../src/version.js'
 import { commandIn, expectFailed } from './support/cli.js'
@@ -147,6 +147,44 @@ describe('filterbank filter', () => {
       const luma = 0.299 * photo.data[i]! + 0.587 * photo.data[i + 1]! + 0.114 * photo.data[i + 2]!
       expect(Math.abs(data[i]! - luma)).toBeLessThanOrEqual(0.501)
       expect(data.slice(i, i + 4)).toEqual([data[i], data[i], data[i], photo.data[i + 3]])
+    }
+  })
+
+  it('gives 16 bits for 16 bits', async () => {
+    const random = new Random(16)
+    const data = Uint16Array.from({ length: 9 * 7 * 4 }, (_, i) =>
+      i % 4 === 3 ? random.pick([65535, 0, 300]) : random.integer(0, 65535),
+    )
+    const png = new PNG({ width: 9, height: 7 })
+    png.data = Buffer.from(data.buffer)
+    writeFileSync(file('words.png'), PNG.sync.write(png, { bitDepth: 16, colorType: 6, inputHasAlpha: true }))
+    const kernels = 'gaussian:1,dilate:3,gray'
+    expect(await filterbank('filter', 'words.png', '-k', kernels)).toMatchObject({ code: 0, err: '' })
+    const deep = (name: string) => {
+      const read = PNG.sync.read(readFileSync(file(name)), { skipRescale: true }) as PNG & { depth: number }
+      return { depth: read.depth, data: [...(read.data as unknown as Uint16Array)] }
+    }
+    const words = { data, width: 9, height: 7 }
+    expect(deep('words-gaussian-1.png')).toEqual({
+      depth: 16,
+      data: [...gaussianBlur(words, 1, { engine }).data],
+    })
+    expect(deep('words-dilate-3.png')).toEqual({ depth: 16, data: [...dilate(words, 3, { engine }).data] })
+    const gray = [...grayscale(words, { engine }).data]
+    expect(deep('words-gray.png')).toEqual({ depth: 16, data: gray.flatMap((v) => [v, v, v, 65535]) })
+  })
+
+  it('runs every kernel that its help names, and writes a picture of the right size', async () => {
+    const { out } = await filterbank('filter', '--help')
+    const names = [...out.matchAll(/^ {2}([a-z][a-z-]*)(?:\[:[A-Z]+\])? {2,}\S/gm)].map(([, name]) => name!)
+    expect(names.length).toBeGreaterThan(30)
+    expect(names).toEqual(expect.arrayContaining(['gaussian', 'canny', 'rotate', 'from-lab']))
+    const { code, err } = await filterbank('filter', 'photo.png', '-k', names.join(), '-o', 'all')
+    expect([code, err]).toEqual([0, ''])
+    for (const name of names) {
+      const { width, height } = read(`all/photo-${name}.png`)
+      const scale = name === 'resize' ? 0.5 : 1
+      expect([width, height], name).toEqual([photo.width, photo.height].map((v) => Math.round(v * scale)))
     }
   })
 

@@ -1,6 +1,7 @@
 /** The box filter. */
 import { scratch } from '../arguments'
 import { Filter } from '../abi'
+import { blend } from './filter'
 import { extend, firstRow, planeStride, put } from './rows'
 
 /** y = a + b, to the end of a vector */
@@ -155,6 +156,11 @@ export function filterBox(call: usize, begin: i32, end: i32): void {
     extend(args, plane, pixel)
     for (let k = 0; k < c; k++) sumAlong(plane + k * 16, sums, w, kw, pixel)
     toRows(y, count * 4, plane, count, group - 1)
+    if (args.blend > 1) {
+      for (let i = 0; i < group; i++) {
+        blend(args, load<usize>(rows + (first + args.top + i) * 4), y + i * count * 4, count)
+      }
+    }
     u += group
     y += group * count * 4
   }

@@ -4,7 +4,7 @@
  */
 import { scratch } from '../arguments'
 import { Filter } from '../abi'
-import { madd } from '../simd'
+import { madd, storeBytes as storeBytesPart } from '../simd'
 import { downAcross, extend, firstRow, planeStride, put } from './rows'
 
 /** A tap's value is a float at each place. */
@@ -183,8 +183,21 @@ function windowTaps(taps: usize, row: usize, count: i32, step: usize): usize {
   return taps
 }
 
-/** y = keep * x + gain * y; x itself where |x - y| < threshold. */
-function blend(args: Filter, x: usize, y: usize, count: i32): void {
+/**
+ * What `blend` asks for. 1: y = keep * x + gain * y; x itself where |x - y| < threshold. 2: 1 where x >
+ * y - threshold, else 0; 3: the other way round.
+ */
+export function blend(args: Filter, x: usize, y: usize, count: i32): void {
+  if (args.blend > 1) {
+    const flip = i32x4.splat(args.blend == 3 ? -1 : 0), lower = f32x4.splat(args.threshold)
+    for (; count > 0; count -= 4) {
+      const above = f32x4.gt(v128.load(x), f32x4.sub(v128.load(y), lower))
+      put(y, v128.and(v128.xor(above, flip), f32x4.splat(1)), count)
+      x += 16
+      y += 16
+    }
+    return
+  }
   const keep = f32x4.splat(args.keep), gain = f32x4.splat(args.gain), threshold = f32x4.splat(args.threshold)
   for (; count > 0; count -= 4) {
     const from = v128.load(x), filtered = v128.load(y)
@@ -243,6 +256,24 @@ function storeBytes(y: usize, sums: usize, alpha: usize, count: i32, shift: i32)
   }
 }
 
+/** The same on bytes: 255 where x > y - lower, else 0; of four channels the last stays. */
+function blendBytes(x: usize, y: usize, count: i32, c: i32, lower: i32, flip: bool): void {
+  // Saturating sums stay on the right side of a bound that is no byte.
+  const less = i8x16.splat(<i8>min(255, max(0, lower - 1))), more = i8x16.splat(<i8>min(255, max(0, -lower)))
+  const mask = i8x16.splat(flip ? -1 : 0), kept = i32x4.splat(c == 4 ? 0xff000000 : 0)
+  for (; count > 0; count -= 16) {
+    const v = v128.load(x), mean = v128.load(y)
+    const above = lower > 0
+      ? i8x16.ge_u(v, i8x16.sub_sat_u(mean, less))
+      : i8x16.gt_u(v, i8x16.add_sat_u(mean, more))
+    const white = v128.bitselect(v, v128.xor(above, mask), kept)
+    if (count < 16) storeBytesPart(y, white, count)
+    else v128.store(y, white)
+    x += 16
+    y += 16
+  }
+}
+
 /**
  * Unit: one output row of bytes. As filterWindow, with weights that are 16-bit integers: sums are divided by
  * 2^shift, those along the rows by 2^shiftAcross. Of red, green, blue and alpha, alpha stays.
@@ -294,6 +325,11 @@ export function filterBytes(call: usize, begin: i32, end: i32): void {
         y, sum, c == 4 ? load<usize>(rows + (u + i + args.top) * 4) : 0, count,
         across ? args.shiftAcross : args.shift,
       )
+      if (args.blend) {
+        blendBytes(
+          load<usize>(rows + (u + i + args.top) * 4), y, count, c, <i32>args.threshold, args.blend == 3,
+        )
+      }
       y += count
     }
   }

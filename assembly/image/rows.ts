@@ -46,7 +46,9 @@ export function extend(args: Filter, plane: usize, pixel: usize): void {
   for (let i = 0; i < count; i++) {
     const column = load<i32>(sides + i * 4)
     const from = plane + (left + column) * pixel, to = plane + (i < left ? i : i + w) * pixel
-    for (let k: usize = 0; k < pixel; k += 4) store<i32>(to + k, column < 0 ? 0 : load<i32>(from + k))
+    let k: usize = 0
+    for (; k + 4 <= pixel; k += 4) store<i32>(to + k, column < 0 ? 0 : load<i32>(from + k))
+    for (; k < pixel; k++) store<u8>(to + k, column < 0 ? 0 : load<u8>(from + k))
   }
 }
 

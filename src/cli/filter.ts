@@ -1,20 +1,20 @@
 import { join, parse as parsePath } from 'node:path'
-import { type Border, fromImageData, type Pixels, toImageData } from '../image/index.js'
+import { type Border, grayscale } from '../image/index.js'
 import { createEngine, type Engine } from '../index.js'
 import { wrongUsage } from '../node/failure.js'
-import { readPicture, writePicture } from '../node/picture.js'
+import { readDeepPicture, writePicture } from '../node/picture.js'
 import { version } from '../version.js'
 import { type Command, engineLine, parse, timed } from './command.js'
-import { kernelHelp, parseKernels } from './kernels.js'
+import { kernelHelp, type Picture, parseKernels } from './kernels.js'
 
 const borders: readonly string[] = ['zero', 'replicate', 'reflect', 'reflect101', 'wrap'] satisfies Border[]
 
 /** The picture in shades of gray, as transparent as before. */
-function grayed(engine: Engine, picture: Pixels): Pixels {
-  using gray = fromImageData(engine, picture, { channels: 'gray' })
-  const { data, ...size } = toImageData(gray)
-  for (let i = 3; i < data.length; i += 4) data[i] = picture.data[i]!
-  return { data, ...size }
+function grayed(engine: Engine, picture: Picture): Picture {
+  const { data: gray } = grayscale(picture, { engine })
+  const data = picture.data.slice()
+  for (let i = 0; i < gray.length; i++) data.fill(gray[i]!, 4 * i, 4 * i + 3)
+  return { ...picture, data }
 }
 
 export const filter: Command = {
@@ -23,7 +23,8 @@ export const filter: Command = {
 
 Applies each kernel to each photo (PNG or JPEG) and writes IN-KERNEL.png. Red,
 green and blue are filtered, as values from 0 to 1; results below 0 are black,
-above 1 white; transparency stays.
+above 1 white; transparency stays, and what is transparent colours nothing. A
+PNG of 16 bits gives one of 16 bits.
 
   -k, --kernel LIST  names with commas between, a number after a colon where
                      the kernel takes one: sobel,gaussian:2,emboss
@@ -59,7 +60,7 @@ Example: filterbank filter photo.jpg --kernel sobel,gaussian:4 -o filtered`,
     console.log(`${engineLine(engine, version)}\n`)
     const written = new Set<string>()
     for (const path of positionals) {
-      const photo = readPicture(path)
+      const photo = readDeepPicture(path)
       const picture = values.gray ? grayed(engine, photo) : photo
       for (const { name, apply } of kernels) {
         const [result, time] = timed(() => apply(picture, { engine, border }))

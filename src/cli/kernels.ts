@@ -1,30 +1,20 @@
 /** The kernels that `filterbank filter --kernel` knows: by name, as numbers, from a file. */
 import { basename } from 'node:path'
-import {
-  boxBlur,
-  emboss,
-  type FilterOptions,
-  filter2d,
-  gaussianBlur,
-  highPass,
-  laplacian,
-  lowPass,
-  median,
-  type OwnPixels,
-  type Pixels,
-  scharr,
-  sharpen,
-  sobel,
-  unsharpMask,
-} from '../image/index.js'
+import * as image from '../image/index.js'
 import { Failure, wrongUsage } from '../node/failure.js'
 import { readBytes } from '../node/picture.js'
+
+/** What is read from files: bytes, or 16 bits. */
+export type Picture = image.Pixels<Uint8Array | Uint8ClampedArray | Uint16Array>
+type Filtered = image.Filtered<Picture>
 
 export interface Kernel {
   /** For the name of the file that it makes. */
   name: string
-  apply(image: Pixels, options: FilterOptions): OwnPixels
+  apply(picture: Picture, options: Options): Filtered
 }
+
+type Options = Pick<image.FilterOptions, 'engine' | 'border'>
 
 interface Known {
   /**
@@ -33,65 +23,138 @@ interface Known {
    */
   parameter?: readonly [name: string, value: number]
   about: string
-  apply(image: Pixels, options: FilterOptions, value: number): OwnPixels
+  apply(picture: Picture, options: Options, value: number): Filtered
+}
+
+/** Filters that have no border. */
+const inside =
+  (filter: (picture: Picture, options: image.ColorOptions) => Filtered): Known['apply'] =>
+  (picture, { engine }) =>
+    filter(picture, { engine })
+
+/** About the middle of the picture, to the left. */
+function turned(picture: Picture, options: Options, degrees: number): Filtered {
+  const [cos, sin] = [Math.cos((degrees / 180) * Math.PI), Math.sin((degrees / 180) * Math.PI)]
+  const [x, y] = [(picture.width - 1) / 2, (picture.height - 1) / 2]
+  const matrix = [
+    [cos, sin, x - cos * x - sin * y],
+    [-sin, cos, y + sin * x - cos * y],
+  ] as const
+  return image.warpAffine(picture, matrix, { border: 'zero', ...options })
+}
+
+function scaled(picture: Picture, { engine }: Options, scale: number): Filtered {
+  const size = [picture.height, picture.width].map((v) => Math.max(1, Math.round(v * scale)))
+  return image.resize(picture, size as [number, number], { engine })
 }
 
 const known: Record<string, Known> = {
   gaussian: {
     parameter: ['SIGMA', 2],
     about: 'Gaussian blur',
-    apply: (image, options, sigma) => gaussianBlur(image, sigma, options),
+    apply: (picture, options, sigma) => image.gaussianBlur(picture, sigma, options),
   },
   box: {
     parameter: ['SIZE', 3],
     about: 'mean of SIZE x SIZE pixels',
-    apply: (image, options, size) => boxBlur(image, size, options),
+    apply: (picture, options, size) => image.boxBlur(picture, size, options),
   },
   median: {
     parameter: ['SIZE', 3],
-    about: 'median of 3 x 3 or 5 x 5 pixels',
-    apply: (image, options, size) => median(image, size as 3 | 5, options),
+    about: 'median of SIZE x SIZE pixels, odd; of 16 bits 3 or 5',
+    apply: (picture, options, size) => image.median(picture, size, options),
+  },
+  bilateral: {
+    parameter: ['SIGMA', 0.1],
+    about: 'smooth where colours differ by less than SIGMA',
+    apply: (picture, options, sigmaColor) => image.bilateral(picture, { ...options, sigmaColor }),
   },
   'low-pass': {
     parameter: ['SIGMA', 2],
     about: 'coarse structure',
-    apply: (image, options, sigma) => lowPass(image, { ...options, sigma }),
+    apply: (picture, options, sigma) => image.lowPass(picture, { ...options, sigma }),
   },
   'high-pass': {
     parameter: ['SIGMA', 2],
     about: 'fine structure',
-    apply: (image, options, sigma) => highPass(image, { ...options, sigma }),
+    apply: (picture, options, sigma) => image.highPass(picture, { ...options, sigma }),
   },
   sharpen: {
     parameter: ['AMOUNT', 1],
     about: 'less its Laplacian',
-    apply: (image, options, amount) => sharpen(image, { ...options, amount }),
+    apply: (picture, options, amount) => image.sharpen(picture, { ...options, amount }),
   },
   unsharp: {
     parameter: ['AMOUNT', 1],
     about: 'unsharp mask of sigma 2',
-    apply: (image, options, amount) => unsharpMask(image, { ...options, amount }),
+    apply: (picture, options, amount) => image.unsharpMask(picture, { ...options, amount }),
   },
-  emboss: { about: 'relief', apply: emboss },
-  laplacian: { about: 'sum of second differences', apply: laplacian },
-  sobel: { about: 'edges', apply: sobel },
+  emboss: { about: 'relief', apply: image.emboss },
+  laplacian: { about: 'sum of second differences', apply: image.laplacian },
+  sobel: { about: 'edges', apply: image.sobel },
   'sobel-x': {
     about: 'edges, dark left of bright',
-    apply: (image, options) => sobel(image, { ...options, direction: 'x' }),
+    apply: (picture, options) => image.sobel(picture, { ...options, direction: 'x' }),
   },
   'sobel-y': {
     about: 'edges, dark above bright',
-    apply: (image, options) => sobel(image, { ...options, direction: 'y' }),
+    apply: (picture, options) => image.sobel(picture, { ...options, direction: 'y' }),
   },
-  scharr: { about: 'edges, more alike at all angles', apply: scharr },
+  scharr: { about: 'edges, more alike at all angles', apply: image.scharr },
   'scharr-x': {
     about: 'edges, dark left of bright',
-    apply: (image, options) => scharr(image, { ...options, direction: 'x' }),
+    apply: (picture, options) => image.scharr(picture, { ...options, direction: 'x' }),
   },
   'scharr-y': {
     about: 'edges, dark above bright',
-    apply: (image, options) => scharr(image, { ...options, direction: 'y' }),
+    apply: (picture, options) => image.scharr(picture, { ...options, direction: 'y' }),
   },
+  canny: {
+    parameter: ['HIGH', 0.6],
+    about: 'thin lines along edges above HIGH, and a third of it',
+    apply: (picture, { engine }, high) => image.canny(picture, high / 3, high, { engine }),
+  },
+  dilate: {
+    parameter: ['SIZE', 3],
+    about: 'brightest of SIZE x SIZE pixels, odd',
+    apply: (picture, options, size) => image.dilate(picture, size, options),
+  },
+  erode: {
+    parameter: ['SIZE', 3],
+    about: 'darkest of SIZE x SIZE pixels, odd',
+    apply: (picture, options, size) => image.erode(picture, size, options),
+  },
+  opening: {
+    parameter: ['SIZE', 3],
+    about: 'erode, then dilate: without bright spots',
+    apply: (picture, options, size) => image.opening(picture, size, options),
+  },
+  closing: {
+    parameter: ['SIZE', 3],
+    about: 'dilate, then erode: without dark spots',
+    apply: (picture, options, size) => image.closing(picture, size, options),
+  },
+  threshold: {
+    parameter: ['BOUND', 0.5],
+    about: 'white above BOUND, black elsewhere',
+    apply: (picture, options, bound) => image.threshold(picture, bound, options),
+  },
+  otsu: {
+    about: 'white above the bound that parts the histogram best',
+    apply: (picture, options) => image.threshold(picture, 'otsu', options),
+  },
+  adaptive: {
+    parameter: ['SIZE', 11],
+    about: 'white above the mean of SIZE x SIZE pixels, odd',
+    apply: (picture, options, size) => image.threshold(picture, 'mean', { ...options, size }),
+  },
+  gray: { about: 'luma alone, without transparency', apply: inside(image.grayscale) },
+  'to-hsv': { about: 'hue, saturation and value for red, green, blue', apply: inside(image.toHsv) },
+  'from-hsv': { about: 'and back', apply: inside(image.fromHsv) },
+  'to-lab': { about: 'L*, a* and b* for red, green, blue', apply: inside(image.toLab) },
+  'from-lab': { about: 'and back', apply: inside(image.fromLab) },
+  resize: { parameter: ['SCALE', 0.5], about: 'SCALE times as high and wide', apply: scaled },
+  rotate: { parameter: ['DEGREES', 90], about: 'turned to the left, in the same frame', apply: turned },
 }
 
 /** A line for each known kernel. */
@@ -139,12 +202,12 @@ function fromName(text: string): Kernel {
       `unknown kernel '${name}'; there are ${Object.keys(known).join(', ')}, numbers and .json files`,
     )
   const { parameter, apply } = kernel
-  if (!rest.length) return { name, apply: (image, options) => apply(image, options, parameter?.[1] ?? 0) }
+  if (!rest.length) return { name, apply: (picture, options) => apply(picture, options, parameter?.[1] ?? 0) }
   if (!parameter) throw wrongUsage(`kernel ${name} takes no number, got '${text}'`)
   const value = Number(rest.join(':') || Number.NaN)
   if (!Number.isFinite(value))
     throw wrongUsage(`kernel ${name} takes a number after the colon (${parameter[0]}), got '${text}'`)
-  return { name: `${name}-${value}`, apply: (image, options) => apply(image, options, value) }
+  return { name: `${name}-${value}`, apply: (picture, options) => apply(picture, options, value) }
 }
 
 function fromFile(path: string): Kernel {
@@ -176,5 +239,5 @@ function matrix(
     throw failure(
       `${path} must hold rows of numbers, all of one length: "0 -1 0; -1 5 -1; 0 -1 0" or [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]`,
     )
-  return { name, apply: (image, options) => filter2d(image, rows, options) }
+  return { name, apply: (picture, options) => image.filter2d(picture, rows, options) }
 }

@@ -1,22 +1,30 @@
 /**
- * What all filters share: an image in, an image of the same size out, as a tensor or as bytes. A filter is a
+ * What all filters share: an image in, an image of the same size out, as a tensor or as pixels. A filter is a
  * plan; this runs it.
- *
- * The kernels (assembly/image/rows.ts) read rows by address. A border is nothing but a list: of rows here, of
- * columns for the sides.
  */
 
 import { check, show } from '../base/errors.js'
 import { arrayName } from '../base/realm.js'
 import type { Shape } from '../base/shape.js'
 import { type Engine, engineOf } from '../core/engine.js'
-import type { Names } from '../core/options.js'
+import { isName, type Names } from '../core/options.js'
 import { Tensor } from '../core/tensor.js'
 import { anchorOf, type Context } from '../core/window.js'
+import {
+  checkEngine,
+  checkPixels,
+  isPixelBytes,
+  type OwnPixels,
+  type PixelArray,
+  type Pixels,
+} from '../pictures/pixels.js'
 import { type Border, borderRule } from './border.js'
-import { integerPlan } from './integers.js'
-import { checkEngine, checkPixels, type OwnPixels, type Pixels, runFromBytes, runToBytes } from './pixels.js'
 import type { Plan } from './plan.js'
+import { filterRows } from './strips.js'
+import { type Rule, runFilter, type Shape4, withWork } from './work.js'
+
+/** What a filter takes: a tensor, or pixels of any kind. */
+export type FilterImage = Tensor | Pixels<PixelArray>
 
 /** What every filter takes beside the image. */
 export interface FilterOptions {
@@ -25,20 +33,36 @@ export interface FilterOptions {
   /** The engine to work in, where the image is `{ data, width, height }`; a tensor brings its own. */
   engine?: Engine
   /**
-   * Where the result goes, for `{ data, width, height }`: as long as `data`, and not its memory. By default a
-   * new array, which costs as much as a small filter.
+   * Where the result goes, for `{ data, width, height }`: of the kind of `data` (Uint8ClampedArray for
+   * bytes), as long, and not its memory. By default a new array, which costs as much as a small filter.
    */
-  out?: Uint8ClampedArray<ArrayBuffer>
+  out?: Uint8ClampedArray<ArrayBuffer> | Uint16Array<ArrayBuffer> | Float32Array<ArrayBuffer>
+  /**
+   * Of red, green, blue and alpha. Colours count as much as they are opaque, so that what cannot be seen
+   * does not bleed into what can. `'keep'`: alpha stays. `'filter'`: filters that take means, or elements of
+   * the window, do so with alpha too; others keep it. Default 'keep'.
+   */
+  alpha?: 'keep' | 'filter'
 }
 
+const alphas = { keep: true, filter: true } as const
+
 /** @internal */
-export const FILTER: Names<FilterOptions> = { border: true, engine: true, out: true }
+export const FILTER: Names<FilterOptions> = { border: true, engine: true, out: true, alpha: true }
+
+/** What elements of a kind become: bytes are clamped ones. */
+export type OwnArray<Data> = Data extends Uint16Array
+  ? Uint16Array<ArrayBuffer>
+  : Data extends Float32Array
+    ? Float32Array<ArrayBuffer>
+    : Uint8ClampedArray<ArrayBuffer>
 
 /** A filter gives the kind of image that it takes. */
-export type Filtered<Image> = Image extends Tensor ? Tensor : OwnPixels
-
-/** Output rows of a strip of bytes, at least. */
-const STRIP = 32
+export type Filtered<Image> = Image extends Tensor
+  ? Tensor
+  : Image extends { data: infer Data }
+    ? OwnPixels<OwnArray<Data>>
+    : OwnPixels
 
 const shapeOf = (image: unknown): Shape | undefined => (image instanceof Tensor ? image.shape : undefined)
 
@@ -48,43 +72,56 @@ export const about = (op: string, image: unknown, kernel?: unknown): Context => 
   shapes: { image: shapeOf(image), kernel: shapeOf(kernel) },
 })
 
-/** Checks the image and runs the plan over it. @internal */
-export function applyFilter<Image extends Tensor | Pixels>(
-  image: Image,
-  { border = 'reflect101', engine, out }: FilterOptions,
-  plan: Plan,
+/** The tensor's engine, after its options are checked. @internal */
+export function checkTensor(image: Tensor, { engine, out }: FilterOptions, context: Context): Engine {
+  const home = engineOf(context.op, { image })
+  check(engine === undefined || engine === home, () => ({
+    ...context,
+    argument: 'engine',
+    expected: "the image's own",
+    got: 'another',
+  }))
+  check(out === undefined, () => ({
+    ...context,
+    argument: 'out',
+    expected: 'left out where the image is a tensor',
+    got: show(out),
+  }))
+  check(image.shape.length === 4, () => ({
+    ...context,
+    argument: 'image',
+    expected: '[n, height, width, channels]',
+    got: `rank ${image.shape.length}`,
+  }))
+  return home
+}
+
+/** Pixels and where the result of `length` elements goes, all checked. @internal */
+export interface Opened {
+  engine: Engine
+  image: Pixels<PixelArray>
+  channels: number
+  out: PixelArray
+}
+
+/**
+ * Checks pixels and the options that belong to them. `size` is the [height, width, channels] of the result;
+ * by default the image's. @internal
+ */
+export function openPixels(
+  image: unknown,
+  { engine, out }: FilterOptions,
   context: Context,
-): Filtered<Image> {
-  const rule = borderRule(border, context)
-  if (image instanceof Tensor) {
-    const home = engineOf(context.op, { image })
-    check(engine === undefined || engine === home, () => ({
-      ...context,
-      argument: 'engine',
-      expected: "the image's own",
-      got: 'another',
-    }))
-    check(out === undefined, () => ({
-      ...context,
-      argument: 'out',
-      expected: 'left out where the image is a tensor',
-      got: show(out),
-    }))
-    check(image.shape.length === 4, () => ({
-      ...context,
-      argument: 'image',
-      expected: '[n, height, width, channels]',
-      got: `rank ${image.shape.length}`,
-    }))
-    return filterTensor(home, image, plan, rule) as Filtered<Image>
-  }
+  size?: readonly [number, number, number],
+  allowed: readonly number[] = [4, 3, 1],
+): Opened {
   check(typeof image === 'object' && image !== null, () => ({
     ...context,
     argument: 'image',
     expected: 'a tensor or { data, width, height }',
     got: show(image),
   }))
-  checkPixels(image, 'image', context, [4, 3, 1])
+  checkPixels(image, 'image', context, allowed, true)
   check(engine !== undefined, () => ({
     ...context,
     argument: 'engine',
@@ -92,117 +129,57 @@ export function applyFilter<Image extends Tensor | Pixels>(
     got: 'undefined',
   }))
   checkEngine(engine, context)
-  const { length, buffer } = image.data
+  const { data, width, height } = image
+  const channels = data.length / (width * height) || 4
+  const length = size ? size[0] * size[1] * (size[2] || channels) : data.length
+  const kind = isPixelBytes(data) ? 'Uint8ClampedArray' : arrayName(data)!
   check(
-    out === undefined ||
-      (arrayName(out) === 'Uint8ClampedArray' && out.length === length && out.buffer !== buffer),
+    out === undefined || (arrayName(out) === kind && out.length === length && out.buffer !== data.buffer),
     () => ({
       ...context,
       argument: 'out',
-      expected: `a Uint8ClampedArray of ${length} bytes in memory other than the image's`,
-      got: out?.buffer === buffer ? "the image's" : show(out),
+      expected: `a ${kind} of ${length} ${kind === 'Uint8ClampedArray' ? 'bytes' : 'elements'} in memory other than the image's`,
+      got: out?.buffer === data.buffer ? "the image's" : show(out),
     }),
   )
-  return filterBytes(
+  return {
     engine,
-    { data: engine.steady(image.data), width: image.width, height: image.height },
-    out ?? new Uint8ClampedArray(length),
-    plan,
-    rule,
-  ) as Filtered<Image>
+    image: { data: engine.steady(data), width, height },
+    channels,
+    out: out ?? new kinds[kind as keyof typeof kinds](length),
+  }
 }
 
-type Rule = (i: number, size: number) => number
+const kinds = { Uint8ClampedArray, Uint16Array, Float32Array }
 
-/** Memory of one run: each part's address. */
-interface Work {
-  rows: number
-  sides: number
-  weights: number
-  across: number
-  zeros: number
-  /** What was asked for beyond the lists. */
-  rest: number
+/** @internal */
+export function checkAlpha({ alpha }: FilterOptions, context: Context): void {
+  check(alpha === undefined || isName(alpha, alphas), () => ({
+    ...context,
+    argument: 'alpha',
+    expected: "'keep' or 'filter'",
+    got: show(alpha),
+  }))
 }
 
-/** Runs `body` with the lists of a plan in memory, `rows` still to be filled, and gives the memory back. */
-function withWork<T>(
-  engine: Engine,
+/** Checks the image and runs the plan over it. @internal */
+export function applyFilter<Image extends FilterImage>(
+  image: Image,
+  options: FilterOptions,
   plan: Plan,
-  [n, h, w, c]: Shape4,
-  rule: Rule,
-  restBytes: number,
-  body: (work: Work) => T,
-): T {
-  const [kh, kw] = plan.size
-  const { weights = [], across = [] } = plan
-  const words = {
-    rows: n * (h + kh - 1),
-    sides: kw - 1,
-    weights: weights.length,
-    across: across.length,
-    zeros: w * c + 4,
-  }
-  const start = engine.allocate(4 * Object.values(words).reduce((a, b) => a + b) + restBytes)
-  try {
-    engine.scratch(4 * (plan.planes * ((w + kw - 1) * c + 8) + plan.taps))
-    let end = start
-    const place = (count: number): number => {
-      end += count * 4
-      return end - count * 4
-    }
-    const work: Work = {
-      rows: place(words.rows),
-      sides: place(words.sides),
-      weights: place(words.weights),
-      across: place(words.across),
-      zeros: place(words.zeros),
-      rest: end,
-    }
-    const { i32, f32 } = engine
-    const left = anchorOf(kw)
-    for (let i = 0; i < kw - 1; i++)
-      i32[work.sides / 4 + i] = w && rule(i < left ? i - left : i - left + w, w)
-    const numbers = plan.shifts ? i32 : f32
-    numbers.set(weights, work.weights / 4)
-    numbers.set(across, work.across / 4)
-    f32.fill(0, work.zeros / 4, work.zeros / 4 + words.zeros)
-    return body(work)
-  } finally {
-    engine.free(start)
-  }
-}
-
-type Shape4 = [n: number, h: number, w: number, c: number]
-
-function runFilter(engine: Engine, plan: Plan, [n, h, w, c]: Shape4, work: Work, y: number): void {
-  const [kh, kw] = plan.size
-  engine.run({
-    kernel: plan.kernel,
-    args: {
-      rows: work.rows,
-      sides: work.sides,
-      top: anchorOf(kh),
-      left: anchorOf(kw),
-      y,
-      h,
-      w,
-      c,
-      kh,
-      kw,
-      weights: work.weights,
-      across: plan.across ? work.across : 0,
-      shift: plan.shifts?.[0] ?? 0,
-      shiftAcross: plan.shifts?.[1] ?? 0,
-      blend: Number(plan.blend !== undefined),
-      keep: plan.blend?.keep ?? 0,
-      gain: plan.blend?.gain ?? 1,
-      threshold: plan.blend?.threshold ?? 0,
-      side: plan.smooth?.[0] ?? 0,
-      centre: plan.smooth?.[1] ?? 0,
-    },
-    units: w * c === 0 ? 0 : n * h,
-  })
+  context: Context,
+): Filtered<Image> {
+  const rule = borderRule(options.border ?? 'reflect101', context)
+  checkAlpha(options, context)
+  if (image instanceof Tensor)
+    return filterTensor(checkTensor(image, options, context), image, plan, rule) as Filtered<Image>
+  const { engine, image: pixels, channels, out } = openPixels(image, options, context)
+  filterRows(
+    { engine, from: pixels, to: out, rule, filtersAlpha: options.alpha === 'filter' },
+    plan,
+    channels,
+  )
+  return { data: out, width: pixels.width, height: pixels.height } as Filtered<Image>
 }
 
 function filterTensor(engine: Engine, x: Tensor, plan: Plan, rule: Rule): Tensor {
@@ -224,66 +201,3 @@ function filterTensor(engine: Engine, x: Tensor, plan: Plan, rule: Rule): Tensor
     })
   })
 }
-
-/**
- * A strip of rows at a time, so that memory does not grow with the height: in integers where that is exact
- * enough, else through floats. Alpha stays.
- */
-function filterBytes(
-  engine: Engine,
-  { data, width: w, height: h }: Pixels,
-  result: Uint8ClampedArray<ArrayBuffer>,
-  plan: Plan,
-  rule: Rule,
-): OwnPixels {
-  const kh = plan.size[0]
-  const top = anchorOf(kh)
-  const strip = Math.min(h, Math.max(STRIP, 2 * kh))
-  const slots = strip + kh - 1
-  const channels = data.length / (w * h) || 4
-  const packed = channels < 4
-  const rowBytes = w * channels
-  const inIntegers = integerPlan(plan)
-  const c = inIntegers ? channels : Math.min(channels, 3)
-  const rowFloats = w * c
-  // bytes in [slots], bytes out [strip], floats in [slots], floats out [strip]; each part aligned
-  const aligned = (bytes: number) => Math.ceil(bytes / 16) * 16
-  const bytesBytes = aligned(slots * rowBytes) + aligned(strip * rowBytes)
-  return withWork(
-    engine,
-    inIntegers ?? plan,
-    [1, strip, w, c],
-    rule,
-    bytesBytes + (inIntegers ? 0 : 4 * rowFloats * (slots + strip)),
-    (work) => {
-      const bytesIn = work.rest
-      const bytesOut = bytesIn + aligned(slots * rowBytes)
-      const floatsIn = bytesIn + bytesBytes
-      const floatsOut = floatsIn + slots * rowFloats * 4
-      const [rowsIn, rowStride] = inIntegers ? [bytesIn, rowBytes] : [floatsIn, rowFloats * 4]
-      const { i32, u8 } = engine
-      for (let start = 0; start < h; start += strip) {
-        const rows = Math.min(strip, h - start)
-        for (let slot = 0; slot < rows + kh - 1; slot++) {
-          const row = rule(start + slot - top, h)
-          if (row >= 0) u8.set(data.subarray(row * rowBytes, (row + 1) * rowBytes), bytesIn + slot * rowBytes)
-          i32[work.rows / 4 + slot] = row < 0 ? work.zeros : rowsIn + slot * rowStride
-        }
-        if (inIntegers) runFilter(engine, inIntegers, [1, rows, w, c], work, bytesOut)
-        else {
-          runFromBytes(engine, bytesIn, floatsIn, rows + kh - 1, w, c, {
-            scale: BYTE_SCALE,
-            shift: [],
-            packed,
-          })
-          runFilter(engine, plan, [1, rows, w, c], work, floatsOut)
-          runToBytes(engine, floatsOut, bytesOut, rows, w, c, packed ? 0 : bytesIn + top * rowBytes, packed)
-        }
-        result.set(u8.subarray(bytesOut, bytesOut + rows * rowBytes), start * rowBytes)
-      }
-      return { data: result, width: w, height: h }
-    },
-  )
-}
-
-const BYTE_SCALE = new Array<number>(4).fill(1 / 255)

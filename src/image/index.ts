@@ -1,6 +1,18 @@
+export { type FromImageOptions, fromImage, toCanvas } from '../pictures/fromImage.js'
+export {
+  type FromImageDataOptions,
+  fromImageData,
+  type OwnPixels,
+  type PixelArray,
+  type Pixels,
+  toImageData,
+} from '../pictures/pixels.js'
+export type { ImageSource, Samples } from '../pictures/source.js'
+export { type BilateralOptions, bilateral } from './bilateral.js'
 export type { Border } from './border.js'
-export type { Filtered, FilterOptions } from './filter.js'
-export { type FromImageOptions, fromImage, toCanvas } from './fromImage.js'
+export { type CannyOptions, canny } from './canny.js'
+export { type ColorOptions, fromHsv, fromLab, grayscale, toHsv, toLab } from './colour.js'
+export type { Filtered, FilterImage, FilterOptions, OwnArray } from './filter.js'
 export {
   boxBlur,
   emboss,
@@ -20,13 +32,8 @@ export {
   unsharpMask,
 } from './linear.js'
 export { median } from './median.js'
-export {
-  type FromImageDataOptions,
-  fromImageData,
-  type OwnPixels,
-  type Pixels,
-  toImageData,
-} from './pixels.js'
+export { closing, dilate, erode, opening } from './morphology.js'
+export { type ResizeImageOptions, resize } from './resize.js'
 export {
   type FeatureMapsOptions,
   type FilterSheetOptions,
@@ -35,4 +42,5 @@ export {
   type Sheet,
   type SheetOptions,
 } from './sheet.js'
-export type { ImageSource, Samples } from './source.js'
+export { type ThresholdOptions, threshold } from './threshold.js'
+export { type AffineMatrix, type WarpAffineOptions, warpAffine } from './warp.js'

@@ -55,8 +55,15 @@ const pairs = (integers: readonly number[], start: number, count: number): numbe
  * The plan for bytes: its result is the exact one, or off by less than MOST_ERROR before it is rounded.
  * Undefined where there is none. @internal
  */
-export function integerPlan({ size: [kh, kw], weights, across, blend }: Plan): Plan | undefined {
-  if (!weights || blend) return undefined
+export function integerPlan({
+  kernel,
+  size: [kh, kw],
+  weights,
+  across,
+  blend,
+  compare,
+}: Plan): Plan | undefined {
+  if (kernel !== 'filterWindow' || !weights || blend) return undefined
   const down = scale(weights, 255)
   if (!down) return undefined
   const turns = (kh >> 1) + 1
@@ -67,7 +74,14 @@ export function integerPlan({ size: [kh, kw], weights, across, blend }: Plan): P
     const ofColumns = columns.map((column) => pairs(column, start, turns))
     return Array.from({ length: turns * wide }, (_, i) => ofColumns[i % wide]![Math.floor(i / wide)]!)
   })
-  const plan = { kernel: 'filterBytes', size: [kh, kw], planes: turns + 2, weights: words } as const
+  const bounds = compare && { ...compare, offset: Math.ceil(Number((compare.offset * 255).toFixed(6))) }
+  const plan: Omit<Plan, 'taps'> = {
+    kernel: 'filterBytes',
+    size: [kh, kw],
+    planes: turns + 2,
+    weights: words,
+    ...(bounds && { compare: bounds }),
+  }
   if (!across)
     return 255 * down.error <= MOST_ERROR ? { ...plan, taps: turns * kw, shifts: [down.shift, 0] } : undefined
 

@@ -5,14 +5,14 @@ import { check, show } from '../base/errors.js'
 import { checkNumber, checkOptions, isInteger, type Names } from '../core/options.js'
 import { Tensor } from '../core/tensor.js'
 import { type Context, pair } from '../core/window.js'
-import { about, applyFilter, FILTER, type Filtered, type FilterOptions } from './filter.js'
-import type { Pixels } from './pixels.js'
+import { about, applyFilter, FILTER, type Filtered, type FilterImage, type FilterOptions } from './filter.js'
 import type { Plan } from './plan.js'
 
 /** The longest side of a separable window: a standard deviation of 1365 reaches so far. */
 const LONGEST = 8191
 
-const windowPlan = (kernel: readonly (readonly number[])[]): Plan => {
+/** A plan by rows of weights. @internal */
+export const windowPlan = (kernel: readonly (readonly number[])[]): Plan => {
   const size = [kernel.length, kernel[0]!.length] as const
   return {
     kernel: 'filterWindow',
@@ -23,7 +23,8 @@ const windowPlan = (kernel: readonly (readonly number[])[]): Plan => {
   }
 }
 
-const separablePlan = (weights: number[], across: number[], blend?: Plan['blend']): Plan => ({
+/** A plan by weights down the columns and then along the rows. @internal */
+export const separablePlan = (weights: number[], across: number[], blend?: Plan['blend']): Plan => ({
   kernel: 'filterWindow',
   size: [weights.length, across.length],
   planes: 2,
@@ -33,8 +34,8 @@ const separablePlan = (weights: number[], across: number[], blend?: Plan['blend'
   blend,
 })
 
-/** exp(-i^2 / (2 sigma^2)) for i from -radius to radius, divided by their sum. */
-function gaussian(sigma: number, size: number | undefined, context: Context): number[] {
+/** exp(-i^2 / (2 sigma^2)) for i from -radius to radius, divided by their sum. @internal */
+export function gaussian(sigma: number, size: number | undefined, context: Context): number[] {
   checkNumber(
     sigma,
     'sigma',
@@ -60,17 +61,18 @@ function gaussian(sigma: number, size: number | undefined, context: Context): nu
  * kernel[i][j] * x[r + i - floor(kh / 2), c + j - floor(kw / 2)]. Even sizes are allowed.
  *
  * @param image [n, height, width, channels], or `{ data, width, height }` with `engine` among the options:
- *   then red, green and blue are filtered
- * (or gray, by the number of bytes) as values from 0 to 1, results are clamped and rounded, and alpha stays.
- * Sums of bytes are exact where weights are integers (or quarters, ...), else off by less than 1/16 of a
- * level before they are rounded.
+ *   then red, green and blue are filtered (or gray, by the number of elements) as values from 0 to 1, and
+ *   integers are clamped and rounded. Sums of bytes are exact where weights are integers (or quarters, ...),
+ *   else off by less than 1/16 of a level before they are rounded. Alpha stays, and colours count as much as
+ *   they are opaque: under weights that are not negative they are the mean of what is there, else what a
+ *   neighbour lacks has the colour of the pixel itself.
  * @param kernel rows of numbers, or a tensor [kh, kw]
  * @param options border 'reflect101'
  * @returns an image of the same kind and size
  * @throws FilterbankError for ragged or empty kernels, unknown borders, other ranks
  * @example const edges = filter2d(photo, [[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]], { border: 'replicate' })
  */
-export function filter2d<Image extends Tensor | Pixels>(
+export function filter2d<Image extends FilterImage>(
   image: Image,
   kernel: readonly (readonly number[])[] | Tensor,
   options: FilterOptions = {},
@@ -136,14 +138,14 @@ export interface GaussianBlurOptions extends FilterOptions {
   size?: number
 }
 
-const GAUSSIAN: Names<GaussianBlurOptions> = { border: true, engine: true, out: true, size: true }
+const GAUSSIAN: Names<GaussianBlurOptions> = { ...FILTER, size: true }
 
 /**
  * Blurs by a Gaussian of standard deviation `sigma` pixels, cut off at ceil(3 * sigma) and normalised: its
  * weights sum to 1. Separable. Images and errors as in `filter2d`; `sigma` must be positive and finite.
  * @example const soft = gaussianBlur(photo, 2)
  */
-export function gaussianBlur<Image extends Tensor | Pixels>(
+export function gaussianBlur<Image extends FilterImage>(
   image: Image,
   sigma: number,
   options: GaussianBlurOptions = {},
@@ -166,7 +168,7 @@ const BOX_TO = 256
  * reaches one pixel further up and left. Separable. Images and errors as in `filter2d`.
  * @example const soft = boxBlur(photo, 5)
  */
-export function boxBlur<Image extends Tensor | Pixels>(
+export function boxBlur<Image extends FilterImage>(
   image: Image,
   size: number | readonly [number, number],
   options: FilterOptions = {},
@@ -180,18 +182,21 @@ export function boxBlur<Image extends Tensor | Pixels>(
     expected: `at most ${LONGEST}`,
     got: show(size),
   }))
+  return applyFilter(image, options, boxPlan(kh, kw), context)
+}
+
+/** The plan of a mean. @internal */
+export function boxPlan(kh: number, kw: number): Plan {
   const share = 1 / (kh * kw)
-  const plan: Plan =
-    Math.max(kh, kw) >= BOX_FROM && kh <= BOX_TO
-      ? {
-          kernel: 'filterBox',
-          size: [kh, kw],
-          planes: kh + 13,
-          taps: 4,
-          blend: { keep: 0, gain: share, threshold: 0 },
-        }
-      : separablePlan(new Array(kh).fill(1), new Array(kw).fill(share))
-  return applyFilter(image, options, plan, context)
+  return Math.max(kh, kw) >= BOX_FROM && kh <= BOX_TO
+    ? {
+        kernel: 'filterBox',
+        size: [kh, kw],
+        planes: kh + 13,
+        taps: 4,
+        blend: { keep: 0, gain: share, threshold: 0 },
+      }
+    : separablePlan(new Array(kh).fill(1), new Array(kw).fill(share))
 }
 
 /** What `lowPass` and `highPass` take beside the image. */
@@ -200,17 +205,14 @@ export interface PassOptions extends FilterOptions {
   sigma?: number
 }
 
-const PASS: Names<PassOptions> = { border: true, engine: true, out: true, sigma: true }
+const PASS: Names<PassOptions> = { ...FILTER, sigma: true }
 
 /**
  * Coarse structure: the image blurred by a Gaussian. Images and errors as in `filter2d`.
  * @param options sigma 2, border 'reflect101'
  * @example const coarse = lowPass(photo, { sigma: 4 })
  */
-export function lowPass<Image extends Tensor | Pixels>(
-  image: Image,
-  options: PassOptions = {},
-): Filtered<Image> {
+export function lowPass<Image extends FilterImage>(image: Image, options: PassOptions = {}): Filtered<Image> {
   checkOptions('lowPass', options, PASS)
   const context = about('lowPass', image)
   const weights = gaussian(options.sigma ?? 2, undefined, context)
@@ -223,7 +225,7 @@ export function lowPass<Image extends Tensor | Pixels>(
  * @param options sigma 2, border 'reflect101'
  * @example const fine = highPass(photo, { sigma: 4 })
  */
-export function highPass<Image extends Tensor | Pixels>(
+export function highPass<Image extends FilterImage>(
   image: Image,
   options: PassOptions = {},
 ): Filtered<Image> {
@@ -244,14 +246,14 @@ export interface SharpenOptions extends FilterOptions {
   amount?: number
 }
 
-const SHARPEN: Names<SharpenOptions> = { border: true, engine: true, out: true, amount: true }
+const SHARPEN: Names<SharpenOptions> = { ...FILTER, amount: true }
 
 /**
  * The image less `amount` times its Laplacian: [[0, -1, 0], [-1, 5, -1], [0, -1, 0]] for 1. Images and errors
  * as in `filter2d`.
  * @example const crisp = sharpen(photo, { amount: 0.5 })
  */
-export function sharpen<Image extends Tensor | Pixels>(
+export function sharpen<Image extends FilterImage>(
   image: Image,
   options: SharpenOptions = {},
 ): Filtered<Image> {
@@ -276,9 +278,7 @@ export interface UnsharpMaskOptions extends PassOptions {
 }
 
 const UNSHARP: Names<UnsharpMaskOptions> = {
-  border: true,
-  engine: true,
-  out: true,
+  ...FILTER,
   sigma: true,
   amount: true,
   threshold: true,
@@ -290,7 +290,7 @@ const UNSHARP: Names<UnsharpMaskOptions> = {
  * @param options sigma 2, amount 1, threshold 0, border 'reflect101'
  * @example const crisp = unsharpMask(photo, { sigma: 1.5, amount: 0.8, threshold: 0.01 })
  */
-export function unsharpMask<Image extends Tensor | Pixels>(
+export function unsharpMask<Image extends FilterImage>(
   image: Image,
   options: UnsharpMaskOptions = {},
 ): Filtered<Image> {
@@ -319,7 +319,7 @@ export function unsharpMask<Image extends Tensor | Pixels>(
  * as in `filter2d`.
  * @example const relief = emboss(photo)
  */
-export function emboss<Image extends Tensor | Pixels>(
+export function emboss<Image extends FilterImage>(
   image: Image,
   options: FilterOptions = {},
 ): Filtered<Image> {
@@ -337,7 +337,7 @@ export function emboss<Image extends Tensor | Pixels>(
  * ksize 1). Images and errors as in `filter2d`.
  * @example const spots = laplacian(photo)
  */
-export function laplacian<Image extends Tensor | Pixels>(
+export function laplacian<Image extends FilterImage>(
   image: Image,
   options: FilterOptions = {},
 ): Filtered<Image> {
@@ -356,14 +356,14 @@ export interface GradientOptions extends FilterOptions {
   direction?: 'x' | 'y'
 }
 
-const GRADIENT: Names<GradientOptions> = { border: true, engine: true, out: true, direction: true }
+const GRADIENT: Names<GradientOptions> = { ...FILTER, direction: true }
 
 /**
  * How fast brightness changes, by Sobel's windows: x [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], y its transpose;
  * not divided by their weight, as in OpenCV. Images and errors as in `filter2d`.
  * @example const edges = sobel(photo); const vertical = sobel(photo, { direction: 'x' })
  */
-export function sobel<Image extends Tensor | Pixels>(
+export function sobel<Image extends FilterImage>(
   image: Image,
   options: GradientOptions = {},
 ): Filtered<Image> {
@@ -375,14 +375,14 @@ export function sobel<Image extends Tensor | Pixels>(
  * [-3, 0, 3]], y its transpose.
  * @example const edges = scharr(photo)
  */
-export function scharr<Image extends Tensor | Pixels>(
+export function scharr<Image extends FilterImage>(
   image: Image,
   options: GradientOptions = {},
 ): Filtered<Image> {
   return gradient('scharr', image, 3, 10, options)
 }
 
-function gradient<Image extends Tensor | Pixels>(
+function gradient<Image extends FilterImage>(
   op: string,
   image: Image,
   side: number,

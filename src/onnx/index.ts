@@ -31,5 +31,6 @@ export type {
   ModelMap,
   ModelOutput,
   ModelOutputs,
+  PictureInput,
 } from './run/ports.js'
 export type { LayerSummary } from './run/summary.js'

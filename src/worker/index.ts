@@ -25,6 +25,7 @@ import type {
   Model,
   ModelInput,
   ModelSource,
+  PictureInput,
   RunAsyncOptions,
 } from '../onnx/index.js'
 import { ModelOutput, type ModelOutputs } from '../onnx/run/ports.js'
@@ -32,7 +33,7 @@ import { builtin } from '../wasm/host.js'
 import { bytesOf, chooseBuild } from '../wasm/load.js'
 import type { FilterArguments, FilterName } from './filters.js'
 import { Link } from './link.js'
-import type { Arrived, PictureInput } from './picture.js'
+import type { Arrived } from './picture.js'
 import type { ArrivedSource, Packed, StartArgument } from './protocol.js'
 
 export type { Arrived, FilterArguments, FilterName, PictureInput }

@@ -1,37 +1,9 @@
-/** Pictures in a worker: their pixels, and the numbers that a model's input takes of them. */
+/** Pictures in a worker. */
 
-import { check, show } from '../base/errors.js'
-import type { Engine } from '../core/engine.js'
-import { checkOptions, type Names } from '../core/options.js'
-import type { Tensor } from '../core/tensor.js'
-import { type FromImageOptions, fromImage, type Pixels } from '../image/index.js'
-import type { ModelInput, Port } from '../onnx/index.js'
-import { transpose } from '../ops/transpose.js'
+import type { PixelArray, Pixels } from '../image/index.js'
 
 /** What a worker takes for a picture once it has arrived there. */
 export type Arrived = Pixels | ImageBitmap | Blob
-
-/**
- * A picture as the input of a model, with the options of `fromImage`. Its size, where it says one, is the
- * default; so are gray for one channel, and a range of [0, 255] for integers.
- */
-export interface PictureInput<Source = Arrived> extends FromImageOptions {
-  image: Source
-}
-
-const PICTURE: Names<PictureInput> = {
-  image: true,
-  size: true,
-  fit: true,
-  channels: true,
-  range: true,
-  mean: true,
-  std: true,
-}
-const op = 'model.run'
-
-export const isPictureInput = (input: unknown): input is PictureInput =>
-  typeof input === 'object' && input !== null && !ArrayBuffer.isView(input) && 'image' in input
 
 /** Red, green, blue and alpha of whatever has arrived. */
 export async function pixelsOf(image: Arrived): Promise<Pixels> {
@@ -48,59 +20,25 @@ export async function pixelsOf(image: Arrived): Promise<Pixels> {
   }
 }
 
-interface Layout {
-  channelsFirst: boolean
-  channels: number
-  size: readonly [number, number] | undefined
+/** Pixels of any kind as RGBA bytes, which an ImageBitmap is made of. */
+export function toRgba({ data, width, height }: Pixels<PixelArray>): Uint8ClampedArray<ArrayBuffer> {
+  const bytes = data instanceof Uint8ClampedArray
+  const channels = data.length / (width * height)
+  if (bytes && channels === 4) return data as Uint8ClampedArray<ArrayBuffer>
+  const scale = data instanceof Uint16Array ? 255 / 65535 : data instanceof Float32Array ? 255 : 1
+  const rgba = new Uint8ClampedArray(width * height * 4)
+  const [green, blue] = channels === 1 ? [0, 0] : [1, 2]
+  for (let from = 0, to = 0; from < data.length; from += channels, to += 4) {
+    rgba[to] = data[from]! * scale
+    rgba[to + 1] = data[from + green]! * scale
+    rgba[to + 2] = data[from + blue]! * scale
+    rgba[to + 3] = channels === 4 ? data[from + 3]! * scale : 255
+  }
+  return rgba
 }
 
-/** Where an input has its channels, its height and its width. */
-function layoutOf({ name, shape, type }: Port): Layout {
-  const fits = shape?.length === 4 && (shape[0] === 1 || typeof shape[0] !== 'number')
-  const [first, last] = [shape?.[1], shape?.[3]]
-  const count = (length: unknown): length is number => length === 1 || length === 3
-  const channelsFirst = count(first)
-  check(Boolean(fits && (channelsFirst || count(last))) && /^(float|u?int8)/.test(type), () => ({
-    op,
-    argument: `input ${show(name)}`,
-    expected:
-      'numbers: a picture goes into an input of [1, channels, height, width] or [1, height, width, channels]',
-    got: `a picture for ${type} ${show(shape)}`,
-  }))
-  const [h, w] = channelsFirst ? shape!.slice(2) : shape!.slice(1, 3)
-  return {
-    channelsFirst,
-    channels: (channelsFirst ? first : last) as number,
-    size: typeof h === 'number' && typeof w === 'number' ? [h, w] : undefined,
-  }
-}
-
-/** The input that a picture stands for. */
-export async function inputOf(engine: Engine, port: Port, input: PictureInput): Promise<ModelInput> {
-  checkOptions(op, input, PICTURE)
-  const layout = layoutOf(port)
-  const wanted = layout.channels === 1 ? (['gray'] as const) : (['rgb', 'bgr'] as const)
-  const { image, channels = wanted[0], ...rest } = input
-  check((wanted as readonly string[]).includes(channels), () => ({
-    op,
-    argument: 'channels',
-    expected: wanted.map((name) => show(name)).join(' or '),
-    got: show(channels),
-  }))
-  const integers = !port.type.startsWith('float')
-  const defaults = { ...(layout.size ? { size: layout.size } : {}), ...(integers ? { range: [0, 255] } : {}) }
-  const made: Tensor[] = []
-  try {
-    const options = { ...(defaults as FromImageOptions), ...rest, channels }
-    made.push(await fromImage(engine, image, options))
-    if (layout.channelsFirst) made.push(transpose(made[0]!, [0, 3, 1, 2]))
-    const x = made.at(-1)!
-    const { shape } = x
-    const values = x.toArray()
-    if (port.type === 'float32') return { data: values, shape }
-    return { data: Array.from(values, (v) => (integers ? Math.round(v) : v)), shape }
-  } finally {
-    for (const x of made) x.dispose()
-    if ('close' in image) image.close()
-  }
+/** An ImageBitmap that came with a message is the worker's own. */
+export function closeBitmap(input: unknown): void {
+  const image = (input as { image?: unknown } | null)?.image
+  if (typeof image === 'object' && image !== null && 'close' in image) (image as ImageBitmap).close()
 }

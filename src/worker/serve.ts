@@ -16,7 +16,7 @@ import {
   loadModel,
   type Model,
   type ModelCache,
-  type ModelInput,
+  type ModelInputs,
   type ModelMap,
   type Port,
   type Progress,
@@ -24,7 +24,7 @@ import {
 import { ModelOutput } from '../onnx/run/ports.js'
 import { builtin } from '../wasm/host.js'
 import { filters } from './filters.js'
-import { type Arrived, inputOf, isPictureInput, type PictureInput, pixelsOf } from './picture.js'
+import { type Arrived, closeBitmap, pixelsOf, toRgba } from './picture.js'
 import {
   type ArrivedSource,
   abortError,
@@ -54,7 +54,7 @@ interface LoadArgument {
 
 interface RunArgument {
   model: number
-  inputs: Record<string, ModelInput | PictureInput>
+  inputs: ModelInputs
   taps: readonly string[] | undefined
   latestOnly: boolean
 }
@@ -154,18 +154,15 @@ function makeService() {
       const served = servedOf(id)
       const body = async () => {
         const { model } = served
-        const feeds: Record<string, ModelInput> = {}
-        for (const [name, input] of Object.entries(inputs)) {
-          const port = model.inputs.find((each) => each.name === name)
-          feeds[name] =
-            port && isPictureInput(input) ? await inputOf(engine(), port, input) : (input as ModelInput)
+        try {
+          return await model.runAsync(inputs, {
+            signal,
+            ...(taps ? { taps } : {}),
+            ...(onProgress ? { onProgress } : {}),
+          })
+        } finally {
+          for (const input of Object.values(inputs)) closeBitmap(input)
         }
-        signal.throwIfAborted()
-        return model.runAsync(feeds, {
-          signal,
-          ...(taps ? { taps } : {}),
-          ...(onProgress ? { onProgress } : {}),
-        })
       }
       const pack = (output: ModelOutput | ModelMap): Packed => {
         if (!(output instanceof ModelOutput)) return { map: output }
@@ -210,13 +207,13 @@ function makeService() {
         transfer.push(data.buffer)
         return { data, width, height }
       }
-      check(bitmaps && data.length === 4 * width * height, () => ({
+      check(bitmaps, () => ({
         op: 'worker.filter',
         argument: 'output',
-        expected: "'pixels' for gray and RGB bytes, and on hosts without ImageBitmap",
+        expected: "'pixels' on hosts without ImageBitmap",
         got: show(output ?? 'bitmap'),
       }))
-      const bitmap = await createImageBitmap(new ImageData(data, width, height))
+      const bitmap = await createImageBitmap(new ImageData(toRgba({ data, width, height }), width, height))
       transfer.push(bitmap)
       return bitmap
     },

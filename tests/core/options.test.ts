@@ -189,7 +189,29 @@ const entries: Record<string, { exports: object; calls: Record<string, Call | Pl
   'filterbank/image': {
     exports: image,
     calls: {
+      bilateral: onX(image.bilateral),
       boxBlur: (options) => image.boxBlur(x, 3, options),
+      canny: (options) => image.canny(x, 0, 1, options),
+      closing: (options) => image.closing(x, 3, options),
+      dilate: (options) => image.dilate(x, 3, options),
+      erode: (options) => image.erode(x, 3, options),
+      opening: (options) => image.opening(x, 3, options),
+      fromHsv: onX(image.fromHsv),
+      fromLab: onX(image.fromLab),
+      grayscale: onX(image.grayscale),
+      resize: (options) => image.resize(x, 3, options),
+      threshold: (options) => image.threshold(x, 1, options),
+      toHsv: onX(image.toHsv),
+      toLab: onX(image.toLab),
+      warpAffine: (options) =>
+        image.warpAffine(
+          x,
+          [
+            [1, 0, 0],
+            [0, 1, 0],
+          ],
+          options,
+        ),
       emboss: onX(image.emboss),
       filter2d: (options) => image.filter2d(x, [[1]], options),
       gaussianBlur: (options) => image.gaussianBlur(x, 1, options),

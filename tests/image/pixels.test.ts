@@ -5,11 +5,13 @@ import { expectComplaint, expectValues, inEveryBuild } from '../support/check.js
 import { Random } from '../support/random.js'
 import * as reference from '../support/reference.js'
 
-/** Noise of every byte, alpha too. */
-function noise(width: number, height: number, seed = 5): image.Pixels {
+/** Noise of every byte, alpha too, or opaque: else colours are weighed (alpha.test.ts). */
+function noise(width: number, height: number, seed = 5, opaque = false): image.Pixels {
   const random = new Random(seed)
   return {
-    data: Uint8ClampedArray.from({ length: width * height * 4 }, () => random.integer(0, 255)),
+    data: Uint8ClampedArray.from({ length: width * height * 4 }, (_, i) =>
+      opaque && i % 4 === 3 ? 255 : random.integer(0, 255),
+    ),
     width,
     height,
   }
@@ -212,7 +214,7 @@ describe('filters on bytes', () => {
         for (const [width, height] of sizes) {
           for (const border of ['zero', 'reflect', 'reflect101', 'wrap'] as const) {
             engine().scope(() => {
-              const pixels = noise(width, height)
+              const pixels = noise(width, height, 5, true)
               const before = pixels.data.slice()
               const memory = engine().memory()
               const actual = filter(pixels, { border, engine: engine() })
@@ -273,7 +275,12 @@ describe('filters on bytes', () => {
           [6, 7, 3],
           [19, 2, 4],
         ] as const) {
-          const x = { shape: [1, h, w, c], data: Uint8Array.from({ length: w * h * c }, () => kind(random)) }
+          const x = {
+            shape: [1, h, w, c],
+            data: Uint8Array.from({ length: w * h * c }, (_, i) =>
+              c === 4 && i % 4 === 3 ? 255 : kind(random),
+            ),
+          }
           for (const border of ['zero', 'replicate', 'reflect', 'reflect101', 'wrap'] as const) {
             const options = { border, engine: engine() }
             for (const kernel of kernels) {
@@ -352,7 +359,7 @@ describe('filters on bytes', () => {
       for (const [name, filter] of Object.entries(filters)) {
         for (const [width, height] of sizes) {
           for (const border of ['zero', 'replicate', 'reflect', 'reflect101', 'wrap'] as const) {
-            const { data } = noise(width, height)
+            const { data } = noise(width, height, 5, true)
             const pixels = width * height
             const colours = Uint8ClampedArray.from(
               { length: 3 * pixels },

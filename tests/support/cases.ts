@@ -36,6 +36,11 @@ const perChannel = (op: Op): Case => ({
 /** One image of 1, 3 or 4 channels. */
 const picture = (op: Op): Case => ({ shapes: (random) => [image4(random, random.pick([1, 3, 4]), 3)], op })
 
+const TURN = [
+  [0.9, -0.4, 1.5],
+  [0.3, 1.1, -2],
+] as const
+
 /** The same as bytes, the images of a batch below each other. */
 const onBytes = (filter: (pixels: image.Pixels, options: image.FilterOptions) => image.OwnPixels): Case =>
   picture((x) => {
@@ -703,6 +708,31 @@ export const cases: Record<string, Case> = {
   'gaussianBlur on bytes': onBytes((pixels, options) =>
     image.gaussianBlur(pixels, 1, { border: 'wrap', ...options }),
   ),
+  dilate: picture((x) => image.dilate(x!, [5, 3], { border: 'wrap' })),
+  'erode on bytes': onBytes((pixels, options) => image.erode(pixels, [3, 7], options)),
+  'median on bytes': onBytes((pixels, options) => image.median(pixels, 7, options)),
+  'resize on bytes': onBytes((pixels, options) => image.resize(pixels, [9, 13], options)),
+  'nearest on bytes': onBytes((pixels, options) =>
+    image.resize(pixels, [9, 13], { method: 'nearest', ...options }),
+  ),
+  warpAffine: picture((x) => image.warpAffine(x!, TURN, { size: [6, 9] })),
+  'warpAffine on bytes': onBytes((pixels, options) => image.warpAffine(pixels, TURN, options)),
+  bilateral: picture((x) => image.bilateral(x!, { size: 5 })),
+  canny: onBytes((pixels, options) => image.canny(pixels, 0.1, 0.3, options)),
+  'threshold on bytes': onBytes((pixels, options) => image.threshold(pixels, 'otsu', options)),
+  'threshold by the mean on bytes': onBytes((pixels, options) => image.threshold(pixels, 'mean', options)),
+  'toLab of colours': {
+    shapes: (random) => [[2, random.integer(1, 9), random.integer(1, 17), random.pick([3, 4])]],
+    op: (x) => image.toLab(x!),
+  },
+  'gaussianBlur of clouds': {
+    shapes: (random) => [[1, random.integer(1, 9), random.integer(1, 17), 4]],
+    op: (x) => {
+      const [, height, width] = x!.shape as number[]
+      const data = Uint8ClampedArray.from(x!.toArray(), (v) => 128 + v * 50)
+      return image.gaussianBlur({ data, width: width!, height: height! }, 1, { engine: x!.engine })
+    },
+  },
   toImageData: {
     shapes: (random) => [image4(random, random.pick([1, 3, 4])).with(0, 1)],
     op: (x) => image.toImageData(x!),

@@ -54,6 +54,21 @@ describe('a worker', () => {
     await same('gaussianBlur', { sigma: 1.5 }, () => image.gaussianBlur(photo, 1.5, on))
     await same('median', { size: 5 }, () => image.median(photo, 5, on))
     await same('filter2d', { kernel: [[0, 1, -1]] }, () => image.filter2d(photo, [[0, 1, -1]], on))
+    await same('dilate', { size: [3, 5] }, () => image.dilate(photo, [3, 5], on))
+    await same('erode', {}, () => image.erode(photo, 3, on))
+    await same('opening', { size: 5 }, () => image.opening(photo, 5, on))
+    await same('closing', {}, () => image.closing(photo, 3, on))
+    await same('canny', { low: 0.1, high: 0.3 }, () => image.canny(photo, 0.1, 0.3, on))
+    await same('threshold', { bound: 'otsu' }, () => image.threshold(photo, 'otsu', on))
+    await same('resize', { size: 4 }, () => image.resize(photo, 4, on))
+    const matrix = [
+      [0.8, 0.1, 2],
+      [-0.1, 0.9, 1],
+    ] as const
+    await same('warpAffine', { matrix }, () => image.warpAffine(photo, matrix, on))
+    const { bilateral, grayscale, toHsv, fromHsv, toLab, fromLab } = image
+    for (const [name, filter] of Object.entries({ bilateral, grayscale, toHsv, fromHsv, toLab, fromLab }))
+      await same(name as FilterName, {}, () => filter(photo, on))
     const filters = {
       emboss: image.emboss,
       highPass: image.highPass,

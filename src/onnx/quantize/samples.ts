@@ -2,9 +2,8 @@
 import { check, show } from '../../base/errors.js'
 import { printShape, sizeOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import { Tensor } from '../../core/tensor.js'
 import { loadModel } from '../load.js'
-import type { ModelInput, ModelOutputs } from '../run/ports.js'
+import { copyOf, type ModelInput, type ModelOutputs } from '../run/ports.js'
 import { type Network, writeNetwork } from './network.js'
 import type { Sample } from './options.js'
 import { Histogram } from './range.js'
@@ -40,7 +39,7 @@ export async function collect(
       expected: 'an object of inputs by name',
       got: show(sample),
     }))
-    all.push(Object.fromEntries(Object.entries(sample).map(([name, input]) => [name, copy(input)])))
+    all.push(Object.fromEntries(Object.entries(sample).map(([name, input]) => [name, copyOf(input)])))
     count += batchOf(sample, network)
   }
   check(count >= FEWEST, () => ({
@@ -51,13 +50,6 @@ export async function collect(
     hint,
   }))
   return all
-}
-
-function copy(input: ModelInput): ModelInput {
-  if (input instanceof Tensor) return { data: input.toArray() as Float32Array, shape: input.shape }
-  if (ArrayBuffer.isView(input) || Array.isArray(input)) return (input as Float32Array).slice()
-  const { data, shape } = input as { data: Float32Array; shape: number[] }
-  return { data: data?.slice?.() ?? data, shape }
 }
 
 /** How many samples are in one: the length of a first axis that the file leaves open. */

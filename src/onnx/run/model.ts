@@ -12,18 +12,23 @@ import { fuse } from '../graph/fuse.js'
 import type { Graph, Node, Port } from '../graph/graph.js'
 import { constantsOf, type Scope } from './execute.js'
 import type { Holder } from './hold.js'
+import { isPictureInput, pictureLater, pictureNow } from './pictures.js'
 import { dropPlan, newPlan, type Plan, type Setup, standOfInput } from './plan.js'
 import {
   type AnyModelOutputs,
+  copyOf,
   describePort,
   type Feed,
   fail,
   feedOf,
+  type ModelInput,
   type ModelInputs,
   ModelOutput,
   type ModelOutputs,
   mapOf,
+  type NumberInputs,
   numbersOf,
+  type PictureInput,
   shapeKey,
   tensorsOf,
 } from './ports.js'
@@ -58,6 +63,10 @@ const NO_RUNS = { notes: new Map(), traces: new Map(), constants: new Map() }
 const PLANS = 2
 /** Milliseconds that `runAsync` goes on for before it lets others have their turn. */
 const TURN = 12
+
+/** A sequence's tensors, not numbers. */
+const isList = (given: NumberInputs[string]): given is readonly ModelInput[] =>
+  Array.isArray(given) && typeof given[0] === 'object'
 
 /** Made by `loadModel`. */
 export class Model {
@@ -127,7 +136,9 @@ export class Model {
    */
   run(inputs: ModelInputs, options: RunOptions = {}): ModelOutputs {
     checkOptions('model.run', options, RUN)
-    const steps = this.steps(this.accept(inputs), options, this.waiting > 0)
+    this.checkAlive()
+    const numbers = this.withPictures(inputs, (port, input) => pictureNow(this.engine, port, input))
+    const steps = this.steps(this.accept(numbers), options, this.waiting > 0)
     for (;;) {
       const { done, value } = this.engine.apart(() => steps.next())
       if (done) return value as ModelOutputs
@@ -143,7 +154,23 @@ export class Model {
    */
   async runAsync(inputs: ModelInputs, options: RunAsyncOptions = {}): Promise<ModelOutputs> {
     checkOptions('model.runAsync', options, RUN_ASYNC)
-    const feeds = this.accept(inputs)
+    this.checkAlive()
+    const later: Promise<void>[] = []
+    const numbers = this.withPictures(inputs, (port, input) => {
+      later.push(
+        pictureLater(this.engine, port, input).then((made) => {
+          numbers[port.name] = made
+        }),
+      )
+      return null
+    })
+    if (later.length) {
+      for (const [name, given] of Object.entries(numbers))
+        if (given !== null) numbers[name] = isList(given) ? given.map(copyOf) : copyOf(given as ModelInput)
+      await Promise.all(later)
+      options.signal?.throwIfAborted()
+    }
+    const feeds = this.accept(numbers)
     for (const feed of [...feeds.values()].flatMap(tensorsOf)) feed.data = numbersOf(feed).slice()
     this.waiting++
     const result = this.queue.then(() => this.inTurns(feeds, options)).finally(() => this.waiting--)
@@ -373,8 +400,23 @@ export class Model {
     for (const name of taps) if (!known().has(name)) fail('taps', 'a name in the graph', show(name))
   }
 
+  /** The inputs, what is a picture through `body`: a new object where there is one. */
+  private withPictures(
+    inputs: ModelInputs,
+    body: (port: Port, input: PictureInput) => ModelInput | null,
+  ): NumberInputs {
+    if (typeof inputs !== 'object' || inputs === null || !Object.values(inputs).some(isPictureInput))
+      return inputs as NumberInputs
+    const numbers = { ...inputs }
+    for (const port of this.inputs) {
+      const given = numbers[port.name]
+      if (isPictureInput(given)) numbers[port.name] = body(port, given)
+    }
+    return numbers as NumberInputs
+  }
+
   /** The inputs in order of the file, checked. */
-  private accept(inputs: ModelInputs): Map<string, Feed> {
+  private accept(inputs: NumberInputs): Map<string, Feed> {
     this.checkAlive()
     if (typeof inputs !== 'object' || inputs === null)
       fail('inputs', 'an object of inputs by name', show(inputs))

@@ -3,6 +3,8 @@ import { FilterbankError, show } from '../../base/errors.js'
 import { printShape, type Shape, sizeOf } from '../../base/shape.js'
 import { isShape } from '../../core/options.js'
 import { Tensor } from '../../core/tensor.js'
+import type { FromImageOptions } from '../../pictures/fromImage.js'
+import type { ImageSource } from '../../pictures/source.js'
 import {
   type ElementType,
   type HostArray,
@@ -25,6 +27,14 @@ export type ModelInput =
   | UserArray
   | readonly number[]
   | { data: UserArray | readonly number[]; shape: Shape }
+
+/**
+ * A picture as the input of a model, with the options of `fromImage`. The input's size, where it says one, is
+ * the default; so are gray for one channel, and a range of [0, 255] for integers.
+ */
+export interface PictureInput<Source = ImageSource> extends FromImageOptions {
+  image: Source
+}
 
 /** What came out, copied out of the engine: row-major, in the shape and layout of the file. */
 export class ModelOutput {
@@ -64,11 +74,25 @@ export type ModelMap = Record<string, number | string>
  */
 export type AnyModelOutputs = Record<string, ModelOutput | ModelMap | (ModelOutput | ModelMap)[] | null>
 
+/** The same in memory of its own: the user may write or dispose it later. */
+export function copyOf(input: ModelInput): ModelInput {
+  if (input instanceof Tensor) return { data: input.toArray() as Float32Array, shape: input.shape }
+  if (ArrayBuffer.isView(input) || Array.isArray(input)) return (input as Float32Array).slice()
+  const { data, shape } = input as { data: Float32Array; shape: number[] }
+  return { data: data?.slice?.() ?? data, shape }
+}
+
+/** What a run takes of numbers, by the names of inputs. */
+export type NumberInputs = Record<string, ModelInput | ModelMap | readonly (ModelInput | ModelMap)[] | null>
+
 /**
- * What a run takes, by the names of inputs: for a sequence an array, for a map a plain object, for nothing in
- * an optional one null.
+ * What a run takes, by the names of inputs: numbers or a picture, for a sequence an array, for nothing in an
+ * optional one null. Of a map it is a plain object.
  */
-export type ModelInputs = Record<string, ModelInput | ModelMap | readonly (ModelInput | ModelMap)[] | null>
+export type ModelInputs = Record<
+  string,
+  ModelInput | PictureInput | ModelMap | readonly (ModelInput | ModelMap)[] | null
+>
 
 export function fail(argument: string, expected: string, got: string): never {
   throw new FilterbankError({ op: 'model.run', argument, expected, got })
@@ -99,7 +123,7 @@ export function describePort({ type, shape, sequence, optional, map }: Port): st
 /** Key of the runs that may be replayed for one another. */
 export const shapeKey = ({ kind, shape }: Feed): string => kind ?? shape.join()
 
-export function feedOf(port: Port, given: ModelInputs[string]): Feed {
+export function feedOf(port: Port, given: NumberInputs[string]): Feed {
   const { name, type, sequence, optional } = port
   const nothing = { type, shape: [0], data: new Float32Array() }
   if (given === null) {

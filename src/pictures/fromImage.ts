@@ -14,7 +14,7 @@ import { pad } from '../ops/pad.js'
 import { resize } from '../ops/resize.js'
 import { slice } from '../ops/slice.js'
 import { checkEngine, LUMA, runFromBytes, toImageData } from './pixels.js'
-import { type ImageSource, type Planes, readSource, type Samples, whiteOf } from './source.js'
+import { type ImageSource, type Planes, readNow, readSource, type Samples, whiteOf } from './source.js'
 
 /** How `fromImage` makes a tensor of a picture. */
 export interface FromImageOptions {
@@ -80,17 +80,41 @@ export async function fromImage(
   source: ImageSource,
   options: FromImageOptions = {},
 ): Promise<Tensor> {
+  const settings = settingsOf(engine, options)
+  return settled(engine, await readSource(source), settings)
+}
+
+/** The same of what needs no decoding: pixels, canvases, bitmaps, elements that are loaded. @internal */
+export function fromImageNow(engine: Engine, source: ImageSource, options: FromImageOptions = {}): Tensor {
+  const settings = settingsOf(engine, options)
+  return settled(engine, readNow(source), settings)
+}
+
+const CONTEXT: Context = { op: 'fromImage', shapes: {} }
+
+/** Options, checked. */
+interface Settings {
+  fit: keyof typeof fits
+  channels: keyof typeof counts
+  scaling: Scaling
+  size: [number, number] | undefined
+}
+
+function settingsOf(engine: Engine, options: FromImageOptions): Settings {
   checkOptions('fromImage', options, FROM_IMAGE)
-  const context: Context = { op: 'fromImage', shapes: {} }
-  checkEngine(engine, context)
+  checkEngine(engine, CONTEXT)
   const { fit = 'fill', channels = 'rgb' } = options
   check(isName(fit, fits), () => wrong('fit', 'fill, cover or contain', fit))
   check(isName(channels, counts), () => wrong('channels', 'rgb, bgr or gray', channels))
-  const scaling = scalingOf(options, counts[channels])
-  const size = sizeOf(options.size)
+  return { fit, channels, scaling: scalingOf(options, counts[channels]), size: sizeOf(options.size) }
+}
 
-  const picture = await readSource(source)
-  checkEngine(engine, context)
+function settled(
+  engine: Engine,
+  picture: Samples | Planes,
+  { fit, channels, scaling, size }: Settings,
+): Tensor {
+  checkEngine(engine, CONTEXT)
   return engine.scope(() => {
     const { width, height } = picture
     const [h, w] = size ?? [height, width]

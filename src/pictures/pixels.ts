@@ -7,19 +7,23 @@ import { checkOptions, isInteger, isName, type Names } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 
+/** What pixels are kept in: bytes, 16-bit integers (65535 is white), or floats (1 is white). */
+export type PixelArray = Uint8ClampedArray | Uint8Array | Uint16Array | Float32Array
+
 /**
  * Rows of red, green, blue, alpha, one byte each: `ImageData`, and what PNG and JPEG decoders give. Filters
- * take bytes of gray (width * height of them) and of red, green and blue (3 * width * height) as well.
+ * take gray (width * height elements) and red, green and blue (3 * width * height) as well, and elements of
+ * 16 bits and floats.
  */
-export interface Pixels {
-  data: Uint8ClampedArray | Uint8Array
+export interface Pixels<Data extends PixelArray = Uint8ClampedArray | Uint8Array> {
+  data: Data
   width: number
   height: number
 }
 
-/** Bytes that belong to nobody else; `new ImageData(data, width, height)` takes them as they are. */
-export interface OwnPixels extends Pixels {
-  data: Uint8ClampedArray<ArrayBuffer>
+/** Pixels that belong to nobody else; `new ImageData(data, width, height)` takes bytes as they are. */
+export interface OwnPixels<Data extends PixelArray = Uint8ClampedArray<ArrayBuffer>> extends Pixels<Data> {
+  data: Data
 }
 
 /** How `fromImageData` makes numbers of bytes. */
@@ -45,21 +49,32 @@ export const LUMA = [0.299, 0.587, 0.114]
 export const isPixelBytes = (data: unknown): data is Uint8ClampedArray | Uint8Array =>
   ['Uint8ClampedArray', 'Uint8Array'].includes(arrayName(data) ?? '')
 
+/** Of each kind of elements, the one that is white. @internal */
+export const WHITES: Readonly<Record<string, number>> = {
+  Uint8ClampedArray: 255,
+  Uint8Array: 255,
+  Uint16Array: 65535,
+  Float32Array: 1,
+}
+
 /** Throws unless `image` is what `Pixels` says, of one of these counts of channels. @internal */
 export function checkPixels(
   image: unknown,
   argument: string,
   { op, shapes }: Context,
   channels: readonly number[] = [4],
-): asserts image is Pixels {
-  const { data, width, height } = (
-    typeof image === 'object' && image !== null ? image : {}
-  ) as Partial<Pixels>
-  const bytes = isPixelBytes(data)
-  check(bytes, () => ({
+  deep = false,
+): asserts image is Pixels<PixelArray> {
+  const { data, width, height } = (typeof image === 'object' && image !== null ? image : {}) as Partial<
+    Pixels<PixelArray>
+  >
+  const fits = deep ? (arrayName(data) ?? '') in WHITES : isPixelBytes(data)
+  check(data !== undefined && fits, () => ({
     op,
     argument,
-    expected: '{ data: Uint8ClampedArray or Uint8Array, width, height }',
+    expected: deep
+      ? '{ data: Uint8ClampedArray, Uint8Array, Uint16Array or Float32Array, width, height }'
+      : '{ data: Uint8ClampedArray or Uint8Array, width, height }',
     got: data ? `data ${show(data)}` : show(image),
     shapes,
   }))
@@ -76,7 +91,7 @@ export function checkPixels(
     () => ({
       op,
       argument: 'data',
-      expected: `${channels.map((c) => pixels * c).join(' or ')} bytes, ${channels.join(' or ')} for each of ${width} x ${height} pixels`,
+      expected: `${channels.map((c) => pixels * c).join(' or ')} ${deep && !isPixelBytes(data) ? 'elements' : 'bytes'}, ${channels.join(' or ')} for each of ${width} x ${height} pixels`,
       got: `${data.length}`,
       shapes,
     }),

@@ -61,7 +61,18 @@ const tagOf = (value: unknown): string => Object.prototype.toString.call(value).
 
 /** The picture's samples, or the planes of a video frame. @internal */
 export async function readSource(source: unknown): Promise<Samples | Planes> {
-  const read = await readAny(source)
+  return sized(await readAny(source))
+}
+
+/** The same of a picture that needs no decoding. @internal */
+export function readNow(source: unknown): Samples {
+  const tag = tagOf(source)
+  if (tag === 'Blob' || tag === 'File' || tag === 'VideoFrame')
+    throw refuse(`a ${tag}, which takes time to decode`, 'Use what gives a promise: runAsync, or fromImage.')
+  return sized(tag === 'HTMLImageElement' ? drawLoaded(source as HTMLImageElement) : readReady(source, tag))
+}
+
+function sized<Read extends Samples | Planes>(read: Read): Read {
   const { width, height } = read
   if (!isInteger(width, 0) || !isInteger(height, 0))
     throw refuse(`a picture of ${show(width)} x ${show(height)} pixels`)
@@ -76,7 +87,8 @@ function checkSize(width: number, height: number): void {
 }
 
 async function readAny(source: unknown): Promise<Samples | Planes> {
-  switch (tagOf(source)) {
+  const tag = tagOf(source)
+  switch (tag) {
     case 'VideoFrame':
       return readFrame(source as VideoFrame)
     case 'Blob':
@@ -84,6 +96,13 @@ async function readAny(source: unknown): Promise<Samples | Planes> {
       return readBlob(source as Blob)
     case 'HTMLImageElement':
       return readElement(source as HTMLImageElement)
+  }
+  return readReady(source, tag)
+}
+
+/** What is there already. */
+function readReady(source: unknown, tag: string): Samples {
+  switch (tag) {
     case 'HTMLVideoElement': {
       const video = source as HTMLVideoElement
       if (video.readyState < 2)
@@ -131,7 +150,12 @@ async function readElement(image: HTMLImageElement): Promise<Samples> {
   } catch (error) {
     throw refuse(`an image that cannot be shown (${messageOf(error)})`, `Its address is ${show(image.src)}.`)
   }
+  return drawLoaded(image)
+}
+
+function drawLoaded(image: HTMLImageElement): Samples {
   if (!image.complete) throw refuse('an image that is still loading', "Wait for its event 'load'.")
+  if (!image.naturalWidth) throw refuse('an image that cannot be shown', `Its address is ${show(image.src)}.`)
   return draw(image, image.naturalWidth, image.naturalHeight)
 }
 
