@@ -33,10 +33,13 @@ const COMMANDS = { cli: 'src/cli/index.ts' }
 const ENTRIES = { ...LIBRARY, ...NODE }
 const BINARIES = { simd128: 'src/wasm/simd128.ts', relaxed: 'src/wasm/relaxed.ts' }
 
+/** Rooms that an entry of another name speaks for. */
+const SPOKEN_FOR = { pictures: 'image' }
+
 /** Which entry a source file belongs to: that of its folder, else the core. */
 function entryOf(path) {
   const [folder] = relative('src', path).split(sep)
-  return Object.hasOwn(ENTRIES, folder) ? folder : 'index'
+  return SPOKEN_FOR[folder] ?? (Object.hasOwn(ENTRIES, folder) ? folder : 'index')
 }
 
 /** Makes a folder or a file, unless the sources that gave what stands there are the same. */

@@ -2,7 +2,6 @@
 
 import { check, show } from '../../base/errors.js'
 import { disposal } from '../../base/realm.js'
-import { printShape } from '../../base/shape.js'
 import { giveTurn, othersWaitedFor } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import { checkOptions, type Names } from '../../core/options.js'
@@ -17,10 +16,9 @@ import { dropPlan, newPlan, type Plan, type Setup, standOfInput } from './plan.j
 import {
   type AnyModelOutputs,
   copyOf,
-  describePort,
   type Feed,
   fail,
-  feedOf,
+  feedsOf,
   type ModelInput,
   type ModelInputs,
   ModelOutput,
@@ -415,46 +413,8 @@ export class Model {
     return numbers as NumberInputs
   }
 
-  /** The inputs in order of the file, checked. */
   private accept(inputs: NumberInputs): Map<string, Feed> {
     this.checkAlive()
-    if (typeof inputs !== 'object' || inputs === null)
-      fail('inputs', 'an object of inputs by name', show(inputs))
-    const names = this.inputs.map(({ name }) => name)
-    for (const name of Object.keys(inputs))
-      if (!names.includes(name)) fail('inputs', `of the names ${names.map(show).join(', ')}`, show(name))
-    const lengths = new Map<string, number>()
-    return new Map(
-      this.inputs.map((port) => {
-        const { name, type, shape: wanted } = port
-        const feed = feedOf(
-          port,
-          inputs[name] ??
-            (port.optional ? null : fail(`input ${show(name)}`, `given: ${describePort(port)}`, 'none')),
-        )
-        for (const tensor of tensorsOf(feed)) {
-          const { shape } = tensor
-          tensor.data = this.engine.steady(tensor.data)
-          const fits =
-            !wanted ||
-            (wanted.length === shape.length &&
-              wanted.every((length, i) => {
-                if (typeof length === 'number') return length === shape[i]
-                // The tensors of a sequence need not be alike.
-                if (length === null || port.sequence) return true
-                if (!lengths.has(length)) lengths.set(length, shape[i]!)
-                return lengths.get(length) === shape[i]
-              }))
-          if (fits) continue
-          const bound = [...lengths].map(([symbol, length]) => `${symbol} = ${length}`).join(', ')
-          fail(
-            `input ${show(name)}`,
-            `${describePort(port)}${bound && ` with ${bound}`}`,
-            `${type} ${printShape(shape)}`,
-          )
-        }
-        return [name, feed]
-      }),
-    )
+    return feedsOf(this.inputs, inputs, (data) => this.engine.steady(data))
   }
 }

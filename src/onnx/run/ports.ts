@@ -123,7 +123,7 @@ export function describePort({ type, shape, sequence, optional, map }: Port): st
 /** Key of the runs that may be replayed for one another. */
 export const shapeKey = ({ kind, shape }: Feed): string => kind ?? shape.join()
 
-export function feedOf(port: Port, given: NumberInputs[string]): Feed {
+function feedOf(port: Port, given: NumberInputs[string]): Feed {
   const { name, type, sequence, optional } = port
   const nothing = { type, shape: [0], data: new Float32Array() }
   if (given === null) {
@@ -227,3 +227,52 @@ function fromNumbers(type: ElementType, numbers: readonly number[]): HostArray {
 /** What goes into the engine, as float32. */
 export const numbersOf = ({ data }: Feed): Float32Array =>
   data instanceof Tensor ? data.toArray() : (data as Float32Array)
+
+/** The inputs in order of the file, checked. `steady`: what can be read while the engine writes. */
+export function feedsOf(
+  ports: readonly Port[],
+  inputs: NumberInputs,
+  steady: (data: Feed['data']) => Feed['data'],
+): Map<string, Feed> {
+  if (typeof inputs !== 'object' || inputs === null)
+    fail('inputs', 'an object of inputs by name', show(inputs))
+  const names = ports.map(({ name }) => name)
+  for (const name of Object.keys(inputs))
+    if (!names.includes(name)) fail('inputs', `of the names ${names.map(show).join(', ')}`, show(name))
+  const lengths = new Map<string, number>()
+  return new Map(
+    ports.map((port) => {
+      const { name, optional } = port
+      const none = () =>
+        optional ? null : fail(`input ${show(name)}`, `given: ${describePort(port)}`, 'none')
+      const feed = feedOf(port, inputs[name] ?? none())
+      for (const tensor of tensorsOf(feed)) {
+        tensor.data = steady(tensor.data)
+        checkLengths(port, tensor, lengths)
+      }
+      return [name, feed]
+    }),
+  )
+}
+
+/** Throws unless a tensor has the lengths of its port. `lengths`: those of open axes, by name. */
+function checkLengths(port: Port, { shape }: Feed, lengths: Map<string, number>): void {
+  const { name, type, shape: wanted, sequence } = port
+  const fits =
+    !wanted ||
+    (wanted.length === shape.length &&
+      wanted.every((length, i) => {
+        if (typeof length === 'number') return length === shape[i]
+        // The tensors of a sequence need not be alike.
+        if (length === null || sequence) return true
+        if (!lengths.has(length)) lengths.set(length, shape[i]!)
+        return lengths.get(length) === shape[i]
+      }))
+  if (fits) return
+  const bound = [...lengths].map(([symbol, length]) => `${symbol} = ${length}`).join(', ')
+  fail(
+    `input ${show(name)}`,
+    `${describePort(port)}${bound && ` with ${bound}`}`,
+    `${type} ${printShape(shape)}`,
+  )
+}
