@@ -136,7 +136,12 @@ async function benchStep(
   say: (line: string) => void,
 ): Promise<void> {
   const tf = peers ? await openTensorflow() : undefined
-  const others = tf ? [(await import('./peers/tfjsTraining.js')).tfjsLstm(tf, TRAINED, CLASSES)] : []
+  const others = tf
+    ? [
+        (await import('./peers/tfjsTraining.js')).tfjsLstm(tf, TRAINED, CLASSES),
+        await (await import('./peers/jax.js')).jaxLstm(await import('@jax-js/jax'), TRAINED),
+      ]
+    : []
   const { n, steps, features, hidden } = TRAINED
   const runs: Run[] = engines.map((engine) => {
     const tensor = (...shape: number[]) => engine.tensor(numbers(shape, 0.1), shape)
@@ -164,7 +169,7 @@ async function benchStep(
   const heads = [
     'ms',
     ...engines.slice(1).map(({ threads }) => `${threads} threads`),
-    ...(tf ? [`tfjs-cpu ${tf.version_core}`] : []),
+    ...(tf ? [`tfjs-cpu ${tf.version_core}`, 'jax-js'] : []),
   ]
   say(`\n| a training step | ${heads.join(' | ')} |`)
   say(`| :-- |${' --: |'.repeat(heads.length)}`)

@@ -25,6 +25,8 @@ declare module '@jax-js/jax' {
     mul(other: Array | number): Array
     sum(): Array
     reshape(shape: readonly number[]): Array
+    /** Of each axis all, or from the first number to before the second. */
+    slice(...axes: readonly number[][]): Array
     data(): Promise<Float32Array>
   }
   export function init(device: 'wasm'): Promise<unknown>
@@ -42,10 +44,13 @@ declare module '@jax-js/jax' {
     relu(x: Array): Array
     logSoftmax(x: Array): Array
     oneHot(x: Array, classes: number): Array
+    sigmoid(x: Array): Array
   }
   export const numpy: {
     array(data: Float32Array | Int32Array, options?: { dtype: unknown }): Array
     dot(a: Array, b: Array): Array
+    tanh(x: Array): Array
+    zeros(shape: readonly number[]): Array
     max: unknown
     int32: unknown
   }

@@ -61,12 +61,12 @@ const known: Record<string, Known> = {
   },
   median: {
     parameter: ['SIZE', 3],
-    about: 'median of SIZE x SIZE pixels, odd; of 16 bits 3 or 5',
+    about: 'median of SIZE x SIZE; of 16 bits 3 or 5',
     apply: (picture, options, size) => image.median(picture, size, options),
   },
   bilateral: {
     parameter: ['SIGMA', 0.1],
-    about: 'smooth where colours differ by less than SIGMA',
+    about: 'smooth where colours differ by less',
     apply: (picture, options, sigmaColor) => image.bilateral(picture, { ...options, sigmaColor }),
   },
   'low-pass': {
@@ -111,7 +111,7 @@ const known: Record<string, Known> = {
   },
   canny: {
     parameter: ['HIGH', 0.6],
-    about: 'thin lines along edges above HIGH, and a third of it',
+    about: 'thin lines along edges above HIGH',
     apply: (picture, { engine }, high) => image.canny(picture, high / 3, high, { engine }),
   },
   dilate: {
@@ -145,7 +145,7 @@ const known: Record<string, Known> = {
   },
   adaptive: {
     parameter: ['SIZE', 11],
-    about: 'white above the mean of SIZE x SIZE pixels, odd',
+    about: 'white above the mean of SIZE x SIZE',
     apply: (picture, options, size) => image.threshold(picture, 'mean', { ...options, size }),
   },
   gray: { about: 'luma alone, without transparency', apply: inside(image.grayscale) },
@@ -154,7 +154,7 @@ const known: Record<string, Known> = {
   'to-lab': { about: 'L*, a* and b* for red, green, blue', apply: inside(image.toLab) },
   'from-lab': { about: 'and back', apply: inside(image.fromLab) },
   resize: { parameter: ['SCALE', 0.5], about: 'SCALE times as high and wide', apply: scaled },
-  rotate: { parameter: ['DEGREES', 90], about: 'turned to the left, in the same frame', apply: turned },
+  rotate: { parameter: ['DEGREES', 90], about: 'turned to the left in its frame', apply: turned },
 }
 
 /** A line for each known kernel. */

@@ -12,7 +12,8 @@ function outputOf({ kernel, args }: Job): { start: number; unit: number } {
     const { bytes, w } = args as Arguments<'toBytes'>
     return { start: bytes, unit: w * 4 }
   }
-  const { y, w, c } = args as Arguments<'fromBytes' | 'filterWindow'>
+  if (kernel === 'sharedBits') return { start: (args as Arguments<'sharedBits'>).y, unit: 16 }
+  const { y, w, c = 4 } = args as Arguments<'filterWindow'>
   return { start: y, unit: w * c * (kernel === 'filterBytes' ? 1 : 4) }
 }
 
