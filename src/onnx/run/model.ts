@@ -11,7 +11,7 @@ import { fuse } from '../graph/fuse.js'
 import type { Graph, Node, Port } from '../graph/graph.js'
 import { constantsOf, type Scope } from './execute.js'
 import type { Holder } from './hold.js'
-import { isPictureInput, pictureLater, pictureNow } from './pictures.js'
+import { pictureLater, pictureNow, withPictures } from './pictures.js'
 import { dropPlan, newPlan, type Plan, type Setup, standOfInput } from './plan.js'
 import {
   type AnyModelOutputs,
@@ -26,7 +26,6 @@ import {
   mapOf,
   type NumberInputs,
   numbersOf,
-  type PictureInput,
   shapeKey,
   tensorsOf,
 } from './ports.js'
@@ -135,7 +134,7 @@ export class Model {
   run(inputs: ModelInputs, options: RunOptions = {}): ModelOutputs {
     checkOptions('model.run', options, RUN)
     this.checkAlive()
-    const numbers = this.withPictures(inputs, (port, input) => pictureNow(this.engine, port, input))
+    const numbers = withPictures(inputs, this.inputs, (port, input) => pictureNow(this.engine, port, input))
     const steps = this.steps(this.accept(numbers), options, this.waiting > 0)
     for (;;) {
       const { done, value } = this.engine.apart(() => steps.next())
@@ -154,7 +153,7 @@ export class Model {
     checkOptions('model.runAsync', options, RUN_ASYNC)
     this.checkAlive()
     const later: Promise<void>[] = []
-    const numbers = this.withPictures(inputs, (port, input) => {
+    const numbers = withPictures(inputs, this.inputs, (port, input) => {
       later.push(
         pictureLater(this.engine, port, input).then((made) => {
           numbers[port.name] = made
@@ -398,21 +397,7 @@ export class Model {
     for (const name of taps) if (!known().has(name)) fail('taps', 'a name in the graph', show(name))
   }
 
-  /** The inputs, what is a picture through `body`: a new object where there is one. */
-  private withPictures(
-    inputs: ModelInputs,
-    body: (port: Port, input: PictureInput) => ModelInput | null,
-  ): NumberInputs {
-    if (typeof inputs !== 'object' || inputs === null || !Object.values(inputs).some(isPictureInput))
-      return inputs as NumberInputs
-    const numbers = { ...inputs }
-    for (const port of this.inputs) {
-      const given = numbers[port.name]
-      if (isPictureInput(given)) numbers[port.name] = body(port, given)
-    }
-    return numbers as NumberInputs
-  }
-
+  /** The inputs in order of the file, checked. */
   private accept(inputs: NumberInputs): Map<string, Feed> {
     this.checkAlive()
     return feedsOf(this.inputs, inputs, (data) => this.engine.steady(data))

@@ -6,7 +6,7 @@ import type { Tensor } from '../../core/tensor.js'
 import { transpose } from '../../ops/transpose.js'
 import { type FromImageOptions, fromImage, fromImageNow } from '../../pictures/fromImage.js'
 import type { Port } from '../graph/graph.js'
-import type { ModelInput, PictureInput } from './ports.js'
+import type { ModelInput, ModelInputs, NumberInputs, PictureInput } from './ports.js'
 
 const PICTURE: Names<PictureInput> = {
   image: true,
@@ -19,7 +19,7 @@ const PICTURE: Names<PictureInput> = {
 }
 const op = 'model.run'
 
-export const isPictureInput = (input: unknown): input is PictureInput =>
+const isPictureInput = (input: unknown): input is PictureInput =>
   typeof input === 'object' && input !== null && !ArrayBuffer.isView(input) && 'image' in input
 
 interface Layout {
@@ -112,4 +112,20 @@ export function pictureNow(engine: Engine, port: Port, input: PictureInput): Mod
     return ofInput(port.name, error)
   }
   return engine.apart(() => numbersOf(port, layout, picture))
+}
+
+/** The inputs of a run, what is a picture through `body`: a new object where there is one. */
+export function withPictures(
+  inputs: ModelInputs,
+  ports: readonly Port[],
+  body: (port: Port, input: PictureInput) => ModelInput | null,
+): NumberInputs {
+  if (typeof inputs !== 'object' || inputs === null || !Object.values(inputs).some(isPictureInput))
+    return inputs as NumberInputs
+  const numbers = { ...inputs }
+  for (const port of ports) {
+    const given = numbers[port.name]
+    if (isPictureInput(given)) numbers[port.name] = body(port, given)
+  }
+  return numbers as NumberInputs
 }
