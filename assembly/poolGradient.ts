@@ -50,9 +50,19 @@ function poolGradient<F>(call: usize, begin: i32, end: i32): void {
         for (let i = 0; i < channels; i += 4) {
           const lanes = min(4, channels - i)
           const y = loadLanes(args.y + offset + i * 4, lanes), dy = loadLanes(args.dy + offset + i * 4, lanes)
-          changetype<F>(0).spread(
-            x + at + i * 4, dx + at + i * 4, y, dy, rows, columns, rowStride, tapStride, counted, lanes,
-          )
+          const share = changetype<F>(0).share(dy, counted)
+          let left = i32x4.splat(-1), row = at + i * 4
+          for (let r = rows; r; r--) {
+            let tap = row
+            for (let t = columns; t; t--) {
+              const here = changetype<F>(0).here(x + tap, y, left, lanes)
+              left = v128.andnot(left, here)
+              const part = changetype<F>(0).part(share, here)
+              storeLanes(dx + tap, f32x4.add(loadLanes(dx + tap, lanes), part), lanes)
+              tap += tapStride
+            }
+            row += rowStride
+          }
         }
         offset += pixel
       }
@@ -60,40 +70,33 @@ function poolGradient<F>(call: usize, begin: i32, end: i32): void {
   }
 }
 
+/** To the first of the values that are y, or NaN; `left` are the lanes in which none was yet. */
 @final class ToLargest {
-  @inline spread(
-    x: usize, dx: usize, y: v128, dy: v128, rows: i32, columns: i32, rowStride: usize, tapStride: usize,
-    counted: i32, lanes: i32,
-  ): void {
-    let left = i32x4.splat(-1)
-    for (; rows; rows--) {
-      let offset: usize = 0
-      for (let t = columns; t; t--) {
-        const v = loadLanes(x + offset, lanes)
-        const here = v128.and(left, v128.or(f32x4.eq(v, y), f32x4.ne(v, v)))
-        left = v128.andnot(left, here)
-        storeLanes(dx + offset, f32x4.add(loadLanes(dx + offset, lanes), v128.and(dy, here)), lanes)
-        offset += tapStride
-      }
-      x += rowStride
-      dx += rowStride
-    }
+  @inline share(dy: v128, counted: i32): v128 {
+    return dy
+  }
+
+  @inline here(x: usize, y: v128, left: v128, lanes: i32): v128 {
+    const v = loadLanes(x, lanes)
+    return v128.and(left, v128.or(f32x4.eq(v, y), f32x4.ne(v, v)))
+  }
+
+  @inline part(share: v128, here: v128): v128 {
+    return v128.and(share, here)
   }
 }
 
+/** To all values, as much to each. */
 @final class ToAll {
-  @inline spread(
-    x: usize, dx: usize, y: v128, dy: v128, rows: i32, columns: i32, rowStride: usize, tapStride: usize,
-    counted: i32, lanes: i32,
-  ): void {
-    const share = f32x4.div(dy, f32x4.splat(<f32>counted))
-    for (; rows; rows--) {
-      let offset: usize = 0
-      for (let t = columns; t; t--) {
-        storeLanes(dx + offset, f32x4.add(loadLanes(dx + offset, lanes), share), lanes)
-        offset += tapStride
-      }
-      dx += rowStride
-    }
+  @inline share(dy: v128, counted: i32): v128 {
+    return f32x4.div(dy, f32x4.splat(<f32>counted))
+  }
+
+  @inline here(x: usize, y: v128, left: v128, lanes: i32): v128 {
+    return left
+  }
+
+  @inline part(share: v128, here: v128): v128 {
+    return share
   }
 }

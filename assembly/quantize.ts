@@ -144,10 +144,18 @@ function quantizeFour(x: usize, scale: v128, zero: v128, low: v128, high: v128):
     i32x4.sub(zero, i32x4.splat(reinterpret<i32>(MAGIC))))
 }
 
+/** A bound in all lanes: loaded as it is, since V8 would do a splat again in every turn of a loop. */
+// @ts-ignore: decorator
+@inline
+function bound(args: Quantize, offset: usize): v128 {
+  return v128.load32_splat(changetype<usize>(args) + offset)
+}
+
 /** `count` elements, a multiple of 8; `step`: bytes from a scale to the next. */
 function quantizeRun(
-  x: usize, y: usize, count: i32, scales: usize, zeros: usize, step: usize, low: v128, high: v128,
+  args: Quantize, x: usize, y: usize, count: i32, scales: usize, zeros: usize, step: usize,
 ): void {
+  const low = bound(args, offsetof<Quantize>('low')), high = bound(args, offsetof<Quantize>('high'))
   for (let i = 0; i < count; i += 8) {
     const a = quantizeFour(x, termAt(scales, step, i), termAt(zeros, step, i), low, high)
     const b = quantizeFour(x + 16, termAt(scales, step, i + 4), termAt(zeros, step, i + 4), low, high)
@@ -158,9 +166,10 @@ function quantizeRun(
 }
 
 function dequantizeRun(
-  element: i32, x: usize, y: usize, count: i32, scales: usize, zeros: usize, bias: usize, step: usize,
-  low: v128, high: v128,
+  args: Quantize, x: usize, y: usize, count: i32, scales: usize, zeros: usize, bias: usize, step: usize,
 ): void {
+  const element = args.element
+  const low = bound(args, offsetof<Quantize>('low')), high = bound(args, offsetof<Quantize>('high'))
   for (let i = 0; i < count; i += 4) {
     const q = element == Element.int32 ? v128.load(x + i * 4) : loadFour(x + i, element == Element.int8)
     let v = f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(q, termAt(zeros, step, i))), termAt(scales, step, i))
@@ -190,7 +199,6 @@ function convert(forth: bool, call: usize, begin: i32, end: i32): void {
   const args = changetype<Quantize>(call)
   const columns = args.columns, blocks = (columns + QUANTIZE_BLOCK - 1) / QUANTIZE_BLOCK
   const byColumn = args.byColumn, element = args.element, count = args.count, bias = args.bias
-  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
   const size: usize = element == Element.int32 ? 4 : 1, fromSize: usize = forth ? 4 : size,
     toSize: usize = forth ? 1 : 4
   const one = scratch(), room = one + 32
@@ -209,8 +217,8 @@ function convert(forth: bool, call: usize, begin: i32, end: i32): void {
     }
     const b = bias ? bias + first * 4 : 0
     const whole = length & -8, left = length - whole
-    if (forth) quantizeRun(x, y, whole, scales, zeros, step, low, high)
-    else dequantizeRun(element, x, y, whole, scales, zeros, b, step, low, high)
+    if (forth) quantizeRun(args, x, y, whole, scales, zeros, step)
+    else dequantizeRun(args, x, y, whole, scales, zeros, b, step)
     if (!left) continue
     const tailX = room, tailScales = room + 32, tailZeros = room + 64, tailY = room + 96,
       tailBias = room + 128
@@ -220,10 +228,12 @@ function convert(forth: bool, call: usize, begin: i32, end: i32): void {
       memory.copy(tailZeros, zeros + <usize>whole * 4, <usize>left * 4)
     }
     if (b) memory.copy(tailBias, b + <usize>whole * 4, <usize>left * 4)
-    if (forth) quantizeRun(tailX, tailY, 8, byColumn ? tailScales : scales, byColumn ? tailZeros : zeros,
-      step, low, high)
-    else dequantizeRun(element, tailX, tailY, 8, byColumn ? tailScales : scales, byColumn ? tailZeros : zeros,
-      b ? tailBias : 0, step, low, high)
+    if (byColumn) {
+      scales = tailScales
+      zeros = tailZeros
+    }
+    if (forth) quantizeRun(args, tailX, tailY, 8, scales, zeros, step)
+    else dequantizeRun(args, tailX, tailY, 8, scales, zeros, b ? tailBias : 0, step)
     memory.copy(y + <usize>whole * toSize, tailY, <usize>left * toSize)
   }
 }

@@ -48,24 +48,28 @@ function unset(mask: usize): v128 {
   return i8x16.eq(v128.load(mask), i8x16.splat(0))
 }
 
-/** `count` elements of a byte, a multiple of 16. Steps are bytes for 16 elements, 0 where one is for all. */
+/**
+ * `count` elements of a byte, a multiple of 16 and not 0. Steps are bytes for 16 elements, 0 where one is for
+ * all. Loops test at their end, as in elementwise.ts.
+ */
 function selectBytes<F>(
   mask: usize, a: usize, b: usize, y: usize, count: i32, aStep: usize, bStep: usize,
 ): void {
-  for (; count > 0; count -= 16) {
+  do {
     v128.store(y, changetype<F>(0).apply(unset(mask), v128.load(a), v128.load(b)))
     mask += 16
     a += aStep
     b += bStep
     y += 16
-  }
+    count -= 16
+  } while (count)
 }
 
 /** The same of four bytes. */
 function selectWords(
   mask: usize, a: usize, b: usize, y: usize, count: i32, aStep: usize, bStep: usize,
 ): void {
-  for (; count > 0; count -= 16) {
+  do {
     const m = unset(mask)
     const low = i16x8.extend_low_i8x16_s(m), high = i16x8.extend_high_i8x16_s(m)
     v128.store(y, v128.bitselect(v128.load(b), v128.load(a), i32x4.extend_low_i16x8_s(low)))
@@ -76,14 +80,15 @@ function selectWords(
     a += aStep
     b += bStep
     y += 64
-  }
+    count -= 16
+  } while (count)
 }
 
 function selectRun(
-  op: i32, bytes: i32, mask: usize, a: usize, b: usize, y: usize, count: i32, aStep: usize, bStep: usize,
+  args: Select, mask: usize, a: usize, b: usize, y: usize, count: i32, aStep: usize, bStep: usize,
 ): void {
-  if (bytes == 4) return selectWords(mask, a, b, y, count, aStep, bStep)
-  switch (op) {
+  if (args.bytes == 4) return selectWords(mask, a, b, y, count, aStep, bStep)
+  switch (args.op) {
     case SelectOp.where: return selectBytes<Where>(mask, a, b, y, count, aStep, bStep)
     case SelectOp.and: return selectBytes<And>(mask, a, b, y, count, aStep, bStep)
     case SelectOp.or: return selectBytes<Or>(mask, a, b, y, count, aStep, bStep)
@@ -104,7 +109,7 @@ function fill16(operand: usize, bytes: i32, room: usize): void {
  */
 export function select(call: usize, begin: i32, end: i32): void {
   const args = changetype<Select>(call)
-  const op = args.op, size = args.size, bytes = args.bytes
+  const size = args.size, bytes = args.bytes
   const step = <usize>bytes * 16
   const room = scratch()
   const aStep = args.aOne ? 0 : step, bStep = args.bOne ? 0 : step
@@ -122,14 +127,14 @@ export function select(call: usize, begin: i32, end: i32): void {
     const mask = args.mask + first
     const a = aStep ? aBase + <usize>first * bytes : aBase, b = bStep ? bBase + <usize>first * bytes : bBase
     const y = args.y + <usize>first * bytes
-    selectRun(op, bytes, mask, a, b, y, whole, aStep, bStep)
+    if (whole) selectRun(args, mask, a, b, y, whole, aStep, bStep)
     const left = <usize>(count - whole)
     if (left) {
       const done = <usize>whole * bytes
       memory.copy(room + 128, mask + whole, left)
       memory.copy(room + 192, aStep ? a + done : a, aStep ? left * bytes : step)
       memory.copy(room + 256, bStep ? b + done : b, bStep ? left * bytes : step)
-      selectRun(op, bytes, room + 128, room + 192, room + 256, room + 320, 16, step, step)
+      selectRun(args, room + 128, room + 192, room + 256, room + 320, 16, step, step)
       memory.copy(y + done, room + 320, left * bytes)
     }
   }

@@ -2,7 +2,7 @@
 import { scratch } from '../arguments'
 import { AttentionGradient } from '../abi'
 import { expFalling, tanh } from '../math'
-import { addFloats, dot, product, room, scaleFloats, settle, shareOf, visible } from './scores'
+import { addFloats, dot, product, room, rowTable, scaleFloats, settle, shareOf, visible } from './scores'
 
 /**
  * y [columns, rows] = x [rows, columns], in squares of 4: up to 3 rows and columns more are read and
@@ -113,14 +113,17 @@ export function attentionGradient(call: usize, begin: i32, end: i32): void {
         transpose(p, scoreBytes, count, taken, pTurned, turnedBytes)
         transpose(ds, scoreBytes, count, taken, dsTurned, turnedBytes)
         const first = <usize>row << 5
-        product(taken, pTurned, turnedBytes, sums, valueBytes, count,
-          args.dyRows + <usize>(head * valuePanels * rows << 5) + first, rows, valueSize, zeros, table)
+        rowTable(table, taken, pTurned, turnedBytes, sums, valueBytes)
+        product(taken, table, count,
+          args.dyRows + <usize>(head * valuePanels * rows << 5) + first, rows, valueSize, zeros)
         addFloats(sums, args.dv + place * valueBytes, taken * valueSize, 1, 1)
-        product(taken, dsTurned, turnedBytes, sums, rowBytes, count,
-          args.qRows + <usize>(head * sizePanels * rows << 5) + first, rows, size, zeros, table)
+        rowTable(table, taken, dsTurned, turnedBytes, sums, rowBytes)
+        product(taken, table, count,
+          args.qRows + <usize>(head * sizePanels * rows << 5) + first, rows, size, zeros)
         addFloats(sums, args.dk + place * rowBytes, taken * size, 1, args.scale)
-        product(count, ds, scoreBytes, sums, rowBytes, taken,
-          args.kRows + <usize>(head * sizePanels * keys + j << 5), keys, size, zeros, table)
+        rowTable(table, count, ds, scoreBytes, sums, rowBytes)
+        product(count, table, taken,
+          args.kRows + <usize>(head * sizePanels * keys + j << 5), keys, size, zeros)
         addFloats(sums, dq + <usize>row * rowBytes, count * size, 1, args.scale)
       }
     }
@@ -143,10 +146,10 @@ function scoresBack(
   const y = args.y + place * valueBytes, dy = args.dy + place * valueBytes
   const panel = head * keyPanels * 8 + j, columns = (taken + 7) & -8
   scaleFloats(args.q + place * rowBytes, queries, count * size, args.scale)
-  product(count, queries, rowBytes, p, scoreBytes, size, args.k + <usize>panel * rowBytes, size, columns,
-    zeros, table)
-  product(count, dy, valueBytes, ds, scoreBytes, valueSize, args.vColumns + <usize>panel * valueBytes,
-    valueSize, columns, zeros, table)
+  rowTable(table, count, queries, rowBytes, p, scoreBytes)
+  product(count, table, size, args.k + <usize>panel * rowBytes, size, columns, zeros)
+  rowTable(table, count, dy, valueBytes, ds, scoreBytes)
+  product(count, table, valueSize, args.vColumns + <usize>panel * valueBytes, valueSize, columns, zeros)
   for (let r = 0; r < count; r++) {
     const from = <usize>r * valueBytes, at = <usize>r * scoreBytes
     shares(args, head, row + r, j, taken, p + at, ds + at, dot(y + from, dy + from, valueSize))

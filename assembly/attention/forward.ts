@@ -23,7 +23,7 @@ import { Attention } from '../abi'
 import { expFalling } from '../math'
 import { peakRow } from '../reduce'
 import {
-  LOWEST, addFloats, dots, exponentials, mix, product, room, scaleFloats, settle, shareOf, visible,
+  LOWEST, addFloats, dots, exponentials, mix, product, room, rowTable, scaleFloats, settle, shareOf, visible,
 } from './scores'
 
 /**
@@ -68,10 +68,10 @@ export function attention(call: usize, begin: i32, end: i32): void {
     const most = visible(args, row, count)
     for (let j = 0; j < most; j += blockKeys) {
       const taken = min(blockKeys, most - j), isLast = j + taken == most
-      if (packed)
-        product(count, queries, rowBytes, scores, scoreBytes, size, k + <usize>j * rowBytes, size,
-          (taken + 7) & -8, zeros, table)
-      else
+      if (packed) {
+        rowTable(table, count, queries, rowBytes, scores, scoreBytes)
+        product(count, table, size, k + <usize>j * rowBytes, size, (taken + 7) & -8, zeros)
+      } else
         for (let r: usize = 0; r < <usize>count; r++)
           dots(queries + r * rowBytes, k + <usize>j * rowBytes, taken, size, scores + r * scoreBytes)
       for (let r: usize = 0; r < <usize>count; r++) {
@@ -84,10 +84,10 @@ export function attention(call: usize, begin: i32, end: i32): void {
         store<f32>(kept + (r << 2), keep)
         store<f64>(sums + (r << 3), load<f64>(sums + (r << 3)) * keep + exponentials(s, taken, m))
       }
-      if (packed)
-        product(count, scores, scoreBytes, mixed, valueBytes, taken, v + (<usize>j << 5), keys, valueSize,
-          zeros, table)
-      else
+      if (packed) {
+        rowTable(table, count, scores, scoreBytes, mixed, valueBytes)
+        product(count, table, taken, v + (<usize>j << 5), keys, valueSize, zeros)
+      } else
         for (let r: usize = 0; r < <usize>count; r++)
           mix(scores + r * scoreBytes, v + <usize>j * valueBytes, taken, valueSize, mixed + r * valueBytes)
       for (let r: usize = 0; r < <usize>count; r++) {

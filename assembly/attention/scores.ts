@@ -16,26 +16,27 @@ export function room(count: i32): usize {
   return <usize>((count + 15) & -16) << 2
 }
 
-/**
- * y [rows, columns] = x [rows, depth] times panels [columns / 8][panelDepth][8] from row 0 of each on.
- *
- * table: [2 * rows]; zeros: [8]
- */
-export function product(
-  rows: i32, x: usize, xStride: usize, y: usize, yStride: usize, depth: i32, panels: usize, panelDepth: i32,
-  columns: i32, zeros: usize, table: usize,
-): void {
-  let to = table
+/** Notes in table [2 * rows] where the rows of x and y are, for `product`. */
+export function rowTable(table: usize, rows: i32, x: usize, xStride: usize, y: usize, yStride: usize): void {
   for (let r = 0; r < rows; r += TILE_ROWS) {
     const count = min(TILE_ROWS, rows - r)
     for (let i = 0; i < count; i++) {
-      store<usize>(to + (<usize>i << 2), y)
-      store<usize>(to + (<usize>(count + i) << 2), x)
+      store<usize>(table + (<usize>i << 2), y)
+      store<usize>(table + (<usize>(count + i) << 2), x)
       y += yStride
       x += xStride
     }
-    to += <usize>count << 3
+    table += <usize>count << 3
   }
+}
+
+/**
+ * y [rows, columns] = x [rows, depth] times panels [columns / 8][panelDepth][8] from row 0 of each on: of the
+ * rows that a table notes; zeros: [8]
+ */
+export function product(
+  rows: i32, table: usize, depth: i32, panels: usize, panelDepth: i32, columns: i32, zeros: usize,
+): void {
   const low = f32x4.splat(-Infinity), high = f32x4.splat(Infinity)
   for (let column = 0; column < columns; column += 8) {
     runTiles(rows, table, 1, depth, 0, panels, zeros, <usize>column << 2, min(8, columns - column), low, high)

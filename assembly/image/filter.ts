@@ -61,14 +61,14 @@ function weigh<T>(y: usize, first: i32, count: i32, taps: usize, weights: usize,
 }
 
 /**
- * Two rows at once: y from taps [0, end), z from taps [start, last), where tap t has weights[t] for y and
+ * Two rows at once: y from taps [0, end), z from [start, start + end), where tap t has weights[t] for y and
  * others[t] for z, all of them bytes from the first. Each is the same sum, in the same order, as `weigh`
  * gives.
  */
 function weighTwo<T>(
   y: usize, z: usize, count: i32, taps: usize, weights: usize, others: usize, start: usize, end: usize,
-  last: usize,
 ): void {
+  const last = start + end
   let at: usize = 0, first = 0
   for (; first + 16 <= count; first += 16) {
     let y0 = f32x4.splat(0), y1 = y0, y2 = y0, y3 = y0, z0 = y0, z1 = y0, z2 = y0, z3 = y0
@@ -113,7 +113,7 @@ function weighTwo<T>(
     at += 64
   }
   weigh<T>(y, first, count, taps, weights, end >> 2)
-  weigh<T>(z, first, count, taps + start, others + start, (last - start) >> 2)
+  weigh<T>(z, first, count, taps + start, others + start, end >> 2)
 }
 
 /**
@@ -156,7 +156,6 @@ export function filterWindow(call: usize, begin: i32, end: i32): void {
     const to = across ? inside : y, next: usize = across ? stride : count * 4
     if (two) weighTwo<Floats>(
       to, to + next, count, seen, weights, weights - wide * 4, wide << 2, kh * wide << 2,
-      (kh + 1) * wide << 2,
     )
     else weigh<Floats>(to, 0, count, seen, weights, kh * wide)
     for (let i = 0; i <= i32(two); i++) {
@@ -310,9 +309,7 @@ export function filterBytes(call: usize, begin: i32, end: i32): void {
       tap = windowTaps(tap, planes + (pair >> 1) % turns * stride, wide, pixel)
     }
     const inside = across ? sums + left : sums
-    weighTwo<Pairs>(
-      inside, inside + stride, count, taps, weights, weights + length * 4, 0, length << 2, length << 2,
-    )
+    weighTwo<Pairs>(inside, inside + stride, count, taps, weights, weights + length * 4, 0, length << 2)
     for (let i = 0; i < min(2, end - u); i++) {
       const sum = sums + i * stride
       if (across) {
