@@ -198,3 +198,16 @@ export function dataOf({ op, input, filter, groups }: Problem): Numbers {
   const outChannels = filter.at(-1)! * (op === 'convTranspose2d' ? groups : 1)
   return { x, filter: random(sizeOf(filter), -1, 1, 2), bias: random(outChannels, -1, 1, 3) }
 }
+
+/** The sizes of a recurrent layer: batch, steps, features, units. */
+export interface SequenceSizes {
+  n: number
+  steps: number
+  features: number
+  hidden: number
+}
+
+export function sequenceSizes({ input, outChannels }: Problem): SequenceSizes {
+  const [n, steps, features] = input as [number, number, number]
+  return { n, steps, features, hidden: outChannels! }
+}

@@ -7,7 +7,7 @@ import { resolve } from 'node:path'
 import * as core from '../src/index.js'
 import * as nn from '../src/nn/index.js'
 import * as onnx from '../src/onnx/index.js'
-import { type Problem, parseLines, sizeOf } from './cases.js'
+import { parseLines, type SequenceSizes, sequenceSizes, sizeOf } from './cases.js'
 import { difference, geometricMean, type Measured, measure, type Run } from './measure.js'
 import type { Ort } from './peers/onnxruntime.js'
 
@@ -21,7 +21,7 @@ gru n2 t33 i8 o4
 gru n16 t33 i16 o16`)
 
 /** What is trained, and to tell how many classes apart. */
-const TRAINED = sizesOf(parseLines('lstm n32 t64 i32 o128')[0]!)
+const TRAINED = sequenceSizes(parseLines('lstm n32 t64 i32 o128')[0]!)
 const CLASSES = 10
 
 /** Sums in another order, through up to 200 steps. */
@@ -30,21 +30,8 @@ const ALLOWED = 1e-4
 const numbers = (shape: readonly number[], size = 1) =>
   Float32Array.from({ length: sizeOf(shape) }, () => (2 * Math.random() - 1) * size)
 
-/** The sizes of a layer: batch, steps, features, units. */
-export interface Sizes {
-  n: number
-  steps: number
-  features: number
-  hidden: number
-}
-
-function sizesOf({ input, outChannels }: Problem): Sizes {
-  const [n, steps, features] = input as [number, number, number]
-  return { n, steps, features, hidden: outChannels! }
-}
-
 /** One node, as PyTorch exports it. */
-function fileOf(op: string, { n, steps, features, hidden }: Sizes): Uint8Array {
+function fileOf(op: string, { n, steps, features, hidden }: SequenceSizes): Uint8Array {
   const columns = (op === 'LSTM' ? 4 : 3) * hidden
   const weight = (name: string, ...shape: number[]) => ({
     name,
@@ -96,7 +83,7 @@ export async function benchRecurrent({
   const ratios = runtimes.map((): number[] => [])
   for (const layer of LAYERS) {
     const op = layer.op.toUpperCase()
-    const sizes = sizesOf(layer)
+    const sizes = sequenceSizes(layer)
     const { n, steps, features, hidden } = sizes
     const name = `${op} ${n} x ${steps} x ${features} -> ${hidden}`
     if (!name.includes(only)) continue

@@ -55,7 +55,7 @@ export function recurrentGradient(call: usize, begin: i32, end: i32): void {
       const count = min(block, panel1 - panel), sumBytes: usize = count * 32
       pointEntries(active, entries, table, sums, sumBytes)
       multiply(active, table, ends ? 1 : gates * hidden, args.weights + panel * panelStride, 1, 0,
-        panelStride, count, zeros)
+        panelStride, count)
       const first: usize = panel * 32, bytes: usize = min(hidden, (panel + count) * 8) * 4 - first
       for (let i = 0; i < active; i++) {
         const entry = changetype<Entry>(entries + i * ENTRY), own = sums + i * sumBytes

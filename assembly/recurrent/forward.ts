@@ -108,7 +108,7 @@ export function recurrent(call: usize, begin: i32, end: i32): void {
     for (let panel = panel0; panel < panel1; panel += most) {
       const block = min(most, panel1 - panel)
       multiply(active, table, depth, args.weights + panel * panelStride, gates, gateStride, panelStride,
-        block, zeros)
+        block)
       const first: usize = panel * 32, bytes: usize = min(hidden, (panel + block) * 8) * 4 - first
       for (let i = 0; i < active; i++) {
         const entry = changetype<Entry>(entries + i * ENTRY), own = sums + i * sumBytes

@@ -1,4 +1,5 @@
 /** What steps of both directions share: which sequences are at work, and the product of their states. */
+import { scratch } from '../arguments'
 import { Cell, Recurrent } from '../abi'
 import { pixelByPanels, runTiles } from '../dense/tile'
 import { TILE_ROWS } from '../simd'
@@ -70,12 +71,13 @@ export function cellBefore(args: Recurrent, entry: Entry, zeros: usize): usize {
 
 /**
  * sums[entry][gate][panel][8] = what each entry is from by `count` panels of each gate, `depth` deep; the
- * table is in the order of tile.ts.
+ * table is in the order of tile.ts. Scratch memory begins with zeros.
  */
 export function multiply(
   active: i32, table: usize, depth: usize, w: usize, gates: usize, gateStride: usize, panelStride: usize,
-  count: usize, zeros: usize,
+  count: usize,
 ): void {
+  const zeros = scratch()
   const low = f32x4.splat(-Infinity), high = f32x4.splat(Infinity)
   const lone = active % TILE_ROWS == 1, tiled = active - i32(lone)
   if (tiled) {

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { BELOW, BILATERAL, CANNY, type ImageContender, TURN } from '../images.js'
+import { BELOW, BILATERAL, CANNY, type ImageContender, TURN } from '../imageCases.js'
 
 const require = createRequire(import.meta.url)
 const { packages } = JSON.parse(readFileSync('bench/package-lock.json', 'utf8'))

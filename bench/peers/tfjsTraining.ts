@@ -2,7 +2,7 @@
  * TensorFlow.js on its plain JavaScript backend: its WebAssembly one has no filter gradient of a convolution.
  */
 import type * as Tensorflow from '@tensorflow/tfjs-core'
-import type { Sizes } from '../recurrent.js'
+import type { SequenceSizes } from '../cases.js'
 
 type Tf = typeof Tensorflow
 type Tensor = Tensorflow.Tensor4D
@@ -43,7 +43,11 @@ export function tfjsLenet(tf: Tf, n: number): () => number {
 /**
  * One step of bench/recurrent.ts's LSTM, by plain gradient descent. @param tf as above
  */
-export function tfjsLstm(tf: Tf, { n, steps, features, hidden }: Sizes, classes: number): () => number {
+export function tfjsLstm(
+  tf: Tf,
+  { n, steps, features, hidden }: SequenceSizes,
+  classes: number,
+): () => number {
   const variable = (shape: number[]) => tf.variable(tf.randomUniform(shape, -0.1, 0.1))
   // A step multiplies inputs and state, side by side, by one matrix.
   const [kernel, bias, dense] = [[features + hidden, 4 * hidden], [4 * hidden], [hidden, classes]].map(
