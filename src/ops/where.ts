@@ -155,7 +155,7 @@ function select<D extends DType>(
   quantization?: Quantization,
 ): Tensor<D> {
   return engine.scope(() => {
-    const [m, p, q] = [spread(mask, shape), inPlace(a, shape), inPlace(b, shape)]
+    const [m, p, q] = [broadcastTo(mask, shape), inPlace(a, shape), inPlace(b, shape)]
     return engine.make<D>(
       shape,
       (y) => {
@@ -188,10 +188,10 @@ const isOne = (operand: AnyTensor | number): boolean => typeof operand === 'numb
 
 /** An operand as the kernel takes it: one element for all, or all of them. */
 const inPlace = (operand: AnyTensor | number, shape: Shape): AnyTensor | number =>
-  isOne(operand) ? operand : spread(operand as AnyTensor, shape)
+  isOne(operand) ? operand : broadcastTo(operand as AnyTensor, shape)
 
 /** A tensor repeated to `shape`. */
-function spread<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
+function broadcastTo<D extends DType>(x: Tensor<D>, shape: Shape): Tensor<D> {
   if (sameShape(x.shape, shape)) return x
   const from = broadcastStrides(x.shape, shape)
   const to = stridesOf(shape)

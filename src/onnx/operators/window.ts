@@ -5,7 +5,7 @@ import { BYTES, type ByteType, type DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
 import { convolve } from '../../ops/conv/conv.js'
-import { spread } from '../../ops/conv/convTranspose.js'
+import { convolveTransposed } from '../../ops/conv/convTranspose.js'
 import type { Rank } from '../../ops/conv/geometry.js'
 import { placesOf, putAt } from '../../ops/gatherND.js'
 import {
@@ -217,7 +217,7 @@ const convTranspose: Operator = (call) => {
   }
   const [axes, pixels] = channelsLast(call, x)
   const window = { ...optionsOf(sides), outputPadding: extra, ...options }
-  const y = withFilter(w, [0, 1], (filter) => spread(axes, pixels, filter, window))
+  const y = withFilter(w, [0, 1], (filter) => convolveTransposed(axes, pixels, filter, window))
   return call.tensor(x.type, y as Tensor, 'last')
 }
 

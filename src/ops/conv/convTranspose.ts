@@ -90,17 +90,22 @@ export function convTranspose2d(
   options: ConvTranspose2dOptions = {},
 ): AnyTensor {
   checkOptions('convTranspose2d', options, CONV_TRANSPOSE)
-  return spread(2, x, filter, options)
+  return convolveTransposed(2, x, filter, options)
 }
 
-interface SpreadOptions
+interface TransposedOptions
   extends Omit<ConvTranspose2dOptions, keyof WindowOptions | 'outputPadding'>,
     AxesOptions {
   outputPadding?: number | readonly number[]
 }
 
 /** `convTranspose2d` along any number of axes. @internal */
-export function spread(rank: Rank, x: AnyTensor, filter: AnyTensor, options: SpreadOptions): AnyTensor {
+export function convolveTransposed(
+  rank: Rank,
+  x: AnyTensor,
+  filter: AnyTensor,
+  options: TransposedOptions,
+): AnyTensor {
   const { bias } = options
   const op = `convTranspose${rank}d`
   const engine = engineOf(op, { x }, {}, rank === 3 ? FLOATS : CONV_DTYPES)
@@ -110,7 +115,7 @@ export function spread(rank: Rank, x: AnyTensor, filter: AnyTensor, options: Spr
   const layer = transposedLayerOf(x.shape, filter.shape, rank, options, context)
   checkBias(bias, layer.inChannels, context)
   if (x.dtype === 'float32')
-    return spreadFloats(
+    return transposedFloats(
       op,
       layer,
       { x, filter, bias } as Floats,
@@ -139,7 +144,7 @@ interface Floats {
   bias: Tensor | undefined
 }
 
-function spreadFloats(
+function transposedFloats(
   op: string,
   layer: Layer,
   { x, filter, bias }: Floats,
