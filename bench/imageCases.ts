@@ -1,6 +1,8 @@
 /** Filters that images are filtered by for a bench, images, and who filters them. */
 import type { Prepared } from './contender.js'
 
+export const [WIDTH, HEIGHT] = [1920, 1080]
+
 type Filter =
   | 'filter2d'
   | 'gaussianBlur'

@@ -11,11 +11,13 @@ import {
   BILATERAL,
   CANNY,
   type Format,
+  HEIGHT,
   type Image,
   type ImageContender,
   type Problem,
   problems,
   TURN,
+  WIDTH,
 } from './imageCases.js'
 import { geometricMean, measure, type Timing } from './measure.js'
 
@@ -25,7 +27,6 @@ interface Row {
   results: Record<string, Timing>
 }
 
-const [WIDTH, HEIGHT] = [1920, 1080]
 /** Pixels beside the edges that are not compared: borders differ. */
 const MARGIN = 32
 /**

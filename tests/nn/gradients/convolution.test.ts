@@ -9,7 +9,7 @@ import {
   maxPool3d,
   type Tensor,
 } from '../../../src/index.js'
-import { spread } from '../../../src/ops/conv/convTranspose.js'
+import { convolveTransposed } from '../../../src/ops/conv/convTranspose.js'
 import { inEveryBuild } from '../../support/check.js'
 import { expectGradients } from '../../support/gradients.js'
 import { Random } from '../../support/random.js'
@@ -152,7 +152,7 @@ describe('gradients of convolutions', () => {
               engine(),
               random,
               tensors([groups * groupIn, groupOut]),
-              (x, filter, bias) => spread(3, x!, filter!, { ...options, bias }) as Tensor,
+              (x, filter, bias) => convolveTransposed(3, x!, filter!, { ...options, bias }) as Tensor,
               within,
             )
           const [x] = tensors([1, 1])
