@@ -2,7 +2,7 @@
 
 import { FILTER_CHANNELS } from '../wasm/abi.js'
 import type { Blocking } from './igemm.js'
-import { type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
+import { type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
 
 /**
  * Bytes of transformed input and output that a unit works on, so that they stay in the second-level cache.
@@ -116,12 +116,8 @@ export function runWinograd({ engine, layer, x, filter, bias, y, clamp }: ConvJo
       w: panels,
       b: bias,
       y,
-      n,
-      ih: h.input,
-      iw: w.input,
+      ...imageArgs(layer),
       ic,
-      oh: h.output,
-      ow: w.output,
       oc,
       groups,
       beforeH: h.before,
