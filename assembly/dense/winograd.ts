@@ -69,7 +69,7 @@ export function winograd(call: usize, begin: i32, end: i32): void {
   const allPanels = (oc + 7) / 8, groupPanels = allPanels / groups
   const slices = (allPanels + unitPanels - 1) / unitPanels
   const w = args.w
-  const none = f32x4.splat(-Infinity), all = f32x4.splat(Infinity)
+  const none: f32 = -Infinity, all: f32 = Infinity
 
   const zeros = scratch()
   memory.fill(zeros, 0, 32)
@@ -276,8 +276,8 @@ function directTile(
   }
   const b = args.b, left = min(8, oc - panel * 8)
   runTiles(
-    count, addresses, 9, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left,
-    f32x4.splat(args.low), f32x4.splat(args.high),
+    count, addresses, 9, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left, args.low,
+    args.high,
   )
 }
 

@@ -82,7 +82,7 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
   const dilationH = args.dilationH, dilationW = args.dilationW, strideW = args.strideW
   const groupIn = planar ? args.groupIn : 1, groupOut = planar ? args.groupOut : oc
   const rows = args.rows, bands = (oh + rows - 1) / rows
-  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
+  const low = args.low, high = args.high
   const zeros = scratch()
   const zeroBytes = (max(ic, oc) + 4) * 4
   memory.fill(zeros, 0, zeroBytes)
@@ -130,7 +130,7 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
             && first + before(taps) >= 0 && first + taps + (TILE - 1) * strideW - after(taps) <= iw
           if (!runs) taps = kw - kx
           const row = table + (ox * strideW + kx * dilationW) * 4, last = kx + taps == kw
-          const least = last ? low : f32x4.splat(-Infinity), most = last ? high : f32x4.splat(Infinity)
+          const least: f32 = last ? low : -Infinity, most: f32 = last ? high : Infinity
           for (let o = 0, xOffset = 0, wr = w + ky0 * wRow + kx * wTap; o < oc; o += groupOut) {
             const start = kx ? y + o * 4 : bias + o * 4, startStride: usize = kx ? oc * 4 : 0
             if (planar) {
@@ -248,7 +248,7 @@ function tap(taps: i32, t: i32, d: v128, w0: v128, w1: v128, w2: v128, w3: v128,
 function tile<R>(
   table: usize, rows: i32, rowBytes: usize, taps: i32, tapBytes: usize, outBytes: usize, step: usize,
   groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize,
-  y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128,
+  y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: f32, high: f32,
 ): void {
   const planar = changetype<R>(0).planar(), T = changetype<R>(0).taps(), S = changetype<R>(0).stride()
   const wStep: usize = planar ? groupIn * 16 : 16
@@ -377,13 +377,14 @@ function tile<R>(
     const whole = channels >= 4 && pixels >= TILE
     const stride: usize = whole ? yStride : 16
     let to = whole ? y : sums
-    v128.store(to, clamp(c0, low, high)); to += stride
-    v128.store(to, clamp(c1, low, high)); to += stride
-    v128.store(to, clamp(c2, low, high)); to += stride
-    v128.store(to, clamp(c3, low, high)); to += stride
-    v128.store(to, clamp(c4, low, high)); to += stride
-    v128.store(to, clamp(c5, low, high)); to += stride
-    v128.store(to, clamp(c6, low, high))
+    const least = f32x4.splat(low), most = f32x4.splat(high)
+    v128.store(to, clamp(c0, least, most)); to += stride
+    v128.store(to, clamp(c1, least, most)); to += stride
+    v128.store(to, clamp(c2, least, most)); to += stride
+    v128.store(to, clamp(c3, least, most)); to += stride
+    v128.store(to, clamp(c4, least, most)); to += stride
+    v128.store(to, clamp(c5, least, most)); to += stride
+    v128.store(to, clamp(c6, least, most))
     if (!whole) spread(sums, y, yStride, pixels, channels)
     if (!planar) xOffset += 16
     w += wVector
