@@ -54,6 +54,7 @@ import {
   typeOf,
 } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
+import { moveBox, spreadOf } from '../run/move.js'
 import { Value } from '../run/value.js'
 import {
   type Binary,
@@ -255,12 +256,13 @@ const where: Operator = (call) => {
 const preluOf: Operator = (call) => {
   const [x, slope] = [call.input(0), call.input(1)]
   // Old files give one number per channel, without the axes behind.
-  const fits = call.opset >= 7 && broadcastShapes(x.shape, slope.shape)
-  const wanted =
-    fits && sameShape(fits, x.shape)
-      ? slope
-      : slope.reshaped([slope.size, ...Array(Math.max(0, x.shape.length - 2)).fill(1)])
-  return zipInEngine(call, x, wanted, (p, q, { out } = {}) =>
+  const shape = call.opset >= 7 ? broadcastShapes(x.shape, slope.shape) : undefined
+  const wanted = shape
+    ? slope
+    : slope.reshaped([slope.size, ...Array(Math.max(0, x.shape.length - 2)).fill(1)])
+  // ONNX Runtime repeats x too, which the standard does not ask for.
+  const wide = shape && !sameShape(shape, x.shape) ? moveBox(call, x, spreadOf(x.shape, shape)) : x
+  return zipInEngine(call, wide, wanted, (p, q, { out } = {}) =>
     typeof q === 'number' ? leakyRelu(p as Tensor, { alpha: q, out }) : prelu(p as Tensor, q, { out }),
   )
 }

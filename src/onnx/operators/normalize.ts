@@ -22,7 +22,7 @@ import { byLargest, power } from './powers.js'
 import { axisIn } from './reduce.js'
 
 /** (x - mean) / sqrt(variance + epsilon) over axes; without the mean where `centred` is not wanted. */
-function normalized(
+export function normalized(
   x: Tensor,
   axes: number[],
   epsilon: number,
