@@ -92,7 +92,7 @@ const quickGelu: Operator = (call) =>
 const biasAdd: Operator = (call) =>
   call.tensor(call.input(0).type, summed(call.input(0), call.inputs[1], call.inputs[2]))
 
-/** What a normalisation of the axes from `axis` on went by, where the file asks for it: mean, 1 / deviation. */
+/** What a normalisation of the axes from `axis` on went by: mean and 1 / deviation, for files that ask. */
 function statistics(call: Call, x: Tensor, epsilon: number, { axis = -1, centred = true } = {}): Value[] {
   const first = axis < 0 ? axis + x.shape.length : axis
   const axes = x.shape.map((_, i) => i).slice(first)

@@ -117,7 +117,8 @@ function arithmetic(
   const b = oldBroadcast(call, a, given)
   if (engine && isFloat(a.type) && isFloat(b.type) && !(a.isHost && b.isHost))
     return zipInEngine(call, a, b, engine)
-  if (engine && a.type === 'int32' && a.inEngine && b.type === 'int32' && b.inEngine)
+  const ints = engine && a.type === 'int32' && b.type === 'int32' && (a.inEngine || b.inEngine)
+  if (ints && [a, b].every((value) => value.inEngine || value.constant))
     return zipAs(call, 'int32', a, b, engine as unknown as Binary<'int32'>)
   return zipOnHost(call, [a, b], a.type, isFloat(a.type) ? host : whole)
 }

@@ -119,8 +119,6 @@ const causalConvWithState: Operator = (call) => {
 }
 
 export const states: Record<string, Operator> = {
-  CausalConvWithState: causalConvWithState,
-  LinearAttention: linearAttention,
   'com.microsoft.CausalConvWithState': causalConvWithState,
   'com.microsoft.LinearAttention': linearAttention,
 }
