@@ -23,6 +23,7 @@
  */
 import { scratch } from '../arguments'
 import { Depthwise } from '../abi'
+import { bringIn } from '../copy'
 import { clamp, madd, storeLanes } from '../simd'
 
 /**
@@ -188,13 +189,6 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
       }
     }
   }
-}
-
-/** Reads a word of each line of `bytes` of memory; `to` takes what nobody needs, so that the loads stay. */
-function bringIn(from: usize, bytes: usize, to: usize): void {
-  let all: i32 = 0
-  for (const end = from + bytes; from < end; from += 64) all |= load<i32>(from)
-  store<i32>(to, all)
 }
 
 /** Taps of the next run where `left` of a row are left; less than 3 have no run. */
