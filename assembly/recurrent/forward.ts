@@ -19,8 +19,8 @@
  * that step.
  *
  * scratch: zeros [max(32, gates * hidden)] | entries [n][4] | table [n][2] | sums [n][gates][16], or [gates *
- * hidden rounded up to 8] for one sequence | inputs [n][gates * hidden + 16]; backwards a product has 4 panels
- * instead of gates, and there are no inputs.
+ * hidden rounded up to 8] for one sequence | inputs [n][gates * hidden + 16]; backwards a product has 4
+ * panels instead of gates, and there are no inputs.
  */
 import { scratch } from '../arguments'
 import { Cell, Recurrent } from '../abi'

@@ -7,7 +7,7 @@ export type Sample = Record<string, ModelInput>
 
 /** How `quantizeModel` goes about it. */
 export interface QuantizeOptions {
-  /** The model's data files by the names that it has for them, as `loadModel` takes them. Default: beside it. */
+  /** The model's data files by the names that it has for them, as for `loadModel`. Default: beside it. */
   externalData?: Record<string, DataSource>
   /**
    * Where the ranges of activations come from: 'minmax', all that was seen; 'percentile', all but one number
