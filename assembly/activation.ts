@@ -278,7 +278,8 @@ export function activation(call: usize, begin: i32, end: i32): void {
 
 // @ts-ignore: decorator
 @inline
-function slopes<F>(dy: usize, v: usize, dx: usize, count: i32, a: v128, b: v128): void {
+function slopes<F>(dy: usize, v: usize, dx: usize, count: i32, first: f32, second: f32): void {
+  const a = f32x4.splat(first), b = f32x4.splat(second)
   for (; count > 0; count -= 4) {
     const lanes = min(4, count)
     storeLanes(dx, f32x4.mul(loadLanes(dy, lanes), changetype<F>(0).slope(loadLanes(v, lanes), a, b)), lanes)
@@ -289,7 +290,7 @@ function slopes<F>(dy: usize, v: usize, dx: usize, count: i32, a: v128, b: v128)
 }
 
 /** Called through a reference, for else all would be inlined into one function. */
-type Slopes = (dy: usize, v: usize, dx: usize, count: i32, a: v128, b: v128) => void
+type Slopes = (dy: usize, v: usize, dx: usize, count: i32, a: f32, b: f32) => void
 
 function slopesOf(op: i32): Slopes {
   switch (op) {
@@ -313,7 +314,7 @@ function slopesOf(op: i32): Slopes {
 export function unaryBackward(call: usize, begin: i32, end: i32): void {
   const args = changetype<UnaryBackward>(call)
   const size = args.size, fn = slopesOf(args.op)
-  const a = f32x4.splat(args.a), b = f32x4.splat(args.b)
+  const a = args.a, b = args.b
   for (let u = begin; u < end; u++) {
     const first = u * UNARY_BLOCK, offset = <usize>first << 2
     fn(args.dy + offset, args.v + offset, args.dx + offset, min(UNARY_BLOCK, size - first), a, b)

@@ -15,7 +15,8 @@ import { loadLanes, storeLanes } from './simd'
  * then interleaves their arithmetic. A loop that tests at its end has its constants outside: V8 leaves them
  * in one that tests at its start. Witness: bench of the activations.
  */
-function map<F>(x: usize, y: usize, count: i32, a: v128, b: v128): void {
+function map<F>(x: usize, y: usize, count: i32, first: f32, second: f32): void {
+  const a = f32x4.splat(first), b = f32x4.splat(second)
   do {
     const x0 = v128.load(x), x1 = v128.load(x, 16)
     const y0 = changetype<F>(0).apply(x0, a, b), y1 = changetype<F>(0).apply(x1, a, b)
@@ -27,7 +28,8 @@ function map<F>(x: usize, y: usize, count: i32, a: v128, b: v128): void {
   } while (count)
 }
 
-function mapFour<F>(x: usize, y: usize, count: i32, a: v128, b: v128): void {
+function mapFour<F>(x: usize, y: usize, count: i32, first: f32, second: f32): void {
+  const a = f32x4.splat(first), b = f32x4.splat(second)
   do {
     const x0 = v128.load(x), x1 = v128.load(x, 16), x2 = v128.load(x, 32), x3 = v128.load(x, 48)
     const y0 = changetype<F>(0).apply(x0, a, b), y1 = changetype<F>(0).apply(x1, a, b)
@@ -45,7 +47,7 @@ function mapFour<F>(x: usize, y: usize, count: i32, a: v128, b: v128): void {
 /** Any count of floats. tail: room for 16 of them. */
 // @ts-ignore: decorator
 @inline
-function mapRun<F>(four: bool, x: usize, y: usize, count: i32, a: v128, b: v128, tail: usize): void {
+function mapRun<F>(four: bool, x: usize, y: usize, count: i32, a: f32, b: f32, tail: usize): void {
   const left = <usize>(count & 15) << 2, whole = <usize>(count & -16) << 2
   if (whole) {
     if (four) mapFour<F>(x, y, count & -16, a, b)
@@ -64,8 +66,7 @@ function mapRun<F>(four: bool, x: usize, y: usize, count: i32, a: v128, b: v128,
 
 /** y = exp(x) for `count` numbers that are not above 0. y may be x. tail: room for 16 floats. */
 export function expRun(x: usize, y: usize, count: i32, tail: usize): void {
-  const zero = f32x4.splat(0)
-  mapRun<ExpFalling>(true, x, y, count, zero, zero, tail)
+  mapRun<ExpFalling>(true, x, y, count, 0, 0, tail)
 }
 
 /** A unit: UNARY_BLOCK floats. scratch: tail [16] */
@@ -74,7 +75,7 @@ export function expRun(x: usize, y: usize, count: i32, tail: usize): void {
 export function mapUnits<F>(call: usize, begin: i32, end: i32, four: bool = false): void {
   const args = changetype<Unary>(call)
   const size = args.size
-  const a = f32x4.splat(args.a), b = f32x4.splat(args.b)
+  const a = args.a, b = args.b
   for (let u = begin; u < end; u++) {
     const first = u * UNARY_BLOCK, offset = <usize>first << 2
     mapRun<F>(four, args.x + offset, args.y + offset, min(UNARY_BLOCK, size - first), a, b, scratch())

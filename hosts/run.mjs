@@ -47,7 +47,7 @@ function say(line) {
 
 /** Throws where a report of the checks is not what it is to be. */
 function judge(report, { threads, simd } = {}) {
-  // An example checks itself, and says what it came to.
+  // An example checks itself, and says what it came to; so do kernels with joined vectors.
   if (report?.said) return report
   if (!report?.wrong) throw new Error(`no report came, but ${JSON.stringify(report)}`)
   if (report.wrong.length) throw new Error(report.wrong.join('; '))

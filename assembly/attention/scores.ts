@@ -37,7 +37,7 @@ export function rowTable(table: usize, rows: i32, x: usize, xStride: usize, y: u
 export function product(
   rows: i32, table: usize, depth: i32, panels: usize, panelDepth: i32, columns: i32, zeros: usize,
 ): void {
-  const low = f32x4.splat(-Infinity), high = f32x4.splat(Infinity)
+  const low: f32 = -Infinity, high: f32 = Infinity
   for (let column = 0; column < columns; column += 8) {
     runTiles(rows, table, 1, depth, 0, panels, zeros, <usize>column << 2, min(8, columns - column), low, high)
     panels += <usize>panelDepth << 5

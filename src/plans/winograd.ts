@@ -91,7 +91,7 @@ export function blockWinograd(
   const shares = groups === 1 ? Math.min(allPanels, Math.max(1, Math.ceil(UNITS / Math.max(1, blocks)))) : 1
   const panels = Math.ceil(slicePanels / shares)
   const measured = 18 * 4 + tiles + 4 + 160
-  const workspaceFloats = POSITIONS * (tiles * (depth + panels * 8) + 2 * GAP) + 9 * (ic / groups) * 8
+  const workspaceFloats = POSITIONS * (tiles * (depth + slicePanels * 8) + 2 * GAP) + 9 * (ic / groups) * 8
   const scratch = 8 + POSITIONS * 4 + measured + POSITIONS * (depth + GAP) + tiles * 2 + 4 + workspaceFloats
   return { tiles, panels, units: blocks * Math.ceil(allPanels / panels), scratch }
 }

@@ -138,6 +138,9 @@ const multiHead: Line[] = [
     ]
   }),
   { op: microsoft('MultiHeadAttention'), inputs: [f([2, 5, 8]), f([2, 7, 8]), f([2, 7, 12])], attributes: { num_heads: 2 }, tolerance: 1e-4 },
+  // The scores, and a list of the lengths of packed images.
+  { op: microsoft('MultiHeadAttention'), inputs: [f([2, 5, 8]), f([2, 5, 8]), f([2, 5, 8])], attributes: { num_heads: 2, scale: { float: 0.3 } }, outputs: 4, tolerance: 1e-4 },
+  { op: microsoft('MultiHeadAttention'), inputs: [f([2, 5, 8]), f([2, 5, 8]), f([2, 5, 8]), f([24]), { type: 'int32', shape: [8], data: Int32Array.of(3, 4, 0, 5, 10, 0, 3, 7) }], attributes: { num_heads: 2 }, tolerance: 1e-4 },
   { op: microsoft('MultiHeadAttention'), inputs: [f([2, 5, 8]), f([2, 2, 7, 4]), f([2, 2, 7, 4])], attributes: { num_heads: 2 }, tolerance: 1e-4 },
   ...product({ rotary: [0, 1], interleaved: [0, 1], packed: [false, true], window: [-1, 3], past: [0, 4], cap: [0, 3] }).map(({ rotary, interleaved, packed, window, past, cap }): Line => {
     const length = past ? 1 : 5
@@ -174,7 +177,7 @@ const contrib: Line[] = [
   })),
   { op: microsoft('SkipLayerNormalization'), inputs: [f([2, 3, 8]), f([3, 8]), f([8])], tolerance: 1e-4 },
   ...[[], [f([8])]].map((bias): Line => ({ op: microsoft('SkipSimplifiedLayerNormalization'), inputs: [f([2, 3, 8]), f([2, 3, 8]), f([8]), ...bias], tolerance: 1e-4 })),
-  ...[-1, 1].map((axis): Line => ({ op: 'SimplifiedLayerNormalization', inputs: [f([2, 3, 4]), f([[3, 4], [4]][axis < 0 ? 1 : 0]!)], attributes: { axis }, tolerance: 1e-4 })),
+  ...product({ axis: [-1, 1], outputs: [1, 2] }).map(({ axis, outputs }): Line => ({ op: 'SimplifiedLayerNormalization', inputs: [f([2, 3, 4]), f([[3, 4], [4]][axis < 0 ? 1 : 0]!)], attributes: { axis }, outputs, tolerance: 1e-4 })),
   ...product({ segments: [true, false], mask: [true, false] }).map(({ segments, mask }): Line => ({
     op: microsoft('EmbedLayerNormalization'),
     inputs: [i32([2, 5], 0, 8), segments ? i32([2, 5], 0, 1) : undefined, f([9, 8]), f([6, 8]), segments ? f([2, 8]) : undefined, f([8]), f([8]), ...(mask ? [i32([2,

@@ -97,4 +97,20 @@ const sinks: Line[] = [0, 4].flatMap((past): Line[] => [-1, 3].flatMap((window):
   }
 })))
 
-export const families: Record<string, Line[]> = { sinks, sound, lists, strings, fewBits: bits, fused }
+// States that go on from place to place: each rule, heads that share keys and keys that share queries, a start of their own.
+const states: Line[] = [
+  ...['linear', 'gated', 'delta', 'gated_delta'].flatMap((update_rule): Line[] => [[2, 2], [4, 2]].flatMap(([heads, kvHeads]): Line[] => [0, 1].map((past): Line => ({
+    op: microsoft('LinearAttention'),
+    inputs: [
+      f([2, past ? 1 : 5, heads! * 4]), f([2, past ? 1 : 5, kvHeads! * 4]), f([2, past ? 1 : 5, kvHeads! * 3]), past ? f([2, kvHeads!, 4, 3]) : undefined,
+      update_rule.startsWith('gated') ? f([2, past ? 1 : 5, past ? kvHeads! * 4 : kvHeads!], -1, 0) : undefined, ...(update_rule.endsWith('delta') ? [f([2, past ? 1 : 5, kvHeads!], 0, 1)] : []),
+    ],
+    attributes: { q_num_heads: heads!, kv_num_heads: kvHeads!, update_rule, ...(past && { scale: { float: 0.3 } }) }, outputs: 2, tolerance: 1e-4,
+  })))),
+  { op: microsoft('LinearAttention'), inputs: [f([1, 3, 8]), f([1, 3, 8]), f([1, 3, 12])], attributes: { q_num_heads: 2, kv_num_heads: 4, update_rule: 'linear' }, outputs: 2, tolerance: 1e-4 },
+  ...['none', 'silu'].flatMap((activation): Line[] => [0, 1].map((past): Line => ({
+    op: microsoft('CausalConvWithState'), inputs: [f([2, 5, past ? 1 : 7]), f([5, 1, 4]), f([5]), ...(past ? [f([2, 5, 3])] : [])], attributes: { activation }, outputs: 2,
+  }))),
+]
+
+export const families: Record<string, Line[]> = { sinks, sound, lists, strings, fewBits: bits, fused, states }

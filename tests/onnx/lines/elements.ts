@@ -130,6 +130,37 @@ export const movement: Line[] = [
     attributes: { border: [1, 1, 0, 0], scale: [1, 1] },
     outputs: [reshaped(f32(5, 11), 1, 2, 1, 1)],
   },
+  // The first version repeats one axis.
+  {
+    op: 'Tile',
+    opset: 1,
+    inputs: [matrix, f32(2), f32(0)],
+    outputs: [reshaped(f32(1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6), 4, 3)],
+  },
+  {
+    op: 'com.microsoft.FusedConvTranspose',
+    inputs: [reshaped(f32(1, -2, 3, -4), 1, 1, 2, 2), reshaped(f32(5, -6), 1, 1, 1, 2)],
+    attributes: { activation: 'LeakyRelu', activation_params: { floats: [0.5] } },
+    outputs: [reshaped(f32(5, -8, 12, 15, -19, 24), 1, 1, 2, 3)],
+  },
+  // What it goes by: the mean and 1 / deviation of the sum, and the sum.
+  {
+    op: 'com.microsoft.SkipLayerNormalization',
+    inputs: [reshaped(f32(1, 3), 1, 1, 2), reshaped(f32(1, 3), 1, 1, 2), f32(1, 2)],
+    attributes: { epsilon: { float: 0 } },
+    outputs: [
+      reshaped(f32(-1, 2), 1, 1, 2),
+      reshaped(f32(4), 1, 1, 1),
+      reshaped(f32(0.5), 1, 1, 1),
+      reshaped(f32(2, 6), 1, 1, 2),
+    ],
+  },
+  {
+    op: 'com.microsoft.SkipSimplifiedLayerNormalization',
+    inputs: [reshaped(f32(1, 5), 1, 1, 2), reshaped(f32(0, 2), 1, 1, 2), f32(1, 2)],
+    attributes: { epsilon: { float: 0 } },
+    outputs: [reshaped(f32(0.2, 2.8), 1, 1, 2)],
+  },
   {
     op: 'ImageScaler',
     opset: 6,
@@ -143,6 +174,20 @@ export const movement: Line[] = [
     inputs: [f32(1, -2)],
     attributes: { alpha: { float: 3 }, beta: { float: 0.5 } },
     outputs: [f32(3.5, -5.5)],
+  },
+  {
+    op: 'ScaledTanh',
+    opset: 6,
+    inputs: [f32(1, -2)],
+    attributes: { alpha: { float: 3 }, beta: { float: 0.5 } },
+    outputs: [f32(3 * Math.tanh(0.5), -3 * Math.tanh(1))],
+  },
+  {
+    op: 'ParametricSoftplus',
+    opset: 6,
+    inputs: [f32(1, -2)],
+    attributes: { alpha: { float: 3 }, beta: { float: 0.5 } },
+    outputs: [f32(3 * Math.log1p(Math.exp(0.5)), 3 * Math.log1p(Math.exp(-1)))],
   },
   {
     // The largest of each window, 9 and 5, whose places count down the columns: column 0 row 1, column 1 row
