@@ -101,7 +101,10 @@ describe('conv2d', () => {
       ] as const
       for (const [shape, [kh, kw], stride, dilation, before] of problems) {
         const c = shape[3]
-        const x = { shape: [...shape], data: random.integers(shape.reduce((a, b) => a * b, 1)) }
+        const x = {
+          shape: [...shape],
+          data: random.integers(([...shape] as number[]).reduce((a, b) => a * b, 1)),
+        }
         const filter = { shape: [kh, kw, 1, c], data: random.integers(kh * kw * c) }
         const geometry = {
           stride: [stride, stride] as [number, number],
@@ -112,7 +115,10 @@ describe('conv2d', () => {
           ] as [[number, number], [number, number]],
         }
         engine().scope(() => {
-          const [image, weights] = [engine().tensor(x.data, x.shape), engine().tensor(filter.data, filter.shape)]
+          const [image, weights] = [
+            engine().tensor(x.data, x.shape),
+            engine().tensor(filter.data, filter.shape),
+          ]
           const y = conv2d(image, weights, { ...geometry, groups: c, algorithm: 'depthwise' })
           expect(4 * (image.size + y.size)).toBeGreaterThan(8 * 2 ** 20)
           expectValues(y, reference.conv2d(x, filter, undefined, geometry, c), 0, `x [${shape}]:`)

@@ -66,7 +66,10 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
       const want = reference.conv2d(x, filter, undefined, { ...pointwise, padding }, 1)
       engine().scope(() => {
         const options = { padding: 1, algorithm: 'winograd' } as const
-        const tensors = [engine().tensor(x.data, x.shape), engine().tensor(filter.data, filter.shape)] as const
+        const tensors = [
+          engine().tensor(x.data, x.shape),
+          engine().tensor(filter.data, filter.shape),
+        ] as const
         const got = conv2d(...tensors, options).toArray()
         for (let i = 0; i < got.length; i++) {
           const bound = 30 * 9 * ic * 2 ** -24 * (i < 4 * oc ? 1000 : 1)
