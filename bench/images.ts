@@ -226,10 +226,11 @@ export async function benchImages(
       for (const { prepared } of present) prepared.dispose()
     }
   }
-  const means = others.map(({ name }) => {
+  const means = others.flatMap(({ name }) => {
     const ratios = rows
       .filter(({ results }) => results[name])
       .map(({ results }) => results[name]!.ms / results['filterbank']!.ms)
+    if (ratios.length === 0) return []
     return `${geometricMean(ratios).toFixed(2)} x over ${name}, each at least ${Math.min(...ratios).toFixed(2)}`
   })
   const about = [

@@ -238,6 +238,19 @@ describe('fuse', () => {
     const requantised = ['Transpose', 'filterbank.QLinearActivation']
     expect(between('Transpose', [], terms('three')).ops).toEqual(requantised)
     expect(between('Concat', ['d'], terms('half')).ops).toEqual(['Concat'])
+    // Zeros around an image are zero points; reflections are bytes as any.
+    expect(between('Pad', ['spatial'], terms('half')).nodes).toMatchObject([
+      { op: 'Pad', inputs: ['x', 'spatial', 'unsigned'], outputs: ['y'] },
+    ])
+    expect(between('Pad', ['spatial', 'zero'], terms('half')).first.inputs).toEqual([
+      'x',
+      'spatial',
+      'unsigned',
+    ])
+    const reflected = between('Pad', ['spatial', 'one'], terms('half'), {}, { mode: 'reflect' })
+    expect(reflected.first).toMatchObject({ op: 'Pad', inputs: ['x', 'spatial', 'one'] })
+    const filled = ['DequantizeLinear', 'Pad', 'QuantizeLinear']
+    expect(between('Pad', ['spatial', 'one'], terms('half')).ops).toEqual(filled)
     expect(between('Relu', [], terms('three')).nodes).toMatchObject([
       {
         op: 'filterbank.QLinearActivation',

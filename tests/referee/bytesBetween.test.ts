@@ -279,6 +279,7 @@ function network(random: Random) {
         'Mul',
         'Transpose',
         'Slice',
+        'Pad',
         'Concat',
         'Split',
         'Reshape',
@@ -313,6 +314,10 @@ function network(random: Random) {
       for (const [j, name] of names.entries()) list(name, [[1, c, 1][j]!])
       results = make(op, [from.name, ...names])
       to = [n, c - 1, h, w]
+    } else if (op === 'Pad') {
+      list(`to${count}`, [0, 0, 1, 0, 0, 0, 0, 2])
+      results = make(op, [from.name, `to${count}`], { mode: random.pick(['constant', 'reflect', 'edge']) })
+      to = [n, c, h + 1, w + 2]
     } else if (op === 'Split' && c % 2 === 0) {
       results = make(op, [from.name], { axis: 1 }, 2)
       to = [n, c / 2, h, w]
