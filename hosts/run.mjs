@@ -98,7 +98,7 @@ async function visit({ name: host, open }, installed) {
 function table() {
   const rows = new Map()
   for (const { host, way, state, version = '', report, why = '' } of lines) {
-    if (host.startsWith('example-')) continue
+    if (host.startsWith('example-') || report?.said) continue
     const found = report
       ? `${report.simd} | ${report.threads > 1 ? 'several' : 'one'} | ${report.worker ? 'yes' : ''}`
       : `${state}: ${why.split('\n')[0]} | |`
