@@ -44,6 +44,7 @@ export { normalRows, normalSums, normalise, normaliseGradient, scaleShift } from
 export { dequantize, quantize } from './quantize'
 export { recurrent } from './recurrent/forward'
 export { recurrentGradient } from './recurrent/backward'
-export { fold, reduce, scan, softmax } from './reduce'
+export { fold, reduce, scan } from './reduce'
 export { select } from './select'
+export { softmax } from './softmax'
 export { topK } from './topK'

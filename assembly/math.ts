@@ -61,7 +61,7 @@ function expRest(r: v128): v128 {
 }
 
 /** 2^-64: what `expRaised` is to be multiplied by. The product alone rounds, also into denormals. */
-const LOWER: f32 = 5.421010862427522e-20
+export const LOWER: f32 = 5.421010862427522e-20
 
 /** p * 2^(n + 64) for n from -190 to 63, given n + 64 + ROUND: by its exponent field. */
 // @ts-ignore: decorator
@@ -100,6 +100,13 @@ export function exp(x: v128): v128 {
   return f32x4.mul(
     i32x4.add(p, i32x4.shl(half, 23)), i32x4.shl(i32x4.add(i32x4.sub(n, half), i32x4.splat(127)), 23),
   )
+}
+
+/** exp(x) * 2^64 for x <= 0. Error < 1.8 u: no result is denormal. */
+// @ts-ignore: decorator
+@inline
+export function expFallingRaised(x: v128): v128 {
+  return expRaised(f32x4.pmax(x, f32x4.splat(-104)))
 }
 
 /** exp(x) for x <= 0. Error < 2.3 u. */

@@ -92,8 +92,14 @@ export async function bench(
 }
 
 /** What the host has of what kernels may use, in words. */
-const featuresOf = ({ simd, relaxedSimd, sharedMemory, cores }: Library.Diagnosis): string =>
-  [simd && 'SIMD', relaxedSimd && 'relaxed SIMD', sharedMemory && 'shared memory', cores && `${cores} cores`]
+export const featuresOf = ({ simd, relaxedSimd, sharedMemory, byteDot, cores }: Library.Diagnosis): string =>
+  [
+    simd && 'SIMD',
+    relaxedSimd && 'relaxed SIMD',
+    byteDot && byteDot !== 'none' && `a byte dot product (${byteDot})`,
+    sharedMemory && 'shared memory',
+    cores && `${cores} core${cores > 1 ? 's' : ''}`,
+  ]
     .filter(Boolean)
     .join(', ')
 

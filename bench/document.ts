@@ -14,6 +14,10 @@ interface Ran {
   features?: string | undefined
 }
 
+/** What tables say of their times. */
+export const ABOUT_TIMES =
+  'Times are medians in ms, beside the least; one thread unless it says otherwise. (drift): who is faster by medians is slower by the least times.'
+
 /** What ran where and when. */
 export function placeOf({ build, host, features }: Ran): string {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8'))

@@ -2,10 +2,11 @@
  * Filters on an image of 1920 x 1080, bytes in and bytes out, beside engines that filter images: same data,
  * outputs checked, timed in turns.
  */
-import { cpus } from 'node:os'
 import type { Pixels } from '../src/image/index.js'
 import * as image from '../src/image/index.js'
 import * as library from '../src/index.js'
+import { featuresOf } from './compare.js'
+import { ABOUT_TIMES, placeOf } from './document.js'
 import {
   BELOW,
   BILATERAL,
@@ -19,7 +20,7 @@ import {
   TURN,
   WIDTH,
 } from './imageCases.js'
-import { geometricMean, measure, type Timing } from './measure.js'
+import { driftMark, geometricMean, measure, type Timing } from './measure.js'
 
 interface Row {
   name: string
@@ -151,6 +152,7 @@ export async function benchImages(
     'filter',
     'image',
     'ms',
+    'min',
     'p10..p90',
     ...others.map(({ name }) => name),
     ...others.map(({ name }) => `over ${name}`),
@@ -183,16 +185,18 @@ export async function benchImages(
         present.map(({ contender }, i) => [contender.name, timings[i]!]),
       )
       rows.push({ name: problem.name, format, results })
-      const { ms, low, high } = results['filterbank']!
+      const timing = results['filterbank']!
+      const { ms, min, low, high } = timing
       const times = others.map(({ name }) => results[name]?.ms.toFixed(2) ?? '')
       const ratios = others.map(({ name }) =>
-        results[name] ? `${(results[name]!.ms / ms).toFixed(2)} x` : '',
+        results[name] ? `${(results[name]!.ms / ms).toFixed(2)} x${driftMark(timing, results[name])}` : '',
       )
       lines.push(
         line([
           problem.name,
           format,
           ms.toFixed(2),
+          min.toFixed(2),
           `${low.toFixed(2)}..${high.toFixed(2)}`,
           ...times,
           ...ratios,
@@ -202,15 +206,17 @@ export async function benchImages(
       for (const { prepared } of present) prepared.dispose()
     }
   }
-  const means = others.map(({ name }) => {
+  const means = others.flatMap(({ name }) => {
     const ratios = rows
       .filter(({ results }) => results[name])
       .map(({ results }) => results[name]!.ms / results['filterbank']!.ms)
+    if (ratios.length === 0) return []
     return `${geometricMean(ratios).toFixed(2)} x over ${name}, each at least ${Math.min(...ratios).toFixed(2)}`
   })
   const about = [
-    `filterbank (${own.version}), Node ${process.versions.node}, ${cpus()[0]!.model.trim()}, ${new Date().toISOString().slice(0, 10)}.`,
-    `Filters on ${WIDTH} x ${HEIGHT}, medians in ms, one thread; bytes in and out but for float. filterbank and sharp take and give JavaScript's bytes at each call,`,
+    placeOf({ build: own.version, features: featuresOf(await library.diagnose()) }),
+    ABOUT_TIMES,
+    `Filters on ${WIDTH} x ${HEIGHT}; bytes in and out but for float. filterbank and sharp take and give JavaScript's bytes at each call,`,
     `filterbank in an array that it is given (option out); opencv.js works on what it has inside, into an image that it has already. ${others.map(({ name, version }) => `${name} ${version}`).join(', ')}.`,
     ...(means.length ? [`Geometric means: ${means.join('; ')}.`] : []),
   ].join('\n')

@@ -1,14 +1,13 @@
 /**
  * 8-bit layers beside the same in float32, both of ours and in turns, one thread: a table for
- * doc/benchmarks.md. onnxruntime-web's QLinearConv stands beside them where it is installed (`npm run bench
- * -- --peers`).
+ * doc/benchmarks.md. Of the peers onnxruntime-web stands beside them, by its QLinearConv.
  */
-import { existsSync } from 'node:fs'
 import type { InferenceSession } from 'onnxruntime-common'
 import * as fb from '../src/index.js'
 import { writeModel } from '../src/onnx/index.js'
 import { conv2dOptions, operations, type Problem, parseLines, sizeOf } from './cases.js'
-import { geometricMean, measure, type Run } from './measure.js'
+import { featuresOf } from './compare.js'
+import { driftMark, geometricMean, type Measured, measure, type Run, type Timing } from './measure.js'
 
 const LAYERS = parseLines(`
 n1 i56x56x64 o256 k1                    # 1x1, 64 to 256 at 56
@@ -29,13 +28,11 @@ const W_SCALE = 0.004
 const noise = (shape: readonly number[]) =>
   Float32Array.from({ length: sizeOf(shape) }, () => Math.random() - 0.5)
 
-const isInstalled = existsSync('bench/node_modules/onnxruntime-web/package.json')
-const ort = isInstalled ? await import('onnxruntime-web') : undefined
-if (ort) ort.env.wasm.numThreads = 1
+type Runtime = typeof import('onnxruntime-web')
 
 /** The layer as a model whose input stays inside, so that its copies do not count. */
 async function openPeer(
-  runtime: NonNullable<typeof ort>,
+  runtime: Runtime,
   { input, filter: shape, padding, stride, dilation, groups }: Problem,
   x: ArrayLike<number>,
   w: ArrayLike<number>,
@@ -83,49 +80,72 @@ async function openPeer(
   })
 }
 
-const engine = await fb.createEngine({ threads: 1 })
-const { node, v8 } = process.versions
-console.log(`Node ${node}, V8 ${v8}: ${engine.simd}, byte dot product ${engine.byteDot}\n`)
-console.log(`| layer, Gop/s | float32 | 8 bits | ratio | by |${ort ? ' onnxruntime-web | ratio |' : ''}`)
-console.log(`|---|---|---|---|---|${ort ? '---|---|' : ''}`)
-const gains: number[] = []
-const leads: number[] = []
-for (const layer of LAYERS) {
-  const [x, w] = [layer.input, layer.filter!].map((shape) => engine.tensor(noise(shape), shape)) as [
-    fb.Tensor,
-    fb.Tensor,
-  ]
-  const options = { ...conv2dOptions(layer), activation: 'relu' as const }
-  const bytes = fb.quantize(x, X)
-  const filter = fb.quantize(w, { scale: W_SCALE, zeroPoint: 0, dtype: 'int8' })
-  const out = fb.conv2d(x, w, options)
-  const quantized = { ...options, quantization: { ...Y, dtype: 'uint8' as const } }
-  const out8 = fb.conv2d(bytes, filter, quantized)
-  const other = ort && (await openPeer(ort, layer, bytes.toArray(), filter.toArray()))
-  const runs: Run[] = [
-    () => void fb.conv2d(x, w, { ...options, out }),
-    () => void fb.conv2d(bytes, filter, { ...quantized, out: out8 }),
-    ...(other ? [() => other.run({})] : []),
-  ]
-  const [floats, integers, theirs] = (await measure(runs, { budget: 900 })).map(({ low }) => low) as [
-    number,
-    number,
-    number | undefined,
-  ]
-  const speed = (ms: number) => (operations(layer, out.size) / ms / 1e6).toFixed(0)
-  const gain = floats / integers
-  gains.push(gain)
-  const { algorithm } = fb.planConv2d(x.shape, w.shape, { ...conv2dOptions(layer), dtype: 'uint8' })
-  const cells = [layer.names[0], speed(floats), speed(integers), gain.toFixed(2), algorithm]
-  if (theirs) {
-    leads.push(theirs / integers)
-    cells.push(speed(theirs), (theirs / integers).toFixed(1))
-  }
-  console.log(`| ${cells.join(' | ')} |`)
-  await other?.release()
-  for (const tensor of [x, w, bytes, filter, out, out8]) tensor.dispose()
+async function openRuntime(): Promise<Runtime> {
+  const ort = await import('onnxruntime-web')
+  ort.env.wasm.numThreads = 1
+  return ort
 }
-console.log(
-  `| geometric mean | | | ${geometricMean(gains).toFixed(2)} | |${ort ? ` | ${geometricMean(leads).toFixed(1)} |` : ''}`,
-)
-process.exit()
+
+/** Gop/s by medians and, in brackets, by the least times. */
+const speedOf = (work: number, { ms, min }: Timing): string =>
+  `${(work / ms / 1e6).toFixed(0)} (${(work / min / 1e6).toFixed(0)})`
+
+/** How many times as long `other` takes. */
+const ratioOf = (own: Timing, other: Timing): string =>
+  `${(other.ms / own.ms).toFixed(2)} (${(other.min / own.min).toFixed(2)})${driftMark(own, other)}`
+
+export async function benchInt8({
+  simd,
+  peers,
+  budget = 900,
+  only = '',
+}: Measured): Promise<{ build: string; features: string; table: string }> {
+  const engine = await fb.createEngine({ threads: 1, simd })
+  const ort = peers ? await openRuntime() : undefined
+  const lines: string[] = []
+  const say = (cells: readonly string[]) => {
+    lines.push(`| ${cells.join(' | ')} |`)
+    console.log(lines.at(-1))
+  }
+  const heads = ['layer', 'float32', '8 bits', 'ratio', 'by', ...(ort ? ['onnxruntime-web', 'ratio'] : [])]
+  say(heads)
+  say(heads.map(() => '---'))
+  const gains: number[] = []
+  const leads: number[] = []
+  for (const layer of LAYERS) {
+    const name = layer.names[0]!
+    if (!only.split(',').some((part) => name.includes(part))) continue
+    const [x, w] = [layer.input, layer.filter!].map((shape) => engine.tensor(noise(shape), shape)) as [
+      fb.Tensor,
+      fb.Tensor,
+    ]
+    const options = { ...conv2dOptions(layer), activation: 'relu' as const }
+    const bytes = fb.quantize(x, X)
+    const filter = fb.quantize(w, { scale: W_SCALE, zeroPoint: 0, dtype: 'int8' })
+    const out = fb.conv2d(x, w, options)
+    const quantized = { ...options, quantization: { ...Y, dtype: 'uint8' as const } }
+    const out8 = fb.conv2d(bytes, filter, quantized)
+    const other = ort && (await openPeer(ort, layer, bytes.toArray(), filter.toArray()))
+    const runs: Run[] = [
+      () => void fb.conv2d(x, w, { ...options, out }),
+      () => void fb.conv2d(bytes, filter, { ...quantized, out: out8 }),
+      ...(other ? [() => other.run({})] : []),
+    ]
+    const [floats, integers, theirs] = (await measure(runs, { budget })) as [Timing, Timing, Timing?]
+    const work = operations(layer, out.size)
+    gains.push(floats.ms / integers.ms)
+    const { algorithm } = fb.planConv2d(x.shape, w.shape, { ...conv2dOptions(layer), dtype: 'uint8' })
+    const cells = [name, speedOf(work, floats), speedOf(work, integers), ratioOf(integers, floats), algorithm]
+    if (theirs) {
+      leads.push(theirs.ms / integers.ms)
+      cells.push(speedOf(work, theirs), ratioOf(integers, theirs))
+    }
+    say(cells)
+    await other?.release()
+    for (const tensor of [x, w, bytes, filter, out, out8]) tensor.dispose()
+  }
+  const mean = (ratios: readonly number[]) => geometricMean(ratios).toFixed(2)
+  say(['geometric mean', '', '', mean(gains), '', ...(ort ? ['', mean(leads)] : [])])
+  engine.dispose()
+  return { build: engine.simd, features: featuresOf(await fb.diagnose()), table: lines.join('\n') }
+}

@@ -96,6 +96,13 @@ function timing(samples: number[]): Timing {
   return { ms: at(0.5), min: samples[0]!, low: at(0.1), high: at(0.9) }
 }
 
+/** Who of two is faster by medians is slower by the least times: the machine changed meanwhile. */
+export const drifts = (a: Timing, b: Timing): boolean => a.ms > b.ms !== a.min > b.min
+
+/** What stands behind a ratio of two that drift. */
+export const driftMark = (a: Timing | undefined, b: Timing | undefined): string =>
+  a && b && drifts(a, b) ? ' (drift)' : ''
+
 /** Most GFLOP/s of the register-resident multiply-adds of bench/peak, compiled. */
 export async function measurePeak(wasm: BufferSource): Promise<number> {
   const { instance } = await WebAssembly.instantiate(wasm, { env: { abort() {} } })

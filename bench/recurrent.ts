@@ -8,7 +8,8 @@ import * as core from '../src/index.js'
 import * as nn from '../src/nn/index.js'
 import * as onnx from '../src/onnx/index.js'
 import { parseLines, type SequenceSizes, sequenceSizes, sizeOf } from './cases.js'
-import { difference, geometricMean, type Measured, measure, type Run } from './measure.js'
+import { featuresOf } from './compare.js'
+import { difference, driftMark, geometricMean, type Measured, measure, type Run } from './measure.js'
 import type { Ort } from './peers/onnxruntime.js'
 
 const LAYERS = parseLines(`
@@ -65,7 +66,7 @@ export async function benchRecurrent({
   peers,
   budget = 3000,
   only = '',
-}: Measured): Promise<{ build: string; table: string }> {
+}: Measured): Promise<{ build: string; features: string; table: string }> {
   const lines: string[] = []
   const say = (line: string) => {
     console.log(line)
@@ -102,7 +103,7 @@ export async function benchRecurrent({
     const own = timings[0]!.ms
     for (const [i, { ms }] of timings.slice(counts.length).entries()) ratios[i]!.push(ms / own)
     say(
-      `| ${name} | ${timings.map(({ ms }, i) => `${ms.toPrecision(3)}${i ? ` (${(ms / own).toFixed(2)})` : ''}`).join(' | ')} |`,
+      `| ${name} | ${timings.map(({ ms }, i) => `${ms.toPrecision(3)}${i ? ` (${(ms / own).toFixed(2)})${driftMark(timings[0], timings[i])}` : ''}`).join(' | ')} |`,
     )
     for (const model of models) model.dispose()
   }
@@ -113,7 +114,7 @@ export async function benchRecurrent({
 
   await benchStep(engines, { peers, budget }, say)
   for (const engine of engines) engine.dispose()
-  return { build: engines[0]!.simd, table: lines.join('\n') }
+  return { build: engines[0]!.simd, features: featuresOf(await core.diagnose()), table: lines.join('\n') }
 }
 
 /** A step of plain gradient descent: the last state, a dense layer, cross entropy. */
@@ -151,7 +152,9 @@ async function benchStep(
     rounds: [5, 101],
   })
   const cells = timings.map(
-    ({ ms }, i) => `${ms.toPrecision(3)}${i ? ` (${(ms / timings[0]!.ms).toFixed(2)})` : ''}`,
+    ({ ms }, i) =>
+      ms.toPrecision(3) +
+      (i ? ` (${(ms / timings[0]!.ms).toFixed(2)})${driftMark(timings[0], timings[i])}` : ''),
   )
   const heads = [
     'ms',

@@ -10,11 +10,11 @@ import { setFlagsFromString } from 'node:v8'
 import { type Problem, parseLayers } from './cases.js'
 import { bench, type News, type Row, type Start, type Wanted } from './compare.js'
 import type { Contender } from './contender.js'
-import { placeOf, versionsOf, writeBetween } from './document.js'
+import { ABOUT_TIMES, placeOf, versionsOf, writeBetween } from './document.js'
 import type { Alone, NetworkNews, NetworkRow, NetworkStart, WantedNetworks } from './runNetworks.js'
 import { type Columns, columnsOf, readme, rowPrinter, summary } from './table.js'
 
-const HELP = `npm run bench -- [networks | models DIR | train | recurrent | images] [options]
+const HELP = `npm run bench -- [networks | models DIR | train | recurrent | images | int8] [options]
   networks        LeNet-5 to VGG-16 from their ONNX files, instead of layers
   models DIR      each ONNX file of a folder (or one file) beside onnxruntime-web, on made-up inputs
   --dimensions L  of models: lengths that files leave open, by their names: batch=1,x[1]=512
@@ -22,6 +22,7 @@ const HELP = `npm run bench -- [networks | models DIR | train | recurrent | imag
   train           steps of three networks, and layers backwards; with --peers, --threads, --simd and --readme
   recurrent       LSTM and GRU from ONNX files, and a training step of an LSTM; with --peers, --threads, --simd, --only and --readme
   images          filters on images of 1920 x 1080 (with --peers beside opencv.js, wasm-vips and sharp)
+  int8            8-bit layers beside the same in float32; with --peers, --simd, --only and --readme
   --batch-norm    of networks: batch normalisation by itself, not folded into the convolutions
   --only A,B      layers whose name, kind or line contains A or B; networks whose name does
   --quick         one layer of each kind, in seconds; the small networks
@@ -33,7 +34,7 @@ const HELP = `npm run bench -- [networks | models DIR | train | recurrent | imag
   --chromium      in a page of the system's headless Chromium
   --json FILE     writes all results
   --readme        writes the table into doc/benchmarks.md
-bench/build/int8.js and bench/build/builds.js are benches of their own.`
+bench/build/builds.js is a bench of its own.`
 
 /** What a quick run of networks takes. */
 const SMALL_NETWORKS = ['LeNet-5', 'SqueezeNet 1.1', 'MobileNetV2']
@@ -73,6 +74,7 @@ const benches: Record<string, () => Promise<void>> = {
   images: runImages,
   train: runTraining,
   recurrent: runRecurrent,
+  int8: runInt8,
   calls: async () => (await import('./calls.js')).benchCalls(),
 }
 const [asked = options.calls ? 'calls' : 'layers'] = positionals
@@ -215,21 +217,39 @@ async function runImages(): Promise<void> {
 }
 
 async function runTraining(): Promise<void> {
-  const { build, table } = await (await import('./train.js')).benchTraining({ simd, threads, peers })
-  const about = `${placeOf({ build })}\nTimes are medians in ms; one thread unless it says otherwise.`
+  const { build, features, table } = await (await import('./train.js')).benchTraining({
+    simd,
+    threads,
+    peers,
+  })
+  const about = `${placeOf({ build, features })}\n${ABOUT_TIMES}`
   if (options.readme) writeBetween('train', `${about}\n\n${table}`)
 }
 
 async function runRecurrent(): Promise<void> {
-  const { build, table } = await (await import('./recurrent.js')).benchRecurrent({
+  const { build, features, table } = await (await import('./recurrent.js')).benchRecurrent({
     simd,
     threads,
     peers,
     only,
     ...(quick && { budget: 300 }),
   })
-  const about = `${placeOf({ build })}\nTimes are medians in ms, numbers in and numbers out (behind them: by ours); one thread unless it says otherwise.`
+  const about = `${placeOf({ build, features })}\nTimes are medians in ms, numbers in and numbers out (behind them: by ours); one thread unless it says otherwise. (drift): who is faster by medians is slower by the least times.`
   if (options.readme) writeBetween('recurrent', `${about}\n\n${table}`)
+}
+
+/** 8-bit layers: a table for each build. */
+async function runInt8(): Promise<void> {
+  await peersHere()
+  const { build, features, table } = await (await import('./int8.js')).benchInt8({
+    simd,
+    peers,
+    only,
+    ...(quick && { budget: 300 }),
+  })
+  const about = `${placeOf({ build, features })}\nGop/s by medians (by the least times), 2 for a multiply-add; one thread. (drift): who is faster by medians is slower by the least times.`
+  console.log(about)
+  if (options.readme) writeBetween(`int8 ${build}`, `${about}\n\n${table}`)
 }
 
 /** In a process of its own. */
@@ -272,11 +292,11 @@ function installPeers(): void {
   execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: 'bench', stdio: 'inherit' })
 }
 
-function aboutNetworks({ contenders, host }: NetworkStart): string {
+function aboutNetworks({ contenders, host, features }: NetworkStart): string {
   const versions = versionsOf(contenders)
   return [
-    placeOf({ build: contenders[0]!.version, host }),
-    `Batch 1, batch normalisation ${options['batch-norm'] ? 'by itself' : 'folded'}. Times are medians in ms of whole runs, numbers in and numbers out; one thread unless it says otherwise.`,
+    placeOf({ build: contenders[0]!.version, host, features }),
+    `Batch 1, batch normalisation ${options['batch-norm'] ? 'by itself' : 'folded'}. Of whole runs, numbers in and numbers out. ${ABOUT_TIMES}`,
     options.chromium
       ? '"first answer": from the bytes of the file to the end of the first run.'
       : '"first answer": from nothing to the end of the first run; "MB": the most memory of the process by then and two runs later; each in a process of its own.',
@@ -288,7 +308,7 @@ function aboutLayers({ peak, contenders, host, features }: Start): string {
   const versions = versionsOf(contenders)
   return [
     placeOf({ build: contenders[0]!.version, host, features }),
-    `Multiply-add peak of one thread: ${peak.toFixed(1)} GFLOP/s. Times are medians in ms, beside the least; one thread unless it says otherwise. (drift): who is faster by medians is slower by the least times.`,
+    `Multiply-add peak of one thread: ${peak.toFixed(1)} GFLOP/s. ${ABOUT_TIMES}`,
     ...(versions.length
       ? [
           `Beside it, in the same run: ${versions.join(', ')}. "a + b": a with input and output kept inside, b what copying them in and out adds to each call.`,

@@ -3,9 +3,9 @@
  * Node and in a page.
  */
 import type { loadModel } from '../src/onnx/index.js'
-import { type ContenderFacts, factsOf, messageOf } from './compare.js'
+import { type ContenderFacts, factsOf, featuresOf, messageOf } from './compare.js'
 import type { Contender, Core, PreparedNetwork } from './contender.js'
-import { difference, geometricMean, measure, type Timing } from './measure.js'
+import { difference, driftMark, geometricMean, measure, type Timing } from './measure.js'
 import { network, photoFor, toOnnx } from './networks.js'
 import { filterbankModels } from './peers/filterbank.js'
 import { align, markdown, times } from './table.js'
@@ -45,6 +45,7 @@ export interface WantedNetworks {
 }
 
 export interface NetworkStart {
+  features: string
   contenders: ContenderFacts[]
   host?: string
 }
@@ -74,6 +75,7 @@ export async function benchNetworks(
   }
   await report({
     start: {
+      features: featuresOf(await library.diagnose()),
       contenders: contenders.map((contender, i) => factsOf(contender, i >= own)),
     },
   })
@@ -140,6 +142,10 @@ export function tableOf(contenders: readonly ContenderFacts[], inPage: boolean) 
     head,
     of: (row: NetworkRow) =>
       Math.min(...names.map((name) => row.results[name]?.ms ?? Number.POSITIVE_INFINITY)) / time(row, own),
+    drift: (row: NetworkRow) => {
+      const best = names.flatMap((name) => row.results[name] ?? []).sort((a, b) => a.ms - b.ms)[0]
+      return driftMark(row.results[own], best)
+    },
     present: names.length > 0,
   })
   const web = named(({ name }) => name === 'onnxruntime-web')[0]
@@ -156,6 +162,7 @@ export function tableOf(contenders: readonly ContenderFacts[], inPage: boolean) 
     {
       head: 'by threads',
       of: (row: NetworkRow) => time(row, own) / time(row, threaded!),
+      drift: (row: NetworkRow) => driftMark(row.results[own], row.results[threaded!]),
       present: threaded !== undefined,
     },
   ].filter(({ present }) => present)
@@ -166,6 +173,7 @@ export function tableOf(contenders: readonly ContenderFacts[], inPage: boolean) 
   const heads = [
     'network',
     'ms',
+    'min',
     'p10..p90',
     ...others,
     ...ratios.map(({ head }) => head),
@@ -178,9 +186,10 @@ export function tableOf(contenders: readonly ContenderFacts[], inPage: boolean) 
     return [
       row.name,
       milliseconds(timing?.ms),
+      milliseconds(timing?.min),
       timing ? `${milliseconds(timing.low)}..${milliseconds(timing.high)}` : '',
       ...others.map((name) => milliseconds(row.results[name]?.ms)),
-      ...ratios.map(({ of }) => value(of)),
+      ...ratios.map(({ of, drift }) => value(of) && value(of) + drift(row)),
       ...both.map((name) => start(row.alone[name])),
       ...(inPage ? [] : both.map((name) => memory(row.alone[name]))),
     ]

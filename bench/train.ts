@@ -7,8 +7,9 @@ import { resolve } from 'node:path'
 import * as library from '../src/index.js'
 import * as nn from '../src/nn/index.js'
 import { conv2dOptions, operations, type Problem, parseLines, sizeOf } from './cases.js'
+import { featuresOf } from './compare.js'
 import { type Learner, lenet, mobilenetV2, resnet20 } from './learners.js'
-import { type Measured, measure, type Run } from './measure.js'
+import { driftMark, type Measured, measure, type Run } from './measure.js'
 
 interface Trained {
   name: string
@@ -54,7 +55,7 @@ export async function benchTraining({
   threads = 1,
   peers,
   budget = 3000,
-}: Measured): Promise<{ build: string; table: string }> {
+}: Measured): Promise<{ build: string; features: string; table: string }> {
   const counts = threads > 1 ? [1, threads] : [1]
   const lines: string[] = []
   const say = (line: string) => {
@@ -64,7 +65,7 @@ export async function benchTraining({
 
   const others = peers ? await openPeers() : []
   say(
-    `| ${['a step of', 'batch', 'ms', ...counts.slice(1).map((count) => `${count} threads`), ...others.map(({ name }) => name)].join(' | ')} |`,
+    `| ${['a step of', 'batch', 'ms (least)', ...counts.slice(1).map((count) => `${count} threads`), ...others.map(({ name }) => name)].join(' | ')} |`,
   )
   say(`| :-- | --: | --: |${' --: |'.repeat(counts.length - 1 + others.length)}`)
   for (const network of NETWORKS) {
@@ -74,7 +75,10 @@ export async function benchTraining({
       ? await Promise.all(others.map(({ open }): Run | Promise<Run> => open(network.input[0])))
       : []
     const timings = await measure([...own.map(({ run }) => run), ...beside], { budget, rounds: [5, 301] })
-    const cells = timings.map(({ ms }) => ms.toPrecision(3))
+    const cells = timings.map(
+      (timing, i) =>
+        timing.ms.toPrecision(3) + (i ? driftMark(timings[0], timing) : ` (${timing.min.toPrecision(3)})`),
+    )
     say(
       `| ${network.name} | ${network.input[0]} | ${[...cells, ...others.slice(beside.length).map(() => '')].join(' | ')} |`,
     )
@@ -95,7 +99,7 @@ export async function benchTraining({
     )
   }
   engine.dispose()
-  return { build: engine.simd, table: lines.join('\n') }
+  return { build: engine.simd, features: featuresOf(await library.diagnose()), table: lines.join('\n') }
 }
 
 /** A network in an engine of its own, and a step of it. */

@@ -245,7 +245,7 @@ async function makeBench(modules) {
   rmSync('bench/build', { recursive: true, force: true })
   await build({
     ...shared,
-    entryPoints: ['run', 'alone', 'builds', 'int8'].map((name) => `bench/${name}.ts`),
+    entryPoints: ['run', 'alone', 'builds'].map((name) => `bench/${name}.ts`),
     outdir: 'bench/build',
     format: 'esm',
     splitting: true,

@@ -21,7 +21,7 @@
 import { scratch } from '../arguments'
 import { Attention } from '../abi'
 import { expFalling } from '../math'
-import { peakRow } from '../reduce'
+import { peakRow } from '../softmax'
 import {
   LOWEST, addFloats, dots, exponentials, mix, product, room, rowTable, scaleFloats, settle, shareOf, visible,
 } from './scores'

@@ -1,4 +1,4 @@
-/** Softmax and its logarithm along one axis: the plan of assembly/reduce.ts. */
+/** Softmax and its logarithm along one axis: the plan of assembly/softmax.ts. */
 
 import { sizeOf } from '../base/shape.js'
 import { engineOf } from '../core/engine.js'

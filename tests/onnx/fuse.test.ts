@@ -278,6 +278,25 @@ describe('fuse', () => {
     const requantised = ['Transpose', 'filterbank.QLinearActivation']
     expect(between('Transpose', [], terms('three')).ops).toEqual(requantised)
     expect(between('Concat', ['d'], terms('half')).ops).toEqual(['Concat'])
+    // Zeros around an image are zero points; reflections are bytes as any.
+    expect(between('Pad', ['spatial'], terms('half')).nodes).toMatchObject([
+      { op: 'Pad', inputs: ['x', 'spatial', 'unsigned'], outputs: ['y'] },
+    ])
+    expect(between('Pad', ['spatial', 'zero'], terms('half')).first.inputs).toEqual([
+      'x',
+      'spatial',
+      'unsigned',
+    ])
+    const reflected = between('Pad', ['spatial', 'one'], terms('half'), {}, { mode: 'reflect' })
+    expect(reflected.first).toMatchObject({ op: 'Pad', inputs: ['x', 'spatial', 'one'] })
+    const filled = ['DequantizeLinear', 'Pad', 'QuantizeLinear']
+    expect(between('Pad', ['spatial', 'one'], terms('half')).ops).toEqual(filled)
+    // The nearest element is one of them; between two there is none.
+    expect(between('Resize', ['', 'spatial'], terms('half')).ops).toEqual(['Resize'])
+    for (const attributes of [{ mode: 'linear' }, { coordinate_transformation_mode: 'tf_crop_and_resize' }])
+      expect(between('Resize', ['', 'spatial'], terms('half'), {}, attributes).ops[0]).toBe(
+        'DequantizeLinear',
+      )
     expect(between('Relu', [], terms('three')).nodes).toMatchObject([
       {
         op: 'filterbank.QLinearActivation',

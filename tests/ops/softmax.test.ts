@@ -16,7 +16,8 @@ describe('softmax', () => {
 
     it('agrees with the reference along every axis, at every length', () => {
       const random = new Random(20261126)
-      for (let n = 1; n <= 21; n++) {
+      // Rows from 64 on go one by one.
+      for (const n of [...Array.from({ length: 21 }, (_, i) => i + 1), 63, 64, 65, 66, 67, 68, 79, 80, 95]) {
         for (const [shape, axis] of [
           [[5, n], -1],
           [[2, 3, n], 2],
@@ -94,6 +95,20 @@ describe('softmax', () => {
         expect([...y.slice(0, 8)]).toEqual([0.5, 0.5, 0, 0, 0.5, 0.5, 0, 0])
         expect(y[11]).toBeCloseTo(0.6439142599, 7)
         expect([...logSoftmax(x).toArray().slice(2, 4)]).toEqual([Math.fround(-2e30), -Infinity])
+        // The same in rows that go one by one.
+        for (const width of [64, 77]) {
+          const wide = new Float32Array(3 * width).fill(-Infinity)
+          for (let row = 0; row < 3; row++)
+            wide.set(x.toArray().slice(4 * row, 4 * row + 4), row * width + (row === 1 ? width - 4 : 0))
+          const long = engine().tensor(wide, [3, width])
+          for (const op of [softmax, logSoftmax]) {
+            const [expected, got] = [op(x).toArray(), op(long).toArray()]
+            for (let row = 0; row < 3; row++) {
+              const start = row * width + (row === 1 ? width - 4 : 0)
+              expect([...got.slice(start, start + 4)]).toEqual([...expected.slice(4 * row, 4 * row + 4)])
+            }
+          }
+        }
         const far = logSoftmax(engine().tensor([0, -200], [2])).toArray()
         expect([...far]).toEqual([0, -200])
       })
@@ -102,6 +117,16 @@ describe('softmax', () => {
     it('is NaN along an axis with a NaN or an Infinity, and there alone', () => {
       engine().scope(() => {
         const x = engine().tensor([1, Number.NaN, 1, Infinity, 1, 1, 2, 2, 2], [3, 3])
+        for (const bad of [Number.NaN, Infinity]) {
+          for (const place of [0, 40, 99]) {
+            const long = new Float32Array(200).fill(1)
+            long[100 + place] = bad
+            for (const op of [softmax, logSoftmax]) {
+              const rows = [...op(engine().tensor(long, [2, 100])).toArray()].map(Number.isNaN)
+              expect(rows).toEqual(rows.map((_, i) => i >= 100))
+            }
+          }
+        }
         for (const op of [softmax, logSoftmax]) {
           const rows = [...op(x).toArray()].map(Number.isNaN)
           expect(rows.slice(0, 3)).toEqual([true, true, true])
@@ -130,6 +155,9 @@ describe('softmax', () => {
             const wanted = op(x, { axis }).toArray()
             expect(op(x, { axis, out: x })).toBe(x)
             expect(x.toArray()).toEqual(wanted)
+            const long = engine().tensor(random.floats(3 * 83, -5, 5), [3, 83])
+            const same = op(long, { axis }).toArray()
+            expect(op(long, { axis, out: long }).toArray()).toEqual(same)
             expect(op(engine().zeros([0, 3]), { axis }).shape).toEqual([0, 3])
             expect(op(engine().zeros([3, 0]), { axis }).shape).toEqual([3, 0])
           })

@@ -77,7 +77,9 @@ const MOVING = [
   'Gather',
   'GlobalMaxPool',
   'MaxPool',
+  'Pad',
   'Reshape',
+  'Resize',
 ].concat(['Slice', 'SpaceToDepth', 'Split', 'Squeeze', 'Tile', 'Transpose', 'Unsqueeze'])
 
 /** Whether two nodes name one type, scale and zero point. */
@@ -89,9 +91,24 @@ function sameTerms(a: Node, b: Node, fusion: Fusion): boolean {
 const sameType = (a: Node, b: Node, fusion: Fusion): boolean =>
   fusion.constant(a.inputs[2])!.type === fusion.constant(b.inputs[2])!.type
 
+/** The inputs behind x of a Pad of bytes: what fills with 0 fills with the zero point; undefined if another. */
+function paddingOf({ inputs, attributes }: Node, zeroPoint: string, fusion: Fusion): string[] | undefined {
+  const [, pads, value, ...axes] = inputs
+  // Before opset 11 sides and value are attributes.
+  if (!pads) return
+  if (((attributes.get('mode') as string | undefined) ?? 'constant') !== 'constant') return inputs.slice(1)
+  return !value || fusion.number(value) === 0 ? [pads, zeroPoint, ...axes] : undefined
+}
+
+/** Whether a Resize moves elements, and fills no place with another number. */
+const takesNearest = ({ attributes }: Node): boolean =>
+  ((attributes.get('mode') as string | undefined) ?? 'nearest') === 'nearest' &&
+  attributes.get('coordinate_transformation_mode') !== 'tf_crop_and_resize'
+
 /** DequantizeLinear, then what moves elements: the other way round. */
 export function moveBytes(node: Node, fusion: Fusion): void {
   if (!MOVING.includes(node.op) || (node.op === 'MaxPool' && node.outputs[1])) return
+  if (node.op === 'Resize' && !takesNearest(node)) return
   const count = node.op === 'Concat' ? node.inputs.length : 1
   const makers = node.inputs.slice(0, count).map((name) => bytesBehind(name, fusion))
   const [first] = makers
@@ -99,6 +116,8 @@ export function moveBytes(node: Node, fusion: Fusion): void {
   // Constants are dequantised as they are.
   const bytes = makers.map((maker) => maker!.inputs[0]!)
   if (bytes.some((name) => fusion.constant(name))) return
+  const others = node.op === 'Pad' ? paddingOf(node, first.inputs[2]!, fusion) : node.inputs.slice(count)
+  if (!others) return
   const { outputs } = node
   const moved = outputs.map((name) => name && `${name} as bytes`)
   const back = outputs.flatMap((name, i) =>
@@ -114,7 +133,7 @@ export function moveBytes(node: Node, fusion: Fusion): void {
         ]
       : [],
   )
-  fusion.rewire(node, [...bytes, ...node.inputs.slice(count)], moved, back)
+  fusion.rewire(node, [...bytes, ...others], moved, back)
 }
 
 /** Activations that a table does, and which of them the store of a sum does. */
