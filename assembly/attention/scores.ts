@@ -36,7 +36,7 @@ export function product(
     }
     to += <usize>count << 3
   }
-  const low = f32x4.splat(-Infinity), high = f32x4.splat(Infinity)
+  const low: f32 = -Infinity, high: f32 = Infinity
   for (let column = 0; column < columns; column += 8) {
     runTiles(rows, table, 1, depth, 0, panels, zeros, <usize>column << 2, min(8, columns - column), low, high)
     panels += <usize>panelDepth << 5

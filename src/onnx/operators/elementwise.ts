@@ -7,19 +7,17 @@ import { broadcastShapes, sameShape } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import {
+  applyActivation,
   clamp,
   elu,
   gelu,
   hardSigmoid,
-  hardSwish,
   leakyRelu,
-  mish,
+  onnxActivations,
   relu,
   selu,
   sigmoid,
   silu,
-  softplus,
-  tanh,
 } from '../../ops/activation.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'
 import { maximum, minimum } from '../../ops/binary.js'
@@ -320,6 +318,12 @@ export const elementwise: Record<string, Operator> = {
   ),
   BitwiseNot: unary((v) => ~v),
 
+  ...Object.fromEntries(
+    Object.entries(onnxActivations).map(([op, name]) => [
+      op,
+      activation((x, options) => applyActivation(op, x, name, options)),
+    ]),
+  ),
   Relu: unary((v) => Math.max(v, 0), relu),
   LeakyRelu: activation((x, options, call) =>
     leakyRelu(x, { ...options, alpha: call.number('alpha', 0.01) }),
@@ -338,14 +342,9 @@ export const elementwise: Record<string, Operator> = {
   Gelu: activation((x, options, call) =>
     gelu(x, { ...options, approximate: call.text('approximate') === 'tanh' ? 'tanh' : 'none' }),
   ),
-  Sigmoid: activation(sigmoid),
   HardSigmoid: activation((x, options, call) =>
     hardSigmoid(x, { ...options, alpha: call.number('alpha', 0.2), beta: call.number('beta', 0.5) }),
   ),
-  Tanh: activation(tanh),
-  HardSwish: activation(hardSwish),
-  Mish: activation(mish),
-  Softplus: activation(softplus),
   Softsign: activation((x) => softsign(x)),
   Swish: (call) => swishOf(call, call.input(0)),
   SwiGLU: (call) => zipInEngine(call, swishOf(call, call.input(0)), call.input(1), mul),

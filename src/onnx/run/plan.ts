@@ -17,7 +17,7 @@ export interface Plan {
   shared: ReadonlyMap<string, Value>
   /** The same of the graphs inside of nodes that are part of these runs. */
   inner: Setting['inner']
-  /** Runs of graphs inside of nodes that are runs of their own, for each way that what they read stands. */
+  /** Runs of inner graphs that are runs of their own, for each way that what they read stands. */
   bodies: Map<Graph, Set<Plan>>
   /** Of such a run: how what it reads stands. */
   stands?: ReadonlyMap<string, Stand>
