@@ -96,6 +96,18 @@ export class TopK {
   integers: i32; smallest: i32
 }
 
+/** Of boxes [images, n, 4] and scores [images, classes, n] the best `most` of a class: see suppress.ts. */
+@unmanaged
+export class Suppress {
+  boxes: usize; scores: usize
+  /** Places [images * classes, most], and how many of them there are. */
+  indices: usize; counts: usize
+  n: i32; classes: i32; most: i32
+  /** 1: boxes are [x, y, width, height] about their middle; else two corners [y, x, y, x]. */
+  centred: i32
+  overlap: f32; least: f32
+}
+
 /** Over the n of x [outer, n, inner]: see reduce.ts. */
 @unmanaged
 export class Softmax {

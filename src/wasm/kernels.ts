@@ -75,6 +75,7 @@ export const blocks = {
   select: abi.Select,
   sharedBits: abi.SharedBits,
   softmax: abi.Softmax,
+  suppress: abi.Suppress,
   thinEdges: abi.Canny,
   threshold: abi.Threshold,
   toBytes: abi.ToBytes,

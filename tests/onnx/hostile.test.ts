@@ -237,6 +237,15 @@ describe('a file that is not as files are', { timeout: 60_000 }, () => {
     expect(engine.memory().tensors).toBe(tensors)
   })
 
+  it('has more nodes than any model: is refused before they are made anything of', async () => {
+    const one = node('Neg', ['x'], ['y'])
+    const before = engine.memory()
+    expect(await attempt(of(Array.from({ length: 140_000 }, () => one)), {})).toMatch(
+      /^loadModel: model must be of at most 131072 nodes, got more, in \d+ bytes/,
+    )
+    expect(engine.memory()).toEqual(before)
+  })
+
   it('has twenty thousand nodes, the last one first: is sorted and runs', async () => {
     const count = 20_000
     const nodes = Array.from({ length: count }, (_, i) =>

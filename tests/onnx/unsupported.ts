@@ -7,11 +7,6 @@ const byReason = {
     test_adam_multiple`,
   'derivatives of the model itself: filterbank/nn is for that': `
     test_gradient_of_add test_gradient_of_add_and_mul`,
-  "the test's own file declares another type or shape than its data have": `
-    test_cast_FLOAT_to_BFLOAT16 test_castlike_BFLOAT16_to_FLOAT test_castlike_BFLOAT16_to_FLOAT_expanded test_castlike_FLOAT_to_BFLOAT16
-    test_castlike_FLOAT_to_BFLOAT16_expanded`,
-  'Scan as opset 8 has it, with a batch': `
-    test_scan_sum`,
 }
 
 /** The reason for each name. */

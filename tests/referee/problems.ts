@@ -265,6 +265,12 @@ const resize: Line[] = [
       least === undefined ? undefined : floats(least)],
     attributes: { center_point_box: centre },
   })),
+  // Batch after batch: few stay of many, whose scores are often the same.
+  ...product({ most: [3, 40, 500], overlap: [0.01, 0.3], centre: [0, 1] }).map(({ most, overlap, centre }): Line => ({
+    op: 'NonMaxSuppression',
+    inputs: [f([2, 203, 4], 0, 1), { ...f([2, 3, 203]), data: Float32Array.from(random.integers(2 * 3 * 203, 0, 30), (v) => v / 30) }, ints(most), floats(overlap), floats(0.2)],
+    attributes: { center_point_box: centre },
+  })),
   ...[[3, 4, 2], [10, 7, 9], [20, 10, 3]].flatMap((want): Line[] => [
     { op: 'CenterCropPad', inputs: [f([20, 8, 3]), ints(...want)], opset: 18 },
     { op: 'CenterCropPad', inputs: [f([20, 8, 3]), ints(want[0]!, want[1]!)], attributes: { axes: [0, -2] }, opset: 18 },

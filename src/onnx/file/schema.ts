@@ -204,9 +204,17 @@ const FIXED32 = 5
 const DEEPEST = 64
 
 /**
+ * Nodes that a graph may have, a few times those of the longest models that are known: of a million the
+ * loading would take minutes, in which nothing else runs, and gigabytes.
+ */
+export const MOST_NODES = 1 << 17
+
+/**
  * Fields that are absent have the zero of their kind, as proto3 reads them; but those that may be absent on
  * purpose: messages, bytes, lengths of axes.
  */
+class TooManyNodes extends Error {}
+
 function blank(message: Message): Record<string, unknown> {
   const result: Record<string, unknown> = {}
   for (const [name, kind] of Object.values(message) as [string, Kind][]) {
@@ -254,8 +262,9 @@ function read(message: Message, reader: PbfReader, end: number, depth: number): 
     } else {
       const last = endOfField()
       const inner = read(Array.isArray(kind) ? kind[0] : kind, reader, last, depth + 1)
-      if (Array.isArray(kind)) (result[name] as object[]).push(inner)
-      else result[name] = inner
+      if (!Array.isArray(kind)) result[name] = inner
+      else if ((result[name] as object[]).push(inner) > MOST_NODES && name === 'node')
+        throw new TooManyNodes()
     }
     if (reader.pos > end) throw corrupt('a field that ends beyond what holds it')
   }
@@ -275,6 +284,13 @@ function readAll<T>(
     const own = isArrayBuffer(bytes.buffer) ? bytes : new Uint8Array(bytes)
     return read(message, new PbfReader(own), own.length, 0) as T
   } catch (error) {
+    if (error instanceof TooManyNodes)
+      throw new FilterbankError({
+        op,
+        argument: 'model',
+        expected: `of at most ${MOST_NODES} nodes`,
+        got: `more, in ${size} bytes`,
+      })
     throw new FilterbankError(
       {
         op,

@@ -3,10 +3,15 @@
  * https://github.com/onnx/onnx/blob/main/docs/IR.md#functions
  */
 import { check, FilterbankError, show } from '../../base/errors.js'
-import type { AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto } from '../file/schema.js'
+import {
+  type AttributeProto,
+  type FunctionProto,
+  type GraphProto,
+  MOST_NODES,
+  type ModelProto,
+  type NodeProto,
+} from '../file/schema.js'
 
-/** Nodes that functions may become: those that call others twice each grow without bound. */
-const MOST_NODES = 1 << 20
 /** Functions that are called in functions. */
 const DEEPEST = 256
 
@@ -31,6 +36,7 @@ const keyOf = (domain: string, name: string, overload: string): string =>
 export function inlineFunctions({ graph, functions }: ModelProto & { graph: GraphProto }): GraphProto {
   if (functions.length === 0) return graph
   const known = new Map(functions.map((found) => [keyOf(found.domain, found.name, found.overload), found]))
+  // Functions that call others twice each grow without bound.
   const nodes = nodesOf(graph.node, known, new Map(), [])
   check(nodes <= MOST_NODES, () => ({
     op: 'loadModel',

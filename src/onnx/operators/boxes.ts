@@ -1,5 +1,6 @@
-/** Operators on boxes: RoiAlign, NonMaxSuppression. */
+/** Operators on boxes: RoiAlign, and NonMaxSuppression by assembly/suppress.ts. */
 
+import { sameShape } from '../../base/shape.js'
 import { limit } from '../file/types.js'
 import type { Operator } from '../run/call.js'
 
@@ -64,165 +65,51 @@ const roiAlign: Operator = (call) => {
   })
 }
 
-/** Corners of boxes, and their areas. */
-interface Boxes {
-  top: Float64Array
-  left: Float64Array
-  bottom: Float64Array
-  right: Float64Array
-  area: Float64Array
-}
-
-/**
- * `count` boxes from `first` on: two corners each, or where `centred` the middle, the width and the
- * height.
- */
-function boxesOf(from: Float64Array, first: number, count: number, centred: boolean): Boxes {
-  const [top, left, bottom, right, area] = Array.from({ length: 5 }, () => new Float64Array(count)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ]
-  for (let i = 0; i < count; i++) {
-    const at = (first + i) * 4
-    const [a, b, c, d] = [from[at]!, from[at + 1]!, from[at + 2]!, from[at + 3]!]
-    top[i] = centred ? b - d / 2 : Math.min(a, c)
-    left[i] = centred ? a - c / 2 : Math.min(b, d)
-    bottom[i] = centred ? b + d / 2 : Math.max(a, c)
-    right[i] = centred ? a + c / 2 : Math.max(b, d)
-    area[i] = Math.max(0, bottom[i]! - top[i]!) * Math.max(0, right[i]! - left[i]!)
-  }
-  return { top, left, bottom, right, area }
-}
-
-/** Boxes that were kept, side by side, and whether another shares too much with one of them. */
-class Kept {
-  private readonly corners: Float64Array
-  private count = 0
-
-  /** @param most of them */
-  constructor(
-    private readonly all: Boxes,
-    most: number,
-    private readonly overlap: number,
-  ) {
-    this.corners = new Float64Array(5 * most)
-  }
-
-  get length(): number {
-    return this.count
-  }
-
-  add(i: number): void {
-    const { all, corners } = this
-    const at = 5 * this.count++
-    corners[at] = all.top[i]!
-    corners[at + 1] = all.left[i]!
-    corners[at + 2] = all.bottom[i]!
-    corners[at + 3] = all.right[i]!
-    corners[at + 4] = all.area[i]!
-  }
-
-  /** Whether what box `i` shares with one of them is more than `overlap` of what both cover. */
-  covers(i: number): boolean {
-    const { all, corners, count, overlap } = this
-    const [top, left, bottom, right] = [all.top[i]!, all.left[i]!, all.bottom[i]!, all.right[i]!]
-    const area = all.area[i]!
-    for (let at = 0; at < 5 * count; at += 5) {
-      const [y1, y2] = [corners[at]!, corners[at + 2]!]
-      const height = (y2 < bottom ? y2 : bottom) - (y1 > top ? y1 : top)
-      if (!(height > 0)) continue
-      const [x1, x2] = [corners[at + 1]!, corners[at + 3]!]
-      const width = (x2 < right ? x2 : right) - (x1 > left ? x1 : left)
-      if (!(width > 0)) continue
-      const common = height * width
-      if (common / (area + corners[at + 4]! - common) > overlap) return true
-    }
-    return false
-  }
-}
-
-/** Indices that a key has room for, beside the 32 bits of a float. */
-const INDICES = 2 ** 21
-const score32 = new Float32Array(1)
-const bits32 = new Int32Array(score32.buffer)
-
-/** A number that is larger where the score is, and among equal scores where the index is smaller. */
-function keyOf(score: number, i: number): number {
-  score32[0] = score + 0
-  const bits = bits32[0]!
-  return (bits ^ ((bits >> 31) & 0x7fffffff)) * INDICES + (INDICES - 1 - i)
-}
-
-/**
- * Places of scores above `least`, the highest first, one after the other: mostly a few are asked for, so that
- * a heap takes a tenth of the time of sorting.
- */
-class Queue {
-  private readonly keys: Float64Array
-  private count = 0
-
-  constructor(score: Float64Array, first: number, count: number, least: number) {
-    this.keys = new Float64Array(count)
-    for (let i = 0; i < count; i++) {
-      const one = score[first + i]!
-      if (one > least) this.keys[this.count++] = keyOf(one, i)
-    }
-    for (let at = (this.count >> 1) - 1; at >= 0; at--) this.sink(at)
-  }
-
-  /** The next place; -1 at the end. */
-  next(): number {
-    if (this.count === 0) return -1
-    const key = this.keys[0]!
-    this.keys[0] = this.keys[--this.count]!
-    this.sink(0)
-    return INDICES - 1 - (key - Math.floor(key / INDICES) * INDICES)
-  }
-
-  /** Puts a key below those that are larger. */
-  private sink(from: number): void {
-    const { count, keys } = this
-    const key = keys[from]!
-    let at = from
-    for (let below = 2 * at + 1; below < count; below = 2 * at + 1) {
-      if (below + 1 < count && keys[below + 1]! > keys[below]!) below++
-      if (keys[below]! <= key) break
-      keys[at] = keys[below]!
-      at = below
-    }
-    keys[at] = key
-  }
-}
+/** Boxes that the kernel counts: four times as many are an int32. */
+const INDICES = 2 ** 28
 
 /** Boxes of each class by falling score, without those that overlap a better one too much. */
 const nonMaxSuppression: Operator = (call) => {
+  const { engine } = call
   const [boxes, scores] = [call.input(0), call.input(1)]
-  const most = call.scalar(2) ?? 0
-  const overlap = call.scalar(3) ?? 0
-  const least = call.scalar(4) ?? Number.NEGATIVE_INFINITY
-  const centred = call.flag('center_point_box')
-  const [batches, classes, count] = scores.shape as [number, number, number]
-  if (count > INDICES) call.fail('boxes', `at most ${INDICES}`, count)
-  const score = scores.data as Float64Array
-  const found: number[] = []
-  for (let batch = 0; batch < batches; batch++) {
-    const all = boxesOf(boxes.data as Float64Array, batch * count, count, centred)
-    for (let kind = 0; kind < classes; kind++) {
-      const kept = new Kept(all, Math.min(most, count), overlap)
-      const queue = new Queue(score, (batch * classes + kind) * count, count, least)
-      while (kept.length < most) {
-        const i = queue.next()
-        if (i < 0) break
-        if (kept.covers(i)) continue
-        kept.add(i)
-        found.push(batch, kind, i)
-      }
-    }
-  }
-  return call.host('int64', [found.length / 3, 3], Float64Array.from(found))
+  const [images, classes, n] = scores.shape as [number, number, number]
+  if (scores.shape.length !== 3) call.fail('scores', '[images, classes, boxes]', scores.shape)
+  if (!sameShape(boxes.shape, [images, n, 4])) call.fail('boxes', `[${images}, ${n}, 4]`, boxes.shape)
+  if (n > INDICES) call.fail('boxes', `at most ${INDICES}`, n)
+  const most = Math.max(0, Math.min(call.scalar(2) ?? 0, n))
+  const units = images * classes
+  if (units * most === 0) return call.host('int64', [0, 3], new Float64Array())
+  const [places, counts] = [[units, most], [units]].map((shape) => engine.empty(shape, { dtype: 'int32' }))
+  engine.scratch(8 * n + 16 + 80 * Math.ceil(most / 4))
+  engine.run({
+    kernel: 'suppress',
+    args: {
+      boxes: boxes.tensor().pointer,
+      scores: scores.tensor().pointer,
+      indices: places!.pointer,
+      counts: counts!.pointer,
+      n,
+      classes,
+      most,
+      centred: Number(call.flag('center_point_box')),
+      overlap: call.scalar(3) ?? 0,
+      least: call.scalar(4) ?? Number.NEGATIVE_INFINITY,
+    },
+    units,
+    work: units * n * WORK,
+  })
+  // How many there are is a shape: the host has to know.
+  const ends = call.tensor('int32', counts!).data as Int32Array
+  const found = call.tensor('int32', places!).data as Int32Array
+  const rows: number[] = []
+  ends.forEach((count, unit) => {
+    const [image, kind] = [Math.floor(unit / classes), unit % classes]
+    for (let i = 0; i < count; i++) rows.push(image, kind, found[unit * most + i]!)
+  })
+  return call.host('int64', [rows.length / 3, 3], Float64Array.from(rows))
 }
+
+/** About how many multiply-adds a score is worth. */
+const WORK = 8
 
 export const boxes: Record<string, Operator> = { RoiAlign: roiAlign, NonMaxSuppression: nonMaxSuppression }

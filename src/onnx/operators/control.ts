@@ -95,16 +95,20 @@ const loop: SteppedOperator = function* (call) {
   }
 }
 
-const scan: SteppedOperator = function* (call) {
-  if (call.opset < 9) call.fail('opset', 'at least 9', call.opset)
+const scan: SteppedOperator = (call) =>
+  call.opset < 9
+    ? scanImages(call)
+    : scanned(call, call.inputs as Value[], call.numbers('scan_input_directions', []))
+
+/** A Scan of initial values and, behind them, what is gone through; `backwards`: 1 for each from its end. */
+function* scanned(call: Call, given: readonly Value[], backwards: readonly number[]): Steps<Value[]> {
   const body = call.graph('body')
   const count = call.number('num_scan_inputs', 1)
-  const carried = call.inputs.length - count
-  const inputs = call.inputs.slice(carried) as Value[]
+  const carried = given.length - count
+  const inputs = given.slice(carried)
   const axes = call
     .numbers('scan_input_axes', Array(count).fill(0))
     .map((axis, i) => call.axis(axis, inputs[i]!.shape.length))
-  const backwards = call.numbers('scan_input_directions', Array(count).fill(0))
   const lengths = inputs.map(({ shape }, i) => shape[axes[i]!]!)
   const length = lengths[0] ?? 0
   if (lengths.some((other) => other !== length))
@@ -112,7 +116,7 @@ const scan: SteppedOperator = function* (call) {
   const outputs = body.outputs.length - carried
   const outAxes = call.numbers('scan_output_axes', Array(outputs).fill(0))
   const outBackwards = call.numbers('scan_output_directions', Array(outputs).fill(0))
-  const rounds = new Rounds(call, body, call.inputs.slice(0, carried) as Value[], 0)
+  const rounds = new Rounds(call, body, given.slice(0, carried), 0)
   try {
     for (let step = 0; step < length; step++) {
       const parts = inputs.map((x, i) => {
@@ -132,6 +136,45 @@ const scan: SteppedOperator = function* (call) {
     return [...rounds.finish(), ...results]
   } finally {
     rounds.dispose()
+  }
+}
+
+/**
+ * Scan as opset 8 has it: how long each sequence is, then batches [n, ...] of what newer versions take, each
+ * by itself. Behind the end of a shorter one stand zeros.
+ */
+function* scanImages(call: Call): Steps<Value[]> {
+  const body = call.graph('body')
+  const [lengths, ...batches] = call.inputs as [Value | undefined, ...Value[]]
+  const [n, longest] = (batches.at(-1) ?? call.input(1)).shape as [number, number]
+  const carried = batches.length - call.number('num_scan_inputs', 1)
+  const ends = lengths?.numbers ?? Array<number>(n).fill(longest)
+  if (ends.length !== n || ends.some((end) => !(end >= 0 && end <= longest)))
+    call.fail('sequence_lens', `${n} lengths up to ${longest}`, ends)
+  const all: Value[][] = []
+  try {
+    for (let image = 0; image < n; image++) {
+      const parts = batches.map((x, i) => {
+        const box: { length: number; axis: number; from?: number }[] = whole(x.shape)
+        box[0] = { length: 1, axis: 0, from: image }
+        if (i >= carried) box[1] = { length: ends[image]!, axis: 1 }
+        return moveBox(call, x, box, { layout: 'plain' }).reshaped(box.slice(1).map(({ length }) => length))
+      })
+      all.push(yield* scanned(call, parts, call.numbers('directions', [])))
+      for (const part of parts) part.dispose()
+    }
+    return body.outputs.map((port, i) => {
+      const values = all.map((results) => results[i]!)
+      if (i < carried) return stacked(call, values, port)
+      const shape = [n, longest, ...(values[0]?.shape.slice(1) ?? [])]
+      const boxes = values.map((value, to) => ({
+        source: value.reshaped([1, ...value.shape]),
+        axes: whole([1, ...value.shape]).map((box, axis) => (axis ? box : { ...box, to })),
+      }))
+      return boxes.length ? move(call, shape, boxes, { layout: 'plain' }) : stacked(call, values, port)
+    })
+  } finally {
+    for (const value of all.flat()) value.dispose()
   }
 }
 

@@ -65,7 +65,9 @@ function hasFewSteps(call: Call): boolean {
   if (call.node.op !== 'Scan') return false
   const x = call.inputs[call.inputs.length - call.number('num_scan_inputs', 1)]
   const [axis = 0] = call.numbers('scan_input_axes', [])
-  return (x?.shape.at(axis) ?? 0) <= UNROLLED
+  // Opset 8 goes through each image of a batch.
+  const steps = call.opset < 9 ? (x?.shape[0] ?? 0) * (x?.shape[1] ?? 0) : (x?.shape.at(axis) ?? 0)
+  return steps <= UNROLLED
 }
 
 /** Why a node is not kernels alone; `reader`: the run, where it read numbers that depend on the inputs. */
