@@ -33,8 +33,9 @@
 import { scratch } from '../arguments'
 import { Winograd } from '../abi'
 import { copyFloats } from '../copy'
-import { TILE_ROWS, clamp, storeLanes } from '../simd'
+import { TILE_ROWS, WIDE, clamp, storeLanes } from '../simd'
 import { runTiles } from './tile'
+import { runTwoPanels } from './wide'
 import { DIRECT, even, fateOf, measure } from './winogradFate'
 import { filterBack } from './winogradFilter'
 
@@ -113,7 +114,11 @@ export function winograd(call: usize, begin: i32, end: i32): void {
         const wp = w + (position * allPanels + panel) * groupIn * 32
         const xOffset = position * vStride + (groups > 1 ? (panel - panel0) / groupPanels * groupIn * 4 : 0)
         const yOffset = position * mStride + (panel - panel0) * 32
-        runTiles(count, table, 1, groupIn, xOffset, wp, zeros, yOffset, 8, none, all)
+        if (WIDE && groups == 1 && panel + 1 < panel1) {
+          runTwoPanels(count, table, 1, groupIn, xOffset, wp, wp + groupIn * 32, zeros, zeros, yOffset, 8,
+            none, all)
+          panel++
+        } else runTiles(count, table, 1, groupIn, xOffset, wp, zeros, yOffset, 8, none, all)
       }
     }
     let direct = 0
