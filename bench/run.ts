@@ -63,7 +63,9 @@ const { values: options, positionals } = parseArgs({
     help: { type: 'boolean' },
   },
 })
-const { simd, peers, only, quick, json } = options as typeof options & { simd?: 'simd128' | 'relaxed' | 'wide' }
+const { simd, peers, only, quick, json } = options as typeof options & {
+  simd?: 'simd128' | 'relaxed' | 'wide'
+}
 const threads = options.threads ? Number(options.threads) : undefined
 
 const benches: Record<string, () => Promise<void>> = {

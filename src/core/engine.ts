@@ -20,8 +20,8 @@ export type { Engine }
 /** What `createEngine` takes. */
 export interface EngineOptions {
   /**
-   * The build to use; by default the best that this host runs, of `'simd128'` and `'relaxed'`. Forcing one that
-   * it lacks is an error. `'wide'`, up to twice as fast as `'relaxed'` and with its bytes, rests on an
+   * The build to use; by default the best that this host runs, of `'simd128'` and `'relaxed'`. Forcing one
+   * that it lacks is an error. `'wide'`, up to twice as fast as `'relaxed'` and with its bytes, rests on an
    * experiment of V8's, a flag for the whole process: it is set after all kernels were checked with it in
    * processes of their own, which takes two seconds or more, once in a process (doc/hosts.md).
    */

@@ -13,12 +13,15 @@ describe('kernelNames', () => {
     expect(WebAssembly.Module.imports(module)).toEqual([{ module: 'env', name: 'memory', kind: 'memory' }])
   })
 
-  it.each(['simd128', 'relaxed', 'wide'])('has no vector in a signature of %s: V8 fails to join those', (build) => {
-    const bytes = readFileSync(new URL(`../../build/${build}.wasm`, import.meta.url))
-    const types = signatures(bytes)
-    expect(types.length).toBeGreaterThan(20)
-    expect(types.filter((type) => type.includes(V128))).toEqual([])
-  })
+  it.each(['simd128', 'relaxed', 'wide'])(
+    'has no vector in a signature of %s: V8 fails to join those',
+    (build) => {
+      const bytes = readFileSync(new URL(`../../build/${build}.wasm`, import.meta.url))
+      const types = signatures(bytes)
+      expect(types.length).toBeGreaterThan(20)
+      expect(types.filter((type) => type.includes(V128))).toEqual([])
+    },
+  )
 })
 
 const V128 = 0x7b
