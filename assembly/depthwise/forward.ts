@@ -15,11 +15,15 @@
  * Pixels that lie a multiple of 1 KB apart fall into few sets of the first-level cache: then rows are read
  * from a copy whose pixels lie 64 bytes further apart.
  *
+ * A tile steps through 9 pixels of a row at once, which memory does not foresee: of layers that the caches
+ * cannot hold, each row is read once from end to end before the first tile that sees it.
+ *
  * scratch: zeros [max(ic, oc) + 4] | sums [7][4] | table [kh][columns] | gap [4] | rows that the ring holds
  * [reach(kh)] | ring [reach(kh)][iw][ic + 16]
  */
 import { scratch } from '../arguments'
 import { Depthwise } from '../abi'
+import { bringIn } from '../copy'
 import { clamp, madd, storeLanes } from '../simd'
 
 /**
@@ -63,6 +67,9 @@ import { clamp, madd, storeLanes } from '../simd'
 /** Outputs of a tile. */
 const TILE: i32 = 7
 
+/** Input and output of more bytes come from memory. Witness: bench, n16 i56x56x64 and i224x224x64. */
+const CACHED: u32 = 8 << 20
+
 /** Unit: `rows` output rows of one image, each channel from the input channel of its place. */
 export function depthwise(call: usize, begin: i32, end: i32): void {
   convolve(false, call, begin, end)
@@ -91,6 +98,7 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
   const skewed = args.skewed, reach = (kh - 1) * dilationH + 1
   const held = table + kh * rowBytes + 16, ring = held + reach * 4
   const pixelStride: usize = ic * 4 + (skewed ? 64 : 0), inputRow: usize = iw * ic * 4
+  const far = !skewed && <u32>args.n * (ih * iw * ic + oh * ow * oc) > CACHED / 4
   if (skewed) memory.fill(held, 255, reach * 4)
   const w = args.w, b = args.b, bias = b ? b : zeros
   const wTap: usize = groupIn * 16, wRow = kw * wTap, wVector = kh * wRow,
@@ -98,11 +106,20 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
 
   for (let u = begin; u < end; u++) {
     const n = u / bands, firstRow = (u % bands) * rows
+    let fetched = 0
     for (let oy = firstRow; oy < min(oh, firstRow + rows); oy++) {
       // Rows of the window in the padding are left out.
       const iy = oy * args.strideH - args.beforeH
       const ky0 = iy < 0 ? (dilationH - 1 - iy) / dilationH : 0
       const ky1 = iy < ih ? min(kh, (ih - iy + dilationH - 1) / dilationH) : 0
+      if (far) {
+        fetched = max(fetched, iy + ky0 * dilationH)
+        const last = min(ih, iy + reach)
+        if (last > fetched) {
+          bringIn(args.x + (n * ih + fetched) * inputRow, (last - fetched) * inputRow, sums)
+          fetched = last
+        }
+      }
       for (let ky = ky0; ky < ky1; ky++) {
         const inputIndex = n * ih + iy + ky * dilationH, slot = inputIndex % reach
         let from = args.x + inputIndex * inputRow
