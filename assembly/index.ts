@@ -1,6 +1,6 @@
 /** The kernels. Each is (call, begin, end): an argument block and a range of its units. */
 export { bind, heapBase } from './arguments'
-export { FUSED as fused, TILE_ROWS as tileRows } from './simd'
+export { FUSED as fused, TILE_ROWS as tileRows, WIDE as wide } from './simd'
 export { depthwise, grouped } from './depthwise/forward'
 export { depthwise8 } from './depthwise/int8'
 export { packDepthwise8 } from './depthwise/pairs'

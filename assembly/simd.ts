@@ -7,6 +7,9 @@
 /** Whether a multiply-add is one instruction. */
 export const FUSED: bool = ASC_FEATURE_RELAXED_SIMD
 
+/** Whether V8 is to join vectors: the build `wide`, of which asconfig.json says so. */
+export const WIDE: bool = isDefined(FILTERBANK_WIDE)
+
 /** Rows of the register tile: what 16 vector registers hold beside 8 columns. */
 export const TILE_ROWS: i32 = FUSED ? 6 : 5
 

@@ -14,7 +14,7 @@ const start = performance.now()
 const own = async () =>
   filterbankModels(
     { ...(await import('../src/index.js')), ...(await import('../src/onnx/index.js')) },
-    { simd: (simd || undefined) as 'simd128' | 'relaxed' | undefined, threads: 1 },
+    { simd: (simd || undefined) as 'simd128' | 'relaxed' | 'wide' | undefined, threads: 1 },
   )
 const { network } = await [own, ...peers][Number(contender)]!()
 const prepared = (await network!({ input: photo.input, layers: [] }, await readFile(file), photo.data))!

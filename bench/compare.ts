@@ -49,7 +49,7 @@ export interface Start {
 
 export interface Wanted {
   problems: Problem[]
-  simd?: 'simd128' | 'relaxed' | undefined
+  simd?: 'simd128' | 'relaxed' | 'wide' | undefined
   threads?: number | undefined
   assert?: boolean | undefined
   peers?: boolean | undefined

@@ -34,7 +34,7 @@ export interface MeasureOptions {
 
 /** What a bench that measures by itself is asked. */
 export interface Measured {
-  simd?: 'simd128' | 'relaxed' | undefined
+  simd?: 'simd128' | 'relaxed' | 'wide' | undefined
   threads?: number | undefined
   /** Beside other libraries. */
   peers?: boolean | undefined

@@ -28,7 +28,7 @@ const HELP = `npm run bench -- [networks | models DIR | train | recurrent | imag
   --quick         one layer of each kind, in seconds; the small networks
   --peers         beside onnxruntime-web, tfjs-wasm and onnxruntime-node (installed into bench/node_modules on first use)
   --threads N     also with N threads
-  --simd BUILD    simd128 or relaxed; by default what createEngine picks
+  --simd BUILD    simd128, relaxed or wide; by default what createEngine picks
   --assert        fails where algorithm 'auto' is over 10% slower than another one
   --calls         what a call costs beside its work, instead of the layers
   --chromium      in a page of the system's headless Chromium
@@ -64,7 +64,9 @@ const { values: options, positionals } = parseArgs({
     help: { type: 'boolean' },
   },
 })
-const { simd, peers, only, quick, json } = options as typeof options & { simd?: 'simd128' | 'relaxed' }
+const { simd, peers, only, quick, json } = options as typeof options & {
+  simd?: 'simd128' | 'relaxed' | 'wide'
+}
 const threads = options.threads ? Number(options.threads) : undefined
 
 const benches: Record<string, () => Promise<void>> = {

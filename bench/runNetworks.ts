@@ -38,7 +38,7 @@ export interface NetworkRow {
 export interface WantedNetworks {
   names: string[]
   batchNorm?: boolean | undefined
-  simd?: 'simd128' | 'relaxed' | undefined
+  simd?: 'simd128' | 'relaxed' | 'wide' | undefined
   threads?: number | undefined
   peers?: boolean | undefined
   budget?: number

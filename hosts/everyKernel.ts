@@ -1,13 +1,14 @@
 /**
- * Bundled by joined.mjs and run in a process of its own: every kernel, on the awkward shapes of
+ * Run in a process of its own, by joined.mjs and, as dist/every-kernel.js, before there is an engine of the build wide:
+ * every kernel, on the awkward shapes of
  * tests/support/cases.ts and what those leave out. On standard error it says which case and kernel comes next, since the
  * host may end the process in the midst of one; at the end, on standard output, a digest of what each case gave, in the
- * first round and in the last, and which kernels were left out.
+ * first round and in the last, which kernels were left out, and how much faster than `relaxed` a binary is.
  *
- *   node everyKernel.mjs BUILD ROUNDS [FLAG OF V8...]
+ *   node everyKernel.mjs BUILD ROUNDS SEEDS [FLAG OF V8...]     (BUILD: a name, or a path of a binary)
  */
 import { createHash } from 'node:crypto'
-import { writeSync } from 'node:fs'
+import { readFileSync, writeSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import * as fb from '../src/index.js'
 import { type Exports, type Kernel, kernelNames } from '../src/wasm/kernels.js'
@@ -15,9 +16,7 @@ import type { Build } from '../src/wasm/load.js'
 import { type Case, cases } from '../tests/support/cases.js'
 import { Random } from '../tests/support/random.js'
 
-const SEEDS = [20261121, 20261122, 20261123, 20261124]
-
-const [build, rounds, ...flags] = process.argv.slice(2)
+const [build, rounds, seeds, ...flags] = process.argv.slice(2)
 // As a program would set them: at run time, before anything is compiled.
 for (const flag of flags) setFlagsFromString(flag)
 
@@ -87,7 +86,10 @@ const everything: Record<string, Case> = {
   },
 }
 
-const engine = await fb.createEngine({ simd: build as Build, threads: 1 })
+const engine = await fb.createEngine({
+  ...(build!.endsWith('.wasm') ? { wasm: new Uint8Array(readFileSync(build!)) } : { simd: build as Build }),
+  threads: 1,
+})
 const { exports } = engine as unknown as { exports: Exports }
 const ran = new Set<Kernel>()
 let current = ''
@@ -123,11 +125,30 @@ const round = () =>
   Object.fromEntries(
     Object.entries(everything).map(([name, each]) => [
       name,
-      SEEDS.map((seed) => digest(name, each, seed)).join(' '),
+      Array.from({ length: Number(seeds) }, (_, i) => 20261121 + i)
+        .map((seed) => digest(name, each, seed))
+        .join(' '),
     ]),
   )
 
 const first = round()
 let last = first
 for (let i = 1; i < Number(rounds); i++) last = round()
-writeSync(1, JSON.stringify({ first, last, left: kernelNames.filter((kernel) => !ran.has(kernel)) }))
+
+/** Milliseconds of a dense layer, the best of many, when it is warm. */
+function dense(engine: fb.Engine): number {
+  const x = engine.zeros([96, 256])
+  const weight = engine.zeros([256, 64])
+  let best = Number.POSITIVE_INFINITY
+  for (let i = 0; i < 200; i++) {
+    const start = performance.now()
+    fb.linear(x, weight).dispose()
+    best = Math.min(best, performance.now() - start)
+  }
+  return best
+}
+
+const gain =
+  build!.endsWith('.wasm') && dense(await fb.createEngine({ simd: 'relaxed', threads: 1 })) / dense(engine)
+const left = kernelNames.filter((kernel) => !ran.has(kernel))
+writeSync(1, JSON.stringify({ first, last, left, gain }))

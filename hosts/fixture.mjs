@@ -197,6 +197,12 @@ checkAll().then((report) => console.log('REPORT ' + JSON.stringify(report)), (er
 })
 `
 
+/** The same with the build wide, once it was checked. */
+const WIDE = `
+import { check } from './check.js'
+check({ simd: 'wide' }).then((report) => console.log('REPORT ' + JSON.stringify(report)))
+`
+
 /** For scripts that cannot import: in a global, as a classic worker wants it. */
 const CLASSIC = `
 import { check } from './check.js'
@@ -240,7 +246,13 @@ export async function prepare(folder) {
 
 /** The checks as modules. */
 export function write(folder) {
-  const modules = { 'check.js': CHECK, 'checkAll.js': CHECK_WORKER, 'main.js': MAIN, 'classic.js': CLASSIC }
+  const modules = {
+    'check.js': CHECK,
+    'checkAll.js': CHECK_WORKER,
+    'main.js': MAIN,
+    'wide.js': WIDE,
+    'classic.js': CLASSIC,
+  }
   for (const [name, text] of Object.entries(modules)) writeFileSync(join(folder, name), text)
   writeFileSync(join(folder, 'numbers.js'), `export const numbers = ${JSON.stringify(numbers())}\n`)
   writeFileSync(

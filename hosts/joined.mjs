@@ -6,7 +6,7 @@
  * doc/kernels.md, "Joined vectors".
  */
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { build } from 'esbuild'
 import { kept, root, run } from './tools.mjs'
 
@@ -30,7 +30,7 @@ function bundle() {
 /** What the program says; where V8 ends it, which kernel it was at. */
 async function ask(node, flags, build, rounds, later = []) {
   try {
-    const args = [...flags, await bundle(), build, `${rounds}`, ...later]
+    const args = [...flags, await bundle(), build, `${rounds}`, '4', ...later]
     return JSON.parse(await run(node, args, { seconds: 240 }))
   } catch (error) {
     if (!error.said) throw error
@@ -63,5 +63,8 @@ async function check(node, build) {
 /** The ways of a Node that has the pass. */
 export const joinedWays = (node) =>
   Object.fromEntries(
-    ['simd128', 'relaxed'].map((build) => [`${build} joined`, { act: () => check(node, build) }]),
+    ['simd128', 'relaxed', join(root, 'dist/wide.wasm')].map((build) => [
+      `${basename(build, '.wasm')} joined`,
+      { act: () => check(node, build) },
+    ]),
   )

@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { joinedWays } from './joined.mjs'
-import { end, freePort, program, run, start } from './tools.mjs'
+import { Absent, end, freePort, program, run, start } from './tools.mjs'
 
 const several = availableParallelism() > 1 ? 'several' : 'one'
 
@@ -29,7 +29,14 @@ const node = (version, simd, joins = false) => ({
       wanted: { simd, threads: several },
       act: () => reported(command, [file], folder),
     })
-    const joined = joins ? joinedWays(command) : {}
+    const wide = {
+      wanted: { simd: 'wide', threads: several },
+      act: () =>
+        reported(command, ['wide.js'], folder).catch((error) => {
+          throw error.message.includes('joins no vectors') ? new Absent(error.message) : error
+        }),
+    }
+    const joined = joins ? { ...joinedWays(command), wide } : {}
     return { version, ways: { import: way('main.js'), require: way('main.cjs'), ...joined } }
   },
 })

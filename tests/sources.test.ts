@@ -15,6 +15,7 @@ const longLists = [
   'assembly/dense/int8.ts',
   'assembly/dense/lanes.ts',
   'assembly/dense/tile.ts',
+  'assembly/dense/wide.ts',
   'assembly/dense/winograd.ts',
   'assembly/dense/winograd8.ts',
   'assembly/depthwise/forward.ts',

@@ -85,6 +85,9 @@ async function makeBinaries() {
         .join('\n'),
     ),
   )
+  // Stays in its file: nobody gets it who did not ask.
+  await compile('asconfig.json', 'wide')
+  cpSync('build/wide.wasm', 'dist/wide.wasm')
   for (const target of ['simd128', 'relaxed']) {
     const file = `build/${target}.wasm`
     await compile('asconfig.json', target)
@@ -256,6 +259,19 @@ async function makeBench(modules) {
   })
 }
 
+/** What checks the build wide where it is asked for: a program that nothing imports. */
+async function makeCheck(modules) {
+  await build({
+    ...shared,
+    entryPoints: ['hosts/everyKernel.ts'],
+    outfile: 'dist/every-kernel.js',
+    format: 'esm',
+    charset: 'ascii',
+    external: ['node:*'],
+    plugins: [standing(modules)],
+  })
+}
+
 /** For tools that do not read `exports`: a folder for each entry, whose package.json points into dist/. */
 function makeFolders() {
   for (const entry of Object.keys(ENTRIES)) {
@@ -292,5 +308,6 @@ await unlessMade('build/types', [...sourcesOf('src'), ...sourcesOf('tools'), 'pa
 )
 cpSync('build/types', 'dist/types', { recursive: true })
 await makeCommonJs()
+await makeCheck(library)
 makeFolders()
 await makeBench(library)

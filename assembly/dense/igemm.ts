@@ -16,9 +16,10 @@
  */
 import { scratch } from '../arguments'
 import { Igemm } from '../abi'
-import { TILE_ROWS } from '../simd'
+import { TILE_ROWS, WIDE } from '../simd'
 import { LANE_ROWS, laneTiles } from './lanes'
 import { pixelByPanels, runTiles } from './tile'
+import { runTwoPanels } from './wide'
 
 /**
  * Unit: `pixels` output pixels x `panels` panels of 8 output channels of one group; units of the same pixels
@@ -70,6 +71,10 @@ export function igemm(call: usize, begin: i32, end: i32): void {
         pixelByPanels(panels, table, taps, depth, xOffset, wp, panelStride, bp, yOffset,
           min(left, panels * 8), low, high)
         panel += panels - 1
+      } else if (WIDE && panel + 1 < panel1) {
+        runTwoPanels(count, table, taps, depth, xOffset, wp, wp + panelStride, bp, b ? bp + 32 : bp, yOffset,
+          min(8, left - 8), low, high)
+        panel++
       } else runTiles(count, table, taps, depth, xOffset, wp, bp, yOffset, min(8, left), low, high)
     }
   }

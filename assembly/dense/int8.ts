@@ -25,12 +25,10 @@
 import { scratch } from '../arguments'
 import { Finish, Igemm8, Pack8, WIDEN_BLOCK, Widen } from '../abi'
 import { FINISH_BYTES, setFinish } from '../quantize'
-import { FUSED, TILE_ROWS, loadLanes } from '../simd'
+import { FUSED, TILE_ROWS, WIDE, loadLanes } from '../simd'
 import { pointPixels } from './igemm'
-import { BYTES, PAIRS, tile } from './tile'
-
-/** Rows of the tile over pairs: their sums need a register more than a multiply-add. */
-export const PAIR_ROWS: i32 = 5
+import { BYTES, PAIRS, PAIR_ROWS, tile } from './tile'
+import { byteTiles, pairTiles } from './wide'
 
 /**
  * The sum of four products of byte `a` by byte `b` as the host has it: what tells whether it takes b as
@@ -84,7 +82,11 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
       const w = args.w + index * panelStride + 32, finish = finishes + index * FINISH_BYTES
       const xOffset = group * groupIn * 4, yOffset = (group * groupOut + panel * 8) * yBytes
       const columns = min(8, groupOut - panel * 8)
-      if (FUSED && bytes) runBytes(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
+      if (WIDE && panel + 1 < panel1) {
+        runTwoPanels(bytes, count, table, taps, depth, xOffset, w, w + panelStride, finish,
+          finish + FINISH_BYTES, yOffset, 8 * yBytes, min(8, groupOut - panel * 8 - 8))
+        panel++
+      } else if (FUSED && bytes) runBytes(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
       else runPairs(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
     }
   }
@@ -116,6 +118,27 @@ export function startSums(
       v128.store(part, i32x4.sub(bias, i32x4.mul(zero, sums)))
       v128.store(part, f32x4.div(scale, yScale), 32)
     }
+  }
+}
+
+/** Pixels by two panels: see dense/wide.ts. */
+export function runTwoPanels(
+  bytes: i32, pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize,
+  finish: usize, next: usize, yOffset: usize, yNext: usize, columns: usize,
+): void {
+  const rows = bytes ? TILE_ROWS : PAIR_ROWS
+  const whole = pixels / rows, rest = pixels % rows
+  if (bytes)
+    byteTiles(whole, table, taps, depth, xOffset, w, w1, finish, next, yOffset, yNext, columns)
+  else pairTiles(whole, table, taps, depth, xOffset, w, w1, finish, next, yOffset, yNext, columns)
+  if (!rest) return
+  table += whole * rows * (taps + 1) * 4
+  if (bytes) {
+    runBytes(rest, table, taps, depth, xOffset, w, finish, yOffset, 8)
+    runBytes(rest, table, taps, depth, xOffset, w1, next, yOffset + yNext, columns)
+  } else {
+    runPairs(rest, table, taps, depth, xOffset, w, finish, yOffset, 8)
+    runPairs(rest, table, taps, depth, xOffset, w1, next, yOffset + yNext, columns)
   }
 }
 

@@ -35,10 +35,13 @@ function storeRow(y: usize, c0: v128, c1: v128, columns: usize, low: f32, high: 
 /** What a tile's words are: floats, pairs of 16-bit integers, or four bytes each (signed ones in `w`). */
 export const FLOATS: i32 = 0, PAIRS: i32 = 1, BYTES: i32 = 2
 
+/** Rows of the tile over pairs: their sums need a register more than a multiply-add. */
+export const PAIR_ROWS: i32 = 5
+
 /** c and what a word of x, in all lanes, adds to it by four words of w. */
 // @ts-ignore: decorator
 @inline
-function mac(kind: i32, a: v128, w: v128, c: v128): v128 {
+export function mac(kind: i32, a: v128, w: v128, c: v128): v128 {
   if (kind == FLOATS) return madd(a, w, c)
   return FUSED && kind == BYTES ? i32x4.relaxed_dot_i8x16_i7x16_add_s(w, a, c)
     : i32x4.add(c, i32x4.dot_i16x8_s(a, w))
@@ -46,7 +49,7 @@ function mac(kind: i32, a: v128, w: v128, c: v128): v128 {
 
 // @ts-ignore: decorator
 @inline
-function finishRow(
+export function finishRow(
   kind: i32, b: usize, y: usize, c0: v128, c1: v128, columns: usize, low: f32, high: f32,
 ): void {
   if (kind == FLOATS) storeRow(y, c0, c1, columns, low, high)

@@ -33,8 +33,9 @@
 import { scratch } from '../arguments'
 import { Winograd } from '../abi'
 import { bringIn, copyFloats } from '../copy'
-import { TILE_ROWS, clamp, storeLanes } from '../simd'
+import { TILE_ROWS, WIDE, clamp, storeLanes } from '../simd'
 import { runTiles } from './tile'
+import { runTwoPanels } from './wide'
 import { DIRECT, even, fateOf, measure } from './winogradFate'
 import { filterBack } from './winogradFilter'
 
@@ -122,7 +123,12 @@ export function winograd(call: usize, begin: i32, end: i32): void {
         const xOffset = position * vStride + (groups > 1 ? (panel - panel0) / groupPanels * groupIn * 4 : 0)
         const yOffset = position * mStride + (panel - panel0) * 32
         if (streamed && count > TILE_ROWS) bringIn(wp, groupIn * 32, sizes)
-        runTiles(count, table, 1, groupIn, xOffset, wp, zeros, yOffset, 8, none, all)
+        if (WIDE && groups == 1 && panel + 1 < panel1) {
+          const next = wp + groupIn * 32
+          if (streamed && count > TILE_ROWS) bringIn(next, groupIn * 32, sizes)
+          runTwoPanels(count, table, 1, groupIn, xOffset, wp, next, zeros, zeros, yOffset, 8, none, all)
+          panel++
+        } else runTiles(count, table, 1, groupIn, xOffset, wp, zeros, yOffset, 8, none, all)
       }
     }
     let direct = 0

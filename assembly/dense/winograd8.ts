@@ -30,7 +30,9 @@ import { scratch } from '../arguments'
 import { Finish, Igemm8, WinogradFilter8 } from '../abi'
 import { copyBytes } from '../copy'
 import { FINISH_BYTES, setFinish, storeIntegers } from '../quantize'
-import { PAIR_ROWS, runPairs, startSums } from './int8'
+import { WIDE } from '../simd'
+import { runPairs, runTwoPanels, startSums } from './int8'
+import { PAIR_ROWS } from './tile'
 
 /** The inverse of 9 modulo 2^32. */
 const NINTH: i32 = 954437177
@@ -274,8 +276,12 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
       for (let panel = panel0; panel < panel1; panel++) {
         const start = starts + (isCentre ? panel : allPanels) * FINISH_BYTES
         const yOffset = position * mStride + (panel - panel0) * 32
-        runPairs(count, table, 1, words, position * vStride, w + (position * allPanels + panel) * panelBytes,
-          start, yOffset, 8)
+        const wp = w + (position * allPanels + panel) * panelBytes
+        if (WIDE && panel + 1 < panel1) {
+          runTwoPanels(0, count, table, 1, words, position * vStride, wp, wp + panelBytes, start,
+            isCentre ? start + FINISH_BYTES : start, yOffset, 32, 8)
+          panel++
+        } else runPairs(count, table, 1, words, position * vStride, wp, start, yOffset, 8)
       }
     }
     for (let t = 0; t < count; t++) {

@@ -21,7 +21,7 @@ interface Row extends Measured {
   algorithm: string
 }
 
-function algorithmOf(problem: Problem, simd: 'simd128' | 'relaxed'): string {
+function algorithmOf(problem: Problem, simd: 'simd128' | 'relaxed' | 'wide'): string {
   if (problem.op !== 'conv2d') return ''
   return planConv2d(problem.input, problem.filter!, { ...conv2dOptions(problem), simd }).algorithm
 }
@@ -48,7 +48,7 @@ function cells(row: Row, { peak, contenders }: Start): string[] {
 async function measured(
   problems: Problem[],
   threads: number,
-  simd: 'simd128' | 'relaxed' | undefined,
+  simd: 'simd128' | 'relaxed' | 'wide' | undefined,
 ): Promise<{ start: Start; rows: Row[] }> {
   const peak = async (build: string) => readFileSync(new URL(`peak-${build}.wasm`, import.meta.url))
   // Every op by its name, without an object of them in the core.
@@ -69,7 +69,7 @@ async function measured(
     const problem = problems.find((other) => other.line === row.line)!
     rows.push({
       ...row,
-      algorithm: algorithmOf(problem, start!.contenders[0]!.version as 'simd128' | 'relaxed'),
+      algorithm: algorithmOf(problem, start!.contenders[0]!.version as 'simd128' | 'relaxed' | 'wide'),
     })
     line.at(rows.length / problems.length, row.name)
   })
@@ -87,7 +87,7 @@ since Winograd's algorithm does a quarter of the multiplications. Takes about a
 quarter of a minute; other programs that run meanwhile show in the numbers.
 
       --threads N   also with N threads
-      --simd BUILD  simd128 or relaxed; by default what createEngine picks
+      --simd BUILD  simd128, relaxed or wide; by default what createEngine picks
       --only WORD   layers whose name or kind has it
       --json        all of it as JSON
   -h, --help`,
@@ -100,9 +100,9 @@ quarter of a minute; other programs that run meanwhile show in the numbers.
     })
     if (positionals.length) throw wrongUsage(`bench takes options alone, got '${positionals[0]}'`)
     const threads = parseThreads(values.threads) ?? 1
-    const simd = values.simd as 'simd128' | 'relaxed' | undefined
-    if (simd !== undefined && simd !== 'simd128' && simd !== 'relaxed')
-      throw wrongUsage(`--simd takes simd128 or relaxed, got '${simd}'`)
+    const simd = values.simd as 'simd128' | 'relaxed' | 'wide' | undefined
+    if (simd !== undefined && simd !== 'simd128' && simd !== 'relaxed' && simd !== 'wide')
+      throw wrongUsage(`--simd takes simd128, relaxed or wide, got '${simd}'`)
     const problems = parseLayers(LAYERS).filter(({ kind, names }) =>
       [kind, ...names].some((word) => word.includes(values.only)),
     )

@@ -307,7 +307,7 @@ const MOST_GROUPED_STEPS = 4
  * Units of about 128 KB of input each, and enough of them for every core where the work allows; they do not
  * depend on the number of threads.
  */
-export function blockProduct(rows: number, product: Geometry): ProductBlocking {
+export function blockProduct(rows: number, product: Geometry, leastPanels = 1): ProductBlocking {
   const { n, ic, oc, stepsH: h, stepsW: w, groups } = product
   const { runs, depth, copied } = runsOf(product)
   const all = n * h.count * w.count
@@ -324,7 +324,7 @@ export function blockProduct(rows: number, product: Geometry): ProductBlocking {
   const groupPanels = panelCount(oc / groups)
   let panels = groupPanels
   const units = () => blocks * groups * Math.ceil(groupPanels / panels)
-  while (units() < 16 && panels > 1 && pixels * panels * 8 * runs * depth > 400_000)
+  while (units() < 16 && panels > leastPanels && pixels * panels * 8 * runs * depth > 400_000)
     panels = Math.ceil(panels / 2)
 
   return { runs, depth, pixels, panels, units: units(), scratch: tableFloats(product, pixels) }
@@ -332,7 +332,8 @@ export function blockProduct(rows: number, product: Geometry): ProductBlocking {
 
 export function runProduct(engine: Engine, product: Product): void {
   const { n, oc, stepsH: h, stepsW: w } = product
-  const block = blockProduct(engine.tileRows, product)
+  // The wide build takes panels in pairs.
+  const block = blockProduct(engine.tileRows, product, engine.simd === 'wide' ? 2 : 1)
   engine.scratch(4 * block.scratch)
   const work = n * h.count * w.count * oc * block.runs * block.depth
   engine.run({ kernel: 'igemm', args: productArgs(product, block), units: block.units, work })

@@ -244,7 +244,7 @@ export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void 
   const scales = terms.y ? scalesOf(filter, terms) : { scales: 0, wScale: 1 }
   withWords(engine, { x: layer.x, pixels: n * ih * iw, groups, depth, isRun }, terms.x, words, (x) => {
     const product = { ...layer, x, w: weights, ic }
-    const block = blockProduct(words.rows, product)
+    const block = blockProduct(words.rows, product, engine.simd === 'wide' ? 2 : 1)
     const finishes = 4 * (block.scratch + (isRun ? block.pixels * tapsH : 0))
     engine.scratch(finishes + 4 * FINISH * groups * panelCount(layer.oc / groups))
     const args: Igemm8 = {

@@ -3,10 +3,13 @@
  */
 
 interface Builtins {
+  'node:child_process': typeof import('node:child_process')
   'node:fs': typeof import('node:fs')
+  'node:module': typeof import('node:module')
   'node:os': typeof import('node:os')
   'node:path': typeof import('node:path')
   'node:url': typeof import('node:url')
+  'node:v8': typeof import('node:v8')
   'node:worker_threads': typeof import('node:worker_threads')
 }
 const builtinNames: readonly (keyof Builtins)[] = [

@@ -117,8 +117,10 @@ export type Exports = Record<Kernel, (call: number, begin: number, end: number) 
   heapBase(): number
   /** Rows of the register tile of this build. */
   tileRows: WebAssembly.Global
-  /** 1 in the relaxed build. */
+  /** 1 in the builds relaxed and wide. */
   fused: WebAssembly.Global
+  /** 1 in the build wide. */
+  wide: WebAssembly.Global
   bind(control: number, thread: number): void
   /** The sum of four products of two bytes, as the host has it; 0 where it has none. */
   dotOfBytes(a: number, b: number): number

@@ -8,8 +8,12 @@ import { patch, unpack } from './inlined.js'
 import { delta as relaxed } from './relaxed.js'
 import { binary as simd128 } from './simd128.js'
 
-/** `'simd128'` runs wherever WebAssembly has vectors; `'relaxed'` adds fused multiply-add. */
-export type Build = 'simd128' | 'relaxed'
+/**
+ * `'simd128'` runs wherever WebAssembly has vectors; `'relaxed'` adds fused multiply-add; `'wide'` is for an
+ * experiment of V8's that joins vectors to ones of 256 bits, in Node 24 and later, where it is asked for by
+ * this name.
+ */
+export type Build = 'simd128' | 'relaxed' | 'wide'
 
 /** A compiled module, its bytes, or where to fetch it from. */
 export type WasmSource =
@@ -33,13 +37,15 @@ export interface BuildChoice {
  */
 const GOOD_V8 = 13.4
 
+const BUILDS: readonly Build[] = ['simd128', 'relaxed', 'wide']
+
 /** Picks a build for this host, or checks the one asked for. */
 export async function chooseBuild(wanted?: Build): Promise<BuildChoice> {
   const op = 'createEngine'
-  check(wanted === undefined || wanted === 'simd128' || wanted === 'relaxed', () => ({
+  check(wanted === undefined || BUILDS.includes(wanted), () => ({
     op,
     argument: 'simd',
-    expected: "'simd128' or 'relaxed'",
+    expected: "'simd128', 'relaxed' or 'wide'",
     got: show(wanted),
   }))
   check(typeof WebAssembly === 'object', () => ({
@@ -57,11 +63,11 @@ export async function chooseBuild(wanted?: Build): Promise<BuildChoice> {
     hint: 'Chrome 91, Firefox 89, Safari 16.4 and Node 16.4 have it',
   }))
   const has = await relaxedSimd()
-  check(wanted !== 'relaxed' || has, () => ({
+  check((wanted ?? 'simd128') === 'simd128' || has, () => ({
     op,
     argument: 'simd',
     expected: "'simd128' on this host",
-    got: "'relaxed'",
+    got: `'${wanted}'`,
     hint: LACKS_RELAXED,
   }))
   if (wanted) return { build: wanted, reason: 'as asked for' }
@@ -94,15 +100,16 @@ export function loadModule(build: Build, shared: boolean): Promise<WebAssembly.M
   const key = `${build} ${shared}`
   let module = compiled.get(key)
   if (!module) {
-    module = compile(bytesOf(build), shared, `the inlined ${build} build, bytes that do not compile`)
+    const bytes = build === 'wide' ? import('./wide.js').then((wide) => wide.admitWide()) : bytesOf(build)
+    module = compile(bytes, shared, `the ${build} build, bytes that do not compile`)
     module.catch(() => compiled.delete(key))
     compiled.set(key, module)
   }
   return module
 }
 
-/** Both builds came with this file: relaxed as what it differs in. */
-export function bytesOf(build: Build): Uint8Array<ArrayBuffer> {
+/** Both of these builds came with this file: relaxed as what it differs in. */
+export function bytesOf(build: 'simd128' | 'relaxed'): Uint8Array<ArrayBuffer> {
   const bytes = unpack(simd128)
   return build === 'relaxed' ? patch(bytes, unpack(relaxed)) : bytes
 }
@@ -112,10 +119,11 @@ const REFUSED = /disallow|policy|\bCSP\b|unsafe-eval|embedder|blocked/i
 const MAGIC = [0, 0x61, 0x73, 0x6d]
 
 async function compile(
-  bytes: Uint8Array<ArrayBuffer>,
+  given: Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>,
   shared: boolean,
   what: string,
 ): Promise<WebAssembly.Module> {
+  const bytes = await given
   const isWasm = MAGIC.every((byte, i) => bytes[i] === byte)
   try {
     return await WebAssembly.compile(shared && isWasm ? importShared(bytes) : bytes)

@@ -30,7 +30,7 @@ import type {
 } from '../onnx/index.js'
 import { ModelOutput, type ModelOutputs } from '../onnx/run/ports.js'
 import { builtin } from '../wasm/host.js'
-import { bytesOf, chooseBuild } from '../wasm/load.js'
+import { type Build, bytesOf, chooseBuild } from '../wasm/load.js'
 import type { FilterArguments, FilterName } from './filters.js'
 import { Link } from './link.js'
 import type { Arrived } from './picture.js'
@@ -123,7 +123,7 @@ export interface WorkerModel extends Pick<Model, 'inputs' | 'outputs' | 'dispose
 /** Made by `createWorker`. */
 export interface FilterbankWorker {
   readonly threads: number
-  readonly simd: 'simd128' | 'relaxed'
+  readonly simd: Build
   /** As `loadModel` of filterbank/onnx; an address is one of this page. */
   loadModel(source: ModelSource, options?: WorkerLoadOptions): Promise<WorkerModel>
   /** A filter of filterbank/image by its name; `size`, `sigma` or `kernel` is among its options. */
@@ -196,7 +196,16 @@ export async function createWorker(options: WorkerOptions = {}): Promise<Filterb
 
 /** The binary of the worker's engine: this page has it already, and the worker's script has none. */
 async function binaryOf(wasm: EngineOptions['wasm'], simd: EngineOptions['simd']) {
-  if (wasm === undefined) return bytesOf((await chooseBuild(simd)).build)
+  if (wasm === undefined) {
+    const { build } = await chooseBuild(simd)
+    check(build !== 'wide', () => ({
+      op: 'createWorker',
+      argument: 'simd',
+      expected: "'simd128' or 'relaxed' in a worker",
+      got: "'wide'",
+    }))
+    return bytesOf(build)
+  }
   if (typeof wasm === 'string' || isUrl(wasm)) return absolute(wasm)
   if (isModule(wasm) || isArrayBuffer(wasm) || arrayName(wasm)) return wasm as Uint8Array<ArrayBuffer>
   const response: unknown = await wasm

@@ -23,6 +23,7 @@ import {
 } from '../onnx/index.js'
 import { ModelOutput } from '../onnx/run/ports.js'
 import { builtin } from '../wasm/host.js'
+import type { Build } from '../wasm/load.js'
 import { filters } from './filters.js'
 import { type Arrived, closeBitmap, pixelsOf, toRgba } from './picture.js'
 import {
@@ -117,7 +118,7 @@ function makeService() {
   }
 
   return {
-    async start(options: StartArgument): Promise<{ threads: number; simd: 'simd128' | 'relaxed' }> {
+    async start(options: StartArgument): Promise<{ threads: number; simd: Build }> {
       made = await createEngine(options)
       await made.started
       return { threads: made.threads, simd: made.simd }

@@ -40,7 +40,7 @@ describe('filterbank bench', () => {
   it('says what is wrong with the command line', async () => {
     expectFailed(await filterbank('bench', 'me'), 2, "'me'")
     expectFailed(await filterbank('bench', '--only', 'quantum'), 2, "'quantum'")
-    expectFailed(await filterbank('bench', '--simd', 'avx'), 2, 'simd128 or relaxed', "'avx'")
+    expectFailed(await filterbank('bench', '--simd', 'avx'), 2, 'simd128, relaxed or wide', "'avx'")
     expectFailed(await filterbank('bench', '--threads', 'many'), 2, "'many'")
   })
 })

@@ -159,7 +159,7 @@ describe('createEngine', () => {
       'createEngine: signal must be an AbortSignal, got 5',
     )
     await expect(make({ simd: 'avx' as never })).rejects.toThrow(
-      "createEngine: simd must be 'simd128' or 'relaxed', got \"avx\"",
+      "createEngine: simd must be 'simd128', 'relaxed' or 'wide', got \"avx\"",
     )
     for (const maximumBytes of [0, -1, 1.5, Number.NaN, 2 ** 33, '1' as never])
       await expect(make({ maximumBytes })).rejects.toThrow(

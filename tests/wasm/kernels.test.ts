@@ -3,22 +3,25 @@ import { describe, expect, it } from 'vitest'
 import { kernelNames } from '../../src/wasm/kernels.js'
 
 describe('kernelNames', () => {
-  it.each(['simd128', 'relaxed'])('is what %s exports', (build) => {
+  it.each(['simd128', 'relaxed', 'wide'])('is what %s exports', (build) => {
     const module = new WebAssembly.Module(readFileSync(new URL(`../../build/${build}.wasm`, import.meta.url)))
     const exported = WebAssembly.Module.exports(module).filter(
-      ({ name }) => !['bind', 'dotOfBytes', 'fused', 'heapBase', 'tileRows'].includes(name),
+      ({ name }) => !['bind', 'dotOfBytes', 'fused', 'heapBase', 'tileRows', 'wide'].includes(name),
     )
     expect(exported.map(({ name }) => name).sort()).toEqual([...kernelNames].sort())
     expect(exported.every(({ kind }) => kind === 'function')).toBe(true)
     expect(WebAssembly.Module.imports(module)).toEqual([{ module: 'env', name: 'memory', kind: 'memory' }])
   })
 
-  it.each(['simd128', 'relaxed'])('has no vector in a signature of %s: V8 fails to join those', (build) => {
-    const bytes = readFileSync(new URL(`../../build/${build}.wasm`, import.meta.url))
-    const types = signatures(bytes)
-    expect(types.length).toBeGreaterThan(20)
-    expect(types.filter((type) => type.includes(V128))).toEqual([])
-  })
+  it.each(['simd128', 'relaxed', 'wide'])(
+    'has no vector in a signature of %s: V8 fails to join those',
+    (build) => {
+      const bytes = readFileSync(new URL(`../../build/${build}.wasm`, import.meta.url))
+      const types = signatures(bytes)
+      expect(types.length).toBeGreaterThan(20)
+      expect(types.filter((type) => type.includes(V128))).toEqual([])
+    },
+  )
 })
 
 const V128 = 0x7b

@@ -178,7 +178,7 @@ export interface ConvPlanOptions extends Omit<Conv2dOptions, 'bias' | 'activatio
   /** The type of x and filter. Default 'float32'. */
   dtype?: 'float32' | ByteType
   /** The build of the engine. Default 'simd128'. */
-  simd?: 'simd128' | 'relaxed'
+  simd?: 'simd128' | 'relaxed' | 'wide'
 }
 
 const PLAN: Names<ConvPlanOptions> = {
@@ -221,7 +221,7 @@ export function planConv2d(xShape: Shape, filterShape: Shape, options: ConvPlanO
     got: show(dtype),
   }))
   const { row, reason } = choose(options.algorithm ?? 'auto', planes, dtype, context)
-  const { scratch, units } = row.blocking(planes, options.simd === 'relaxed' ? 6 : 5)
+  const { scratch, units } = row.blocking(planes, (options.simd ?? 'simd128') === 'simd128' ? 5 : 6)
   return {
     shape: outputShape(layer),
     algorithm: row.name,
