@@ -43,8 +43,8 @@ export function softmax(call: usize, begin: i32, end: i32): void {
 
 /** e is raised, so its sum is: by 2^64. */
 function softmaxRow(x: usize, n: i32, y: usize, logarithm: i32): void {
-  const m = peakRow(x, n), whole = n & -16, bytes = <usize>whole << 2
-  let sum = logarithm ? shiftRun(x, y, whole, m) : expRun(x, y, whole, m)
+  const peak = peakRow(x, n), m = f32x4.splat(peak), whole = n & -16, bytes = <usize>whole << 2
+  let sum = logarithm ? shiftRun(x, y, whole, peak) : expRun(x, y, whole, peak)
   let short = f32x4.splat(0)
   for (let i = bytes; i < <usize>n << 2; i += 16) {
     const left = min(4, n - <i32>(i >> 2))
@@ -54,18 +54,18 @@ function softmaxRow(x: usize, n: i32, y: usize, logarithm: i32): void {
   }
   const pairs = f64x2.add(lowHalf(short), highHalf(short))
   sum += f64x2.extract_lane(pairs, 0) + f64x2.extract_lane(pairs, 1)
-  if (logarithm) affineRow(y, y, n, f32x4.splat(1), f32x4.neg(log(f32x4.splat(<f32>(sum * LOWER)))))
-  else affineRow(y, y, n, f32x4.splat(<f32>(1 / sum)), f32x4.splat(0))
+  if (logarithm) affineRow(y, y, n, 1, -f32x4.extract_lane(log(f32x4.splat(<f32>(sum * LOWER))), 0))
+  else affineRow(y, y, n, <f32>(1 / sum), 0)
 }
 
 /** y = exp(x - m) * 2^64 of n numbers, a multiple of 16 and not 0; the answer is their sum. */
-function expRun(x: usize, y: usize, n: i32, m: v128): f64 {
-  return run(false, x, y, n, m)
+function expRun(x: usize, y: usize, n: i32, m: f32): f64 {
+  return run(false, x, y, n, f32x4.splat(m))
 }
 
 /** y = x - m; the answer is the same. */
-function shiftRun(x: usize, y: usize, n: i32, m: v128): f64 {
-  return run(true, x, y, n, m)
+function shiftRun(x: usize, y: usize, n: i32, m: f32): f64 {
+  return run(true, x, y, n, f32x4.splat(m))
 }
 
 /** A loop that tests at its end, for V8: see elementwise.ts. */
@@ -97,22 +97,21 @@ function run(logarithm: bool, x: usize, y: usize, n: i32, m: v128): f64 {
 function softmaxRows(x: usize, n: i32, rows: i32, y: usize, logarithm: i32): void {
   const tail = scratch(), e = logarithm ? tail + 64 : y
   const stride = <usize>n << 2, end = <usize>rows * stride
-  const one = f32x4.splat(1)
-  for (let i: usize = 0; i < end; i += stride) affineRow(x + i, y + i, n, one, f32x4.neg(peakRow(x + i, n)))
+  for (let i: usize = 0; i < end; i += stride) affineRow(x + i, y + i, n, 1, -peakRow(x + i, n))
   expAll(y, e, rows * n, tail)
   for (let i: usize = 0; i < end; i += stride) {
     const sum = shortSums(e + i, n)
-    if (logarithm) affineRow(y + i, y + i, n, one, f32x4.neg(log(f32x4.splat(<f32>sum))))
-    else affineRow(y + i, y + i, n, f32x4.splat(<f32>(1 / sum)), f32x4.splat(0))
+    if (logarithm) affineRow(y + i, y + i, n, 1, -f32x4.extract_lane(log(f32x4.splat(<f32>sum)), 0))
+    else affineRow(y + i, y + i, n, <f32>(1 / sum), 0)
   }
 }
 
-/** The largest of n > 0 elements in all lanes; any number where there is a NaN. */
-export function peakRow(x: usize, n: i32): v128 {
+/** The largest of n > 0 elements; any number where there is a NaN. */
+export function peakRow(x: usize, n: i32): f32 {
   let m0 = v128.load32_splat(x), m1 = m0, m2 = m0, m3 = m0
   if (n < 4) {
     while (--n) m0 = f32x4.pmax(m0, v128.load32_splat((x += 4)))
-    return m0
+    return f32x4.extract_lane(m0, 0)
   }
   const last = x + (<usize>n << 2) - 16
   for (; x + 48 <= last; x += 64) {
@@ -124,11 +123,12 @@ export function peakRow(x: usize, n: i32): v128 {
   for (; x < last; x += 16) m0 = f32x4.pmax(m0, v128.load(x))
   m0 = f32x4.pmax(f32x4.pmax(m0, v128.load(last)), f32x4.pmax(m1, f32x4.pmax(m2, m3)))
   m0 = f32x4.pmax(m0, v128.shuffle<f32>(m0, m0, 2, 3, 0, 1))
-  return f32x4.pmax(m0, v128.shuffle<f32>(m0, m0, 1, 0, 3, 2))
+  return f32x4.extract_lane(f32x4.pmax(m0, v128.shuffle<f32>(m0, m0, 1, 0, 3, 2)), 0)
 }
 
-/** y = x * factor + term. y may be x: the last four, which may have been written before, are read first. */
-function affineRow(x: usize, y: usize, n: i32, factor: v128, term: v128): void {
+/** y = x * scale + offset. y may be x: the last four, which may have been written before, are read first. */
+function affineRow(x: usize, y: usize, n: i32, scale: f32, offset: f32): void {
+  const factor = f32x4.splat(scale), term = f32x4.splat(offset)
   if (n < 4) return storePart(y, madd(loadPart(x, n), factor, term), n)
   const last = <usize>n - 4 << 2
   const end = madd(v128.load(x + last), factor, term)
