@@ -91,8 +91,8 @@ const sameType = (a: Node, b: Node, fusion: Fusion): boolean =>
   fusion.constant(a.inputs[2])!.type === fusion.constant(b.inputs[2])!.type
 
 /**
- * The inputs behind x of a Pad of bytes: what fills with 0 fills with the zero point. Undefined where it fills
- * with another number.
+ * The inputs behind x of a Pad of bytes: what fills with 0 fills with the zero point. Undefined where another
+ * number fills.
  */
 function paddingOf({ inputs, attributes }: Node, zeroPoint: string, fusion: Fusion): string[] | undefined {
   const [, pads, value, ...axes] = inputs
