@@ -291,12 +291,6 @@ describe('fuse', () => {
     expect(reflected.first).toMatchObject({ op: 'Pad', inputs: ['x', 'spatial', 'one'] })
     const filled = ['DequantizeLinear', 'Pad', 'QuantizeLinear']
     expect(between('Pad', ['spatial', 'one'], terms('half')).ops).toEqual(filled)
-    // The nearest element is one of them; between two there is none.
-    expect(between('Resize', ['', 'spatial'], terms('half')).ops).toEqual(['Resize'])
-    for (const attributes of [{ mode: 'linear' }, { coordinate_transformation_mode: 'tf_crop_and_resize' }])
-      expect(between('Resize', ['', 'spatial'], terms('half'), {}, attributes).ops[0]).toBe(
-        'DequantizeLinear',
-      )
     expect(between('Relu', [], terms('three')).nodes).toMatchObject([
       {
         op: 'filterbank.QLinearActivation',

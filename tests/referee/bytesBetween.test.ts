@@ -280,7 +280,6 @@ function network(random: Random) {
         'Transpose',
         'Slice',
         'Pad',
-        'Resize',
         'Concat',
         'Split',
         'Reshape',
@@ -319,12 +318,6 @@ function network(random: Random) {
       list(`to${count}`, [0, 0, 1, 0, 0, 0, 0, 2])
       results = make(op, [from.name, `to${count}`], { mode: random.pick(['constant', 'reflect', 'edge']) })
       to = [n, c, h + 1, w + 2]
-    } else if (op === 'Resize' && h * w < 200) {
-      constants.push(constant(`by${count}`, [4], Float32Array.of(1, 1, 2, random.pick([0.5, 1.5, 2]))))
-      const coordinate_transformation_mode = random.pick(['asymmetric', 'half_pixel', 'align_corners'])
-      const nearest_mode = random.pick(['floor', 'ceil', 'round_prefer_floor', 'round_prefer_ceil'])
-      results = make(op, [from.name, '', `by${count}`], { coordinate_transformation_mode, nearest_mode })
-      to = [n, c, 2 * h, Math.floor(w * (constants.at(-1)!.data[3] as number))]
     } else if (op === 'Split' && c % 2 === 0) {
       results = make(op, [from.name], { axis: 1 }, 2)
       to = [n, c / 2, h, w]

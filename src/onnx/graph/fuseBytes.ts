@@ -79,7 +79,6 @@ const MOVING = [
   'MaxPool',
   'Pad',
   'Reshape',
-  'Resize',
 ].concat(['Slice', 'SpaceToDepth', 'Split', 'Squeeze', 'Tile', 'Transpose', 'Unsqueeze'])
 
 /** Whether two nodes name one type, scale and zero point. */
@@ -91,7 +90,10 @@ function sameTerms(a: Node, b: Node, fusion: Fusion): boolean {
 const sameType = (a: Node, b: Node, fusion: Fusion): boolean =>
   fusion.constant(a.inputs[2])!.type === fusion.constant(b.inputs[2])!.type
 
-/** The inputs behind x of a Pad of bytes: what fills with 0 fills with the zero point; undefined if another. */
+/**
+ * The inputs behind x of a Pad of bytes: what fills with 0 fills with the zero point. Undefined where another
+ * number fills.
+ */
 function paddingOf({ inputs, attributes }: Node, zeroPoint: string, fusion: Fusion): string[] | undefined {
   const [, pads, value, ...axes] = inputs
   // Before opset 11 sides and value are attributes.
@@ -100,15 +102,9 @@ function paddingOf({ inputs, attributes }: Node, zeroPoint: string, fusion: Fusi
   return !value || fusion.number(value) === 0 ? [pads, zeroPoint, ...axes] : undefined
 }
 
-/** Whether a Resize moves elements, and fills no place with another number. */
-const takesNearest = ({ attributes }: Node): boolean =>
-  ((attributes.get('mode') as string | undefined) ?? 'nearest') === 'nearest' &&
-  attributes.get('coordinate_transformation_mode') !== 'tf_crop_and_resize'
-
 /** DequantizeLinear, then what moves elements: the other way round. */
 export function moveBytes(node: Node, fusion: Fusion): void {
   if (!MOVING.includes(node.op) || (node.op === 'MaxPool' && node.outputs[1])) return
-  if (node.op === 'Resize' && !takesNearest(node)) return
   const count = node.op === 'Concat' ? node.inputs.length : 1
   const makers = node.inputs.slice(0, count).map((name) => bytesBehind(name, fusion))
   const [first] = makers

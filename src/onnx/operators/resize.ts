@@ -6,18 +6,13 @@ import { sizeOf, stridesOf } from '../../base/shape.js'
 import { isName } from '../../core/options.js'
 import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
-import { cast } from '../../ops/cast.js'
-import { takeRows } from '../../ops/gather.js'
 import { gridSample as gridSampleOf } from '../../ops/gridSample.js'
 import { axisOf, type ResizeSettings, resizeAxes } from '../../ops/resize.js'
-import { cumsum } from '../../ops/scan.js'
-import { copy } from '../../plans/copy.js'
 import { NearestRule, type ResizeAxis, ResizeMethod, ResizeRounding, ResizeRule } from '../../wasm/abi.js'
 import { type ElementType, isFloat, limit, rangeOf, roundToEven } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, offsetOf } from '../run/move.js'
 import { type Layout, lastAxis, Value } from '../run/value.js'
-import { isByte } from './bytes.js'
 
 const rules: Record<string, ResizeRule> = {
   half_pixel: ResizeRule.halfPixel,
@@ -117,13 +112,6 @@ const resize: Operator = (call) => {
     cubic: call.number('cubic_coeff_a', -0.75),
     extrapolation: call.number('extrapolation_value', 0),
   }
-  if (isByte(x) && method === ResizeMethod.nearest && !region) {
-    const bytes = x.typed(layout)
-    const y = call.engine.scope(() =>
-      [...changed].reduce((y, [axis, to]) => takeRows(y, nearestOf(call, to, settings), axis), bytes),
-    )
-    return Value.inEngine(call.run, x.type, shape, y, layout)
-  }
   // Moved elements stay what they are.
   const isMoved = method === ResizeMethod.nearest && x.dtype === 'int32' && !x.holdsFloats
   const tensor = isMoved ? x.typed(layout) : x.tensor(layout)
@@ -132,15 +120,6 @@ const resize: Operator = (call) => {
     ? resizeWhole(x.type, tensor as Tensor, changed, settings)
     : resizeAxes(tensor, changed, settings)
   return Value.inEngine(call.run, x.type, shape, y, layout)
-}
-
-/** Which elements of an axis the nearest ones are: indices, made by jobs, go where the kernel moves them. */
-function nearestOf({ engine }: Call, axis: ResizeAxis, settings: ResizeSettings): Tensor<'int32'> {
-  const ones = engine.make([axis.input], ({ pointer }) =>
-    copy(engine, { value: 1 }, pointer, [{ length: axis.input, from: 0, to: 1 }]),
-  )
-  const indices = cast(cumsum(ones, { exclusive: true }), 'int32')
-  return resizeAxes(indices, new Map([[0, axis]]), settings) as Tensor<'int32'>
 }
 
 /**
