@@ -30,7 +30,8 @@ const HELP = `npm run bench -- [networks | models DIR | train | recurrent | imag
   --simd BUILD    simd128 or relaxed; by default what createEngine picks
   --assert        fails where algorithm 'auto' is over 10% slower than another one
   --calls         what a call costs beside its work, instead of the layers
-  --chromium      in a page of the system's headless Chromium
+  --browser NAME  in a page of the system's chromium, firefox or webkit (WebKitGTK's MiniBrowser: Safari's engine)
+  --chromium      the same as --browser chromium
   --json FILE     writes all results
   --readme        writes the table into doc/benchmarks.md
 bench/build/int8.js and bench/build/builds.js are benches of their own.`
@@ -54,6 +55,7 @@ const { values: options, positionals } = parseArgs({
     simd: { type: 'string' },
     assert: { type: 'boolean' },
     calls: { type: 'boolean' },
+    browser: { type: 'string' },
     chromium: { type: 'boolean' },
     json: { type: 'string' },
     readme: { type: 'boolean' },
@@ -63,7 +65,14 @@ const { values: options, positionals } = parseArgs({
     help: { type: 'boolean' },
   },
 })
-const { simd, peers, only, quick, json } = options as typeof options & { simd?: 'simd128' | 'relaxed' }
+const {
+  simd,
+  peers,
+  only,
+  quick,
+  json,
+  browser = options.chromium ? 'chromium' : undefined,
+} = options as typeof options & { simd?: 'simd128' | 'relaxed' }
 const threads = options.threads ? Number(options.threads) : undefined
 
 const benches: Record<string, () => Promise<void>> = {
@@ -117,7 +126,7 @@ async function runLayers(): Promise<void> {
       print!(row)
     }
   }
-  if (options.chromium) await (await import('./chromium.js')).benchInPage(wanted, report)
+  if (browser) await (await import('./browsers.js')).benchInPage(browser, wanted, report)
   else {
     const peak = async (build: string) => readFileSync(`build/peak-${build}.wasm`)
     const others = await peersHere()
@@ -126,7 +135,7 @@ async function runLayers(): Promise<void> {
   const about = aboutLayers(started!)
   console.log(`\nGeometric means\n${summary(rows, columns!)}`)
   if (json) writeFileSync(json, JSON.stringify({ about, ...started, rows }, null, 1))
-  if (options.readme) writeBetween(options.chromium ? 'chromium' : 'node', readme(rows, columns!, about))
+  if (options.readme) writeBetween(browser ?? 'node', readme(rows, columns!, about))
   if (options.assert) assertChoices(started!, rows)
 }
 
@@ -150,7 +159,7 @@ async function runNetworks(): Promise<void> {
   const report = (news: NetworkNews): void => {
     if ('start' in news) {
       started = news.start
-      table = tableOf(started.contenders, options.chromium ?? false)
+      table = tableOf(started.contenders, browser !== undefined)
       console.log(`${aboutNetworks(started)}\n\n${table.head()}`)
     } else {
       const { row } = news
@@ -160,7 +169,7 @@ async function runNetworks(): Promise<void> {
       if (row.failures.length) process.exitCode = 1
     }
   }
-  if (options.chromium) await (await import('./chromium.js')).benchInPage(wanted, report)
+  if (browser) await (await import('./browsers.js')).benchInPage(browser, wanted, report)
   else {
     const library = { ...(await import('../src/index.js')), ...(await import('../src/onnx/index.js')) }
     await benchNetworks(wanted, { library, peers: await peersHere(), alone: measureAlone }, report)
@@ -168,11 +177,7 @@ async function runNetworks(): Promise<void> {
   const about = aboutNetworks(started!)
   console.log(`\n${table!.summary(rows)}`)
   if (json) writeFileSync(json, JSON.stringify({ about, ...started, rows }, null, 1))
-  if (options.readme)
-    writeBetween(
-      options.chromium ? 'networks chromium' : 'networks node',
-      `${about}\n\n${table!.markdown(rows)}`,
-    )
+  if (options.readme) writeBetween(`networks ${browser ?? 'node'}`, `${about}\n\n${table!.markdown(rows)}`)
 }
 
 /** The files of a folder that the user named from where npm was called. */
@@ -277,7 +282,7 @@ function aboutNetworks({ contenders, host }: NetworkStart): string {
   return [
     placeOf({ build: contenders[0]!.version, host }),
     `Batch 1, batch normalisation ${options['batch-norm'] ? 'by itself' : 'folded'}. Times are medians in ms of whole runs, numbers in and numbers out; one thread unless it says otherwise.`,
-    options.chromium
+    browser
       ? '"first answer": from the bytes of the file to the end of the first run.'
       : '"first answer": from nothing to the end of the first run; "MB": the most memory of the process by then and two runs later; each in a process of its own.',
     ...(versions.length ? [`Beside it, in the same run: ${versions.join(', ')}.`] : []),
