@@ -29,6 +29,7 @@ const HELP = `npm run bench -- [networks | models DIR | train | recurrent | imag
   --threads N     also with N threads
   --simd BUILD    simd128 or relaxed; by default what createEngine picks
   --assert        fails where algorithm 'auto' is over 10% slower than another one
+  --tiles         also by the other loop of dense products (engine.tile); with --assert: fails where that is faster
   --calls         what a call costs beside its work, instead of the layers
   --browser NAME  in a page of the system's chromium, firefox or webkit (WebKitGTK's MiniBrowser: Safari's engine)
   --chromium      the same as --browser chromium
@@ -54,6 +55,7 @@ const { values: options, positionals } = parseArgs({
     threads: { type: 'string' },
     simd: { type: 'string' },
     assert: { type: 'boolean' },
+    tiles: { type: 'boolean' },
     calls: { type: 'boolean' },
     browser: { type: 'string' },
     chromium: { type: 'boolean' },
@@ -101,6 +103,7 @@ async function runLayers(): Promise<void> {
     simd,
     threads,
     assert: options.assert,
+    tiles: options.tiles,
     peers,
     budget: quick ? 300 : 1000,
   }

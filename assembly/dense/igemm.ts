@@ -14,10 +14,11 @@
  * scratch: zeros [max(ic, oc) + 8] | positions (address [8], iy [8], ix [8]) | table [pixels][1 + runs] | gap
  * [8] | copies
  */
-import { scratch } from '../arguments'
+import { rolled, scratch } from '../arguments'
 import { Igemm } from '../abi'
 import { TILE_ROWS } from '../simd'
 import { LANE_ROWS, laneTiles } from './lanes'
+import { runTwoPanels } from './rolled'
 import { pixelByPanels, runTiles } from './tile'
 
 /**
@@ -37,7 +38,7 @@ export function igemm(call: usize, begin: i32, end: i32): void {
   const slices = groups * groupSlices
   const pixels = args.pixels
   const allPixels = args.n * args.gridH * args.gridW
-  const w = args.w, b = args.b
+  const w = args.w, b = args.b, byTwo = rolled()
   const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
 
   const zeros = scratch()
@@ -70,6 +71,10 @@ export function igemm(call: usize, begin: i32, end: i32): void {
         pixelByPanels(panels, table, taps, depth, xOffset, wp, panelStride, bp, yOffset,
           min(left, panels * 8), low, high)
         panel += panels - 1
+      } else if (byTwo && left > 8 && panel + 1 < panel1) {
+        runTwoPanels(count, table, taps, depth, xOffset, wp, wp + panelStride, bp, b ? bp + 32 : bp, yOffset,
+          min(16, left), low, high)
+        panel++
       } else runTiles(count, table, taps, depth, xOffset, wp, bp, yOffset, min(8, left), low, high)
     }
   }

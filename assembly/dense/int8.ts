@@ -22,15 +22,13 @@
  * scratch: padding [max(ic, oc) + 8] | positions [24] | table [pixels][1 + runs] | gap [8] | copies |
  * finishes [panels][32]
  */
-import { scratch } from '../arguments'
+import { rolled, scratch } from '../arguments'
 import { Finish, Igemm8, Pack8, WIDEN_BLOCK, Widen } from '../abi'
 import { FINISH_BYTES, setFinish } from '../quantize'
 import { FUSED, TILE_ROWS, loadLanes } from '../simd'
 import { pointPixels } from './igemm'
-import { BYTES, PAIRS, tile } from './tile'
-
-/** Rows of the tile over pairs: their sums need a register more than a multiply-add. */
-export const PAIR_ROWS: i32 = 5
+import { runTwoPairs } from './rolled'
+import { BYTES, PAIRS, PAIR_ROWS, tile } from './tile'
 
 /**
  * The sum of four products of byte `a` by byte `b` as the host has it: what tells whether it takes b as
@@ -58,7 +56,7 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
   const pixels = args.pixels
   const allPixels = args.n * args.gridH * args.gridW
   const rows = bytes ? TILE_ROWS : PAIR_ROWS
-  const yBytes = args.finish == Finish.bytes ? 1 : 4
+  const yBytes = args.finish == Finish.bytes ? 1 : 4, byTwo = rolled() && !bytes
 
   const padding = scratch(), positions = padding + (max(ic, oc) + 8) * 4
   const table = positions + 96
@@ -83,8 +81,12 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
       const index = group * groupPanels + panel
       const w = args.w + index * panelStride + 32, finish = finishes + index * FINISH_BYTES
       const xOffset = group * groupIn * 4, yOffset = (group * groupOut + panel * 8) * yBytes
-      const columns = min(8, groupOut - panel * 8)
-      if (FUSED && bytes) runBytes(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
+      const left = groupOut - panel * 8, columns = min(8, left)
+      if (byTwo && left > 8 && panel + 1 < panel1) {
+        runTwoPairs(count, table, taps, depth, xOffset, w, w + panelStride, finish, finish + FINISH_BYTES,
+          yOffset, min(16, left))
+        panel++
+      } else if (FUSED && bytes) runBytes(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
       else runPairs(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
     }
   }

@@ -35,10 +35,13 @@ function storeRow(y: usize, c0: v128, c1: v128, columns: usize, low: v128, high:
 /** What a tile's words are: floats, pairs of 16-bit integers, or four bytes each (signed ones in `w`). */
 export const FLOATS: i32 = 0, PAIRS: i32 = 1, BYTES: i32 = 2
 
+/** Rows of the tile over pairs: their sums need a register more than a multiply-add. */
+export const PAIR_ROWS: i32 = 5
+
 /** c and what a word of x, in all lanes, adds to it by four words of w. */
 // @ts-ignore: decorator
 @inline
-function mac(kind: i32, a: v128, w: v128, c: v128): v128 {
+export function mac(kind: i32, a: v128, w: v128, c: v128): v128 {
   if (kind == FLOATS) return madd(a, w, c)
   return FUSED && kind == BYTES ? i32x4.relaxed_dot_i8x16_i7x16_add_s(w, a, c)
     : i32x4.add(c, i32x4.dot_i16x8_s(a, w))
@@ -230,7 +233,7 @@ export function tile(
  * One pixel alone, as in a dense layer of batch 1: four sums a column, added at the end, since one would wait
  * for its own additions.
  */
-function tile1(
+export function tile1(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
   low: v128, high: v128,
 ): void {
@@ -272,7 +275,7 @@ function tile1(
 }
 
 /** The first 8 columns at most. */
-function storeColumns(y: usize, c0: v128, c1: v128, columns: usize, low: v128, high: v128): void {
+export function storeColumns(y: usize, c0: v128, c1: v128, columns: usize, low: v128, high: v128): void {
   storeRow(y, c0, c1, min<usize>(8, columns), low, high)
 }
 

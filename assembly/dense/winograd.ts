@@ -30,10 +30,11 @@
  * [36][slice's ic] | table [tiles][2] |
  *          V [36][tiles][slice's ic] | M [36][tiles][8 panels] | filter [9][ic of a group][8]
  */
-import { scratch } from '../arguments'
+import { rolled, scratch } from '../arguments'
 import { Winograd } from '../abi'
 import { copyFloats } from '../copy'
 import { TILE_ROWS, clamp, storeLanes } from '../simd'
+import { runTwoPanels } from './rolled'
 import { runTiles } from './tile'
 import { DIRECT, even, fateOf, measure } from './winogradFate'
 import { filterBack } from './winogradFilter'
@@ -68,7 +69,7 @@ export function winograd(call: usize, begin: i32, end: i32): void {
   const tiles = args.tiles, unitPanels = args.panels
   const allPanels = (oc + 7) / 8, groupPanels = allPanels / groups
   const slices = (allPanels + unitPanels - 1) / unitPanels
-  const w = args.w
+  const w = args.w, byTwo = rolled()
   const none = f32x4.splat(-Infinity), all = f32x4.splat(Infinity)
 
   const zeros = scratch()
@@ -113,7 +114,11 @@ export function winograd(call: usize, begin: i32, end: i32): void {
         const wp = w + (position * allPanels + panel) * groupIn * 32
         const xOffset = position * vStride + (groups > 1 ? (panel - panel0) / groupPanels * groupIn * 4 : 0)
         const yOffset = position * mStride + (panel - panel0) * 32
-        runTiles(count, table, 1, groupIn, xOffset, wp, zeros, yOffset, 8, none, all)
+        if (byTwo && count > TILE_ROWS && panel + 1 < panel1 && (panel + 1) % groupPanels) {
+          runTwoPanels(count, table, 1, groupIn, xOffset, wp, wp + groupIn * 32, zeros, zeros, yOffset, 16, none,
+            all)
+          panel++
+        } else runTiles(count, table, 1, groupIn, xOffset, wp, zeros, yOffset, 8, none, all)
       }
     }
     let direct = 0
