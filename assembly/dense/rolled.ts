@@ -31,20 +31,6 @@ function finishRow(
   }
 }
 
-/** Where the addresses of a pixel start: they stand in groups of `group` pixels, tap after tap. */
-// @ts-ignore: decorator
-@inline
-function entryOf(pixel: usize, group: usize, table: usize, taps: usize): usize {
-  return table + (pixel + pixel / group * group * taps) * 4
-}
-
-/** How far apart the addresses of a pixel lie; the last group may be smaller. */
-// @ts-ignore: decorator
-@inline
-function stepOf(pixel: usize, group: usize, pixels: usize): usize {
-  return min(group, pixels - pixel / group * group) * 4
-}
-
 /**
  * `pixels` pixels, whose tables stand one after the other, by two panels at w and w1, whose sums start at b and
  * b1; `columns`: 9 to 16.
@@ -59,11 +45,30 @@ function twoPanels(
   // A pixel alone in its group is summed in the order of tile1.
   const lone = kind == FLOATS && pixels % group == 1
   const paired = pixels - usize(lone)
-  for (let i: usize = 0; i < paired; i += 2) {
+  // The next pixel's addresses, in a group of `rows` whose taps lie as far apart; `left` from its start on.
+  let entry = table, left = paired, rows = min(left, group), row: usize = 0
+  while (left) {
+    const entry0 = entry, step0 = rows * 4
+    entry += 4
+    if (++row == rows) {
+      entry += taps * step0
+      left -= rows
+      rows = min(left, group)
+      row = 0
+    }
     // The last one of an odd number is computed twice.
-    const j = min(i + 1, paired - 1)
-    const entry0 = entryOf(i, group, table, taps), step0 = stepOf(i, group, pixels)
-    const entry1 = entryOf(j, group, table, taps), step1 = stepOf(j, group, pixels)
+    let entry1 = entry0, step1 = step0
+    if (left) {
+      entry1 = entry
+      step1 = rows * 4
+      entry += 4
+      if (++row == rows) {
+        entry += taps * step1
+        left -= rows
+        rows = min(left, group)
+        row = 0
+      }
+    }
     let c00 = v128.load(b), c01 = v128.load(b, 16), c02 = v128.load(b1), c03 = v128.load(b1, 16)
     let c10 = c00, c11 = c01, c12 = c02, c13 = c03
     let x0 = entry0 + step0, x1 = entry1 + step1, wp = w, wq = w1, t = taps
@@ -90,9 +95,8 @@ function twoPanels(
     finishRow(kind, b, b1, load<u32>(entry1) + yOffset, c10, c11, c12, c13, columns, low, high)
   }
   if (lone) {
-    table = entryOf(paired, group, table, taps)
-    tile1(table, taps, depth, xOffset, w, b, yOffset, 8, low, high)
-    tile1(table, taps, depth, xOffset, w1, b1, yOffset + 32, columns - 8, low, high)
+    tile1(entry, taps, depth, xOffset, w, b, yOffset, 8, low, high)
+    tile1(entry, taps, depth, xOffset, w1, b1, yOffset + 32, columns - 8, low, high)
   }
 }
 
