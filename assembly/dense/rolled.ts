@@ -11,6 +11,12 @@ import { TILE_ROWS, clamp } from '../simd'
 import { storeIntegers } from '../quantize'
 import { FLOATS, PAIRS, PAIR_ROWS, mac, storeColumns, tile1 } from './tile'
 
+/**
+ * Blocks of as many tiles of Winograd's or fewer are better off with the unrolled one: their weights come from
+ * afar, and it reads them once for 5 tiles, not for 2. Witness: bench/run.ts --tiles, 3x3 layers at 14 and 28.
+ */
+export const FEW_TILES: i32 = 20
+
 // @ts-ignore: decorator
 @inline
 function finishRow(

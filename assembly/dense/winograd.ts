@@ -34,7 +34,7 @@ import { rolled, scratch } from '../arguments'
 import { Winograd } from '../abi'
 import { copyFloats } from '../copy'
 import { TILE_ROWS, clamp, storeLanes } from '../simd'
-import { runTwoPanels } from './rolled'
+import { FEW_TILES, runTwoPanels } from './rolled'
 import { runTiles } from './tile'
 import { DIRECT, even, fateOf, measure } from './winogradFate'
 import { filterBack } from './winogradFilter'
@@ -114,7 +114,7 @@ export function winograd(call: usize, begin: i32, end: i32): void {
         const wp = w + (position * allPanels + panel) * groupIn * 32
         const xOffset = position * vStride + (groups > 1 ? (panel - panel0) / groupPanels * groupIn * 4 : 0)
         const yOffset = position * mStride + (panel - panel0) * 32
-        if (byTwo && count > TILE_ROWS && panel + 1 < panel1 && (panel + 1) % groupPanels) {
+        if (byTwo && count > FEW_TILES && panel + 1 < panel1 && (panel + 1) % groupPanels) {
           runTwoPanels(count, table, 1, groupIn, xOffset, wp, wp + groupIn * 32, zeros, zeros, yOffset, 16, none,
             all)
           panel++

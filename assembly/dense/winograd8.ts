@@ -31,7 +31,7 @@ import { Finish, Igemm8, WinogradFilter8 } from '../abi'
 import { copyBytes } from '../copy'
 import { FINISH_BYTES, setFinish, storeIntegers } from '../quantize'
 import { runPairs, startSums } from './int8'
-import { runTwoPairs } from './rolled'
+import { FEW_TILES, runTwoPairs } from './rolled'
 import { PAIR_ROWS } from './tile'
 
 /** The inverse of 9 modulo 2^32. */
@@ -277,7 +277,7 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
         const start = starts + (isCentre ? panel : allPanels) * FINISH_BYTES
         const xOffset = position * vStride, yOffset = position * mStride + (panel - panel0) * 32
         const wp = w + (position * allPanels + panel) * panelBytes
-        if (byTwo && panel + 1 < panel1) {
+        if (byTwo && count > FEW_TILES && panel + 1 < panel1) {
           runTwoPairs(count, table, 1, words, xOffset, wp, wp + panelBytes, start,
             isCentre ? start + FINISH_BYTES : start, yOffset, 16)
           panel++
