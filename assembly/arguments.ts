@@ -5,8 +5,8 @@ let control: usize = 0
 let thread: usize = 0
 
 /**
- * Tells this instance where the engine keeps its control words (scratch address, scratch stride, tile) and which
- * thread it is.
+ * Tells this instance where the engine keeps its control words (scratch address, scratch stride, tile) and
+ * which thread it is.
  */
 export function bind(controlWords: usize, threadIndex: usize): void {
   control = controlWords

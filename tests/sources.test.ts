@@ -30,6 +30,7 @@ const longLists = [
   'assembly/dense/igemm.ts',
   'assembly/dense/int8.ts',
   'assembly/dense/lanes.ts',
+  'assembly/dense/rolled.ts',
   'assembly/dense/tile.ts',
   'assembly/dense/winograd.ts',
   'assembly/dense/winograd8.ts',

@@ -2,18 +2,19 @@
  * The other register tile: 2 pixels by two panels, 2 x 16 outputs, in a loop of one step whose pointers move.
  *
  * It is for compilers to which an address with an offset is dear: JavaScriptCore makes one instruction of a
- * splat load without, and three of one with, so that the unrolled tile of tile.ts has 60 % of this one's speed
- * there, which in turn has 80 to 90 % of the unrolled one's in V8 and SpiderMonkey. Tables and panels are those
- * of tile.ts, and so is the order in which each output is summed: both give the same bytes. Witness:
- * bench/run.ts --tiles.
+ * splat load without, and three of one with, so that the unrolled tile of tile.ts has 80 % of this one's
+ * speed there, which in turn has 80 to 90 % of the unrolled one's in V8 and SpiderMonkey. Tables and panels
+ * are those of tile.ts, and so is the order in which each output is summed: both give the same bytes.
+ * Witness: bench/run.ts --tiles.
  */
 import { TILE_ROWS, clamp } from '../simd'
 import { storeIntegers } from '../quantize'
 import { FLOATS, PAIRS, PAIR_ROWS, mac, storeColumns, tile1 } from './tile'
 
 /**
- * Blocks of as many tiles of Winograd's or fewer are better off with the unrolled one: their weights come from
- * afar, and it reads them once for 5 tiles, not for 2. Witness: bench/run.ts --tiles, 3x3 layers at 14 and 28.
+ * Blocks of as many tiles of Winograd's or fewer are better off with the unrolled one: their weights come
+ * from afar, and it reads them once for 5 tiles, not for 2. Witness: bench/run.ts --tiles, 3x3 layers at 14
+ * and 28.
  */
 export const FEW_TILES: i32 = 20
 
@@ -38,8 +39,8 @@ function finishRow(
 }
 
 /**
- * `pixels` pixels, whose tables stand one after the other, by two panels at w and w1, whose sums start at b and
- * b1; `columns`: 9 to 16.
+ * `pixels` pixels, whose tables stand one after the other, by two panels at w and w1, whose sums start at b
+ * and b1; `columns`: 9 to 16.
  */
 // @ts-ignore: decorator
 @inline

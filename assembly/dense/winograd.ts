@@ -115,8 +115,8 @@ export function winograd(call: usize, begin: i32, end: i32): void {
         const xOffset = position * vStride + (groups > 1 ? (panel - panel0) / groupPanels * groupIn * 4 : 0)
         const yOffset = position * mStride + (panel - panel0) * 32
         if (byTwo && count > FEW_TILES && panel + 1 < panel1 && (panel + 1) % groupPanels) {
-          runTwoPanels(count, table, 1, groupIn, xOffset, wp, wp + groupIn * 32, zeros, zeros, yOffset, 16, none,
-            all)
+          runTwoPanels(count, table, 1, groupIn, xOffset, wp, wp + groupIn * 32, zeros, zeros, yOffset, 16,
+            none, all)
           panel++
         } else runTiles(count, table, 1, groupIn, xOffset, wp, zeros, yOffset, 8, none, all)
       }

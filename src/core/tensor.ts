@@ -300,8 +300,8 @@ export interface Engine {
    */
   readonly byteDot: 'none' | 'unsigned' | 'signed'
   /**
-   * The loop of dense products: `'rolled'` in JavaScriptCore (Safari, Bun), which compiles that to faster code,
-   * `'unrolled'` elsewhere. Both give the same bytes.
+   * The loop of dense products: `'rolled'` in JavaScriptCore (Safari, Bun), which compiles that to faster
+   * code, `'unrolled'` elsewhere. Both give the same bytes.
    */
   readonly tile: 'unrolled' | 'rolled'
 
