@@ -226,7 +226,8 @@ function zipIntsBlock<F>(a: usize, b: usize, y: usize, count: i32, tail: usize):
 }
 
 /** `count` floats, a multiple of 4. */
-function zip<F>(a: usize, b: usize, y: usize, count: i32, low: v128, high: v128): void {
+function zip<F>(a: usize, b: usize, y: usize, count: i32, least: f32, most: f32): void {
+  const low = f32x4.splat(least), high = f32x4.splat(most)
   for (; count >= 8; count -= 8) {
     v128.store(y, clamp(changetype<F>(0).apply(v128.load(a), v128.load(b)), low, high))
     v128.store(y, clamp(changetype<F>(0).apply(v128.load(a, 16), v128.load(b, 16)), low, high), 16)
@@ -239,7 +240,7 @@ function zip<F>(a: usize, b: usize, y: usize, count: i32, low: v128, high: v128)
 
 // @ts-ignore: decorator
 @inline
-function zipBlock<F>(a: usize, b: usize, y: usize, count: i32, tail: usize, low: v128, high: v128): void {
+function zipBlock<F>(a: usize, b: usize, y: usize, count: i32, tail: usize, low: f32, high: f32): void {
   zip<F>(a, b, y, count & -4, low, high)
   if (count & 3) {
     const offset = <usize>(count & -4) << 2
@@ -258,7 +259,7 @@ class Floats {
   size(): usize { return 4 }
   // @ts-ignore: decorator
   @inline
-  run(op: i32, a: usize, b: usize, y: usize, count: i32, tail: usize, low: v128, high: v128): void {
+  run(op: i32, a: usize, b: usize, y: usize, count: i32, tail: usize, low: f32, high: f32): void {
     switch (op) {
       case BinaryOp.add: return zipBlock<Add>(a, b, y, count, tail, low, high)
       case BinaryOp.sub: return zipBlock<Sub>(a, b, y, count, tail, low, high)
@@ -283,7 +284,7 @@ class Lanes {
   size(): usize { return 4 }
   // @ts-ignore: decorator
   @inline
-  run(op: i32, a: usize, b: usize, y: usize, count: i32, tail: usize, low: v128, high: v128): void {
+  run(op: i32, a: usize, b: usize, y: usize, count: i32, tail: usize, low: f32, high: f32): void {
     switch (op) {
       case BinaryOp.pow: return zipBlock<Pow>(a, b, y, count, tail, low, high)
       case BinaryOp.mod: return zipBlock<Mod>(a, b, y, count, tail, low, high)
@@ -299,7 +300,7 @@ class Ints {
   size(): usize { return 4 }
   // @ts-ignore: decorator
   @inline
-  run(op: i32, a: usize, b: usize, y: usize, count: i32, tail: usize, low: v128, high: v128): void {
+  run(op: i32, a: usize, b: usize, y: usize, count: i32, tail: usize, low: f32, high: f32): void {
     switch (op) {
       case BinaryOp.addInt: return zipIntsBlock<AddInt>(a, b, y, count, tail)
       case BinaryOp.subInt: return zipIntsBlock<SubInt>(a, b, y, count, tail)
@@ -320,7 +321,7 @@ class Comparisons {
   size(): usize { return 1 }
   // @ts-ignore: decorator
   @inline
-  run(op: i32, a: usize, b: usize, y: usize, count: i32, tail: usize, low: v128, high: v128): void {
+  run(op: i32, a: usize, b: usize, y: usize, count: i32, tail: usize, low: f32, high: f32): void {
     switch (op) {
       case BinaryOp.isEqual: return compareBlock<IsEqual>(a, b, y, count, tail)
       case BinaryOp.isNotEqual: return compareBlock<IsNotEqual>(a, b, y, count, tail)
@@ -346,7 +347,7 @@ function overBlocks<Ops>(call: usize, begin: i32, end: i32): void {
   const args = changetype<Binary>(call)
   const block = args.block, op = args.op
   const aKind = args.aKind, bKind = args.bKind
-  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
+  const low = args.low, high = args.high
   const tail = scratch(), aRoom = tail + 192, bRoom = aRoom + (<usize>block << 2)
   const last = min(args.size, end * BINARY_BLOCKS * block)
   let a = aRoom, b = bRoom

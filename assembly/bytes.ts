@@ -10,7 +10,7 @@ import { scratch } from './arguments'
 import {
   BINARY_BYTES_BLOCK, BinaryBytes, MAP_BYTES_BLOCK, MapBytes, PoolBytes, PoolBytesOp, Unary,
 } from './abi'
-import { unary } from './elementwise'
+import { unary } from './unary'
 import { endTap, firstTap } from './pool'
 
 /** Added to a float of at most 2^22 it leaves no place for a fraction, and rounds ties to even. */

@@ -313,26 +313,34 @@ function isLarge(x: f32): bool {
   return !(abs(x) < LARGE_ANGLE)
 }
 
-/** r with what large lanes of x leave in their places. */
-function restsOfLarge(x: v128, r: v128): v128 {
-  const x0 = f32x4.extract_lane(x, 0), x1 = f32x4.extract_lane(x, 1), x2 = f32x4.extract_lane(x, 2)
-  const x3 = f32x4.extract_lane(x, 3)
-  if (isLarge(x0)) r = f32x4.replace_lane(r, 0, restOfLarge(x0))
-  if (isLarge(x1)) r = f32x4.replace_lane(r, 1, restOfLarge(x1))
-  if (isLarge(x2)) r = f32x4.replace_lane(r, 2, restOfLarge(x2))
-  if (isLarge(x3)) r = f32x4.replace_lane(r, 3, restOfLarge(x3))
-  return r
+/** What x leaves: r, but where it is large. */
+function restOf(x: f32, r: f32): f32 {
+  return isLarge(x) ? restOfLarge(x) : r
 }
 
 /** The same of the number of quarters. */
-function quartersOfLargeLanes(x: v128, quarters: v128): v128 {
-  const x0 = f32x4.extract_lane(x, 0), x1 = f32x4.extract_lane(x, 1), x2 = f32x4.extract_lane(x, 2)
-  const x3 = f32x4.extract_lane(x, 3)
-  if (isLarge(x0)) quarters = i32x4.replace_lane(quarters, 0, quartersOfLarge(x0))
-  if (isLarge(x1)) quarters = i32x4.replace_lane(quarters, 1, quartersOfLarge(x1))
-  if (isLarge(x2)) quarters = i32x4.replace_lane(quarters, 2, quartersOfLarge(x2))
-  if (isLarge(x3)) quarters = i32x4.replace_lane(quarters, 3, quartersOfLarge(x3))
-  return quarters
+function wholeQuarters(x: f32, quarters: i32): i32 {
+  return isLarge(x) ? quartersOfLarge(x) : quarters
+}
+
+// @ts-ignore: decorator
+@inline
+function restsOf(x: v128, r: v128): v128 {
+  const r0 = restOf(f32x4.extract_lane(x, 0), f32x4.extract_lane(r, 0))
+  const r1 = restOf(f32x4.extract_lane(x, 1), f32x4.extract_lane(r, 1))
+  const r2 = restOf(f32x4.extract_lane(x, 2), f32x4.extract_lane(r, 2))
+  const r3 = restOf(f32x4.extract_lane(x, 3), f32x4.extract_lane(r, 3))
+  return f32x4.replace_lane(f32x4.replace_lane(f32x4.replace_lane(f32x4.splat(r0), 1, r1), 2, r2), 3, r3)
+}
+
+// @ts-ignore: decorator
+@inline
+function wholesOf(x: v128, q: v128): v128 {
+  const q0 = wholeQuarters(f32x4.extract_lane(x, 0), i32x4.extract_lane(q, 0))
+  const q1 = wholeQuarters(f32x4.extract_lane(x, 1), i32x4.extract_lane(q, 1))
+  const q2 = wholeQuarters(f32x4.extract_lane(x, 2), i32x4.extract_lane(q, 2))
+  const q3 = wholeQuarters(f32x4.extract_lane(x, 3), i32x4.extract_lane(q, 3))
+  return i32x4.replace_lane(i32x4.replace_lane(i32x4.replace_lane(i32x4.splat(q0), 1, q1), 2, q2), 3, q3)
 }
 
 /**
@@ -351,8 +359,8 @@ export function sine(x: v128, a: v128): v128 {
     i32x4.trunc_sat_f64x2_s_zero(lowQuarters), i32x4.trunc_sat_f64x2_s_zero(highQuarters), 0, 1, 4, 5,
   )
   if (!i32x4.all_true(f32x4.lt(f32x4.abs(x), f32x4.splat(LARGE_ANGLE)))) {
-    r = restsOfLarge(x, r)
-    quarters = quartersOfLargeLanes(x, quarters)
+    r = restsOf(x, r)
+    quarters = wholesOf(x, quarters)
   }
   quarters = i32x4.add(quarters, i32x4.trunc_sat_f32x4_s(a))
   const z = f32x4.mul(r, r)

@@ -225,7 +225,7 @@ export function scaleShift(call: usize, begin: i32, end: i32): void {
   const period = args.period, size = args.size
   const unit = args.periods * period
   const units = (size + unit - 1) / unit
-  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
+  const low = args.low, high = args.high
   const dy = args.dy
   for (let u = begin; u < end; u++) {
     const outer = u / units, start = (u - outer * units) * unit
@@ -240,8 +240,9 @@ export function scaleShift(call: usize, begin: i32, end: i32): void {
 }
 
 function scaleShiftRun(
-  x: usize, dy: usize, y: usize, table: usize, row: usize, count: i32, low: v128, high: v128,
+  x: usize, dy: usize, y: usize, table: usize, row: usize, count: i32, least: f32, most: f32,
 ): void {
+  const low = f32x4.splat(least), high = f32x4.splat(most)
   const factors = table + row, shifts = factors + row, gains = shifts + row
   const bytes = <usize>count << 2
   for (let i: usize = 0; i < bytes; i += 16) {

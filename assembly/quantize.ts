@@ -144,29 +144,38 @@ function quantizeFour(x: usize, scale: v128, zero: v128, low: v128, high: v128):
     i32x4.sub(zero, i32x4.splat(reinterpret<i32>(MAGIC))))
 }
 
-/** `count` elements, a multiple of 8; `step`: bytes from a scale to the next. */
+/**
+ * `count` elements, a multiple of 8 and not 0; `step`: bytes from a scale to the next. Loops test at their
+ * end, as in elementwise.ts.
+ */
 function quantizeRun(
-  x: usize, y: usize, count: i32, scales: usize, zeros: usize, step: usize, low: v128, high: v128,
+  x: usize, y: usize, count: i32, scales: usize, zeros: usize, step: usize, least: f32, most: f32,
 ): void {
-  for (let i = 0; i < count; i += 8) {
+  const low = f32x4.splat(least), high = f32x4.splat(most)
+  let i = 0
+  do {
     const a = quantizeFour(x, termAt(scales, step, i), termAt(zeros, step, i), low, high)
     const b = quantizeFour(x + 16, termAt(scales, step, i + 4), termAt(zeros, step, i + 4), low, high)
     v128.store64_lane(y, lowBytes(a, b), 0)
     x += 32
     y += 8
-  }
+    i += 8
+  } while (i < count)
 }
 
 function dequantizeRun(
   element: i32, x: usize, y: usize, count: i32, scales: usize, zeros: usize, bias: usize, step: usize,
-  low: v128, high: v128,
+  least: f32, most: f32,
 ): void {
-  for (let i = 0; i < count; i += 4) {
+  const low = f32x4.splat(least), high = f32x4.splat(most)
+  let i = 0
+  do {
     const q = element == Element.int32 ? v128.load(x + i * 4) : loadFour(x + i, element == Element.int8)
     let v = f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(q, termAt(zeros, step, i))), termAt(scales, step, i))
     if (bias) v = f32x4.add(v, v128.load(bias + i * 4))
     v128.store(y + i * 4, f32x4.pmin(f32x4.pmax(v, low), high))
-  }
+    i += 4
+  } while (i < count)
 }
 
 /**
@@ -190,7 +199,7 @@ function convert(forth: bool, call: usize, begin: i32, end: i32): void {
   const args = changetype<Quantize>(call)
   const columns = args.columns, blocks = (columns + QUANTIZE_BLOCK - 1) / QUANTIZE_BLOCK
   const byColumn = args.byColumn, element = args.element, count = args.count, bias = args.bias
-  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
+  const low = args.low, high = args.high
   const size: usize = element == Element.int32 ? 4 : 1, fromSize: usize = forth ? 4 : size,
     toSize: usize = forth ? 1 : 4
   const one = scratch(), room = one + 32
@@ -209,8 +218,10 @@ function convert(forth: bool, call: usize, begin: i32, end: i32): void {
     }
     const b = bias ? bias + first * 4 : 0
     const whole = length & -8, left = length - whole
-    if (forth) quantizeRun(x, y, whole, scales, zeros, step, low, high)
-    else dequantizeRun(element, x, y, whole, scales, zeros, b, step, low, high)
+    if (whole) {
+      if (forth) quantizeRun(x, y, whole, scales, zeros, step, low, high)
+      else dequantizeRun(element, x, y, whole, scales, zeros, b, step, low, high)
+    }
     if (!left) continue
     const tailX = room, tailScales = room + 32, tailZeros = room + 64, tailY = room + 96,
       tailBias = room + 128

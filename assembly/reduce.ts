@@ -22,7 +22,7 @@ export function reduce(call: usize, begin: i32, end: i32): void {
   const args = changetype<Reduce>(call)
   const op = args.op, n = args.n, inner = args.inner, unit = args.unit
   const divisor: f64 = op == ReduceOp.mean ? n : 1
-  const flip = i32x4.splat(op == ReduceOp.min ? 0x80000000 : 0)
+  const flip = op == ReduceOp.min ? 0x80000000 : 0
   const stride = <usize>inner << 2
   const last = min(args.outputs, end * unit)
   for (let o = begin * unit; o < last; ) {
@@ -34,11 +34,11 @@ export function reduce(call: usize, begin: i32, end: i32): void {
       if (op == ReduceOp.argmaxInt) store<i32>(y, argmaxRow(x, n))
       else if (op == ReduceOp.argmax) store<f32>(y, <f32>argmaxRow(x, n))
       else if (op <= ReduceOp.mean) store<f32>(y, <f32>(sumRow(x, n) / divisor))
-      else storePart(y, v128.xor(f32x4.splat(maxRow(x, n, flip)), flip), 1)
+      else store<i32>(y, reinterpret<i32>(maxRow(x, n, flip)) ^ flip)
     } else if (op == ReduceOp.argmax || op == ReduceOp.argmaxInt) {
       argmaxColumns(x, n, stride, width, y, op == ReduceOp.argmaxInt)
     }
-    else if (op <= ReduceOp.mean) sumColumns(x, n, stride, width, f64x2.splat(divisor), y)
+    else if (op <= ReduceOp.mean) sumColumns(x, n, stride, width, divisor, y)
     else maxColumns(x, n, stride, width, flip, y)
     o += width
   }
@@ -83,8 +83,8 @@ function sumRow(x: usize, n: i32): f64 {
   return sum
 }
 
-function sumColumns(x: usize, n: i32, stride: usize, width: usize, divisor: v128, y: usize): void {
-  const zero = f64x2.splat(0)
+function sumColumns(x: usize, n: i32, stride: usize, width: usize, by: f64, y: usize): void {
+  const divisor = f64x2.splat(by), zero = f64x2.splat(0)
   if (width == STRIP) {
     let s0 = zero, s1 = zero, s2 = zero, s3 = zero, s4 = zero, s5 = zero, s6 = zero, s7 = zero
     for (; n; n--) {
@@ -117,9 +117,9 @@ function sumColumns(x: usize, n: i32, stride: usize, width: usize, divisor: v128
   }
 }
 
-/** The largest of the n > 0 elements, their signs turned by `flip`. */
-function maxRow(x: usize, n: i32, flip: v128): f32 {
-  const end = x + (<usize>n << 2), whole = x + (<usize>(n & -16) << 2)
+/** The largest of the n > 0 elements, their signs turned by `sign`. */
+function maxRow(x: usize, n: i32, sign: i32): f32 {
+  const flip = i32x4.splat(sign), end = x + (<usize>n << 2), whole = x + (<usize>(n & -16) << 2)
   let m0 = v128.xor(v128.load32_splat(x), flip), m1 = m0, m2 = m0, m3 = m0
   while (x < whole) {
     m0 = f32x4.max(m0, v128.xor(v128.load(x), flip))
@@ -137,7 +137,8 @@ function maxRow(x: usize, n: i32, flip: v128): f32 {
   return f32x4.extract_lane(f32x4.max(m0, v128.shuffle<f32>(m0, m0, 1, 0, 3, 2)), 0)
 }
 
-function maxColumns(x: usize, n: i32, stride: usize, width: usize, flip: v128, y: usize): void {
+function maxColumns(x: usize, n: i32, stride: usize, width: usize, sign: i32, y: usize): void {
+  const flip = i32x4.splat(sign)
   if (width == STRIP) {
     let m0 = v128.xor(v128.load(x), flip), m1 = v128.xor(v128.load(x, 16), flip)
     let m2 = v128.xor(v128.load(x, 32), flip), m3 = v128.xor(v128.load(x, 48), flip)
@@ -179,7 +180,7 @@ function hits(v: v128, m: v128): v128 {
 }
 
 function argmaxRow(x: usize, n: i32): i32 {
-  const m = f32x4.splat(maxRow(x, n, i32x4.splat(0)))
+  const m = f32x4.splat(maxRow(x, n, 0))
   let i = 0
   while (i + 4 <= n && !v128.any_true(hits(v128.load(x + (<usize>i << 2)), m))) i += 4
   while (!(i32x4.extract_lane(hits(v128.load32_splat(x + (<usize>i << 2)), m), 0))) i++
@@ -359,22 +360,21 @@ export function softmax(call: usize, begin: i32, end: i32): void {
 function softmaxRows(x: usize, n: i32, rows: i32, y: usize, logarithm: i32): void {
   const tail = scratch(), e = logarithm ? tail + 64 : y
   const stride = <usize>n << 2, end = <usize>rows * stride
-  const one = f32x4.splat(1)
-  for (let i: usize = 0; i < end; i += stride) affineRow(x + i, y + i, n, one, f32x4.neg(peakRow(x + i, n)))
+  for (let i: usize = 0; i < end; i += stride) affineRow(x + i, y + i, n, 1, -peakRow(x + i, n))
   expRun(y, e, rows * n, tail)
   for (let i: usize = 0; i < end; i += stride) {
     const sum = shortSums(e + i, n)
-    if (logarithm) affineRow(y + i, y + i, n, one, f32x4.neg(log(f32x4.splat(<f32>sum))))
-    else affineRow(y + i, y + i, n, f32x4.splat(<f32>(1 / sum)), f32x4.splat(0))
+    if (logarithm) affineRow(y + i, y + i, n, 1, -f32x4.extract_lane(log(f32x4.splat(<f32>sum)), 0))
+    else affineRow(y + i, y + i, n, <f32>(1 / sum), 0)
   }
 }
 
-/** The largest of n > 0 elements in all lanes; any number where there is a NaN. */
-export function peakRow(x: usize, n: i32): v128 {
+/** The largest of n > 0 elements; any number where there is a NaN. */
+export function peakRow(x: usize, n: i32): f32 {
   let m0 = v128.load32_splat(x), m1 = m0, m2 = m0, m3 = m0
   if (n < 4) {
     while (--n) m0 = f32x4.pmax(m0, v128.load32_splat((x += 4)))
-    return m0
+    return f32x4.extract_lane(m0, 0)
   }
   const last = x + (<usize>n << 2) - 16
   for (; x + 48 <= last; x += 64) {
@@ -386,11 +386,12 @@ export function peakRow(x: usize, n: i32): v128 {
   for (; x < last; x += 16) m0 = f32x4.pmax(m0, v128.load(x))
   m0 = f32x4.pmax(f32x4.pmax(m0, v128.load(last)), f32x4.pmax(m1, f32x4.pmax(m2, m3)))
   m0 = f32x4.pmax(m0, v128.shuffle<f32>(m0, m0, 2, 3, 0, 1))
-  return f32x4.pmax(m0, v128.shuffle<f32>(m0, m0, 1, 0, 3, 2))
+  return f32x4.extract_lane(f32x4.pmax(m0, v128.shuffle<f32>(m0, m0, 1, 0, 3, 2)), 0)
 }
 
-/** y = x * factor + term. y may be x: the last four, which may have been written before, are read first. */
-function affineRow(x: usize, y: usize, n: i32, factor: v128, term: v128): void {
+/** y = x * scale + offset. y may be x: the last four, which may have been written before, are read first. */
+function affineRow(x: usize, y: usize, n: i32, scale: f32, offset: f32): void {
+  const factor = f32x4.splat(scale), term = f32x4.splat(offset)
   if (n < 4) return storePart(y, madd(loadPart(x, n), factor, term), n)
   const last = <usize>n - 4 << 2
   const end = madd(v128.load(x + last), factor, term)

@@ -9,8 +9,27 @@ import * as library from '../src/index.js'
 import type { Prepared } from './contender.js'
 import { geometricMean, measure, type Timing } from './measure.js'
 
-type Filter = 'filter2d' | 'gaussianBlur' | 'boxBlur' | 'sobel' | 'median'
+type Filter =
+  | 'filter2d'
+  | 'gaussianBlur'
+  | 'boxBlur'
+  | 'sobel'
+  | 'median'
+  | 'dilate'
+  | 'erode'
+  | 'opening'
+  | 'threshold'
+  | 'canny'
+  | 'bilateral'
+  | 'grayscale'
+  | 'toHsv'
+  | 'fromHsv'
+  | 'toLab'
+  | 'fromLab'
+  | 'resize'
+  | 'warpAffine'
 type Format = 'gray' | 'rgb' | 'rgba' | 'float'
+const BYTES: Format[] = ['gray', 'rgb', 'rgba']
 
 export interface Problem {
   name: string
@@ -19,9 +38,30 @@ export interface Problem {
   kernel?: number[][]
   /** Of gaussianBlur. */
   sigma?: number
-  /** Of boxBlur and median. */
+  /** Of boxBlur, median, morphology and adaptive thresholds. */
   size?: number
+  /** Of threshold. */
+  bound?: number | 'otsu' | 'mean' | 'gaussian'
+  /** Of resize, [height, width]. */
+  to?: readonly [number, number]
+  method?: 'bilinear' | 'bicubic'
+  antialias?: boolean
+  /** Formats that it is for; all. */
+  only?: Format[]
+  /** Levels that outputs may differ by, where it is not one. */
+  apart?: number
 }
+
+/** A turn by 12.5 degrees, a little smaller, and what it moves by. */
+export const TURN: [[number, number, number], [number, number, number]] = [
+  [0.9, -0.2, 100],
+  [0.2, 0.9, -50],
+]
+/** In levels, as OpenCV takes them. */
+export const CANNY: [number, number] = [50, 150]
+export const BILATERAL = { size: 9, sigmaColor: 25, sigmaSpace: 5 }
+/** What an adaptive threshold stands below the mean, in levels. */
+export const BELOW = 2
 
 export interface Image {
   format: Format
@@ -55,8 +95,11 @@ const MARGIN = 32
  * Levels (of 255) that outputs may differ by: one for rounding; libvips cuts its Gaussians off where they
  * fall to a fifth.
  */
-const levelsApart = ({ op }: Problem, { name }: ImageContender) =>
-  op === 'gaussianBlur' && name !== 'opencv.js' ? 12 : 1.01
+const levelsApart = ({ op, apart = 1.01 }: Problem, { name }: ImageContender, { format }: Image) => {
+  if (op === 'gaussianBlur' && name !== 'opencv.js') return 12
+  // Where nothing of the picture is, what is transparent has no colour, and what is opaque is black.
+  return op === 'warpAffine' && format === 'rgba' ? 255 : apart
+}
 
 /** Weights of both signs and no pattern, whose sum is 1. */
 function weights(side: number): number[][] {
@@ -83,6 +126,32 @@ const problems: Problem[] = [
   { name: 'box 31', op: 'boxBlur', size: 31 },
   { name: 'sobel', op: 'sobel' },
   { name: 'median 3', op: 'median', size: 3 },
+  ...[7, 15].map((size) => ({ name: `median ${size}`, op: 'median' as const, size, only: BYTES })),
+  { name: 'dilate 3', op: 'dilate', size: 3 },
+  { name: 'erode 15', op: 'erode', size: 15 },
+  { name: 'opening 5', op: 'opening', size: 5 },
+  { name: 'threshold', op: 'threshold', bound: 127 / 255, only: BYTES },
+  { name: 'otsu', op: 'threshold', bound: 'otsu', only: ['gray'] },
+  // OpenCV rounds the mean first: at a bound outputs differ by all there is.
+  { name: 'adaptive mean', op: 'threshold', bound: 'mean', size: 11, only: ['gray'], apart: 255 },
+  { name: 'adaptive gaussian', op: 'threshold', bound: 'gaussian', size: 11, only: ['gray'], apart: 255 },
+  { name: 'canny', op: 'canny', only: ['gray'] },
+  { name: 'bilateral 9', op: 'bilateral', only: ['gray', 'rgb'] },
+  { name: 'grayscale', op: 'grayscale', only: ['rgb', 'rgba'] },
+  ...(['toHsv', 'fromHsv', 'toLab', 'fromLab'] as const).map(
+    (op): Problem => ({ name: op, op, only: ['rgb'], apart: 2 }),
+  ),
+  ...(
+    [
+      { name: 'half', to: [HEIGHT / 2, WIDTH / 2], method: 'bilinear', antialias: false },
+      // Of all pixels that an output covers OpenCV takes their mean, a wider triangle is another mean.
+      { name: 'thumbnail', to: [HEIGHT / 5, WIDTH / 5], method: 'bilinear', antialias: true, apart: 255 },
+      { name: 'enlarged', to: [HEIGHT * 1.5, WIDTH * 1.5], method: 'bilinear' },
+      { name: 'enlarged, cubic', to: [HEIGHT * 1.5, WIDTH * 1.5], method: 'bicubic' },
+    ] as const
+  ).map((problem): Problem => ({ ...problem, op: 'resize', only: BYTES })),
+  // OpenCV takes positions in 1/32 of a pixel.
+  { name: 'warpAffine', op: 'warpAffine', only: BYTES, apart: 8 },
 ]
 
 /** Slow waves, an edge every 100 pixels, and noise. */
@@ -93,6 +162,8 @@ function imageOf(format: Format): Image {
     const pixel = Math.floor(i / channels)
     const [x, y] = [pixel % WIDTH, Math.floor(pixel / WIDTH)]
     seed = (seed * 1103515245 + 12345) & 0x7fffffff
+    // Opaque: colours are weighed by alpha here, and by nobody else.
+    if (channels === 4 && i % 4 === 3) return 255
     return (
       110 +
       40 * Math.sin(x / 40 + (i % channels)) * Math.cos(y / 60) +
@@ -114,19 +185,37 @@ async function filterbank(): Promise<ImageContender> {
   return {
     name: 'filterbank',
     version: engine.simd,
-    prepare(problem, { format, width, height, data }) {
-      const { kernel, sigma, size } = problem
+    prepare(problem, { format, width, height, channels, data }) {
+      const { kernel, sigma, size, bound, to, method, antialias } = problem
       const isFloat = format === 'float'
       const tensor = isFloat ? engine.tensor(data, [1, height, width, 1]) : undefined
       // Filters take a tensor or pixels, and give the same.
       const x = (tensor ?? { data, width, height }) as Pixels
-      const options = isFloat ? {} : { engine, out: new Uint8ClampedArray(data.length) }
+      const [rows, columns] = to ?? [height, width]
+      const ofOne = problem.op === 'canny' || problem.op === 'grayscale'
+      const out = new Uint8ClampedArray(rows * columns * (ofOne ? 1 : channels))
+      const options = isFloat ? {} : { engine, out }
+      const adaptive = size ? { size, offset: BELOW / 255 } : {}
       const filter = {
         filter2d: () => image.filter2d(x, kernel!, options),
         gaussianBlur: () => image.gaussianBlur(x, sigma!, options),
         boxBlur: () => image.boxBlur(x, size!, options),
         sobel: () => image.sobel(x, options),
-        median: () => image.median(x, size as 3 | 5, options),
+        median: () => image.median(x, size!, options),
+        dilate: () => image.dilate(x, size!, options),
+        erode: () => image.erode(x, size!, options),
+        opening: () => image.opening(x, size!, options),
+        threshold: () => image.threshold(x, bound!, { ...options, ...adaptive }),
+        canny: () => image.canny(x, CANNY[0] / 255, CANNY[1] / 255, options),
+        bilateral: () =>
+          image.bilateral(x, { ...options, ...BILATERAL, sigmaColor: BILATERAL.sigmaColor / 255 }),
+        grayscale: () => image.grayscale(x, options),
+        toHsv: () => image.toHsv(x, options),
+        fromHsv: () => image.fromHsv(x, options),
+        toLab: () => image.toLab(x, options),
+        fromLab: () => image.fromLab(x, options),
+        resize: () => image.resize(x, to!, { ...options, method, antialias }),
+        warpAffine: () => image.warpAffine(x, TURN, options),
       }[problem.op] as () => library.Tensor | image.OwnPixels
       return {
         run() {
@@ -143,8 +232,13 @@ async function filterbank(): Promise<ImageContender> {
   }
 }
 
-/** The most that two outputs differ by, away from edges; alpha, which filterbank keeps, apart. */
-function apart(a: ArrayLike<number>, b: ArrayLike<number>, { width, height, channels }: Image): number {
+/**
+ * The most that two outputs differ by, away from edges; alpha, which filterbank keeps, apart. The first decides
+ * on the channels.
+ */
+function apart(a: ArrayLike<number>, b: ArrayLike<number>, image: Image, { to }: Problem): number {
+  const [height, width] = to ?? [image.height, image.width]
+  const channels = a.length / (width * height)
   const colours = Math.min(channels, 3)
   let most = 0
   for (let y = MARGIN; y < height - MARGIN; y++) {
@@ -184,14 +278,15 @@ export async function benchImages(
     for (const problem of problems) {
       if (![problem.name, format].some((word) => only.split(',').some((part) => word.includes(part))))
         continue
+      if (problem.only && !problem.only.includes(format)) continue
       const present = contenders.flatMap((contender) => {
         const prepared = contender.prepare(problem, picture)
         return prepared ? [{ contender, prepared }] : []
       })
       const expected = await present[0]!.prepared.output()
       for (const { contender, prepared } of present.slice(1)) {
-        const levels = prepared.ownDefinition ? 0 : apart(expected, await prepared.output(), picture)
-        if (levels <= levelsApart(problem, contender)) continue
+        const levels = prepared.ownDefinition ? 0 : apart(expected, await prepared.output(), picture, problem)
+        if (levels <= levelsApart(problem, contender, picture)) continue
         wrong = true
         print(`${problem.name} ${format}: ${contender.name} is up to ${levels} levels away`)
       }

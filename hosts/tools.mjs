@@ -35,7 +35,7 @@ function begin(command, args, { cwd, env }) {
 /**
  * Runs a program to its end, and all that it started with it.
  * @returns what it printed
- * @throws with the end of what it said where it fails or takes longer than `seconds`
+ * @throws with the end of what it said, and all of it in `said`, where it fails or takes longer than `seconds`
  */
 export async function run(command, args, { cwd, env, seconds = 120 } = {}) {
   const child = begin(command, args, { cwd, env })
@@ -59,7 +59,7 @@ export async function run(command, args, { cwd, env, seconds = 120 } = {}) {
     if (code === 0) return said.stdout
     const why = late ? `took longer than ${seconds} s` : `ended with ${code}`
     const tail = `${said.stdout}\n${said.stderr}`.trim().split('\n').slice(-15).join('\n')
-    throw new Error(`${[command, ...args].join(' ')} ${why}:\n${tail}`)
+    throw Object.assign(new Error(`${[command, ...args].join(' ')} ${why}:\n${tail}`), { said })
   } finally {
     clearTimeout(timer)
   }

@@ -18,7 +18,7 @@ import { type Packed, pack, root, temporaryFolder, unpack } from './support/pack
  * Brotli bytes in a user's bundle, minified: the core with both binaries; that with ONNX; what
  * filterbank/nn adds to the core.
  */
-const MOST_BYTES = { core: 121 * 1024, withOnnx: 188 * 1024, nn: 38 * 1024 }
+const MOST_BYTES = { core: 124 * 1024, withOnnx: 193 * 1024, nn: 38 * 1024 }
 /** No file that people get to see in an error has a longer line. */
 const MOST_COLUMNS = 400
 /** What an uncaught error may print. */

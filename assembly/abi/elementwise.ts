@@ -1,6 +1,6 @@
 /** Elements by themselves or two by two: unary, binary, selections, types, steps of optimizers. */
 
-/** y = f(x, a, b), each element by itself: see elementwise.ts. */
+/** y = f(x, a, b), each element by itself: see activation.ts and unary.ts. */
 @unmanaged
 export class Unary {
   op: i32; x: usize; y: usize; size: i32
@@ -19,7 +19,7 @@ export const enum UnaryOp {
   negInt, absInt,
 }
 
-/** dx = dy * f'(v, a, b): see elementwiseGradient.ts. v is x, of a clamp y. */
+/** dx = dy * f'(v, a, b): see activation.ts. v is x, of a clamp y. */
 @unmanaged
 export class UnaryBackward {
   op: i32; dy: usize; v: usize; dx: usize; size: i32; a: f32; b: f32

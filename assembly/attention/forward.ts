@@ -78,7 +78,7 @@ export function attention(call: usize, begin: i32, end: i32): void {
         const s = scores + r * scoreBytes
         settle(args, head, row + <i32>r, s, j, taken)
         const before = load<f32>(largest + (r << 2))
-        const m = f32x4.extract_lane(f32x4.pmax(f32x4.splat(before), peakRow(s, taken)), 0)
+        const peak = peakRow(s, taken), m = before < peak ? peak : before
         const keep = f32x4.extract_lane(expFalling(f32x4.splat(before - m)), 0)
         store<f32>(largest + (r << 2), m)
         store<f32>(kept + (r << 2), keep)

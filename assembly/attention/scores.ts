@@ -38,7 +38,7 @@ export function product(
     }
     to += <usize>count << 3
   }
-  const low = f32x4.splat(-Infinity), high = f32x4.splat(Infinity)
+  const low: f32 = -Infinity, high: f32 = Infinity
   for (let column = 0; column < columns; column += 8) {
     const left = columns - column, panelBytes = <usize>panelDepth << 5
     if (left > 8 && rolled()) {

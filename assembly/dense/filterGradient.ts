@@ -37,7 +37,7 @@ export function filterGradient(call: usize, begin: i32, end: i32): void {
   const slices = groups * groupSlices
   const pixels = args.pixels, splitPixels = args.blocks * pixels
   const allPixels = args.n * args.gridH * args.gridW
-  const low = f32x4.splat(-Infinity), high = f32x4.splat(Infinity)
+  const low: f32 = -Infinity, high: f32 = Infinity
 
   const zeros = scratch()
   const zeroBytes: usize = (max(ic, oc) + 8) * 4

@@ -39,7 +39,7 @@ export function igemm(call: usize, begin: i32, end: i32): void {
   const pixels = args.pixels
   const allPixels = args.n * args.gridH * args.gridW
   const w = args.w, b = args.b, byTwo = rolled()
-  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
+  const low = args.low, high = args.high
 
   const zeros = scratch()
   const zeroBytes: usize = (max(ic, oc) + 8) * 4

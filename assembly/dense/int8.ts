@@ -158,68 +158,67 @@ function runBytes(
 function pairs1(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
 ): void {
-  tile(PAIRS, 1, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+  tile(PAIRS, 1, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
 }
 
 function pairs2(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
 ): void {
-  tile(PAIRS, 2, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+  tile(PAIRS, 2, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
 }
 
 function pairs3(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
 ): void {
-  tile(PAIRS, 3, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+  tile(PAIRS, 3, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
 }
 
 function pairs4(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
 ): void {
-  tile(PAIRS, 4, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+  tile(PAIRS, 4, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
 }
 
 function pairs5(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
 ): void {
-  tile(PAIRS, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+  tile(PAIRS, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
 }
 
 function bytes1(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
 ): void {
-  tile(BYTES, 1, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+  tile(BYTES, 1, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
 }
 
 function bytes2(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
 ): void {
-  tile(BYTES, 2, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+  tile(BYTES, 2, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
 }
 
 function bytes3(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
 ): void {
-  tile(BYTES, 3, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+  tile(BYTES, 3, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
 }
 
 function bytes4(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
 ): void {
-  tile(BYTES, 4, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+  tile(BYTES, 4, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
 }
 
 function bytes5(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
 ): void {
-  tile(BYTES, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0), f32x4.splat(0))
+  tile(BYTES, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
 }
 
 function bytes6(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
 ): void {
-  tile(BYTES, TILE_ROWS, false, table, taps, depth, xOffset, w, b, yOffset, columns, f32x4.splat(0),
-    f32x4.splat(0))
+  tile(BYTES, TILE_ROWS, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
 }
 
 /**

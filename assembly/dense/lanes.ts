@@ -5,13 +5,15 @@ import { clamp, loadPart, madd, storePart } from '../simd'
 export const LANE_ROWS: i32 = 3
 
 /** y[i] = clamp(b[i] + sum of the lanes of ci) */
+// @ts-ignore: decorator
+@inline
 function storeSums(
-  y: usize, c0: v128, c1: v128, c2: v128, b: v128, columns: usize, low: v128, high: v128,
+  y: usize, c0: v128, c1: v128, c2: v128, b: v128, columns: usize, low: f32, high: f32,
 ): void {
   const c01 = f32x4.add(v128.shuffle<f32>(c0, c1, 0, 4, 1, 5), v128.shuffle<f32>(c0, c1, 2, 6, 3, 7))
   const c2x = f32x4.add(v128.shuffle<f32>(c2, c2, 0, 4, 1, 5), v128.shuffle<f32>(c2, c2, 2, 6, 3, 7))
   const sums = f32x4.add(v128.shuffle<f32>(c01, c2x, 0, 1, 4, 5), v128.shuffle<f32>(c01, c2x, 2, 3, 6, 7))
-  storePart(y, clamp(f32x4.add(sums, b), low, high), columns)
+  storePart(y, clamp(f32x4.add(sums, b), f32x4.splat(low), f32x4.splat(high)), columns)
 }
 
 /**
@@ -24,7 +26,7 @@ function storeSums(
  */
 export function laneTiles(
   pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
-  columns: usize, low: v128, high: v128,
+  columns: usize, low: f32, high: f32,
 ): void {
   const bias = loadPart(b, columns)
   for (; pixels > 0; pixels -= LANE_ROWS) {

@@ -21,17 +21,18 @@ export const FEW_TILES: i32 = 20
 // @ts-ignore: decorator
 @inline
 function finishRow(
-  kind: i32, b: usize, b1: usize, y: usize, c0: v128, c1: v128, c2: v128, c3: v128, columns: usize, low: v128,
-  high: v128,
+  kind: i32, b: usize, b1: usize, y: usize, c0: v128, c1: v128, c2: v128, c3: v128, columns: usize, low: f32,
+  high: f32,
 ): void {
   if (kind != FLOATS) {
     storeIntegers(b, y, c0, c1, 8)
     storeIntegers(b1, y + (load<i32>(b1, 112) ? 8 : 32), c2, c3, columns - 8)
   } else if (columns == 16) {
-    v128.store(y, clamp(c0, low, high))
-    v128.store(y, clamp(c1, low, high), 16)
-    v128.store(y, clamp(c2, low, high), 32)
-    v128.store(y, clamp(c3, low, high), 48)
+    const least = f32x4.splat(low), most = f32x4.splat(high)
+    v128.store(y, clamp(c0, least, most))
+    v128.store(y, clamp(c1, least, most), 16)
+    v128.store(y, clamp(c2, least, most), 32)
+    v128.store(y, clamp(c3, least, most), 48)
   } else {
     storeColumns(y, c0, c1, 8, low, high)
     storeColumns(y + 32, c2, c3, columns - 8, low, high)
@@ -46,7 +47,7 @@ function finishRow(
 @inline
 function twoPanels(
   kind: i32, pixels: usize, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize,
-  b: usize, b1: usize, yOffset: usize, columns: usize, low: v128, high: v128,
+  b: usize, b1: usize, yOffset: usize, columns: usize, low: f32, high: f32,
 ): void {
   const group: usize = kind == FLOATS ? TILE_ROWS : PAIR_ROWS
   // A pixel alone in its group is summed in the order of tile1.
@@ -110,7 +111,7 @@ function twoPanels(
 /** Of floats: as runTiles of tile.ts, for two panels. */
 export function runTwoPanels(
   pixels: usize, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize, b: usize,
-  b1: usize, yOffset: usize, columns: usize, low: v128, high: v128,
+  b1: usize, yOffset: usize, columns: usize, low: f32, high: f32,
 ): void {
   twoPanels(FLOATS, pixels, table, taps, depth, xOffset, w, w1, b, b1, yOffset, columns, low, high)
 }
@@ -121,5 +122,5 @@ export function runTwoPairs(
   finish1: usize, yOffset: usize, columns: usize,
 ): void {
   twoPanels(PAIRS, pixels, table, taps, depth, xOffset, w, w1, finish, finish1, yOffset, columns,
-    f32x4.splat(0), f32x4.splat(0))
+    0, 0)
 }

@@ -20,9 +20,9 @@ import { storeIntegers } from '../quantize'
 
 // @ts-ignore: decorator
 @inline
-function storeRow(y: usize, c0: v128, c1: v128, columns: usize, low: v128, high: v128): void {
-  c0 = clamp(c0, low, high)
-  c1 = clamp(c1, low, high)
+function storeRow(y: usize, c0: v128, c1: v128, columns: usize, low: f32, high: f32): void {
+  c0 = clamp(c0, f32x4.splat(low), f32x4.splat(high))
+  c1 = clamp(c1, f32x4.splat(low), f32x4.splat(high))
   if (columns == 8) {
     v128.store(y, c0)
     v128.store(y, c1, 16)
@@ -50,7 +50,7 @@ export function mac(kind: i32, a: v128, w: v128, c: v128): v128 {
 // @ts-ignore: decorator
 @inline
 function finishRow(
-  kind: i32, b: usize, y: usize, c0: v128, c1: v128, columns: usize, low: v128, high: v128,
+  kind: i32, b: usize, y: usize, c0: v128, c1: v128, columns: usize, low: f32, high: f32,
 ): void {
   if (kind == FLOATS) storeRow(y, c0, c1, columns, low, high)
   else storeIntegers(b, y, c0, c1, columns)
@@ -60,7 +60,7 @@ function finishRow(
 @inline
 export function tile(
   kind: i32, mr: i32, narrow: bool, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize,
-  b: usize, yOffset: usize, columns: usize, low: v128, high: v128,
+  b: usize, yOffset: usize, columns: usize, low: f32, high: f32,
 ): void {
   const step: usize = <usize>mr * 4
   // Full tiles are worth twice the code; tails are not.
@@ -235,7 +235,7 @@ export function tile(
  */
 export function tile1(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-  low: v128, high: v128,
+  low: f32, high: f32,
 ): void {
   let c00 = v128.load(b), c01 = v128.load(b, 16)
   let c10 = f32x4.splat(0), c11 = c10, c20 = c10, c21 = c10, c30 = c10, c31 = c10
@@ -275,7 +275,9 @@ export function tile1(
 }
 
 /** The first 8 columns at most. */
-export function storeColumns(y: usize, c0: v128, c1: v128, columns: usize, low: v128, high: v128): void {
+// @ts-ignore: decorator
+@inline
+export function storeColumns(y: usize, c0: v128, c1: v128, columns: usize, low: f32, high: f32): void {
   storeRow(y, c0, c1, min<usize>(8, columns), low, high)
 }
 
@@ -285,7 +287,7 @@ export function storeColumns(y: usize, c0: v128, c1: v128, columns: usize, low: 
  */
 export function pixelByPanels(
   panels: usize, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, panelStride: usize,
-  b: usize, yOffset: usize, columns: usize, low: v128, high: v128,
+  b: usize, yOffset: usize, columns: usize, low: f32, high: f32,
 ): void {
   const p1 = min<usize>(1, panels - 1), p2 = min<usize>(2, panels - 1), p3 = panels - 1
   const b1 = b + p1 * 32, b2 = b + p2 * 32, b3 = b + p3 * 32
@@ -318,28 +320,28 @@ export function pixelByPanels(
 
 function tile2(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-  low: v128, high: v128,
+  low: f32, high: f32,
 ): void {
   tile(FLOATS, 2, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
 function tile3(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-  low: v128, high: v128,
+  low: f32, high: f32,
 ): void {
   tile(FLOATS, 3, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
 function tile4(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-  low: v128, high: v128,
+  low: f32, high: f32,
 ): void {
   tile(FLOATS, 4, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
 
 function tiles5(
   count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
-  columns: usize, low: v128, high: v128,
+  columns: usize, low: f32, high: f32,
 ): void {
   for (; count > 0; count--) {
     tile(FLOATS, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
@@ -349,7 +351,7 @@ function tiles5(
 
 function tiles6(
   count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
-  columns: usize, low: v128, high: v128,
+  columns: usize, low: f32, high: f32,
 ): void {
   for (; count > 0; count--) {
     tile(FLOATS, 6, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
@@ -360,7 +362,7 @@ function tiles6(
 /** The same for panels of which half at most is used. */
 function narrowTiles(
   count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
-  columns: usize, low: v128, high: v128,
+  columns: usize, low: f32, high: f32,
 ): void {
   for (; count > 0; count--) {
     tile(FLOATS, TILE_ROWS, true, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
@@ -370,7 +372,7 @@ function narrowTiles(
 
 function tile5(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-  low: v128, high: v128,
+  low: f32, high: f32,
 ): void {
   tile(FLOATS, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
 }
@@ -381,7 +383,7 @@ function tile5(
  */
 export function runTiles(
   pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
-  columns: usize, low: v128, high: v128,
+  columns: usize, low: f32, high: f32,
 ): void {
   const whole = pixels / TILE_ROWS, rest = pixels % TILE_ROWS
   if (columns <= 4) narrowTiles(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)

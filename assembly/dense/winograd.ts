@@ -28,16 +28,22 @@
  *
  * scratch: zeros [8] | grid [36][4] | sizes [6][3][4] | fates [tiles] | addresses [16][10] | patch
  * [36][slice's ic] | table [tiles][2] |
- *          V [36][tiles][slice's ic] | M [36][tiles][8 panels] | filter [9][ic of a group][8]
+ *          V [36][tiles][slice's ic] | M [36][tiles][8 of a slice's panels] | filter [9][ic of a group][8]
  */
 import { rolled, scratch } from '../arguments'
 import { Winograd } from '../abi'
-import { copyFloats } from '../copy'
+import { bringIn, copyFloats } from '../copy'
 import { TILE_ROWS, clamp, storeLanes } from '../simd'
 import { FEW_TILES, runTwoPanels } from './rolled'
 import { runTiles } from './tile'
 import { DIRECT, even, fateOf, measure } from './winogradFate'
 import { filterBack } from './winogradFilter'
+
+/**
+ * Bytes of transformed filters that come from memory: each panel is read before the tiles that share it.
+ * Witness: bench, 3x3 512 channels at 14x14 and 28x28; of 9 MB (256 channels) it costs more than it brings.
+ */
+const STREAMED: i32 = 16 << 20
 
 /** to[0..6) = B' from[0..6), along one axis of a tile; strides in bytes. */
 // @ts-ignore: decorator
@@ -69,8 +75,8 @@ export function winograd(call: usize, begin: i32, end: i32): void {
   const tiles = args.tiles, unitPanels = args.panels
   const allPanels = (oc + 7) / 8, groupPanels = allPanels / groups
   const slices = (allPanels + unitPanels - 1) / unitPanels
-  const w = args.w, byTwo = rolled()
-  const none = f32x4.splat(-Infinity), all = f32x4.splat(Infinity)
+  const w = args.w, byTwo = rolled(), streamed = 36 * allPanels * groupIn * 8 > STREAMED / 4
+  const none: f32 = -Infinity, all: f32 = Infinity
 
   const zeros = scratch()
   memory.fill(zeros, 0, 32)
@@ -83,15 +89,17 @@ export function winograd(call: usize, begin: i32, end: i32): void {
   const patch = addresses + 160 * 4
   const table = patch + 36 * apart(depth * 4)
   const v = table + ((tiles * 8 + 15) & ~15)
-  const mTileStride = unitPanels * 32, vStride = apart(tiles * depth * 4)
-  const mStride = apart(tiles * mTileStride)
-  const m = v + 36 * vStride, filter = m + 36 * mStride
+  const vStride = apart(tiles * depth * 4)
+  const m = v + 36 * vStride, filter = m + 36 * apart(tiles * slicePanels * 32)
   let transformed = -1
 
-  for (let u = begin; u < end; u++) {
+  for (let u = begin, next = u; u < end; u = next) {
     const block = u / slices
     const firstTile = block * tiles, count = min(tiles, allTiles - firstTile)
-    const panel0 = (u % slices) * unitPanels, panel1 = min(panel0 + unitPanels, allPanels)
+    // Units of the same tiles are one: their filters would push V out of the cache between them.
+    next = groups > 1 ? u + 1 : min(end, (block + 1) * slices)
+    const panel0 = (u % slices) * unitPanels, panel1 = min(panel0 + (next - u) * unitPanels, allPanels)
+    const mTileStride = (panel1 - panel0) * 32, mStride = apart(tiles * mTileStride)
     if (block != transformed || groups > 1) {
       const first = groups > 1 ? panel0 / groupPanels * groupIn : 0
       const last = groups > 1 ? panel1 / groupPanels * groupIn : groupIn
@@ -101,20 +109,22 @@ export function winograd(call: usize, begin: i32, end: i32): void {
         )
         store<i32>(fates + t * 4, fate)
       }
-      for (let t = 0; t < count; t++) {
-        const row = t % TILE_ROWS, first = t - row
-        const entry = table + first * 8 + row * 4
-        store<usize>(entry, m + t * mTileStride)
-        store<usize>(entry + min(TILE_ROWS, count - first) * 4, v + t * depth * 4)
-      }
       transformed = block
+    }
+    for (let t = 0; t < count; t++) {
+      const row = t % TILE_ROWS, first = t - row
+      const entry = table + first * 8 + row * 4
+      store<usize>(entry, m + t * mTileStride)
+      store<usize>(entry + min(TILE_ROWS, count - first) * 4, v + t * depth * 4)
     }
     for (let position = 0; position < 36; position++) {
       for (let panel = panel0; panel < panel1; panel++) {
         const wp = w + (position * allPanels + panel) * groupIn * 32
         const xOffset = position * vStride + (groups > 1 ? (panel - panel0) / groupPanels * groupIn * 4 : 0)
         const yOffset = position * mStride + (panel - panel0) * 32
-        if (byTwo && count > FEW_TILES && panel + 1 < panel1 && (panel + 1) % groupPanels) {
+        const two = byTwo && count > FEW_TILES && panel + 1 < panel1 && (panel + 1) % groupPanels != 0
+        if (streamed && count > TILE_ROWS) bringIn(wp, groupIn * (two ? 64 : 32), sizes)
+        if (two) {
           runTwoPanels(count, table, 1, groupIn, xOffset, wp, wp + groupIn * 32, zeros, zeros, yOffset, 16,
             none, all)
           panel++
@@ -281,8 +291,8 @@ function directTile(
   }
   const b = args.b, left = min(8, oc - panel * 8)
   runTiles(
-    count, addresses, 9, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left,
-    f32x4.splat(args.low), f32x4.splat(args.high),
+    count, addresses, 9, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left, args.low,
+    args.high,
   )
 }
 

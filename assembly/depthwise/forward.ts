@@ -15,11 +15,15 @@
  * Pixels that lie a multiple of 1 KB apart fall into few sets of the first-level cache: then rows are read
  * from a copy whose pixels lie 64 bytes further apart.
  *
+ * A tile steps through 9 pixels of a row at once, which memory does not foresee: of layers that the caches
+ * cannot hold, each row is read once from end to end before the first tile that sees it.
+ *
  * scratch: zeros [max(ic, oc) + 4] | sums [7][4] | table [kh][columns] | gap [4] | rows that the ring holds
  * [reach(kh)] | ring [reach(kh)][iw][ic + 16]
  */
 import { scratch } from '../arguments'
 import { Depthwise } from '../abi'
+import { bringIn } from '../copy'
 import { clamp, madd, storeLanes } from '../simd'
 
 /**
@@ -63,6 +67,9 @@ import { clamp, madd, storeLanes } from '../simd'
 /** Outputs of a tile. */
 const TILE: i32 = 7
 
+/** Input and output of more bytes come from memory. Witness: bench, n16 i56x56x64 and i224x224x64. */
+const CACHED: u32 = 8 << 20
+
 /** Unit: `rows` output rows of one image, each channel from the input channel of its place. */
 export function depthwise(call: usize, begin: i32, end: i32): void {
   convolve(false, call, begin, end)
@@ -82,7 +89,7 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
   const dilationH = args.dilationH, dilationW = args.dilationW, strideW = args.strideW
   const groupIn = planar ? args.groupIn : 1, groupOut = planar ? args.groupOut : oc
   const rows = args.rows, bands = (oh + rows - 1) / rows
-  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
+  const low = args.low, high = args.high
   const zeros = scratch()
   const zeroBytes = (max(ic, oc) + 4) * 4
   memory.fill(zeros, 0, zeroBytes)
@@ -91,6 +98,7 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
   const skewed = args.skewed, reach = (kh - 1) * dilationH + 1
   const held = table + kh * rowBytes + 16, ring = held + reach * 4
   const pixelStride: usize = ic * 4 + (skewed ? 64 : 0), inputRow: usize = iw * ic * 4
+  const far = !skewed && <u32>args.n * (ih * iw * ic + oh * ow * oc) > CACHED / 4
   if (skewed) memory.fill(held, 255, reach * 4)
   const w = args.w, b = args.b, bias = b ? b : zeros
   const wTap: usize = groupIn * 16, wRow = kw * wTap, wVector = kh * wRow,
@@ -98,11 +106,20 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
 
   for (let u = begin; u < end; u++) {
     const n = u / bands, firstRow = (u % bands) * rows
+    let fetched = 0
     for (let oy = firstRow; oy < min(oh, firstRow + rows); oy++) {
       // Rows of the window in the padding are left out.
       const iy = oy * args.strideH - args.beforeH
       const ky0 = iy < 0 ? (dilationH - 1 - iy) / dilationH : 0
       const ky1 = iy < ih ? min(kh, (ih - iy + dilationH - 1) / dilationH) : 0
+      if (far) {
+        fetched = max(fetched, iy + ky0 * dilationH)
+        const last = min(ih, iy + reach)
+        if (last > fetched) {
+          bringIn(args.x + (n * ih + fetched) * inputRow, (last - fetched) * inputRow, sums)
+          fetched = last
+        }
+      }
       for (let ky = ky0; ky < ky1; ky++) {
         const inputIndex = n * ih + iy + ky * dilationH, slot = inputIndex % reach
         let from = args.x + inputIndex * inputRow
@@ -130,7 +147,7 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
             && first + before(taps) >= 0 && first + taps + (TILE - 1) * strideW - after(taps) <= iw
           if (!runs) taps = kw - kx
           const row = table + (ox * strideW + kx * dilationW) * 4, last = kx + taps == kw
-          const least = last ? low : f32x4.splat(-Infinity), most = last ? high : f32x4.splat(Infinity)
+          const least: f32 = last ? low : -Infinity, most: f32 = last ? high : Infinity
           for (let o = 0, xOffset = 0, wr = w + ky0 * wRow + kx * wTap; o < oc; o += groupOut) {
             const start = kx ? y + o * 4 : bias + o * 4, startStride: usize = kx ? oc * 4 : 0
             if (planar) {
@@ -248,7 +265,7 @@ function tap(taps: i32, t: i32, d: v128, w0: v128, w1: v128, w2: v128, w3: v128,
 function tile<R>(
   table: usize, rows: i32, rowBytes: usize, taps: i32, tapBytes: usize, outBytes: usize, step: usize,
   groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize,
-  y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: v128, high: v128,
+  y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: f32, high: f32,
 ): void {
   const planar = changetype<R>(0).planar(), T = changetype<R>(0).taps(), S = changetype<R>(0).stride()
   const wStep: usize = planar ? groupIn * 16 : 16
@@ -377,13 +394,14 @@ function tile<R>(
     const whole = channels >= 4 && pixels >= TILE
     const stride: usize = whole ? yStride : 16
     let to = whole ? y : sums
-    v128.store(to, clamp(c0, low, high)); to += stride
-    v128.store(to, clamp(c1, low, high)); to += stride
-    v128.store(to, clamp(c2, low, high)); to += stride
-    v128.store(to, clamp(c3, low, high)); to += stride
-    v128.store(to, clamp(c4, low, high)); to += stride
-    v128.store(to, clamp(c5, low, high)); to += stride
-    v128.store(to, clamp(c6, low, high))
+    const least = f32x4.splat(low), most = f32x4.splat(high)
+    v128.store(to, clamp(c0, least, most)); to += stride
+    v128.store(to, clamp(c1, least, most)); to += stride
+    v128.store(to, clamp(c2, least, most)); to += stride
+    v128.store(to, clamp(c3, least, most)); to += stride
+    v128.store(to, clamp(c4, least, most)); to += stride
+    v128.store(to, clamp(c5, least, most)); to += stride
+    v128.store(to, clamp(c6, least, most))
     if (!whole) spread(sums, y, yStride, pixels, channels)
     if (!planar) xOffset += 16
     w += wVector

@@ -27,12 +27,13 @@ function addRows(y: usize, a: usize, b: usize, count: i32): void {
 }
 
 /**
- * start += row; y = (ends + start) * gain: for four rows, given by address, one after the other; y has their
- * sums side by side.
+ * start += row; y = (ends + start) * factor: for four rows, given by address, one after the other; y has
+ * their sums side by side.
  */
 function slide(
-  y: usize, start: usize, rows: usize, ends: usize, count: i32, stride: usize, gain: v128,
+  y: usize, start: usize, rows: usize, ends: usize, count: i32, stride: usize, factor: f32,
 ): void {
+  const gain = f32x4.splat(factor)
   const r0 = load<usize>(rows) - start, r1 = load<usize>(rows, 4) - start, r2 = load<usize>(rows, 8) - start
   const r3 = load<usize>(rows, 12) - start
   ends -= start
@@ -150,9 +151,7 @@ export function filterBox(call: usize, begin: i32, end: i32): void {
         four + i * 4, i >= group || next == first + i + kh ? zeros : load<usize>(rows + next++ * 4),
       )
     }
-    slide(
-      plane + args.left * pixel, start, four, ends + place * stride, count, stride, f32x4.splat(args.gain),
-    )
+    slide(plane + args.left * pixel, start, four, ends + place * stride, count, stride, args.gain)
     extend(args, plane, pixel)
     for (let k = 0; k < c; k++) sumAlong(plane + k * 16, sums, w, kw, pixel)
     toRows(y, count * 4, plane, count, group - 1)

@@ -33,34 +33,84 @@ function cubeRoot(v: v128): v128 {
   return f32x4.div(f32x4.mul(t, madd(v, f(2), cube)), madd(cube, f(2), v))
 }
 
+/**
+ * A function of the three channels at p, in place: vectors go through memory, since V8 fails on some that are
+ * arguments (doc/kernels.md, "Joined vectors").
+ */
+// @ts-ignore: decorator
+@inline
+function overChannels<F>(p: usize): void {
+  for (let end = p + 48; p < end; p += 16) v128.store(p, changetype<F>(0).of(v128.load(p)))
+}
+
 /** sRGB as it is stored to light: ((v + 0.055) / 1.055)^2.4 by a fit, 2e-5 off at most from 0.04 to 1. */
-function linear(v: v128): v128 {
-  let p = madd(v, f(-0.073799685), f(0.28827026))
-  p = madd(p, v, f(-0.50943071))
-  p = madd(p, v, f(0.75968719))
-  p = madd(p, v, f(0.49997509))
-  p = madd(p, v, f(0.034426652))
-  p = madd(p, v, f(0.00087124214))
-  return v128.bitselect(f32x4.mul(v, f(1 / 12.92)), p, f32x4.le(v, f(0.04045)))
+@final
+class Light {
+  // @ts-ignore: decorator
+  @inline
+  of(v: v128): v128 {
+    let p = madd(v, f(-0.073799685), f(0.28827026))
+    p = madd(p, v, f(-0.50943071))
+    p = madd(p, v, f(0.75968719))
+    p = madd(p, v, f(0.49997509))
+    p = madd(p, v, f(0.034426652))
+    p = madd(p, v, f(0.00087124214))
+    return v128.bitselect(f32x4.mul(v, f(1 / 12.92)), p, f32x4.le(v, f(0.04045)))
+  }
 }
 
 /** And back: v^(5 / 12) is c * c^(1 / 4) of c the cube root. */
-function stored(v: v128): v128 {
-  const root = cubeRoot(f32x4.max(v, f(1e-6)))
-  const curve = madd(f32x4.mul(root, f32x4.sqrt(f32x4.sqrt(root))), f(1.055), f(-0.055))
-  return clamp(v128.bitselect(f32x4.mul(v, f(12.92)), curve, f32x4.le(v, f(0.0031308))), f(0), f(1))
+@final
+class Stored {
+  // @ts-ignore: decorator
+  @inline
+  of(v: v128): v128 {
+    const root = cubeRoot(f32x4.max(v, f(1e-6)))
+    const curve = madd(f32x4.mul(root, f32x4.sqrt(f32x4.sqrt(root))), f(1.055), f(-0.055))
+    return within(v128.bitselect(f32x4.mul(v, f(12.92)), curve, f32x4.le(v, f(0.0031308))))
+  }
 }
 
 /** CIE's f, and back. */
-function lightness(t: v128): v128 {
-  const root = cubeRoot(f32x4.max(t, f(1e-6)))
-  return v128.bitselect(root, madd(t, f(7.787037), f(16 / 116.0)), f32x4.gt(t, f(0.008856452)))
+@final
+class Lightness {
+  // @ts-ignore: decorator
+  @inline
+  of(t: v128): v128 {
+    const root = cubeRoot(f32x4.max(t, f(1e-6)))
+    return v128.bitselect(root, madd(t, f(7.787037), f(16 / 116.0)), f32x4.gt(t, f(0.008856452)))
+  }
 }
 
-function ratio(t: v128): v128 {
-  const cube = f32x4.mul(t, f32x4.mul(t, t))
-  const line = f32x4.mul(f32x4.sub(t, f(16 / 116.0)), f(1 / 7.787037))
-  return v128.bitselect(cube, line, f32x4.gt(t, f(6 / 29.0)))
+@final
+class Ratio {
+  // @ts-ignore: decorator
+  @inline
+  of(t: v128): v128 {
+    const cube = f32x4.mul(t, f32x4.mul(t, t))
+    const line = f32x4.mul(f32x4.sub(t, f(16 / 116.0)), f(1 / 7.787037))
+    return v128.bitselect(cube, line, f32x4.gt(t, f(6 / 29.0)))
+  }
+}
+
+/** max(0, min(k, 4 - k, 1)) of k mod 6. */
+@final
+class Share {
+  // @ts-ignore: decorator
+  @inline
+  of(k: v128): v128 {
+    const turns = f32x4.floor(f32x4.mul(k, f(1 / 6.0)))
+    const part = f32x4.sub(k, f32x4.mul(turns, f(6)))
+    return f32x4.max(f(0), f32x4.min(f32x4.min(part, f32x4.sub(f(4), part)), f(1)))
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function put3(p: usize, x: v128, y: v128, z: v128): void {
+  v128.store(p, x)
+  v128.store(p, y, 16)
+  v128.store(p, z, 32)
 }
 
 // @ts-ignore: decorator
@@ -91,36 +141,42 @@ function convert(p: usize, op: i32, bytes: bool): void {
   } else if (op == ColourOp.fromHsv) {
     // Channel n is v - v s max(0, min(k, 4 - k, 1)) of k = (n + hue / 60 degrees) mod 6, n = 5, 3, 1.
     const sector = f32x4.mul(a, f(255.0 / 30)), amount = f32x4.mul(c, b)
-    x = f32x4.sub(c, f32x4.mul(amount, share(f32x4.add(sector, f(5)))))
-    y = f32x4.sub(c, f32x4.mul(amount, share(f32x4.add(sector, f(3)))))
-    z = f32x4.sub(c, f32x4.mul(amount, share(f32x4.add(sector, f(1)))))
+    put3(p, f32x4.add(sector, f(5)), f32x4.add(sector, f(3)), f32x4.add(sector, f(1)))
+    overChannels<Share>(p)
+    x = f32x4.sub(c, f32x4.mul(amount, v128.load(p)))
+    y = f32x4.sub(c, f32x4.mul(amount, v128.load(p, 16)))
+    z = f32x4.sub(c, f32x4.mul(amount, v128.load(p, 32)))
   } else if (op == ColourOp.toLab) {
-    const red = linear(within(a)), green = linear(within(b)), blue = linear(within(c))
-    const fx = lightness(weigh(red, green, blue, 0.433953, 0.376219, 0.189828))
-    const fy = lightness(weigh(red, green, blue, 0.212671, 0.715160, 0.072169))
-    const fz = lightness(weigh(red, green, blue, 0.017758, 0.109477, 0.872765))
+    put3(p, within(a), within(b), within(c))
+    overChannels<Light>(p)
+    const red = v128.load(p), green = v128.load(p, 16), blue = v128.load(p, 32)
+    put3(
+      p, weigh(red, green, blue, 0.433953, 0.376219, 0.189828),
+      weigh(red, green, blue, 0.212671, 0.715160, 0.072169),
+      weigh(red, green, blue, 0.017758, 0.109477, 0.872765),
+    )
+    overChannels<Lightness>(p)
+    const fx = v128.load(p), fy = v128.load(p, 16), fz = v128.load(p, 32)
     x = madd(fy, f(1.16), f(-0.16))
     y = madd(f32x4.sub(fx, fy), f(500.0 / 255), f(128.0 / 255))
     z = madd(f32x4.sub(fy, fz), f(200.0 / 255), f(128.0 / 255))
   } else {
     const fy = f32x4.mul(f32x4.add(a, f(0.16)), f(1 / 1.16))
-    const cx = ratio(madd(f32x4.sub(b, f(128.0 / 255)), f(255.0 / 500), fy))
-    const cz = ratio(madd(f32x4.sub(c, f(128.0 / 255)), f(-255.0 / 200), fy))
-    const cy = ratio(fy)
-    x = stored(weigh(cx, cy, cz, 3.0799327, -1.5371515, -0.5427816))
-    y = stored(weigh(cx, cy, cz, -0.9212353, 1.8759914, 0.0452439))
-    z = stored(weigh(cx, cy, cz, 0.0528909, -0.2040408, 1.1511499))
+    put3(
+      p, madd(f32x4.sub(b, f(128.0 / 255)), f(255.0 / 500), fy), fy,
+      madd(f32x4.sub(c, f(128.0 / 255)), f(-255.0 / 200), fy),
+    )
+    overChannels<Ratio>(p)
+    const cx = v128.load(p), cy = v128.load(p, 16), cz = v128.load(p, 32)
+    put3(
+      p, weigh(cx, cy, cz, 3.0799327, -1.5371515, -0.5427816),
+      weigh(cx, cy, cz, -0.9212353, 1.8759914, 0.0452439),
+      weigh(cx, cy, cz, 0.0528909, -0.2040408, 1.1511499),
+    )
+    overChannels<Stored>(p)
+    return
   }
-  v128.store(p, x)
-  v128.store(p, y, 16)
-  v128.store(p, z, 32)
-}
-
-/** max(0, min(k, 4 - k, 1)) of k mod 6. */
-function share(k: v128): v128 {
-  const turns = f32x4.floor(f32x4.mul(k, f(1 / 6.0)))
-  const part = f32x4.sub(k, f32x4.mul(turns, f(6)))
-  return f32x4.max(f(0), f32x4.min(f32x4.min(part, f32x4.sub(f(4), part)), f(1)))
+  put3(p, x, y, z)
 }
 
 /**

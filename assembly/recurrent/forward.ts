@@ -18,8 +18,9 @@
  * step. A sequence of `lengths` rests after its last step: there its output is 0. In reverse it begins with
  * that step.
  *
- * scratch: zeros [max(32, gates * hidden)] | entries [n][4] | table [n][2] | sums [n][gates][8], or [gates *
- * hidden rounded up to 8] for one sequence; backwards a product has 4 panels instead of gates.
+ * scratch: zeros [max(32, gates * hidden)] | entries [n][4] | table [n][2] | sums [n][gates][16], or [gates *
+ * hidden rounded up to 8] for one sequence | inputs [n][gates * hidden + 16]; backwards a product has 4
+ * panels instead of gates, and there are no inputs.
  */
 import { scratch } from '../arguments'
 import { Cell, Recurrent } from '../abi'
@@ -29,10 +30,34 @@ import { madd, storeLanes } from '../simd'
 import { ENTRY, Entry, at, cellBefore, gatesOf, lengthOf, multiply, outputAt, pointEntries, stateAt,
   stateBefore, timeOf } from './step'
 
+/** Panels of several sequences that go together: a line of each row of gates, 16 units, is read at once. */
+const TOGETHER: i32 = 2
+/** Bytes of a step's input from which on it is gathered. Witness: bench recurrent. */
+const GATHERED: usize = 32768
+
 // @ts-ignore: decorator
 @inline
 function sum3(a: usize, b: usize, c: usize): v128 {
   return f32x4.add(v128.load(a), f32x4.add(v128.load(b), v128.load(c)))
+}
+
+/** The input's shares of all gates of a step. */
+// @ts-ignore: decorator
+@inline
+function inputAt(args: Recurrent, entry: Entry): usize {
+  return at(args.gates, entry.row, args.gatesRow, entry.time, args.gatesStep)
+}
+
+/**
+ * The shares of all active sequences beside each other: rows read from end to end come faster than lines that
+ * are a whole sequence apart.
+ */
+function gather(args: Recurrent, active: i32, entries: usize, to: usize, bytes: usize, apart: usize): void {
+  for (let i = 0; i < active; i++) {
+    const from = inputAt(args, changetype<Entry>(entries + i * ENTRY))
+    for (let at: usize = 0; at < bytes; at += 16) v128.store(to + at, v128.load(from + at))
+    to += apart
+  }
 }
 
 /** The sequences that have a step s, and the state that each multiplies. */
@@ -66,24 +91,31 @@ export function recurrent(call: usize, begin: i32, end: i32): void {
   const zeros = scratch(), zeroBytes: usize = max(32, gates * hidden) * 4
   const entries = zeros + zeroBytes, table = entries + n * ENTRY, sums = table + n * 8
   memory.fill(zeros, 0, zeroBytes)
+  const inputs = sums + max(n * gates * TOGETHER, gates * panels) * 32
+  // Rows a multiple of 4 KB apart would share the sets of a cache.
+  const inputBytes: usize = gates * hidden * 4 + 64
+  const gathered = own > 1 && !args.keep && <usize>(row1 - row0) * inputBytes >= GATHERED
   const steps = args.first + args.count
   for (let s = args.first; s < steps; s++) {
     const active = beginStep(args, s, row0, row1, entries, zeros)
     if (active == 0) break
-    const block = active == 1 ? panel1 - panel0 : 1
-    const sumBytes: usize = gates * block * 32
+    const most = active == 1 ? panel1 - panel0 : TOGETHER
+    const sumBytes: usize = gates * most * 32
     pointEntries(active, entries, table, sums, sumBytes)
+    if (gathered) gather(args, active, entries, inputs, gates * hidden * 4, inputBytes)
     // A state of zeros needs no product.
     const depth = s == 0 && !args.initial ? 1 : hidden
-    for (let panel = panel0; panel < panel1; panel += block) {
+    for (let panel = panel0; panel < panel1; panel += most) {
+      const block = min(most, panel1 - panel)
       multiply(active, table, depth, args.weights + panel * panelStride, gates, gateStride, panelStride,
         block, zeros)
       const first: usize = panel * 32, bytes: usize = min(hidden, (panel + block) * 8) * 4 - first
       for (let i = 0; i < active; i++) {
         const entry = changetype<Entry>(entries + i * ENTRY), own = sums + i * sumBytes
-        if (cell == Cell.lstm) lstmStep(args, entry, own, block * 32, first, bytes, zeros)
-        else if (cell == Cell.gru) gruStep(args, entry, own, block * 32, first, bytes, zeros)
-        else rnnStep(args, entry, own, first, bytes, zeros)
+        const input = gathered ? inputs + i * inputBytes : inputAt(args, entry)
+        if (cell == Cell.lstm) lstmStep(args, entry, input, own, block * 32, first, bytes, zeros)
+        else if (cell == Cell.gru) gruStep(args, entry, input, own, block * 32, first, bytes, zeros)
+        else rnnStep(args, entry, input, own, first, bytes, zeros)
       }
     }
   }
@@ -93,8 +125,10 @@ export function recurrent(call: usize, begin: i32, end: i32): void {
 }
 
 /** Of `bytes` bytes of units from `first` on: h' = tanh(a + u). */
-function rnnStep(args: Recurrent, entry: Entry, sums: usize, first: usize, bytes: usize, zeros: usize): void {
-  const a = at(args.gates, entry.row, args.gatesRow, entry.time, args.gatesStep) + first
+function rnnStep(
+  args: Recurrent, entry: Entry, input: usize, sums: usize, first: usize, bytes: usize, zeros: usize,
+): void {
+  const a = input + first
   const bias = (args.bias ? args.bias : zeros) + first, y = outputAt(args, entry.row, entry.time) + first
   const relu = args.cell == Cell.relu
   for (let i: usize = 0; i < bytes; i += 16) {
@@ -106,10 +140,11 @@ function rnnStep(args: Recurrent, entry: Entry, sums: usize, first: usize, bytes
 
 /** The sums of a gate are `sumStride` after those of the one before. */
 function lstmStep(
-  args: Recurrent, entry: Entry, sums: usize, sumStride: usize, first: usize, bytes: usize, zeros: usize,
+  args: Recurrent, entry: Entry, input: usize, sums: usize, sumStride: usize, first: usize, bytes: usize,
+  zeros: usize,
 ): void {
   const next: usize = args.hidden * 4, keep = args.keep
-  let a = at(args.gates, entry.row, args.gatesRow, entry.time, args.gatesStep) + first
+  let a = input + first
   let bias = (args.bias ? args.bias : zeros) + first
   let before = cellBefore(args, entry, zeros) + first
   let c = at(args.kept, entry.row, args.keptRow, entry.time, args.keptStep) + first
@@ -141,10 +176,11 @@ function lstmStep(
 }
 
 function gruStep(
-  args: Recurrent, entry: Entry, sums: usize, sumStride: usize, first: usize, bytes: usize, zeros: usize,
+  args: Recurrent, entry: Entry, input: usize, sums: usize, sumStride: usize, first: usize, bytes: usize,
+  zeros: usize,
 ): void {
   const next: usize = args.hidden * 4, keep = args.keep
-  let a = at(args.gates, entry.row, args.gatesRow, entry.time, args.gatesStep) + first
+  let a = input + first
   let bias = (args.bias ? args.bias : zeros) + first
   let before = entry.from + first
   let kept = at(args.kept, entry.row, args.keptRow, entry.time, args.keptStep) + first

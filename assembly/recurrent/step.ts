@@ -76,7 +76,7 @@ export function multiply(
   active: i32, table: usize, depth: usize, w: usize, gates: usize, gateStride: usize, panelStride: usize,
   count: usize, zeros: usize,
 ): void {
-  const low = f32x4.splat(-Infinity), high = f32x4.splat(Infinity)
+  const low: f32 = -Infinity, high: f32 = Infinity
   const lone = active % TILE_ROWS == 1, tiled = active - i32(lone)
   if (tiled) {
     for (let g: usize = 0; g < gates; g++) {

@@ -7,6 +7,7 @@ import { inspectModel, type Model, type ModelFacts, type ModelOutput } from '../
 import { version } from '../version.js'
 import { type Command, parse, plural } from './command.js'
 import { type Difference, differenceOf, type Numbers } from './difference.js'
+import { pictureOptions } from './feed.js'
 import { type Given, inputsFor } from './inputs.js'
 import { openModel, parseDimensions, parseSize, parseThreads, printLengths, reading } from './model.js'
 import { openRuntime } from './runtime.js'
@@ -152,12 +153,7 @@ Examples:
       taps: { type: 'boolean', default: false },
       input: { type: 'string', multiple: true },
       image: { type: 'string', short: 'i' },
-      size: { type: 'string' },
-      crop: { type: 'boolean', default: false },
-      range: { type: 'string' },
-      mean: { type: 'string' },
-      std: { type: 'string' },
-      bgr: { type: 'boolean', default: false },
+      ...pictureOptions,
       seed: { type: 'string', default: '1' },
       dimensions: { type: 'string' },
       tolerance: { type: 'string' },

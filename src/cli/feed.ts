@@ -61,6 +61,16 @@ export interface Scaling {
   bgr: boolean
 }
 
+/** What commands take about pictures, for `parse`. */
+export const pictureOptions = {
+  size: { type: 'string' },
+  crop: { type: 'boolean', default: false },
+  range: { type: 'string' },
+  mean: { type: 'string' },
+  std: { type: 'string' },
+  bgr: { type: 'boolean', default: false },
+} as const
+
 export interface ScalingOptions {
   range?: string | undefined
   mean?: string | undefined

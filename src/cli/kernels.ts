@@ -32,6 +32,27 @@ const inside =
   (picture, { engine }) =>
     filter(picture, { engine })
 
+/** Filters that take the number by itself. */
+const by =
+  (filter: (picture: Picture, value: number, options: Options) => Filtered): Known['apply'] =>
+  (picture, options, value) =>
+    filter(picture, value, options)
+
+/** Filters that take it among their options. */
+const withOption =
+  <Name extends string>(
+    filter: (picture: Picture, options: Options & { [name in Name]?: number }) => Filtered,
+    name: Name,
+  ): Known['apply'] =>
+  (picture, options, value) =>
+    filter(picture, { ...options, [name]: value } as Options & { [name in Name]?: number })
+
+/** Edges of one direction. */
+const along =
+  (filter: typeof image.sobel, direction: 'x' | 'y'): Known['apply'] =>
+  (picture, options) =>
+    filter(picture, { ...options, direction })
+
 /** About the middle of the picture, to the left. */
 function turned(picture: Picture, options: Options, degrees: number): Filtered {
   const [cos, sin] = [Math.cos((degrees / 180) * Math.PI), Math.sin((degrees / 180) * Math.PI)]
@@ -52,62 +73,62 @@ const known: Record<string, Known> = {
   gaussian: {
     parameter: ['SIGMA', 2],
     about: 'Gaussian blur',
-    apply: (picture, options, sigma) => image.gaussianBlur(picture, sigma, options),
+    apply: by(image.gaussianBlur),
   },
   box: {
     parameter: ['SIZE', 3],
     about: 'mean of SIZE x SIZE pixels',
-    apply: (picture, options, size) => image.boxBlur(picture, size, options),
+    apply: by(image.boxBlur),
   },
   median: {
     parameter: ['SIZE', 3],
     about: 'median of SIZE x SIZE; of 16 bits 3 or 5',
-    apply: (picture, options, size) => image.median(picture, size, options),
+    apply: by(image.median),
   },
   bilateral: {
     parameter: ['SIGMA', 0.1],
     about: 'smooth where colours differ by less',
-    apply: (picture, options, sigmaColor) => image.bilateral(picture, { ...options, sigmaColor }),
+    apply: withOption(image.bilateral, 'sigmaColor'),
   },
   'low-pass': {
     parameter: ['SIGMA', 2],
     about: 'coarse structure',
-    apply: (picture, options, sigma) => image.lowPass(picture, { ...options, sigma }),
+    apply: withOption(image.lowPass, 'sigma'),
   },
   'high-pass': {
     parameter: ['SIGMA', 2],
     about: 'fine structure',
-    apply: (picture, options, sigma) => image.highPass(picture, { ...options, sigma }),
+    apply: withOption(image.highPass, 'sigma'),
   },
   sharpen: {
     parameter: ['AMOUNT', 1],
     about: 'less its Laplacian',
-    apply: (picture, options, amount) => image.sharpen(picture, { ...options, amount }),
+    apply: withOption(image.sharpen, 'amount'),
   },
   unsharp: {
     parameter: ['AMOUNT', 1],
     about: 'unsharp mask of sigma 2',
-    apply: (picture, options, amount) => image.unsharpMask(picture, { ...options, amount }),
+    apply: withOption(image.unsharpMask, 'amount'),
   },
   emboss: { about: 'relief', apply: image.emboss },
   laplacian: { about: 'sum of second differences', apply: image.laplacian },
   sobel: { about: 'edges', apply: image.sobel },
   'sobel-x': {
     about: 'edges, dark left of bright',
-    apply: (picture, options) => image.sobel(picture, { ...options, direction: 'x' }),
+    apply: along(image.sobel, 'x'),
   },
   'sobel-y': {
     about: 'edges, dark above bright',
-    apply: (picture, options) => image.sobel(picture, { ...options, direction: 'y' }),
+    apply: along(image.sobel, 'y'),
   },
   scharr: { about: 'edges, more alike at all angles', apply: image.scharr },
   'scharr-x': {
     about: 'edges, dark left of bright',
-    apply: (picture, options) => image.scharr(picture, { ...options, direction: 'x' }),
+    apply: along(image.scharr, 'x'),
   },
   'scharr-y': {
     about: 'edges, dark above bright',
-    apply: (picture, options) => image.scharr(picture, { ...options, direction: 'y' }),
+    apply: along(image.scharr, 'y'),
   },
   canny: {
     parameter: ['HIGH', 0.6],
@@ -117,27 +138,27 @@ const known: Record<string, Known> = {
   dilate: {
     parameter: ['SIZE', 3],
     about: 'brightest of SIZE x SIZE pixels, odd',
-    apply: (picture, options, size) => image.dilate(picture, size, options),
+    apply: by(image.dilate),
   },
   erode: {
     parameter: ['SIZE', 3],
     about: 'darkest of SIZE x SIZE pixels, odd',
-    apply: (picture, options, size) => image.erode(picture, size, options),
+    apply: by(image.erode),
   },
   opening: {
     parameter: ['SIZE', 3],
     about: 'erode, then dilate: without bright spots',
-    apply: (picture, options, size) => image.opening(picture, size, options),
+    apply: by(image.opening),
   },
   closing: {
     parameter: ['SIZE', 3],
     about: 'dilate, then erode: without dark spots',
-    apply: (picture, options, size) => image.closing(picture, size, options),
+    apply: by(image.closing),
   },
   threshold: {
     parameter: ['BOUND', 0.5],
     about: 'white above BOUND, black elsewhere',
-    apply: (picture, options, bound) => image.threshold(picture, bound, options),
+    apply: by(image.threshold),
   },
   otsu: {
     about: 'white above the bound that parts the histogram best',

@@ -7,7 +7,7 @@ import { readPicture } from '../node/picture.js'
 import { type QuantizeOptions, quantizeModel, type Sample } from '../onnx/index.js'
 import { version } from '../version.js'
 import { type Command, engineLine, parse } from './command.js'
-import { feed, fitted, onlyInput, scalingOf } from './feed.js'
+import { feed, fitted, onlyInput, pictureOptions, scalingOf } from './feed.js'
 import { oneModel, openModel, parseSize, reading } from './model.js'
 import { progress } from './progress.js'
 import { count, table } from './table.js'
@@ -65,12 +65,7 @@ Example:
       'weight-bits': { type: 'string', default: '8' },
       tolerance: { type: 'string', default: '0.1' },
       limit: { type: 'string', default: '200' },
-      size: { type: 'string' },
-      crop: { type: 'boolean', default: false },
-      range: { type: 'string' },
-      mean: { type: 'string' },
-      std: { type: 'string' },
-      bgr: { type: 'boolean', default: false },
+      ...pictureOptions,
     })
     const path = oneModel('quantize', positionals)
     const { images, output, method } = values

@@ -7,7 +7,7 @@ import type { AnyModelOutputs, ModelMap, ModelOutput } from '../onnx/index.js'
 import { version } from '../version.js'
 import { classesOf, numbersOf, parseLabels, pictureOf, shareBeyond } from './answer.js'
 import { type Command, engineLine, parse } from './command.js'
-import { feed, fitted, onlyInput, parseRange, scalingOf, swapped } from './feed.js'
+import { feed, fitted, onlyInput, parseRange, pictureOptions, scalingOf, swapped } from './feed.js'
 import { writeMaps } from './maps.js'
 import { oneModel, openModel, parseDimensions, parseSize, printLengths, printPort } from './model.js'
 import { progress } from './progress.js'
@@ -82,12 +82,7 @@ Examples:
       image: { type: 'string', short: 'i' },
       labels: { type: 'string' },
       top: { type: 'string', default: '5' },
-      size: { type: 'string' },
-      crop: { type: 'boolean', default: false },
-      range: { type: 'string' },
-      mean: { type: 'string' },
-      std: { type: 'string' },
-      bgr: { type: 'boolean', default: false },
+      ...pictureOptions,
       'output-range': { type: 'string' },
       dimensions: { type: 'string' },
       'feature-maps': { type: 'string' },

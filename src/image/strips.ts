@@ -94,6 +94,7 @@ function directly(
   const c = raw || !isBytes || !keepsAlpha ? channels : Math.min(channels, 3)
   const rowBytes = w * channels * element
   const [source, result] = [bytesOf(data), bytesOf(to)]
+  const [toFloats, fromFloats] = conversions(data)
   const rest = aligned(slots * rowBytes) + aligned(strip * rowBytes) + 16
   const floats = raw ? 0 : 4 * w * c * (slots + strip)
   return withWork(engine, raw ?? plan, [1, strip, w, c], rule, rest + floats, (work) => {
@@ -119,11 +120,11 @@ function directly(
         const packed = channels < 4
         if (isBytes)
           runFromBytes(engine, bytesIn, floatsIn, seen, w, c, { scale: BYTE_SCALE, shift: [], packed })
-        else toFloats(engine, data, bytesIn, floatsIn, seen * w * c)
+        else toFloats(engine, bytesIn, floatsIn, seen * w * c)
         runFilter(engine, { ...plan, element }, [1, rows, w, c], work, floatsOut)
         const alpha = isBytes && c === 3 && !packed ? bytesIn + top * rowBytes : 0
         if (isBytes) runToBytes(engine, floatsOut, bytesOut, rows, w, c, alpha, packed)
-        else fromFloats(engine, data, floatsOut, bytesOut, rows * w * c)
+        else fromFloats(engine, floatsOut, bytesOut, rows * w * c)
       }
       result.set(engine.u8.subarray(bytesOut, bytesOut + rows * rowBytes), start * rowBytes)
       if (!raw && !isBytes && keepsAlpha) keepAlpha(data, to, start * w * 4, (start + rows) * w * 4)
@@ -152,38 +153,29 @@ function keepAlpha(from: PixelArray, to: PixelArray, begin: number, end: number)
   for (let i = begin + 3; i < end; i += 4) to[i] = from[i]!
 }
 
-/** Elements of 16 or 32 bits in memory as floats from 0 to 1. */
-function toFloats(
-  engine: Engine,
-  { BYTES_PER_ELEMENT }: PixelArray,
-  x: number,
-  y: number,
-  count: number,
-): void {
-  if (BYTES_PER_ELEMENT === 4) engine.u8.copyWithin(y, x, x + count * 4)
-  else {
-    const words = new Uint16Array(engine.u8.buffer, x, count)
-    for (let i = 0; i < count; i++) engine.f32[y / 4 + i] = words[i]! / 65535
+/** Writes `count` elements at y that stand at x as another type. */
+type Conversion = (engine: Engine, x: number, y: number, count: number) => void
+
+const copyFloats: Conversion = (engine, x, y, count) => void engine.u8.copyWithin(y, x, x + count * 4)
+
+/** 16 bits as floats from 0 to 1. */
+const wordsToFloats: Conversion = (engine, x, y, count) => {
+  const words = new Uint16Array(engine.u8.buffer, x, count)
+  for (let i = 0; i < count; i++) engine.f32[y / 4 + i] = words[i]! / 65535
+}
+
+/** And back: rounded, clamped, NaN 0. */
+const floatsToWords: Conversion = (engine, x, y, count) => {
+  const words = new Uint16Array(engine.u8.buffer, y, count)
+  for (let i = 0; i < count; i++) {
+    const v = engine.f32[x / 4 + i]! * 65535
+    words[i] = v > 0 ? Math.min(65535, Math.round(v)) : 0
   }
 }
 
-/** And back: rounded, clamped, NaN 0, to 16 bits; floats as they are. */
-function fromFloats(
-  engine: Engine,
-  { BYTES_PER_ELEMENT }: PixelArray,
-  x: number,
-  y: number,
-  count: number,
-): void {
-  if (BYTES_PER_ELEMENT === 4) engine.u8.copyWithin(y, x, x + count * 4)
-  else {
-    const words = new Uint16Array(engine.u8.buffer, y, count)
-    for (let i = 0; i < count; i++) {
-      const v = engine.f32[x / 4 + i]! * 65535
-      words[i] = v > 0 ? Math.min(65535, Math.round(v)) : 0
-    }
-  }
-}
+/** From elements of 16 or 32 bits to floats, and back. */
+const conversions = ({ BYTES_PER_ELEMENT }: PixelArray): readonly [Conversion, Conversion] =>
+  BYTES_PER_ELEMENT === 4 ? [copyFloats, copyFloats] : [wordsToFloats, floatsToWords]
 
 /** Runs filters on colours times alpha, from a row on. */
 function weighed(passage: Passage, { plans, mode, sum, blend }: Weighing, begin: number): void {
@@ -194,6 +186,7 @@ function weighed(passage: Passage, { plans, mode, sum, blend }: Weighing, begin:
   const rowBytes = w * 4 * data.BYTES_PER_ELEMENT
   const rowFloats = w * 16
   const [source, result] = [bytesOf(data), bytesOf(to)]
+  const [toFloats, fromFloats] = conversions(data)
   const alpha = Number(filtersAlpha && mode === AlphaMode.mean)
   const size = aligned(slots * rowBytes) + rowFloats * (2 * slots + 2 * strip)
   const [down, across] = plans as [Plan, Plan?]
@@ -213,7 +206,7 @@ function weighed(passage: Passage, { plans, mode, sum, blend }: Weighing, begin:
           engine.i32[rows / 4 + slot] = row < 0 ? zeros : times + slot * rowFloats
       }
       if (isBytes) runFromBytes(engine, bytes, image, seen, w, 4, { scale: BYTE_SCALE, shift: [] })
-      else toFloats(engine, data, bytes, image, seen * w * 4)
+      else toFloats(engine, bytes, image, seen * w * 4)
       const none = { filtered: 0, other: 0, mode, sum, blend: 0, keep: 0, gain: 1, threshold: 0, alpha }
       engine.run({ kernel: 'premultiply', args: { ...none, x: image, y: times, w }, units: w && seen })
       runFilter(engine, down, [1, rows, w, 4], work, out)
@@ -229,7 +222,7 @@ function weighed(passage: Passage, { plans, mode, sum, blend }: Weighing, begin:
       }
       engine.run({ kernel: 'unweigh', args, units: w && rows })
       if (isBytes) runToBytes(engine, out, bytes, rows, w, 4, 0)
-      else fromFloats(engine, data, out, bytes, rows * w * 4)
+      else fromFloats(engine, out, bytes, rows * w * 4)
       result.set(engine.u8.subarray(bytes, bytes + rows * rowBytes), start * rowBytes)
       if (!isBytes && !alpha) keepAlpha(data, to, start * w * 4, (start + rows) * w * 4)
     }

@@ -10,8 +10,8 @@ import type { Quantized, QuantizeOptions, Sample } from './quantize/options.js'
  *
  * @param source a model of opset 7 or later, as `loadModel` takes it
  * @param samples what `model.run` takes, for 8 runs or more: real inputs, as they will come
- * @param options method: what measures best; perChannel true; weightBits 8; tolerance 0.1; no progress, no
- *   signal
+ * @param options method: what measures best; perChannel true; weightBits 8; tolerance 0.1; data files
+ *   beside the model; no progress, no signal
  * @throws FilterbankError for samples that are too few or constant, numbers that are not finite, a model
  *   without a float layer of constant weights, and an operator that opset 13 has no equal of
  * @example const { bytes, report } = await quantizeModel(engine, 'model.onnx', samples)

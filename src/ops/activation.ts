@@ -59,6 +59,16 @@ const formulas: Record<Extract<Activation, string>, Formula> = {
   softplus: [UnaryOp.softplus, 0, 0],
 }
 
+/** Those that are an ONNX operator without attributes, by its name. @internal */
+export const onnxActivations: Readonly<Record<string, Extract<Activation, string>>> = {
+  Relu: 'relu',
+  Sigmoid: 'sigmoid',
+  Tanh: 'tanh',
+  HardSwish: 'hardSwish',
+  Mish: 'mish',
+  Softplus: 'softplus',
+}
+
 export function formulaOf(activation: Activation): Formula {
   return typeof activation === 'string' ? formulas[activation] : [UnaryOp.clamp, ...activation]
 }
@@ -127,9 +137,14 @@ function neighbour(v: number, way: 1 | -1): number {
 }
 
 /** An activation by name or bounds, as an op of its own. */
-export function applyActivation(op: string, x: Tensor, activation: Activation): Tensor {
+export function applyActivation(
+  op: string,
+  x: Tensor,
+  activation: Activation,
+  options: ActivationOptions = {},
+): Tensor {
   fusedClamp(activation, { op, shapes: { x: x.shape } })
-  return activate(op, x, formulaOf(activation), {})
+  return activate(op, x, formulaOf(activation), options)
 }
 
 function activate<D extends FloatOrByte>(

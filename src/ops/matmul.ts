@@ -2,7 +2,7 @@
 
 import { check, show } from '../base/errors.js'
 import { broadcastShapes, sameShape, sizeOf } from '../base/shape.js'
-import { ANY, BYTES, type ByteType, FLOATS } from '../core/dtype.js'
+import { ANY, type ByteType } from '../core/dtype.js'
 import { type Engine, engineOf } from '../core/engine.js'
 import { checkOptions, type Names } from '../core/options.js'
 import type { AnyTensor, Tensor } from '../core/tensor.js'
@@ -21,6 +21,7 @@ import {
   transposedPanels,
 } from '../plans/igemm.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp } from './activation.js'
+import { FLOATS_AND_BYTES } from './byteResult.js'
 import { type BytesOptions, checkFloats, type OutputQuantization } from './bytes.js'
 import { multiplyBytes } from './matmulBytes.js'
 import { channelSums, sumTo } from './reduce.js'
@@ -40,8 +41,6 @@ const LINEAR: Names<LinearOptions> = { bias: true, activation: true, quantizatio
 export interface MatmulOptions extends BytesOptions {}
 
 const MATMUL: Names<MatmulOptions> = { quantization: true }
-
-const FLOATS_AND_BYTES = [...FLOATS, ...BYTES]
 
 const onePoint: Steps = { count: 1, outFirst: 0, outStep: 1, inStep: 1, taps: 1, first: 0, step: 1 }
 

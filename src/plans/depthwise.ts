@@ -10,9 +10,11 @@ import { type Blocking, filterPanels, type Panels, packed } from './igemm.js'
 import {
   type ConvJob,
   type FilterGradientJob,
+  imageArgs,
   multiplyAdds,
   oppositeLayer,
   type PlaneLayer,
+  windowArgs,
 } from './layer.js'
 
 /** Units that a layer falls into at least, where it has rows for them. */
@@ -81,13 +83,7 @@ export function runGrouped(
   { engine, layer, x, filter, bias, y, clamp }: ConvJob,
   panels = groupedPanels(kernel, filter, layer.groups),
 ): void {
-  const {
-    n,
-    axes: [h, w],
-    inChannels: ic,
-    outChannels: oc,
-    groups,
-  } = layer
+  const { inChannels: ic, outChannels: oc, groups } = layer
   const weights = packed(filter, panels)
   const block = blockGrouped(layer)
   engine.scratch(4 * block.scratch)
@@ -99,21 +95,10 @@ export function runGrouped(
       w: weights,
       b: bias,
       y,
-      n,
-      ih: h.input,
-      iw: w.input,
+      ...imageArgs(layer),
+      ...windowArgs(layer),
       ic,
-      oh: h.output,
-      ow: w.output,
       oc,
-      kh: h.size,
-      kw: w.size,
-      strideH: h.stride,
-      strideW: w.stride,
-      dilationH: h.dilation,
-      dilationW: w.dilation,
-      beforeH: h.before,
-      beforeW: w.before,
       low: clamp[0],
       high: clamp[1],
       groupIn: ic / groups,
@@ -131,27 +116,12 @@ const GRADIENT_UNITS = 16
 
 type Addresses = Pick<DepthwiseGradient, 'x' | 'w' | 'dy' | 'to'>
 
-function gradientArgs(
-  addresses: Addresses,
-  { n, axes: [h, w], inChannels: c }: PlaneLayer,
-  rows: number,
-): DepthwiseGradient {
+function gradientArgs(addresses: Addresses, layer: PlaneLayer, rows: number): DepthwiseGradient {
   return {
     ...addresses,
-    n,
-    ih: h.input,
-    iw: w.input,
-    c,
-    oh: h.output,
-    ow: w.output,
-    kh: h.size,
-    kw: w.size,
-    strideH: h.stride,
-    strideW: w.stride,
-    dilationH: h.dilation,
-    dilationW: w.dilation,
-    beforeH: h.before,
-    beforeW: w.before,
+    ...imageArgs(layer),
+    ...windowArgs(layer),
+    c: layer.inChannels,
     rows,
   }
 }

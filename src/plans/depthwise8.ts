@@ -2,7 +2,7 @@
 
 import { type Blocking, filterPanels, productArgs, productOf } from './igemm.js'
 import { FINISH, finishArgs, keyOf, scalesOf, zerosOf } from './int8.js'
-import { type ConvJob, derive, multiplyAdds, type PlaneLayer } from './layer.js'
+import { type ConvJob, derive, imageArgs, multiplyAdds, type PlaneLayer } from './layer.js'
 
 /** Units that a layer falls into at least, where it has rows for them. */
 const UNITS = 16
@@ -60,11 +60,7 @@ export function runDepthwise8({ engine, layer, x, filter, bias, y, clamp, terms 
       }),
       ...finishArgs(terms!, clamp),
       ...scales,
-      n: layer.n,
-      ih: layer.axes[0].input,
-      iw: layer.axes[1].input,
-      oh: layer.axes[0].output,
-      ow: layer.axes[1].output,
+      ...imageArgs(layer),
       bytes: 0,
       padding: from.zeroPoint & 0xff,
       zero: from.zeroPoint,

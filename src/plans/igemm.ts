@@ -8,7 +8,7 @@ import type { Engine } from '../core/engine.js'
 import type { Axis } from '../core/window.js'
 import type { Igemm } from '../wasm/abi.js'
 import { copy } from './copy.js'
-import { type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
+import { type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
 
 /**
  * How taps and output pixels walk along one axis: pixel g of `count` stands at outFirst + g * outStep and
@@ -229,25 +229,14 @@ type Addresses = Pick<Product, 'x' | 'w' | 'b' | 'y' | 'clamp'>
 const NOWHERE: Addresses = { x: 0, w: 0, b: 0, y: 0, clamp: [0, 0] }
 
 /** The dense product of a layer. */
-export const productOf = (
-  { n, axes: [h, w], inChannels, outChannels, groups }: PlaneLayer,
-  at: Addresses = NOWHERE,
-): Product => ({
-  x: at.x,
-  w: at.w,
-  b: at.b,
-  y: at.y,
-  n,
-  ih: h.input,
-  iw: w.input,
-  ic: inChannels,
-  oh: h.output,
-  ow: w.output,
-  oc: outChannels,
-  stepsH: stepsOf(h),
-  stepsW: stepsOf(w),
-  groups,
-  clamp: at.clamp,
+export const productOf = (layer: PlaneLayer, at: Addresses = NOWHERE): Product => ({
+  ...at,
+  ...imageArgs(layer),
+  ic: layer.inChannels,
+  oc: layer.outChannels,
+  stepsH: stepsOf(layer.axes[0]),
+  stepsW: stepsOf(layer.axes[1]),
+  groups: layer.groups,
 })
 
 /** How a kernel's work is cut into units, and what memory it wants. */
@@ -279,6 +268,7 @@ export function runsOf({ ic, oc, stepsH: h, stepsW: w, groups }: Geometry): {
     copied: byWindow || byRow ? taps * ic : 0,
   }
 }
+
 /** Scratch floats of the table for a block of pixels, and of what is copied beside it. */
 export function tableFloats(product: Geometry, pixels: number): number {
   const { runs, copied } = runsOf(product)

@@ -66,6 +66,27 @@ export interface FilterGradientJob {
   strides?: readonly [tap: number, row: number, column: number] | undefined
 }
 
+/** The images of a layer as argument blocks name them. */
+export const imageArgs = ({ n, axes: [h, w] }: PlaneLayer) => ({
+  n,
+  ih: h.input,
+  iw: w.input,
+  oh: h.output,
+  ow: w.output,
+})
+
+/** Its window as they name it. */
+export const windowArgs = ({ axes: [h, w] }: PlaneLayer) => ({
+  kh: h.size,
+  kw: w.size,
+  strideH: h.stride,
+  strideW: w.stride,
+  dilationH: h.dilation,
+  dilationW: w.dilation,
+  beforeH: h.before,
+  beforeW: w.before,
+})
+
 /** Multiply-adds by definition. */
 export const multiplyAdds = ({ n, axes, inChannels, outChannels, groups }: Layer): number =>
   axes.reduce((product, { output, size }) => product * output * size, (n * outChannels * inChannels) / groups)

@@ -163,8 +163,9 @@ function argsOf(job: SequenceJob, weights: number): Recurrent {
 /** As the head of assembly/recurrent/forward.ts says. */
 function makeScratch(engine: Engine, { n, hidden, cell }: SequenceJob): void {
   const gates = gatesOf(cell)
-  const sums = Math.max(n * 32, n * gates * 8, gates * 8 * panelCount(hidden))
-  engine.scratch(4 * (Math.max(32, gates * hidden) + 6 * n + sums))
+  const sums = Math.max(n * 32, n * gates * 16, gates * 8 * panelCount(hidden))
+  const inputs = n * (gates * hidden + 16)
+  engine.scratch(4 * (Math.max(32, gates * hidden) + 6 * n + sums + inputs))
 }
 
 /** All steps of all sequences. */

@@ -2,7 +2,7 @@
 
 import { FILTER_CHANNELS } from '../wasm/abi.js'
 import type { Blocking } from './igemm.js'
-import { type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
+import { type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
 
 /**
  * Bytes of transformed input and output that a unit works on, so that they stay in the second-level cache.
@@ -91,7 +91,7 @@ export function blockWinograd(
   const shares = groups === 1 ? Math.min(allPanels, Math.max(1, Math.ceil(UNITS / Math.max(1, blocks)))) : 1
   const panels = Math.ceil(slicePanels / shares)
   const measured = 18 * 4 + tiles + 4 + 160
-  const workspaceFloats = POSITIONS * (tiles * (depth + panels * 8) + 2 * GAP) + 9 * (ic / groups) * 8
+  const workspaceFloats = POSITIONS * (tiles * (depth + slicePanels * 8) + 2 * GAP) + 9 * (ic / groups) * 8
   const scratch = 8 + POSITIONS * 4 + measured + POSITIONS * (depth + GAP) + tiles * 2 + 4 + workspaceFloats
   return { tiles, panels, units: blocks * Math.ceil(allPanels / panels), scratch }
 }
@@ -116,12 +116,8 @@ export function runWinograd({ engine, layer, x, filter, bias, y, clamp }: ConvJo
       w: panels,
       b: bias,
       y,
-      n,
-      ih: h.input,
-      iw: w.input,
+      ...imageArgs(layer),
       ic,
-      oh: h.output,
-      ow: w.output,
       oc,
       groups,
       beforeH: h.before,

@@ -5,7 +5,7 @@
 
 import { type Blocking, productArgs, productOf } from './igemm.js'
 import { FINISH, finishArgs, keyOf, PAIR_ROWS, runDense8, scalesOf, zerosOf } from './int8.js'
-import { type ByteTerms, type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
+import { type ByteTerms, type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
 
 /** Bytes of transformed input and output that a unit works on. Witness: bench int8, 3x3 layers. */
 const WORKSPACE_BYTES = 512 * 1024
@@ -156,11 +156,7 @@ export function runWinograd8(job: ConvJob): void {
       }),
       ...finishArgs(terms, clamp),
       ...scales,
-      n,
-      ih: axes[0].input,
-      iw: axes[1].input,
-      oh: axes[0].output,
-      ow: axes[1].output,
+      ...imageArgs(layer),
       bytes: 0,
       padding: terms.x.zeroPoint & 0xff,
       zero: terms.x.zeroPoint,

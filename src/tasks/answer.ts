@@ -4,6 +4,7 @@ import { check, show } from '../base/errors.js'
 import { areasOf } from '../base/fit.js'
 import { arrayName } from '../base/realm.js'
 import { printShape, type Shape, sizeOf } from '../base/shape.js'
+import type { Numbers as NumberArray } from '../core/numbers.js'
 import { checkInteger, isInteger, isName, isShape } from '../core/options.js'
 
 /** What tensors and outputs of models have. */
@@ -17,19 +18,7 @@ export interface AnswerTensor {
  * Numbers that a model answered: an output of `model.run`, here or in a worker, a tensor, numbers with their
  * shape, or the numbers alone where it is clear how they lie.
  */
-export type Answer =
-  | AnswerTensor
-  | { readonly shape: Shape; readonly data: ArrayLike<number> }
-  | readonly number[]
-  | Float32Array
-  | Float64Array
-  | Int8Array
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
+export type Answer = AnswerTensor | { readonly shape: Shape; readonly data: ArrayLike<number> } | NumberArray
 
 /** Numbers of one item of a batch. */
 export interface Numbers {

@@ -1,19 +1,14 @@
-/**
- * Every option of the public API has a name that is known: a misspelt one is an error that names the near
- * ones.
- */
+/** Every export and its options, in a table: each refuses an option that it does not know, and lists those it does. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { FilterbankError, show } from '../../src/base/errors.js'
-import { nearTo } from '../../src/core/options.js'
+import { show } from '../../src/base/errors.js'
 import * as image from '../../src/image/index.js'
 import * as core from '../../src/index.js'
 import * as nn from '../../src/nn/index.js'
 import * as node from '../../src/node/index.js'
 import * as onnx from '../../src/onnx/index.js'
 import * as tasks from '../../src/tasks/index.js'
+import { type Call, errorOf } from '../support/options.js'
 
-/** A call with options of any kind. */
-type Call = (options: never) => unknown
 /** An export without options: a word on what it is instead. */
 type Plain = 'a class' | 'takes no options'
 
@@ -25,7 +20,6 @@ let vector: core.Tensor
 let matrix: core.Tensor
 let row: core.Tensor
 let linear: nn.Linear
-let optimizer: nn.Optimizer
 let model: onnx.Model
 beforeAll(async () => {
   engine = await core.createEngine({ threads: 1 })
@@ -36,7 +30,6 @@ beforeAll(async () => {
   matrix = engine.zeros([2, 2])
   row = engine.zeros([1, 2, 2])
   linear = new nn.Linear(engine, { inFeatures: 2, outFeatures: 2 })
-  optimizer = nn.sgd(linear.parameters)
   model = await onnx.loadModel(engine, bytesOfModel())
 })
 afterAll(() => engine.dispose())
@@ -350,34 +343,21 @@ const methods: Record<string, Call> = {
   'model.runAsync': (options) => model.runAsync({ x: [1, 2] }, options),
 }
 
-/** The error of a call, which leaves nothing behind. */
-async function errorOf(call: Call, options: unknown): Promise<FilterbankError> {
-  const before = engine.memory()
-  let error: unknown
-  try {
-    await call(options as never)
-  } catch (caught) {
-    error = caught
-  }
-  expect(error, `options ${show(options)}`).toBeInstanceOf(FilterbankError)
-  expect(engine.memory().tensors).toBe(before.tensors)
-  return error as FilterbankError
-}
-
 async function refusesWhatItDoesNotKnow(call: Call): Promise<void> {
-  const { argument, expected, got } = await errorOf(call, { noOptionOfAny: 7 })
+  const { argument, expected, got } = await errorOf(engine, call, { noOptionOfAny: 7 })
   expect([argument, got]).toEqual(['noOptionOfAny', '7'])
   expect(expected).toMatch(/^one of its options: \w/)
   const names = expected.slice('one of its options: '.length).split(', ')
   for (const name of names) {
-    const long = await errorOf(call, { [`${name}x`]: undefined })
+    const long = await errorOf(engine, call, { [`${name}x`]: undefined })
     expect(long.hint, `${name}x`).toBe(`Did you mean ${name}?`)
     expect(long.message).toContain(long.hint)
     const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-    if (snake !== name) expect((await errorOf(call, { [snake]: 1 })).hint).toBe(`Did you mean ${name}?`)
+    if (snake !== name)
+      expect((await errorOf(engine, call, { [snake]: 1 })).hint).toBe(`Did you mean ${name}?`)
   }
   for (const wrong of [null, 3, 'same', true, [1, 2], () => 1, new Float32Array(2), x]) {
-    const complaint = await errorOf(call, wrong)
+    const complaint = await errorOf(engine, call, wrong)
     expect([complaint.argument, complaint.expected, complaint.got]).toEqual([
       'options',
       `an object of ${names.join(', ')}`,
@@ -405,129 +385,9 @@ describe('methods', () => {
   it('writeModel refuses a field that nodes, ports and tensors do not have', async () => {
     const node = { op: 'Relu', inputs: ['x'], outputs: ['y'] }
     const whole = { nodes: [node], inputs: [], outputs: [] }
-    const hintOf = async (parts: object) => (await errorOf(nn.writeModel, parts)).hint
+    const hintOf = async (parts: object) => (await errorOf(engine, nn.writeModel, parts)).hint
     expect(await hintOf({ ...whole, nodes: [{ ...node, input: ['x'] }] })).toBe('Did you mean inputs?')
     expect(await hintOf({ ...whole, inputs: [{ name: 'x', shapes: [2] }] })).toBe('Did you mean shape?')
     expect(await hintOf({ ...whole, initializers: [{ name: 'w', shape: [1], values: [1] }] })).toBe(undefined)
-  })
-})
-
-describe('a misspelt option', () => {
-  it('is named with what may have been meant', async () => {
-    const hintOf = async (call: Call, options: object) => (await errorOf(call, options)).hint
-    expect((await errorOf(onX(core.sum), { axis: 1 })).message).toBe(
-      'sum: axis must be one of its options: axes, keepDims, got 1. Did you mean axes?',
-    )
-    expect(await hintOf(onX(core.softmax), { axes: 1 })).toBe('Did you mean axis?')
-    expect(await hintOf(onX(core.max), { keepdims: true })).toBe('Did you mean keepDims?')
-    expect(await hintOf(layer(nn.Conv2d), { inChannels: 1, outChannels: 1, size: 3, strides: 2 })).toBe(
-      'Did you mean stride?',
-    )
-    expect(await hintOf(layer(nn.Conv2d), { in_channels: 1 })).toBe('Did you mean inChannels?')
-    expect(await hintOf(layer(nn.Conv2d), { kernelSize: 3 })).toBe('Did you mean size?')
-    expect(await hintOf(optimiser(nn.adam), { lr: 0.5 })).toBe('Did you mean learningRate?')
-    expect(await hintOf(optimiser(nn.adam), { betas: [0.9, 0.99] })).toBe('Did you mean beta1 or beta2?')
-    const fit: Call = (options) => nn.fit(linear, samples, options)
-    expect(await hintOf(fit, { optimizer, epoch: 5 })).toBe('Did you mean epochs?')
-    expect(await hintOf(fit, { optimizer, validationData: samples })).toBe('Did you mean validation?')
-    expect(await hintOf(fit, { optimizer, batch_size: 5 })).toBe('Did you mean batchSize?')
-    expect(await hintOf(onX(core.layerNorm), { eps: 1e-3 })).toBe('Did you mean epsilon?')
-    expect(await hintOf((options) => nn.saveOnnx(linear, [2], options), { version: 13 })).toBe(undefined)
-  })
-
-  it('is one by inheritance too, and where its name is that of a method of every object', async () => {
-    expect((await errorOf(onX(core.sum), Object.create({ axis: 1 }))).argument).toBe('axis')
-    expect((await errorOf(onX(core.sum), { toString: 1 })).argument).toBe('toString')
-    expect((await errorOf(onX(core.sum), JSON.parse('{ "__proto__": 1 }'))).argument).toBe('__proto__')
-    expect((await errorOf(onX(core.sum), { ['x'.repeat(1e5)]: 1 })).hint).toBe(undefined)
-  })
-
-  it('is not one where it is known: undefined is the default, an object need have no prototype', () => {
-    engine.scope(() => {
-      expect(core.sum(x, { axes: undefined, keepDims: undefined }).shape).toEqual([])
-      expect(core.sum(x, Object.assign(Object.create(null), { axes: -1 })).shape).toEqual([1, 4, 4])
-    })
-  })
-
-  it('does not come from what layers hand on', () => {
-    engine.scope(() => {
-      const seed = 1
-      const layers = [
-        new nn.Conv2d(engine, {
-          inChannels: 2,
-          outChannels: 2,
-          size: 1,
-          stride: 1,
-          bias: false,
-          initial: 'he',
-          seed,
-          algorithm: 'auto',
-        }),
-        new nn.DepthwiseConv2d(engine, { channels: 2, size: 3, padding: 'same', seed }),
-        new nn.ConvTranspose2d(engine, {
-          inChannels: 2,
-          outChannels: 2,
-          size: 3,
-          padding: 1,
-          outputPadding: 0,
-          seed,
-        }),
-        new nn.GroupNorm(engine, { channels: 2, groups: 1, epsilon: 1e-3, activation: 'relu' }),
-        new nn.InstanceNorm2d(engine, { channels: 2 }),
-        new nn.BatchNorm2d(engine, { channels: 2, momentum: 0.5 }),
-        new nn.LayerNorm(engine, { features: 2 }),
-        new nn.Linear(engine, { inFeatures: 2, outFeatures: 2, activation: 'tanh', seed }),
-        new nn.AvgPool2d({ size: 1, countIncludePad: true }),
-        new nn.MaxPool2d({ size: 1, ceilMode: true }),
-        new nn.Upsample({ scale: 2 }),
-        new nn.Dropout({ rate: 0.5, seed }),
-      ]
-      expect(new nn.Sequential(...layers).forward(x).shape).toEqual([1, 8, 8, 2])
-    })
-  })
-})
-
-describe('nearTo', () => {
-  it('finds the same letters before other words, and those before few letters off', () => {
-    expect(nearTo('Batch-Size', ['batchSize', 'size'])).toEqual(['batchSize'])
-    expect(nearTo('dim', ['axis', 'out'])).toEqual(['axis'])
-    expect(nearTo('paddign', ['padding', 'stride'])).toEqual(['padding'])
-    expect(nearTo('sizes', ['size', 'stride'])).toEqual(['size'])
-    expect(nearTo('nothing', ['axis', 'out'])).toEqual([])
-    expect(nearTo('any', [])).toEqual([])
-  })
-})
-
-describe('show', () => {
-  it('writes any value in one short line', () => {
-    class Own {}
-    const circular: unknown[] = []
-    circular.push(circular)
-    const { proxy, revoke } = Proxy.revocable({}, {})
-    revoke()
-    const shown: [unknown, string][] = [
-      ['a "b"\nc', '"a \\"b\\"\\nc"'],
-      ['x'.repeat(5000), `"${'x'.repeat(80)}"... (5000 characters)`],
-      [-0, '-0'],
-      [12n, '12n'],
-      [Symbol('s'), 'Symbol(s)'],
-      [() => 1, 'a function'],
-      [[1, [2, [3, [4]]]], '[1, [2, an array of length 2]]'],
-      [Array.from({ length: 100 }, (_, i) => i), '[0, 1, 2, 3, 4, 5, 6, 7, ... 100 in all]'],
-      [circular, '[[an array of length 1]]'],
-      [new Array(2), '[undefined, undefined]'],
-      [{}, '{}'],
-      [{ a: 1, 'b c': 'd' }, '{ a: 1, "b c": "d" }'],
-      [{ a: 1, b: 2, c: 3, d: 4, e: 5 }, '{ a: 1, b: 2, c: 3, d: 4, ... }'],
-      [Object.create(null), '{}'],
-      [new Own(), 'an object (Own)'],
-      [new Map(), 'an object (Map)'],
-      [new Date(0), 'an object (Date)'],
-      [new Float32Array(3), 'Float32Array of length 3'],
-      [new DataView(new ArrayBuffer(3)), 'DataView of 3 bytes'],
-      [null, 'null'],
-      [proxy, 'an object that cannot be shown'],
-    ]
-    for (const [value, text] of shown) expect(show(value)).toBe(text)
   })
 })

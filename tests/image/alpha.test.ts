@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import * as image from '../../src/image/index.js'
 import { inEveryBuild } from '../support/check.js'
 import { Random } from '../support/random.js'
-import * as reference from '../support/reference.js'
-import { weighedFilter } from '../support/referenceImage.js'
+import type { Values } from '../support/reference.js'
+import { gaussianKernel, weighedFilter } from '../support/referenceImage.js'
 
 const borders = ['replicate', 'reflect101', 'wrap', 'zero'] as const
 const emboss = [
@@ -36,7 +36,7 @@ function clouds(width: number, height: number): { data: Uint8ClampedArray; width
   }
 }
 
-const unit = ({ data, width, height }: image.Pixels): reference.Values => ({
+const unit = ({ data, width, height }: image.Pixels): Values => ({
   shape: [1, height, width, 4],
   data: Float64Array.from(data, (v) => v / 255),
 })
@@ -61,7 +61,7 @@ describe('filters of pictures that are transparent in places', () => {
 
     it('weigh colours as the reference does, and keep alpha', () => {
       const kernels: [(x: image.Pixels, o: image.FilterOptions) => image.OwnPixels, number[][]][] = [
-        [(x, o) => image.gaussianBlur(x, 1, o), reference.gaussianKernel(1)],
+        [(x, o) => image.gaussianBlur(x, 1, o), gaussianKernel(1)],
         [(x, o) => image.boxBlur(x, 3, o), Array.from({ length: 3 }, () => [1 / 9, 1 / 9, 1 / 9])],
         [(x, o) => image.boxBlur(x, [2, 9], o), [0, 1].map(() => new Array(9).fill(1 / 18))],
         [image.emboss, emboss],
@@ -91,7 +91,7 @@ describe('filters of pictures that are transparent in places', () => {
       const pixels = clouds(11, 8)
       const x = unit(pixels)
       const options = { engine: engine() }
-      const mean = weighedFilter(x, reference.gaussianKernel(1), 'reflect101').data
+      const mean = weighedFilter(x, gaussianKernel(1), 'reflect101').data
       const near = (data: ArrayLike<number>, exact: (i: number) => number) => {
         for (let i = 0; i < data.length; i++) {
           const level = i % 4 === 3 ? pixels.data[i]! : Math.min(255, Math.max(0, exact(i) * 255))

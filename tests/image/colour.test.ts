@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest'
 import * as image from '../../src/image/index.js'
 import { expectComplaint, expectValues, inEveryBuild } from '../support/check.js'
 import { Random } from '../support/random.js'
-import * as reference from '../support/reference.js'
-import * as naive from '../support/referenceImage.js'
+import * as reference from '../support/referenceImage.js'
 
 /** Colours of every kind: grays, primaries, noise. */
 function colours(c: 3 | 4, count = 97): Uint8Array {
@@ -27,10 +26,10 @@ function colours(c: 3 | 4, count = 97): Uint8Array {
 }
 
 const conversions = {
-  toHsv: [image.toHsv, naive.toHsv],
-  fromHsv: [image.fromHsv, naive.fromHsv],
-  toLab: [image.toLab, naive.toLab],
-  fromLab: [image.fromLab, naive.fromLab],
+  toHsv: [image.toHsv, reference.toHsv],
+  fromHsv: [image.fromHsv, reference.fromHsv],
+  toLab: [image.toLab, reference.toLab],
+  fromLab: [image.fromLab, reference.fromLab],
 } as const
 
 describe('colour spaces', () => {
@@ -42,7 +41,7 @@ describe('colour spaces', () => {
           if (name === 'fromHsv') for (let i = 0; i < data.length; i += c) data[i]! %= 180
           const [width, height] = [97, 1]
           const values = { shape: [1, height, width, c], data: Float32Array.from(data, (v) => v / 255) }
-          const expected = naive.colours(values, exact)
+          const expected = reference.colours(values, exact)
           using x = engine().tensor(values.data, values.shape)
           using y = convert(x)
           expectValues(y, expected, 1.5e-4, name)
@@ -146,7 +145,7 @@ describe('bilateral', () => {
             [1, 1, 1],
           ] as const) {
             using y = image.bilateral(x, { size, sigmaColor, sigmaSpace, border })
-            const exact = naive.bilateral(values, size, sigmaColor, sigmaSpace, border)
+            const exact = reference.bilateral(values, size, sigmaColor, sigmaSpace, border)
             // Weights are 0.2 % off, and values at most 1 apart.
             expectValues(y, exact, 4e-3, `${h} x ${w} x ${c}, ${size} ${border}`)
           }
@@ -214,7 +213,7 @@ describe('threshold', () => {
         const { data: y } = image.threshold({ data, width: 11, height: 13 }, 'otsu', { engine: engine() })
         for (let k = 0; k < Math.min(3, c); k++) {
           const levels = data.filter((_, i) => i % c === k)
-          const level = naive.otsu(levels)
+          const level = reference.otsu(levels)
           expect([...y].filter((_, i) => i % c === k)).toEqual(
             Array.from(levels, (v) => (v > level ? 255 : 0)),
           )
@@ -325,7 +324,7 @@ describe('canny', () => {
             const edges = image.canny({ data, width: w, height: h }, low / 255, high / 255, {
               engine: engine(),
             })
-            const exact = naive.canny({ shape: [1, h, w, 1], data }, low, high).data
+            const exact = reference.canny({ shape: [1, h, w, 1], data }, low, high).data
             expect([...edges.data], `${h} x ${w} ${kind} ${low} ${high}`).toEqual(
               Array.from(exact, (v) => v * 255),
             )

@@ -3,7 +3,8 @@ import * as image from '../../src/image/index.js'
 import type { Engine, Tensor } from '../../src/index.js'
 import { expectComplaint, expectValues, inEveryBuild } from '../support/check.js'
 import { Random } from '../support/random.js'
-import * as reference from '../support/reference.js'
+import { build, type Values } from '../support/reference.js'
+import * as reference from '../support/referenceImage.js'
 
 const borders = ['zero', 'replicate', 'reflect', 'reflect101', 'wrap'] as const
 const windows = [
@@ -31,7 +32,7 @@ const size = (shape: number[]) => shape.reduce((a, b) => a * b)
  */
 function onManyImages(
   engine: Engine,
-  body: (x: Tensor, values: reference.Values, random: Random, about: string) => void,
+  body: (x: Tensor, values: Values, random: Random, about: string) => void,
 ): void {
   const random = new Random(7)
   const shapes = [
@@ -347,9 +348,7 @@ describe('median', () => {
           Math.floor(window / (size + 1) ** column) % (size + 1)
         engine().scope(() => {
           const shape = [1, size, count * size, 1]
-          const values = reference.build(shape, (_, row, x) =>
-            Number(row! < ones(Math.floor(x! / size), x! % size)),
-          )
+          const values = build(shape, (_, row, x) => Number(row! < ones(Math.floor(x! / size), x! % size)))
           const y = image.median(engine().tensor(values.data, shape), size).toArray()
           const middle = size >> 1
           for (let window = 0; window < count; window++) {

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import * as image from '../../src/image/index.js'
 import { expectComplaint, expectValues, inEveryBuild } from '../support/check.js'
 import { Random } from '../support/random.js'
-import * as reference from '../support/reference.js'
-import { extreme } from '../support/referenceImage.js'
+import type { Values } from '../support/reference.js'
+import { extreme, median, windowAt } from '../support/referenceImage.js'
 
 const borders = ['zero', 'replicate', 'reflect', 'reflect101', 'wrap'] as const
 const windows = [
@@ -70,7 +70,7 @@ describe('dilate and erode', () => {
           const x = { shape: [1, h, w, c], data }
           for (const border of ['replicate', 'wrap', 'zero'] as const) {
             for (const size of windows) {
-              const kept = ({ data: filtered }: reference.Values) =>
+              const kept = ({ data: filtered }: Values) =>
                 Array.from(filtered, (v, i) => (c === 4 && i % 4 === 3 ? data[i] : v))
               const options = { border, engine: engine() }
               const y = image.dilate({ data, width: w, height: h }, size, options)
@@ -164,7 +164,7 @@ describe('median of bytes', () => {
           for (const size of [1, 7, 9, 21]) {
             for (const border of ['replicate', 'zero', 'wrap'] as const) {
               const y = image.median({ data, width: w, height: h }, size, { border, engine: engine() })
-              const sorted = reference.median({ shape: [1, h, w, c], data }, size, border).data
+              const sorted = median({ shape: [1, h, w, c], data }, size, border).data
               expect([...y.data], `${h} x ${w} x ${c}, ${size} ${border}`).toEqual(
                 Array.from(sorted, (v, i) => (c === 4 && i % 4 === 3 ? data[i] : v)),
               )
@@ -182,7 +182,7 @@ describe('median of bytes', () => {
         engine: engine(),
       })
       const x = { shape: [1, 20, 30, 1], data }
-      const middle = reference.windowAt(x, [0, 7, 11, 0], [255, 255], 'replicate').flat()
+      const middle = windowAt(x, [0, 7, 11, 0], [255, 255], 'replicate').flat()
       expect(y[7 * 30 + 11]).toBe(middle.sort((a, b) => a - b)[middle.length >> 1])
     })
 

@@ -3,7 +3,8 @@ import * as image from '../../src/image/index.js'
 import { createEngine, type Engine, type Tensor } from '../../src/index.js'
 import { expectComplaint, expectValues, inEveryBuild } from '../support/check.js'
 import { Random } from '../support/random.js'
-import * as reference from '../support/reference.js'
+import { build } from '../support/reference.js'
+import { filter2d, gaussianKernel } from '../support/referenceImage.js'
 
 /** Noise of every byte, alpha too, or opaque: else colours are weighed (alpha.test.ts). */
 function noise(width: number, height: number, seed = 5, opaque = false): image.Pixels {
@@ -40,7 +41,7 @@ describe('fromImageData', () => {
             const mean = [0.5, 0.4, 0.3, 0.2].slice(0, c)
             const std = [0.25, 0.5, 2, 1].slice(0, c)
             const expected = (means: number[], stds: number[]) =>
-              reference.build([1, 3, width, c], (_, y, x, channel) => {
+              build([1, 3, width, c], (_, y, x, channel) => {
                 const of = (i: number) => pixels.data[(y! * width + x!) * 4 + i]! / 255
                 const value =
                   channels === 'gray' ? LUMA.reduce((sum, share, i) => sum + share * of(i), 0) : of(channel!)
@@ -285,7 +286,7 @@ describe('filters on bytes', () => {
             const options = { border, engine: engine() }
             for (const kernel of kernels) {
               const { data } = image.filter2d({ data: x.data, width: w, height: h }, kernel, options)
-              const sums = reference.filter2d(x, kernel, border).data
+              const sums = filter2d(x, kernel, border).data
               expect(data, `${name}, ${w} x ${h} x ${c}, ${border}, ${kernel}`).toEqual(
                 Uint8ClampedArray.from(sums, (v, i) => (c === 4 && i % 4 === 3 ? x.data[i]! : v)),
               )
@@ -294,7 +295,7 @@ describe('filters on bytes', () => {
               { data: x.data, width: w, height: h },
               { direction: 'y', ...options },
             ).data
-            const sums = reference.filter2d(
+            const sums = filter2d(
               x,
               [
                 [-1, -2, -1],
@@ -321,14 +322,10 @@ describe('filters on bytes', () => {
         }
         const pixels = { data: x.data, width: w, height: h }
         const check = (data: Uint8ClampedArray, kernel: number[][], about: string) =>
-          expectRounded(data, reference.filter2d(x, kernel, 'reflect').data, about)
+          expectRounded(data, filter2d(x, kernel, 'reflect').data, about)
         const options = { border: 'reflect', engine: engine() } as const
         for (const sigma of [0.1, 0.5, 1, 2, 3.7, 5])
-          check(
-            image.gaussianBlur(pixels, sigma, options).data,
-            reference.gaussianKernel(sigma),
-            `sigma ${sigma}`,
-          )
+          check(image.gaussianBlur(pixels, sigma, options).data, gaussianKernel(sigma), `sigma ${sigma}`)
         for (const side of [2, 3, 7]) {
           const box = Array.from({ length: side }, () => new Array<number>(side).fill(1 / side ** 2))
           check(image.boxBlur(pixels, side, options).data, box, `box ${side}`)

@@ -5,21 +5,30 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
 import { writeModel } from '../../src/onnx/file/write.js'
-import { type DataSource, inspectModel, loadModel, type ModelSource } from '../../src/onnx/index.js'
+import {
+  type DataSource,
+  inspectModel,
+  loadModel,
+  type ModelSource,
+  quantizeModel,
+} from '../../src/onnx/index.js'
 
-/** Protobuf by hand: a field of bytes, of text, of a small number. */
+/** Protobuf by hand: a field of at most 16383 bytes, of text, of a small number. */
 const field = (number: number, ...parts: (string | Uint8Array)[]): Uint8Array => {
   const bytes = Buffer.concat(parts.map((part) => Buffer.from(part as Uint8Array)))
-  return Buffer.concat([Uint8Array.of((number << 3) | 2, bytes.length), bytes])
+  const { length } = bytes
+  const size = length < 128 ? [length] : [(length & 127) | 128, length >> 7]
+  return Buffer.concat([Uint8Array.of((number << 3) | 2, ...size), bytes])
 }
 const integer = (number: number, value: number): Uint8Array => Uint8Array.of(number << 3, value)
 
-/** y = x + w of three floats, where w stands in another file. */
-const split = (location: string, offset: number, length: number): Uint8Array => {
+/** y = x + w of three floats, where w stands in another file; or another operator, of w of another shape. */
+const split = (location: string, offset: number, length: number, op = 'Add', shape = [3]): Uint8Array => {
   const entry = (key: string, value: string) => field(13, field(1, key), field(2, value))
   const place = [entry('location', location), entry('offset', `${offset}`), entry('length', `${length}`)]
-  const w = field(5, integer(1, 3), integer(2, 1), field(8, 'w'), ...place, integer(14, 1))
-  const node = field(1, field(1, 'x'), field(1, 'w'), field(2, 'y'), field(4, 'Add'))
+  const dims = shape.map((axis) => integer(1, axis))
+  const w = field(5, ...dims, integer(2, 1), field(8, 'w'), ...place, integer(14, 1))
+  const node = field(1, field(1, 'x'), field(1, 'w'), field(2, 'y'), field(4, op))
   const port = (number: number, name: string) =>
     field(number, field(1, name), field(2, field(1, integer(1, 1), field(2, field(1, integer(1, 3))))))
   return Buffer.concat([
@@ -47,6 +56,24 @@ describe('a model', () => {
     writeFileSync(path, bytes)
     return path
   }
+
+  it('is quantised with its data, given or beside it', async () => {
+    const w = Float32Array.from({ length: 12 }, (_, i) => Math.sin(i) + 2)
+    writeFileSync(join(folder, 'matrix.bin'), w)
+    const bytes = split('matrix.bin', 0, 48, 'MatMul', [3, 4])
+    const samples = Array.from({ length: 8 }, (_, i) => ({ x: [i, 1 - i, 2 * i + 1] }))
+    const externalData = { 'matrix.bin': new Uint8Array(w.buffer) }
+    const given = await quantizeModel(engine, bytes, samples, { externalData })
+    const found = await quantizeModel(engine, write(bytes), samples)
+    expect(given.bytes).toEqual(found.bytes)
+    expect(given.report.bytesBefore).toBe(bytes.length + 48)
+    expect(given.report.layers.map(({ type }) => type)).toEqual(['int8'])
+    await expect(quantizeModel(engine, bytes, samples)).rejects.toThrow('"matrix.bin"')
+    using model = await loadModel(engine, given.bytes)
+    using float = await loadModel(engine, bytes, { externalData })
+    const [y, wanted] = [model, float].map((each) => each.run(samples[3]!)['y']!.toArray())
+    for (let i = 0; i < 4; i++) expect(y![i]).toBeCloseTo(wanted![i] as number, 0)
+  })
 
   it('finds its data in the file beside it', async () => {
     using model = await loadModel(engine, write(split('w.bin', 8, 12)))

@@ -8,6 +8,7 @@ import { openGraph } from '../../src/onnx/graph/graph.js'
 const sequence = (length: number, from = 1) => Float32Array.from({ length }, (_, i) => from + i)
 const numbers = {
   one: 1,
+  two: 2,
   three: 3,
   six: 6,
   sixth: 1 / 6,
@@ -165,6 +166,45 @@ describe('fuse', () => {
     expect(
       fused([node('Mul', ['x', 'half'], 'h'), node('Mul', ['h', 'x'], 'q'), ...cube.slice(1), ...rest]).ops,
     ).not.toContain('Gelu')
+  })
+
+  it('knows a layer normalisation that is spelled out', () => {
+    const rows = { axes: [-1] }
+    const twice = node('Sub', ['x', 'mean'], 'd2')
+    const spelled = (square: NodeParts, own = 'd') => [
+      node('ReduceMean', ['x'], 'mean', rows),
+      node('Sub', ['x', 'mean'], 'd'),
+      ...(own === 'd' ? [] : [twice]),
+      square,
+      node('ReduceMean', ['q'], 'v', rows),
+      node('Add', ['v', 'cubic'], 'e'),
+      node('Sqrt', ['e'], 's'),
+      node('Div', [own, 's'], 'z'),
+    ]
+    const power = node('Pow', ['d', 'two'], 'q')
+    const product = node('Mul', ['d', 'd'], 'q')
+    const [scaled, moved] = [node('Mul', ['z', 'b'], 'a'), node('Add', ['b', 'a'], 'y')]
+    for (const square of [power, product])
+      for (const own of ['d', 'd2']) {
+        const { nodes, first } = fused([...spelled(square, own), scaled, moved])
+        expect(nodes.length).toBe(1)
+        expect(first).toMatchObject({ op: 'LayerNormalization', inputs: ['x', 'b', 'b'], outputs: ['y'] })
+        expect(first.attributes.get('epsilon')).toBeCloseTo(0.044715, 6)
+      }
+    expect(fused([...spelled(power), scaled], { outputs: ['a'] }).first.inputs).toEqual(['x', 'b', ''])
+    expect(fused(spelled(power), { outputs: ['z'] }).first.inputs).toEqual(['x', '', ''])
+    // A scale of several axes is a product of its own; a mean over others is no layer normalisation.
+    expect(fused([...spelled(power), node('Mul', ['z', 'm'], 'y')]).ops).toEqual([
+      'LayerNormalization',
+      'Mul',
+    ])
+    const asked = fused([...spelled(power), scaled, moved], { keep: ['v'] })
+    const other = spelled(power).map((one) =>
+      one.outputs[0] === 'v' ? { ...one, attributes: { axes: [1] } } : one,
+    )
+    const cube = spelled(node('Pow', ['d', 'three'], 'q'))
+    for (const { ops } of [asked, fused(other, { outputs: ['z'] }), fused(cube, { outputs: ['z'] })])
+      expect(ops).not.toContain('LayerNormalization')
   })
 
   it('takes zeros around an image into the window', () => {

@@ -2,6 +2,7 @@
 import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
+import { readModel } from '../../src/onnx/file/schema.js'
 import {
   loadModel,
   type ModelParts,
@@ -111,6 +112,22 @@ describe('quantizeModel', () => {
     for (let i = 0; i < 2; i++) model.run({ x })
     const convolutions = model.summary().filter(({ op }) => op.includes('Conv'))
     expect(convolutions.map(({ type }) => type)).toEqual(['uint8', 'uint8', 'uint8'])
+  })
+
+  it('keeps operators of other domains, with the versions of these', async () => {
+    const { nodes, outputs: _, ...rest } = network(13)
+    const scaler: NodeParts = {
+      op: 'ai.onnx.ml.Scaler',
+      inputs: ['y'],
+      outputs: ['z'],
+      attributes: { offset: { floats: [1] }, scale: { floats: [2] } },
+    }
+    const domains = { 'ai.onnx.ml': 3 }
+    const source = writeModel({ ...rest, nodes: [...nodes, scaler], outputs: [{ name: 'z' }], domains })
+    const { bytes } = await quantizeModel(engine, source, samplesOf(8, 1))
+    expect(readModel(bytes, 'test').opsetImport).toContainEqual({ domain: 'ai.onnx.ml', version: 3 })
+    using model = await loadModel(engine, bytes)
+    expect(model.run(samplesOf(1, 9)[0]!)['z']!.toArray()).toHaveLength(5)
   })
 
   it('takes every method, one scale for all channels, 7 bits, and samples one by one', async () => {

@@ -290,6 +290,93 @@ describe('a run with the host between its jobs', () => {
     await expectAnswers({ nodes, inputs, outputs: [{ name: 'y' }, { name: 'rows' }] }, feeds)
   })
 
+  it('has the steps of a short Scan in the recording, in steps of its own where the host reads', async () => {
+    const sides = [1, 7]
+    for (const reads of [false, true])
+      for (const length of sides) {
+        const body: GraphParts = {
+          nodes: [
+            node('Concat', ['s', 'a'], ['row'], { axis: 0 }),
+            node('MatMul', ['row', 'm'], ['p']),
+            node('Relu', ['p'], ['q']),
+            ...(reads
+              ? [
+                  node('ReduceMax', ['q'], ['most'], { keepdims: 0 }),
+                  node('Greater', ['most', 'half'], ['large']),
+                  node('If', ['large'], ['t'], {
+                    then_branch: graph([node('Neg', ['q'], ['n'])], 'n'),
+                    else_branch: graph([node('Identity', ['q'], ['same'])], 'same'),
+                  }),
+                ]
+              : [node('Tanh', ['q'], ['t'])]),
+            node('Identity', ['t'], ['out']),
+          ],
+          inputs: [{ name: 's' }, { name: 'a' }],
+          outputs: [{ name: 't' }, { name: 'out' }],
+          initializers: [constant('m', 5, 2)],
+        }
+        const nodes = [
+          node('Scan', ['start', 'x'], ['last', 'all'], { body, num_scan_inputs: 1 }),
+          node('Scan', ['begin', 'x'], ['last2', 'all2'], {
+            body,
+            num_scan_inputs: 1,
+            scan_input_directions: [1],
+          }),
+        ]
+        const feed = () => ({
+          x: { data: random.floats(3 * length), shape: [length, 3] },
+          begin: { data: random.floats(2), shape: [2] },
+        })
+        await expectAnswers(
+          {
+            nodes,
+            inputs: [
+              { name: 'x', shape: [null, 3] },
+              { name: 'begin', shape: [2] },
+            ],
+            outputs: ['last', 'all', 'last2', 'all2'].map((name) => ({ name })),
+            initializers: [constant('start', 2), { name: 'half', shape: [], data: Float32Array.of(0.5) }],
+          },
+          [feed(), feed(), feed()],
+          (model) => {
+            for (const { op, host } of model.summary())
+              if (op === 'Scan') expect(host !== undefined).toBe(reads)
+          },
+        )
+      }
+  })
+
+  it('joins in bodies what it joins around them, with weights whose name hides one around', async () => {
+    // The branch has a w of its own, and takes the tables of its normalisation from around.
+    const branch: GraphParts = {
+      nodes: [
+        node('Conv', ['h1', 'w'], ['d0']),
+        node('BatchNormalization', ['d0', 'k', 'k', 'k', 'k'], ['b0'], { epsilon: { float: 0.5 } }),
+        node('Relu', ['b0'], ['y0']),
+        node('Identity', ['y0'], ['y1']),
+      ],
+      inputs: [],
+      outputs: [{ name: 'y1' }],
+      initializers: [constant('w', 4, 4, 1, 1)],
+    }
+    const nodes = [
+      ...convs(2),
+      node('BatchNormalization', ['h1', 'k', 'k', 'k', 'k'], ['n']),
+      node('ReduceMax', ['n'], ['m'], { keepdims: 0 }),
+      node('Greater', ['m', 'half'], ['g']),
+      node('If', ['g'], ['y'], {
+        then_branch: branch,
+        else_branch: graph([node('Identity', ['h1'], ['e0']), node('Identity', ['e0'], ['e'])], 'e'),
+      }),
+    ]
+    const k = { name: 'k', shape: [4], data: Float32Array.of(0.5, 1, 1.5, 2) }
+    const half = { name: 'half', shape: [], data: Float32Array.of(1.2) }
+    await expectAnswers(
+      { nodes, inputs: [x], outputs: [{ name: 'y' }], initializers: [w, k, half] },
+      [image(), image(), { data: new Float32Array(60), shape: x.shape }].map((x) => ({ x })),
+    )
+  })
+
   it('leaves all as it was when the host finds numbers that it cannot take', async () => {
     const nodes = [...convs(1), node('Reshape', ['h0', 'shape'], ['r']), node('Neg', ['r'], ['y'])]
     const inputs = [x, { name: 'shape', type: 'int64', shape: [2] }] as const

@@ -91,6 +91,41 @@ describe('conv2d', () => {
       }
     })
 
+    it('agrees exactly with the reference where a depthwise layer is larger than the caches', () => {
+      const random = new Random(41)
+      const problems = [
+        // Sizes of x and window, then stride, dilation and padding along both axes.
+        [[2, 258, 257, 17], [3, 3], 4, 3, 2],
+        [[1, 61, 2070, 17], [2, 1], 1, 1, 1],
+        [[3, 9, 2400, 33], [5, 2], 3, 1, 7],
+      ] as const
+      for (const [shape, [kh, kw], stride, dilation, before] of problems) {
+        const c = shape[3]
+        const x = {
+          shape: [...shape],
+          data: random.integers(([...shape] as number[]).reduce((a, b) => a * b, 1)),
+        }
+        const filter = { shape: [kh, kw, 1, c], data: random.integers(kh * kw * c) }
+        const geometry = {
+          stride: [stride, stride] as [number, number],
+          dilation: [dilation, dilation] as [number, number],
+          padding: [
+            [before, before],
+            [before, before],
+          ] as [[number, number], [number, number]],
+        }
+        engine().scope(() => {
+          const [image, weights] = [
+            engine().tensor(x.data, x.shape),
+            engine().tensor(filter.data, filter.shape),
+          ]
+          const y = conv2d(image, weights, { ...geometry, groups: c, algorithm: 'depthwise' })
+          expect(4 * (image.size + y.size)).toBeGreaterThan(8 * 2 ** 20)
+          expectValues(y, reference.conv2d(x, filter, undefined, geometry, c), 0, `x [${shape}]:`)
+        })
+      }
+    })
+
     it('says what is wrong', () => {
       engine().scope(() => {
         const x = engine().zeros([1, 8, 8, 4])

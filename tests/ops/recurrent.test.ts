@@ -111,13 +111,22 @@ describe('rnn, lstm and gru', () => {
 
     it('give each sequence the bytes that it has alone', () => {
       const random = new Random(20261203)
-      for (const cell of CELLS) {
-        const problem = draw(random, cell, { n: 11, steps: 5, inFeatures: 4, hidden: 21 })
+      const small = CELLS.map((cell) => ({ cell, n: 11, steps: 5, inFeatures: 4, hidden: 21 }))
+      // Rows so long that steps gather them, of two units of sequences; alone they go panel by panel.
+      const large = (['lstm', 'gru'] as const).map((cell) => ({
+        cell,
+        n: 17,
+        steps: 3,
+        inFeatures: 2,
+        hidden: 349,
+      }))
+      for (const { cell, ...sizes } of [...small, ...large]) {
+        const problem = draw(random, cell, sizes)
         engine().scope(() => {
           const { x, options } = upload(problem)
           const together = run(x, cell, options).output
           const row = (t: fb.Tensor | undefined, i: number) => t && fb.gather(t, [i])
-          for (let i = 0; i < 11; i++) {
+          for (let i = 0; i < sizes.n; i++) {
             const alone = run(row(x, i)!, cell, {
               ...options,
               initial: row(options.initial, i)!,

@@ -52,6 +52,33 @@ describe("conv2d by Winograd's F(4x4, 3x3)", () => {
       }
     })
 
+    it('stays within it where filters come from memory', () => {
+      const random = new Random(15)
+      const [w, ic, oc] = [29, 348, 340]
+      const x = { shape: [1, 1, w, ic], data: random.floats(w * ic) }
+      // Outputs of a tile with such a number are summed by definition.
+      x.data[5] = 1000
+      const filter = { shape: [3, 3, ic, oc], data: random.floats(9 * ic * oc) }
+      const padding = [
+        [1, 1],
+        [1, 1],
+      ] as [[number, number], [number, number]]
+      const want = reference.conv2d(x, filter, undefined, { ...pointwise, padding }, 1)
+      engine().scope(() => {
+        const options = { padding: 1, algorithm: 'winograd' } as const
+        const tensors = [
+          engine().tensor(x.data, x.shape),
+          engine().tensor(filter.data, filter.shape),
+        ] as const
+        const got = conv2d(...tensors, options).toArray()
+        for (let i = 0; i < got.length; i++) {
+          const bound = 30 * 9 * ic * 2 ** -24 * (i < 4 * oc ? 1000 : 1)
+          const off = Math.abs(got[i]! - want.data[i]!)
+          expect(off <= bound, `element ${i}: off by ${off}, bound ${bound}`).toBe(true)
+        }
+      })
+    })
+
     it('has a relative error of at most 6e-6 (root mean square) on normal data', () => {
       const random = new Random(12)
       const normal = (length: number) =>

@@ -12,7 +12,7 @@ import { type NodeParts, type TensorParts, writeModel } from '../../src/onnx/fil
 import { loadModel } from '../../src/onnx/index.js'
 import { Random } from '../support/random.js'
 import { RANGES } from '../support/referenceBytes.js'
-import { SEED } from './problems.js'
+import { SEED } from './inputs.js'
 
 const PROBLEMS = Number(process.env.FILTERBANK_PROBLEMS ?? 60)
 

@@ -8,7 +8,7 @@ import { createEngine, type Engine } from '../../src/index.js'
 import { type NodeParts, type TensorParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel } from '../../src/onnx/index.js'
 import { Random } from '../support/random.js'
-import { SEED } from './problems.js'
+import { SEED } from './inputs.js'
 
 const PROBLEMS = Number(process.env.FILTERBANK_PROBLEMS ?? 60)
 

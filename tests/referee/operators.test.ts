@@ -14,11 +14,13 @@ import { createEngine, type Engine } from '../../src/index.js'
 import { writeModel } from '../../src/onnx/file/write.js'
 import { type ElementType, loadModel, type ModelOutput } from '../../src/onnx/index.js'
 import { Random } from '../support/random.js'
-import { families as common, type Line, SEED, sizeOf } from './problems.js'
+import { type Line, SEED, sizeOf } from './inputs.js'
+import { families as common } from './problems.js'
 import { families as learned } from './problemsLearned.js'
+import { families as networks } from './problemsNetworks.js'
 import { families as rare } from './problemsRare.js'
 
-const families = { ...common, ...learned, ...rare }
+const families = { ...common, ...networks, ...learned, ...rare }
 
 const PROBLEMS = Number(process.env.FILTERBANK_PROBLEMS ?? 500)
 const random = new Random(SEED)

@@ -2,14 +2,12 @@
 // biome-ignore-all format: tables
 
 import type { UserArray } from '../../src/onnx/index.js'
-import { Random } from '../support/random.js'
-import { type Input, type Line, SEED, sizeOf } from './problems.js'
+import { type Input, inputsOf, type Line, SEED, sizeOf } from './inputs.js'
 
-const random = new Random(SEED + 15)
-const f = (shape: readonly number[], low = -2, high = 2): Input => ({ type: 'float32', shape, data: random.floats(sizeOf(shape), low, high) })
+const { random, f, i32: anyI32, i64: anyI64 } = inputsOf(SEED + 15)
 const f64 = (shape: readonly number[], low = -2, high = 2): Input => ({ type: 'float64', shape, data: Float64Array.from(random.floats(sizeOf(shape), low, high)) })
-const i32 = (shape: readonly number[], low = -3, high = 3): Input => ({ type: 'int32', shape, data: Int32Array.from(random.integers(sizeOf(shape), low, high)) })
-const i64 = (shape: readonly number[], low = -3, high = 3): Input => ({ type: 'int64', shape, data: BigInt64Array.from([...random.integers(sizeOf(shape), low, high)], BigInt) })
+const i32 = (shape: readonly number[], low = -3, high = 3): Input => anyI32(shape, low, high)
+const i64 = (shape: readonly number[], low = -3, high = 3): Input => anyI64(shape, low, high)
 const texts = (...data: string[]): Input => ({ type: 'string', shape: [data.length], data: data as UserArray })
 const floats = (count: number, low = -2, high = 2) => ({ floats: Array.from(random.floats(count, low, high)) })
 const makes = [f, f64, i32, i64]

@@ -6,22 +6,14 @@
 // biome-ignore-all format: tables
 
 import type { UserArray } from '../../src/onnx/index.js'
-import { Random } from '../support/random.js'
-import { type Input, type Line, SEED, sizeOf } from './problems.js'
+import { floats, type Input, inputsOf, ints, type Line, microsoft, SEED, scalar } from './inputs.js'
 
-const random = new Random(SEED + 16)
-const f = (shape: readonly number[], low = -2, high = 2): Input => ({ type: 'float32', shape, data: random.floats(sizeOf(shape), low, high) })
-const floats = (...values: number[]): Input => ({ type: 'float32', shape: [values.length], data: Float32Array.from(values) })
-const long = (value: number): Input => ({ type: 'int64', shape: [], data: BigInt64Array.of(BigInt(value)) })
-const longs = (shape: readonly number[], low: number, high: number): Input => ({ type: 'int64', shape, data: BigInt64Array.from([...random.integers(sizeOf(shape), low, high)], BigInt) })
-const i32 = (shape: readonly number[], low: number, high: number): Input => ({ type: 'int32', shape, data: Int32Array.from(random.integers(sizeOf(shape), low, high)) })
-const u8 = (shape: readonly number[], low = 0, high = 255): Input => ({ type: 'uint8', shape, data: Uint8Array.from(random.integers(sizeOf(shape), low, high)) })
-// Of seven bits: what ONNX Runtime saturates without VNNI (problems.ts).
-const i8 = (shape: readonly number[], low = -64, high = 63): Input => ({ type: 'int8', shape, data: Int8Array.from(random.integers(sizeOf(shape), low, high)) })
+const { random, f, i32, u8, i64, i8: anyI8 } = inputsOf(SEED + 16)
+const long = (value: number): Input => scalar(ints(value))
+// Of seven bits: what ONNX Runtime saturates without VNNI (inputs.ts).
+const i8 = (shape: readonly number[], low = -64, high = 63): Input => anyI8(shape, low, high)
 const texts = (shape: readonly number[], ...data: string[]): Input => ({ type: 'string', shape, data: data as UserArray })
-const scalar = (input: Input): Input => ({ ...input, shape: [] })
 const scale = (value = 0.05): Input => scalar(floats(value))
-const microsoft = (op: string) => `com.microsoft.${op}`
 
 const sound: Line[] = [
   // Of a product, of two factors and more, of primes, cut and filled.
@@ -41,7 +33,7 @@ const sound: Line[] = [
 ]
 
 const lists: Line[] = [
-  ...[undefined, 0, 1, -1].flatMap((axis): Line[] => [0, 1].flatMap((sorted): Line[] => [longs([3, 4], 0, 1), { ...f([3, 4]), data: Float32Array.from(random.integers(12, 0, 2)) }].map((x): Line => ({
+  ...[undefined, 0, 1, -1].flatMap((axis): Line[] => [0, 1].flatMap((sorted): Line[] => [i64([3, 4], 0, 1), { ...f([3, 4]), data: Float32Array.from(random.integers(12, 0, 2)) }].map((x): Line => ({
     op: 'Unique', inputs: [x], outputs: 4, attributes: { sorted, ...(axis !== undefined && { axis }) },
   })))),
   { op: 'Unique', inputs: [texts([5], 'b', 'a', 'b', 'c', 'a')], outputs: 4 },
@@ -60,7 +52,7 @@ const strings: Line[] = [
   { op: 'RegexFullMatch', opset: 20, inputs: [texts([3], 'a1', 'a', '1a1')], attributes: { pattern: '[a-z]\\d' } },
   { op: 'StringNormalizer', opset: 10, inputs: [texts([4], 'Monday', 'tuesday', 'MONDAY', 'x')], attributes: { is_case_sensitive: 1, stopwords: ['Monday', 'x'] } },
   ...['TF', 'IDF', 'TFIDF'].flatMap((mode): Line[] => [0, 2].flatMap((max_skip_count): Line[] => [[1, 1], [1, 2], [2, 3]].map(([least, most]): Line => ({
-    op: 'TfIdfVectorizer', opset: 9, inputs: [longs([2, 12], 2, 7)],
+    op: 'TfIdfVectorizer', opset: 9, inputs: [i64([2, 12], 2, 7)],
     attributes: { mode, max_skip_count, min_gram_length: least, max_gram_length: most, ngram_counts: [0, 3, 11], ngram_indexes: [0, 1, 3, 2, 5, 4, 6, 7], pool_int64s: [2, 3, 5, 2, 3, 5, 4, 7, 2, 2, 6, 2, 3, 5], weights: { floats: [1, 2, 0.5, 3, 1, 1, 2, 4] } },
   })))),
 ]
@@ -75,7 +67,7 @@ const bits: Line[] = [
   }))),
   ...[4, 8].flatMap((bits): Line[] => [false, true].map((zeros): Line => ({
     op: microsoft('GatherBlockQuantized'), fixed: true,
-    inputs: [u8([7, (48 * bits) / 8]), longs([2, 3], -7, 6), f([7, 3], 0.01, 0.1), ...(zeros ? [u8([7, bits === 4 ? 2 : 3])] : [])],
+    inputs: [u8([7, (48 * bits) / 8]), i64([2, 3], -7, 6), f([7, 3], 0.01, 0.1), ...(zeros ? [u8([7, bits === 4 ? 2 : 3])] : [])],
     attributes: { bits, block_size: 16, gather_axis: 0, quantize_axis: 1 },
   }))),
   ...[-1, 1].flatMap((axis): Line[] => [13, 11].map((opset): Line => ({ op: microsoft('QLinearSoftmax'), inputs: [u8([2, 3, 5]), scale(0.02), scalar(u8([1])), scale(1 / 256), scalar(u8([1], 0, 0))], attributes: { axis, opset }, fixed: true }))),
@@ -87,7 +79,7 @@ const bits: Line[] = [
 const fused: Line[] = [
   ...['euclidean', 'sqeuclidean'].map((metric): Line => ({ op: microsoft('CDist'), inputs: [f([4, 3]), f([5, 3])], attributes: { metric }, tolerance: 1e-4 })),
   { op: microsoft('ExpandDims'), inputs: [f([2, 3]), { type: 'int32', shape: [], data: Int32Array.of(-1) }] },
-  { op: microsoft('GatherND'), inputs: [f([2, 3, 4]), longs([2, 2], 0, 1)] },
+  { op: microsoft('GatherND'), inputs: [f([2, 3, 4]), i64([2, 2], 0, 1)] },
   { op: microsoft('TransposeMatMul'), inputs: [f([4, 3]), f([4, 5])], attributes: { transA: 1, alpha: { float: 2 } } },
   ...[0, 1].map((upper): Line => ({ op: microsoft('Trilu'), inputs: [f([2, 4, 5])], attributes: { upper } })),
 ]
@@ -105,4 +97,20 @@ const sinks: Line[] = [0, 4].flatMap((past): Line[] => [-1, 3].flatMap((window):
   }
 })))
 
-export const families: Record<string, Line[]> = { sinks, sound, lists, strings, fewBits: bits, fused }
+// States that go on from place to place: each rule, heads that share keys and keys that share queries, a start of their own.
+const states: Line[] = [
+  ...['linear', 'gated', 'delta', 'gated_delta'].flatMap((update_rule): Line[] => [[2, 2], [4, 2]].flatMap(([heads, kvHeads]): Line[] => [0, 1].map((past): Line => ({
+    op: microsoft('LinearAttention'),
+    inputs: [
+      f([2, past ? 1 : 5, heads! * 4]), f([2, past ? 1 : 5, kvHeads! * 4]), f([2, past ? 1 : 5, kvHeads! * 3]), past ? f([2, kvHeads!, 4, 3]) : undefined,
+      update_rule.startsWith('gated') ? f([2, past ? 1 : 5, past ? kvHeads! * 4 : kvHeads!], -1, 0) : undefined, ...(update_rule.endsWith('delta') ? [f([2, past ? 1 : 5, kvHeads!], 0, 1)] : []),
+    ],
+    attributes: { q_num_heads: heads!, kv_num_heads: kvHeads!, update_rule, ...(past && { scale: { float: 0.3 } }) }, outputs: 2, tolerance: 1e-4,
+  })))),
+  { op: microsoft('LinearAttention'), inputs: [f([1, 3, 8]), f([1, 3, 8]), f([1, 3, 12])], attributes: { q_num_heads: 2, kv_num_heads: 4, update_rule: 'linear' }, outputs: 2, tolerance: 1e-4 },
+  ...['none', 'silu'].flatMap((activation): Line[] => [0, 1].map((past): Line => ({
+    op: microsoft('CausalConvWithState'), inputs: [f([2, 5, past ? 1 : 7]), f([5, 1, 4]), f([5]), ...(past ? [f([2, 5, 3])] : [])], attributes: { activation }, outputs: 2,
+  }))),
+]
+
+export const families: Record<string, Line[]> = { sinks, sound, lists, strings, fewBits: bits, fused, states }

@@ -5,6 +5,33 @@ import { valueAndGradients } from '../../src/nn/index.js'
 import type { Random } from './random.js'
 
 /**
+ * Numbers at least 1/8 away from every multiple of 1/2 (where the kinks of activations stand), and from 0.
+ */
+export const offKinks = (random: Random, length: number) =>
+  Float32Array.from({ length }, () => random.integer(-9, 9) / 2 + 0.125 + random.next() / 4)
+
+/** The same, and none twice: a step of a central difference changes no order. */
+export const distinct = (random: Random, length: number) => {
+  const order = Array.from({ length }, (_, i) => ({ i, at: random.next() })).sort((a, b) => a.at - b.at)
+  return Float32Array.from(order, ({ i }) => i / 8)
+}
+
+/** Tensors for random problems, in the engine of the test that runs. */
+export const tensorsOf = (engine: () => Engine) => {
+  const make = (data: Float32Array, shape: number[]) => engine().tensor(data, shape)
+  const floats = (random: Random, shape: number[], low = -1, high = 1) =>
+    make(
+      random.floats(
+        shape.reduce((a, b) => a * b, 1),
+        low,
+        high,
+      ),
+      shape,
+    )
+  return { make, floats }
+}
+
+/**
  * Distance of the two values on either side. Its square is the error of a central difference; rounding adds
  * eps * |loss| / STEP.
  */

@@ -1,5 +1,67 @@
-/** The filters of filterbank/image that are no convolution, as plain loops. Values are from 0 to 1. */
-import { at, build, continued, type Values, windowAt } from './reference.js'
+/** The filters of filterbank/image, as plain loops. Values are from 0 to 1. */
+import { at, build, type Values } from './reference.js'
+
+/** The element of a row of `size` that stands at i, walking step by step back into the row; -1: a zero. */
+export function continued(i: number, size: number, border: string): number {
+  while (i < 0 || i >= size) {
+    if (border === 'zero') return -1
+    if (border === 'replicate') i = i < 0 ? 0 : size - 1
+    else if (border === 'wrap') i = i < 0 ? i + size : i - size
+    else if (border === 'reflect') i = i < 0 ? -1 - i : 2 * size - 1 - i
+    else if (border === 'reflect101') i = size === 1 ? 0 : i < 0 ? -i : 2 * size - 2 - i
+    else throw new Error(border)
+  }
+  return i
+}
+
+/**
+ * The kh * kw values of x [n, h, w, c] that a window sees whose anchor, floor(size / 2), stands at (r,
+ * column).
+ */
+export function windowAt(
+  x: Values,
+  [n, r, column, c]: number[],
+  [kh, kw]: [number, number],
+  border: string,
+): number[][] {
+  const [, h, w] = x.shape as [number, number, number]
+  return Array.from({ length: kh }, (_, i) =>
+    Array.from({ length: kw }, (_, j) => {
+      const row = continued(r! + i - Math.floor(kh / 2), h, border)
+      const col = continued(column! + j - Math.floor(kw / 2), w, border)
+      return row < 0 || col < 0 ? 0 : at(x, [n!, row, col, c!])
+    }),
+  )
+}
+
+/** Correlation of every channel of x [n, h, w, c] with one kernel. */
+export function filter2d(x: Values, kernel: number[][], border: string): Values {
+  return build(x.shape, (...index) =>
+    windowAt(x, index, [kernel.length, kernel[0]!.length], border)
+      .flatMap((row, i) => row.map((value, j) => value * kernel[i]![j]!))
+      .reduce((a, b) => a + b),
+  )
+}
+
+/** The middle value of each size x size window. */
+export function median(x: Values, size: number, border: string): Values {
+  return build(
+    x.shape,
+    (...index) =>
+      windowAt(x, index, [size, size], border)
+        .flat()
+        .sort((a, b) => a - b)[(size * size) >> 1]!,
+  )
+}
+
+/** exp(-i^2 / (2 sigma^2)) over its sum, as a square kernel of 2 * ceil(3 sigma) + 1 taps. */
+export function gaussianKernel(sigma: number, radius = Math.ceil(3 * sigma)): number[][] {
+  const line = Array.from({ length: 2 * radius + 1 }, (_, i) =>
+    Math.exp(-((i - radius) ** 2) / (2 * sigma * sigma)),
+  )
+  const sum = line.reduce((a, b) => a + b)
+  return line.map((a) => line.map((b) => (a * b) / (sum * sum)))
+}
 
 /** The largest or smallest value of each window. */
 export const extreme = (x: Values, size: [number, number], border: string, largest: boolean): Values =>

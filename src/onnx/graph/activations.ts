@@ -1,24 +1,14 @@
 /** Activations as files name them and as they spell them out in products. */
 import { sizeOf } from '../../base/shape.js'
-import type { Activation } from '../../ops/activation.js'
+import { type Activation, onnxActivations } from '../../ops/activation.js'
 import type { HostTensor } from '../file/types.js'
 import { type Fusion, number } from './fusion.js'
 import type { Node } from './graph.js'
 
-/** Activations that need no numbers, by operator. */
-const plain: Record<string, Activation> = {
-  Relu: 'relu',
-  Sigmoid: 'sigmoid',
-  Tanh: 'tanh',
-  HardSwish: 'hardSwish',
-  Mish: 'mish',
-  Softplus: 'softplus',
-}
-
 /** The activation that a node is, as the engine has it: by itself, or with its defaults. */
 export function activationOf(node: Node, fusion: Fusion): Activation | undefined {
   const { op, inputs, attributes } = node
-  if (Object.hasOwn(plain, op)) return plain[op]
+  if (Object.hasOwn(onnxActivations, op)) return onnxActivations[op]
   if (op === 'LeakyRelu' && near(number(node, 'alpha', 0.01), 0.01)) return 'leakyRelu'
   if (op === 'Elu' && number(node, 'alpha', 1) === 1) return 'elu'
   if (op === 'Swish' && number(node, 'alpha', 1) === 1) return 'silu'

@@ -13,6 +13,7 @@ import { activationOf, nameActivation } from './activations.js'
 import { dropDequantized, joinBytes, moveBytes } from './fuseBytes.js'
 import { type Constants, Fusion, number, numbers } from './fusion.js'
 import type { AttributeValue, FilePort, Graph, Node } from './graph.js'
+import { nameLayerNorm } from './normal.js'
 
 /**
  * @returns a graph of the same inputs and outputs, with the constants that are new in it; the given one stays
@@ -30,6 +31,7 @@ export function fuse<P extends FilePort>(
   fusion.each(dropDequantized)
   fusion.passOn()
   fusion.each(nameActivation)
+  fusion.each(nameLayerNorm)
   fusion.each(foldNorm)
   fusion.each(addBias)
   fusion.each(padWindow)

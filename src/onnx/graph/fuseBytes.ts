@@ -4,7 +4,7 @@
  */
 
 import { sizeOf } from '../../base/shape.js'
-import type { Activation } from '../../ops/activation.js'
+import { type Activation, onnxActivations } from '../../ops/activation.js'
 import { type HostTensor, roundToEven } from '../file/types.js'
 import type { Fusion } from './fusion.js'
 import type { Node } from './graph.js'
@@ -118,17 +118,7 @@ export function moveBytes(node: Node, fusion: Fusion): void {
 }
 
 /** Activations that a table does, and which of them the store of a sum does. */
-const TABLES = [
-  'Clip',
-  'Elu',
-  'Gelu',
-  'HardSigmoid',
-  'HardSwish',
-  'LeakyRelu',
-  'Mish',
-  'Relu',
-  'Sigmoid',
-].concat(['Softplus', 'Swish', 'Tanh'])
+const TABLES = [...Object.keys(onnxActivations), 'Clip', 'Elu', 'Gelu', 'HardSigmoid', 'LeakyRelu', 'Swish']
 const CLAMPS = ['Clip', 'Relu']
 
 type ActivationOf = (node: Node, fusion: Fusion) => Activation | undefined

@@ -82,6 +82,16 @@ export class Fusion {
     return !this.held.has(name) && this.readers.get(name)?.length === 1
   }
 
+  /** How many nodes read a name; more than any where it must stay. */
+  readersOf(name: string): number {
+    return this.held.has(name) ? Number.POSITIVE_INFINITY : (this.readers.get(name)?.length ?? 0)
+  }
+
+  /** The first node that reads a name. */
+  readerOf(name: string): Node | undefined {
+    return this.readers.get(name)?.[0]
+  }
+
   isRead(name: string): boolean {
     return this.held.has(name) || (this.readers.get(name)?.length ?? 0) > 0
   }

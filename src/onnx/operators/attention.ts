@@ -131,7 +131,7 @@ const attention: Operator = (call) => {
 const HIDDEN = -3.4028234663852886e38
 
 /** The same as the op, with the matrix that the file asks to see. */
-function bySteps(
+export function bySteps(
   call: Call,
   [q, k, v]: readonly [Tensor, Tensor, Tensor],
   { mask, causal, scale, softcap }: AttentionOptions,

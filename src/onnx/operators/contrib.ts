@@ -17,6 +17,7 @@ import type { Value } from '../run/value.js'
 import { mapInEngine } from './broadcast.js'
 import { rowsOf } from './indexing.js'
 import { matrix, product } from './matrix.js'
+import { normalized } from './normalize.js'
 import { window } from './window.js'
 
 /** The sum of all inputs that are there. */
@@ -47,6 +48,14 @@ const fusedConv: Operator = (call) => {
   const sumOf = more ? call.tensor(y.type, add(y.tensor('last'), more.tensor('last')), 'last') : y
   return activated(call, sumOf, call.text('activation'), call.numbers('activation_params', []))
 }
+
+const fusedConvTranspose: Operator = (call) =>
+  activated(
+    call,
+    window.ConvTranspose!(call) as Value,
+    call.text('activation'),
+    call.numbers('activation_params', []),
+  )
 
 const fusedGemm: Operator = (call) => {
   const parameters = ['activation_alpha', 'activation_beta'].flatMap((name) =>
@@ -83,14 +92,16 @@ const quickGelu: Operator = (call) =>
 const biasAdd: Operator = (call) =>
   call.tensor(call.input(0).type, summed(call.input(0), call.inputs[1], call.inputs[2]))
 
-/** Statistics are for training. */
-function withoutStatistics(call: Call): void {
-  for (const i of [1, 2]) if (call.node.outputs[i]) call.fail(`output ${i}`, 'left out', 'statistics')
+/** What a normalisation of the axes from `axis` on went by: mean and 1 / deviation, for files that ask. */
+function statistics(call: Call, x: Tensor, epsilon: number, { axis = -1, centred = true } = {}): Value[] {
+  const first = axis < 0 ? axis + x.shape.length : axis
+  const axes = x.shape.map((_, i) => i).slice(first)
+  const { average, inverse } = normalized(x, axes, epsilon, centred)
+  return [average ?? inverse, inverse].map((t) => call.tensor('float32', t))
 }
 
 /** input, skip, scale, offset, bias: layer norm of the sum, which is the fourth output. */
 const skipLayerNorm: Operator = (call) => {
-  withoutStatistics(call)
   const [x, skip, scale, offset, bias] = [
     call.input(0),
     call.input(1),
@@ -101,25 +112,33 @@ const skipLayerNorm: Operator = (call) => {
   const total = summed(x, skip, bias)
   const epsilon = call.number('epsilon', 1e-12)
   const y = layerNorm(total, { scale: scale.tensor(), epsilon, ...(offset && { offset: offset.tensor() }) })
-  return [call.tensor(x.type, y), undefined, undefined, call.tensor(x.type, total)]
+  const asked = call.node.outputs[1] || call.node.outputs[2]
+  const [average, inverse] = asked ? statistics(call, total, epsilon) : []
+  return [call.tensor(x.type, y), average, inverse, call.tensor(x.type, total)]
 }
 
 /** The same without means and offsets: input, skip, scale, bias. */
 const skipRmsNorm: Operator = (call) => {
-  withoutStatistics(call)
   const [x, skip, scale, bias] = [call.input(0), call.input(1), call.input(2), call.inputs[3]]
   const total = summed(x, skip, bias)
-  const y = rmsNorm(total, { scale: scale.tensor(), epsilon: call.number('epsilon', 1e-12) })
-  return [call.tensor(x.type, y), undefined, undefined, call.tensor(x.type, total)]
+  const epsilon = call.number('epsilon', 1e-12)
+  const y = rmsNorm(total, { scale: scale.tensor(), epsilon })
+  if (call.node.outputs[1]) call.fail('output 1', 'left out', 'a mean, which there is none of')
+  const inverse = call.node.outputs[2] ? statistics(call, total, epsilon, { centred: false })[1] : undefined
+  return [call.tensor(x.type, y), undefined, inverse, call.tensor(x.type, total)]
 }
 
 /** Of the last axes from `axis` on, without means. */
 const simplifiedLayerNorm: Operator = (call) => {
   const [x, scale] = [call.input(0), call.input(1)]
-  if (call.node.outputs[1]) call.fail('output 1', 'left out', 'statistics')
   const axis = call.ownAxis(x.shape.length, -1)
-  const y = rmsNorm(x.tensor(), { axis, scale: scale.tensor(), epsilon: call.number('epsilon', 1e-5) })
-  return call.tensor(x.type, y)
+  const epsilon = call.number('epsilon', 1e-5)
+  const y = rmsNorm(x.tensor(), { axis, scale: scale.tensor(), epsilon })
+  const asked = call.node.outputs[1]
+  return [
+    call.tensor(x.type, y),
+    asked ? statistics(call, x.tensor(), epsilon, { axis, centred: false })[1] : undefined,
+  ]
 }
 
 /**
@@ -161,6 +180,7 @@ export const contrib: Record<string, Operator> = {
   'com.microsoft.EmbedLayerNormalization': embedLayerNorm,
   'com.microsoft.FastGelu': biased('tanh'),
   'com.microsoft.FusedConv': fusedConv,
+  'com.microsoft.FusedConvTranspose': fusedConvTranspose,
   'com.microsoft.FusedGemm': fusedGemm,
   'com.microsoft.FusedMatMul': fusedMatMul,
   'com.microsoft.Gelu': biased('none'),

@@ -7,19 +7,17 @@ import { broadcastShapes, sameShape } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import {
+  applyActivation,
   clamp,
   elu,
   gelu,
   hardSigmoid,
-  hardSwish,
   leakyRelu,
-  mish,
+  onnxActivations,
   relu,
   selu,
   sigmoid,
   silu,
-  softplus,
-  tanh,
 } from '../../ops/activation.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'
 import { maximum, minimum } from '../../ops/binary.js'
@@ -54,6 +52,7 @@ import {
   typeOf,
 } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
+import { moveBox, spreadOf } from '../run/move.js'
 import { Value } from '../run/value.js'
 import {
   type Binary,
@@ -116,7 +115,8 @@ function arithmetic(
   const b = oldBroadcast(call, a, given)
   if (engine && isFloat(a.type) && isFloat(b.type) && !(a.isHost && b.isHost))
     return zipInEngine(call, a, b, engine)
-  if (engine && a.type === 'int32' && a.inEngine && b.type === 'int32' && b.inEngine)
+  const ints = engine && a.type === 'int32' && b.type === 'int32' && (a.inEngine || b.inEngine)
+  if (ints && [a, b].every((value) => value.inEngine || value.constant))
     return zipAs(call, 'int32', a, b, engine as unknown as Binary<'int32'>)
   return zipOnHost(call, [a, b], a.type, isFloat(a.type) ? host : whole)
 }
@@ -255,12 +255,13 @@ const where: Operator = (call) => {
 const preluOf: Operator = (call) => {
   const [x, slope] = [call.input(0), call.input(1)]
   // Old files give one number per channel, without the axes behind.
-  const fits = call.opset >= 7 && broadcastShapes(x.shape, slope.shape)
-  const wanted =
-    fits && sameShape(fits, x.shape)
-      ? slope
-      : slope.reshaped([slope.size, ...Array(Math.max(0, x.shape.length - 2)).fill(1)])
-  return zipInEngine(call, x, wanted, (p, q, { out } = {}) =>
+  const shape = call.opset >= 7 ? broadcastShapes(x.shape, slope.shape) : undefined
+  const wanted = shape
+    ? slope
+    : slope.reshaped([slope.size, ...Array(Math.max(0, x.shape.length - 2)).fill(1)])
+  // ONNX Runtime repeats x too, which the standard does not ask for.
+  const wide = shape && !sameShape(shape, x.shape) ? moveBox(call, x, spreadOf(x.shape, shape)) : x
+  return zipInEngine(call, wide, wanted, (p, q, { out } = {}) =>
     typeof q === 'number' ? leakyRelu(p as Tensor, { alpha: q, out }) : prelu(p as Tensor, q, { out }),
   )
 }
@@ -317,6 +318,12 @@ export const elementwise: Record<string, Operator> = {
   ),
   BitwiseNot: unary((v) => ~v),
 
+  ...Object.fromEntries(
+    Object.entries(onnxActivations).map(([op, name]) => [
+      op,
+      activation((x, options) => applyActivation(op, x, name, options)),
+    ]),
+  ),
   Relu: unary((v) => Math.max(v, 0), relu),
   LeakyRelu: activation((x, options, call) =>
     leakyRelu(x, { ...options, alpha: call.number('alpha', 0.01) }),
@@ -335,14 +342,9 @@ export const elementwise: Record<string, Operator> = {
   Gelu: activation((x, options, call) =>
     gelu(x, { ...options, approximate: call.text('approximate') === 'tanh' ? 'tanh' : 'none' }),
   ),
-  Sigmoid: activation(sigmoid),
   HardSigmoid: activation((x, options, call) =>
     hardSigmoid(x, { ...options, alpha: call.number('alpha', 0.2), beta: call.number('beta', 0.5) }),
   ),
-  Tanh: activation(tanh),
-  HardSwish: activation(hardSwish),
-  Mish: activation(mish),
-  Softplus: activation(softplus),
   Softsign: activation((x) => softsign(x)),
   Swish: (call) => swishOf(call, call.input(0)),
   SwiGLU: (call) => zipInEngine(call, swishOf(call, call.input(0)), call.input(1), mul),

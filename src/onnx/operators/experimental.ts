@@ -2,6 +2,7 @@
  * Experimental operators that were taken out of the standard, and that published style-transfer models still
  * use.
  */
+import { softplus, tanh } from '../../ops/activation.js'
 import { add, mul } from '../../ops/arithmetic.js'
 import type { Operator } from '../run/call.js'
 import { moveBox, whole } from '../run/move.js'
@@ -36,4 +37,20 @@ const crop: Operator = (call) => {
 const affine: Operator = (call) =>
   mapInEngine(call, call.input(0), (x) => add(mul(x, call.number('alpha', 1)), call.number('beta', 0)))
 
-export const experimental: Record<string, Operator> = { ImageScaler: imageScaler, Crop: crop, Affine: affine }
+/** alpha * tanh(beta * x). */
+const scaledTanh: Operator = (call) =>
+  mapInEngine(call, call.input(0), (x) => mul(tanh(mul(x, call.number('beta', 1))), call.number('alpha', 1)))
+
+/** alpha * log(exp(beta * x) + 1). */
+const parametricSoftplus: Operator = (call) =>
+  mapInEngine(call, call.input(0), (x) =>
+    mul(softplus(mul(x, call.number('beta', 1))), call.number('alpha', 1)),
+  )
+
+export const experimental: Record<string, Operator> = {
+  ImageScaler: imageScaler,
+  Crop: crop,
+  Affine: affine,
+  ScaledTanh: scaledTanh,
+  ParametricSoftplus: parametricSoftplus,
+}

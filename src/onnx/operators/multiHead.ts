@@ -13,7 +13,7 @@ import { where } from '../../ops/where.js'
 import type { Call, Operator } from '../run/call.js'
 import { move, moveBox, type Part, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
-import { behind, inEngine, joinHeads, type Mask, maskBy, splitHeads } from './attention.js'
+import { behind, bySteps, inEngine, joinHeads, type Mask, maskBy, splitHeads } from './attention.js'
 import { anglesAt, anglesBy, turned } from './rotary.js'
 
 /** Columns [from, from + length) of the last axis. */
@@ -50,15 +50,17 @@ function unpacked(call: Call, x: Value): Value[] {
 
 /**
  * What hides keys, as floats to add: of integers 0 hides, in a mask [n, keys] or [n, length, keys]; a list
- * [n] says where an image's keys end, and n more where they begin.
+ * [n] says where an image's keys end, and n more where they begin. A list [3 n + 2] is that of packed images:
+ * how many keys each has, then where its queries and its keys begin in all, which nobody needs here.
  */
 function paddingMask(call: Call, mask: Value, n: number, length: number, keys: number): Tensor {
   const hidden = call.number('mask_filter_value', -10000)
   const zero = call.tables('zero', [1], [], () => [[0]])[0]!.tensor()
   const { shape } = mask
   if (shape.length === 1) {
-    if (shape[0] !== n && shape[0] !== 2 * n) call.fail('mask', `[${n}] or [${2 * n}]`, shape)
-    const ends = mask.numbers
+    if (![n, 2 * n, 3 * n + 2].includes(shape[0]!))
+      call.fail('mask', `[${n}], [${2 * n}] or [${3 * n + 2}]`, shape)
+    const ends = shape[0] === 3 * n + 2 ? mask.numbers.slice(0, n) : mask.numbers
     const seen = maskBy(
       call,
       [n, 1, keys],
@@ -96,13 +98,18 @@ const multiHeadAttention: Operator = (call) => {
   const value = behind(call, pastValue, biasedHeads(call, part(v), bias, 2 * width, heads))
   const [n, , length] = query.shape as [number, number, number]
   const keys = key.shape[2]!
-  const y = attend(query.tensor(), key.tensor(), value.tensor(), {
+  const options = {
     ...maskOption(sumOf(mask && paddingMask(call, mask, n, length, keys), scores?.tensor())),
     causal: call.flag('unidirectional') ? (pastKey?.shape[2] ?? 0) : false,
     ...scaleOption(call),
-  })
-  if (call.node.outputs[3]) call.fail('output 3', 'left out', 'the matrix of scores')
-  return [joinHeads(call, call.tensor(given.type, y)), key, value]
+  }
+  const tensors = [query.tensor(), key.tensor(), value.tensor()] as const
+  // The fourth output is the scores before anything hides them.
+  const { y, seen } = call.node.outputs[3]
+    ? bySteps(call, tensors, { scale: 1 / Math.sqrt(query.shape[3]!), ...options })
+    : { y: attend(...tensors, options), seen: undefined }
+  const result = joinHeads(call, call.tensor(given.type, y))
+  return [result, key, value, seen && call.tensor(given.type, seen)]
 }
 
 const maskOption = (mask: Mask | undefined) => (mask ? { mask } : {})

@@ -22,7 +22,7 @@ import { byLargest, power } from './powers.js'
 import { axisIn } from './reduce.js'
 
 /** (x - mean) / sqrt(variance + epsilon) over axes; without the mean where `centred` is not wanted. */
-function normalized(
+export function normalized(
   x: Tensor,
   axes: number[],
   epsilon: number,
@@ -141,14 +141,15 @@ const groupNormalization: Operator = (call) => {
 
 /** Over `axis` and all behind it, with a mean (LayerNormalization) or without (RMSNormalization). */
 const layerNormalization: Operator = (call) => {
-  const [x, scale, offset] = [call.input(0), call.input(1), call.inputs[2]]
+  // What `fuse` joins may have no scale.
+  const [x, scale, offset] = [call.input(0), call.inputs[1], call.inputs[2]]
   const axis = call.ownAxis(x.shape.length, -1)
   const epsilon = call.number('epsilon', 1e-5)
   const centred = call.node.op === 'LayerNormalization'
   const rows = x.shape.slice(axis)
   const fits = [scale, offset].every((value) => !value || sameShape(value.shape, rows))
   if (fits && !call.node.outputs[1] && !call.node.outputs[2]) {
-    const options = { axis, scale: scale.tensor(), epsilon }
+    const options = { axis, ...(scale && { scale: scale.tensor() }), epsilon }
     const y = centred
       ? layerNorm(x.tensor(), { ...options, ...(offset && { offset: offset.tensor() }) })
       : rmsNorm(x.tensor(), options)
@@ -157,9 +158,9 @@ const layerNormalization: Operator = (call) => {
   // Scales that are broadcast, and the statistics as further outputs.
   const axes = x.shape.map((_, i) => i).slice(axis)
   const { y, average, inverse } = normalized(x.tensor(), axes, epsilon, centred)
-  const scaled = mul(y, scale.tensor())
+  const scaled = scale ? mul(y, scale.tensor()) : y
   return [
-    call.tensor(x.type, offset ? add(scaled, offset.tensor(), { out: scaled }) : scaled),
+    call.tensor(x.type, offset ? add(scaled, offset.tensor()) : scaled),
     average && call.tensor(x.type, average),
     average && call.tensor(x.type, inverse),
   ]

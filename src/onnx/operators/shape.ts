@@ -142,7 +142,12 @@ const slice: Operator = (call) => {
 /** Copies of x side by side: as an axis of repeats before each axis of x. */
 const tile: Operator = (call) => {
   const x = call.input(0)
-  const repeats = call.input(1).numbers
+  const given = call.input(1).numbers
+  // The first version repeats one axis, which its third input names.
+  const repeats = call.inputs[2]
+    ? x.shape.map((_, axis) => (axis === call.axis(call.scalar(2)!, x.shape.length) ? given[0]! : 1))
+    : given
+  if (repeats.length !== x.shape.length) call.fail('repeats', `${x.shape.length} numbers`, repeats)
   const axes = x.shape.flatMap((length, axis) => [{ length: repeats[axis]! }, { length, axis }])
   const spread = moveBox(call, x, axes, { layout: 'plain' })
   return spread.reshaped(x.shape.map((length, i) => length * repeats[i]!))

@@ -15,6 +15,7 @@ import { checkVaried, collect, errorOf, type Observed, observe, type Taps } from
 
 const op = 'quantizeModel'
 const QUANTIZE: Names<QuantizeOptions> = {
+  externalData: true,
   method: true,
   perChannel: true,
   weightBits: true,
@@ -36,7 +37,15 @@ export async function quantize(
   options: QuantizeOptions,
 ): Promise<Quantized> {
   checkOptions(op, options, QUANTIZE)
-  const { method, perChannel = true, weightBits = 8, tolerance = 0.1, onProgress, signal } = options
+  const {
+    method,
+    perChannel = true,
+    weightBits = 8,
+    tolerance = 0.1,
+    externalData,
+    onProgress,
+    signal,
+  } = options
   const known = [...METHODS, 'dynamic']
   check(method === undefined || known.includes(method), () => ({
     op,
@@ -62,7 +71,7 @@ export async function quantize(
     expected: 'a number of at least 0',
     got: show(tolerance),
   }))
-  const network = await openNetwork(engine, source, signal)
+  const network = await openNetwork(engine, source, { externalData, signal })
   const all = layersOf(network, wiresOf(network))
   check(all.length > 0, () => ({
     op,

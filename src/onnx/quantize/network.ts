@@ -2,7 +2,7 @@
 import { check, FilterbankError, show } from '../../base/errors.js'
 import type { Engine } from '../../core/engine.js'
 import { decoderWith } from '../file/decode.js'
-import { fetchModel, type ModelSource } from '../file/load.js'
+import { fetchModel, type LoadSettings, type ModelSource } from '../file/load.js'
 import { type GraphProto, readModel } from '../file/schema.js'
 import { type HostTensor, toUser } from '../file/types.js'
 import {
@@ -28,20 +28,30 @@ export interface Network {
   inputs: readonly Port[]
   outputs: readonly Port[]
   opset: number
+  /** Versions of other domains than the standard's. */
+  domains: Readonly<Record<string, number>>
   /** 'Operator.attribute' of those that are of type float. */
   floats: ReadonlySet<string>
-  /** Of the file that it was read from. */
+  /** Of the files that it was read from. */
   bytes: number
 }
 
 export async function openNetwork(
   engine: Engine,
   source: ModelSource,
-  signal: AbortSignal | undefined,
+  settings: Pick<LoadSettings, 'externalData' | 'signal'>,
 ): Promise<Network> {
-  const { bytes, external } = await fetchModel(source, { signal })
+  const { bytes, external } = await fetchModel(source, settings)
+  let size = bytes.length
   const proto = readModel(bytes, op)
-  const opened = openGraph(proto, decoderWith(external))
+  const opened = openGraph(
+    proto,
+    decoderWith((...part) => {
+      const data = external(...part)
+      size += data.length
+      return data
+    }),
+  )
   await checkGraph(opened)
   const { graph: found, opset } = opened
   check(opset >= 7, () => ({
@@ -71,7 +81,12 @@ export async function openNetwork(
     outputs,
     floats,
     opset: Math.max(opset, LEAST_OPSET),
-    bytes: bytes.length,
+    domains: Object.fromEntries(
+      proto.opsetImport.flatMap(({ domain, version }) =>
+        domain && domain !== 'ai.onnx' ? [[domain, version]] : [],
+      ),
+    ),
+    bytes: size,
   }
 }
 
@@ -230,8 +245,17 @@ function graphParts({ nodes, constants, inputs, outputs }: Graph, floats: Readon
   }
 }
 
-export const writeNetwork = ({ opset, floats, nodes, constants, inputs, outputs }: Network): Uint8Array =>
+export const writeNetwork = ({
+  opset,
+  domains,
+  floats,
+  nodes,
+  constants,
+  inputs,
+  outputs,
+}: Network): Uint8Array =>
   writeModel({
     opset,
+    domains,
     ...graphParts({ nodes, constants, inputs: [...inputs], outputs: [...outputs] }, floats),
   })

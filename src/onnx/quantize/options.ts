@@ -1,4 +1,5 @@
 /** What `quantizeModel` takes and tells. */
+import type { DataSource } from '../file/load.js'
 import type { ModelInput } from '../run/ports.js'
 
 /** Inputs of one run, by name, as `model.run` takes them. */
@@ -6,6 +7,8 @@ export type Sample = Record<string, ModelInput>
 
 /** How `quantizeModel` goes about it. */
 export interface QuantizeOptions {
+  /** The model's data files by the names that it has for them, as for `loadModel`. Default: beside it. */
+  externalData?: Record<string, DataSource>
   /**
    * Where the ranges of activations come from: 'minmax', all that was seen; 'percentile', all but one number
    * in ten thousand; 'entropy', the range whose histogram loses least (Kullback and Leibler's divergence).

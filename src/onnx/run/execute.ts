@@ -35,6 +35,8 @@ export interface Setting {
    * it by their names; without it, it is part of this run.
    */
   runBody?: (graph: Graph, around: ReadonlyMap<string, Value>) => Steps<Value[]>
+  /** Whether the steps of a loop are part of this run: a recording has them one after the other. */
+  unrolls?: (call: Call) => boolean
   /** Whether a recording leaves a node to the replay; then it has put its outputs into the scope. */
   defer?: (node: Node, scope: Scope) => boolean
 }
@@ -42,6 +44,15 @@ export interface Setting {
 /** The value of a name, in a graph or in those around it. */
 export const find = (name: string, scope: Scope | undefined): Value | undefined =>
   scope && (scope.values.get(name) ?? find(name, scope.outer))
+
+const around = new WeakMap<Graph, readonly string[]>()
+
+/** `freeNames` of a graph that nobody changes any more. */
+function namesAround(graph: Graph): readonly string[] {
+  const names = around.get(graph) ?? freeNames(graph)
+  around.set(graph, names)
+  return names
+}
 
 const lastUses = new WeakMap<Graph, string[][]>()
 
@@ -78,6 +89,17 @@ export function* turnsOf<T>(steps: Generator<Node | undefined, T>): Steps<T> {
   }
 }
 
+/** What a graph is given, by the names of its inputs: something else each time, be it constant in itself. */
+function lentTo({ values }: Scope, graph: Graph, given: readonly Value[]): ReadonlySet<Value> {
+  const lent = given.map((value) => value.alias())
+  lent.forEach((value, i) => {
+    value.constant = false
+    value.named = true
+    values.set(graph.inputs[i]!.name, value)
+  })
+  return new Set(lent)
+}
+
 /** One node: its outputs go into the scope by their names. */
 export function* runNode(
   node: Node,
@@ -89,18 +111,14 @@ export function* runNode(
   const inputs = node.inputs.map((name) => (name ? find(name, scope) : undefined))
   const isFixed = !isRandom(node.op) && node.inputs.every((_, i) => inputs[i]?.constant ?? true)
   const runGraph = function* (graph: Graph, given: readonly Value[] = []): Steps<Value[]> {
-    const { runBody } = setting
-    // Which graph it is, and how often, is known before the run where the inputs are.
-    if (runBody && !(isFixed && given.length === 0)) {
-      const around = new Map(freeNames(graph).map((name) => [name, find(name, scope)!]))
+    const { runBody, unrolls } = setting
+    // Which graph it is, and how often, is known before the run where the inputs are; a branch without nodes
+    // gives what there is.
+    const isPart = given.length ? unrolls?.(call) : isFixed || graph.nodes.length === 0
+    if (runBody && !isPart) {
+      const around = new Map(namesAround(graph).map((name) => [name, find(name, scope)!]))
       call.used.push(...around.values())
-      // What it is given is something else each time, be it constant in itself.
-      const own = given.map((value) => value.alias())
-      own.forEach((value, i) => {
-        value.constant = false
-        value.named = true
-        around.set(graph.inputs[i]!.name, value)
-      })
+      const own = lentTo({ values: around }, graph, given)
       try {
         return yield* runBody(graph, around)
       } finally {
@@ -113,19 +131,26 @@ export function* runNode(
     const inner: Scope = { values: new Map(kept.get(graph)), outer: scope }
     const touched = new Set<Value>()
     const constants = found.get(graph)!
-    const keep = new Set<string>()
-    yield* turnsOf(stepsOf(graph, inner, { run, opset, constants, inner: found, runBody, touched, keep }))
-    call.used.push(...touched)
-    const out = new Set<Value>()
-    return graph.outputs.map(({ name }) => {
-      const value = find(name, inner)!
-      // What belongs to the graphs around, is kept or goes out twice has a life elsewhere.
-      const own = inner.values.has(name) && !value.constant && !out.has(value)
-      const result = own ? value : value.alias()
-      out.add(result)
-      if (value.constant && isFixed) call.ofShapes.add(result)
-      return result
-    })
+    const lent = lentTo(inner, graph, given)
+    const keep = new Set(graph.inputs.map(({ name }) => name))
+    const inside: Setting = { run, opset, constants, inner: found, runBody, touched, keep }
+    if (unrolls) inside.unrolls = unrolls
+    try {
+      yield* turnsOf(stepsOf(graph, inner, inside))
+      call.used.push(...[...touched].filter((value) => !lent.has(value)))
+      const out = new Set<Value>(lent)
+      return graph.outputs.map(({ name }) => {
+        const value = find(name, inner)!
+        // What belongs to the graphs around, is kept or goes out twice has a life elsewhere.
+        const own = inner.values.has(name) && !value.constant && !out.has(value)
+        const result = own ? value : value.alias()
+        out.add(result)
+        if (value.constant && isFixed) call.ofShapes.add(result)
+        return result
+      })
+    } finally {
+      for (const value of lent) value.dispose()
+    }
   }
   let outputs: readonly (Value | undefined)[] = []
   let call!: Call
@@ -135,7 +160,11 @@ export function* runNode(
     const container = takesContainers.has(node.op) ? -1 : inputs.findIndex((value) => value?.kind)
     if (container >= 0) call.fail(`input ${container}`, 'a tensor', NAMES[inputs[container]!.kind!])
   }
-  const kept = () => [...inputs, ...outputs, ...call.used].flatMap((value) => value?.tensors ?? [])
+  const kept = () =>
+    [...inputs, ...outputs, ...call.used].flatMap((value) => [
+      ...(value?.tensors ?? []),
+      ...(value?.origin?.tensors ?? []),
+    ])
   if (Object.hasOwn(stepped, node.op)) {
     const made = new Set<AnyTensor>()
     let ends = new Set<AnyTensor>()

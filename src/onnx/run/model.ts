@@ -9,6 +9,7 @@ import { Tensor } from '../../core/tensor.js'
 import { dtypeOf, type HostArray, isHalf, staysOnHost, toHost, toUser } from '../file/types.js'
 import { fuse } from '../graph/fuse.js'
 import type { Graph, Node, Port } from '../graph/graph.js'
+import { fuseInner } from '../graph/inner.js'
 import { constantsOf, type Scope } from './execute.js'
 import type { Holder } from './hold.js'
 import { pictureLater, pictureNow, withPictures } from './pictures.js'
@@ -30,7 +31,7 @@ import {
   tensorsOf,
 } from './ports.js'
 import { record } from './record.js'
-import { disposeLive, nodeByNode, replay, setupOf } from './replay.js'
+import { disposeLive, nodeByNode, replay, replayUnwatched, setupOf } from './replay.js'
 import { describe, type LayerSummary } from './summary.js'
 import { dropKept, dropTables, type Run, Value } from './value.js'
 
@@ -70,6 +71,8 @@ export class Model {
   readonly inputs: readonly Port[]
   readonly outputs: readonly Port[]
   private readonly graph: Graph
+  /** The same before nodes were joined, but for the graphs inside of them. */
+  private readonly file: Graph
   private tapped: { key: string; graph: Graph } | undefined
   private readonly plans = new Map<string, Plan>()
   private readonly execution: Run
@@ -83,7 +86,7 @@ export class Model {
   constructor(
     private readonly engine: Engine,
     /** What the file says, constants apart. */
-    private readonly file: Graph,
+    file: Graph,
     readonly opset: number,
     run: Run,
     /** Constants of the graph, as values, and what holds those of the graphs inside of nodes. */
@@ -94,6 +97,7 @@ export class Model {
     this.holder = holder
     this.inputs = file.inputs
     this.outputs = file.outputs
+    this.file = fuseInner(file, (name) => constants.get(name))
     this.graph = this.fused(new Set())
   }
 
@@ -135,7 +139,7 @@ export class Model {
     checkOptions('model.run', options, RUN)
     this.checkAlive()
     const numbers = withPictures(inputs, this.inputs, (port, input) => pictureNow(this.engine, port, input))
-    const steps = this.steps(this.accept(numbers), options, this.waiting > 0)
+    const steps = this.steps(this.accept(numbers), options, { apart: this.waiting > 0, atOnce: true })
     for (;;) {
       const { done, value } = this.engine.apart(() => steps.next())
       if (done) return value as ModelOutputs
@@ -180,7 +184,7 @@ export class Model {
     { onProgress, signal, ...options }: RunAsyncOptions,
   ): Promise<AnyModelOutputs> {
     signal?.throwIfAborted()
-    const steps = this.steps(feeds, options, false)
+    const steps = this.steps(feeds, options, {})
     const total = this.graph.nodes.length
     try {
       for (let done = 0; ; ) {
@@ -243,12 +247,12 @@ export class Model {
 
   /**
    * A run, node by node; it returns the outputs. `apart`: while another run is under way, whose memory is not
-   * to be touched.
+   * to be touched. `atOnce`: nobody has a turn in between, so that a replay stops at no node.
    */
   private *steps(
     feeds: Map<string, Feed>,
     { taps = [] }: RunOptions,
-    apart: boolean,
+    { apart = false, atOnce = false }: { apart?: boolean; atOnce?: boolean },
   ): Generator<Node | undefined, AnyModelOutputs> {
     this.checkAlive()
     this.checkTaps(taps)
@@ -269,7 +273,7 @@ export class Model {
     // The plan in use is the youngest.
     this.plans.delete(key)
     this.plans.set(key, plan)
-    return (yield* this.replayed(plan, feeds)) ?? (yield* this.nodeByNode(plan, feeds, taps))
+    return (yield* this.replayed(plan, feeds, atOnce)) ?? (yield* this.nodeByNode(plan, feeds, taps))
   }
 
   private *nodeByNode(
@@ -298,6 +302,7 @@ export class Model {
   private *replayed(
     plan: Plan,
     feeds: Map<string, Feed>,
+    atOnce: boolean,
   ): Generator<Node | undefined, AnyModelOutputs | undefined> {
     const setup = this.setup(plan)
     plan.recorded ??= record(
@@ -312,7 +317,10 @@ export class Model {
       else live.set(name, this.enter(feed))
     }
     try {
-      if (!(yield* this.whileAlive(replay(setup, recorded, live)))) return undefined
+      const fits = atOnce
+        ? yield* replayUnwatched(setup, recorded, live)
+        : yield* this.whileAlive(replay(setup, recorded, live))
+      if (!fits) return undefined
       return this.collect(
         this.outputs.map(({ name }, i) => {
           const output = recorded.outputs[i]!

@@ -155,6 +155,14 @@ export function move(
 export const whole = (shape: Shape): { length: number; axis: number }[] =>
   shape.map((length, axis) => ({ length, axis }))
 
+/** The axes of a source that is repeated to `shape`, which it broadcasts to. */
+export function spreadOf(source: Shape, shape: Shape): { length: number; axis?: number }[] {
+  const missing = shape.length - source.length
+  return shape.map((length, i) =>
+    i < missing || source[i - missing] !== length ? { length } : { length, axis: i - missing },
+  )
+}
+
 /** For each flat index of `shape`, in order, the index along each axis. The array is reused. */
 export function* indexesOf(shape: Shape): Generator<readonly number[]> {
   const index = shape.map(() => 0)

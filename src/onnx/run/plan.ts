@@ -17,8 +17,10 @@ export interface Plan {
   shared: ReadonlyMap<string, Value>
   /** The same of the graphs inside of nodes that are part of these runs. */
   inner: Setting['inner']
-  /** Runs of the graphs inside of nodes that are runs of their own, by the shapes of what they read. */
-  bodies: Map<Graph, Map<string, Plan>>
+  /** Runs of inner graphs that are runs of their own, for each way that what they read stands. */
+  bodies: Map<Graph, Set<Plan>>
+  /** Of such a run: how what it reads stands. */
+  stands?: ReadonlyMap<string, Stand>
   /** Of the last run node by node. */
   notes: Map<Node, Note>
   /** Of the first one. */
@@ -110,10 +112,19 @@ export interface Mark {
   host?: string | undefined
 }
 
+/** Where a replay that nobody watches stops: its jobs up to `end`, then a host step or a check of a node. */
+export interface Stop {
+  end: number
+  run?: HostStep['run']
+  /** The node whose kernels may have met an index outside of its axis. */
+  node?: Node
+}
+
 /** A program with what the host does between its jobs. */
 export interface Recording {
   program: Program
   marks: Mark[]
+  stops: Stop[]
   /** Inputs in the engine, which are written before a replay. */
   inputs: Map<string, Value>
   outputs: (Value | string)[]

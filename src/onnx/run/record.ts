@@ -18,6 +18,7 @@ import {
   type Recording,
   type Setup,
   type Stand,
+  type Stop,
   settingOf,
   standOf,
 } from './plan.js'
@@ -118,11 +119,23 @@ export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Record
   }
   try {
     const { program } = engine.record(record, { dry: true })
-    return { program, marks, inputs, outputs }
+    return { program, marks, stops: stopsOf(program, marks), inputs, outputs }
   } catch (error) {
     for (const value of [...inputs.values(), ...made]) value.dispose()
     throw error
   }
+}
+
+/** Host steps, the nodes that may have met an index outside of its axis, and the end. */
+function stopsOf(program: Program, marks: readonly Mark[]): Stop[] {
+  let begin = 0
+  const stops = marks.flatMap(({ node, end, steps }): Stop[] => {
+    // The only kernel that tells of one; what a host step ran may have been it.
+    const looks = steps.length > 0 || program.kernels(begin, end).includes('places')
+    begin = end
+    return [...steps.map(({ at, run }): Stop => ({ end: at, run })), ...(looks ? [{ end, node }] : [])]
+  })
+  return [...stops, { end: program.length }]
 }
 
 /** A value in the engine whose numbers come later. */

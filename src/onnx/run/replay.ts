@@ -5,8 +5,9 @@
  * between them.
  */
 import { show } from '../../base/errors.js'
+import { sameShape } from '../../base/shape.js'
 import { type Graph, graphsOf, type Node } from '../graph/graph.js'
-import type { Steps } from './call.js'
+import type { Call, Steps } from './call.js'
 import { checkFault, constantsOf, find, type Scope, stepsOf, turnsOf } from './execute.js'
 import {
   dropPlan,
@@ -41,6 +42,7 @@ export function* nodeByNode(
 ): Generator<Node | undefined, void> {
   const { graph, plan, run } = setup
   const setting = settingOf(setup, keep)
+  if (traced && !plan.ran) setting.unrolls = hasFewSteps
   setting.onNode = (node, note, hostReads, scope) => {
     const { values } = scope
     plan.notes.set(node, note)
@@ -53,6 +55,17 @@ export function* nodeByNode(
   }
   yield* stepsOf(graph, scope, setting)
   if (traced) plan.ran = true
+}
+
+/** Steps of a loop that a recording has at most. */
+const UNROLLED = 64
+
+/** Whether a node is a Scan of few steps, whose number follows from shapes. */
+function hasFewSteps(call: Call): boolean {
+  if (call.node.op !== 'Scan') return false
+  const x = call.inputs[call.inputs.length - call.number('num_scan_inputs', 1)]
+  const [axis = 0] = call.numbers('scan_input_axes', [])
+  return (x?.shape.at(axis) ?? 0) <= UNROLLED
 }
 
 /** Why a node is not kernels alone; `reader`: the run, where it read numbers that depend on the inputs. */
@@ -110,6 +123,33 @@ export function* replay(
   }
 }
 
+/** The same without a stop at each node: jobs between two host steps are one run of the program. */
+export function* replayUnwatched(
+  { plan, run: { engine } }: Setup,
+  { program, stops }: Recording,
+  live: Live,
+): Steps<boolean> {
+  const given = new Set(live.values())
+  let begin = 0
+  let done = false
+  try {
+    for (const { end, run, node } of stops) {
+      if (end > begin) program.run(begin, end)
+      begin = end
+      if (node) checkFault(node, engine)
+      if (!run) continue
+      const fits = run(live)
+      if (typeof fits === 'boolean' ? fits : yield* fits) continue
+      dropRecording(plan)
+      return false
+    }
+    done = true
+    return true
+  } finally {
+    if (!done) disposeLive(live, given)
+  }
+}
+
 /** Gives back what the host steps of a replay made. */
 export function disposeLive(live: Live, given: ReadonlySet<Value> = new Set()): void {
   for (const [name, value] of live) {
@@ -145,6 +185,22 @@ function* bodyOf(
   }
 }
 
+function sameStands(a: ReadonlyMap<string, Stand>, b: ReadonlyMap<string, Stand>): boolean {
+  if (a.size !== b.size) return false
+  for (const [name, one] of a) {
+    const other = b.get(name)
+    const same =
+      other &&
+      one.type === other.type &&
+      one.kind === other.kind &&
+      one.form?.dtype === other.form?.dtype &&
+      one.form?.layout === other.form?.layout &&
+      sameShape(one.shape, other.shape)
+    if (!same) return false
+  }
+  return true
+}
+
 function* bodySteps(
   run: Run,
   opset: number,
@@ -156,19 +212,19 @@ function* bodySteps(
   if (!constants.has(graph)) constants.set(graph, constantsOf(graph, run))
   const stands = new Map<string, Stand>()
   for (const [name, value] of around) if (!value.constant) stands.set(name, standOf(value))
-  const plans = outer.bodies.get(graph) ?? new Map<string, Plan>()
+  const plans = outer.bodies.get(graph) ?? new Set<Plan>()
   outer.bodies.set(graph, plans)
-  const key = JSON.stringify([...stands])
-  let plan = plans.get(key)
+  let plan = [...plans].find((other) => sameStands(other.stands!, stands))
   if (!plan) {
-    const oldest = [...plans].find(([, { busy }]) => !busy)
+    const oldest = [...plans].find(({ busy }) => !busy)
     if (plans.size >= BODIES && oldest) {
-      dropPlan(oldest[1])
-      plans.delete(oldest[0])
+      dropPlan(oldest)
+      plans.delete(oldest)
     }
     const known = [...around].filter(([, value]) => value.constant)
     plan = newPlan(new Map([...constants.get(graph)!, ...known]))
-    plans.set(key, plan)
+    plan.stands = stands
+    plans.add(plan)
   }
   const setup = setupOf(run, opset, graph, plan)
   // What another run has a pause in keeps its memory to itself.
@@ -208,7 +264,7 @@ function* replayBody(
   setup: Setup,
   stands: ReadonlyMap<string, Stand>,
   around: ReadonlyMap<string, Value>,
-): Generator<Node | undefined, Value[] | undefined> {
+): Steps<Value[] | undefined> {
   const { plan, run } = setup
   const live: Live = new Map()
   for (const [name, stand] of stands) if (!stand.form) live.set(name, around.get(name)!)
@@ -216,7 +272,7 @@ function* replayBody(
   plan.recorded ??= record(setup, stands)
   const recording = plan.recorded
   for (const name of recording.inputs.keys()) feed(recording, name, around.get(name)!)
-  if (!(yield* replay(setup, recording, live))) return undefined
+  if (!(yield* replayUnwatched(setup, recording, live))) return undefined
   const results = recording.outputs.map((output) => {
     if (typeof output === 'string') return live.get(output)!
     if (output.constant) return output

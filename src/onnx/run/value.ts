@@ -104,7 +104,7 @@ export class Value {
      * The value that it shows in another shape: what goes into the engine belongs to that one as long as it
      * lives.
      */
-    private readonly origin?: Value,
+    readonly origin?: Value,
     /** Gives its plain form where the numbers are not there yet. */
     private readonly pending?: (dtype: DType) => AnyTensor,
   ) {

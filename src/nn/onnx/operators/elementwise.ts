@@ -1,6 +1,6 @@
 /** Ops that go element by element: they are written in whatever order their values stand. */
 import type { DType } from '../../../core/dtype.js'
-import { type Activation, type Formula, formulaOf } from '../../../ops/activation.js'
+import { type Activation, type Formula, formulaOf, onnxActivations } from '../../../ops/activation.js'
 import { UnaryOp } from '../../../wasm/abi.js'
 import { type Call, float, type Operator, type Operators, type Result } from '../call.js'
 import { idOf } from '../value.js'
@@ -20,22 +20,14 @@ function formula(call: Call, x: string, [code, a, b]: Formula): string {
       return gelu(call, x)
     case UnaryOp.geluTanh:
       return geluTanh(call, x)
-    case UnaryOp.sigmoid:
-      return node('Sigmoid', [x])
     case UnaryOp.hardSigmoid:
       return node('HardSigmoid', [x], { alpha: float(a), beta: float(b) })
-    case UnaryOp.tanh:
-      return node('Tanh', [x])
     case UnaryOp.silu:
       return node('Mul', [x, node('Sigmoid', [x])])
-    case UnaryOp.hardSwish:
-      return node('HardSwish', [x])
-    case UnaryOp.mish:
-      return node('Mish', [x])
-    case UnaryOp.softplus:
-      return node('Softplus', [x])
-    default:
-      return call.sheet.fails('one that ONNX has', `function ${code}`)
+    default: {
+      const known = Object.entries(onnxActivations).find(([, name]) => formulaOf(name)[0] === code)
+      return known ? node(known[0], [x]) : call.sheet.fails('one that ONNX has', `function ${code}`)
+    }
   }
 }
 

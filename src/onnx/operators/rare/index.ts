@@ -7,12 +7,14 @@ import { fused } from './fused.js'
 import { lists } from './lists.js'
 import { losses } from './losses.js'
 import { spectra } from './spectra.js'
+import { states } from './states.js'
 import { texts } from './texts.js'
 
 export const module: OperatorModule = {
-  operators: { ...bits, ...chance, ...fused, ...lists, ...losses, ...spectra, ...texts },
+  operators: { ...bits, ...chance, ...fused, ...lists, ...losses, ...spectra, ...states, ...texts },
   shapedByInputs: [
     ...Object.keys(bits),
+    ...Object.keys(states),
     ...['Bernoulli', 'RandomNormalLike', 'RandomUniformLike', 'Det', 'MaxRoiPool', 'TensorScatter'],
     ...['NegativeLogLikelihoodLoss', 'SoftmaxCrossEntropyLoss', 'StringConcat', 'RegexFullMatch'],
   ],

@@ -8,11 +8,11 @@ import {
   type Engine,
   maxPool3d,
   type Tensor,
-} from '../../src/index.js'
-import { spread } from '../../src/ops/conv/convTranspose.js'
-import { inEveryBuild } from '../support/check.js'
-import { expectGradients } from '../support/gradients.js'
-import { Random } from '../support/random.js'
+} from '../../../src/index.js'
+import { spread } from '../../../src/ops/conv/convTranspose.js'
+import { inEveryBuild } from '../../support/check.js'
+import { expectGradients } from '../../support/gradients.js'
+import { Random } from '../../support/random.js'
 
 const activations = [undefined, 'relu', [-3, 8], 'silu', 'tanh'] as const
 
