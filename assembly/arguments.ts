@@ -5,8 +5,8 @@ let control: usize = 0
 let thread: usize = 0
 
 /**
- * Tells this instance where the engine keeps its control words (scratch address, scratch stride) and which
- * thread it is.
+ * Tells this instance where the engine keeps its control words (scratch address, scratch stride, tile) and
+ * which thread it is.
  */
 export function bind(controlWords: usize, threadIndex: usize): void {
   control = controlWords
@@ -21,6 +21,13 @@ export function bind(controlWords: usize, threadIndex: usize): void {
 @inline
 export function scratch(): usize {
   return load<u32>(control) + thread * load<u32>(control, 4)
+}
+
+/** Which register tile the engine chose: whether that of dense/rolled.ts. */
+// @ts-ignore: decorator
+@inline
+export function rolled(): bool {
+  return load<u32>(control, 8) != 0
 }
 
 /** Where the memory that belongs to the engine starts: behind this module's constants. */

@@ -52,6 +52,8 @@ export interface Wanted {
   simd?: 'simd128' | 'relaxed' | 'wide' | undefined
   threads?: number | undefined
   assert?: boolean | undefined
+  /** Also by the other loop of dense products. */
+  tiles?: boolean | undefined
   peers?: boolean | undefined
   budget?: number | undefined
 }
@@ -67,13 +69,17 @@ export type News = { start: Start } | { row: Row | Unmeasured }
 
 /** The whole bench: the peak, then every layer. */
 export async function bench(
-  { problems, simd, threads = 1, assert, budget }: Wanted,
+  { problems, simd, threads = 1, assert, tiles, budget }: Wanted,
   { library, peak, peers }: Host,
   report: (news: News) => unknown,
 ): Promise<void> {
   const own = await filterbank(library, { simd, threads: 1 })
   const variants: Contender[] = []
   if (threads > 1) variants.push(await filterbank(library, { simd, threads }))
+  if (tiles) {
+    const tile = own.engine.tile === 'rolled' ? 'unrolled' : 'rolled'
+    variants.push(await filterbank(library, { simd, threads: 1, tile }))
+  }
   if (assert)
     for (const algorithm of algorithmsOf(library, problems))
       variants.push(await filterbank(library, { simd, threads: 1, algorithm }))
@@ -92,13 +98,21 @@ export async function bench(
 }
 
 /** What the host has of what kernels may use, in words. */
-export const featuresOf = ({ simd, relaxedSimd, sharedMemory, byteDot, cores }: Library.Diagnosis): string =>
+export const featuresOf = ({
+  simd,
+  relaxedSimd,
+  sharedMemory,
+  byteDot,
+  cores,
+  tile,
+}: Library.Diagnosis): string =>
   [
     simd && 'SIMD',
     relaxedSimd && 'relaxed SIMD',
     byteDot && byteDot !== 'none' && `a byte dot product (${byteDot})`,
     sharedMemory && 'shared memory',
     cores && `${cores} core${cores > 1 ? 's' : ''}`,
+    tile && `the ${tile} loop`,
   ]
     .filter(Boolean)
     .join(', ')

@@ -30,8 +30,10 @@ const HELP = `npm run bench -- [networks | models DIR | train | recurrent | imag
   --threads N     also with N threads
   --simd BUILD    simd128, relaxed or wide; by default what createEngine picks
   --assert        fails where algorithm 'auto' is over 10% slower than another one
+  --tiles         also by the other loop of dense products (engine.tile); with --assert: fails where that is faster
   --calls         what a call costs beside its work, instead of the layers
-  --chromium      in a page of the system's headless Chromium
+  --browser NAME  in a page of the system's chromium, firefox or webkit (WebKitGTK's MiniBrowser: Safari's engine)
+  --chromium      the same as --browser chromium
   --json FILE     writes all results
   --readme        writes the table into doc/benchmarks.md
 bench/build/builds.js is a bench of its own.`
@@ -54,7 +56,9 @@ const { values: options, positionals } = parseArgs({
     threads: { type: 'string' },
     simd: { type: 'string' },
     assert: { type: 'boolean' },
+    tiles: { type: 'boolean' },
     calls: { type: 'boolean' },
+    browser: { type: 'string' },
     chromium: { type: 'boolean' },
     json: { type: 'string' },
     readme: { type: 'boolean' },
@@ -64,9 +68,14 @@ const { values: options, positionals } = parseArgs({
     help: { type: 'boolean' },
   },
 })
-const { simd, peers, only, quick, json } = options as typeof options & {
-  simd?: 'simd128' | 'relaxed' | 'wide'
-}
+const {
+  simd,
+  peers,
+  only,
+  quick,
+  json,
+  browser = options.chromium ? 'chromium' : undefined,
+} = options as typeof options & { simd?: 'simd128' | 'relaxed' | 'wide' }
 const threads = options.threads ? Number(options.threads) : undefined
 
 const benches: Record<string, () => Promise<void>> = {
@@ -96,6 +105,7 @@ async function runLayers(): Promise<void> {
     simd,
     threads,
     assert: options.assert,
+    tiles: options.tiles,
     peers,
     budget: quick ? 300 : 1000,
   }
@@ -121,7 +131,7 @@ async function runLayers(): Promise<void> {
       print!(row)
     }
   }
-  if (options.chromium) await (await import('./chromium.js')).benchInPage(wanted, report)
+  if (browser) await (await import('./browsers.js')).benchInPage(browser, wanted, report)
   else {
     const peak = async (build: string) => readFileSync(`build/peak-${build}.wasm`)
     const others = await peersHere()
@@ -130,7 +140,7 @@ async function runLayers(): Promise<void> {
   const about = aboutLayers(started!)
   console.log(`\nGeometric means\n${summary(rows, columns!)}`)
   if (json) writeFileSync(json, JSON.stringify({ about, ...started, rows }, null, 1))
-  if (options.readme) writeBetween(options.chromium ? 'chromium' : 'node', readme(rows, columns!, about))
+  if (options.readme) writeBetween(browser ?? 'node', readme(rows, columns!, about))
   if (options.assert) assertChoices(started!, rows)
 }
 
@@ -154,7 +164,7 @@ async function runNetworks(): Promise<void> {
   const report = (news: NetworkNews): void => {
     if ('start' in news) {
       started = news.start
-      table = tableOf(started.contenders, options.chromium ?? false)
+      table = tableOf(started.contenders, browser !== undefined)
       console.log(`${aboutNetworks(started)}\n\n${table.head()}`)
     } else {
       const { row } = news
@@ -164,7 +174,7 @@ async function runNetworks(): Promise<void> {
       if (row.failures.length) process.exitCode = 1
     }
   }
-  if (options.chromium) await (await import('./chromium.js')).benchInPage(wanted, report)
+  if (browser) await (await import('./browsers.js')).benchInPage(browser, wanted, report)
   else {
     const library = { ...(await import('../src/index.js')), ...(await import('../src/onnx/index.js')) }
     await benchNetworks(wanted, { library, peers: await peersHere(), alone: measureAlone }, report)
@@ -172,11 +182,7 @@ async function runNetworks(): Promise<void> {
   const about = aboutNetworks(started!)
   console.log(`\n${table!.summary(rows)}`)
   if (json) writeFileSync(json, JSON.stringify({ about, ...started, rows }, null, 1))
-  if (options.readme)
-    writeBetween(
-      options.chromium ? 'networks chromium' : 'networks node',
-      `${about}\n\n${table!.markdown(rows)}`,
-    )
+  if (options.readme) writeBetween(`networks ${browser ?? 'node'}`, `${about}\n\n${table!.markdown(rows)}`)
 }
 
 /** The files of a folder that the user named from where npm was called. */
@@ -299,7 +305,7 @@ function aboutNetworks({ contenders, host, features }: NetworkStart): string {
   return [
     placeOf({ build: contenders[0]!.version, host, features }),
     `Batch 1, batch normalisation ${options['batch-norm'] ? 'by itself' : 'folded'}. Of whole runs, numbers in and numbers out. ${ABOUT_TIMES}`,
-    options.chromium
+    browser
       ? '"first answer": from the bytes of the file to the end of the first run.'
       : '"first answer": from nothing to the end of the first run; "MB": the most memory of the process by then and two runs later; each in a process of its own.',
     ...(versions.length ? [`Beside it, in the same run: ${versions.join(', ')}.`] : []),

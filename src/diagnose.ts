@@ -26,6 +26,8 @@ export interface Diagnosis {
   relaxedSimd: boolean
   /** How that engine multiplies bytes: `engine.byteDot`; undefined where none starts. */
   byteDot: Engine['byteDot'] | undefined
+  /** The loop of that engine's dense products: `engine.tile`; undefined where none starts. */
+  tile: Engine['tile'] | undefined
   /** Whether threads can share memory. */
   sharedMemory: boolean
   /** Whether the page is cross-origin isolated; undefined where there is no page. */
@@ -65,9 +67,9 @@ export async function diagnose(options: EngineOptions = {}): Promise<Diagnosis> 
   try {
     const engine = await createEngine(options)
     await engine.started
-    const { simd: build, simdReason: reason, threads, threadsReason, byteDot } = engine
+    const { simd: build, simdReason: reason, threads, threadsReason, byteDot, tile } = engine
     engine.dispose()
-    return { ...facts, build, reason, threads, threadsReason, byteDot, advice }
+    return { ...facts, build, reason, threads, threadsReason, byteDot, tile, advice }
   } catch (error) {
     return {
       ...facts,
@@ -75,6 +77,7 @@ export async function diagnose(options: EngineOptions = {}): Promise<Diagnosis> 
       reason: (error as Error).message,
       threads: 0,
       byteDot: undefined,
+      tile: undefined,
       threadsReason: 'no engine starts',
       advice,
     }

@@ -298,6 +298,7 @@ describe('filterbank', () => {
       'cores',
       'relaxed SIMD',
       'byte dot product',
+      'dense loop',
       'shared memory',
     ]) {
       expect(out).toContain(part)

@@ -9,6 +9,7 @@ describe('diagnose', () => {
     expect(facts).toMatchObject({
       filterbank: version,
       build: engine.simd,
+      tile: engine.tile,
       reason: engine.simdReason,
       threads: 1,
       simd: true,

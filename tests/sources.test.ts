@@ -14,6 +14,7 @@ const longLists = [
   'assembly/dense/igemm.ts',
   'assembly/dense/int8.ts',
   'assembly/dense/lanes.ts',
+  'assembly/dense/rolled.ts',
   'assembly/dense/tile.ts',
   'assembly/dense/wide.ts',
   'assembly/dense/winograd.ts',

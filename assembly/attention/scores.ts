@@ -1,5 +1,7 @@
 /** What attention and its gradient share: products of rows, and scores with their mask. */
 import { Attention } from '../abi'
+import { rolled } from '../arguments'
+import { runTwoPanels } from '../dense/rolled'
 import { runTiles } from '../dense/tile'
 import { expFalling, tanh } from '../math'
 import {
@@ -39,8 +41,14 @@ export function product(
 ): void {
   const low: f32 = -Infinity, high: f32 = Infinity
   for (let column = 0; column < columns; column += 8) {
-    runTiles(rows, table, 1, depth, 0, panels, zeros, <usize>column << 2, min(8, columns - column), low, high)
-    panels += <usize>panelDepth << 5
+    const left = columns - column, panelBytes = <usize>panelDepth << 5
+    if (left > 8 && rolled()) {
+      runTwoPanels(rows, table, 1, depth, 0, panels, panels + panelBytes, zeros, zeros, <usize>column << 2,
+        min(16, left), low, high)
+      panels += panelBytes
+      column += 8
+    } else runTiles(rows, table, 1, depth, 0, panels, zeros, <usize>column << 2, min(8, left), low, high)
+    panels += panelBytes
   }
 }
 

@@ -14,12 +14,13 @@
  * scratch: zeros [max(ic, oc) + 8] | positions (address [8], iy [8], ix [8]) | table [pixels][1 + runs] | gap
  * [8] | copies
  */
-import { scratch } from '../arguments'
+import { rolled, scratch } from '../arguments'
 import { Igemm } from '../abi'
 import { TILE_ROWS, WIDE } from '../simd'
 import { LANE_ROWS, laneTiles } from './lanes'
+import { runTwoPanels } from './rolled'
 import { pixelByPanels, runTiles } from './tile'
-import { runTwoPanels } from './wide'
+import { runWide } from './wide'
 
 /**
  * Unit: `pixels` output pixels x `panels` panels of 8 output channels of one group; units of the same pixels
@@ -38,7 +39,7 @@ export function igemm(call: usize, begin: i32, end: i32): void {
   const slices = groups * groupSlices
   const pixels = args.pixels
   const allPixels = args.n * args.gridH * args.gridW
-  const w = args.w, b = args.b
+  const w = args.w, b = args.b, byTwo = rolled()
   const low = args.low, high = args.high
 
   const zeros = scratch()
@@ -72,8 +73,12 @@ export function igemm(call: usize, begin: i32, end: i32): void {
           min(left, panels * 8), low, high)
         panel += panels - 1
       } else if (WIDE && panel + 1 < panel1) {
-        runTwoPanels(count, table, taps, depth, xOffset, wp, wp + panelStride, bp, b ? bp + 32 : bp, yOffset,
+        runWide(count, table, taps, depth, xOffset, wp, wp + panelStride, bp, b ? bp + 32 : bp, yOffset,
           min(8, left - 8), low, high)
+        panel++
+      } else if (byTwo && left > 8 && panel + 1 < panel1) {
+        runTwoPanels(count, table, taps, depth, xOffset, wp, wp + panelStride, bp, b ? bp + 32 : bp, yOffset,
+          min(16, left), low, high)
         panel++
       } else runTiles(count, table, taps, depth, xOffset, wp, bp, yOffset, min(8, left), low, high)
     }

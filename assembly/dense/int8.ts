@@ -22,11 +22,12 @@
  * scratch: padding [max(ic, oc) + 8] | positions [24] | table [pixels][1 + runs] | gap [8] | copies |
  * finishes [panels][32]
  */
-import { scratch } from '../arguments'
+import { rolled, scratch } from '../arguments'
 import { Finish, Igemm8, Pack8, WIDEN_BLOCK, Widen } from '../abi'
 import { FINISH_BYTES, setFinish } from '../quantize'
 import { FUSED, TILE_ROWS, WIDE, loadLanes } from '../simd'
 import { pointPixels } from './igemm'
+import { runTwoPairs } from './rolled'
 import { BYTES, PAIRS, PAIR_ROWS, tile } from './tile'
 import { byteTiles, pairTiles } from './wide'
 
@@ -56,7 +57,7 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
   const pixels = args.pixels
   const allPixels = args.n * args.gridH * args.gridW
   const rows = bytes ? TILE_ROWS : PAIR_ROWS
-  const yBytes = args.finish == Finish.bytes ? 1 : 4
+  const yBytes = args.finish == Finish.bytes ? 1 : 4, byTwo = rolled() && !bytes
 
   const padding = scratch(), positions = padding + (max(ic, oc) + 8) * 4
   const table = positions + 96
@@ -81,10 +82,14 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
       const index = group * groupPanels + panel
       const w = args.w + index * panelStride + 32, finish = finishes + index * FINISH_BYTES
       const xOffset = group * groupIn * 4, yOffset = (group * groupOut + panel * 8) * yBytes
-      const columns = min(8, groupOut - panel * 8)
+      const left = groupOut - panel * 8, columns = min(8, left)
       if (WIDE && panel + 1 < panel1) {
-        runTwoPanels(bytes, count, table, taps, depth, xOffset, w, w + panelStride, finish,
-          finish + FINISH_BYTES, yOffset, 8 * yBytes, min(8, groupOut - panel * 8 - 8))
+        runWide8(bytes, count, table, taps, depth, xOffset, w, w + panelStride, finish,
+          finish + FINISH_BYTES, yOffset, 8 * yBytes, min(8, left - 8))
+        panel++
+      } else if (byTwo && left > 8 && panel + 1 < panel1) {
+        runTwoPairs(count, table, taps, depth, xOffset, w, w + panelStride, finish, finish + FINISH_BYTES,
+          yOffset, min(16, left))
         panel++
       } else if (FUSED && bytes) runBytes(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
       else runPairs(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
@@ -122,7 +127,7 @@ export function startSums(
 }
 
 /** Pixels by two panels: see dense/wide.ts. */
-export function runTwoPanels(
+export function runWide8(
   bytes: i32, pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize,
   finish: usize, next: usize, yOffset: usize, yNext: usize, columns: usize,
 ): void {

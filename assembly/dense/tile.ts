@@ -233,7 +233,7 @@ export function tile(
  * One pixel alone, as in a dense layer of batch 1: four sums a column, added at the end, since one would wait
  * for its own additions.
  */
-function tile1(
+export function tile1(
   table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
   low: f32, high: f32,
 ): void {
@@ -277,7 +277,7 @@ function tile1(
 /** The first 8 columns at most. */
 // @ts-ignore: decorator
 @inline
-function storeColumns(y: usize, c0: v128, c1: v128, columns: usize, low: f32, high: f32): void {
+export function storeColumns(y: usize, c0: v128, c1: v128, columns: usize, low: f32, high: f32): void {
   storeRow(y, c0, c1, min<usize>(8, columns), low, high)
 }
 

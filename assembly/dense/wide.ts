@@ -79,7 +79,7 @@ function finish(
  * runTiles for two panels at once, the second at w1, whose sums start at b1 and whose outputs, `columns` of
  * them, follow those of the first.
  */
-export function runTwoPanels(
+export function runWide(
   pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize, b: usize,
   b1: usize, yOffset: usize, columns: usize, low: f32, high: f32,
 ): void {

@@ -30,12 +30,13 @@
  * [36][slice's ic] | table [tiles][2] |
  *          V [36][tiles][slice's ic] | M [36][tiles][8 of a slice's panels] | filter [9][ic of a group][8]
  */
-import { scratch } from '../arguments'
+import { rolled, scratch } from '../arguments'
 import { Winograd } from '../abi'
 import { bringIn, copyFloats } from '../copy'
 import { TILE_ROWS, WIDE, clamp, storeLanes } from '../simd'
+import { FEW_TILES, runTwoPanels } from './rolled'
 import { runTiles } from './tile'
-import { runTwoPanels } from './wide'
+import { runWide } from './wide'
 import { DIRECT, even, fateOf, measure } from './winogradFate'
 import { filterBack } from './winogradFilter'
 
@@ -75,7 +76,7 @@ export function winograd(call: usize, begin: i32, end: i32): void {
   const tiles = args.tiles, unitPanels = args.panels
   const allPanels = (oc + 7) / 8, groupPanels = allPanels / groups
   const slices = (allPanels + unitPanels - 1) / unitPanels
-  const w = args.w, streamed = 36 * allPanels * groupIn * 8 > STREAMED / 4
+  const w = args.w, byTwo = rolled(), streamed = 36 * allPanels * groupIn * 8 > STREAMED / 4
   const none: f32 = -Infinity, all: f32 = Infinity
 
   const zeros = scratch()
@@ -122,11 +123,12 @@ export function winograd(call: usize, begin: i32, end: i32): void {
         const wp = w + (position * allPanels + panel) * groupIn * 32
         const xOffset = position * vStride + (groups > 1 ? (panel - panel0) / groupPanels * groupIn * 4 : 0)
         const yOffset = position * mStride + (panel - panel0) * 32
-        if (streamed && count > TILE_ROWS) bringIn(wp, groupIn * 32, sizes)
-        if (WIDE && groups == 1 && panel + 1 < panel1) {
-          const next = wp + groupIn * 32
-          if (streamed && count > TILE_ROWS) bringIn(next, groupIn * 32, sizes)
-          runTwoPanels(count, table, 1, groupIn, xOffset, wp, next, zeros, zeros, yOffset, 8, none, all)
+        const pair = panel + 1 < panel1 && (panel + 1) % groupPanels != 0
+        const two = pair && (WIDE || byTwo && count > FEW_TILES), next = wp + groupIn * 32
+        if (streamed && count > TILE_ROWS) bringIn(wp, groupIn * (two ? 64 : 32), sizes)
+        if (two) {
+          if (WIDE) runWide(count, table, 1, groupIn, xOffset, wp, next, zeros, zeros, yOffset, 8, none, all)
+          else runTwoPanels(count, table, 1, groupIn, xOffset, wp, next, zeros, zeros, yOffset, 16, none, all)
           panel++
         } else runTiles(count, table, 1, groupIn, xOffset, wp, zeros, yOffset, 8, none, all)
       }

@@ -26,12 +26,13 @@
  * [panels][32]
  * | V [positions][tiles][ic / 2] | M [positions][tiles][8 panels]
  */
-import { scratch } from '../arguments'
+import { rolled, scratch } from '../arguments'
 import { Finish, Igemm8, WinogradFilter8 } from '../abi'
 import { copyBytes } from '../copy'
 import { FINISH_BYTES, setFinish, storeIntegers } from '../quantize'
 import { WIDE } from '../simd'
-import { runPairs, runTwoPanels, startSums } from './int8'
+import { runPairs, runWide8, startSums } from './int8'
+import { FEW_TILES, runTwoPairs } from './rolled'
 import { PAIR_ROWS } from './tile'
 
 /** The inverse of 9 modulo 2^32. */
@@ -213,7 +214,7 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
   const slices = (allPanels + unitPanels - 1) / unitPanels
   const depth = (ic + 7) & ~7, words = depth / 2, panelBytes: usize = words * 32
   const yBytes = args.finish == Finish.bytes ? 1 : 4
-  const heads = args.w, w = heads + allPanels * 32
+  const byTwo = rolled(), heads = args.w, w = heads + allPanels * 32
 
   const grid = scratch(), patchStride: usize = apart(depth), patch = grid + 48 * 16
   const table = patch + 36 * patchStride
@@ -275,13 +276,16 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
       const isCentre = position == size + 1
       for (let panel = panel0; panel < panel1; panel++) {
         const start = starts + (isCentre ? panel : allPanels) * FINISH_BYTES
-        const yOffset = position * mStride + (panel - panel0) * 32
+        const xOffset = position * vStride, yOffset = position * mStride + (panel - panel0) * 32
         const wp = w + (position * allPanels + panel) * panelBytes
+        const next = wp + panelBytes, nextStart = isCentre ? start + FINISH_BYTES : start
         if (WIDE && panel + 1 < panel1) {
-          runTwoPanels(0, count, table, 1, words, position * vStride, wp, wp + panelBytes, start,
-            isCentre ? start + FINISH_BYTES : start, yOffset, 32, 8)
+          runWide8(0, count, table, 1, words, xOffset, wp, next, start, nextStart, yOffset, 32, 8)
           panel++
-        } else runPairs(count, table, 1, words, position * vStride, wp, start, yOffset, 8)
+        } else if (byTwo && count > FEW_TILES && panel + 1 < panel1) {
+          runTwoPairs(count, table, 1, words, xOffset, wp, next, start, nextStart, yOffset, 16)
+          panel++
+        } else runPairs(count, table, 1, words, xOffset, wp, start, yOffset, 8)
       }
     }
     for (let t = 0; t < count; t++) {

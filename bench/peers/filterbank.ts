@@ -1,5 +1,5 @@
 /** filterbank itself, as one contender among others. */
-import type { EngineOptions, Tensor } from '../../src/index.js'
+import type { Engine, EngineOptions, Tensor } from '../../src/index.js'
 import type { loadModel } from '../../src/onnx/index.js'
 import { conv2dOptions, type Numbers, type Problem } from '../cases.js'
 import type { Contender, Core, Prepared, PreparedNetwork } from '../contender.js'
@@ -7,14 +7,17 @@ import type { Contender, Core, Prepared, PreparedNetwork } from '../contender.js
 interface Options extends EngineOptions {
   /** Of conv2d: only layers that it fits, and that 'auto' does another way. */
   algorithm?: Exclude<Problem['algorithm'], undefined>
+  /** The loop of dense products, in place of the engine's own choice. */
+  tile?: Engine['tile']
 }
 
 /** Layers alone. @param library its core entry */
-export async function filterbank(library: Core, { algorithm, ...options }: Options = {}) {
+export async function filterbank(library: Core, { algorithm, tile, ...options }: Options = {}) {
   const engine = await library.createEngine(options)
+  if (tile) Object.assign(engine, { tile })
   return {
     engine,
-    name: ['filterbank', algorithm, engine.threads > 1 && `${engine.threads} threads`]
+    name: ['filterbank', algorithm, tile, engine.threads > 1 && `${engine.threads} threads`]
       .filter(Boolean)
       .join(' '),
     version: engine.simd,

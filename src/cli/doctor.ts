@@ -14,6 +14,7 @@ function report(facts: Diagnosis): string {
     ['SIMD', yes(facts.simd)],
     ['relaxed SIMD', yes(facts.relaxedSimd)],
     ['byte dot product', facts.byteDot ?? 'unknown'],
+    ['dense loop', facts.tile ?? 'unknown'],
     ['shared memory', yes(facts.sharedMemory)],
     [
       'cross-origin isolated',

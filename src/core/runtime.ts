@@ -5,9 +5,10 @@
 import { check, FilterbankError } from '../base/errors.js'
 import { disposal } from '../base/realm.js'
 import type { Block } from '../wasm/abi.js'
+import { compilerOf } from '../wasm/host.js'
 import { Control, controlWords } from '../wasm/job.js'
 import { blocks, type Exports, type Job, type Kernel } from '../wasm/kernels.js'
-import type { Build } from '../wasm/load.js'
+import { type Build, type Tile, tileFor } from '../wasm/load.js'
 import { Allocator } from '../wasm/memory.js'
 import { Workers } from '../wasm/workers.js'
 import { Program } from './program.js'
@@ -29,6 +30,7 @@ export class Runtime {
   parallelWork = 500_000
   readonly started: Promise<void>
   readonly byteDot: 'none' | 'unsigned' | 'signed'
+  private chosenTile: Tile = 'unrolled'
   private readonly workers: Workers | undefined
   protected memoryObject: WebAssembly.Memory | undefined
   protected allocator: Allocator
@@ -59,6 +61,7 @@ export class Runtime {
     exports.bind(this.control, 0)
     const products = exports.dotOfBytes(127, 255)
     this.byteDot = products === 4 * 127 * 255 ? 'unsigned' : products === -4 * 127 ? 'signed' : 'none'
+    this.tile = tileFor(compilerOf())
     this.workers = mostThreads > 1 ? new Workers(module, memory, this.control) : undefined
     this.started = this.workers?.start(mostThreads - 1) ?? Promise.resolve()
   }
@@ -97,6 +100,16 @@ export class Runtime {
 
   get tileRows(): number {
     return this.exports.tileRows.value
+  }
+
+  get tile(): Tile {
+    return this.chosenTile
+  }
+
+  /** All threads read it with each job. For tests and benches. */
+  set tile(tile: Tile) {
+    this.chosenTile = tile
+    this.i32[this.control / 4 + Control.tile] = Number(tile === 'rolled')
   }
 
   record<T>(fn: (program: Program) => T, { dry = false } = {}): { result: T; program: Program } {

@@ -299,6 +299,11 @@ export interface Engine {
    * the host.
    */
   readonly byteDot: 'none' | 'unsigned' | 'signed'
+  /**
+   * The loop of dense products: `'rolled'` in JavaScriptCore (Safari, Bun), which compiles that to faster
+   * code, `'unrolled'` elsewhere. Both give the same bytes.
+   */
+  readonly tile: 'unrolled' | 'rolled'
 
   // What the ops are made of.
 

@@ -3,10 +3,12 @@
  */
 import type { Kernel } from './kernels.js'
 
-/** Words of the control block; the first two are read by the kernels (assembly/arguments.ts). */
+/** Words of the control block; the first three are read by the kernels (assembly/arguments.ts). */
 export enum Control {
   scratch,
   scratchStride,
+  /** Which register tile: 1 for that of assembly/dense/rolled.ts. */
+  tile,
   /** Workers that have started. */
   joined,
   /** Raised with each job: what workers wait on. */

@@ -90,6 +90,19 @@ export function preferred(compiler: Compiler | undefined): BuildChoice {
   return { build: 'relaxed', reason: 'this host has relaxed SIMD' }
 }
 
+/**
+ * The loop of dense products (assembly/dense): `'unrolled'`, or `'rolled'`, whose addresses have no offsets.
+ * Both give the same bytes.
+ */
+export type Tile = 'unrolled' | 'rolled'
+
+/**
+ * The faster one, by who compiles: code is slow at first, and a measurement at the start would time that
+ * (doc/kernels.md). Witness: bench/run.ts --tiles.
+ */
+export const tileFor = (compiler: Compiler | undefined): Tile =>
+  compiler?.name === 'JavaScriptCore' ? 'rolled' : 'unrolled'
+
 const compiled = new Map<string, Promise<WebAssembly.Module>>()
 
 /**

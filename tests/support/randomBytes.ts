@@ -75,15 +75,16 @@ export const randomOutput = (random: Random, depth: number) => {
   return { dtype, quantization: { scale, zeroPoint: elements(random, dtype, 1)[0]! } }
 }
 
-/** Both ways of an engine to multiply bytes: the host's, and that of hosts without. */
+/** All ways of an engine to multiply bytes: the host's, and that of hosts without by both loops. */
 export function inEveryWay(engine: Engine, body: () => void): void {
-  const { byteDot } = engine
-  body()
-  if (byteDot === 'none') return
-  Object.assign(engine, { byteDot: 'none' })
+  const { byteDot, tile } = engine
   try {
-    body()
+    if (byteDot !== 'none') body()
+    for (const other of ['unrolled', 'rolled'] as const) {
+      Object.assign(engine, { byteDot: 'none', tile: other })
+      body()
+    }
   } finally {
-    Object.assign(engine, { byteDot })
+    Object.assign(engine, { byteDot, tile })
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { compilerOf } from '../../src/wasm/host.js'
-import { preferred } from '../../src/wasm/load.js'
+import { preferred, tileFor } from '../../src/wasm/load.js'
 
 const page = (userAgent: string) => compilerOf({ navigator: { userAgent } as Navigator })
 const process = (versions: Record<string, string>) =>
@@ -57,6 +57,18 @@ describe('compilerOf', () => {
     ['a worklet', compilerOf({}), undefined],
   ])('knows %s', (_, found, wanted) => {
     expect(found).toEqual(wanted)
+  })
+})
+
+describe('tileFor', () => {
+  it('takes the loop without offsets for JavaScriptCore alone', () => {
+    expect(tileFor({ name: 'JavaScriptCore' })).toBe('rolled')
+    for (const compiler of [
+      { name: 'V8', version: 11.3 } as const,
+      { name: 'SpiderMonkey' } as const,
+      undefined,
+    ])
+      expect(tileFor(compiler)).toBe('unrolled')
   })
 })
 
