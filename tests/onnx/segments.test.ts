@@ -377,43 +377,6 @@ describe('a run with the host between its jobs', () => {
     )
   })
 
-  it('scans batches of sequences of their own lengths, as opset 8 has it', async () => {
-    const body: GraphParts = {
-      nodes: [node('Add', ['s', 'a'], ['sum']), node('Mul', ['sum', 'b'], ['out'])],
-      inputs: ['s', 'a', 'b'].map((name) => ({ name, shape: [2] })),
-      outputs: [{ name: 'sum' }, { name: 'out' }],
-    }
-    const inputs = [
-      { name: 'lengths', type: 'int64', shape: [3] },
-      { name: 'start', shape: [3, 2] },
-      { name: 'x', shape: [3, 4, 2] },
-      { name: 'z', shape: [3, 4, 2] },
-    ] as const
-    const rows = (...shape: number[]) => ({ data: random.floats(shape.reduce((a, b) => a * b, 1)), shape })
-    for (const [given, ends] of [
-      ['lengths', [4, 4, 4]],
-      ['lengths', [2, 4, 1]],
-      ['', [4, 4, 4]],
-    ] as const) {
-      const scan = node('Scan', [given, 'start', 'x', 'z'], ['last', 'all'], {
-        body,
-        num_scan_inputs: 2,
-        directions: [0, 1],
-      })
-      const feed = (): Feeds => ({
-        ...(given && { lengths: { data: BigInt64Array.from(ends, BigInt), shape: [3] } }),
-        start: rows(3, 2),
-        x: rows(3, 4, 2),
-        z: rows(3, 4, 2),
-      })
-      const outputs = [{ name: 'last' }, { name: 'all' }]
-      await expectAnswers({ opset: 8, nodes: [scan], inputs: inputs.slice(given ? 0 : 1), outputs }, [
-        feed(),
-        feed(),
-      ])
-    }
-  })
-
   it('leaves all as it was when the host finds numbers that it cannot take', async () => {
     const nodes = [...convs(1), node('Reshape', ['h0', 'shape'], ['r']), node('Neg', ['r'], ['y'])]
     const inputs = [x, { name: 'shape', type: 'int64', shape: [2] }] as const
