@@ -13,6 +13,7 @@ import { setFlagsFromString } from 'node:v8'
 import * as fb from '../src/index.js'
 import { type Exports, type Kernel, kernelNames } from '../src/wasm/kernels.js'
 import type { Build } from '../src/wasm/load.js'
+import { inner } from '../tests/support/cases/inner.js'
 import { type Case, cases } from '../tests/support/cases.js'
 import { Random } from '../tests/support/random.js'
 
@@ -44,6 +45,7 @@ const bytes = (x: fb.Tensor, dtype: fb.ByteType) => fb.quantize(x, { scale: 1 / 
 
 const everything: Record<string, Case> = {
   ...cases,
+  ...inner,
   ...Object.fromEntries(Object.entries(functions).map(([name, op]) => [name, alone(op)])),
   // Tiles and their last rows; panels and their last columns.
   ...Object.fromEntries(

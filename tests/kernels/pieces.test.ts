@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Tensor } from '../../src/index.js'
 import { type Kernel, kernelNames } from '../../src/wasm/kernels.js'
+import { inner } from '../support/cases/inner.js'
 import { cases } from '../support/cases.js'
 import { inEveryBuild } from '../support/check.js'
 import { expectSameInPieces } from '../support/kernels.js'
@@ -13,7 +14,7 @@ describe('kernels: the same bytes at every split and order of their units, and n
     (engine) => {
       const seen = new Set<Kernel>()
 
-      for (const [name, { shapes, op }] of Object.entries(cases)) {
+      for (const [name, { shapes, op }] of Object.entries({ ...cases, ...inner })) {
         it(name, () => {
           for (let round = 0; round < ROUNDS; round++) {
             const random = new Random(20261121 + round)

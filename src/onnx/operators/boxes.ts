@@ -1,6 +1,7 @@
 /** Operators on boxes: RoiAlign, and NonMaxSuppression by assembly/suppress.ts. */
 
 import { sameShape } from '../../base/shape.js'
+import { runSuppress } from '../../plans/suppress.js'
 import { limit } from '../file/types.js'
 import type { Operator } from '../run/call.js'
 
@@ -79,28 +80,20 @@ const nonMaxSuppression: Operator = (call) => {
   const most = Math.max(0, Math.min(call.scalar(2) ?? 0, n))
   const units = images * classes
   if (units * most === 0) return call.host('int64', [0, 3], new Float64Array())
-  const [places, counts] = [[units, most], [units]].map((shape) => engine.empty(shape, { dtype: 'int32' }))
-  engine.scratch(8 * n + 16 + 80 * Math.ceil(most / 4))
-  engine.run({
-    kernel: 'suppress',
-    args: {
-      boxes: boxes.tensor().pointer,
-      scores: scores.tensor().pointer,
-      indices: places!.pointer,
-      counts: counts!.pointer,
-      n,
-      classes,
-      most,
-      centred: Number(call.flag('center_point_box')),
-      overlap: call.scalar(3) ?? 0,
-      least: call.scalar(4) ?? Number.NEGATIVE_INFINITY,
-    },
-    units,
-    work: units * n * WORK,
+  const places = engine.empty([units, most], { dtype: 'int32' })
+  const counts = engine.empty([units], { dtype: 'int32' })
+  runSuppress({
+    boxes: boxes.tensor(),
+    scores: scores.tensor(),
+    places,
+    counts,
+    centred: call.flag('center_point_box'),
+    overlap: call.scalar(3) ?? 0,
+    least: call.scalar(4) ?? Number.NEGATIVE_INFINITY,
   })
   // How many there are is a shape: the host has to know.
-  const ends = call.tensor('int32', counts!).data as Int32Array
-  const found = call.tensor('int32', places!).data as Int32Array
+  const ends = call.tensor('int32', counts).data as Int32Array
+  const found = call.tensor('int32', places).data as Int32Array
   const rows: number[] = []
   ends.forEach((count, unit) => {
     const [image, kind] = [Math.floor(unit / classes), unit % classes]
@@ -108,8 +101,5 @@ const nonMaxSuppression: Operator = (call) => {
   })
   return call.host('int64', [rows.length / 3, 3], Float64Array.from(rows))
 }
-
-/** About how many multiply-adds a score is worth. */
-const WORK = 8
 
 export const boxes: Record<string, Operator> = { RoiAlign: roiAlign, NonMaxSuppression: nonMaxSuppression }

@@ -1,0 +1,26 @@
+/** Kernels that no public op runs, a line each: beside the table of ../cases.ts, which browsers run too. */
+import * as fb from '../../../src/index.js'
+import { runSuppress } from '../../../src/plans/suppress.js'
+import type { Case } from './maker.js'
+
+export const inner: Record<string, Case> = {
+  suppress: {
+    shapes: (random) => {
+      const [images, n] = [random.integer(1, 3), random.pick([1, 5, 40, 300])]
+      return [
+        [images, n, 4],
+        [images, random.integer(1, 4), n],
+      ]
+    },
+    op: (boxes, scores) => {
+      const { engine } = boxes!
+      const [images, classes, n] = scores!.shape as [number, number, number]
+      const most = Math.ceil(n / 2)
+      const places = engine.zeros([images * classes, most], { dtype: 'int32' })
+      const counts = engine.zeros([images * classes], { dtype: 'int32' })
+      const rules = { centred: n % 2 === 0, overlap: 0.4, least: -0.5 }
+      runSuppress({ boxes: boxes!, scores: scores!, places, counts, ...rules })
+      return fb.concat([fb.reshape(places, [-1]), counts])
+    },
+  },
+}
