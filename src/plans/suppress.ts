@@ -1,4 +1,4 @@
-/** The plan of assembly/suppress.ts: of each class of each image the best boxes, none of them over another. */
+/** The plan of assembly/suppress.ts: of each class of each image the best boxes that share little. */
 
 import type { Tensor } from '../core/tensor.js'
 
