@@ -124,6 +124,8 @@ async function benchStep(
   say: (line: string) => void,
 ): Promise<void> {
   const tf = peers ? await openTensorflow() : undefined
+  // onnxruntime-web makes Node's threads the global Worker, which jax-js would take for a page's.
+  Reflect.deleteProperty(globalThis, 'Worker')
   const others = tf
     ? [
         (await import('./peers/tfjsTraining.js')).tfjsLstm(tf, TRAINED, CLASSES),

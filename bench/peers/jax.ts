@@ -15,8 +15,6 @@ async function descend(
   loss: (parameters: Jax.Array[], inputs: Jax.Array[], labels: Jax.Array) => Jax.Array,
 ): Promise<() => Promise<number>> {
   const { blockUntilReady, defaultDevice, init, jit, nn, numpy: np, valueAndGrad } = jax
-  // onnxruntime-web makes Node's threads the global Worker, which jax-js then takes for a page's.
-  if (typeof process !== 'undefined') Reflect.deleteProperty(globalThis, 'Worker')
   await init('wasm')
   defaultDevice('wasm')
   const random = (shape: readonly number[]) =>
