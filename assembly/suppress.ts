@@ -1,14 +1,15 @@
 /** The best of boxes that lie over each other: greedy suppression, class by class. */
 import { scratch } from './arguments'
 import { Suppress } from './abi'
+import { makeHeap, ordered, sink, sortHeap } from './heap'
 
 /**
  * Unit: a class of an image. Boxes [n, 4] by falling score, of equal ones the earlier first; a box stays
  * unless what it shares with one that stayed is more than `overlap` of what both cover. Float32 as ONNX
  * Runtime counts, so that ties fall alike.
  *
- * Candidates are taken a batch of the best at a time, since mostly few are asked for: entries that have in
- * the high word the score as an integer in the same order, in the low word what is smaller for later places.
+ * Candidates are taken a batch of the best at a time, since mostly few are asked for: entries of scores, as
+ * heap.ts has them.
  * Boxes that stayed stand in fours, each [top, left, bottom, right, area] x 4; the places behind the last
  * hold boxes that meet nothing.
  *
@@ -56,7 +57,7 @@ function best(batch: usize, room: i32, scores: usize, n: i32, least: f32, below:
         store<i64>(batch + (<usize>count << 3), entry)
         count++
         if (count < room) continue
-        for (let j = (count >> 1) - 1; j >= 0; j--) sink(batch, j, count)
+        makeHeap(batch, count)
       } else {
         store<i64>(batch, entry)
         sink(batch, 0, count)
@@ -65,13 +66,8 @@ function best(batch: usize, room: i32, scores: usize, n: i32, least: f32, below:
       cut = load<f32>(scores + (<usize>~<i32>load<i64>(batch) << 2))
     }
   }
-  if (count < room) for (let j = (count >> 1) - 1; j >= 0; j--) sink(batch, j, count)
-  for (let left = count - 1; left > 0; left--) {
-    const end = batch + (<usize>left << 3), smallest = load<i64>(batch)
-    store<i64>(batch, load<i64>(end))
-    store<i64>(end, smallest)
-    sink(batch, 0, left)
-  }
+  if (count < room) makeHeap(batch, count)
+  sortHeap(batch, count)
   return count
 }
 
@@ -108,33 +104,4 @@ function stays(box: usize, kept: usize, count: i32, centred: i32, overlap: f32):
   store<f32>(at, right, 48)
   store<f32>(at, area, 64)
   return true
-}
-
-/** An integer that is larger where v is, which is no NaN. */
-// @ts-ignore: decorator
-@inline
-function ordered(v: f32): i32 {
-  const bits = reinterpret<i32>(v + 0)
-  return bits ^ ((bits >> 31) & i32.MAX_VALUE)
-}
-
-/** Puts entry `i` of a heap of `count` where it belongs: below no larger one. */
-function sink(heap: usize, i: i32, count: i32): void {
-  const moved = load<i64>(heap + (<usize>i << 3))
-  while (true) {
-    let child = 2 * i + 1
-    if (child >= count) break
-    let least = load<i64>(heap + (<usize>child << 3))
-    if (child + 1 < count) {
-      const other = load<i64>(heap + (<usize>child << 3), 8)
-      if (other < least) {
-        least = other
-        child++
-      }
-    }
-    if (least >= moved) break
-    store<i64>(heap + (<usize>i << 3), least)
-    i = child
-  }
-  store<i64>(heap + (<usize>i << 3), moved)
 }

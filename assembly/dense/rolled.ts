@@ -86,13 +86,13 @@ function twoPanels(
       x1 += step1
       const end = wp + depth * 32
       do {
-        const b0 = v128.load(wp), b1 = v128.load(wp, 16), b2 = v128.load(wq), b3 = v128.load(wq, 16)
+        const p0 = v128.load(wp), p1 = v128.load(wp, 16), q0 = v128.load(wq), q1 = v128.load(wq, 16)
         { const a = v128.load32_splat(a0)
-          c00 = mac(kind, a, b0, c00); c01 = mac(kind, a, b1, c01)
-          c02 = mac(kind, a, b2, c02); c03 = mac(kind, a, b3, c03) }
+          c00 = mac(kind, a, p0, c00); c01 = mac(kind, a, p1, c01)
+          c02 = mac(kind, a, q0, c02); c03 = mac(kind, a, q1, c03) }
         { const a = v128.load32_splat(a1)
-          c10 = mac(kind, a, b0, c10); c11 = mac(kind, a, b1, c11)
-          c12 = mac(kind, a, b2, c12); c13 = mac(kind, a, b3, c13) }
+          c10 = mac(kind, a, p0, c10); c11 = mac(kind, a, p1, c11)
+          c12 = mac(kind, a, q0, c12); c13 = mac(kind, a, q1, c13) }
         a0 += 4
         a1 += 4
         wp += 32
@@ -121,6 +121,5 @@ export function runTwoPairs(
   pixels: usize, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize, finish: usize,
   finish1: usize, yOffset: usize, columns: usize,
 ): void {
-  twoPanels(PAIRS, pixels, table, taps, depth, xOffset, w, w1, finish, finish1, yOffset, columns,
-    0, 0)
+  twoPanels(PAIRS, pixels, table, taps, depth, xOffset, w, w1, finish, finish1, yOffset, columns, 0, 0)
 }

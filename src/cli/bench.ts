@@ -8,6 +8,7 @@ import { isMemoryBound } from '../../bench/table.js'
 import { planConv2d } from '../index.js'
 import { Failure, wrongUsage } from '../node/failure.js'
 import { version } from '../version.js'
+import type { Build } from '../wasm/load.js'
 import { type Command, parse } from './command.js'
 import { parseThreads } from './model.js'
 import { progress } from './progress.js'
@@ -21,7 +22,7 @@ interface Row extends Measured {
   algorithm: string
 }
 
-function algorithmOf(problem: Problem, simd: 'simd128' | 'relaxed' | 'wide'): string {
+function algorithmOf(problem: Problem, simd: Build): string {
   if (problem.op !== 'conv2d') return ''
   return planConv2d(problem.input, problem.filter!, { ...conv2dOptions(problem), simd }).algorithm
 }
@@ -48,7 +49,7 @@ function cells(row: Row, { peak, contenders }: Start): string[] {
 async function measured(
   problems: Problem[],
   threads: number,
-  simd: 'simd128' | 'relaxed' | 'wide' | undefined,
+  simd: Build | undefined,
 ): Promise<{ start: Start; rows: Row[] }> {
   const peak = async (build: string) => readFileSync(new URL(`peak-${build}.wasm`, import.meta.url))
   // Every op by its name, without an object of them in the core.
@@ -69,7 +70,7 @@ async function measured(
     const problem = problems.find((other) => other.line === row.line)!
     rows.push({
       ...row,
-      algorithm: algorithmOf(problem, start!.contenders[0]!.version as 'simd128' | 'relaxed' | 'wide'),
+      algorithm: algorithmOf(problem, start!.contenders[0]!.version as Build),
     })
     line.at(rows.length / problems.length, row.name)
   })
@@ -100,7 +101,7 @@ quarter of a minute; other programs that run meanwhile show in the numbers.
     })
     if (positionals.length) throw wrongUsage(`bench takes options alone, got '${positionals[0]}'`)
     const threads = parseThreads(values.threads) ?? 1
-    const simd = values.simd as 'simd128' | 'relaxed' | 'wide' | undefined
+    const simd = values.simd as Build | undefined
     if (simd !== undefined && simd !== 'simd128' && simd !== 'relaxed' && simd !== 'wide')
       throw wrongUsage(`--simd takes simd128, relaxed or wide, got '${simd}'`)
     const problems = parseLayers(LAYERS).filter(({ kind, names }) =>

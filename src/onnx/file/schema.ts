@@ -209,12 +209,13 @@ const DEEPEST = 64
  */
 export const MOST_NODES = 1 << 17
 
+/** What the reading ends with; `readAll` says it in words. */
+class TooManyNodes extends Error {}
+
 /**
  * Fields that are absent have the zero of their kind, as proto3 reads them; but those that may be absent on
  * purpose: messages, bytes, lengths of axes.
  */
-class TooManyNodes extends Error {}
-
 function blank(message: Message): Record<string, unknown> {
   const result: Record<string, unknown> = {}
   for (const [name, kind] of Object.values(message) as [string, Kind][]) {

@@ -10,6 +10,7 @@ import type { AxesOptions, Context, Window3dOptions, WindowOptions } from '../..
 import { checkNoTape, NO_CLAMP } from '../../plans/elementwise.js'
 import { type Layer, multiplyAdds } from '../../plans/layer.js'
 import { planeFilter, planeLayer } from '../../plans/planes.js'
+import type { Build } from '../../wasm/load.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp } from '../activation.js'
 import { byteOp, checkFloats, makeBytes, makeSums, type OutputQuantization, type RunBytes } from '../bytes.js'
 import { channelSums } from '../reduce.js'
@@ -178,7 +179,7 @@ export interface ConvPlanOptions extends Omit<Conv2dOptions, 'bias' | 'activatio
   /** The type of x and filter. Default 'float32'. */
   dtype?: 'float32' | ByteType
   /** The build of the engine. Default 'simd128'. */
-  simd?: 'simd128' | 'relaxed' | 'wide'
+  simd?: Build
 }
 
 const PLAN: Names<ConvPlanOptions> = {
