@@ -11,9 +11,17 @@ const TILE = 4
 /** The same in assembly/depthwise/rows.ts. */
 const GROUP_TILE = 7
 
-/** Whether rows come in groups: see assembly/depthwise/rows.ts. */
+/**
+ * Whether rows come in groups: see assembly/depthwise/rows.ts. They do not where padding makes most of a row,
+ * since they are kept with it.
+ */
 const byGroups = ({ axes: [h, w] }: PlaneLayer): boolean =>
-  (w.size === 3 || w.size === 5) && w.stride <= 2 && w.dilation === 1 && h.dilation === 1 && h.size <= 9
+  (w.size === 3 || w.size === 5) &&
+  h.size <= w.size &&
+  w.stride <= 2 &&
+  h.dilation === 1 &&
+  w.dilation === 1 &&
+  w.output * w.stride <= 4 * w.input + 64
 
 /** The most groups of `each` rows that a window sees. */
 const groupsOf = (kh: number, each: number): number => Math.floor((kh + 2 * each - 2) / each)
@@ -35,7 +43,12 @@ export function blockDepthwise8(layer: PlaneLayer): Blocking & { rows: number } 
   const columns = (tile: number): number => (tile - 1) * w.stride + (w.size - 1) * w.dilation + 1
   const plane = columns(Math.max(w.output, GROUP_TILE)) * 16 + 192
   const own = byGroups(layer)
-    ? 64 + 32 * GROUP_TILE + vectors * 161 + 4 * h.size + w.input * c + groupsOf(h.size, 2) * vectors * 2 * plane
+    ? 64 +
+      32 * GROUP_TILE +
+      vectors * 161 +
+      4 * h.size +
+      w.input * c +
+      groupsOf(h.size, 2) * vectors * 2 * plane
     : w.input * c + 4 * (h.size + h.size * w.size + 1) + h.size * columns(TILE) * c
   // What rounds the parts up, and what vectors read behind the last, comes on top.
   const bytes = vectors * FINISH * 4 + own + 128

@@ -213,7 +213,10 @@ const TOP = 0x80
  * Of x in bytes, as the host's product sees them: the word in the padding, and the number that it stands
  * for.
  */
-export function paddingOf(engine: Engine, { zeroPoint, dtype }: ByteTerms['x']): { padding: number; zero: number } {
+export function paddingOf(
+  engine: Engine,
+  { zeroPoint, dtype }: ByteTerms['x'],
+): { padding: number; zero: number } {
   const signed = engine.byteDot === 'signed'
   const byte = ((dtype === 'int8') === signed ? zeroPoint : zeroPoint ^ TOP) & 0xff
   return { padding: Math.imul(byte, 0x01010101), zero: signed ? (byte << 24) >> 24 : byte }
