@@ -20,10 +20,7 @@ import { startSums } from '../dense/int8'
 import { FINISH_BYTES, MAGIC, storeIntegers } from '../quantize'
 import { FUSED } from '../simd'
 import { groupsOf } from './pack8'
-import { Pairs, PairsBy2, TILE, Words, WordsBy2, tiles, tilesOfThree } from './tiles8'
-
-/** How sums of 4 channels become bytes: see tiles8.ts. */
-const END_BYTES: usize = 80
+import { END_BYTES, Pairs, PairsBy2, TILE, Words, WordsBy2, tiles, tilesOfThree } from './tiles8'
 
 /** Sums times factors of less can be rounded without bounds before. */
 const NEAR: f32 = 2097152
@@ -128,6 +125,8 @@ export function depthwiseRows8(call: usize, begin: i32, end: i32): void {
   for (let u = begin; u < end; u++) {
     if (!started) {
       v128.store(rows, f32x4.splat(MAGIC), 48)
+      store<usize>(rows, plane, 16)
+      store<usize>(rows, half, 20)
       startSums(args, args.zero, finishes, heads, 64, vectors, c)
       for (let v = 0; v < vectors; v++)
         store<u8>(quick + v, isQuick(args, finishes + v * FINISH_BYTES, heads + v * 64,
@@ -160,24 +159,28 @@ export function depthwiseRows8(call: usize, begin: i32, end: i32): void {
       }
       for (let g = 0; g < groups; g++) store<usize>(rows + g * 4, ring + (first + g) % most * groupBytes)
       const y = args.y + (n * oh + oy) * ow * yPixel
-      for (let v = 0; v < vectors; v++) {
+      for (let v = 0; v < vectors; ) {
         const offset = 2 * v * plane, stop = ends + v * 2 * END_BYTES, to = y + v * (isBytes ? 8 : 32)
-        const w = heads + vectors * 64 + (2 * v) * half + start * phase
-        if (load<u8>(quick + v)) {
+        const w = heads + vectors * 64 + 2 * v * half + start * phase
+        let alike = 0
+        while (v + alike < vectors && load<u8>(quick + v + alike)) alike++
+        store<i32>(rows, alike ? 2 * alike : 1, 24)
+        if (alike) {
           run(args, rows, offset, groups, w, stop, to, yPixel)
-          run(args, rows, offset + plane, groups, w + half, stop + END_BYTES, to + 4, yPixel)
-        } else {
-          for (let left = ow; left > 0; left -= TILE) {
-            const ox = max(0, min(ow - left, ow - TILE)), from = offset + ox * stepW * 16
-            run(args, rows, from, groups, w, stop, 0, sums)
-            run(args, rows, from + plane, groups, w + half, stop + END_BYTES, 0, sums + 16)
-            for (let i = 0; i < min(ow, TILE); i++) {
-              const sum = sums + i * 32
-              storeIntegers(finishes + v * FINISH_BYTES, to + (ox + i) * yPixel, v128.load(sum),
-                v128.load(sum, 16), min(8, c - v * 8))
-            }
+          v += alike
+          continue
+        }
+        for (let left = ow; left > 0; left -= TILE) {
+          const ox = max(0, min(ow - left, ow - TILE)), from = offset + ox * stepW * 16
+          run(args, rows, from, groups, w, stop, 0, sums)
+          run(args, rows, from + plane, groups, w + half, stop + END_BYTES, 0, sums + 16)
+          for (let i = 0; i < min(ow, TILE); i++) {
+            const sum = sums + i * 32
+            storeIntegers(finishes + v * FINISH_BYTES, to + (ox + i) * yPixel, v128.load(sum),
+              v128.load(sum, 16), min(8, c - v * 8))
           }
         }
+        v++
       }
     }
   }
