@@ -105,7 +105,9 @@ describe('the package', { timeout: 120_000 }, () => {
       const text = readFileSync(join(root, 'dist', entry), 'utf8')
       const direct = [...text.matchAll(/(?:^import|\bfrom) "\.\/([\w.-]+)";$/gm)].map(([, file]) => file)
       const { files } = closure(entry)
-      expect(direct.sort(), entry).toEqual(files.slice(1).sort())
+      expect([...new Set(direct)].sort(), entry).toEqual(files.slice(1).sort())
+      // Browsers ask for six at a time.
+      expect(files.length, entry).toBeLessThanOrEqual(8)
       const builds = files.filter((file) => /^(simd128|relaxed)-/.test(file))
       expect(builds, entry).toHaveLength(entry === 'tasks.js' ? 0 : 2)
     }
