@@ -61,6 +61,9 @@ describe('writeModel', () => {
       { name: 'f', shape: [1], data: Uint16Array.of(0x3c00), type: 'float16' as const },
       { name: 'g', shape: [2], data: ['one', 'two'] },
       { name: 'h', shape: [0], data: Int32Array.of() },
+      { name: 'i', shape: [3], data: Int8Array.of(-8, 7, -1), type: 'int4' as const },
+      { name: 'j', shape: [5], data: Uint8Array.of(0, 1, 2, 3, 2), type: 'uint2' as const },
+      { name: 'k', shape: [3], data: Uint8Array.of(2, 15, 1), type: 'float4e2m1' as const },
     ]
     const inputs = [
       { name: 'x', shape: ['n', null, 3] },
@@ -91,6 +94,9 @@ describe('writeModel', () => {
       ['f', 'float16', [1], [1]],
       ['g', 'string', [2], ['one', 'two']],
       ['h', 'int32', [0], []],
+      ['i', 'int4', [3], [-8, 7, -1]],
+      ['j', 'uint2', [5], [0, 1, 2, 3, 2]],
+      ['k', 'float4e2m1', [3], [1, -6, 0.5]],
     ])
   })
 
