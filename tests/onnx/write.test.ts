@@ -1,11 +1,12 @@
 import { InferenceSession } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
+import { atOnce } from '../../src/base/turns.js'
 import { decodeTensor } from '../../src/onnx/file/decode.js'
 import { readModel } from '../../src/onnx/file/schema.js'
 import { type ModelParts, writeModel } from '../../src/onnx/file/write.js'
 import { openGraph } from '../../src/onnx/graph/graph.js'
 
-const read = (parts: ModelParts) => openGraph(readModel(writeModel(parts)), decodeTensor)
+const read = (parts: ModelParts) => atOnce(openGraph(atOnce(readModel(writeModel(parts))), decodeTensor))
 const x = { name: 'x', shape: [2] }
 const y = { name: 'y' }
 

@@ -1,7 +1,7 @@
 /**
- * Operators on images whose channels stand last in the file: com.ms.internal.nhwc, what ONNX Runtime writes of
- * the standard's operators when it saves a graph that it laid out for a GPU, and a few of com.microsoft's. The
- * filters stand as they do in the standard.
+ * Operators on images whose channels stand last in the file: com.ms.internal.nhwc, what ONNX Runtime writes
+ * of the standard's operators when it saves a graph that it laid out for a GPU, and a few of com.microsoft's.
+ * The filters stand as they do in the standard.
  */
 import type { Call, Operator } from '../../run/call.js'
 import type { Value } from '../../run/value.js'
