@@ -2,6 +2,7 @@
 import { check, FilterbankError, show } from '../../base/errors.js'
 import { isBlob, isBytes } from '../../base/realm.js'
 import { sizeOf } from '../../base/shape.js'
+import { inTurns } from '../../base/turns.js'
 import { builtin, reachBuiltins } from '../../wasm/host.js'
 import { absent, checkPart, placeOf, plainName } from './beside.js'
 import { decodeTensor, placeIn } from './decode.js'
@@ -70,7 +71,7 @@ export async function takeIn(
   })
   signal?.throwIfAborted()
   const { bytes, rooms } = intake.end()
-  const proto = readModel(bytes, 'loadModel', intake.size)
+  const proto = await inTurns(readModel(bytes, 'loadModel', intake.size), () => signal?.throwIfAborted())
   const parts = partsOf(proto)
   if (wantsData) await fetchParts([...parts.values()], settled, settings, keep)
   return {
@@ -165,7 +166,9 @@ async function fetchParts(
   const byFile = new Map<string, (Part & { type: number })[]>()
   for (const part of all) {
     const name = plainName(part.location)
-    byFile.set(name, [...(byFile.get(name) ?? []), part])
+    const others = byFile.get(name)
+    if (others) others.push(part)
+    else byFile.set(name, [part])
   }
   /** Makes room for the parts of a file that is so long. */
   const open = (
