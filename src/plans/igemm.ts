@@ -8,7 +8,7 @@ import type { Engine } from '../core/engine.js'
 import type { Axis } from '../core/window.js'
 import type { Igemm } from '../wasm/abi.js'
 import { copy } from './copy.js'
-import { type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
+import { type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
 
 /**
  * How taps and output pixels walk along one axis: pixel g of `count` stands at outFirst + g * outStep and
@@ -245,15 +245,26 @@ type Addresses = Pick<Product, 'x' | 'w' | 'b' | 'y' | 'clamp'>
 const NOWHERE: Addresses = { x: 0, w: 0, b: 0, y: 0, clamp: [0, 0] }
 
 /** The dense product of a layer. */
-export const productOf = (layer: PlaneLayer, at: Addresses = NOWHERE): Product => ({
-  ...at,
-  ...imageArgs(layer),
-  ic: layer.inChannels,
-  oc: layer.outChannels,
-  stepsH: stepsOf(layer.axes[0]),
-  stepsW: stepsOf(layer.axes[1]),
-  groups: layer.groups,
-})
+export function productOf(layer: PlaneLayer, at: Addresses = NOWHERE): Product {
+  const [h, w] = layer.axes
+  return {
+    x: at.x,
+    w: at.w,
+    b: at.b,
+    y: at.y,
+    clamp: at.clamp,
+    n: layer.n,
+    ih: h.input,
+    iw: w.input,
+    oh: h.output,
+    ow: w.output,
+    ic: layer.inChannels,
+    oc: layer.outChannels,
+    stepsH: stepsOf(h),
+    stepsW: stepsOf(w),
+    groups: layer.groups,
+  }
+}
 
 /** How a kernel's work is cut into units, and what memory it wants. */
 export interface Blocking {

@@ -23,6 +23,7 @@ export const blocks = {
   depthwise8: abi.Igemm8,
   depthwiseFilterGradient: abi.DepthwiseGradient,
   depthwiseInputGradient: abi.DepthwiseGradient,
+  depthwiseRows8: abi.Igemm8,
   dequantize: abi.Quantize,
   dropout: abi.Dropout,
   filterBox: abi.Filter,
