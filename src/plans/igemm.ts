@@ -163,6 +163,22 @@ export function packPanels(engine: Engine, source: number, to: number, panels: P
   })
 }
 
+/** What the panels of a filter were called last: to spell that out costs as much as a small layer. */
+const called = new WeakMap<object, { panels: Panels; key: string }>()
+
+function keyOf(storage: object, panels: Panels): string {
+  const last = called.get(storage)
+  if (last && isSame(last.panels, panels)) return last.key
+  const key = `panels ${Object.values(panels).join()}`
+  called.set(storage, { panels, key })
+  return key
+}
+
+function isSame(a: Panels, b: Panels): boolean {
+  for (const name in a) if (a[name as keyof Panels] !== b[name as keyof Panels]) return false
+  return true
+}
+
 /** The panels of a filter: packed once, and again only after it was written. */
 export const packed = (
   filter: Pick<Filter, 'engine' | 'storage' | 'shape' | 'arranged'>,
@@ -170,7 +186,7 @@ export const packed = (
 ): number =>
   derive(
     filter,
-    `panels ${Object.values(panels).join()}`,
+    keyOf(filter.storage, panels),
     packedFloats(panels),
     (source, to) => pack(filter.engine, source, to, panels),
     panels.width === 8 && byLanes(panels.depth, panels.columns)
