@@ -42,8 +42,8 @@ function tap(words: bool, t: i32, d: v128, w: v128, c: v128): v128 {
 }
 
 /**
- * `count` outputs (7 at least) of a row under windows 5 wide, of planes of 4 channels one after the other, from
- * `groups` groups of rows: as bytes at y, or (y is 0) 7 as sums at yStride, 32 bytes apart. The exits on
+ * `count` outputs (7 at least) of a row under windows 5 wide, of planes of 4 channels one after the other,
+ * from `groups` groups of rows: as bytes at y, or (y is 0) 7 as sums at yStride, 32 bytes apart. The exits on
  * negative `left` are never taken: see dense/tile.ts.
  */
 export function tiles<W>(
