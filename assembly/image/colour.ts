@@ -254,7 +254,8 @@ export function labBytes(call: usize, begin: i32, end: i32): void {
   let left = (end - begin) * args.w, x = args.x + begin * args.w * c, y = args.y + begin * args.w * c
   for (; left > 0; left -= 4) {
     // Beyond the end there is something to read, which goes nowhere.
-    const p = light(table, x), q = light(table, x + c), r = light(table, x + 2 * c), s = light(table, x + 3 * c)
+    const p = light(table, x), q = light(table, x + c)
+    const r = light(table, x + 2 * c), s = light(table, x + 3 * c)
     const pq = v128.shuffle<i32>(p, q, 0, 4, 1, 5), rs = v128.shuffle<i32>(r, s, 0, 4, 1, 5)
     put3(
       planes, v128.shuffle<i64>(pq, rs, 0, 2), v128.shuffle<i64>(pq, rs, 1, 3),

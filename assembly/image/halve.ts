@@ -29,7 +29,9 @@ function means(y: usize, a: usize, b: usize, c: i32, count: i32): void {
   let left = count
   if (c == 1) {
     for (; left >= 16; left -= 16) {
-      const low = i16x8.add(i16x8.extadd_pairwise_i8x16_u(v128.load(a)), i16x8.extadd_pairwise_i8x16_u(v128.load(b)))
+      const low = i16x8.add(
+        i16x8.extadd_pairwise_i8x16_u(v128.load(a)), i16x8.extadd_pairwise_i8x16_u(v128.load(b)),
+      )
       const high = i16x8.add(
         i16x8.extadd_pairwise_i8x16_u(v128.load(a, 16)), i16x8.extadd_pairwise_i8x16_u(v128.load(b, 16)),
       )
@@ -107,8 +109,11 @@ function weighAcross(y: usize, x: usize, c: i32, count: i32): void {
     for (; left >= 8; left -= 8) {
       const p = v128.load(x), q = v128.load(x, 16), r = v128.load(x, 4), s = v128.load(x, 20)
       putAcross(
-        y, v128.shuffle<i16>(p, q, 0, 2, 4, 6, 8, 10, 12, 14), v128.shuffle<i16>(p, q, 1, 3, 5, 7, 9, 11, 13, 15),
-        v128.shuffle<i16>(r, s, 0, 2, 4, 6, 8, 10, 12, 14), v128.shuffle<i16>(r, s, 1, 3, 5, 7, 9, 11, 13, 15),
+        y,
+        v128.shuffle<i16>(p, q, 0, 2, 4, 6, 8, 10, 12, 14),
+        v128.shuffle<i16>(p, q, 1, 3, 5, 7, 9, 11, 13, 15),
+        v128.shuffle<i16>(r, s, 0, 2, 4, 6, 8, 10, 12, 14),
+        v128.shuffle<i16>(r, s, 1, 3, 5, 7, 9, 11, 13, 15),
       )
       x += 32
       y += 8
@@ -127,7 +132,8 @@ function weighAcross(y: usize, x: usize, c: i32, count: i32): void {
     for (; left >= 3; left -= 2) {
       const p = v128.load(x), q = v128.load(x, 12), r = v128.load(x, 24)
       putAcross(
-        y, v128.shuffle<i16>(p, q, 0, 1, 2, 8, 9, 10, 0, 0), v128.shuffle<i16>(p, q, 3, 4, 5, 11, 12, 13, 0, 0),
+        y,
+        v128.shuffle<i16>(p, q, 0, 1, 2, 8, 9, 10, 0, 0), v128.shuffle<i16>(p, q, 3, 4, 5, 11, 12, 13, 0, 0),
         v128.shuffle<i16>(q, r, 0, 1, 2, 8, 9, 10, 0, 0), v128.shuffle<i16>(q, r, 3, 4, 5, 11, 12, 13, 0, 0),
       )
       x += 24

@@ -69,6 +69,8 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(
     /** What the server has, and how. */
     let served: { body: Uint8Array; etag?: string; status?: number; breaks?: boolean }
     let files: Record<string, Uint8Array>
+    /** Whether the next answer breaks off. */
+    let breaking = false
 
     beforeAll(async () => {
       browser = await launch()
@@ -83,6 +85,10 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(
           return response.end(url === '/start.js' ? SCRIPT : readFileSync(join(root, url!)))
         }
         asked.push(`${method} ${url}`)
+        if (url === '/break') {
+          breaking = true
+          return response.end()
+        }
         const file = files[url!]
         if (file) return response.setHeader('cache-control', 'no-store').end(file)
         const { body, etag, status = 200, breaks = false } = served
@@ -92,8 +98,10 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(
           ...(etag ? { etag } : {}),
           'content-length': body.length,
         })
-        if (breaks && method === 'GET')
+        if ((breaks || breaking) && method === 'GET') {
+          breaking = false
           return response.write(body.subarray(0, body.length / 2), () => response.destroy())
+        }
         return response.end(method === 'HEAD' ? undefined : body)
       })
       await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
@@ -312,6 +320,28 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(
         expect(await visitOn(on, { cache, key: 'k' })).toMatchObject({ y: [2, 3], report: { from: 'cache' } })
         expect(asked).toEqual([])
       })
+    })
+
+    it('are kept by workers that have handles in place of streams, as in Safari', async () => {
+      const script = `
+        delete FileSystemFileHandle.prototype.createWritable
+        Promise.all([import('${origin}/dist/index.js'), import('${origin}/dist/onnx.js')]).then(async ([core, onnx]) => {
+          const engine = await core.createEngine({ threads: 1 })
+          const told = []
+          const onCache = ({ from, kept }) => told.push(from, kept)
+          for (const name of ['broken', 'model', 'model']) {
+            if (name === 'broken') await fetch('${origin}/break')
+            const options = { cache: 'opfs', key: 'k', onCache }
+            const model = await onnx.loadModel(engine, '${origin}/model.onnx', options).catch(() => {})
+            told.push(model ? model.run({ x: [1, 2] }).y.toArray().join() : (await onnx.cachedModels('opfs')).length)
+          }
+          postMessage(told)
+        }).catch((error) => postMessage(error.message))`
+      const told = await (await page()).evaluate(`new Promise((resolve) => {
+        const url = URL.createObjectURL(new Blob([${JSON.stringify(script)}], { type: 'text/javascript' }))
+        new Worker(url).onmessage = ({ data }) => resolve(data)
+      })`)
+      expect(told).toEqual([0, 'network', true, '2,3', 'cache', true, '2,3'])
     })
 
     it('are fetched each time without a cache', async () => {
