@@ -41,6 +41,14 @@ export const filters: Record<string, Case> = {
   'erode on bytes': onBytes((pixels, options) => image.erode(pixels, [3, 7], options)),
   'median on bytes': onBytes((pixels, options) => image.median(pixels, 7, options)),
   'resize on bytes': onBytes((pixels, options) => image.resize(pixels, [9, 13], options)),
+  'resize to half on bytes': onBytes(({ data, width, height }, options) => {
+    const twice = Uint8ClampedArray.from({ length: 4 * data.length }, (_, i) => data[i % data.length]!)
+    const antialias = height % 2 === 1
+    return image.resize({ data: twice, width: 2 * width, height: 2 * height }, [height, width], {
+      antialias,
+      ...options,
+    })
+  }),
   'nearest on bytes': onBytes((pixels, options) =>
     image.resize(pixels, [9, 13], { method: 'nearest', ...options }),
   ),
@@ -53,6 +61,14 @@ export const filters: Record<string, Case> = {
   'toLab of colours': {
     shapes: (random) => [[2, random.integer(1, 9), random.integer(1, 17), random.pick([3, 4])]],
     op: (x) => image.toLab(x!),
+  },
+  'toLab on bytes': {
+    shapes: (random) => [[1, random.integer(1, 9), random.integer(1, 17), random.pick([3, 4])]],
+    op: (x) => {
+      const [, height, width] = x!.shape as number[]
+      const data = Uint8ClampedArray.from(x!.toArray(), (v) => 128 + v * 50)
+      return image.toLab({ data, width: width!, height: height! }, { engine: x!.engine })
+    },
   },
   'gaussianBlur of clouds': {
     shapes: (random) => [[1, random.integer(1, 9), random.integer(1, 17), 4]],
