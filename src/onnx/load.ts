@@ -8,7 +8,7 @@ import { takeIn } from './file/arrival.js'
 import type { CacheReport, ModelCache } from './file/cache.js'
 import type { Keeper } from './file/intake.js'
 import { checkCacheSettings, type Fetched, fetchKept } from './file/keep.js'
-import type { DataSource, ModelSource, Progress } from './file/load.js'
+import type { DataSource, ModelSource, Pouring, Progress } from './file/load.js'
 import { fuse } from './graph/fuse.js'
 import { type Graph, openGraph } from './graph/graph.js'
 import { fuseInner } from './graph/inner.js'
@@ -100,20 +100,28 @@ export async function loadModel(
     // What was kept did load once: it is spoilt, or the dimensions are wrong.
     const spoilt = error instanceof FilterbankError && error.argument !== 'dimensions'
     if (!fetched.cached || !spoilt || engine.disposed) throw error
-    const reason = `what was kept does not load: ${error.message}`
+    const reason = fetched.failure ?? `what was kept does not load: ${error.message}`
     return loadKept(engine, await fetchKept(source as string | URL, options, reason), options)
   }
 }
 
 /** A model is kept once it has proved to be one. */
 async function loadKept(engine: Engine, fetched: Fetched, options: LoadOptions): Promise<Model> {
-  const { source, externalData, keep } = fetched
-  const model = await load(engine, source, { ...options, externalData })
-  await keep()
-  return model
+  const { source, externalData } = fetched
+  try {
+    const model = await load(engine, source, { ...options, externalData })
+    await fetched.keep()
+    return model
+  } catch (error) {
+    await fetched.discard()
+    throw error
+  }
 }
 
-async function load(engine: Engine, source: ModelSource, options: LoadOptions): Promise<Model> {
+/** How a model is loaded, once it is known where it is from. */
+type Settings = Omit<LoadOptions, 'externalData'> & { externalData?: Record<string, DataSource | Pouring> }
+
+async function load(engine: Engine, source: ModelSource | Pouring, options: Settings): Promise<Model> {
   const holder = new Holder(engine)
   try {
     return await opened(engine, source, options, holder)
@@ -125,8 +133,8 @@ async function load(engine: Engine, source: ModelSource, options: LoadOptions): 
 
 async function opened(
   engine: Engine,
-  source: ModelSource,
-  options: LoadOptions,
+  source: ModelSource | Pouring,
+  options: Settings,
   holder: Holder,
 ): Promise<Model> {
   const { dimensions = {}, signal } = options
