@@ -90,6 +90,17 @@ describe('what cannot be run', () => {
       outputs: [{ name: 'y' }],
     })
 
+  it('says of ImageDecoder, for which no host has time in a run, what to do instead', async () => {
+    using engine = await createEngine({ threads: 1 })
+    await expect(loadModel(engine, model('ImageDecoder'))).rejects.toThrow(
+      /got ImageDecoder \(opset 20: "y"\)\. Decode pictures before the run: make the output of ImageDecoder an input/,
+    )
+    expect((await inspectModel(model('ImageDecoder'))).unsupported).toEqual([
+      { op: 'ImageDecoder', nodes: ['y'] },
+    ])
+    expect(engine.memory().tensors).toBe(0)
+  })
+
   it('names missing operators, whatever the outputs are', async () => {
     using engine = await createEngine({ threads: 1 })
     const given = withOutput(model('NoSuchThing'), 'y', sequence)

@@ -308,6 +308,38 @@ describe('fuse', () => {
     expect(between('Add', ['d'], terms('half', 'signed')).ops).toEqual(others)
   })
 
+  it('asks for the numbers of a folded weight when they are asked for, not before', () => {
+    const bytes = writeModel({
+      nodes: [conv, node('BatchNormalization', ['c', ...'sbmv'], 'y', { epsilon: { float: 0 } })],
+      inputs: [{ name: 'x' }],
+      outputs: [{ name: 'y' }],
+      initializers: [
+        { name: 'w', shape: [2, 3, 1, 1], data: sequence(6) },
+        { name: 's', shape: [2], data: Float32Array.of(2, -3) },
+        ...[...'bmv'].map((name) => ({ name, shape: [2], data: Float32Array.of(1, 1) })),
+      ],
+    })
+    const { graph } = atOnce(openGraph(atOnce(readModel(bytes)), decodeTensor))
+    const w = graph.constants.get('w')!
+    const numbers = w.data
+    let reads = 0
+    graph.constants.set('w', {
+      type: w.type,
+      shape: w.shape,
+      get data() {
+        reads++
+        return numbers
+      },
+    })
+    const { constants, nodes } = atOnce(fuse(graph, (name) => graph.constants.get(name)))
+    expect(nodes.map(({ op }) => op)).toEqual(['Conv'])
+    expect(reads).toBe(0)
+    const folded = constants.get(nodes[0]!.inputs[1]!)!
+    const wanted = Array.from(numbers as Float32Array, (v, i) => v * (i < 3 ? 2 : -3))
+    for (let i = 0; i < 2; i++) expect([...folded.data]).toEqual(wanted)
+    expect(reads).toBeGreaterThan(0)
+  })
+
   it('leaves the graph that it is given as it is', () => {
     const bytes = writeModel({
       nodes: [conv, node('Relu', ['c'], 'y')],

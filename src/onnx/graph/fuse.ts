@@ -12,7 +12,7 @@ import { atOnce, type Steps } from '../../base/turns.js'
 import { isFloat } from '../file/types.js'
 import { activationOf, nameActivation } from './activations.js'
 import { dropDequantized, joinBytes, moveBytes } from './fuseBytes.js'
-import { type Constants, Fusion, number, numbers } from './fusion.js'
+import { type Constants, Fusion, MadeTensor, number, numbers } from './fusion.js'
 import type { AttributeValue, FilePort, Graph, Node } from './graph.js'
 import { nameLayerNorm } from './normal.js'
 
@@ -107,7 +107,7 @@ function foldNorm(norm: Node, fusion: Fusion): void {
     return transposed ? Math.floor((row * groups) / rows) * columns + (Math.floor(i / plane) % columns) : row
   }
   const name = norm.outputs[0]!
-  const w = fusion.constantNamed(`filterbank ${name} weight`, () => {
+  const folded = () => {
     const given = weight.data as Float32Array
     const data = new Float32Array(given.length)
     // A run of elements of one channel after another.
@@ -116,8 +116,12 @@ function foldNorm(norm: Node, fusion: Fusion): void {
       const factor = factors[channelOf(first)]!
       for (let i = first; i < first + run; i++) data[i] = given[i]! * factor
     }
-    return { type: weight.type, shape: weight.shape, data }
-  })
+    return data
+  }
+  const w = fusion.constantNamed(
+    `filterbank ${name} weight`,
+    () => new MadeTensor(weight.type, weight.shape, folded),
+  )
   const b = fusion.constantNamed(`filterbank ${name} bias`, () => ({
     type: weight.type,
     shape: [channels],

@@ -44,6 +44,11 @@ export async function missingOperators(
   return missingIn(graph, own)
 }
 
+/** Nodes run at once; what decodes pictures in a host gives a promise. */
+const DECODED_BEFORE =
+  'Decode pictures before the run: make the output of ImageDecoder an input of the model, and give it the pixels ' +
+  '(uint8, [height, width, channels]), from readPicture of filterbank/node, or from a canvas.'
+
 /**
  * Throws unless a graph can be run: all operators that filterbank lacks at once, or else the first of the
  * other problems.
@@ -57,6 +62,7 @@ export async function checkGraph({ graph, opset, own, problems }: OpenedGraph): 
     got: [...missing]
       .map(([op, names]) => `${op} (opset ${opset}: ${names.map(show).join(', ')})`)
       .join('; '),
+    ...(missing.has('ImageDecoder') && { hint: DECODED_BEFORE }),
   }))
   if (problems[0]) throw problems[0]
 }

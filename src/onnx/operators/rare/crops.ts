@@ -5,7 +5,7 @@
 import { sizeOf } from '../../../base/shape.js'
 import type { Operator } from '../../run/call.js'
 
-/** x [n, c, h, w], boxes [count, 4] of y1, x1, y2, x2 in parts of an image, images [count], [height, width] */
+/** x [n, c, h, w], boxes [count, 4] of y1, x1, y2, x2 in parts of an image, images [count], size [2] */
 const cropAndResize: Operator = (call) => {
   const [x, boxes, images, size] = [call.input(0), call.input(1), call.input(2), call.input(3)]
   const mode = call.text('mode', 'bilinear')

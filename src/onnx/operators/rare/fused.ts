@@ -126,7 +126,7 @@ const expandDims: Operator = (call) => {
   return x.reshaped(x.shape.toSpliced(axis, 0, 1))
 }
 
-/** Windows of `size` along an axis, a step apart: where they begin takes its place, the window stands last. */
+/** Windows of `size` along an axis, a step apart: their number takes its place, a window stands last. */
 const unfoldTensor: Operator = (call) => {
   const x = call.input(0)
   const axis = call.axis(call.number('dim', -1), x.shape.length)

@@ -119,8 +119,8 @@ const dft: Operator = (call) => {
 }
 
 /**
- * The real numbers whose spectrum has these first bins: 2 (bins - 1) where n is not given. The bins behind the
- * middle are those before it, the other way round, with the imaginary part negated.
+ * The real numbers whose spectrum has these first bins: 2 (bins - 1) where n is not given. Behind the middle
+ * stand the bins before it, the other way round, with the imaginary part negated.
  */
 function realInverse(call: Call, x: Value, axis: number, given?: number): Value {
   const last = x.shape.length - 1

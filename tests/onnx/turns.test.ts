@@ -1,0 +1,140 @@
+/** Long graphs in turns with others: loading, the first run, and the one that is recorded. */
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { createEngine, type Engine, relu } from '../../src/index.js'
+import { loadModel, type NodeParts, writeModel } from '../../src/onnx/index.js'
+
+/** x + c, its absolute, and so on: every other node reads the same constant. */
+function chain(count: number): Uint8Array {
+  const nodes = Array.from({ length: count }, (_, i): NodeParts => {
+    const [from, to] = [i ? `v${i}` : 'x', i === count - 1 ? 'y' : `v${i + 1}`]
+    return i % 2
+      ? { op: 'Abs', inputs: [from], outputs: [to] }
+      : { op: 'Add', inputs: [from, 'c'], outputs: [to] }
+  })
+  return writeModel({
+    nodes,
+    inputs: [{ name: 'x', shape: [70] }],
+    outputs: [{ name: 'y' }],
+    initializers: [
+      { name: 'c', shape: [70], data: Float32Array.from({ length: 70 }, (_, i) => (i - 35) / 8) },
+    ],
+  })
+}
+
+const x = { x: Float32Array.from({ length: 70 }, (_, i) => Math.sin(i)) }
+
+/** How often others have a turn until the work is done; `each` is what they do with it. */
+async function turnsOf(work: Promise<unknown>, each: () => void = () => {}): Promise<number> {
+  let turns = 0
+  let done = false
+  const tick = () => {
+    if (done) return
+    turns++
+    each()
+    setImmediate(tick)
+  }
+  setImmediate(tick)
+  await work.finally(() => {
+    done = true
+  })
+  return turns
+}
+
+describe('a long graph', () => {
+  let engine: Engine
+  beforeAll(async () => {
+    engine = await createEngine({ threads: 1 })
+  })
+  afterEach(() => {
+    vi.restoreAllMocks()
+  })
+  afterAll(() => {
+    expect(engine.memory().tensors, 'tensors left over').toBe(0)
+    engine.dispose()
+  })
+
+  let time = performance.now()
+  /** Each look at the clock, which never goes back, finds that the others have waited long enough. */
+  function hurry(): void {
+    vi.spyOn(performance, 'now').mockImplementation(() => {
+      time += 20
+      return time
+    })
+  }
+
+  it('lets others have a turn after every few hundred nodes, loaded or run', async () => {
+    const count = 5120
+    const bytes = chain(count)
+    hurry()
+    const loading = loadModel(engine, bytes)
+    // Read, made nodes of, sorted in two passes, folded, joined in several: at most 256 nodes at a time.
+    expect(await turnsOf(loading)).toBeGreaterThan((6 * count) / 256)
+    using model = await loading
+    for (const round of ['node by node', 'recorded', 'replayed'])
+      expect(await turnsOf(model.runAsync(x)), round).toBeGreaterThan(count)
+  })
+
+  it('is recorded around what others do with the engine meanwhile', async () => {
+    using model = await loadModel(engine, chain(600))
+    using other = await loadModel(engine, chain(40))
+    const [wanted, others] = [model.run(x).y!.toArray(), other.run(x).y!.toArray()]
+    hurry()
+    const before = engine.memory().tensors
+    let runs = 0
+    const turns = await turnsOf(model.runAsync(x), () => {
+      // Takes and gives back memory, records, replays.
+      using a = engine.tensor(new Float32Array(70).fill(runs++), [70])
+      using b = relu(a)
+      expect(b.toArray()[69]).toBe(runs - 1)
+      expect(other.run(x).y!.toArray()).toEqual(others)
+    })
+    expect(turns).toBeGreaterThan(600)
+    vi.restoreAllMocks()
+    for (let i = 0; i < 2; i++) expect(model.run(x).y!.toArray()).toEqual(wanted)
+    expect(other.run(x).y!.toArray()).toEqual(others)
+    expect(engine.memory().tensors - before).toBeLessThan(8)
+  })
+
+  it('is stopped while it is loaded or recorded, and leaves the engine as it was', async () => {
+    hurry()
+    const start = engine.memory()
+    const stopped = async (work: (signal: AbortSignal) => Promise<unknown>) => {
+      const stop = new AbortController()
+      let turns = 0
+      const result = work(stop.signal)
+      const settled = expect(result).rejects.toThrow('enough')
+      await turnsOf(
+        result.catch(() => {}),
+        () => {
+          if (++turns === 12) stop.abort(new Error('enough'))
+        },
+      )
+      await settled
+    }
+    await stopped((signal) => loadModel(engine, chain(3000), { signal }))
+    expect(engine.memory().tensors).toBe(start.tensors)
+    expect(engine.memory().live).toBe(start.live)
+    using model = await loadModel(engine, chain(600))
+    const wanted = (await model.runAsync(x)).y!.toArray()
+    const { live, tensors } = engine.memory()
+    await stopped((signal) => model.runAsync(x, { signal }))
+    expect(engine.memory().tensors).toBe(tensors)
+    expect(engine.memory().live).toBe(live)
+    for (let i = 0; i < 2; i++) expect((await model.runAsync(x)).y!.toArray()).toEqual(wanted)
+  })
+
+  it('is left alone when its engine is disposed while it is loaded', async () => {
+    const own = await createEngine({ threads: 1 })
+    hurry()
+    let turns = 0
+    const result = loadModel(own, chain(3000))
+    const settled = expect(result).rejects.toThrow(/engine must be alive until the model is loaded/)
+    await turnsOf(
+      result.catch(() => {}),
+      () => {
+        if (++turns === 12) own.dispose()
+      },
+    )
+    await settled
+  })
+})
