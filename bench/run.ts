@@ -217,8 +217,9 @@ function numbersByName(text: string | undefined): Record<string, number[]> {
   )
 }
 
-const mapped = <T, U>(record: Record<string, T>, change: (value: T) => U): Record<string, U> =>
-  Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]))
+function mapped<T, U>(record: Record<string, T>, change: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]))
+}
 
 async function runImages(): Promise<void> {
   const { benchImages } = await import('./images.js')
