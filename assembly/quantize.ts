@@ -7,7 +7,7 @@
  * so that answers are its bytes.
  */
 import { scratch } from './arguments'
-import { Element, QUANTIZE_BLOCK, Quantize } from './abi'
+import { Element, QUANTIZE_BLOCK, Quantize, QuantizeTerms } from './abi'
 import { storePart } from './simd'
 
 /**
@@ -186,6 +186,24 @@ function dequantizeRun(
  */
 export function quantize(call: usize, begin: i32, end: i32): void {
   convert(true, call, begin, end)
+}
+
+/**
+ * Unit: all. What unsigned bytes stand for that hold 0 and all from the least to the largest number:
+ *
+ *   scale = (high - low) / 255, or 1 where both are 0;  zero = round(-low / scale)
+ *
+ * Definition: ONNX DynamicQuantizeLinear; of zeros alone as ONNX Runtime has it.
+ */
+export function quantizeTerms(call: usize, begin: i32, end: i32): void {
+  if (begin >= end) return
+  const args = changetype<QuantizeTerms>(call)
+  const low = min<f32>(0, load<f32>(args.low)), range = max<f32>(0, load<f32>(args.high)) - low
+  const scale: f32 = range == 0 ? 1 : range / 255
+  const zero = min<f32>(255, max<f32>(0, nearest<f32>(-low / scale)))
+  store<f32>(args.scale, scale)
+  store<i32>(args.zero, i32x4.extract_lane(i32x4.trunc_sat_f32x4_s(f32x4.splat(zero)), 0))
+  store<f32>(args.number, zero)
 }
 
 /** Unit: up to QUANTIZE_BLOCK elements of a row. scratch: as for quantize */

@@ -17,6 +17,15 @@ export class Quantize {
   low: f32; high: f32
 }
 
+/** What bytes of numbers from the least to the largest stand for: see quantize.ts. */
+@unmanaged
+export class QuantizeTerms {
+  /** The two numbers. */
+  low: usize; high: usize
+  /** Their scale, and their zero point as 32 bits and as a float. */
+  scale: usize; zero: usize; number: usize
+}
+
 /** Columns of one unit of `quantize` and `dequantize`; a multiple of 16. */
 export const QUANTIZE_BLOCK = 4096
 

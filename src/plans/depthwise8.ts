@@ -1,7 +1,7 @@
 /** The plan of a convolution of 8-bit integers with one filter per channel (assembly/depthwise/int8.ts). */
 
 import { type Blocking, filterPanels, productArgs, productOf } from './igemm.js'
-import { FINISH, finishArgs, keyOf, scalesOf, zerosOf } from './int8.js'
+import { FINISH, finishArgs, keyOf, scalesOf, zeroOf, zerosOf } from './int8.js'
 import { type ConvJob, derive, imageArgs, multiplyAdds, type PlaneLayer } from './layer.js'
 
 /** Units that a layer falls into at least, where it has rows for them. */
@@ -62,8 +62,7 @@ export function runDepthwise8({ engine, layer, x, filter, bias, y, clamp, terms 
       ...scales,
       ...imageArgs(layer),
       bytes: 0,
-      padding: from.zeroPoint & 0xff,
-      zero: from.zeroPoint,
+      ...zeroOf(terms!),
       finishes: 0,
       tile: 0,
       signed: Number(from.dtype === 'int8'),

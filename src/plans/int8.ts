@@ -190,6 +190,7 @@ function withWords(
         depth,
         signed: Number(terms.dtype === 'int8'),
         zero: each === 2 ? terms.zeroPoint : isFlipped ? FLIP : 0,
+        zeroAt: each === 2 ? (terms.zeroAt ?? 0) : 0,
         bytes: Number(each === 4),
       },
       units: Math.ceil(pixels / WIDEN_BLOCK),
@@ -209,16 +210,28 @@ const TOP = 0x80
  * Of x in bytes, as the host's product sees them: the word in the padding, and the number that it stands
  * for.
  */
-function paddingOf(engine: Engine, { zeroPoint, dtype }: ByteTerms['x']): { padding: number; zero: number } {
+function paddingOf(
+  engine: Engine,
+  { zeroPoint, zeroAt, dtype }: ByteTerms['x'],
+): { padding: number; zero: number } {
   const signed = engine.byteDot === 'signed'
-  const byte = ((dtype === 'int8') === signed ? zeroPoint : zeroPoint ^ TOP) & 0xff
+  const flip = (dtype === 'int8') === signed ? 0 : TOP
+  if (zeroAt) return { padding: flip, zero: Number(signed) }
+  const byte = (zeroPoint ^ flip) & 0xff
   return { padding: Math.imul(byte, 0x01010101), zero: signed ? (byte << 24) >> 24 : byte }
 }
+
+/** The zero point of x for kernels that take its bytes as they are. */
+export const zeroOf = ({ x: { zeroPoint, zeroAt, dtype } }: ByteTerms) =>
+  zeroAt
+    ? { padding: 0, zero: Number(dtype === 'int8') }
+    : { padding: zeroPoint & 0xff, zero: zeroPoint }
 
 /** How sums end, for all kernels of bytes. */
 export const finishArgs = (terms: ByteTerms, clamp: readonly [number, number]) => ({
   finish: terms.y ? Finish.bytes : Finish.sums,
   floatBias: Number(terms.floatBias),
+  zeroAt: terms.x.zeroAt ?? 0,
   xScale: terms.x.scale,
   yScale: terms.y?.scale ?? 1,
   yZero: terms.y?.zeroPoint ?? 0,
@@ -255,7 +268,7 @@ export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void 
         xPixelStride: (4 / each) * depth,
       }),
       ...finishArgs(terms, layer.clamp),
-      ...(each === 4 ? paddingOf(engine, terms.x) : { padding: 0, zero: 0 }),
+      ...(each === 4 ? paddingOf(engine, terms.x) : { padding: 0, zero: 0, zeroAt: 0 }),
       byLanes: 0,
       yPixelStride: layer.oc * (terms.y ? 1 : 4),
       tile: 0,

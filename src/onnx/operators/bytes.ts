@@ -8,6 +8,7 @@ import { BYTES, type ByteType } from '../../core/dtype.js'
 import type { Quantization } from '../../core/quantization.js'
 import { type AnyTensor, Tensor } from '../../core/tensor.js'
 import type { OutputQuantization } from '../../ops/bytes.js'
+import { cast } from '../../ops/cast.js'
 import { product2 } from '../../ops/matmul.js'
 import { dequantize, quantize } from '../../ops/quantize.js'
 import type { Call } from '../run/call.js'
@@ -21,6 +22,10 @@ export const isByte = (value: Given): value is Value =>
   value !== undefined && BYTES.includes(value.type as ByteType)
 
 const isOne = (value: Given): boolean => value === undefined || value.size === 1
+
+/** Of the result: one scale, and one zero point of 8 bits. */
+const isOneByte = (y: readonly [Value, Value] | undefined): boolean =>
+  !y || (isOne(y[0]) && isByte(y[1]) && isOne(y[1]))
 
 const isKnown = (value: Given): boolean => value === undefined || value.constant
 
@@ -63,37 +68,63 @@ function withBytes(
   })
 }
 
+/** A zero point that a run makes, as kernels read it. */
+const zeroAt = (zero: Given): Tensor<'int32'> | undefined =>
+  zero && !zero.constant ? zero.form(DYNAMIC_ZERO, () => cast(zero.asHeld(), 'int32')) : undefined
+
+/** The form of a zero point of 8 bits in 32. */
+export const DYNAMIC_ZERO = '32 bits'
+
+/** What sums of products are multiplied by, and what is added then: the result is float32. */
+export interface Scaling {
+  /** One number, or one for each output channel. */
+  scale: Value
+  bias?: Value | undefined
+}
+
+const scalingOf = ({ scale, bias }: Scaling, call: Call) => ({
+  scale: scale.tensor(),
+  bias: bias?.tensor(),
+  activation: call.node.activation,
+})
+
 /**
- * Convolution of bytes by constant filters, to bytes or (without `y`) int32 sums; undefined where it is
- * not one.
+ * Convolution of bytes by constant filters, to bytes, floats or (without `y`) int32 sums; undefined where it
+ * is not one.
  */
 export function convolveBytes(
   call: Call,
   x: readonly [Value, Given, Given],
   w: readonly [Value, Given, Given],
-  y?: readonly [Value, Value],
+  y?: readonly [Value, Value] | Scaling,
   bias?: Value,
 ): Value | undefined {
+  const scaling = y && 'scale' in y ? y : undefined
+  const output = y && 'scale' in y ? undefined : y
   const rank = w[0].shape.length
   if (!isByte(x[0]) || !isByte(w[0]) || rank < 3 || rank > 4 || x[0].shape.length !== rank) return undefined
-  if (w[0].size === 0 || !isOne(x[1]) || !isOne(x[2]) || (y && !(isOne(y[0]) && isByte(y[1]) && isOne(y[1]))))
-    return undefined
-  const from = termsOf(x[1], x[2])
+  if (w[0].size === 0 || !isOne(x[1]) || !isOne(x[2]) || !isOneByte(output)) return undefined
+  const from = termsOf(x[1], isKnown(x[2]) ? x[2] : undefined)
   const by = termsOf(w[1], w[2], rank - 1, w[0].shape[0])
-  const to = y && termsOf(y[0], y[1])
-  if (!from || !by || (y && !to) || (by.axis !== undefined && !w[0].constant)) return undefined
-  const quantization = to && ({ ...to, dtype: y[1].type } as OutputQuantization)
-  // Made before the scope, it stays with its value.
+  const to = output && termsOf(...output)
+  if (!from || !by || (output && !to) || (by.axis !== undefined && !w[0].constant)) return undefined
+  const quantization = to && ({ ...to, dtype: output[1].type } as OutputQuantization)
+  // Made before the scope, they stay with their values.
   const sums = bias?.typed('plain') as Tensor<'int32'> | undefined
+  const zero = zeroAt(x[2])
+  const scaled = scaling && scalingOf(scaling, call)
   return convolutionOfBytes(call, x[0], w[0], (pixels, filter, options, convolve) => {
     const { y: result, ...chosen } = runInScope(call, () =>
       convolve(standing(pixels, from), standing(filter, by), {
         ...options,
-        bias: sums,
-        ...(quantization ? { quantization, activation: call.node.activation } : { sums: true }),
+        zero,
+        ...(quantization
+          ? { bias: sums, quantization, activation: call.node.activation }
+          : (scaled ?? { bias: sums, sums: true })),
       }),
     )
-    return { ...chosen, y: call.tensor(y?.[1].type ?? 'int32', result, 'last') }
+    const type = output?.[1].type ?? (scaled ? 'float32' : 'int32')
+    return { ...chosen, y: call.tensor(type, result, 'last') }
   })
 }
 
@@ -105,34 +136,41 @@ function runInScope<T extends { y: AnyTensor }>(call: Call, run: () => T): T {
   })
 }
 
-/** A product of matrices of bytes, to bytes or (without `y`) int32 sums; undefined where it is not one. */
+/**
+ * A product of matrices of bytes, to bytes, floats or (without `y`) int32 sums; undefined where it is not one.
+ */
 export function multiplyByteMatrices(
   call: Call,
   a: readonly [Value, Given, Given],
   b: readonly [Value, Given, Given],
-  y?: readonly [Value, Value],
+  y?: readonly [Value, Value] | Scaling,
 ): Value | undefined {
+  const scaling = y && 'scale' in y ? y : undefined
+  const output = y && 'scale' in y ? undefined : y
   const [p, q] = [a[0], b[0]]
   if (!isByte(p) || !isByte(q) || p.shape.length < 2 || q.shape.length < 2 || !p.size || !q.size)
     return undefined
-  if (!isOne(a[1]) || !isOne(a[2]) || (y && !(isOne(y[0]) && isByte(y[1]) && isOne(y[1])))) return undefined
-  const from = termsOf(a[1], a[2])
+  if (!isOne(a[1]) || !isOne(a[2]) || !isOneByte(output)) return undefined
+  const from = termsOf(a[1], isKnown(a[2]) ? a[2] : undefined)
   const by = termsOf(b[1], b[2], q.shape.length - 1, q.shape.at(-1))
-  const to = y && termsOf(y[0], y[1])
-  if (!from || !by || (y && !to) || (by.axis !== undefined && !q.constant)) return undefined
-  const quantization = to && ({ ...to, dtype: y[1].type } as OutputQuantization)
+  const to = output && termsOf(...output)
+  if (!from || !by || (output && !to) || (by.axis !== undefined && !q.constant)) return undefined
+  const quantization = to && ({ ...to, dtype: output[1].type } as OutputQuantization)
+  const zero = zeroAt(a[2])
+  const scaled = scaling && scalingOf(scaling, call)
   const tensors = [
     [p.typed(), from],
     [q.typed(), by],
   ] as const
   return call.tensor(
-    y?.[1].type ?? 'int32',
+    output?.[1].type ?? (scaled ? 'float32' : 'int32'),
     withBytes(call, tensors, (left, right) =>
-      product2(
-        left!,
-        right!,
-        quantization ? { quantization, activation: call.node.activation } : { sums: true },
-      ),
+      product2(left!, right!, {
+        zero,
+        ...(quantization
+          ? { quantization, activation: call.node.activation }
+          : (scaled ?? { sums: true })),
+      }),
     ),
   )
 }

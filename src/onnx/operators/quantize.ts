@@ -4,10 +4,8 @@ import { sizeOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'
-import { equal } from '../../ops/compare.js'
-import { max, min } from '../../ops/reduce.js'
+import { quantizeDynamically } from '../../ops/quantize.js'
 import { round } from '../../ops/unary.js'
-import { where } from '../../ops/where.js'
 import {
   type ElementType,
   fitsEngine,
@@ -22,7 +20,7 @@ import type { Call, Operator } from '../run/call.js'
 import { move, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { mapInEngine, zipInEngine, zipOnHost } from './broadcast.js'
-import { convolveBytes, fromBytes, multiplyByteMatrices, toBytes } from './bytes.js'
+import { convolveBytes, DYNAMIC_ZERO, fromBytes, multiplyByteMatrices, toBytes } from './bytes.js'
 import { product } from './matrix.js'
 import { convolution } from './window.js'
 
@@ -115,22 +113,11 @@ export const dequantizeLinear: Operator = (call) => {
 
 export const dynamicQuantizeLinear: Operator = (call) => {
   const x = call.input(0)
-  const t = x.tensor(x.layout)
-  const low = clamp(min(t), { high: 0 })
-  const range = div(sub(clamp(max(t), { low: 0 }), low), 255)
-  // ONNX Runtime's scale for zeros alone, which the standard leaves open.
-  const scale = call.tensor('float32', where(equal(range, 0), 1, range))
-  const zero = saturated(call, call.tensor('float32', div(mul(low, -1), scale.tensor())), undefined, 'uint8')
-  return [
-    saturated(
-      call,
-      zipInEngine(call, x, scale, (p, q) => div(p, q)),
-      zero,
-      'uint8',
-    ),
-    scale,
-    zero,
-  ]
+  const { layout } = x
+  const { y, scale, zero, number } = quantizeDynamically(x.tensor(layout))
+  const point = call.tensor('uint8', number)
+  point.form(DYNAMIC_ZERO, () => zero)
+  return [call.tensor('uint8', y, layout), call.tensor('float32', scale), point]
 }
 
 const isZero = (value: Value): boolean => value.constant && (value.data as Float64Array).every((v) => v === 0)
