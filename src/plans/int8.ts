@@ -223,9 +223,7 @@ function paddingOf(
 
 /** The zero point of x for kernels that take its bytes as they are. */
 export const zeroOf = ({ x: { zeroPoint, zeroAt, dtype } }: ByteTerms) =>
-  zeroAt
-    ? { padding: 0, zero: Number(dtype === 'int8') }
-    : { padding: zeroPoint & 0xff, zero: zeroPoint }
+  zeroAt ? { padding: 0, zero: Number(dtype === 'int8') } : { padding: zeroPoint & 0xff, zero: zeroPoint }
 
 /** How sums end, for all kernels of bytes. */
 export const finishArgs = (terms: ByteTerms, clamp: readonly [number, number]) => ({

@@ -6,7 +6,7 @@
 import { sizeOf } from '../../base/shape.js'
 import { type Activation, onnxActivations } from '../../ops/activation.js'
 import { type HostTensor, roundToEven } from '../file/types.js'
-import type { Fusion } from './fusion.js'
+import { type Fusion, number } from './fusion.js'
 import type { Node } from './graph.js'
 
 const isByte = (tensor: HostTensor | undefined): boolean =>
@@ -242,6 +242,29 @@ function betweenBytes(op: Node, node: Node, activation: Activation | undefined, 
     inputs: op.op === 'Concat' ? [...to, ...inputs] : [...inputs, ...to],
   }
 }
+
+/** Sums of products of integers, as floats, times a scale that the run makes: the product that gives floats. */
+export function scaleSums(node: Node, fusion: Fusion): void {
+  const { inputs } = node
+  // Before opset 7 an axis may say where b stands.
+  if (node.op !== 'Mul' || node.attributes.has('axis') || inputs[0] === inputs[1]) return
+  for (const [i, name] of inputs.entries()) {
+    const cast = fusion.sole(name, 'Cast')
+    const sums =
+      cast && number(cast, 'to', 0) === FLOAT && fusion.sole(cast.inputs[0], 'ConvInteger', 'MatMulInteger')
+    if (!sums) continue
+    const four = [...sums.inputs, '', ''].slice(0, 4)
+    fusion.replace(node, [sums, cast], {
+      ...sums,
+      op: `filterbank.${sums.op}`,
+      inputs: [...four, inputs[1 - i]!],
+    })
+    return
+  }
+}
+
+/** Of TensorProto's types. */
+const FLOAT = 1
 
 /**
  * What was dequantised for nodes that take bytes now goes; constants that others read are dequantised here,

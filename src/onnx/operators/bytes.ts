@@ -167,9 +167,7 @@ export function multiplyByteMatrices(
     withBytes(call, tensors, (left, right) =>
       product2(left!, right!, {
         zero,
-        ...(quantization
-          ? { quantization, activation: call.node.activation }
-          : (scaled ?? { sums: true })),
+        ...(quantization ? { quantization, activation: call.node.activation } : (scaled ?? { sums: true })),
       }),
     ),
   )

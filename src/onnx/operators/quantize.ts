@@ -120,6 +120,8 @@ export const dynamicQuantizeLinear: Operator = (call) => {
   return [call.tensor('uint8', y, layout), call.tensor('float32', scale), point]
 }
 
+type Given = Value | undefined
+
 const isZero = (value: Value): boolean => value.constant && (value.data as Float64Array).every((v) => v === 0)
 
 /** x less its zero point as floats, exactly. */
@@ -231,7 +233,7 @@ const qLinearConv: Operator = (call) => {
 }
 
 /** a, b and their zero points: sums of products, exact in each type that is asked for. */
-export function integerMatrices(
+function integerMatrices(
   call: Call,
   [a, b, aZero, bZero]: readonly (Value | undefined)[],
   type: ElementType,
@@ -252,7 +254,38 @@ const convInteger: Operator = (call) => {
   )
 }
 
+/**
+ * a, b, their zero points, a scale of one number or of one for each output channel, and a bias as long: sums of
+ * products as float32.
+ */
+export function scaledSums(
+  call: Call,
+  [a, b, aZero, bZero, scale, bias]: readonly Given[],
+  kind: 'ConvInteger' | 'MatMulInteger',
+): Value {
+  const [isConv, shape] = [kind === 'ConvInteger', b!.shape]
+  const channels = isConv ? shape[0] : shape.at(-1)
+  // [1, channels, 1, 1] or [channels, 1, 1] of an image, [channels] of rows.
+  const axis = scale!.shape.length - (isConv ? shape.length - 1 : 1)
+  const fits =
+    scale!.type === 'float32' &&
+    scale!.shape.length <= shape.length &&
+    (scale!.size === 1 || (scale!.size === channels && scale!.shape[axis] === channels)) &&
+    (!bias || (bias.type === 'float32' && bias.size === channels && bias.shape.length === 1))
+  const multiply = isConv ? convolveBytes : multiplyByteMatrices
+  const bytes =
+    fits && multiply(call, [a!, undefined, aZero], [b!, undefined, bZero], { scale: scale!, bias })
+  if (bytes) return bytes
+  const sums = (isConv ? integerConvolution : integerProduct)(call, [a, aZero, b, bZero], 'float32')
+  if (!bias) return zipInEngine(call, sums, scale!, mul)
+  const scaled = zipInEngine(call, sums, scale!, (p, q) => mul(p, q))
+  const ones = isConv ? Array(shape.length - 2).fill(1) : []
+  return zipInEngine(call, scaled, isConv ? bias.reshaped([bias.size, ...ones]) : bias, add)
+}
+
 export const quantize: Record<string, Operator> = {
+  'filterbank.ConvInteger': (call) => scaledSums(call, call.inputs, 'ConvInteger'),
+  'filterbank.MatMulInteger': (call) => scaledSums(call, call.inputs, 'MatMulInteger'),
   QuantizeLinear: quantizeLinear,
   DequantizeLinear: dequantizeLinear,
   'com.microsoft.QuantizeLinear': quantizeLinear,
