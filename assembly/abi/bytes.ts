@@ -10,8 +10,10 @@ export class Quantize {
   /** Those for all, where scales is 0. */
   scale: f32; zero: i32
   byColumn: i32
-  /** What the integers are. */
+  /** What the integers are; float32: as floats. */
   element: i32
+  /** quantize to floats: y are the numbers that the integers stand for. */
+  back: i32
   /** dequantize: added to each column, 0: none. */
   bias: usize
   low: f32; high: f32

@@ -139,7 +139,7 @@ export function runQuantize(x: Tensor, y: AnyTensor): void {
     const { args, ...job } = walk(x, y.quantization!, tables)
     engine.run({
       kernel: 'quantize',
-      args: { ...args, x: x.pointer, y: y.pointer, element: elements[y.dtype], bias: 0, low, high },
+      args: { ...args, x: x.pointer, y: y.pointer, element: elements[y.dtype], bias: 0, back: 0, low, high },
       ...job,
     })
   })
@@ -164,7 +164,7 @@ export function runDequantize(x: AnyTensor, y: Tensor): void {
   const [low, high] = NO_CLAMP
   engine.run({
     kernel: 'dequantize',
-    args: { ...args, x: x.pointer, y: y.pointer, element: elements[x.dtype], bias: 0, low, high },
+    args: { ...args, x: x.pointer, y: y.pointer, element: elements[x.dtype], bias: 0, back: 0, low, high },
     ...job,
   })
 }
@@ -185,8 +185,50 @@ export function runScaleSums(
   const terms = each ? args : { ...args, byColumn: 0, count: 1 }
   engine.run({
     kernel: 'dequantize',
-    args: { ...terms, x: at, y: at, element: Element.int32, bias, low, high },
+    args: { ...terms, x: at, y: at, element: Element.int32, bias, back: 0, low, high },
     ...job,
+  })
+}
+
+interface Steps {
+  scale: number
+  zeroPoint: number
+}
+
+/**
+ * What `quantize` does, with integers of up to 16 bits from `low` to `high` that stay floats; or `back`: as the
+ * numbers that these stand for. @internal
+ */
+export function roundTo(
+  x: Tensor,
+  { scale, zeroPoint, low, high, back }: Steps & { low: number; high: number; back: boolean },
+): Tensor {
+  const { engine } = x
+  return engine.make(x.shape, (y) => {
+    engine.scratch(SCRATCH_BYTES)
+    const { args, ...job } = walk(x, { scale, zeroPoint }, NONE)
+    const element = Element.float32
+    engine.run({
+      kernel: 'quantize',
+      args: { ...args, x: x.pointer, y: y.pointer, element, bias: 0, back: Number(back), low, high },
+      ...job,
+    })
+  })
+}
+
+/** What `dequantize` does, of integers of up to 16 bits in any type. @internal */
+export function numbersBehind(x: AnyTensor, steps: Steps): Tensor {
+  const { engine } = x
+  return engine.make(x.shape, (y) => {
+    engine.scratch(SCRATCH_BYTES)
+    const { args, ...job } = walk(x, steps, NONE)
+    const [low, high] = NO_CLAMP
+    const element = elements[x.dtype]
+    engine.run({
+      kernel: 'dequantize',
+      args: { ...args, x: x.pointer, y: y.pointer, element, bias: 0, back: 0, low, high },
+      ...job,
+    })
   })
 }
 
@@ -224,7 +266,16 @@ export function quantizeDynamically(x: Tensor): {
       const { args, ...job } = walk(x, { scale: 1, zeroPoint: 0 }, [scale.pointer, zero.pointer])
       engine.run({
         kernel: 'quantize',
-        args: { ...args, x: x.pointer, y: to.pointer, element: Element.uint8, bias: 0, low: 0, high: 255 },
+        args: {
+          ...args,
+          x: x.pointer,
+          y: to.pointer,
+          element: Element.uint8,
+          bias: 0,
+          back: 0,
+          low: 0,
+          high: 255,
+        },
         ...job,
       })
     },

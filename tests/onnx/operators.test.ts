@@ -212,7 +212,7 @@ it('every operator is tried here or refereed', () => {
   )
   const elsewhere = [
     ...['If', 'Loop', 'Scan', 'com.microsoft.MatMulNBits', 'com.microsoft.NhwcMaxPool'],
-    ...['filterbank.QLinearActivation', 'filterbank.ConvInteger', 'filterbank.MatMulInteger'],
+    ...['QLinearActivation', 'ConvInteger', 'MatMulInteger', 'Rounded'].map((op) => `filterbank.${op}`),
     ...Object.keys(sequence),
   ]
   expect(

@@ -235,8 +235,8 @@ describe('8-bit models, with ONNX Runtime for a referee', () => {
       ] as const) {
         const data = Float32Array.from({ length: product(layer.x) }, () => low + random.next() * (high - low))
         const { y } = await session.run({ x: new OnnxTensor('float32', data, layer.x) })
-        const own = loaded.run({ x: data }).y!.toArray()
-        const expected = y!.data as Float32Array
+        const own = loaded.run({ x: data }).y!.toArray() as Float32Array
+        const expected = y!.data as unknown as Float32Array
         const largest = expected.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-3)
         const apart = expected.reduce((most, v, i) => Math.max(most, Math.abs(v - own[i]!)), 0)
         const what = `problem ${problem}: ${nodes[1]!.op} x [${layer.x}] w [${layer.w}] ${JSON.stringify(layer.attributes)}`

@@ -10,7 +10,7 @@
 import { sizeOf } from '../../base/shape.js'
 import { isFloat } from '../file/types.js'
 import { activationOf, nameActivation } from './activations.js'
-import { dropDequantized, joinBytes, moveBytes, scaleSums } from './fuseBytes.js'
+import { dropDequantized, joinBytes, moveBytes, roundNumbers, scaleSums } from './fuseBytes.js'
 import { type Constants, Fusion, number, numbers } from './fusion.js'
 import type { AttributeValue, FilePort, Graph, Node } from './graph.js'
 import { nameLayerNorm } from './normal.js'
@@ -29,6 +29,7 @@ export function fuse<P extends FilePort>(
   fusion.each(moveBytes)
   fusion.each((node) => joinBytes(node, fusion, activationOf))
   fusion.each(dropDequantized)
+  fusion.each(roundNumbers)
   fusion.passOn()
   fusion.each(nameActivation)
   fusion.each(nameLayerNorm)

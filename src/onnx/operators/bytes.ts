@@ -10,7 +10,8 @@ import { type AnyTensor, Tensor } from '../../core/tensor.js'
 import type { OutputQuantization } from '../../ops/bytes.js'
 import { cast } from '../../ops/cast.js'
 import { product2 } from '../../ops/matmul.js'
-import { dequantize, quantize } from '../../ops/quantize.js'
+import { dequantize, numbersBehind, quantize, roundTo } from '../../ops/quantize.js'
+import { type ElementType, fitsEngine, rangeOf } from '../file/types.js'
 import type { Call } from '../run/call.js'
 import type { Value } from '../run/value.js'
 import { convolutionOfBytes } from './window.js'
@@ -173,27 +174,58 @@ export function multiplyByteMatrices(
   )
 }
 
-/** QuantizeLinear to bytes by one known scale; undefined where it is not one. */
-export function toBytes(call: Call, x: Value, scale: Value, zero: Given, type: string): Value | undefined {
-  const terms =
-    isOne(scale) && isOne(zero) && !call.number('block_size', 0) ? termsOf(scale, zero) : undefined
-  if (!terms || x.isHost || x.type !== 'float32' || !BYTES.includes(type as ByteType)) return undefined
+/** The range of a type of at most 16 bits whose numbers the engine has. */
+const smallRange = (type: ElementType): [number, number] | undefined =>
+  fitsEngine(type) ? rangeOf(type) : undefined
+
+/** One scale and one zero point that are known before the run. */
+const oneTermOf = (
+  call: Call,
+  scale: Value,
+  zero: Given,
+): { scale: number; zeroPoint: number } | undefined =>
+  isOne(scale) && isOne(zero) && !call.number('block_size', 0)
+    ? (termsOf(scale, zero) as { scale: number; zeroPoint: number } | undefined)
+    : undefined
+
+/**
+ * QuantizeLinear by one known scale, to at most 16 bits, or `back` to the numbers that these stand for; undefined
+ * where it is not one.
+ */
+export function toBytes(
+  call: Call,
+  x: Value,
+  scale: Value,
+  zero: Given,
+  type: ElementType,
+  back = false,
+): Value | undefined {
+  const terms = oneTermOf(call, scale, zero)
+  const range = smallRange(type)
+  if (!terms || !range || x.isHost || x.type !== 'float32') return undefined
   const { layout } = x
   const tensor = x.tensor(layout)
+  if (back || !BYTES.includes(type as ByteType)) {
+    const [low, high] = range
+    const y = roundTo(tensor, { ...terms, low, high, back })
+    return call.tensor(back ? 'float32' : type, y, layout)
+  }
   const dtype = type as ByteType
   const y = call.engine.scope(() => {
-    const q = quantize(tensor, { scale: terms.scale, zeroPoint: terms.zeroPoint, dtype })
+    const q = quantize(tensor, { ...terms, dtype })
     return new Tensor<ByteType>(q.engine, q.shape, q.storage as never)
   })
   return call.tensor(dtype, y, layout)
 }
 
-/** DequantizeLinear of bytes by one known scale; undefined where it is not one. */
+/** DequantizeLinear of at most 16 bits by one known scale; undefined where it is not one. */
 export function fromBytes(call: Call, x: Value, scale: Value, zero: Given): Value | undefined {
-  const terms =
-    isOne(scale) && isOne(zero) && !call.number('block_size', 0) ? termsOf(scale, zero) : undefined
-  if (!terms || x.isHost || !isByte(x) || scale.type !== 'float32' || sizeOf(x.shape) === 0) return undefined
+  const terms = oneTermOf(call, scale, zero)
+  if (!terms || x.isHost || !smallRange(x.type) || scale.type !== 'float32' || sizeOf(x.shape) === 0)
+    return undefined
   const { layout } = x
+  if (!BYTES.includes(x.type as ByteType))
+    return call.tensor('float32', numbersBehind(x.asHeld(layout), terms), layout)
   const tensor = x.typed(layout)
   return call.tensor(
     'float32',

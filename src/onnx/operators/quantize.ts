@@ -98,6 +98,15 @@ export const quantizeLinear: Operator = (call) => {
   )
 }
 
+/** QuantizeLinear and DequantizeLinear by the same scale and zero point. */
+const rounded: Operator = (call) => {
+  const [x, scale, zero] = [call.input(0), call.input(1), call.inputs[2]]
+  return (
+    toBytes(call, x, scale, zero, zero?.type ?? 'uint8', true) ??
+    dequantizeLinear(call.on([quantizeLinear(call) as Value, scale, zero]))
+  )
+}
+
 export const dequantizeLinear: Operator = (call) => {
   const x = call.input(0)
   const numbers = fromBytes(call, x, call.input(1), call.inputs[2])
@@ -284,6 +293,7 @@ export function scaledSums(
 }
 
 export const quantize: Record<string, Operator> = {
+  'filterbank.Rounded': rounded,
   'filterbank.ConvInteger': (call) => scaledSums(call, call.inputs, 'ConvInteger'),
   'filterbank.MatMulInteger': (call) => scaledSums(call, call.inputs, 'MatMulInteger'),
   QuantizeLinear: quantizeLinear,

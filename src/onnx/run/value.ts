@@ -442,7 +442,11 @@ const WITHOUT_NUMBERS = {
 
 /** The host's numbers as a type of the engine; int64 beyond int32 becomes the nearest of it. */
 export function numbersAs(data: Float64Array, type: ElementType, dtype: DType): Float32Array | Int32Array {
-  if (dtype === 'int32' && staysOnHost(type))
-    return Int32Array.from(data, (v) => Math.max(-(2 ** 31), Math.min(v, 2 ** 31 - 1)))
+  if (dtype === 'int32' && staysOnHost(type)) {
+    const numbers = new Int32Array(data.length)
+    for (let i = 0; i < numbers.length; i++)
+      numbers[i] = Math.max(-(2 ** 31), Math.min(data[i]!, 2 ** 31 - 1))
+    return numbers
+  }
   return data as unknown as Float32Array
 }
