@@ -3,12 +3,12 @@
  * run them as at first on values of the replay.
  */
 import { show } from '../../base/errors.js'
-import { sameShape } from '../../base/shape.js'
-import { arrayAt, type DType } from '../../core/dtype.js'
+import { sameShape, sizeOf } from '../../base/shape.js'
+import { arrayAt, bytesPerElement, type DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
 import type { Program } from '../../core/program.js'
 import type { AnyTensor } from '../../core/tensor.js'
-import { type Node, readsOf } from '../graph/graph.js'
+import { type Graph, type Node, readsOf } from '../graph/graph.js'
 import type { Steps } from './call.js'
 import { find, located, runNode, type Scope, stepsOf } from './execute.js'
 import {
@@ -19,6 +19,7 @@ import {
   type Setup,
   type Stand,
   type Stop,
+  sameStand,
   settingOf,
   standOf,
 } from './plan.js'
@@ -96,7 +97,11 @@ export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Record
           ...(inPlace && { pointer: value.as(stand.form!.dtype, stand.form!.layout).pointer }),
         })
       })
-      steps.push({ at: program.length, run: (values) => hostStep(setup, node, sources, slots, values) })
+      const passOn = passesOn(engine, node, sources, slots)
+      steps.push({
+        at: program.length,
+        run: (values) => passOn() || hostStep(setup, node, sources, slots, values),
+      })
       return true
     }
     for (const node of stepsOf(graph, scope, setting)) {
@@ -158,6 +163,40 @@ interface Slot {
   name: string
   stand: Stand
   pointer?: number
+}
+
+/**
+ * Of an If whose condition stands in the engine: copies what a branch without nodes gives to where the outputs
+ * are, and tells whether it was such a branch.
+ */
+function passesOn(
+  engine: Engine,
+  node: Node,
+  sources: ReadonlyMap<string, Source>,
+  slots: readonly Slot[],
+): () => boolean {
+  const condition = node.op === 'If' ? sources.get(node.inputs[0]!) : undefined
+  if (!condition || !('stand' in condition) || sizeOf(condition.stand.shape) !== 1) return () => false
+  const { dtype } = condition.stand.form!
+  const copies = ['else_branch', 'then_branch'].map((name) => {
+    const branch = node.attributes.get(name) as Graph
+    if (branch.nodes.length) return undefined
+    const all = slots.map(({ name, pointer: to, stand }) => {
+      const source = sources.get(branch.outputs[node.outputs.indexOf(name)]!.name)
+      if (!source || !('stand' in source) || to === undefined || !sameStand(source.stand, stand))
+        return undefined
+      const bytes = sizeOf(stand.shape) * bytesPerElement(stand.form!.dtype)
+      return { to, from: source.pointer, end: source.pointer + bytes }
+    })
+    return all.every((copy) => copy !== undefined) ? all : undefined
+  })
+  if (!copies.some((all) => all)) return () => false
+  return () => {
+    const [value] = arrayAt(dtype, engine.u8.buffer, condition.pointer, 1)
+    const all = copies[Number(value !== 0)]
+    for (const { to, from, end } of all ?? []) engine.u8.copyWithin(to, from, end)
+    return all !== undefined
+  }
 }
 
 /**

@@ -5,7 +5,6 @@
  * between them.
  */
 import { show } from '../../base/errors.js'
-import { sameShape } from '../../base/shape.js'
 import { type Graph, graphsOf, type Node } from '../graph/graph.js'
 import type { Call, Steps } from './call.js'
 import { checkFault, constantsOf, find, type Scope, stepsOf, turnsOf } from './execute.js'
@@ -18,6 +17,7 @@ import {
   type Recording,
   type Setup,
   type Stand,
+  sameStand,
   settingOf,
   standOf,
 } from './plan.js'
@@ -191,14 +191,7 @@ function sameStands(a: ReadonlyMap<string, Stand>, b: ReadonlyMap<string, Stand>
   if (a.size !== b.size) return false
   for (const [name, one] of a) {
     const other = b.get(name)
-    const same =
-      other &&
-      one.type === other.type &&
-      one.kind === other.kind &&
-      one.form?.dtype === other.form?.dtype &&
-      one.form?.layout === other.form?.layout &&
-      sameShape(one.shape, other.shape)
-    if (!same) return false
+    if (!other || !sameStand(one, other)) return false
   }
   return true
 }
