@@ -249,6 +249,46 @@ describe('8-bit models, with ONNX Runtime for a referee', () => {
     }
   })
 
+  it('what is rounded to 16 bits, and moved in between, gives its numbers', async () => {
+    using engine = await createEngine({ threads: 1 })
+    const random = new Random(SEED + 3)
+    for (let problem = 0; problem < PROBLEMS / 3; problem++) {
+      const type = random.pick(['uint16', 'int16'] as const)
+      const zero = type === 'uint16' ? random.integer(0, 65535) : random.integer(-32768, 32767)
+      const [scale, isMoved] = [Math.fround(10 ** -random.integer(2, 5)), random.next() < 0.7]
+      const shape = [1, random.integer(1, 9), random.integer(1, 9), random.integer(1, 9)]
+      const node = (op: string, input: string, output: string, others: string[] = []): NodeParts => ({
+        op,
+        inputs: [input, ...others],
+        outputs: [output],
+      })
+      const model = writeModel({
+        opset: 21,
+        nodes: [
+          node('QuantizeLinear', 'x', 'q', ['s', 'z']),
+          node('DequantizeLinear', 'q', 'd', ['s', 'z']),
+          node(isMoved ? 'Transpose' : 'Abs', 'd', 'm'),
+          node('QuantizeLinear', 'm', 'p', ['s', 'z']),
+          node('DequantizeLinear', 'p', 'y', ['s', 'z']),
+        ],
+        initializers: [
+          constant('s', [], Float32Array.of(scale)),
+          { ...constant('z', [], (type === 'uint16' ? Uint16Array : Int16Array).of(zero)), type },
+        ],
+        inputs: [{ name: 'x', type: 'float32', shape }],
+        outputs: [{ name: 'y', type: 'float32' }],
+      })
+      // Beyond both ends of the range, and between two steps of it.
+      const data = Float32Array.from(
+        { length: product(shape) },
+        () => (random.next() * 2 - 1) * 70000 * scale,
+      )
+      const { ours, theirs } = await both(engine, model, { x: { type: 'float32', shape, data } })
+      for (const run of ours)
+        expect(run, `problem ${problem}: ${type} ${scale} ${zero} [${shape}]`).toEqual(theirs)
+    }
+  })
+
   it('networks of DequantizeLinear and QuantizeLinear run on bytes, within one level of its answer', async () => {
     using engine = await createEngine({ threads: 1 })
     const random = new Random(SEED + 1)
