@@ -12,6 +12,7 @@ import { build } from 'esbuild'
 import { generate } from './abi.mjs'
 import { writeDeclarations } from './declarations.mjs'
 import { binaryModule, deltaModule, deltaOf, textModule } from './inline.mjs'
+import { writeLibrary } from './library.mjs'
 
 const quiet = process.argv.includes('--quiet')
 const say = (text) => quiet || console.log(text)
@@ -31,7 +32,6 @@ const LIBRARY = {
 const NODE = { node: 'src/node/index.ts' }
 const COMMANDS = { cli: 'src/cli/index.ts' }
 const ENTRIES = { ...LIBRARY, ...NODE }
-const BINARIES = { simd128: 'src/wasm/simd128.ts', relaxed: 'src/wasm/relaxed.ts' }
 
 /** Rooms that an entry of another name speaks for. */
 const SPOKEN_FOR = { pictures: 'image' }
@@ -153,8 +153,8 @@ async function makeServed() {
 }
 
 /**
- * Imports what stands in dist/ by itself already: the entries of the library, for what is built on them, and
- * the binaries. `folder` is dist/ from where the program goes.
+ * Imports what stands in dist/ already, the entries of the library, for what is built on them. `folder` is dist/
+ * from where the program goes.
  */
 const standing = (modules, folder = './') => ({
   name: 'standing',
@@ -170,7 +170,7 @@ const standing = (modules, folder = './') => ({
 /**
  * Bundles entries into dist/. Gives the name of each module that came of one, its source and what it exports.
  */
-async function bundle(entryPoints, modules, options) {
+async function bundle(entryPoints, modules) {
   const { metafile } = await build({
     ...shared,
     entryPoints,
@@ -181,7 +181,6 @@ async function bundle(entryPoints, modules, options) {
     external: ['node:*', 'pngjs', 'jpeg-js'],
     plugins: [standing(modules)],
     metafile: true,
-    ...options,
   })
   const outputs = Object.entries(metafile.outputs)
   for (const [file, { bytes }] of outputs) if (file.endsWith('.js')) say(`${file}: ${bytes} bytes`)
@@ -192,25 +191,6 @@ async function bundle(entryPoints, modules, options) {
       source: entryPoint,
       exports,
     }))
-}
-
-/**
- * A browser learns what a module imports when it has it: what chunks import, the entries import too, so that
- * all of it is asked for at once. At the end, where it moves no line of the source map.
- */
-function flatten(entries) {
-  const importsOf = (name) =>
-    [...readFileSync(`dist/${name}`, 'utf8').matchAll(/(?:^import|\bfrom) "\.\/([\w.-]+)";$/gm)].map(
-      ([, to]) => to,
-    )
-  for (const { name } of entries) {
-    const own = importsOf(`${name}.js`)
-    const all = [...own]
-    for (const file of all) for (const other of importsOf(file)) if (!all.includes(other)) all.push(other)
-    const lines = all.slice(own.length).map((file) => `import "./${file}";\n`)
-    const text = readFileSync(`dist/${name}.js`, 'utf8')
-    writeFileSync(`dist/${name}.js`, text.replace(/(?=\/\/# sourceMappingURL=.*\s*$)/, lines.join('')))
-  }
 }
 
 /**
@@ -291,10 +271,7 @@ mkdirSync('dist')
 await makeBinaries()
 await makeWorker()
 await makeServed()
-// Modules of their own, without source maps: nobody debugs them.
-const binaries = await bundle(BINARIES, [], { entryNames: '[name]-[hash]', sourcemap: false })
-const library = await bundle(LIBRARY, binaries)
-flatten(library)
+const library = await writeLibrary({ entries: LIBRARY, folder: 'dist', draft: 'build/library', shared, say })
 const node = await bundle({ ...NODE, ...COMMANDS }, library)
 const exports = Object.fromEntries([...library, ...node].map((module) => [module.name, module.exports]))
 await unlessMade('build/types', [...sourcesOf('src'), ...sourcesOf('tools'), 'package-lock.json'], () =>
