@@ -5,9 +5,9 @@
 import { readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { InferenceSession, Tensor } from 'onnxruntime-common'
-import { createEngine } from '../src/index.js'
+import { createEngine, diagnose } from '../src/index.js'
 import { inspectModel, loadModel, type Model } from '../src/onnx/index.js'
-import { messageOf } from './compare.js'
+import { featuresOf, messageOf } from './compare.js'
 import { type Feed, type Port, type SampleOptions, sampleInputs } from './inputs.js'
 import { difference, geometricMean, type Measured, measure, type Timing } from './measure.js'
 import { align, times } from './table.js'
@@ -102,7 +102,7 @@ interface Options extends Pick<SampleOptions, 'dimensions' | 'values'>, Omit<Mea
 export async function benchModels(
   { folder, only = '', simd, budget = 3000, dimensions, values }: Options,
   say: (line: string) => void,
-): Promise<Row[]> {
+): Promise<{ rows: Row[]; build: string; features: string; peer: string; table: string }> {
   const ort = await import('onnxruntime-web')
   ort.env.wasm.numThreads = 1
   const engine = await createEngine({ simd, threads: 1 })
@@ -153,18 +153,39 @@ export async function benchModels(
       await session?.release()
     }
   }
-  say(summaryOf(rows))
+  const summary = summaryOf(rows)
+  say(`\n${summary}`)
+  const { simd: build } = engine
   engine.dispose()
-  return rows
+  const peer = `onnxruntime-web ${ort.env.versions.web}`
+  return { rows, build, features: featuresOf(await diagnose()), peer, table: tableOf(rows, summary) }
+}
+
+/** The rows that were measured, as Markdown. */
+function tableOf(rows: readonly Row[], summary: string): string {
+  const lines = rows.flatMap(({ name, lengths = '', timed, apart = 0 }) => {
+    if (!timed) return []
+    const { ours, theirs, byMedian, byMin } = timed
+    const cells = [ours.ms, ours.min, theirs.ms, theirs.min].map(milliseconds)
+    const of = lengths ? ` (${lengths})` : ''
+    return [`| ${[name + of, ...cells, times(byMedian), times(byMin), apart.toExponential(1)].join(' | ')} |`]
+  })
+  return [
+    '| model | ms | min | onnxruntime-web | min | by median | by min | apart |',
+    '| :-- | --: | --: | --: | --: | --: | --: | --: |',
+    ...lines,
+    '',
+    summary,
+  ].join('\n')
 }
 
 function summaryOf(rows: readonly Row[]): string {
   const timed = rows.flatMap(({ name, timed }) => (timed ? [{ name, ...timed }] : []))
-  if (timed.length === 0) return '\nnone measured'
+  if (timed.length === 0) return 'none measured'
   const slower = timed.filter(({ byMedian }) => byMedian < 1)
   const names = slower.map(({ name, byMedian }) => `${name} ${times(byMedian)}`)
   return [
-    `\n${timed.length} of ${rows.length} measured; geometric mean by medians ${times(geometricMean(timed.map(({ byMedian }) => byMedian)))}, by minima ${times(geometricMean(timed.map(({ byMin }) => byMin)))}`,
+    `${timed.length} of ${rows.length} measured; geometric mean by medians ${times(geometricMean(timed.map(({ byMedian }) => byMedian)))}, by minima ${times(geometricMean(timed.map(({ byMin }) => byMin)))}`,
     `slower than onnxruntime-web: ${names.join(', ') || 'none'}`,
   ].join('\n')
 }

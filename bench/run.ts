@@ -192,7 +192,7 @@ async function runModels(): Promise<void> {
   if (!folder || more.length) throw new Error('models takes a folder: npm run bench -- models DIR')
   await peersHere()
   const { benchModels } = await import('./models.js')
-  const rows = await benchModels(
+  const { rows, table, peer, ...place } = await benchModels(
     {
       folder: resolve(process.env['INIT_CWD'] ?? '.', folder),
       only,
@@ -204,6 +204,8 @@ async function runModels(): Promise<void> {
     console.log,
   )
   if (json) writeFileSync(json, JSON.stringify(rows, null, 1))
+  const about = `${placeOf(place)}\nBeside it, in turns: ${peer}, one thread each; "by": its time by ours. Medians in ms and the least times, numbers in and numbers out; "apart": the largest difference of outputs, as a part of the largest number.`
+  if (options.readme) writeBetween(`models ${place.build}`, `${about}\n\n${table}`)
 }
 
 /** 'batch=1,x[1]=512/2' -> { batch: [1], 'x[1]': [512, 2] } */
