@@ -29,7 +29,7 @@ import { type Layout, lastShape, numbersAs, type Run, Value } from './value.js'
  * A host step needs it: a constant, what a host step before it made, or what stands in memory of the
  * program.
  */
-type Source = { value: Value } | { name: string } | { stand: Stand; pointer: number }
+type Source = { name: string } | { stand: Stand; pointer: number }
 
 /** Notes down the jobs of a run, dry, and what the host does between them. */
 export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Recording {
@@ -79,7 +79,14 @@ export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Record
       if (!trace || !(trace.host || isLoose)) return false
       host = trace.host ?? `the shape of ${show(freed)} changes from run to run`
       if (isLoose) for (const name of node.outputs) loose.add(name)
-      const sources = new Map(readsOf(node).map((name) => [name, sourceOf(name, find(name, scope)!, live)]))
+      const sources = new Map<string, Source>()
+      // Many of what an If reads are weights, the same in each run.
+      const fixed: Scope = { values: new Map() }
+      for (const name of readsOf(node)) {
+        const value = find(name, scope)!
+        if (value.constant) fixed.values.set(name, value)
+        else sources.set(name, sourceOf(name, value, live))
+      }
       const slots: Slot[] = []
       // Its outputs are made before its step runs, at the same place of the program.
       node.outputs.forEach((name, i) => {
@@ -100,7 +107,7 @@ export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Record
       const passOn = passesOn(engine, node, sources, slots)
       steps.push({
         at: program.length,
-        run: (values) => passOn() || hostStep(setup, node, sources, slots, values),
+        run: (values) => passOn() || hostStep(setup, node, { sources, fixed }, slots, values),
       })
       return true
     }
@@ -151,7 +158,6 @@ function empty(run: Run, { type, shape, form }: Stand): Value {
 }
 
 function sourceOf(name: string, value: Value, live: ReadonlySet<string>): Source {
-  if (value.constant) return { value }
   if (live.has(name) && value.onHost) return { name }
   const stand = standOf(value)
   const { dtype, layout } = stand.form!
@@ -206,7 +212,7 @@ function passesOn(
 function* hostStep(
   setup: Setup,
   node: Node,
-  sources: ReadonlyMap<string, Source>,
+  { sources, fixed }: { sources: ReadonlyMap<string, Source>; fixed: Scope },
   slots: readonly Slot[],
   live: Live,
 ): Steps<boolean> {
@@ -215,8 +221,7 @@ function* hostStep(
   const lent: Value[] = []
   const values = new Map<string, Value>()
   for (const [name, source] of sources) {
-    if ('value' in source) values.set(name, source.value)
-    else if ('name' in source) values.set(name, live.get(source.name)!)
+    if ('name' in source) values.set(name, live.get(source.name)!)
     else {
       const { shape, type, form } = source.stand
       const { dtype, layout } = form!
@@ -227,7 +232,7 @@ function* hostStep(
       values.set(name, value)
     }
   }
-  const scope: Scope = { values: new Map(values) }
+  const scope: Scope = { values, outer: fixed }
   for (const name of node.outputs) scope.values.delete(name)
   try {
     try {
