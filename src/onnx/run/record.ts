@@ -25,10 +25,7 @@ import {
 } from './plan.js'
 import { type Layout, lastShape, numbersAs, type Run, Value } from './value.js'
 
-/**
- * A host step needs it: a constant, what a host step before it made, or what stands in memory of the
- * program.
- */
+/** A host step needs it: what a host step before it made, or what stands in memory of the program. */
 type Source = { name: string } | { stand: Stand; pointer: number }
 
 /** Notes down the jobs of a run, dry, and what the host does between them. */
