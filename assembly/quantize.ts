@@ -14,7 +14,7 @@ import { storePart } from './simd'
  * 1.5 * 2^23: added to a float of at most 2^22, it leaves no place for a fraction, and rounds ties to
  * even.
  */
-const MAGIC: f32 = 12582912
+export const MAGIC: f32 = 12582912
 
 /**
  * How sums of 8 output channels become bytes, in 128 bytes:

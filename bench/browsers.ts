@@ -14,6 +14,7 @@ import { extname, join, normalize } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { build } from 'esbuild'
 import type { News, Wanted } from './compare.js'
+import type { ByteNews, WantedBytes } from './int8.js'
 import type { NetworkNews, WantedNetworks } from './runNetworks.js'
 
 interface Browser {
@@ -74,11 +75,15 @@ const ISOLATED = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 }
 
-/** `bench` of compare.ts or `benchNetworks` of runNetworks.ts, in a page. */
-export async function benchInPage<Asked extends Wanted | WantedNetworks>(
+type AnyNews = News | NetworkNews | ByteNews
+/** What is said to who asks. */
+type NewsOf<Asked> = Asked extends Wanted ? News : Asked extends WantedNetworks ? NetworkNews : ByteNews
+
+/** `bench` of compare.ts, `benchNetworks` of runNetworks.ts or `benchInt8` of int8.ts, in a page. */
+export async function benchInPage<Asked extends Wanted | WantedNetworks | WantedBytes>(
   name: string,
   wanted: Asked,
-  report: (news: Asked extends Wanted ? News : NetworkNews) => unknown,
+  report: (news: NewsOf<Asked>) => unknown,
 ): Promise<void> {
   const browser = BROWSERS[name]
   if (!browser) throw new Error(`--browser is one of ${Object.keys(BROWSERS).join(', ')}, got '${name}'`)
@@ -99,8 +104,8 @@ export async function benchInPage<Asked extends Wanted | WantedNetworks>(
     : [executable]
   const asked = execFileSync(command, [...before, '--version'], { stdio: ['ignore', 'pipe', 'ignore'] })
   const host = asked.toString().trim().split('\n')[0]!
-  const took = (news: News | NetworkNews): unknown =>
-    report(('start' in news ? { start: { ...news.start, host } } : news) as Parameters<typeof report>[0])
+  const took = (news: AnyNews): unknown =>
+    report(('start' in news ? { start: { ...news.start, host } } : news) as NewsOf<Asked>)
 
   const profile = mkdtempSync(join(tmpdir(), 'filterbank-bench-'))
   const { promise, resolve, reject } = withResolvers()
@@ -151,11 +156,11 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   wanted: unknown,
-  took: (news: News | NetworkNews) => unknown,
+  took: (news: AnyNews) => unknown,
 ): Promise<boolean> {
   const { pathname } = new URL(request.url!, 'http://localhost')
   if (request.method === 'POST') {
-    const message = JSON.parse(await text(request)) as { news?: News; failed?: string }
+    const message = JSON.parse(await text(request)) as { news?: AnyNews; failed?: string }
     if (message.news) await took(message.news)
     response.writeHead(204, ISOLATED).end()
     if (message.failed) throw new Error(`in the page: ${message.failed}`)

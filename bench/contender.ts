@@ -21,12 +21,21 @@ export interface Contender {
   reads?: boolean
   /** Undefined for what it cannot do. */
   prepare(problem: Problem, data: Numbers): MaybePromise<Prepared | undefined>
+  /** A layer of uint8 by int8, to uint8, with relu; undefined for what it cannot do. */
+  bytes?(problem: Problem, layer: ByteLayer): MaybePromise<Prepared | undefined>
   /** Undefined for what it cannot run. */
   network?(
     network: Pick<Network, 'input' | 'layers'>,
     bytes: Uint8Array,
     photo: Float32Array,
   ): MaybePromise<PreparedNetwork | undefined>
+}
+
+/** The numbers of a layer on bytes: NHWC, and [height, width, depth, out]. */
+export interface ByteLayer {
+  x: Uint8Array
+  filter: Int8Array
+  quantization: Record<'x' | 'y', { scale: number; zeroPoint: number }> & { filter: { scale: number } }
 }
 
 export interface Prepared {

@@ -1,12 +1,11 @@
 /**
- * 8-bit layers beside the same in float32, both of ours and in turns, one thread: a table for
- * doc/benchmarks.md. Of the peers onnxruntime-web stands beside them, by its QLinearConv.
+ * 8-bit layers beside the same in float32, both of ours and in turns, one thread, and beside the peers that take
+ * bytes: a table for doc/benchmarks.md. Runs in Node and in a page.
  */
-import type { InferenceSession } from 'onnxruntime-common'
-import * as fb from '../src/index.js'
-import { writeModel } from '../src/onnx/index.js'
-import { conv2dOptions, operations, type Problem, parseLines, sizeOf } from './cases.js'
-import { featuresOf } from './compare.js'
+import type { Tensor } from '../src/index.js'
+import { conv2dOptions, operations, parseLines, sizeOf } from './cases.js'
+import { type ContenderFacts, factsOf, featuresOf, type Host } from './compare.js'
+import type { Contender } from './contender.js'
 import { driftMark, geometricMean, type Measured, measure, type Run, type Timing } from './measure.js'
 
 const LAYERS = parseLines(`
@@ -28,64 +27,6 @@ const W_SCALE = 0.004
 const noise = (shape: readonly number[]) =>
   Float32Array.from({ length: sizeOf(shape) }, () => Math.random() - 0.5)
 
-type Runtime = typeof import('onnxruntime-web')
-
-/** The layer as a model whose input stays inside, so that its copies do not count. */
-async function openPeer(
-  runtime: Runtime,
-  { input, filter: shape, padding, stride, dilation, groups }: Problem,
-  x: ArrayLike<number>,
-  w: ArrayLike<number>,
-): Promise<InferenceSession> {
-  const [n, h, width, c] = input as [number, number, number, number]
-  const [kh, kw, depth, oc] = shape as [number, number, number, number]
-  const channelsFirst = new Uint8Array(x.length)
-  for (let i = 0; i < x.length; i++) channelsFirst[(i % c) * h * width + Math.floor(i / c)] = x[i]!
-  const filter = new Int8Array(w.length)
-  for (let i = 0; i < w.length; i++)
-    filter[((i % oc) * depth + (Math.floor(i / oc) % depth)) * kh * kw + Math.floor(i / oc / depth)] = w[i]!
-  const number = (name: string, data: Float32Array | Uint8Array | Int8Array) => ({ name, shape: [], data })
-  const model = writeModel({
-    nodes: [
-      {
-        op: 'QLinearConv',
-        inputs: ['x', 'xs', 'xz', 'w', 'ws', 'wz', 'ys', 'yz'],
-        outputs: ['y'],
-        attributes: {
-          pads: [...padding, ...padding],
-          strides: stride,
-          dilations: dilation,
-          group: groups,
-        },
-      },
-      { op: 'Slice', inputs: ['y', 'from', 'to'], outputs: ['corner'] },
-    ],
-    initializers: [
-      { name: 'x', shape: [n, c, h, width], data: channelsFirst },
-      { name: 'w', shape: [oc, depth, kh, kw], data: filter },
-      number('xs', Float32Array.of(X.scale)),
-      number('xz', Uint8Array.of(X.zeroPoint)),
-      number('ws', Float32Array.of(W_SCALE)),
-      number('wz', Int8Array.of(0)),
-      number('ys', Float32Array.of(Y.scale)),
-      number('yz', Uint8Array.of(Y.zeroPoint)),
-      ...['from', 'to'].map((name, i) => ({ name, shape: [4], data: new BigInt64Array(4).fill(BigInt(i)) })),
-    ],
-    inputs: [{ name: 'x', type: 'uint8', shape: [n, c, h, width] }],
-    outputs: [{ name: 'corner', type: 'uint8' }],
-  })
-  return runtime.InferenceSession.create(model, {
-    executionProviders: ['wasm'],
-    graphOptimizationLevel: 'basic',
-  })
-}
-
-async function openRuntime(): Promise<Runtime> {
-  const ort = await import('onnxruntime-web')
-  ort.env.wasm.numThreads = 1
-  return ort
-}
-
 /** Gop/s by medians and, in brackets, by the least times. */
 const speedOf = (work: number, { ms, min }: Timing): string =>
   `${(work / ms / 1e6).toFixed(0)} (${(work / min / 1e6).toFixed(0)})`
@@ -94,30 +35,43 @@ const speedOf = (work: number, { ms, min }: Timing): string =>
 const ratioOf = (own: Timing, other: Timing): string =>
   `${(other.ms / own.ms).toFixed(2)} (${(other.min / own.min).toFixed(2)})${driftMark(own, other)}`
 
-export async function benchInt8({
-  simd,
-  peers,
-  budget = 900,
-  only = '',
-}: Measured): Promise<{ build: string; features: string; table: string }> {
+export interface WantedBytes extends Omit<Measured, 'threads'> {
+  bench: 'int8'
+}
+
+/** What comes before the rows, and the cells of each. `host`: where it is not Node. */
+export type ByteNews =
+  | { start: { build: string; features: string; contenders: ContenderFacts[]; host?: string } }
+  | { cells: string[] }
+
+/** All layers, in Node and in a page: beside those of the peers that take bytes, in WebAssembly. */
+export async function benchInt8(
+  { simd, budget = 900, only = '' }: WantedBytes,
+  { library: fb, peers }: Pick<Host, 'library' | 'peers'>,
+  report: (news: ByteNews) => unknown,
+): Promise<void> {
   const engine = await fb.createEngine({ threads: 1, simd })
-  const ort = peers ? await openRuntime() : undefined
-  const lines: string[] = []
-  const say = (cells: readonly string[]) => {
-    lines.push(`| ${cells.join(' | ')} |`)
-    console.log(lines.at(-1))
-  }
-  const heads = ['layer', 'float32', '8 bits', 'ratio', 'by', ...(ort ? ['onnxruntime-web', 'ratio'] : [])]
-  say(heads)
-  say(heads.map(() => '---'))
+  const others: Contender[] = []
+  for (const open of peers) others.push(await open())
+  const takers = others.filter(({ bytes, native }) => bytes && !native)
+  await report({
+    start: {
+      build: engine.simd,
+      features: featuresOf(await fb.diagnose()),
+      contenders: takers.map((peer) => factsOf(peer, true)),
+    },
+  })
+  await report({
+    cells: ['layer', 'float32', '8 bits', 'ratio', 'by', ...takers.flatMap(({ name }) => [name, 'ratio'])],
+  })
   const gains: number[] = []
-  const leads: number[] = []
+  const leads: number[][] = takers.map(() => [])
   for (const layer of LAYERS) {
     const name = layer.names[0]!
     if (!only.split(',').some((part) => name.includes(part))) continue
     const [x, w] = [layer.input, layer.filter!].map((shape) => engine.tensor(noise(shape), shape)) as [
-      fb.Tensor,
-      fb.Tensor,
+      Tensor,
+      Tensor,
     ]
     const options = { ...conv2dOptions(layer), activation: 'relu' as const }
     const bytes = fb.quantize(x, X)
@@ -125,27 +79,48 @@ export async function benchInt8({
     const out = fb.conv2d(x, w, options)
     const quantized = { ...options, quantization: { ...Y, dtype: 'uint8' as const } }
     const out8 = fb.conv2d(bytes, filter, quantized)
-    const other = ort && (await openPeer(ort, layer, bytes.toArray(), filter.toArray()))
+    const theirs = await Promise.all(
+      takers.map((peer) =>
+        peer.bytes!(layer, {
+          x: bytes.toArray() as Uint8Array,
+          filter: filter.toArray() as Int8Array,
+          quantization: { x: X, filter: { scale: W_SCALE }, y: Y },
+        }),
+      ),
+    )
+    const expected = out8.toArray().subarray(0, out8.shape[3])
+    for (const [i, peer] of theirs.entries())
+      if (peer) checkAlike(`${name}: ${takers[i]!.name}`, expected, await peer.output())
     const runs: Run[] = [
       () => void fb.conv2d(x, w, { ...options, out }),
       () => void fb.conv2d(bytes, filter, { ...quantized, out: out8 }),
-      ...(other ? [() => other.run({})] : []),
+      ...theirs.flatMap((peer) => peer?.run ?? []),
     ]
-    const [floats, integers, theirs] = (await measure(runs, { budget })) as [Timing, Timing, Timing?]
+    const [floats, integers, ...timings] = (await measure(runs, { budget })) as [Timing, Timing, ...Timing[]]
     const work = operations(layer, out.size)
     gains.push(floats.ms / integers.ms)
     const { algorithm } = fb.planConv2d(x.shape, w.shape, { ...conv2dOptions(layer), dtype: 'uint8' })
     const cells = [name, speedOf(work, floats), speedOf(work, integers), ratioOf(integers, floats), algorithm]
-    if (theirs) {
-      leads.push(theirs.ms / integers.ms)
-      cells.push(speedOf(work, theirs), ratioOf(integers, theirs))
+    for (const [i, peer] of theirs.entries()) {
+      const timing = peer && timings.shift()
+      if (timing) leads[i]!.push(timing.ms / integers.ms)
+      cells.push(...(timing ? [speedOf(work, timing), ratioOf(integers, timing)] : ['', '']))
     }
-    say(cells)
-    await other?.release()
+    await report({ cells })
+    for (const peer of theirs) peer?.dispose()
     for (const tensor of [x, w, bytes, filter, out, out8]) tensor.dispose()
   }
-  const mean = (ratios: readonly number[]) => geometricMean(ratios).toFixed(2)
-  say(['geometric mean', '', '', mean(gains), '', ...(ort ? ['', mean(leads)] : [])])
+  const mean = (ratios: readonly number[]) => (ratios.length ? geometricMean(ratios).toFixed(2) : '')
+  await report({
+    cells: ['geometric mean', '', '', mean(gains), '', ...leads.flatMap((ratios) => ['', mean(ratios)])],
+  })
   engine.dispose()
-  return { build: engine.simd, features: featuresOf(await fb.diagnose()), table: lines.join('\n') }
+}
+
+/** Levels apart that rounding may bring: peers round ties, and scale, in ways of their own. */
+const ROUNDING = 1
+
+function checkAlike(what: string, expected: ArrayLike<number>, actual: ArrayLike<number>): void {
+  const apart = Math.max(...Array.from(expected, (value, i) => Math.abs(value - actual[i]!)))
+  if (!(apart <= ROUNDING)) throw new Error(`${what} is ${apart} levels away`)
 }

@@ -11,6 +11,7 @@ import { type Problem, parseLayers } from './cases.js'
 import { bench, type News, type Row, type Start, type Wanted } from './compare.js'
 import type { Contender } from './contender.js'
 import { ABOUT_TIMES, placeOf, versionsOf, writeBetween } from './document.js'
+import type { ByteNews, WantedBytes } from './int8.js'
 import type { Alone, NetworkNews, NetworkRow, NetworkStart, WantedNetworks } from './runNetworks.js'
 import { type Columns, columnsOf, readme, rowPrinter, summary } from './table.js'
 
@@ -23,7 +24,7 @@ const HELP = `npm run bench -- [networks | models DIR | train | recurrent | imag
   train           steps of three networks, and layers backwards; with --peers, --threads, --simd and --readme
   recurrent       LSTM and GRU from ONNX files, and a training step of an LSTM; with --peers, --threads, --simd, --only and --readme
   images          filters on images of 1920 x 1080 (with --peers beside opencv.js, wasm-vips and sharp)
-  int8            8-bit layers beside the same in float32; with --peers, --simd, --only and --readme
+  int8            8-bit layers beside the same in float32; with --peers, --simd, --browser, --only and --readme
   --batch-norm    of networks: batch normalisation by itself, not folded into the convolutions
   --only A,B      layers whose name, kind or line contains A or B; networks whose name does
   --quick         one layer of each kind, in seconds; the small networks
@@ -253,18 +254,33 @@ async function runRecurrent(): Promise<void> {
   if (options.readme) writeBetween('recurrent', `${about}\n\n${table}`)
 }
 
-/** 8-bit layers: a table for each build. */
+/** 8-bit layers: a table for each build and browser. */
 async function runInt8(): Promise<void> {
-  await peersHere()
-  const { build, features, table } = await (await import('./int8.js')).benchInt8({
-    simd,
-    peers,
-    only,
-    ...(quick && { budget: 300 }),
-  })
-  const about = `${placeOf({ build, features })}\nGop/s by medians (by the least times), 2 for a multiply-add; one thread. (drift): who is faster by medians is slower by the least times.`
+  const wanted: WantedBytes = { bench: 'int8', simd, peers, only, budget: quick ? 300 : undefined }
+  const lines: string[] = []
+  let about = ''
+  let place = ''
+  const take = (news: ByteNews): void => {
+    if ('start' in news) {
+      const { build, contenders, host } = news.start
+      const versions = versionsOf(contenders)
+      const beside = versions.length ? ` Beside it: ${versions.join(', ')}.` : ''
+      about = `${placeOf(news.start)}${beside}\nGop/s by medians (by the least times), 2 for a multiply-add; one thread. (drift): who is faster by medians is slower by the least times.`
+      place = `int8 ${host ? browser : build}`
+      return
+    }
+    lines.push(`| ${news.cells.join(' | ')} |`)
+    console.log(lines.at(-1))
+    if (lines.length === 1) lines.push(`| ${news.cells.map(() => '---').join(' | ')} |`)
+  }
+  if (browser) await (await import('./browsers.js')).benchInPage(browser, wanted, take)
+  else {
+    const { benchInt8 } = await import('./int8.js')
+    const library = await import('../src/index.js')
+    await benchInt8(wanted, { library, peers: await peersHere() }, take)
+  }
   console.log(about)
-  if (options.readme) writeBetween(`int8 ${build}`, `${about}\n\n${table}`)
+  if (options.readme) writeBetween(place, `${about}\n\n${lines.join('\n')}`)
 }
 
 /** In a process of its own. */

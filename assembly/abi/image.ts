@@ -144,6 +144,8 @@ export class Histogram {
 @unmanaged
 export class Gray {
   x: usize; y: usize; w: i32; c: i32
+  /** labBytes: what each level of red, green and blue adds to X, Y, Z and nothing, [3][256][4] floats. */
+  table: usize
 }
 
 /** Edges by Canny: see image/canny.ts. */

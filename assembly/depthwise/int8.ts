@@ -5,10 +5,10 @@
  *   before + kx *
  *   dilation][c] - zero of x) * (w[ky][kx][c] - zero of w[c]);  then as in dense/int8.ts
  *
- * A tile is 4 neighbouring outputs of a row x 8 channels. Taps go in pairs, whose bytes stand side by side
- * as 16 bits for `i32x4.dot_i16x8_s`. Windows of 3 x 3 and 5 x 5 pair rows, so that all outputs that see a
- * column share its pairs; of the last row neighbours. Others pair taps as they come. Tiles that cross an
- * edge read a copy, with zero points where there is nothing; rows above and below are one row of them.
+ * A tile is 4 neighbouring outputs of a row x 8 channels. Taps go in pairs as they come, whose bytes stand
+ * side by side as 16 bits for `i32x4.dot_i16x8_s`. Tiles that cross an edge read a copy, with zero points
+ * where there is nothing; rows above and below are one row of them. This is for windows that rows.ts does
+ * not take.
  *
  * Weights: sums i32[8] of each 8 channels | for each 8 channels, for each pair: i16[4][2], i16[4][2]
  *
@@ -19,7 +19,6 @@ import { scratch } from '../arguments'
 import { Finish, Igemm8 } from '../abi'
 import { copyBytes } from '../copy'
 import { startSums, zeroOf } from '../dense/int8'
-import { byRows, tapOf } from './pairs'
 import { FINISH_BYTES, QUICK, quickBytes, quicken, storeIntegers } from '../quantize'
 
 /** Outputs of a tile. */
@@ -45,211 +44,6 @@ function high(a: v128, b: v128): v128 {
   return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
 }
 
-/**
- * The weights of pair `i`, of channels 0 to 3 or (`upper`) 4 to 7. An offset is a literal: it costs no
- * addition then.
- */
-// @ts-ignore: decorator
-@inline
-function weights(i: i32, upper: bool, w: usize): v128 {
-  if (upper) return i == 0 ? v128.load(w, 16) : i == 1 ? v128.load(w, 48) : i == 2 ? v128.load(w, 80) : i == 3
-    ? v128.load(w, 112) : v128.load(w, 144)
-  return i == 0 ? v128.load(w) : i == 1 ? v128.load(w, 32) : i == 2 ? v128.load(w, 64) : i == 3
-    ? v128.load(w, 96) : v128.load(w, 128)
-}
-
-/** c and what a pair under tap `t` of K adds; nothing where there is no such tap. */
-// @ts-ignore: decorator
-@inline
-function tap(K: i32, t: i32, pair: v128, upper: bool, w: usize, c: v128): v128 {
-  return t < 0 || t >= K ? c : i32x4.add(c, i32x4.dot_i16x8_s(pair, weights(t, upper, w)))
-}
-
-/** The same in a row whose taps 2 i and 2 i + 1 are pairs. */
-// @ts-ignore: decorator
-@inline
-function even(K: i32, t: i32, pair: v128, upper: bool, w: usize, c: v128): v128 {
-  return t < 0 || t >= K || t & 1 ? c : i32x4.add(c, i32x4.dot_i16x8_s(pair, weights(t >> 1, upper, w)))
-}
-
-/** Windows that have a body of their own: their size and their stride, over bytes of either kind. */
-// @ts-ignore: decorator
-@final class Three { @inline size(): i32 { return 3 } @inline stride(): i32 { return 1 }
-  @inline signed(): bool { return false } }
-// @ts-ignore: decorator
-@final class SignedThree { @inline size(): i32 { return 3 } @inline stride(): i32 { return 1 }
-  @inline signed(): bool { return true } }
-// @ts-ignore: decorator
-@final class ThreeBy2 { @inline size(): i32 { return 3 } @inline stride(): i32 { return 2 }
-  @inline signed(): bool { return false } }
-// @ts-ignore: decorator
-@final class SignedThreeBy2 { @inline size(): i32 { return 3 } @inline stride(): i32 { return 2 }
-  @inline signed(): bool { return true } }
-// @ts-ignore: decorator
-@final class Five { @inline size(): i32 { return 5 } @inline stride(): i32 { return 1 }
-  @inline signed(): bool { return false } }
-// @ts-ignore: decorator
-@final class SignedFive { @inline size(): i32 { return 5 } @inline stride(): i32 { return 1 }
-  @inline signed(): bool { return true } }
-
-/**
- * 4 outputs of all channels, under a window of K x K at stride S. The exits on negative `left` are never
- * taken: see dense/tile.ts.
- */
-function square<W>(
-  rows: usize, pixelStride: usize, w: usize, finish: usize, y: usize, yStride: usize, channels: i32,
-  pixels: i32,
-): void {
-  const K = changetype<W>(0).size(), S = changetype<W>(0).stride(), signed = changetype<W>(0).signed()
-  let xOffset: usize = 0
-  const last = 3 * S + K
-  for (let left = channels; left > 0; left -= 8) {
-    let l0 = v128.load(finish), h0 = v128.load(finish, 16), l1 = l0, h1 = h0, l2 = l0, h2 = h0, l3 = l0,
-      h3 = h0
-    while (true) {
-      // Two rows at a time, once or (5 x 5) twice; the last one by itself.
-      let row = rows
-      while (true) {
-        let a = load<usize>(row) + xOffset, b = load<usize>(row, 4) + xOffset
-        { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l0 = tap(K, 0 - 0 * S, p, false, w, l0); h0 = tap(K, 0 - 0 * S, q, true, w, h0)
-          a += pixelStride; b += pixelStride }
-        if (left == -5001) break
-        { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l0 = tap(K, 1 - 0 * S, p, false, w, l0); h0 = tap(K, 1 - 0 * S, q, true, w, h0)
-          l1 = tap(K, 1 - 1 * S, p, false, w, l1); h1 = tap(K, 1 - 1 * S, q, true, w, h1)
-          a += pixelStride; b += pixelStride }
-        if (left == -5002) break
-        { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l0 = tap(K, 2 - 0 * S, p, false, w, l0); h0 = tap(K, 2 - 0 * S, q, true, w, h0)
-          l1 = tap(K, 2 - 1 * S, p, false, w, l1); h1 = tap(K, 2 - 1 * S, q, true, w, h1)
-          l2 = tap(K, 2 - 2 * S, p, false, w, l2); h2 = tap(K, 2 - 2 * S, q, true, w, h2)
-          a += pixelStride; b += pixelStride }
-        if (left == -5003) break
-        { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l0 = tap(K, 3 - 0 * S, p, false, w, l0); h0 = tap(K, 3 - 0 * S, q, true, w, h0)
-          l1 = tap(K, 3 - 1 * S, p, false, w, l1); h1 = tap(K, 3 - 1 * S, q, true, w, h1)
-          l2 = tap(K, 3 - 2 * S, p, false, w, l2); h2 = tap(K, 3 - 2 * S, q, true, w, h2)
-          l3 = tap(K, 3 - 3 * S, p, false, w, l3); h3 = tap(K, 3 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5004) break
-        { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l0 = tap(K, 4 - 0 * S, p, false, w, l0); h0 = tap(K, 4 - 0 * S, q, true, w, h0)
-          l1 = tap(K, 4 - 1 * S, p, false, w, l1); h1 = tap(K, 4 - 1 * S, q, true, w, h1)
-          l2 = tap(K, 4 - 2 * S, p, false, w, l2); h2 = tap(K, 4 - 2 * S, q, true, w, h2)
-          l3 = tap(K, 4 - 3 * S, p, false, w, l3); h3 = tap(K, 4 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5005) break
-        { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l1 = tap(K, 5 - 1 * S, p, false, w, l1); h1 = tap(K, 5 - 1 * S, q, true, w, h1)
-          l2 = tap(K, 5 - 2 * S, p, false, w, l2); h2 = tap(K, 5 - 2 * S, q, true, w, h2)
-          l3 = tap(K, 5 - 3 * S, p, false, w, l3); h3 = tap(K, 5 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5006) break
-        if (last > 6) { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l1 = tap(K, 6 - 1 * S, p, false, w, l1); h1 = tap(K, 6 - 1 * S, q, true, w, h1)
-          l2 = tap(K, 6 - 2 * S, p, false, w, l2); h2 = tap(K, 6 - 2 * S, q, true, w, h2)
-          l3 = tap(K, 6 - 3 * S, p, false, w, l3); h3 = tap(K, 6 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5007) break
-        if (last > 7) { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l2 = tap(K, 7 - 2 * S, p, false, w, l2); h2 = tap(K, 7 - 2 * S, q, true, w, h2)
-          l3 = tap(K, 7 - 3 * S, p, false, w, l3); h3 = tap(K, 7 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5008) break
-        if (last > 8) { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l2 = tap(K, 8 - 2 * S, p, false, w, l2); h2 = tap(K, 8 - 2 * S, q, true, w, h2)
-          l3 = tap(K, 8 - 3 * S, p, false, w, l3); h3 = tap(K, 8 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5009) break
-        if (last > 9) { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l3 = tap(K, 9 - 3 * S, p, false, w, l3); h3 = tap(K, 9 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5010) break
-        if (last > 10) { const d = eight(signed, a), e = eight(signed, b), p = low(d, e), q = high(d, e)
-          l3 = tap(K, 10 - 3 * S, p, false, w, l3); h3 = tap(K, 10 - 3 * S, q, true, w, h3)
-          a += pixelStride; b += pixelStride }
-        if (left == -5011) break
-        w += K * 32
-        if (K == 3 || row != rows) break
-        row += 8
-      }
-      let a = (K > 3 ? load<usize>(rows, 16) : load<usize>(rows, 8)) + xOffset
-      let e = eight(signed, a)
-      { a += pixelStride; const d = e; if (last > 1) e = eight(signed, a); const p = low(d, e), q = high(d, e)
-        l0 = even(K, 0 - 0 * S, p, false, w, l0); h0 = even(K, 0 - 0 * S, q, true, w, h0)
-      }
-      if (left == -5023) break
-      { a += pixelStride; const d = e; if (last > 2) e = eight(signed, a); const p = low(d, e), q = high(d, e)
-        l0 = even(K, 1 - 0 * S, p, false, w, l0); h0 = even(K, 1 - 0 * S, q, true, w, h0)
-        l1 = even(K, 1 - 1 * S, p, false, w, l1); h1 = even(K, 1 - 1 * S, q, true, w, h1)
-      }
-      if (left == -5024) break
-      { a += pixelStride; const d = e; if (last > 3) e = eight(signed, a); const p = low(d, e), q = high(d, e)
-        l0 = even(K, 2 - 0 * S, p, false, w, l0); h0 = even(K, 2 - 0 * S, q, true, w, h0)
-        l1 = even(K, 2 - 1 * S, p, false, w, l1); h1 = even(K, 2 - 1 * S, q, true, w, h1)
-        l2 = even(K, 2 - 2 * S, p, false, w, l2); h2 = even(K, 2 - 2 * S, q, true, w, h2)
-      }
-      if (left == -5025) break
-      { a += pixelStride; const d = e; if (last > 4) e = eight(signed, a); const p = low(d, e), q = high(d, e)
-        l0 = even(K, 3 - 0 * S, p, false, w, l0); h0 = even(K, 3 - 0 * S, q, true, w, h0)
-        l1 = even(K, 3 - 1 * S, p, false, w, l1); h1 = even(K, 3 - 1 * S, q, true, w, h1)
-        l2 = even(K, 3 - 2 * S, p, false, w, l2); h2 = even(K, 3 - 2 * S, q, true, w, h2)
-        l3 = even(K, 3 - 3 * S, p, false, w, l3); h3 = even(K, 3 - 3 * S, q, true, w, h3)
-      }
-      if (left == -5026) break
-      { a += pixelStride; const d = e; if (last > 5) e = eight(signed, a); const p = low(d, e), q = high(d, e)
-        l0 = even(K, 4 - 0 * S, p, false, w, l0); h0 = even(K, 4 - 0 * S, q, true, w, h0)
-        l1 = even(K, 4 - 1 * S, p, false, w, l1); h1 = even(K, 4 - 1 * S, q, true, w, h1)
-        l2 = even(K, 4 - 2 * S, p, false, w, l2); h2 = even(K, 4 - 2 * S, q, true, w, h2)
-        l3 = even(K, 4 - 3 * S, p, false, w, l3); h3 = even(K, 4 - 3 * S, q, true, w, h3)
-      }
-      if (left == -5027) break
-      { a += pixelStride; const d = e; if (last > 6) e = eight(signed, a); const p = low(d, e), q = high(d, e)
-        l1 = even(K, 5 - 1 * S, p, false, w, l1); h1 = even(K, 5 - 1 * S, q, true, w, h1)
-        l2 = even(K, 5 - 2 * S, p, false, w, l2); h2 = even(K, 5 - 2 * S, q, true, w, h2)
-        l3 = even(K, 5 - 3 * S, p, false, w, l3); h3 = even(K, 5 - 3 * S, q, true, w, h3)
-      }
-      if (left == -5028) break
-      if (last > 6) { a += pixelStride; const d = e; if (last > 7) e = eight(signed, a); const p = low(d, e),
-        q = high(d, e)
-        l1 = even(K, 6 - 1 * S, p, false, w, l1); h1 = even(K, 6 - 1 * S, q, true, w, h1)
-        l2 = even(K, 6 - 2 * S, p, false, w, l2); h2 = even(K, 6 - 2 * S, q, true, w, h2)
-        l3 = even(K, 6 - 3 * S, p, false, w, l3); h3 = even(K, 6 - 3 * S, q, true, w, h3)
-      }
-      if (left == -5029) break
-      if (last > 7) { a += pixelStride; const d = e; if (last > 8) e = eight(signed, a); const p = low(d, e),
-        q = high(d, e)
-        l2 = even(K, 7 - 2 * S, p, false, w, l2); h2 = even(K, 7 - 2 * S, q, true, w, h2)
-        l3 = even(K, 7 - 3 * S, p, false, w, l3); h3 = even(K, 7 - 3 * S, q, true, w, h3)
-      }
-      if (left == -5030) break
-      if (last > 8) { a += pixelStride; const d = e; if (last > 9) e = eight(signed, a); const p = low(d, e),
-        q = high(d, e)
-        l2 = even(K, 8 - 2 * S, p, false, w, l2); h2 = even(K, 8 - 2 * S, q, true, w, h2)
-        l3 = even(K, 8 - 3 * S, p, false, w, l3); h3 = even(K, 8 - 3 * S, q, true, w, h3)
-      }
-      if (left == -5031) break
-      if (last > 9) { a += pixelStride; const d = e; if (last > 10) e = eight(signed, a); const p = low(d, e),
-        q = high(d, e)
-        l3 = even(K, 9 - 3 * S, p, false, w, l3); h3 = even(K, 9 - 3 * S, q, true, w, h3)
-      }
-      if (left == -5032) break
-      if (last > 10) { a += pixelStride; const d = e; if (last > 11) e = eight(signed, a)
-        const p = low(d, e), q = high(d, e)
-        l3 = even(K, 10 - 3 * S, p, false, w, l3); h3 = even(K, 10 - 3 * S, q, true, w, h3)
-      }
-      if (left == -5033) break
-      w += (K + 1) * 16
-      break
-    }
-    storeTile(finish, y, yStride, l0, h0, l1, h1, l2, h2, l3, h3, min(8, left), pixels)
-    finish += FINISH_BYTES
-    xOffset += 8
-    y += load<i32>(finish - FINISH_BYTES, 112) ? 8 : 32
-  }
-}
-
 // @ts-ignore: decorator
 @inline
 function storeTile(
@@ -271,7 +65,10 @@ function storeTile(
   if (pixels > 3) v128.store64_lane(y + 3 * yStride, quickBytes(l3, h3, f0, f1, zero, least, most), 0)
 }
 
-/** The same under any window, by the addresses of `pairs` pairs of taps. */
+/**
+ * 4 outputs of all channels, by the addresses of `pairs` pairs of taps. The exits on negative i are never
+ * taken: see dense/tile.ts.
+ */
 function anyWindow(
   signed: bool, taps: usize, pairs: i32, step: usize, w: usize, finish: usize, y: usize, yStride: usize,
   channels: i32, pixels: i32,
@@ -320,10 +117,6 @@ export function depthwise8(call: usize, begin: i32, end: i32): void {
   const dilationH = args.tapStepH, dilationW = args.tapStepW, firstH = args.tapFirstH, firstW = args.tapFirstW
   const signed = <bool>args.signed, unitRows = args.pixels, bands = (oh + unitRows - 1) / unitRows
   const vectors = (c + 7) / 8, pairs = (kh * kw + 1) / 2
-  const paired = byRows(kh, kw)
-  // What a window of 5 x 5 at another stride, or dilated, sees is paired by rows as well, and read tap by
-  // tap.
-  const quick = paired && dilationW == 1 && (stepW == 1 || (stepW == 2 && kw == 3))
   const columns = (TILE - 1) * stepW + (kw - 1) * dilationW + 1
   const heads = args.w, w = heads + vectors * 32, zero = zeroOf(args)
   const yPixel: usize = c * (args.finish == Finish.bytes ? 1 : 4)
@@ -361,26 +154,17 @@ export function depthwise8(call: usize, begin: i32, end: i32): void {
           store<usize>(patchRows + ky * 4, from)
         }
         const y = args.y + ((n * oh + oy) * ow + ox) * yPixel, pixels = min(ow, TILE)
-        if (!quick) {
-          pointTaps(paired, kh, kw, dilationW * c, rows, taps)
-          anyWindow(signed, taps, pairs, stepW * c, w, finishes, y, yPixel, c, pixels)
-        } else if (kw == 5) {
-          if (signed) square<SignedFive>(rows, c, w, finishes, y, yPixel, c, pixels)
-          else square<Five>(rows, c, w, finishes, y, yPixel, c, pixels)
-        } else if (stepW == 1) {
-          if (signed) square<SignedThree>(rows, c, w, finishes, y, yPixel, c, pixels)
-          else square<Three>(rows, c, w, finishes, y, yPixel, c, pixels)
-        } else if (signed) square<SignedThreeBy2>(rows, c, w, finishes, y, yPixel, c, pixels)
-        else square<ThreeBy2>(rows, c, w, finishes, y, yPixel, c, pixels)
+        pointTaps(kh, kw, dilationW * c, rows, taps)
+        anyWindow(signed, taps, pairs, stepW * c, w, finishes, y, yPixel, c, pixels)
       }
     }
   }
 }
 
 /** The addresses of taps in pairs; one that is not there meets a weight of 0. */
-function pointTaps(paired: bool, kh: i32, kw: i32, step: usize, rows: usize, to: usize): void {
+function pointTaps(kh: i32, kw: i32, step: usize, rows: usize, to: usize): void {
   for (let i = 0; i < (kh * kw + 1) / 2 * 2; i++) {
-    const t = max(0, tapOf(paired, kh, kw, i >> 1, i & 1))
+    const t = i < kh * kw ? i : 0
     store<usize>(to + i * 4, load<usize>(rows + t / kw * 4) + t % kw * step)
   }
 }

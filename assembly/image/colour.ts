@@ -6,7 +6,7 @@
  * (IEC 61966-2-1, CIE 15): L / 100, (a + 128) / 255, (b + 128) / 255.
  */
 import { scratch } from '../arguments'
-import { ColourOp, Filter } from '../abi'
+import { ColourOp, Filter, Gray } from '../abi'
 import { clamp, madd } from '../simd'
 import { put } from './rows'
 
@@ -223,5 +223,58 @@ export function convertColour(call: usize, begin: i32, end: i32): void {
       x += 4 * pixel
       y += 4 * pixel
     }
+  }
+}
+
+/** What the bytes of a pixel come to: X, Y, Z and nothing. */
+// @ts-ignore: decorator
+@inline
+function light(table: usize, pixel: usize): v128 {
+  const red = table + (<usize>load<u8>(pixel) << 4), green = table + (<usize>load<u8>(pixel, 1) << 4)
+  const blue = table + (<usize>load<u8>(pixel, 2) << 4)
+  return f32x4.add(f32x4.add(v128.load(red), v128.load(green, 4096)), v128.load(blue, 8192))
+}
+
+/** What is left when 1.5 * 2^23 was added: a whole number from 0 to 255. */
+// @ts-ignore: decorator
+@inline
+function whole(v: v128): v128 {
+  return v128.and(v, i32x4.splat(255))
+}
+
+/**
+ * Unit: one row of w pixels of 3 or 4 bytes, red, green and blue -> L * 255 / 100, a + 128, b + 128, rounded;
+ * a fourth stays. Levels are so few that the table has what is exact.
+ *
+ * scratch: three vectors
+ */
+export function labBytes(call: usize, begin: i32, end: i32): void {
+  const args = changetype<Gray>(call)
+  const c: usize = args.c, table = args.table, planes = scratch()
+  let left = (end - begin) * args.w, x = args.x + begin * args.w * c, y = args.y + begin * args.w * c
+  for (; left > 0; left -= 4) {
+    // Beyond the end there is something to read, which goes nowhere.
+    const p = light(table, x), q = light(table, x + c), r = light(table, x + 2 * c), s = light(table, x + 3 * c)
+    const pq = v128.shuffle<i32>(p, q, 0, 4, 1, 5), rs = v128.shuffle<i32>(r, s, 0, 4, 1, 5)
+    put3(
+      planes, v128.shuffle<i64>(pq, rs, 0, 2), v128.shuffle<i64>(pq, rs, 1, 3),
+      v128.shuffle<i64>(v128.shuffle<i32>(p, q, 2, 6, 2, 6), v128.shuffle<i32>(r, s, 2, 6, 2, 6), 0, 2),
+    )
+    overChannels<Lightness>(planes)
+    const fx = v128.load(planes), fy = v128.load(planes, 16), fz = v128.load(planes, 32)
+    const lightness = whole(f32x4.add(madd(fy, f(1.16 * 255), f(-0.16 * 255)), f(12582912)))
+    const a = whole(f32x4.add(madd(f32x4.sub(fx, fy), f(500), f(128)), f(12582912)))
+    const b = whole(f32x4.add(madd(f32x4.sub(fy, fz), f(200), f(128)), f(12582912)))
+    const lab = v128.or(lightness, v128.or(i32x4.shl(a, 8), i32x4.shl(b, 16)))
+    const packed = v128.shuffle<i8>(lab, lab, 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 0, 0, 0, 0)
+    const pixels = c == 4 ? v128.bitselect(lab, v128.load(x), i32x4.splat(0xffffff)) : packed
+    // Of three bytes each, the last are written again.
+    if (left * <i32>c >= 16) v128.store(y, pixels)
+    else {
+      v128.store(planes, pixels)
+      memory.copy(y, planes, min(left, 4) * c)
+    }
+    x += 4 * c
+    y += 4 * c
   }
 }

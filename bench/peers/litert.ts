@@ -1,13 +1,13 @@
 /** LiteRT.js: XNNPACK in WebAssembly. In pages only. Tensors stay in its memory: a run copies nothing. */
 import type * as Litert from '@litertjs/core'
 import type { Numbers, Problem } from '../cases.js'
-import type { Contender } from '../contender.js'
+import type { ByteLayer, Contender } from '../contender.js'
 import { type JoinedLayer, joined, type Network } from '../networks.js'
 import { type Operator, type Value, writeTflite } from './tflite.js'
 
 // BuiltinOperator, BuiltinOptions, Padding, ActivationFunctionType of the schema.
 const OPERATOR = {
-  ...{ add: 0, concat: 2, reshape: 22, transpose: 39 },
+  ...{ add: 0, concat: 2, dequantize: 6, reshape: 22, transpose: 39, slice: 65 },
   ...{
     avgPool2d: 1,
     conv2d: 3,
@@ -53,6 +53,15 @@ export function liteRt(litert: typeof Litert, version: string): Contender {
       const [n, c, h, w] = network.input
       const { output, dispose } = await open(bytes, channelsLast(photo, network.input), [n, h, w, c])
       return { run: output, dispose }
+    },
+    async bytes(problem, layer) {
+      const { run, output, dispose } = await open(byteModel(problem, layer), Float32Array.of(0), [1])
+      const { scale, zeroPoint } = layer.quantization.y
+      return {
+        run,
+        output: async () => (await output()).map((value) => Math.round(value / scale) + zeroPoint),
+        dispose,
+      }
     },
     async prepare(problem, data) {
       const bytes = modelOf(problem, data)
@@ -107,6 +116,56 @@ function modelOf(problem: Problem, data: Numbers): Uint8Array | undefined {
   const layer = whole[op] ?? (filter || op.includes('Pool') ? sliding : elementwise)
   const operators = layer(x, problem, weight, bias)
   return operators && writeTflite(operators, x, operators.at(-1)!.output)
+}
+
+/**
+ * A layer on bytes whose input stays inside; of the output the channels of its first pixel, as floats, which is
+ * what LiteRT.js takes out. LiteRT's bytes are int8: those of ours less 128. Its input is a number that nothing
+ * depends on, since it takes no model without one.
+ */
+function byteModel(problem: Problem, { x: numbers, filter, quantization }: ByteLayer): Uint8Array {
+  const signed = ({ scale, zeroPoint }: { scale: number; zeroPoint: number }) => ({
+    type: 'int8' as const,
+    scales: [scale],
+    zeroPoint: zeroPoint - 128,
+  })
+  const channels = problem.filter![3]!
+  const x: Value = {
+    shape: problem.input,
+    data: Int8Array.from(numbers, (value) => value - 128),
+    quantization: signed(quantization.x),
+  }
+  const { shape, data } = weightOf(problem, Float32Array.from(filter))
+  const axis = problem.kind.startsWith('depthwise') ? 3 : 0
+  const scales = new Array<number>(channels).fill(quantization.filter.scale)
+  const weight: Value = {
+    shape,
+    data: Int8Array.from(data!),
+    quantization: { type: 'int8', scales, zeroPoint: 0, axis },
+  }
+  const bias: Value = {
+    shape: [channels],
+    data: new Int32Array(channels),
+    quantization: { type: 'int32', scales: scales.map((s) => s * quantization.x.scale), zeroPoint: 0 },
+  }
+  const layers = sliding(x, { ...problem, activation: ACTIVATION.relu }, weight, bias)!
+  const last = layers.at(-1)!
+  for (const { output } of layers)
+    output.quantization = output === last.output ? signed(quantization.y) : x.quantization!
+  const whole = (list: number[]): Value => ({ shape: [list.length], data: Int32Array.from(list) })
+  const corner: Value = { shape: [1, 1, 1, channels], quantization: last.output.quantization! }
+  const floats: Value = { shape: corner.shape }
+  const steps: Operator[] = [
+    ...layers,
+    {
+      code: OPERATOR.slice,
+      inputs: [last.output, whole([0, 0, 0, 0]), whole([...corner.shape])],
+      output: corner,
+    },
+    { code: OPERATOR.dequantize, inputs: [corner], output: floats },
+  ]
+  const unused: Value = { shape: [1] }
+  return writeTflite(steps, unused, floats)
 }
 
 /** Filters as LiteRT has them: one after another, but those of depthwise layers side by side. */

@@ -68,6 +68,8 @@ declare module 'flatbuffers' {
     startVector(elementBytes: number, count: number, alignment: number): void
     endVector(): Offset
     addInt32(value: number): void
+    addInt64(value: bigint): void
+    addFloat32(value: number): void
     addOffset(offset: Offset): void
     prep(alignment: number, bytes: number): void
     createByteVector(bytes: Uint8Array): Offset

@@ -6,7 +6,7 @@
 import type * as Common from 'onnxruntime-common'
 import { type NodeParts, type TensorParts, writeModel } from '../../src/onnx/file/write.js'
 import { type Numbers, type Problem, sizeOf } from '../cases.js'
-import type { Contender } from '../contender.js'
+import type { ByteLayer, Contender } from '../contender.js'
 
 /** onnxruntime-web or onnxruntime-node. */
 export type Ort = typeof Common
@@ -38,6 +38,19 @@ export function onnxruntime(ort: Ort, { name, version, native = false, provider 
       return {
         run: async () => (await whole.run(feeds))[whole.outputNames[0]!]!.data as Float32Array,
         dispose: () => whole.release(),
+      }
+    },
+    async bytes(problem, layer) {
+      const inside = await session(byteModel(problem, layer))
+      const [name] = inside.outputNames as [string]
+      return {
+        run: () => inside.run({}),
+        // It has no relu, which takes it no time then.
+        output: async () => {
+          const { data } = (await inside.run({}))[name]!
+          return (data as Uint8Array).map((value) => Math.max(value, layer.quantization.y.zeroPoint))
+        },
+        dispose: () => void inside.release(),
       }
     },
     async prepare(problem, data) {
@@ -182,3 +195,54 @@ function permute(data: Float32Array, shape: readonly number[], order: Four): Flo
 
 const toChannelsFirst = (data: Float32Array, shape: readonly number[]) => permute(data, shape, [0, 3, 1, 2])
 const toChannelsLast = (data: Float32Array, shape: readonly number[]) => permute(data, shape, [0, 2, 3, 1])
+
+/** QLinearConv whose input stays inside, and the channels of its first pixel. */
+function byteModel(
+  { input, filter: shape, padding, stride, dilation, groups }: Problem,
+  { x, filter, quantization }: ByteLayer,
+): Uint8Array {
+  const [n, h, width, c] = input as [number, number, number, number]
+  const [kh, kw, depth, oc] = shape as [number, number, number, number]
+  const channelsFirst = new Uint8Array(x.length)
+  for (let i = 0; i < x.length; i++) channelsFirst[(i % c) * h * width + Math.floor(i / c)] = x[i]!
+  const outFirst = new Int8Array(filter.length)
+  for (let i = 0; i < filter.length; i++)
+    outFirst[((i % oc) * depth + (Math.floor(i / oc) % depth)) * kh * kw + Math.floor(i / oc / depth)] =
+      filter[i]!
+  const number = (name: string, data: TensorParts['data']) => ({ name, shape: [], data })
+  const corner = (name: string, to: number[]) => ({
+    name,
+    shape: [4],
+    data: BigInt64Array.from(to, (end) => BigInt(end)),
+  })
+  return writeModel({
+    nodes: [
+      {
+        op: 'QLinearConv',
+        inputs: ['x', 'xs', 'xz', 'w', 'ws', 'wz', 'ys', 'yz'],
+        outputs: ['y'],
+        attributes: {
+          pads: [...padding, ...padding],
+          strides: stride,
+          dilations: dilation,
+          group: groups,
+        },
+      },
+      { op: 'Slice', inputs: ['y', 'from', 'to'], outputs: ['corner'] },
+    ],
+    initializers: [
+      { name: 'x', shape: [n, c, h, width], data: channelsFirst },
+      { name: 'w', shape: [oc, depth, kh, kw], data: outFirst },
+      number('xs', Float32Array.of(quantization.x.scale)),
+      number('xz', Uint8Array.of(quantization.x.zeroPoint)),
+      number('ws', Float32Array.of(quantization.filter.scale)),
+      number('wz', Int8Array.of(0)),
+      number('ys', Float32Array.of(quantization.y.scale)),
+      number('yz', Uint8Array.of(quantization.y.zeroPoint)),
+      corner('from', [0, 0, 0, 0]),
+      corner('to', [1, oc, 1, 1]),
+    ],
+    inputs: [{ name: 'x', type: 'uint8', shape: [n, c, h, width] }],
+    outputs: [{ name: 'corner', type: 'uint8' }],
+  })
+}

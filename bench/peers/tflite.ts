@@ -4,10 +4,14 @@
  */
 import { Builder } from 'flatbuffers'
 
+type Data = Float32Array | Int32Array | Int8Array
+
 /** With data a constant. */
 export interface Value {
   shape: readonly number[]
-  data?: Float32Array | Int32Array
+  data?: Data
+  /** Of 8 bits, or of 32 for a bias; scales of more than one are those along `axis`. */
+  quantization?: { type: 'int8' | 'int32'; scales: readonly number[]; zeroPoint: number; axis?: number }
 }
 
 export interface Operator {
@@ -22,6 +26,7 @@ type Field = [field: number, type: 'Offset' | 'Int32' | 'Int8', value: number]
 
 const FLOAT32 = 0
 const INT32 = 2
+const INT8 = 9
 /** Constants lie at multiples of this many bytes. */
 const ALIGNMENT = 16
 
@@ -39,7 +44,7 @@ export function writeTflite(operators: readonly Operator[], input: Value, output
   }
   const integers = (items: readonly number[]) => vector(items, (item) => b.addInt32(item))
   const offsets = (items: readonly number[]) => vector(items, (item) => b.addOffset(item))
-  const bytes = ({ buffer, byteOffset, byteLength }: Float32Array | Int32Array) => {
+  const bytes = ({ buffer, byteOffset, byteLength }: Data) => {
     b.prep(ALIGNMENT, byteLength)
     return b.createByteVector(new Uint8Array(buffer, byteOffset, byteLength))
   }
@@ -51,20 +56,35 @@ export function writeTflite(operators: readonly Operator[], input: Value, output
   }
 
   // Buffer 0 is empty: that of values without data.
-  const constants = values.filter((value): value is Required<Value> => value.data !== undefined)
+  const constants = values.filter((value): value is Value & { data: Data } => value.data !== undefined)
   const buffers = [
     table(),
     ...constants.map(({ data }) => bytes(data)).map((data) => table([0, 'Offset', data])),
   ]
+  const quantizationOf = ({ quantization }: Value): Field[] => {
+    if (!quantization) return []
+    const { scales, zeroPoint, axis = 0 } = quantization
+    b.startVector(4, scales.length, 4)
+    for (const scale of scales.toReversed()) b.addFloat32(scale)
+    const scaleList = b.endVector()
+    b.startVector(8, scales.length, 8)
+    for (const _ of scales) b.addInt64(BigInt(zeroPoint))
+    const zeros = b.endVector()
+    return [[4, 'Offset', table([2, 'Offset', scaleList], [3, 'Offset', zeros], [6, 'Int32', axis])]]
+  }
+  const typeOf = ({ data, quantization }: Value): number => {
+    if (quantization) return quantization.type === 'int8' ? INT8 : INT32
+    return data instanceof Int32Array ? INT32 : FLOAT32
+  }
   const tensors = values.map((value, i) => {
     const shape = integers(value.shape)
     const name = b.createString(`value${i}`)
-    const type = value.data instanceof Int32Array ? INT32 : FLOAT32
     return table(
       [0, 'Offset', shape],
-      [1, 'Int8', type],
-      [2, 'Int32', constants.indexOf(value as Required<Value>) + 1],
+      [1, 'Int8', typeOf(value)],
+      [2, 'Int32', (constants as Value[]).indexOf(value) + 1],
       [3, 'Offset', name],
+      ...quantizationOf(value),
     )
   })
   const nodes = operators.map(({ code, inputs, output, options }) => {

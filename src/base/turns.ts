@@ -6,6 +6,60 @@
 /** Milliseconds; where the host has no clock of its own, those of the date. */
 export const now = (): number => globalThis.performance?.now() ?? Date.now()
 
+/** Milliseconds that work goes on for before it lets the others have their turn. */
+export const TURN = 12
+
+/**
+ * Work in steps: between two of them, where nothing is given, others may have their turn. What it returns is
+ * its result.
+ */
+export type Steps<T> = Generator<undefined, T>
+
+/** Things that are gone through between two looks at the clock. */
+const FEW = 256
+
+/** The same things one by one, with a step after every few of them. */
+export function* fewByFew<T>(things: readonly T[], each: (thing: T, i: number) => void): Steps<void> {
+  for (let i = 0; i < things.length; i++) {
+    each(things[i]!, i)
+    if (i % FEW === FEW - 1) yield
+  }
+}
+
+/** What steps lead to, without a turn for others. */
+export function atOnce<T>(steps: Generator<unknown, T>): T {
+  for (;;) {
+    const { done, value } = steps.next()
+    if (done) return value as T
+  }
+}
+
+/**
+ * What steps lead to, in turns with others; after a turn `check` may throw, which ends them.
+ *
+ * @param within runs each step
+ */
+export async function inTurns<T>(
+  steps: Generator<unknown, T>,
+  check: () => void = () => {},
+  within: <R>(step: () => R) => R = (step) => step(),
+): Promise<T> {
+  let ended = false
+  try {
+    for (;;) {
+      const { done = false, value } = within(() => steps.next())
+      ended = done
+      if (done) return value as T
+      if (!othersWaitedFor(TURN)) continue
+      await giveTurn()
+      check()
+    }
+  } finally {
+    // Of what threw by itself nothing is left to end.
+    if (!ended) within(() => steps.return(undefined as T))
+  }
+}
+
 /** When the others last had a turn. */
 let last = Number.NEGATIVE_INFINITY
 

@@ -1,5 +1,5 @@
 import type { Kernel } from '../wasm/kernels.js'
-import type { Allocator } from '../wasm/memory.js'
+import { type Allocator, joined } from '../wasm/memory.js'
 
 /** What a program needs of its engine. */
 interface Runner {
@@ -26,7 +26,7 @@ interface Step {
 export class Program {
   private readonly steps: Step[] = []
   private readonly blocks: Int32Array[] = []
-  private readonly touched: [start: number, end: number][] = []
+  private touched: [start: number, end: number][] = []
   private readonly kept: number[] = []
 
   constructor(private readonly engine: Runner) {}
@@ -66,16 +66,22 @@ export class Program {
     this.touched.push([start, start + bytes])
   }
 
+  /** Takes the bytes that were allocated so far and given back; their addresses. */
+  hold(allocator: Allocator): number[] {
+    this.touched = joined(this.touched)
+    return allocator.freeWithin(this.touched).map(([start, bytes]) => {
+      allocator.claim(start, bytes)
+      return start
+    })
+  }
+
   /**
    * Ends the recording: takes the bytes that were allocated and given back, so that nobody else gets them,
    * and puts the argument blocks beside them.
    */
   keep(allocator: Allocator): void {
-    for (const [start, bytes] of allocator.freeWithin(this.touched)) {
-      allocator.claim(start, bytes)
-      this.kept.push(start)
-    }
-    this.touched.length = 0
+    for (const pointer of this.hold(allocator)) this.kept.push(pointer)
+    this.touched = []
     const words = this.blocks.reduce((sum, block) => sum + block.length, 0)
     const pointer = this.engine.allocate(words * 4)
     this.kept.push(pointer)

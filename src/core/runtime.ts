@@ -4,6 +4,7 @@
  */
 import { check, FilterbankError } from '../base/errors.js'
 import { disposal } from '../base/realm.js'
+import type { Steps } from '../base/turns.js'
 import type { Block } from '../wasm/abi.js'
 import { compilerOf } from '../wasm/host.js'
 import { Control, controlWords } from '../wasm/job.js'
@@ -114,14 +115,7 @@ export class Runtime {
 
   record<T>(fn: (program: Program) => T, { dry = false } = {}): { result: T; program: Program } {
     const program = new Program(this)
-    check(!this.recording, () => ({
-      op: 'engine.record',
-      argument: 'fn',
-      expected: 'one that records nothing itself',
-      got: 'a recording inside a recording',
-    }))
-    this.recording = program
-    this.dry = dry
+    this.goOn(program, dry)
     try {
       const result = fn(program)
       this.recording = undefined
@@ -132,6 +126,54 @@ export class Runtime {
       program.dispose()
       throw error
     }
+  }
+
+  *recordInSteps<T>(
+    fn: (program: Program) => Steps<T>,
+    { dry = false } = {},
+  ): Steps<{ result: T; program: Program }> {
+    const program = new Program(this)
+    this.goOn(program, dry)
+    const steps = fn(program)
+    let held: readonly number[] = []
+    let done = false
+    try {
+      for (;;) {
+        const step = steps.next()
+        if (step.done) {
+          this.recording = undefined
+          program.keep(this.allocator)
+          done = true
+          return { result: step.value, program }
+        }
+        // In a pause what others run is theirs, and what the program gave back is not for them.
+        this.recording = undefined
+        held = program.hold(this.allocator)
+        yield
+        for (const pointer of held) this.free(pointer)
+        held = []
+        this.checkAlive()
+        this.goOn(program, dry)
+      }
+    } finally {
+      if (!done) {
+        this.recording = undefined
+        for (const pointer of held) this.free(pointer)
+        steps.return(undefined as T)
+        program.dispose()
+      }
+    }
+  }
+
+  private goOn(program: Program, dry: boolean): void {
+    check(!this.recording, () => ({
+      op: 'engine.record',
+      argument: 'fn',
+      expected: 'one that records nothing itself',
+      got: 'a recording inside a recording',
+    }))
+    this.recording = program
+    this.dry = dry
   }
 
   allocate(bytes: number): number {

@@ -2,9 +2,11 @@
  * Tensors, and what they and the ops know of the engine that they live in (engine.ts): an engine makes
  * tensors, and a tensor names its engine.
  */
+
 import { check, FilterbankError, show } from '../base/errors.js'
 import { disposal } from '../base/realm.js'
 import { printShape, type Shape, sizeOf } from '../base/shape.js'
+import type { Steps } from '../base/turns.js'
 import type { Job, Kernel } from '../wasm/kernels.js'
 import type { Build } from '../wasm/load.js'
 import { type ArrayOf, arrayAt, checkElements, type DType, newArray } from './dtype.js'
@@ -378,6 +380,11 @@ export interface Engine {
    * @internal
    */
   record<T>(fn: (program: Program) => T, options?: { dry?: boolean }): { result: T; program: Program }
+  /** The same in steps: in between others may use the engine. @internal */
+  recordInSteps<T>(
+    fn: (program: Program) => Steps<T>,
+    options?: { dry?: boolean },
+  ): Steps<{ result: T; program: Program }>
   /** The address of so many bytes. @internal */
   allocate(bytes: number): number
   /** Gives back what `allocate` gave. @internal */

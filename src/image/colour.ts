@@ -1,10 +1,11 @@
 /** Colours in other spaces, and without colour. */
 import { check, show } from '../base/errors.js'
+import type { Engine } from '../core/engine.js'
 import { checkOptions, type Names } from '../core/options.js'
 import { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 import { conv2d } from '../ops/conv/conv.js'
-import { LUMA, type PixelArray, type Pixels } from '../pictures/pixels.js'
+import { isPixelBytes, LUMA, type PixelArray, type Pixels } from '../pictures/pixels.js'
 import { ColourOp } from '../wasm/abi.js'
 import {
   about,
@@ -55,23 +56,62 @@ export function grayscale<Image extends FilterImage>(
   const result = { data: out, width, height } as Filtered<Image>
   if (channels === 1) out.set(data)
   else if (data.BYTES_PER_ELEMENT > 1) mixDeep(data, out, channels)
-  else if (out.length) {
-    const rows = Math.max(1, Math.min(height, Math.floor(PART / (width * channels))))
-    const bytes = engine.allocate(rows * width * (channels + 1) + 64)
-    try {
-      const gray = bytes + Math.ceil((rows * width * channels + 16) / 16) * 16
-      for (let start = 0; start < height; start += rows) {
-        const many = Math.min(rows, height - start)
-        engine.u8.set(data.subarray(start * width * channels, (start + many) * width * channels), bytes)
-        const args = { x: bytes, y: gray, w: width, c: channels }
-        engine.run({ kernel: 'lumaBytes', args, units: many })
-        out.set(engine.u8.subarray(gray, gray + many * width), start * width)
-      }
-    } finally {
-      engine.free(bytes)
-    }
-  }
+  else if (out.length)
+    eachPart(engine, pixels, out, 1, (x, y, units) => {
+      const args = { x, y, w: width, c: channels, table: 0 }
+      engine.run({ kernel: 'lumaBytes', args, units })
+    })
   return result
+}
+
+/** Runs what goes from bytes at x to `channels` at y over parts of a picture. */
+function eachPart(
+  engine: Engine,
+  { data, width, height }: Pixels<PixelArray>,
+  out: PixelArray,
+  channels: number,
+  body: (x: number, y: number, rows: number) => void,
+): void {
+  const [from, to] = [data.length / height, width * channels]
+  const rows = Math.max(1, Math.min(height, Math.floor(PART / from)))
+  const x = engine.allocate(rows * (from + to) + 96)
+  try {
+    const y = x + Math.ceil((rows * from + 32) / 16) * 16
+    for (let start = 0; start < height; start += rows) {
+      const many = Math.min(rows, height - start)
+      engine.u8.set(data.subarray(start * from, (start + many) * from), x)
+      body(x, y, many)
+      out.set(engine.u8.subarray(y, y + many * to), start * to)
+    }
+  } finally {
+    engine.free(x)
+  }
+}
+
+/** By CIE 15 of D65: what red, green and blue add to X, Y and Z, each over its white. */
+const PRIMARIES = [
+  [0.433953, 0.212671, 0.017758],
+  [0.376219, 0.71516, 0.109477],
+  [0.189828, 0.072169, 0.872765],
+] as const
+
+function labBytes(engine: Engine, pixels: Pixels<PixelArray>, out: PixelArray, c: number): void {
+  if (out.length === 0) return
+  const table = engine.allocate(3 * 256 * 16)
+  try {
+    for (let level = 0; level < 256; level++) {
+      const v = level / 255
+      const light = v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4
+      for (const [i, shares] of PRIMARIES.entries())
+        engine.f32.set([...shares.map((share) => share * light), 0], table / 4 + (i * 256 + level) * 4)
+    }
+    engine.scratch(64)
+    eachPart(engine, pixels, out, c, (x, y, units) => {
+      engine.run({ kernel: 'labBytes', args: { x, y, w: pixels.width, c, table }, units })
+    })
+  } finally {
+    engine.free(table)
+  }
 }
 
 function mixDeep(from: PixelArray, to: PixelArray, channels: number): void {
@@ -103,6 +143,11 @@ function convert<Image extends FilterImage>(
   const { data, width, height } = (image ?? {}) as Partial<Pixels>
   const c = image instanceof Tensor ? image.shape.at(-1)! : (data?.length ?? 0) / (width! * height!)
   if (image instanceof Tensor ? image.shape.length === 4 : c === 1) checkChannels(c, [3, 4], image, context)
+  if (conversion === ColourOp.toLab && data && isPixelBytes(data)) {
+    const { engine, image: pixels, channels, out } = openPixels(image, options, context)
+    labBytes(engine, pixels, out, channels)
+    return { data: out, width: pixels.width, height: pixels.height } as Filtered<Image>
+  }
   const plan = { kernel: 'convertColour', size: [1, 1], planes: 0, taps: 16, op: conversion } as const
   return applyFilter(image, options, plan, context)
 }

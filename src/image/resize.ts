@@ -1,6 +1,6 @@
 /**
- * Pictures in another size. Bytes by integer weights (assembly/image/resample.ts), others as `resize` of
- * tensors.
+ * Pictures in another size. Bytes by integer weights (assembly/image/resample.ts; to half the size by
+ * halve.ts), others as `resize` of tensors.
  */
 import { check, show } from '../base/errors.js'
 import type { Engine } from '../core/engine.js'
@@ -167,6 +167,10 @@ function resizeBytes(
   const { oh, ow } = axes
   const weighs = c === 4 && axes.method !== 'nearest'
   const [rows, columns] = [tapsOf(h, oh, axes), tapsOf(w, ow, axes)]
+  const halves = axes.method === 'bilinear' && h === 2 * oh && w === 2 * ow
+  const kernel = axes.method === 'nearest' ? 'resampleNearest' : halves ? 'halve' : 'resample'
+  // What `halve` is told: the first row of four by four pixels, or of two by two.
+  const firstOf = (o: number) => (halves ? 2 * o - Number(axes.antialias) : rows.first[o]!)
   const rowBytes = w * c
   // Of each strip the outputs, and the rows that they see.
   const reach = 2 * rows.pairs + 1
@@ -200,11 +204,11 @@ function resizeBytes(
       const seen = lastOf(start + many - 1) - top
       engine.u8.set(data.subarray(top * rowBytes, (top + seen) * rowBytes) as Uint8Array, x)
       if (weighs && !isOpaqueAt(engine, x, seen * rowBytes, room)) return false
-      for (let i = 0; i < many; i++) engine.i32[firstRows / 4 + i] = rows.first[start + i]! - top
+      for (let i = 0; i < many; i++) engine.i32[firstRows / 4 + i] = firstOf(start + i) - top
       const weights = rows.weights.subarray(start * rows.pairs, (start + many) * rows.pairs)
       engine.i32.set(weights, down / 4)
       engine.run({
-        kernel: axes.method === 'nearest' ? 'resampleNearest' : 'resample',
+        kernel,
         args: {
           x,
           y,
@@ -214,7 +218,7 @@ function resizeBytes(
           ow,
           rows: firstRows,
           columns: firstColumns,
-          pairsDown: rows.pairs,
+          pairsDown: halves ? 1 + Number(axes.antialias) : rows.pairs,
           pairsAcross: columns.pairs,
           down,
           across,

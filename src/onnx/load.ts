@@ -1,14 +1,17 @@
 /** From the bytes of a file to a model that runs. */
 
 import { check, FilterbankError, show } from '../base/errors.js'
+import { inTurns, shareTurns, TURN } from '../base/turns.js'
 import type { Engine } from '../core/engine.js'
 import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js'
 import { takeIn } from './file/arrival.js'
 import type { CacheReport, ModelCache } from './file/cache.js'
 import type { Keeper } from './file/intake.js'
 import { checkCacheSettings, type Fetched, fetchKept } from './file/keep.js'
-import type { DataSource, ModelSource, Progress } from './file/load.js'
+import type { DataSource, ModelSource, Pouring, Progress } from './file/load.js'
+import { fuse } from './graph/fuse.js'
 import { type Graph, openGraph } from './graph/graph.js'
+import { fuseInner } from './graph/inner.js'
 import { checkGraph } from './graph/known.js'
 import { checkQuantized } from './graph/quantized.js'
 import { foldConstants } from './run/fold.js'
@@ -97,20 +100,28 @@ export async function loadModel(
     // What was kept did load once: it is spoilt, or the dimensions are wrong.
     const spoilt = error instanceof FilterbankError && error.argument !== 'dimensions'
     if (!fetched.cached || !spoilt || engine.disposed) throw error
-    const reason = `what was kept does not load: ${error.message}`
+    const reason = fetched.failure ?? `what was kept does not load: ${error.message}`
     return loadKept(engine, await fetchKept(source as string | URL, options, reason), options)
   }
 }
 
 /** A model is kept once it has proved to be one. */
 async function loadKept(engine: Engine, fetched: Fetched, options: LoadOptions): Promise<Model> {
-  const { source, externalData, keep } = fetched
-  const model = await load(engine, source, { ...options, externalData })
-  await keep()
-  return model
+  const { source, externalData } = fetched
+  try {
+    const model = await load(engine, source, { ...options, externalData })
+    await fetched.keep()
+    return model
+  } catch (error) {
+    await fetched.discard()
+    throw error
+  }
 }
 
-async function load(engine: Engine, source: ModelSource, options: LoadOptions): Promise<Model> {
+/** How a model is loaded, once it is known where it is from. */
+type Settings = Omit<LoadOptions, 'externalData'> & { externalData?: Record<string, DataSource | Pouring> }
+
+async function load(engine: Engine, source: ModelSource | Pouring, options: Settings): Promise<Model> {
   const holder = new Holder(engine)
   try {
     return await opened(engine, source, options, holder)
@@ -122,29 +133,41 @@ async function load(engine: Engine, source: ModelSource, options: LoadOptions): 
 
 async function opened(
   engine: Engine,
-  source: ModelSource,
-  options: LoadOptions,
+  source: ModelSource | Pouring,
+  options: Settings,
   holder: Holder,
 ): Promise<Model> {
   const { dimensions = {}, signal } = options
-  const keep: Keeper = (type, length) => {
+  const checkAlive = () => {
     check(!engine.disposed, () => ({
       op: 'loadModel',
       argument: 'engine',
       expected: 'alive until the model is loaded',
       got: 'a disposed one',
     }))
+  }
+  const keep: Keeper = (type, length) => {
+    checkAlive()
     return holder.keep(type, length)
+  }
+  /** After a turn of others. */
+  const checkOn = () => {
+    signal?.throwIfAborted()
+    checkAlive()
   }
   const { proto, tensorOf } = await takeIn(source, options, keep)
   signal?.throwIfAborted()
-  const found = openGraph(proto, tensorOf)
+  const found = await inTurns(openGraph(proto, tensorOf), checkOn)
+  await shareTurns(TURN)
   await checkGraph(found)
-  signal?.throwIfAborted()
+  await shareTurns(TURN)
+  checkOn()
   holder.close()
   const graph = found.graph as Graph
   const { opset } = found
   checkQuantized(graph)
+  await shareTurns(TURN)
+  checkOn()
   const symbols = new Set(graph.inputs.flatMap(({ shape }) => shape ?? []))
   for (const name of Object.keys(dimensions)) {
     const known = [...symbols].filter((symbol) => typeof symbol === 'string')
@@ -162,6 +185,16 @@ async function opened(
       )
   }
   const run = newRun(engine)
-  const constants = engine.apart(() => foldConstants(graph, opset, run))
-  return new Model(engine, graph, opset, run, { constants, holder })
+  const constants = await inTurns(foldConstants(graph, opset, run), checkOn, (step) => engine.apart(step))
+  try {
+    const known = (name: string) => constants.get(name)
+    const file = fuseInner(graph, known)
+    await shareTurns(TURN)
+    checkOn()
+    const joined = await inTurns(fuse(file, known), checkOn, (step) => engine.apart(step))
+    return new Model(engine, { file, graph: joined }, opset, run, { constants, holder })
+  } catch (error) {
+    if (!engine.disposed) for (const value of constants.values()) value.dispose()
+    throw error
+  }
 }

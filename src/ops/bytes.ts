@@ -3,7 +3,7 @@
  * becomes of the sums.
  */
 
-import { check, show } from '../base/errors.js'
+import { check, FilterbankError, show } from '../base/errors.js'
 import { type Shape, sameShape } from '../base/shape.js'
 import { BYTES, type ByteType, type DType } from '../core/dtype.js'
 import { checkType, type Engine } from '../core/engine.js'
@@ -75,20 +75,25 @@ export function checkFloats(
   { quantization }: BytesOptions,
   context: Context,
 ): void {
-  for (const [argument, tensor] of Object.entries(others))
-    check(!tensor || tensor.dtype === x.dtype, () => ({
+  // Entries and closures would cost a small layer more than what they check.
+  for (const argument in others) {
+    const tensor = others[argument]
+    if (tensor && tensor.dtype !== x.dtype)
+      throw new FilterbankError({
+        ...context,
+        argument,
+        expected: `of ${x.dtype}, as x`,
+        got: `a tensor of ${tensor.dtype}`,
+        hint: 'quantize(x, { scale }) and dequantize(x) go from one to the other',
+      })
+  }
+  if (quantization !== undefined)
+    throw new FilterbankError({
       ...context,
-      argument,
-      expected: `of ${x.dtype}, as x`,
-      got: `a tensor of ${tensor!.dtype}`,
-      hint: 'quantize(x, { scale }) and dequantize(x) go from one to the other',
-    }))
-  check(quantization === undefined, () => ({
-    ...context,
-    argument: 'quantization',
-    expected: 'left out where x is float32: quantize(x, { scale }) makes bytes of it',
-    got: show(quantization),
-  }))
+      argument: 'quantization',
+      expected: 'left out where x is float32: quantize(x, { scale }) makes bytes of it',
+      got: show(quantization),
+    })
 }
 
 /** The operands of an op as what they stand for; `axis`: where the filter has its output channels. */
@@ -111,18 +116,15 @@ export function byteOp(
   context: Context,
 ): ByteOp {
   const { engine } = x
-  const fail = (argument: string, expected: string, got: string) => () => ({
-    ...context,
-    argument,
-    expected,
-    got,
-  })
+  // Texts are made where something is wrong: making them takes longer than a small layer.
+  const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
   checkType(context.op, name, filter, BYTES)
   if (bias) checkType(context.op, 'bias', bias, ['float32', 'int32'])
   const [from, by] = [x.quantization ?? PLAIN, filter.quantization ?? PLAIN]
-  check(from.axis === undefined, fail('x', 'of one scale and zero point', showQuantization(x.quantization)))
-  check(
-    by.axis === undefined || by.axis === axis,
+  check(from.axis === undefined, () =>
+    fail('x', 'of one scale and zero point', showQuantization(x.quantization)),
+  )
+  check(by.axis === undefined || by.axis === axis, () =>
     fail(
       name,
       axis === undefined
@@ -135,8 +137,7 @@ export function byteOp(
   let to: Quantization | undefined
   let dtype = x.dtype as ByteType
   if (quantization !== undefined) {
-    check(
-      typeof quantization === 'object' && quantization !== null,
+    check(typeof quantization === 'object' && quantization !== null, () =>
       fail('quantization', '{ scale, zeroPoint, dtype }', show(quantization)),
     )
     checkOptions(context.op, quantization, OUTPUT)
@@ -149,8 +150,7 @@ export function byteOp(
   for (const own of [by.scale].flat() as number[]) {
     const product = Math.fround(xScale * Math.fround(own))
     const factor = to ? Math.fround(product / Math.fround(to.scale as number)) : product
-    check(
-      product > 0 && Number.isFinite(factor),
+    check(product > 0 && Number.isFinite(factor), () =>
       fail(
         to ? 'quantization.scale' : `${name}.quantization.scale`,
         `one that leaves a finite factor for sums: ${xScale} * ${own}${to ? ` / ${to.scale}` : ''}`,
@@ -159,11 +159,10 @@ export function byteOp(
     )
   }
   if (out) {
-    check(sameShape(out.shape, shape), fail('out', show(shape), show(out.shape)))
-    check(out.storage !== x.storage, fail('out', 'another tensor than x', 'x itself'))
+    check(sameShape(out.shape, shape), () => fail('out', show(shape), show(out.shape)))
+    check(out.storage !== x.storage, () => fail('out', 'another tensor than x', 'x itself'))
     checkType(context.op, 'out', out, [to ? dtype : 'float32'])
-    check(
-      !to || sameQuantization(out.quantization, to),
+    check(!to || sameQuantization(out.quantization, to), () =>
       fail('out', `of the quantization ${showQuantization(to)}`, showQuantization(out.quantization)),
     )
   }

@@ -83,7 +83,8 @@ export function runGrouped(
   { engine, layer, x, filter, bias, y, clamp }: ConvJob,
   panels = groupedPanels(kernel, filter, layer.groups),
 ): void {
-  const { inChannels: ic, outChannels: oc, groups } = layer
+  const { inChannels: ic, outChannels: oc, groups, axes } = layer
+  const [h, w] = axes
   const weights = packed(filter, panels)
   const block = blockGrouped(layer)
   engine.scratch(4 * block.scratch)
@@ -95,8 +96,20 @@ export function runGrouped(
       w: weights,
       b: bias,
       y,
-      ...imageArgs(layer),
-      ...windowArgs(layer),
+      // Named one by one: to spread them costs a small layer a tenth of its time.
+      n: layer.n,
+      ih: h.input,
+      iw: w.input,
+      oh: h.output,
+      ow: w.output,
+      kh: h.size,
+      kw: w.size,
+      strideH: h.stride,
+      strideW: w.stride,
+      dilationH: h.dilation,
+      dilationW: w.dilation,
+      beforeH: h.before,
+      beforeW: w.before,
       ic,
       oc,
       low: clamp[0],

@@ -1,45 +1,70 @@
 /** The plan of a convolution of 8-bit integers with one filter per channel (assembly/depthwise/int8.ts). */
 
 import { type Blocking, filterPanels, productArgs, productOf } from './igemm.js'
-import { FINISH, finishArgs, keyOf, scalesOf, zeroOf, zerosOf } from './int8.js'
+import { args8, byBytes, FINISH, keyOf, paddingOf, zeroOf, zerosOf } from './int8.js'
 import { type ConvJob, derive, imageArgs, multiplyAdds, type PlaneLayer } from './layer.js'
 
 /** Units that a layer falls into at least, where it has rows for them. */
 const UNITS = 16
 /** Outputs of a tile, as in assembly/depthwise/int8.ts. */
 const TILE = 4
+/** The same in assembly/depthwise/rows.ts. */
+const GROUP_TILE = 7
 
-/** Words of a filter in pairs. */
-export const depthwise8Words = ({ axes: [h, w], inChannels: c }: PlaneLayer): number =>
-  Math.ceil(c / 8) * 8 * (1 + Math.ceil((h.size * w.size) / 2))
+/** Whether rows come in groups: see assembly/depthwise/rows.ts. */
+const byGroups = ({ axes: [h, w] }: PlaneLayer): boolean =>
+  (w.size === 3 || w.size === 5) && w.stride <= 2 && w.dilation === 1 && h.dilation === 1 && h.size <= 9
 
-export function blockDepthwise8({ n, axes: [h, w], inChannels: c }: PlaneLayer): Blocking & { rows: number } {
+/** The most groups of `each` rows that a window sees. */
+const groupsOf = (kh: number, each: number): number => Math.floor((kh + 2 * each - 2) / each)
+
+/** Words of a filter of 8 channels, the sums before it among them. */
+export function depthwise8Words(layer: PlaneLayer): number {
+  const [h, w] = layer.axes
+  const vectors = Math.ceil(layer.inChannels / 8)
+  if (!byGroups(layer)) return vectors * 8 * (1 + Math.ceil((h.size * w.size) / 2))
+  const words = (each: number): number => each * groupsOf(h.size, each) * w.size * 8
+  return vectors * (16 + Math.max(words(2), words(4)))
+}
+
+export function blockDepthwise8(layer: PlaneLayer): Blocking & { rows: number } {
+  const { n, axes, inChannels: c } = layer
+  const [h, w] = axes
   const rows = Math.max(1, Math.floor(h.output / Math.ceil(UNITS / Math.max(1, n))))
-  const columns = (TILE - 1) * w.stride + (w.size - 1) * w.dilation + 1
-  const bytes =
-    Math.ceil(c / 8) * FINISH * 4 +
-    w.input * c +
-    4 * (h.size + h.size * w.size + 1) +
-    h.size * columns * c +
-    // What rounds the parts up, and what vectors read behind the last.
-    128
+  const vectors = Math.ceil(c / 8)
+  const columns = (tile: number): number => (tile - 1) * w.stride + (w.size - 1) * w.dilation + 1
+  const plane = columns(Math.max(w.output, GROUP_TILE)) * 16 + 192
+  const own = byGroups(layer)
+    ? 64 +
+      32 * GROUP_TILE +
+      vectors * 161 +
+      4 * h.size +
+      w.input * c +
+      groupsOf(h.size, 2) * vectors * 2 * plane
+    : w.input * c + 4 * (h.size + h.size * w.size + 1) + h.size * columns(TILE) * c
+  // What rounds the parts up, and what vectors read behind the last, comes on top.
+  const bytes = vectors * FINISH * 4 + own + 128
   return { rows, units: n * Math.ceil(h.output / rows), scratch: Math.ceil(bytes / 4) }
 }
 
 export function runDepthwise8({ engine, layer, x, filter, bias, y, clamp, terms }: ConvJob): void {
   const { inChannels: c } = layer
-  const { x: from, filter: by, y: to } = terms!
+  const { x: from, filter: by } = terms!
   const panels = filterPanels(filter, 1)
   const zeros = zerosOf(filter, terms!)
   const words = depthwise8Words(layer)
-  const w = derive(filter, `depthwise bytes ${keyOf(by.zeroPoint)}`, words, (source, at) => {
+  const grouped = byGroups(layer)
+  const isWords = grouped && byBytes(engine, terms!)
+  // Rows of a group: two as 16 bits, or four as bytes.
+  const each = isWords ? 4 : grouped ? 2 : 0
+  const w = derive(filter, `depthwise bytes ${each} ${keyOf(by.zeroPoint)}`, words, (source, at) => {
     engine.run({
       kernel: 'packDepthwise8',
       args: {
         ...panels,
         source,
         panels: at,
-        inner: 1,
+        inner: each,
         signed: Number(by.dtype === 'int8'),
         bytes: 0,
         ...zeros,
@@ -48,25 +73,23 @@ export function runDepthwise8({ engine, layer, x, filter, bias, y, clamp, terms 
       work: words * 2,
     })
   })
-  const scales = to ? scalesOf(filter, terms!) : { scales: 0, wScale: 1 }
   const block = blockDepthwise8(layer)
+  const isSigned = from.dtype === 'int8'
   engine.scratch(4 * block.scratch)
+  const cut = { pixels: block.rows, panels: 0 }
+  const product = productArgs(productOf({ ...layer, groups: 1 }, { x, w, b: bias, y, clamp }), cut)
+  const own = {
+    bytes: Number(isWords),
+    padding: isWords && from.zeroAt ? paddingOf(engine, from).padding : zeroOf(from).padding,
+    zero: (isWords ? paddingOf(engine, from) : zeroOf(from)).zero,
+    finishes: 0,
+    tile: 0,
+    // Of bytes as words: whether their top bits flip.
+    signed: Number(isWords ? isSigned !== (engine.byteDot === 'signed') : isSigned),
+  }
   engine.run({
-    kernel: 'depthwise8',
-    args: {
-      ...productArgs(productOf({ ...layer, groups: 1 }, { x, w, b: bias, y, clamp }), {
-        pixels: block.rows,
-        panels: 0,
-      }),
-      ...finishArgs(terms!, clamp),
-      ...scales,
-      ...imageArgs(layer),
-      bytes: 0,
-      ...zeroOf(terms!),
-      finishes: 0,
-      tile: 0,
-      signed: Number(from.dtype === 'int8'),
-    },
+    kernel: grouped ? 'depthwiseRows8' : 'depthwise8',
+    args: args8(Object.assign(product, imageArgs(layer)), own, { filter, terms, clamp }),
     units: block.units,
     work: multiplyAdds(layer),
   })

@@ -8,7 +8,7 @@ import type { Engine } from '../core/engine.js'
 import type { Axis } from '../core/window.js'
 import type { Igemm } from '../wasm/abi.js'
 import { copy } from './copy.js'
-import { type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
+import { type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
 
 /**
  * How taps and output pixels walk along one axis: pixel g of `count` stands at outFirst + g * outStep and
@@ -163,6 +163,22 @@ export function packPanels(engine: Engine, source: number, to: number, panels: P
   })
 }
 
+/** What the panels of a filter were called last: to spell that out costs as much as a small layer. */
+const called = new WeakMap<object, { panels: Panels; key: string }>()
+
+function keyOf(storage: object, panels: Panels): string {
+  const last = called.get(storage)
+  if (last && isSame(last.panels, panels)) return last.key
+  const key = `panels ${Object.values(panels).join()}`
+  called.set(storage, { panels, key })
+  return key
+}
+
+function isSame(a: Panels, b: Panels): boolean {
+  for (const name in a) if (a[name as keyof Panels] !== b[name as keyof Panels]) return false
+  return true
+}
+
 /** The panels of a filter: packed once, and again only after it was written. */
 export const packed = (
   filter: Pick<Filter, 'engine' | 'storage' | 'shape' | 'arranged'>,
@@ -170,7 +186,7 @@ export const packed = (
 ): number =>
   derive(
     filter,
-    `panels ${Object.values(panels).join()}`,
+    keyOf(filter.storage, panels),
     packedFloats(panels),
     (source, to) => pack(filter.engine, source, to, panels),
     panels.width === 8 && byLanes(panels.depth, panels.columns)
@@ -229,15 +245,26 @@ type Addresses = Pick<Product, 'x' | 'w' | 'b' | 'y' | 'clamp'>
 const NOWHERE: Addresses = { x: 0, w: 0, b: 0, y: 0, clamp: [0, 0] }
 
 /** The dense product of a layer. */
-export const productOf = (layer: PlaneLayer, at: Addresses = NOWHERE): Product => ({
-  ...at,
-  ...imageArgs(layer),
-  ic: layer.inChannels,
-  oc: layer.outChannels,
-  stepsH: stepsOf(layer.axes[0]),
-  stepsW: stepsOf(layer.axes[1]),
-  groups: layer.groups,
-})
+export function productOf(layer: PlaneLayer, at: Addresses = NOWHERE): Product {
+  const [h, w] = layer.axes
+  return {
+    x: at.x,
+    w: at.w,
+    b: at.b,
+    y: at.y,
+    clamp: at.clamp,
+    n: layer.n,
+    ih: h.input,
+    iw: w.input,
+    oh: h.output,
+    ow: w.output,
+    ic: layer.inChannels,
+    oc: layer.outChannels,
+    stepsH: stepsOf(h),
+    stepsW: stepsOf(w),
+    groups: layer.groups,
+  }
+}
 
 /** How a kernel's work is cut into units, and what memory it wants. */
 export interface Blocking {

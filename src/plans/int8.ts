@@ -5,7 +5,7 @@
 
 import type { Engine } from '../core/engine.js'
 import type { Storage } from '../core/storage.js'
-import { Finish, type Igemm8, WIDEN_BLOCK } from '../wasm/abi.js'
+import { Finish, type Igemm, type Igemm8, WIDEN_BLOCK } from '../wasm/abi.js'
 import {
   blockProduct,
   filterPanels,
@@ -34,8 +34,12 @@ const PAIRS: Words = { each: 2, rows: PAIR_ROWS }
 const isSigned = ({ dtype, zeroPoint }: ByteTerms['filter']): boolean =>
   [zeroPoint].flat().every((zero) => zero === (dtype === 'int8' ? 0 : 128))
 
+/** Whether products of such bytes are the host's own. */
+export const byBytes = (engine: Engine, terms: ByteTerms): boolean =>
+  engine.byteDot !== 'none' && isSigned(terms.filter)
+
 const wordsOf = (engine: Engine, terms: ByteTerms): Words =>
-  engine.byteDot !== 'none' && isSigned(terms.filter) ? { each: 4, rows: engine.tileRows } : PAIRS
+  byBytes(engine, terms) ? { each: 4, rows: engine.tileRows } : PAIRS
 
 /** The layer whose channels are words, group by group. */
 const inWords = (layer: PlaneLayer, each: number): PlaneLayer => ({
@@ -210,7 +214,7 @@ const TOP = 0x80
  * Of x in bytes, as the host's product sees them: the word in the padding, and the number that it stands
  * for.
  */
-function paddingOf(
+export function paddingOf(
   engine: Engine,
   { zeroPoint, zeroAt, dtype }: ByteTerms['x'],
 ): { padding: number; zero: number } {
@@ -222,20 +226,79 @@ function paddingOf(
 }
 
 /** The zero point of x for kernels that take its bytes as they are. */
-export const zeroOf = ({ x: { zeroPoint, zeroAt, dtype } }: ByteTerms) =>
+export const zeroOf = ({ zeroPoint, zeroAt, dtype }: ByteTerms['x']) =>
   zeroAt ? { padding: 0, zero: Number(dtype === 'int8') } : { padding: zeroPoint & 0xff, zero: zeroPoint }
 
-/** How sums end, for all kernels of bytes. */
-export const finishArgs = (terms: ByteTerms, clamp: readonly [number, number]) => ({
-  finish: terms.y ? Finish.bytes : Finish.sums,
-  floatBias: Number(terms.floatBias),
-  zeroAt: terms.x.zeroAt ?? 0,
-  xScale: terms.x.scale,
-  yScale: terms.y?.scale ?? 1,
-  yZero: terms.y?.zeroPoint ?? 0,
-  low: clamp[0],
-  high: clamp[1],
-})
+/** Of an argument block what products of floats lack, but for how sums end. */
+type Own = Pick<Igemm8, 'bytes' | 'padding' | 'zero' | 'finishes' | 'tile' | 'signed'> & {
+  /** 0 where the words are less it already. */
+  zeroAt?: 0
+}
+
+/**
+ * The argument block of a product of bytes. It is one literal, since V8 makes a dictionary of objects that
+ * are spread into one another, which takes 25 us a call. Witness: bench --calls, and small layers of bench
+ * int8.
+ */
+export function args8(
+  product: Igemm,
+  own: Own,
+  { filter, terms, clamp }: Pick<ConvJob, 'filter' | 'terms' | 'clamp'>,
+): Igemm8 {
+  const { x, y, floatBias } = terms!
+  const { scales, wScale } = y ? scalesOf(filter, terms!) : { scales: 0, wScale: 1 }
+  return {
+    x: product.x,
+    w: product.w,
+    b: product.b,
+    y: product.y,
+    n: product.n,
+    ih: product.ih,
+    iw: product.iw,
+    ic: product.ic,
+    oh: product.oh,
+    ow: product.ow,
+    oc: product.oc,
+    gridH: product.gridH,
+    gridW: product.gridW,
+    outFirstH: product.outFirstH,
+    outStepH: product.outStepH,
+    outFirstW: product.outFirstW,
+    outStepW: product.outStepW,
+    inStepH: product.inStepH,
+    inStepW: product.inStepW,
+    tapsH: product.tapsH,
+    tapsW: product.tapsW,
+    tapFirstH: product.tapFirstH,
+    tapStepH: product.tapStepH,
+    tapFirstW: product.tapFirstW,
+    tapStepW: product.tapStepW,
+    groups: product.groups,
+    low: clamp[0],
+    high: clamp[1],
+    runs: product.runs,
+    depth: product.depth,
+    pixels: product.pixels,
+    panels: product.panels,
+    byLanes: product.byLanes,
+    xPixelStride: product.xPixelStride,
+    yPixelStride: product.yPixelStride,
+    bytes: own.bytes,
+    padding: own.padding,
+    zero: own.zero,
+    zeroAt: own.zeroAt ?? x.zeroAt ?? 0,
+    finish: y ? Finish.bytes : Finish.sums,
+    finishes: own.finishes,
+    floatBias: Number(floatBias),
+    scales,
+    wScale,
+    xScale: x.scale,
+    yScale: y?.scale ?? 1,
+    yZero: y?.zeroPoint ?? 0,
+    tile: own.tile,
+    signed: own.signed,
+  }
+}
 
 /** Runs a product of bytes; `ic` counts channels. */
 export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void {
@@ -252,29 +315,23 @@ export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void 
   const isRun = depth % each !== 0 && runsOf({ ...layer, ic }).copied > 0
   const rows = isRun ? { ...panels, tapsW: 1, depth: tapsW * depth } : panels
   const weights = packed8(filter, rows, terms, words, depth)
-  const scales = terms.y ? scalesOf(filter, terms) : { scales: 0, wScale: 1 }
   withWords(engine, { x: layer.x, pixels: n * ih * iw, groups, depth, isRun }, terms.x, words, (x) => {
     const product = { ...layer, x, w: weights, ic }
     const block = blockProduct(words.rows, product, engine.simd === 'wide' ? 2 : 1)
     const finishes = 4 * (block.scratch + (isRun ? block.pixels * tapsH : 0))
     engine.scratch(finishes + 4 * FINISH * groups * panelCount(layer.oc / groups))
-    const args: Igemm8 = {
-      ...productArgs(product, block),
-      ...(isRun && {
-        runs: tapsH,
-        depth: Math.ceil((tapsW * depth) / each),
-        xPixelStride: (4 / each) * depth,
-      }),
-      ...finishArgs(terms, layer.clamp),
-      ...(each === 4 ? paddingOf(engine, terms.x) : { padding: 0, zero: 0, zeroAt: 0 }),
-      byLanes: 0,
-      yPixelStride: layer.oc * (terms.y ? 1 : 4),
-      tile: 0,
-      signed: 0,
-      bytes: Number(each === 4),
-      finishes,
-      ...scales,
+    const dense = productArgs(product, block)
+    dense.byLanes = 0
+    dense.yPixelStride = layer.oc * (terms.y ? 1 : 4)
+    if (isRun) {
+      dense.runs = tapsH
+      dense.depth = Math.ceil((tapsW * depth) / each)
+      dense.xPixelStride = (4 / each) * depth
     }
+    const { padding, zero } = each === 4 ? paddingOf(engine, terms.x) : { padding: 0, zero: 0 }
+    const own: Own = { bytes: Number(each === 4), padding, zero, finishes, tile: 0, signed: 0 }
+    if (each === 2) own.zeroAt = 0
+    const args = args8(dense, own, { filter, terms, clamp: layer.clamp })
     const work = n * layer.stepsH.count * layer.stepsW.count * layer.oc * block.runs * block.depth
     engine.run({ kernel: 'igemm8', args, units: block.units, work })
   })

@@ -94,8 +94,11 @@ export const windowArgs = ({ axes: [h, w] }: PlaneLayer) => ({
 })
 
 /** Multiply-adds by definition. */
-export const multiplyAdds = ({ n, axes, inChannels, outChannels, groups }: Layer): number =>
-  axes.reduce((product, { output, size }) => product * output * size, (n * outChannels * inChannels) / groups)
+export function multiplyAdds({ n, axes, inChannels, outChannels, groups }: Layer): number {
+  let product = (n * outChannels * inChannels) / groups
+  for (const { output, size } of axes) product *= output * size
+  return product
+}
 
 /**
  * The backward of a layer at stride 1, which is a layer too: over a filter that is turned by half a circle.

@@ -5,7 +5,7 @@
 
 import { rangeOf } from '../core/dtype.js'
 import { type Blocking, productArgs, productOf } from './igemm.js'
-import { FINISH, finishArgs, keyOf, PAIR_ROWS, runDense8, scalesOf, zeroOf, zerosOf } from './int8.js'
+import { args8, FINISH, keyOf, PAIR_ROWS, runDense8, zeroOf, zerosOf } from './int8.js'
 import { type ByteTerms, type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
 
 /** Bytes of transformed input and output that a unit works on. Witness: bench int8, 3x3 layers. */
@@ -145,26 +145,21 @@ export function runWinograd8(job: ConvJob): void {
     return
   }
   const w = transformed8(filter, terms, tile)
-  const scales = terms.y ? scalesOf(filter, terms) : { scales: 0, wScale: 1 }
   const block = blockWinograd8(layer, tile)
   engine.scratch(4 * block.scratch)
   const { n, axes, inChannels, outChannels } = layer
+  const cut = { pixels: block.tiles, panels: block.panels }
+  const product = productArgs(productOf(layer, { x, w, b: bias, y, clamp }), cut)
+  const own = {
+    bytes: 0,
+    ...zeroOf(terms.x),
+    finishes: 0,
+    tile,
+    signed: Number(terms.x.dtype === 'int8'),
+  }
   engine.run({
     kernel: 'winograd8',
-    args: {
-      ...productArgs(productOf(layer, { x, w, b: bias, y, clamp }), {
-        pixels: block.tiles,
-        panels: block.panels,
-      }),
-      ...finishArgs(terms, clamp),
-      ...scales,
-      ...imageArgs(layer),
-      bytes: 0,
-      ...zeroOf(terms),
-      finishes: 0,
-      tile,
-      signed: Number(terms.x.dtype === 'int8'),
-    },
+    args: args8(Object.assign(product, imageArgs(layer)), own, { filter, terms, clamp }),
     units: block.units,
     work: 2 * n * axes[0].output * axes[1].output * outChannels * inChannels,
   })

@@ -13,6 +13,17 @@ const PAGE = 65536
  */
 const MARGIN = 256
 
+/** Ranges in their order, joined where they touch. */
+export function joined(ranges: readonly (readonly [start: number, end: number])[]): [number, number][] {
+  const all: [start: number, end: number][] = []
+  for (const [start, end] of [...ranges].sort(([a], [b]) => a - b)) {
+    const last = all.at(-1)
+    if (last && start <= last[1]) last[1] = Math.max(last[1], end)
+    else all.push([start, end])
+  }
+  return all
+}
+
 export class Allocator {
   live = 0
   peak = 0
@@ -70,13 +81,7 @@ export class Allocator {
 
   /** The free parts of these ranges, joined where they touch, as [start, bytes]. */
   freeWithin(ranges: readonly (readonly [start: number, end: number])[]): [start: number, bytes: number][] {
-    const joined: [start: number, end: number][] = []
-    for (const [start, end] of [...ranges].sort(([a], [b]) => a - b)) {
-      const last = joined.at(-1)
-      if (last && start <= last[1]) last[1] = Math.max(last[1], end)
-      else joined.push([start, end])
-    }
-    return joined.flatMap(([start, end]) =>
+    return joined(ranges).flatMap(([start, end]) =>
       this.free.within(start, end).map((block): [number, number] => {
         const from = Math.max(start, block.start)
         return [from, Math.min(end, block.start + block.bytes) - from]

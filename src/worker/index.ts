@@ -17,7 +17,7 @@ import { checkOptions, type Names } from '../core/options.js'
 import type { AnyTensor, MemoryUse } from '../core/tensor.js'
 import type { OwnPixels, Pixels } from '../image/index.js'
 import { checkCacheSettings } from '../onnx/file/keep.js'
-import { fetchModel } from '../onnx/file/load.js'
+import { checkOk, lengthOf } from '../onnx/file/load.js'
 import type {
   DataSource,
   LayerSummary,
@@ -35,6 +35,7 @@ import type { FilterArguments, FilterName } from './filters.js'
 import { Link } from './link.js'
 import type { Arrived } from './picture.js'
 import type { ArrivedSource, Packed, StartArgument } from './protocol.js'
+import { type Sending, send } from './stream.js'
 
 export type { Arrived, FilterArguments, FilterName, PictureInput }
 
@@ -226,20 +227,29 @@ function methodsOf(link: Link): Omit<FilterbankWorker, 'threads' | 'simd'> {
       const { onProgress, signal, dimensions, externalData = {}, transfer = false } = options
       const { cache, key, revalidate, onCache } = options
       checkCacheSettings(source, options)
+      signal?.throwIfAborted()
       const moves = new Set<Transferable>()
-      const sent = await sendableSource(source, transfer, moves, { onProgress, signal })
-      const files: Record<string, ArrivedSource> = {}
-      for (const [location, data] of Object.entries(externalData))
-        files[location] = await sendableSource(data, transfer, moves, { signal })
-      const kept = { cache, key, revalidate }
-      const argument = { source: sent, externalData: files, ...kept, ...(dimensions ? { dimensions } : {}) }
-      const { model, inputs, outputs, report } = await link.call('loadModel', argument, {
-        transfer: [...moves],
-        signal,
-        onProgress,
-      })
-      if (report) onCache?.(report)
-      return modelOf(link, model, inputs, outputs)
+      const streams: Sending[] = []
+      try {
+        const sent = await sendableSource('source', source, transfer, moves, streams)
+        const files: Record<string, ArrivedSource> = {}
+        for (const [location, data] of Object.entries(externalData)) {
+          const argument = `externalData ${show(location)}`
+          files[location] = await sendableSource(argument, data, transfer, moves, streams)
+        }
+        const kept = { cache, key, revalidate }
+        const argument = { source: sent, externalData: files, ...kept, ...(dimensions ? { dimensions } : {}) }
+        const { model, inputs, outputs, report } = await link.call('loadModel', argument, {
+          transfer: [...moves],
+          signal,
+          onProgress,
+          late: ({ model }: { model: number }) => disposeModel(link, model),
+        })
+        if (report) onCache?.(report)
+        return modelOf(link, model, inputs, outputs)
+      } finally {
+        for (const { stop } of streams) stop()
+      }
     },
     async filter(name: FilterName, image: Picture, options: WorkerFilterOptions & object = {}) {
       const { signal, output, transfer = false, ...rest } = options
@@ -260,6 +270,10 @@ function methodsOf(link: Link): Omit<FilterbankWorker, 'threads' | 'simd'> {
   }
 }
 
+const disposeModel = (link: Link, model: number): void => {
+  link.call('disposeModel', { model }).catch(() => {})
+}
+
 function modelOf(
   link: Link,
   model: number,
@@ -272,7 +286,7 @@ function modelOf(
   const dispose = () => {
     if (gone) return
     gone = true
-    link.call('disposeModel', { model }).catch(() => {})
+    disposeModel(link, model)
   }
   return {
     inputs,
@@ -313,18 +327,30 @@ function modelOf(
 
 /** A model's bytes as a message carries them, or where the worker finds them. */
 async function sendableSource(
+  argument: string,
   given: DataSource,
   move: boolean,
   moves: Set<Transferable>,
-  settings: Pick<LoadOptions, 'onProgress' | 'signal'>,
+  streams: Sending[],
 ): Promise<ArrivedSource> {
   const source = isThenable(given) ? await given : given
   if (typeof source === 'string' || isUrl(source)) return absolute(source)
   if (isBlob(source)) return source
   if (isResponse(source) || isStream(source)) {
-    const { bytes } = await fetchModel(source, settings)
-    if (bytes.byteLength === bytes.buffer.byteLength) moves.add(bytes.buffer as ArrayBuffer)
-    return bytes
+    if (isResponse(source)) checkOk(source)
+    const stream = isResponse(source) ? source.body : source
+    // Of a body that is empty, or hosts without streams of bodies.
+    if (!stream) return (source as Response).arrayBuffer()
+    check(!stream.locked, () => ({
+      op: 'loadModel',
+      argument,
+      expected: 'a stream that nobody reads yet',
+      got: 'a locked one',
+    }))
+    const sending = send(stream, isResponse(source) ? lengthOf(source) : undefined)
+    streams.push(sending)
+    moves.add(sending.moves)
+    return sending.arrived
   }
   const buffer = ArrayBuffer.isView(source) ? source.buffer : source
   if (move && isArrayBuffer(buffer)) moves.add(buffer)

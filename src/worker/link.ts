@@ -28,6 +28,8 @@ export interface CallOptions {
   transfer?: readonly Transferable[]
   signal?: AbortSignal | undefined
   onProgress?: ((progress: never) => void) | undefined
+  /** Takes an answer that comes although the call was stopped. */
+  late?: ((result: never) => void) | undefined
 }
 
 const SELF_SERVE =
@@ -35,6 +37,7 @@ const SELF_SERVE =
 
 export class Link {
   private readonly pending = new Map<number, Pending>()
+  private readonly late = new Map<number, (result: never) => void>()
   private thread: Thread | undefined
   private count = 0
   private end: FilterbankError | undefined
@@ -68,7 +71,7 @@ export class Link {
   call<Name extends keyof Service>(
     method: Name,
     argument: Parameters<Service[Name]>[0],
-    { transfer = [], signal, onProgress }: CallOptions = {},
+    { transfer = [], signal, onProgress, late }: CallOptions = {},
   ): ReturnType<Service[Name]> {
     const id = ++this.count
     const result = new Promise((resolve, reject) => {
@@ -76,6 +79,7 @@ export class Link {
       if (this.end) throw this.end
       const stop = () => {
         this.thread?.post({ id, stop: true }, [])
+        if (late) this.late.set(id, late)
         this.settle(id)?.reject(signal!.reason ?? abortError('stopped'))
       }
       const off = () => signal?.removeEventListener('abort', stop)
@@ -113,8 +117,11 @@ export class Link {
       this.ready?.()
       this.thread?.hold(this.pending.size > 1)
     } else if ('progress' in reply) this.pending.get(reply.id)?.onProgress?.(reply.progress as never)
-    else if ('error' in reply) this.settle(reply.id)?.reject(unpackError(reply.error))
-    else this.settle(reply.id)?.resolve(reply.result as never)
+    else {
+      if ('error' in reply) this.settle(reply.id)?.reject(unpackError(reply.error))
+      else (this.settle(reply.id)?.resolve ?? this.late.get(reply.id))?.(reply.result as never)
+      this.late.delete(reply.id)
+    }
   }
 
   private settle(id: number): Pending | undefined {

@@ -18,8 +18,14 @@ export type Reply =
   | { id: number; result: unknown }
   | { id: number; error: PackedError }
 
+/** A stream of bytes, or the port that gives its chunks, and how many bytes it says to have. */
+export interface ArrivedStream {
+  stream: ReadableStream<Uint8Array> | MessagePort
+  total: number | undefined
+}
+
 /** A model or a file of its data as a message carries it. */
-export type ArrivedSource = Uint8Array | ArrayBuffer | SharedArrayBuffer | Blob | string
+export type ArrivedSource = Uint8Array | ArrayBuffer | SharedArrayBuffer | Blob | string | ArrivedStream
 
 /** The engine that a worker makes. */
 export type StartArgument = Omit<EngineOptions, 'signal'>

@@ -18,6 +18,7 @@ import {
   type ModelCache,
   type ModelInputs,
   type ModelMap,
+  type ModelSource,
   type Port,
   type Progress,
 } from '../onnx/index.js'
@@ -35,6 +36,7 @@ import {
   type Request,
   type StartArgument,
 } from './protocol.js'
+import { receive } from './stream.js'
 
 /** What a call may use beside its argument. */
 interface Context {
@@ -73,6 +75,9 @@ interface Served {
   busy: boolean
   next: { begin: () => void; drop: (reason: Error) => void } | undefined
 }
+
+const sourceOf = (arrived: ArrivedSource): ModelSource =>
+  typeof arrived === 'object' && 'total' in arrived ? receive(arrived) : arrived
 
 /** The functions that a page may call. Its side takes their types from here. */
 function makeService() {
@@ -125,7 +130,7 @@ function makeService() {
     },
 
     async loadModel(
-      { source, dimensions, ...rest }: LoadArgument,
+      { source, externalData, dimensions, ...rest }: LoadArgument,
       { signal, onProgress }: Context,
     ): Promise<{
       model: number
@@ -134,8 +139,10 @@ function makeService() {
       report: CacheReport | undefined
     }> {
       let report: CacheReport | undefined
-      const model = await loadModel(engine(), source, {
+      const files = Object.entries(externalData).map(([name, data]) => [name, sourceOf(data)] as const)
+      const model = await loadModel(engine(), sourceOf(source), {
         ...rest,
+        externalData: Object.fromEntries(files),
         signal,
         onCache: (told) => {
           report = told

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { writeModel } from '../../src/onnx/file/write.js'
+import { split } from '../support/external.js'
 import { chromiumPath, chromiumRequired } from '../support/outside.js'
 import { root } from '../support/package.js'
 import { launch } from './host.js'
@@ -46,7 +47,7 @@ globalThis.visit = async (options, { inWorker = false, address = '/model.onnx' }
   try {
     const model = inWorker ? await owner.loadModel(address, all) : await onnx.loadModel(owner, address, all)
     const milliseconds = performance.now() - start
-    const { y } = await model.run({ x: [1, 2] })
+    const { y } = await model.run({ x: [1, 2].concat(0).slice(0, model.inputs[0].shape?.[0] ?? 2) })
     return { y: [...y.toArray()], report, progress: progress.slice(-1), milliseconds }
   } catch (error) {
     return { error: error.message, report }
@@ -66,7 +67,8 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(
     let context: BrowserContext
     let asked: string[]
     /** What the server has, and how. */
-    let served: { body: Uint8Array; etag?: string; status?: number; length?: boolean }
+    let served: { body: Uint8Array; etag?: string; status?: number; breaks?: boolean }
+    let files: Record<string, Uint8Array>
 
     beforeAll(async () => {
       browser = await launch()
@@ -81,13 +83,17 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(
           return response.end(url === '/start.js' ? SCRIPT : readFileSync(join(root, url!)))
         }
         asked.push(`${method} ${url}`)
-        const { body, etag, status = 200, length = true } = served
+        const file = files[url!]
+        if (file) return response.setHeader('cache-control', 'no-store').end(file)
+        const { body, etag, status = 200, breaks = false } = served
         response.writeHead(status, {
           // HTTP's own cache is not what is tried here.
           'cache-control': 'no-store',
           ...(etag ? { etag } : {}),
-          ...(length ? { 'content-length': body.length } : {}),
+          'content-length': body.length,
         })
+        if (breaks && method === 'GET')
+          return response.write(body.subarray(0, body.length / 2), () => response.destroy())
         return response.end(method === 'HEAD' ? undefined : body)
       })
       await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready))
@@ -102,6 +108,7 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(
       await context?.close()
       context = await browser.newContext()
       asked = []
+      files = {}
       served = { body: bytes, etag: '"1"' }
     })
 
@@ -197,6 +204,7 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(
                }`
             : `const cache = await caches.open('filterbank-models')
                for (const request of await cache.keys()) {
+                 if (request.url.endsWith('?facts')) continue
                  const { headers } = await cache.match(request)
                  await cache.put(request, new Response(new Uint8Array(5000), { headers }))
                }`
@@ -246,20 +254,63 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(
         expect([y, report]).toEqual([[2, 3], { from: 'network', kept: true }])
       })
 
-      it('are kept with their data files', async () => {
-        // Of the same name as an initializer with external data.
-        const load = `(async () => {
-          const engine = await (await import('/dist/index.js')).createEngine({ threads: 1 })
-          const model = await loadModel(engine, '/model.onnx', { cache: '${cache}', externalData: { 'w.bin': '/w.bin' } })
-          return [...model.run({ x: [1, 2] }).y.toArray()]
-        })()`
-        const on = await page()
-        expect(await on.evaluate(load)).toEqual([2, 3])
+      it('are kept with their data files, and come whole again where one of these was cut', async () => {
+        served = { body: split('w.bin', 4, 12) }
+        const weights = Uint8Array.from(new Uint8Array(Float32Array.of(9, 1, 2, 9).buffer))
+        files = { '/w.bin': weights, '/unused.bin': weights }
+        const options = { cache, externalData: { 'w.bin': '/w.bin', 'unused.bin': '/unused.bin' } }
+        expect(await visit(options)).toMatchObject({ y: [2, 4, 9], report: { from: 'network', kept: true } })
         expect(asked).toEqual(['GET /model.onnx', 'GET /w.bin'])
         asked = []
-        expect(await (await page()).evaluate(load)).toEqual([2, 3])
+        expect(await visit(options)).toMatchObject({ y: [2, 4, 9], report: { from: 'cache', kept: true } })
         expect(asked).toEqual([])
+        const on = await page()
+        const cut = `(async () => {
+          const cache = await caches.open('filterbank-models')
+          await cache.put('https://filterbank.invalid/' + encodeURIComponent('${origin}/model.onnx\\nw.bin'), new Response('cut'))
+        })()`
+        if (cache === 'cache-api') {
+          await on.evaluate(cut)
+          expect(await visitOn(on, options)).toMatchObject({
+            y: [2, 4, 9],
+            report: { from: 'network', kept: true, reason: '3 of 16 bytes were kept' },
+          })
+        }
         expect(await on.evaluate(`evictModels('${cache}', '${origin}/model.onnx')`)).toBe(2)
+        expect(await on.evaluate(`cachedModels('${cache}')`)).toEqual([])
+      })
+
+      it('leave nothing of a download that breaks, and what was there before', async () => {
+        served.breaks = true
+        const broken = await visit({ cache, key: 'k' })
+        expect(broken).toEqual({ error: expect.stringMatching(/^loadModel: .*model\.onnx/) })
+        const on = await page()
+        const stored = () =>
+          on.evaluate(
+            cache === 'opfs'
+              ? `(async () => {
+                   const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('filterbank-models')
+                   return (await Array.fromAsync(folder.keys())).length
+                 })()`
+              : `caches.open('filterbank-models').then(async (cache) => (await cache.keys()).length)`,
+          )
+        expect(await stored()).toBe(0)
+        // A stop is a break, too.
+        served.breaks = false
+        const stopped = await on.evaluate(`(async () => {
+          const stop = new AbortController()
+          const options = { cache: '${cache}', key: 'k', signal: stop.signal, onProgress: () => stop.abort(new Error('enough')) }
+          const engine = await (await import('/dist/index.js')).createEngine({ threads: 1 })
+          const failure = await loadModel(engine, '/model.onnx', options).catch((error) => error.message)
+          return [failure, engine.memory().tensors]
+        })()`)
+        expect([stopped, await stored()]).toEqual([['enough', 0], 0])
+        await visitOn(on, { cache, key: 'k' })
+        served = { body: bytes, etag: '"2"', breaks: true }
+        expect((await visitOn(on, { cache, key: 'k', revalidate: true })).error).toBeDefined()
+        asked = []
+        expect(await visitOn(on, { cache, key: 'k' })).toMatchObject({ y: [2, 3], report: { from: 'cache' } })
+        expect(asked).toEqual([])
       })
     })
 

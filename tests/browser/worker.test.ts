@@ -46,11 +46,19 @@ export async function work(options) {
       blob: await sum(await blob()),
       address: [...(await (await worker.loadModel('/model.onnx')).run({ x: new Float32Array(3 * 8 * 8).fill(-1) })).y.toArray()].length,
     }
+    const length = async (source) =>
+      (await (await worker.loadModel(source)).run({ x: new Float32Array(3 * 8 * 8) })).y.toArray().length
+    const { structuredClone } = globalThis
+    const streams = [await length((await fetch('/model.onnx')).body)]
+    // As in Safari, whose messages carry no streams.
+    globalThis.structuredClone = undefined
+    streams.push(await length(await fetch('/model.onnx')))
+    globalThis.structuredClone = structuredClone
     const failure = await model.run({ x: [1] }).catch(({ op, argument, name }) => ({ op, argument, name }))
     return {
       same: pixels(inverted).join() === [...photo().data].join(),
       equal: [answers.bitmap, answers.blob].every((each) => each.join() === answers.pixels.join()),
-      some: [...answers.pixels.slice(0, 3)], address: answers.address, failure, threads: worker.threads, simd: worker.simd,
+      some: [...answers.pixels.slice(0, 3)], address: answers.address, streams, failure, threads: worker.threads, simd: worker.simd,
     }
   } finally {
     worker.dispose()
@@ -106,6 +114,7 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(
       equal: true,
       some: [58, 174, 34],
       address: 192,
+      streams: [192, 192],
       failure: { op: 'model.run', argument: 'input "x"', name: 'FilterbankError' },
       simd: 'relaxed',
     }

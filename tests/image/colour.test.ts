@@ -77,6 +77,21 @@ describe('colour spaces', () => {
       }
     })
 
+    it('toLab of bytes is exact, but for what rounds either way', () => {
+      const [width, height] = [61, 23]
+      for (const c of [3, 4] as const) {
+        const random = new Random(32)
+        const data = Uint8Array.from({ length: width * height * c }, () => random.integer(0, 255))
+        const exact = reference.colours(
+          { shape: [1, height, width, c], data: Float32Array.from(data, (v) => v / 255) },
+          reference.toLab,
+        )
+        const lab = image.toLab({ data, width, height }, { engine: engine() }).data
+        // Two cube roots, 2e-5 of each off, times 500.
+        for (const [i, v] of lab.entries()) expect(Math.abs(v - exact.data[i]! * 255)).toBeLessThan(0.52)
+      }
+    })
+
     it('say what is wrong', () => {
       using x = engine().zeros([1, 4, 4, 2])
       const complain = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine(), fn, ...parts)

@@ -76,6 +76,46 @@ describe('resize of pictures', () => {
       }
     })
 
+    it('halves bytes exactly, as all other sizes come', () => {
+      const random = new Random(23)
+      for (const c of [1, 3, 4]) {
+        for (const [ow, oh] of [
+          [1, 1],
+          [2, 3],
+          [5, 1],
+          [6, 4],
+          [8, 2],
+          [17, 5],
+          [35, 3],
+          [2, 700],
+        ] as const) {
+          const pixels = noise(2 * ow, 2 * oh, c, random)
+          const at = (row: number, column: number, k: number) => {
+            const [r, x] = [Math.min(Math.max(row, 0), 2 * oh - 1), Math.min(Math.max(column, 0), 2 * ow - 1)]
+            return pixels.data[(r * 2 * ow + x) * c + k]!
+          }
+          for (const weights of [
+            [1, 1],
+            [1, 3, 3, 1],
+          ]) {
+            const [taps, sum] = [weights.length, weights.reduce((a, b) => a + b) ** 2]
+            const antialias = taps > 2
+            const { data } = image.resize(pixels, [oh, ow], { antialias, engine: engine() })
+            const exact = Array.from({ length: oh * ow * c }, (_, i) => {
+              const [o, column, k] = [Math.floor(i / (ow * c)), Math.floor(i / c) % ow, i % c]
+              let total = 0
+              for (let r = 0; r < taps; r++)
+                for (let x = 0; x < taps; x++)
+                  total +=
+                    weights[r]! * weights[x]! * at(2 * o + r + 1 - taps / 2, 2 * column + x + 1 - taps / 2, k)
+              return Math.floor((total + sum / 2) / sum)
+            })
+            expect([...data], `${ow} x ${oh} x ${c}, ${antialias}`).toEqual(exact)
+          }
+        }
+      }
+    })
+
     it('keeps what is of one colour, in strips too', () => {
       const white = { data: new Uint8Array(1500 * 900 * 3).fill(255), width: 1500, height: 900 }
       for (const size of [[333, 517] as const, [1000, 100] as const]) {

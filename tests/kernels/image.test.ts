@@ -12,9 +12,13 @@ function outputOf({ kernel, args }: Job): { start: number; unit: number } {
     const { bytes, w } = args as Arguments<'toBytes'>
     return { start: bytes, unit: w * 4 }
   }
+  if (kernel === 'halve') {
+    const { y, ow, c } = args as Arguments<'halve'>
+    return { start: y, unit: ow * c }
+  }
   if (kernel === 'sharedBits') return { start: (args as Arguments<'sharedBits'>).y, unit: 16 }
   const { y, w, c = 4 } = args as Arguments<'filterWindow'>
-  return { start: y, unit: w * c * (kernel === 'filterBytes' ? 1 : 4) }
+  return { start: y, unit: w * c * (['filterBytes', 'labBytes'].includes(kernel) ? 1 : 4) }
 }
 
 /**
@@ -104,7 +108,7 @@ describe('image kernels', () => {
         })
       }
 
-      it('filterBytes: the same', () => {
+      it('of bytes: the same', () => {
         const random = new Random(13)
         const filters: ((pixels: image.Pixels, options: image.FilterOptions) => image.OwnPixels)[] = [
           (pixels, options) =>
@@ -117,19 +121,24 @@ describe('image kernels', () => {
               options,
             ),
           (pixels, options) => image.gaussianBlur(pixels, 1, options),
+          (pixels, options) => image.resize(pixels, [11, pixels.width / 2], options),
+          (pixels, options) => image.resize(pixels, [11, pixels.width / 2], { ...options, antialias: false }),
+          (pixels, options) =>
+            (pixels.data.length % 3 ? pixels : image.toLab(pixels, options)) as image.OwnPixels,
         ]
         for (const [width, c] of [
-          [1, 1],
-          [5, 3],
+          [2, 1],
+          [10, 3],
           [4, 4],
-          [19, 1],
-          [6, 3],
+          [38, 1],
+          [14, 3],
+          [12, 4],
         ] as const) {
-          const pixels = {
-            data: Uint8Array.from({ length: width * 11 * c }, () => random.integer(0, 255)),
-            width,
-            height: 11,
-          }
+          const length = width * 22 * c
+          const data = Uint8Array.from({ length }, (_, i) =>
+            c === 4 && i % 4 === 3 ? 255 : random.integer(0, 255),
+          )
+          const pixels = { data, width, height: 22 }
           for (const filter of filters) {
             const whole = filter(pixels, { engine: engine() })
             for (let time = 0; time < 4; time++)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { atOnce } from '../../src/base/turns.js'
 import { decodeTensor } from '../../src/onnx/file/decode.js'
 import { readModel } from '../../src/onnx/file/schema.js'
 import { type NodeParts, writeModel } from '../../src/onnx/file/write.js'
@@ -47,9 +48,9 @@ function fused(
     outputs: outputs.map((name) => ({ name })),
     initializers,
   })
-  const { graph } = openGraph(readModel(bytes), decodeTensor)
+  const { graph } = atOnce(openGraph(atOnce(readModel(bytes)), decodeTensor))
   const { constants } = graph
-  const result = fuse(graph, (name) => constants.get(name), new Set(keep))
+  const result = atOnce(fuse(graph, (name) => constants.get(name), new Set(keep)))
   const constant = (name: string) => result.constants.get(name) ?? constants.get(name)
   return { ...result, ops: result.nodes.map(({ op }) => op), constant, first: result.nodes[0]! }
 }
@@ -367,9 +368,9 @@ describe('fuse', () => {
       outputs: [{ name: 'y' }],
       initializers: [{ name: 'w', shape: [2, 3, 1, 1], data: sequence(6) }],
     })
-    const { graph } = openGraph(readModel(bytes), decodeTensor)
+    const { graph } = atOnce(openGraph(atOnce(readModel(bytes)), decodeTensor))
     const before = structuredClone(graph.nodes)
-    fuse(graph, (name) => graph.constants.get(name))
+    atOnce(fuse(graph, (name) => graph.constants.get(name)))
     expect(graph.nodes).toEqual(before)
   })
 })

@@ -1,6 +1,8 @@
 /** Models that come in piece by piece, their large tensors straight into the engine, and what is kept of them. */
+
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { atOnce } from '../../src/base/turns.js'
 import { createEngine, type Engine } from '../../src/index.js'
 import { hostRoom, Intake, LARGE, type Room } from '../../src/onnx/file/intake.js'
 import { readModel } from '../../src/onnx/file/schema.js'
@@ -56,7 +58,7 @@ it('cuts large tensors out of a file, whatever pieces it comes in', () => {
       const { bytes: rest, rooms: found } = intake.end()
       expect(intake.size).toBe(bytes.length)
       expect(rest.length).toBeLessThan(1000)
-      const { graph } = readModel(rest)
+      const { graph } = atOnce(readModel(rest))
       expect(graph.node.map(({ opType }) => opType)).toEqual(products.nodes.map(({ op }) => op))
       graph.initializer.forEach(({ dims, name, rawData }, i) => {
         expect({ dims, name }).toEqual({ dims: weights[i]!.shape, name: weights[i]!.name })

@@ -1,11 +1,12 @@
 import { InferenceSession } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
+import { atOnce } from '../../src/base/turns.js'
 import { decodeTensor } from '../../src/onnx/file/decode.js'
 import { readModel } from '../../src/onnx/file/schema.js'
 import { type ModelParts, writeModel } from '../../src/onnx/file/write.js'
 import { openGraph } from '../../src/onnx/graph/graph.js'
 
-const read = (parts: ModelParts) => openGraph(readModel(writeModel(parts)), decodeTensor)
+const read = (parts: ModelParts) => atOnce(openGraph(atOnce(readModel(writeModel(parts))), decodeTensor))
 const x = { name: 'x', shape: [2] }
 const y = { name: 'y' }
 
@@ -61,6 +62,9 @@ describe('writeModel', () => {
       { name: 'f', shape: [1], data: Uint16Array.of(0x3c00), type: 'float16' as const },
       { name: 'g', shape: [2], data: ['one', 'two'] },
       { name: 'h', shape: [0], data: Int32Array.of() },
+      { name: 'i', shape: [3], data: Int8Array.of(-8, 7, -1), type: 'int4' as const },
+      { name: 'j', shape: [5], data: Uint8Array.of(0, 1, 2, 3, 2), type: 'uint2' as const },
+      { name: 'k', shape: [3], data: Uint8Array.of(2, 15, 1), type: 'float4e2m1' as const },
     ]
     const inputs = [
       { name: 'x', shape: ['n', null, 3] },
@@ -91,6 +95,9 @@ describe('writeModel', () => {
       ['f', 'float16', [1], [1]],
       ['g', 'string', [2], ['one', 'two']],
       ['h', 'int32', [0], []],
+      ['i', 'int4', [3], [-8, 7, -1]],
+      ['j', 'uint2', [5], [0, 1, 2, 3, 2]],
+      ['k', 'float4e2m1', [3], [1, -6, 0.5]],
     ])
   })
 

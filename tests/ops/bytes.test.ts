@@ -189,7 +189,7 @@ describe('8-bit integers', () => {
       const { byteDot } = engine()
       if (byteDot === 'none') return
       const random = new Random(20261206)
-      for (let problem = 0; problem < 30; problem++) {
+      for (let problem = 0; problem < 60; problem++) {
         const { x, w, bias, geometry } = randomProblem(random)
         const data = Array.from(x.data, () => random.integer(0, 127) + (x.dtype === 'uint8' ? 128 : 0))
         const zeroPoint = random.integer(0, 127) + (x.dtype === 'uint8' ? 128 : 0)
@@ -200,13 +200,16 @@ describe('8-bit integers', () => {
         Object.assign(engine(), { byteDot: 'signed' })
         try {
           engine().scope(() => {
-            const result = fb.conv2d(tensorOf(engine(), own), tensorOf(engine(), w), {
-              ...geometry,
-              algorithm: 'igemm',
-              bias: bias && engine().tensor(bias, [bias.length], { dtype: 'int32' }),
-              quantization: { ...y.quantization, dtype: y.dtype },
-            })
-            expect([...result.toArray()], `problem ${problem}`).toEqual(want)
+            const isDepthwise = x.shape[3] === geometry.groups && w.shape[3] === geometry.groups
+            for (const algorithm of isDepthwise ? (['igemm', 'depthwise'] as const) : (['igemm'] as const)) {
+              const result = fb.conv2d(tensorOf(engine(), own), tensorOf(engine(), w), {
+                ...geometry,
+                algorithm,
+                bias: bias && engine().tensor(bias, [bias.length], { dtype: 'int32' }),
+                quantization: { ...y.quantization, dtype: y.dtype },
+              })
+              expect([...result.toArray()], `problem ${problem}, ${algorithm}`).toEqual(want)
+            }
           })
         } finally {
           Object.assign(engine(), { byteDot })

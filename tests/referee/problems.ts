@@ -222,6 +222,9 @@ const resize: Line[] = [
   ...product({ mode: ['nearest', 'linear', 'cubic'], transform: ['tf_crop_and_resize'] }).flatMap(({ mode, transform }): Line[] => [[0, 0, 0.4, 0.6, 1, 1,
     0.6, 0.8], [0, 0, -0.1, 0.2, 1, 1, 1.2, 0.9]].map((region) => ({ op: 'Resize', inputs: [f([1, 1, 4, 5]), floats(...region), undefined, ints(1, 1, 3, 3)],
       attributes: { mode, coordinate_transformation_mode: transform, extrapolation_value: { float: 10 } }, opset: 13 }))),
+  // Of an axis that keeps its length the region says nothing.
+  ...['nearest', 'linear', 'cubic'].map((mode): Line => ({ op: 'Resize', inputs: [f([2, 3, 4, 5]), floats(0, 0.5, 0, 0.2, 2, 1.5, 2, 0.9), floats(1, 1, 1, 2)],
+      attributes: { mode, coordinate_transformation_mode: 'tf_crop_and_resize', extrapolation_value: { float: 10 } }, opset: 13 })),
   ...product({ axes: [[2, 3], [3, 2]], policy: ['stretch', 'not_larger', 'not_smaller'], mode: ['nearest', 'linear'] }).map(({ axes, policy,
     mode }): Line => ({ op: 'Resize', inputs: [f([1, 2, 4, 5]), undefined, undefined, ints(7, 8)], attributes: { axes, mode,
       keep_aspect_ratio_policy: policy }, opset: 18 })),

@@ -82,6 +82,24 @@ const fused: Line[] = [
   { op: microsoft('GatherND'), inputs: [f([2, 3, 4]), i64([2, 2], 0, 1)] },
   { op: microsoft('TransposeMatMul'), inputs: [f([4, 3]), f([4, 5])], attributes: { transA: 1, alpha: { float: 2 } } },
   ...[0, 1].map((upper): Line => ({ op: microsoft('Trilu'), inputs: [f([2, 4, 5])], attributes: { upper } })),
+  ...['bilinear', 'nearest'].flatMap((mode): Line[] => [[3, 5], [1, 1], [1, 4]].map((size): Line => ({
+    op: microsoft('CropAndResize'), attributes: { mode, extrapolation_value: { float: 7 } },
+    inputs: [f([2, 3, 6, 5]), { type: 'float32', shape: [3, 4], data: Float32Array.of(0, 0, 1, 1, 0.9, 0.1, 0.2, 0.8, -0.1, 0.2, 0.7, 1.3) }, { type: 'int32', shape: [3], data: Int32Array.of(1, 0, 1) }, { type: 'int32', shape: [2], data: Int32Array.from(size) }],
+  }))),
+  ...[i32([5], -9, 9), i64([2, 2], -9, 9), f([3]), { type: 'float64', shape: [2], data: Float64Array.of(0.1, -3) } as Input, texts([5], '', 'a', 'abcd', 'abcdefg', 'é')].flatMap((x): Line[] =>
+    [{}, { positive: 0 }, { seed: 42 }].map((attributes): Line => ({ op: microsoft('MurmurHash3'), inputs: [x], attributes }))),
+  ...['bilinear', 'nearest', 'bicubic'].map((mode): Line => ({ op: microsoft('GridSample'), inputs: [f([1, 2, 4, 5]), f([1, 3, 3, 2], -1, 1)], attributes: { mode }, tolerance: 1e-4 })),
+  ...['constant', 'edge', 'reflect'].map((mode): Line => ({ op: microsoft('Pad'), inputs: [f([3, 4]), ints(1, 0, 2, 1), scalar(floats(5))], attributes: { mode } })),
+  { op: microsoft('Range'), inputs: [scalar(ints(2)), scalar(ints(7))] },
+  { op: microsoft('Range'), inputs: [scalar(floats(2)), scalar(floats(-1)), scalar(floats(-0.75))] },
+  ...[[0, 2, 1], [1, 3, 2], [-1, 4, 3]].map(([dim, size, step]): Line => ({ op: microsoft('UnfoldTensor'), inputs: [f([3, 5, 9])], attributes: { dim: dim!, size: size!, step: step! } })),
+  ...[1, 2, 3].map((ngram_size): Line => ({ op: microsoft('NGramRepeatBlock'), inputs: [i64([3, 8], 0, 2), f([3, 4])], attributes: { ngram_size } })),
+  ...[0, 1].map((channels_last): Line => ({
+    op: microsoft('QLinearConv'), fixed: true, attributes: { channels_last, pads: [1, 1, 1, 1] },
+    inputs: [u8(channels_last ? [1, 6, 5, 3] : [1, 3, 6, 5]), scale(), scalar(u8([1])), i8([4, 3, 3, 3]), scale(0.02), scalar(i8([1], 0, 0)), scale(0.5), scalar(u8([1])), i32([4])],
+  })),
+  ...[[1, 3], [1, 2]].map(([n, keys]): Line => ({ op: microsoft('MultiHeadAttention'), inputs: [f([1, n!, 8]), f([1, keys!, 8]), f([1, keys!, 8]), undefined, undefined, undefined, f([1, 2, 3, 4]), f([1, 2, 3, 4])], attributes: { num_heads: 2 }, tolerance: 1e-4 })),
+  { op: microsoft('MultiHeadAttention'), inputs: [f([1, 1, 8]), f([1, 2, 8]), f([1, 2, 8]), undefined, undefined, f([1, 1, 1, 5]), f([1, 1, 3, 8]), f([1, 1, 3, 8])], attributes: { num_heads: 1 }, tolerance: 1e-4 },
 ]
 
 const sinks: Line[] = [0, 4].flatMap((past): Line[] => [-1, 3].flatMap((window): Line[] => ['smooth', 'sink', 'bias'].map((kind): Line => {

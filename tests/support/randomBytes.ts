@@ -47,7 +47,7 @@ export function randomProblem(random: Random) {
   const geometry: Geometry = {
     stride: plain ? 1 : random.integer(1, 3),
     dilation: plain ? 1 : random.integer(1, 2),
-    padding: random.integer(0, 2),
+    padding: random.next() < 0.9 ? random.integer(0, 2) : random.integer(3, 9),
     groups,
   }
   const least = geometry.dilation * (size - 1) + 1

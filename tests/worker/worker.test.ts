@@ -1,9 +1,15 @@
 /** filterbank/worker in Node's worker_threads, against the same calls on this thread. */
-import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest'
 import * as image from '../../src/image/index.js'
 import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
-import { loadModel, type Model, writeModel } from '../../src/onnx/index.js'
-import { createWorker, type FilterbankWorker, type FilterName } from '../../src/worker/index.js'
+import { loadModel, type Model, type Progress, writeModel } from '../../src/onnx/index.js'
+import {
+  createWorker,
+  type FilterbankWorker,
+  type FilterName,
+  type WorkerModel,
+} from '../../src/worker/index.js'
+import { split } from '../support/external.js'
 
 const rows = (h: number, w: number): image.OwnPixels => ({
   data: Uint8ClampedArray.from({ length: 4 * h * w }, (_, i) =>
@@ -112,6 +118,113 @@ describe('a worker', () => {
     model.dispose()
     expect((await worker.memory()).tensors).toBe(0)
     expect((await failure(model.run({ x: new Float32Array(72) }))).got).toBe('a disposed one')
+  })
+
+  describe.each(['moved', 'by messages'])('takes streams in, %s,', (way) => {
+    beforeEach(() => {
+      // As on hosts whose messages carry no streams.
+      if (way === 'by messages') vi.stubGlobal('structuredClone', undefined)
+    })
+    afterEach(() => {
+      vi.unstubAllGlobals()
+    })
+    const large = writeModel({
+      inputs: [{ name: 'x', shape: [1] }],
+      outputs: [{ name: 'y' }],
+      nodes: [{ op: 'Add', inputs: ['x', 'w'], outputs: ['y'] }],
+      initializers: [{ name: 'w', shape: [1 << 19], data: new Float32Array(1 << 19).map((_, i) => i) }],
+    })
+    const PIECE = 1 << 16
+    /** In pieces, of which it counts how many were asked for; `at` one of them something else happens. */
+    const streamOf = (
+      at = Number.POSITIVE_INFINITY,
+      instead: (controller: ReadableStreamDefaultController) => void | Promise<void> = () => {},
+    ) => {
+      const told = { pulls: 0, cancelled: undefined as unknown }
+      const stream = new ReadableStream<Uint8Array>(
+        {
+          pull(controller: ReadableStreamDefaultController<Uint8Array>) {
+            const begin = told.pulls++ * PIECE
+            if (told.pulls === at) return instead(controller)
+            if (begin < large.length) controller.enqueue(large.slice(begin, begin + PIECE))
+            else controller.close()
+          },
+          cancel(reason) {
+            told.cancelled = reason ?? 'without a reason'
+          },
+        },
+        { highWaterMark: 0 },
+      )
+      return { stream, told }
+    }
+    const answers = async (model: WorkerModel) => {
+      const y = (await model.run({ x: [0.5] }))['y']!.toArray()
+      expect([y[0], y[1000], y[(1 << 19) - 1]]).toEqual([0.5, 1000.5, (1 << 19) - 0.5])
+      model.dispose()
+    }
+
+    it('with their progress', async () => {
+      const told: Progress[] = []
+      const onProgress = (progress: Progress) => told.push(progress)
+      await answers(await worker.loadModel(streamOf().stream, { onProgress }))
+      expect(told.at(-1)).toEqual({ loaded: large.length, total: undefined })
+      expect(told.length).toBeGreaterThan(10)
+      const headers = { 'content-length': `${large.length}` }
+      const response = new Response(streamOf().stream as BodyInit, { headers })
+      await answers(await worker.loadModel(Promise.resolve(response), { onProgress }))
+      expect(told.at(-1)).toEqual({ loaded: large.length, total: large.length })
+    })
+
+    it('with data files that are streams', async () => {
+      const w = new Uint8Array(Float32Array.of(9, 1, 2, 3).buffer)
+      const data = new Blob([w]).stream()
+      const model = await worker.loadModel(new Response(Uint8Array.from(split('w.bin', 4, 12))), {
+        externalData: { 'w.bin': data },
+      })
+      expect([...(await model.run({ x: [1, 1, 1] }))['y']!.toArray()]).toEqual([2, 3, 4])
+      model.dispose()
+    })
+
+    it('no faster than they are read', async () => {
+      // Nothing reads while the worker is busy; then a few pieces are under way.
+      const before = worker.filter('median', rows(1000, 1000), { size: 9, output: 'pixels' })
+      const { stream, told } = streamOf()
+      const loading = worker.loadModel(stream)
+      await before
+      expect(told.pulls).toBeLessThan(10)
+      await answers(await loading)
+      expect(told.pulls).toBe(Math.ceil(large.length / PIECE) + 1)
+    })
+
+    it('and says what is wrong with them', async () => {
+      const broken = streamOf(3, (controller) => controller.error(new Error('the cable was cut')))
+      expect((await failure(worker.loadModel(broken.stream))).message).toMatch(/a stream.*the cable was cut/s)
+      const strings = streamOf(3, (controller) => controller.enqueue('text'))
+      expect((await failure(worker.loadModel(strings.stream))).message).toContain('"text" instead of bytes')
+      const cut = streamOf(3, (controller) => controller.close())
+      expect((await failure(worker.loadModel(cut.stream))).op).toBe('loadModel')
+      const locked = streamOf().stream
+      locked.getReader()
+      expect((await failure(worker.loadModel(locked))).message).toMatch(/nobody reads yet, got a locked one/)
+      const gone = new Response('gone', { status: 404 })
+      expect((await failure(worker.loadModel(gone))).message).toContain('status 404')
+      expect((await worker.memory()).tensors).toBe(0)
+    })
+
+    it('until they are stopped', async () => {
+      const stop = new AbortController()
+      // It waits for its third piece for ever.
+      const { stream, told } = streamOf(3, () => new Promise(() => {}))
+      const onProgress = () => stop.abort(new Error('enough'))
+      await expect(worker.loadModel(stream, { signal: stop.signal, onProgress })).rejects.toThrow('enough')
+      await vi.waitFor(() => expect(told.cancelled).toBeDefined())
+      // It may be loaded by the time that it hears of it.
+      const late = new AbortController()
+      const atLast = ({ loaded }: Progress) => loaded === large.length && late.abort(new Error('too late'))
+      const loading = worker.loadModel(streamOf().stream, { signal: late.signal, onProgress: atLast })
+      await expect(loading).rejects.toThrow('too late')
+      await vi.waitFor(async () => expect((await worker.memory()).tensors).toBe(0))
+    })
   })
 
   it('gives errors with their fields', async () => {

@@ -2,15 +2,18 @@
 import { check, FilterbankError, show } from '../../base/errors.js'
 import { isBlob, isBytes } from '../../base/realm.js'
 import { sizeOf } from '../../base/shape.js'
+import { inTurns } from '../../base/turns.js'
 import { builtin, reachBuiltins } from '../../wasm/host.js'
 import { absent, checkPart, placeOf, plainName } from './beside.js'
 import { decodeTensor, placeIn } from './decode.js'
 import { hostRoom, Intake, type Keeper, LARGE, type Room } from './intake.js'
 import {
+  type DataSource,
   folderOf,
-  type LoadSettings,
   type ModelSource,
+  Pouring,
   pour,
+  type Settings,
   type SettledSource,
   settle,
   settleData,
@@ -24,6 +27,11 @@ export interface Arrival {
   tensorOf: (proto: TensorProto) => HostTensor
   /** The names that it has for its data files. */
   dataFiles: string[]
+}
+
+/** How a model is taken in, and its data files. */
+interface ArrivalSettings extends Settings {
+  externalData?: Readonly<Record<string, DataSource | Pouring>> | undefined
 }
 
 /** A part of a data file. */
@@ -45,8 +53,8 @@ const PIECE = 1 << 22
  * @param wantsData whether data files are read; without it tensors in such have no numbers
  */
 export async function takeIn(
-  source: ModelSource,
-  settings: LoadSettings,
+  source: ModelSource | Pouring,
+  settings: ArrivalSettings,
   keep: Keeper,
   wantsData = true,
 ): Promise<Arrival> {
@@ -63,7 +71,7 @@ export async function takeIn(
   })
   signal?.throwIfAborted()
   const { bytes, rooms } = intake.end()
-  const proto = readModel(bytes, 'loadModel', intake.size)
+  const proto = await inTurns(readModel(bytes, 'loadModel', intake.size), () => signal?.throwIfAborted())
   const parts = partsOf(proto)
   if (wantsData) await fetchParts([...parts.values()], settled, settings, keep)
   return {
@@ -149,8 +157,8 @@ function partsOf(proto: ModelProto & { graph: GraphProto }): Map<string, Part & 
 /** Fills the parts: from what is given under their names, or from files beside the model. */
 async function fetchParts(
   all: readonly (Part & { type: number })[],
-  source: SettledSource,
-  { externalData = {}, signal }: LoadSettings,
+  source: SettledSource | Pouring,
+  { externalData = {}, signal }: ArrivalSettings,
   keep: Keeper,
 ): Promise<void> {
   const given = new Map(Object.entries(externalData).map(([name, data]) => [plainName(name), data]))
@@ -158,7 +166,9 @@ async function fetchParts(
   const byFile = new Map<string, (Part & { type: number })[]>()
   for (const part of all) {
     const name = plainName(part.location)
-    byFile.set(name, [...(byFile.get(name) ?? []), part])
+    const others = byFile.get(name)
+    if (others) others.push(part)
+    else byFile.set(name, [part])
   }
   /** Makes room for the parts of a file that is so long. */
   const open = (
@@ -186,7 +196,7 @@ async function fetchParts(
         // Of a stream nobody knew how long it is.
         for (const part of parts) if (!part.failure) checkPart(part.location, size, part.offset, part.length)
       } else if (folder) await readParts(placeOf(folder, name), signal, (size) => open(parts, size))
-      else throw absent(name, source, given.keys())
+      else throw absent(name, source instanceof Pouring ? source.address : source, given.keys())
     } catch (error) {
       signal?.throwIfAborted()
       const failure = asOurs(error)
@@ -206,7 +216,7 @@ type Opened = readonly Required<Pick<Part, 'room' | 'offset'>>[]
 /** Writes the parts of a source as its bytes come in; how many those were. */
 async function scatter(
   argument: string,
-  source: SettledSource,
+  source: SettledSource | Pouring,
   signal: AbortSignal | undefined,
   open: (size: number) => Opened,
 ): Promise<number> {

@@ -34,13 +34,27 @@ export interface CacheReport {
 /** A kept model, before it is read. */
 export interface Kept {
   facts: CachedModel
+  /** How many bytes there are, where that is known before they are read. */
+  size: number | undefined
   stream(): ReadableStream<Uint8Array>
+}
+
+/** What is known of a model before its bytes are. */
+export type FirstFacts = Omit<CachedModel, 'bytes'>
+
+/** A model that is being kept: there is nothing of it until it is closed. */
+export interface Entry {
+  /** The next bytes, which may be written anew once this settles. */
+  write(bytes: Uint8Array): Promise<void>
+  close(bytes: number): Promise<void>
+  /** Leaves what was there before, if there was. Never throws. */
+  abort(): Promise<void>
 }
 
 /** Where models are kept. */
 export interface Store {
   read(key: string): Promise<Kept | undefined>
-  write(facts: CachedModel, bytes: Uint8Array): Promise<void>
+  create(facts: FirstFacts): Promise<Entry>
   remove(key: string): Promise<boolean>
   list(): Promise<CachedModel[]>
 }
@@ -70,35 +84,56 @@ const lacks = (what: string) =>
     `this host has no ${what}${globalThis.isSecureContext === false ? ': the page is not served by https' : ''}`,
   )
 
-/** The header that facts are kept in beside a body. */
-const FACTS = 'x-filterbank-model'
-
 async function cacheStore(): Promise<Store> {
   if (typeof caches !== 'object' || typeof caches?.open !== 'function') throw lacks('Cache API')
   const cache = await caches.open(NAME)
-  // Keys of a cache are addresses; nothing is ever fetched from this one.
-  const address = (key: string) => `https://filterbank.invalid/${encodeURIComponent(key)}`
-  const factsOf = ({ headers }: Response): CachedModel =>
-    JSON.parse(decodeURIComponent(headers.get(FACTS) ?? 'null'))
+  // Keys of a cache are addresses; nothing is ever fetched from this one. Facts stand beside the bytes, since
+  // how many those are is known last: what has none is not there.
+  const bytesAt = (key: string) => `https://filterbank.invalid/${encodeURIComponent(key)}`
+  const FACTS = '?facts'
+  const factsAt = (key: string) => bytesAt(key) + FACTS
+  const factsOf = async (found: Response | undefined): Promise<CachedModel | undefined> => found?.json()
   return {
     async read(key) {
-      const found = await cache.match(address(key))
-      const facts = found && factsOf(found)
-      return facts && found.body
-        ? { facts, stream: () => found.body as ReadableStream<Uint8Array> }
-        : undefined
+      const facts = await factsOf(await cache.match(factsAt(key)))
+      const body = facts && (await cache.match(bytesAt(key)))?.body
+      return body ? { facts, size: undefined, stream: () => body } : undefined
     },
-    async write(facts, bytes) {
-      const headers = {
-        'content-type': 'application/octet-stream',
-        [FACTS]: encodeURIComponent(JSON.stringify(facts)),
+    async create(facts) {
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+      const writer = writable.getWriter()
+      const headers = { 'content-type': 'application/octet-stream' }
+      const put = cache.put(bytesAt(facts.key), new Response(readable as BodyInit, { headers }))
+      // A store that is full may leave the writer waiting.
+      const failed = put.then(() => Promise.reject(new Error('the cache took less than all of it')))
+      failed.catch(() => {})
+      writer.closed.catch(() => {})
+      return {
+        write: (bytes) => Promise.race([writer.write(bytes.slice()), failed]),
+        async close(bytes) {
+          writer.close().catch(() => {})
+          await put
+          try {
+            await cache.put(factsAt(facts.key), Response.json({ ...facts, bytes }))
+          } catch (error) {
+            await cache.delete(bytesAt(facts.key))
+            throw error
+          }
+        },
+        async abort() {
+          await writer.abort(new Error('it did not come in whole')).catch(() => {})
+          await put.catch(() => {})
+        },
       }
-      await cache.put(address(facts.key), new Response(bytes as Uint8Array<ArrayBuffer>, { headers }))
     },
-    remove: (key) => cache.delete(address(key)),
+    async remove(key) {
+      await cache.delete(bytesAt(key))
+      return cache.delete(factsAt(key))
+    },
     async list() {
-      const found = await Promise.all((await cache.keys()).map((request) => cache.match(request)))
-      return found.flatMap((response) => (response && factsOf(response)) || [])
+      const facts = (await cache.keys()).filter(({ url }) => url.endsWith(FACTS))
+      const found = await Promise.all(facts.map(async (request) => factsOf(await cache.match(request))))
+      return found.filter((each) => each !== undefined)
     },
   }
 }
@@ -120,10 +155,12 @@ async function fileStore(): Promise<Store> {
   const open = async (file: File): Promise<Kept | undefined> => {
     const part = async (from: number, to: number) => new Uint8Array(await file.slice(from, to).arrayBuffer())
     const lead = await part(0, LEAD)
-    if (lead.length < LEAD) return undefined
-    const start = LEAD + new DataView(lead.buffer).getUint32(0)
+    const length = lead.length < LEAD ? 0 : new DataView(lead.buffer).getUint32(0)
+    if (length === 0) return undefined
+    const start = LEAD + length
     const facts = JSON.parse(decodeUtf8(await part(LEAD, start))) as CachedModel
-    return { facts, stream: () => file.slice(start).stream() as ReadableStream<Uint8Array> }
+    const stream = () => file.slice(start).stream() as ReadableStream<Uint8Array>
+    return { facts, size: Math.max(0, file.size - start), stream }
   }
   return {
     async read(key) {
@@ -135,16 +172,20 @@ async function fileStore(): Promise<Store> {
         throw error
       }
     },
-    async write(facts, bytes) {
+    async create(facts) {
       const name = await nameOf(facts.key)
-      const text = encodeUtf8(JSON.stringify(facts))
-      const head = new Uint8Array(LEAD + text.length)
-      new DataView(head.buffer).setUint32(0, text.length)
-      head.set(text, LEAD)
+      const handle = await folder.getFileHandle(name, { create: true })
+      const removeEmpty = async () => {
+        try {
+          if ((await handle.getFile()).size === 0) await folder.removeEntry(name)
+        } catch {
+          // Somebody else is at it.
+        }
+      }
       try {
-        await writeFile(await folder.getFileHandle(name, { create: true }), [head, bytes])
+        return entryOf(await openFile(handle), facts, removeEmpty)
       } catch (error) {
-        await folder.removeEntry(name).catch(() => {})
+        await removeEmpty()
         throw error
       }
     },
@@ -170,6 +211,41 @@ async function fileStore(): Promise<Store> {
   }
 }
 
+/** A file that is written: what was there before goes when it is closed, else at once. */
+interface OpenFile {
+  /** Behind what was written before, or at the beginning. */
+  write(bytes: Uint8Array, at?: 0): Promise<void>
+  close(): Promise<void>
+  abort(): Promise<void>
+}
+
+/** Room for the facts stays at the beginning; a file whose facts are missing is none. */
+async function entryOf(file: OpenFile, facts: FirstFacts, removeEmpty: () => Promise<void>): Promise<Entry> {
+  const headOf = (bytes: number) => encodeUtf8(JSON.stringify({ ...facts, bytes }))
+  const room = headOf(Number.MAX_SAFE_INTEGER).length
+  const abort = async () => {
+    await file.abort().catch(() => {})
+    await removeEmpty()
+  }
+  try {
+    await file.write(new Uint8Array(LEAD + room))
+  } catch (error) {
+    await abort()
+    throw error
+  }
+  return {
+    write: (bytes) => file.write(bytes),
+    async close(bytes) {
+      const head = new Uint8Array(LEAD + room).fill(0x20, LEAD)
+      new DataView(head.buffer).setUint32(0, room)
+      head.set(headOf(bytes), LEAD)
+      await file.write(head, 0)
+      await file.close()
+    },
+    abort,
+  }
+}
+
 /** What Safari before 26 has in workers in place of streams. */
 interface SyncHandle {
   truncate(size: number): void
@@ -177,32 +253,38 @@ interface SyncHandle {
   close(): void
 }
 
-async function writeFile(handle: FileSystemFileHandle, parts: readonly Uint8Array[]): Promise<void> {
+async function openFile(handle: FileSystemFileHandle): Promise<OpenFile> {
   if (typeof handle.createWritable === 'function') {
     const stream = await handle.createWritable()
-    try {
-      for (const part of parts) await stream.write(part as Uint8Array<ArrayBuffer>)
-    } catch (error) {
-      await stream.abort().catch(() => {})
-      throw error
+    return {
+      write: (bytes, position) => {
+        const data = bytes as Uint8Array<ArrayBuffer>
+        return stream.write(position === undefined ? data : { type: 'write', position, data })
+      },
+      close: () => stream.close(),
+      abort: () => stream.abort(),
     }
-    return stream.close()
   }
   const { createSyncAccessHandle } = handle as unknown as {
     createSyncAccessHandle?: () => Promise<SyncHandle>
   }
   if (!createSyncAccessHandle) throw lacks('private file system that this thread may write to')
   const file = await createSyncAccessHandle.call(handle)
-  try {
-    file.truncate(0)
-    let at = 0
-    for (const part of parts) {
-      const written = file.write(part, { at })
-      if (written < part.length) throw new Error(`only ${written} of ${part.length} bytes were written`)
-      at += written
-    }
-  } finally {
-    file.close()
+  file.truncate(0)
+  let end = 0
+  return {
+    async write(bytes, at = end as 0) {
+      const written = file.write(bytes, { at })
+      if (written < bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes were written`)
+      end = Math.max(end, at + written)
+    },
+    async close() {
+      file.close()
+    },
+    async abort() {
+      file.truncate(0)
+      file.close()
+    },
   }
 }
 

@@ -1,18 +1,20 @@
 /** One loading of a model that may be kept for the next visit. */
-import { check, messageOf, show } from '../../base/errors.js'
+import { check, FilterbankError, messageOf, show } from '../../base/errors.js'
 import { isUrl } from '../../base/realm.js'
 import { reachBuiltins } from '../../wasm/host.js'
 import {
   type CacheReport,
   checkCache,
   checkKey,
+  type Entry,
   isCurrent,
+  type Kept,
   keyOfPart,
   type ModelCache,
   type Store,
   storeOf,
 } from './cache.js'
-import { bytesOf, type DataSource, type Progress, pathOf, reach } from './load.js'
+import { type DataSource, drain, Pouring, pathOf, pourBody, reach, type Settings, type Sink } from './load.js'
 
 const op = 'loadModel'
 
@@ -46,18 +48,21 @@ export function checkCacheSettings(
   }))
 }
 
-/** A model's bytes and those of its files of data; where nothing can be kept, its sources as they are. */
+/** A model and its files of data, which are read, and written, as the loading asks for them. */
 export interface Fetched {
-  source: string | URL | Uint8Array
-  externalData: Record<string, DataSource>
-  /** Whether its bytes were kept. */
-  cached: boolean
+  source: string | URL | Pouring
+  externalData: Record<string, DataSource | Pouring>
+  /** Whether some of it was kept. */
+  readonly cached: boolean
+  /** Why what was kept could not be read. */
+  readonly failure: string | undefined
   /** Keeps what came from the network, and reports. Never throws. */
-  keep: () => Promise<void>
+  keep(): Promise<void>
+  /** Keeps nothing of it. Never throws. */
+  discard(): Promise<void>
 }
 
 interface FetchSettings extends CacheSettings {
-  onProgress?: ((progress: Progress) => void) | undefined
   signal?: AbortSignal | undefined
   externalData?: Readonly<Record<string, DataSource>> | undefined
 }
@@ -65,88 +70,193 @@ interface FetchSettings extends CacheSettings {
 const isAddress = (source: unknown): source is string | URL =>
   (typeof source === 'string' || isUrl(source)) && pathOf(source) === undefined
 
+/** Of one loading: where it keeps things, and what went wrong with that. */
+interface Keeping {
+  store: Store
+  /** Whether nothing is read that is kept. */
+  anew: boolean
+  revalidate: boolean
+  /** Why the network was asked, or nothing is kept. */
+  reason: string | undefined
+  /** Whether something could not be kept. */
+  full: boolean
+  /** Why what was kept could not be read. */
+  failure?: string | undefined
+}
+
+/** What is kept by a key, else what comes by its address, and is kept as it comes. */
+class KeptSource extends Pouring {
+  cached = false
+  private entry: Entry | undefined
+  private bytes = 0
+
+  constructor(
+    readonly address: string,
+    private readonly key: string,
+    private readonly keeping: Keeping,
+  ) {
+    super()
+  }
+
+  async pour(settings: Settings, sink: Sink): Promise<void> {
+    const kept = this.keeping.anew ? undefined : await this.find(settings.signal)
+    this.cached = kept !== undefined
+    return kept ? this.pourKept(kept, settings, sink) : this.pourFetched(settings, sink)
+  }
+
+  /** What is kept, unless it was cut or the server has another. */
+  private async find(signal: AbortSignal | undefined): Promise<Kept | undefined> {
+    const { store, revalidate } = this.keeping
+    try {
+      const kept = await store.read(this.key)
+      if (!kept) return undefined
+      const { facts, size = facts.bytes } = kept
+      if (size !== facts.bytes) this.keeping.reason = cut(size, facts.bytes)
+      else if (!revalidate || (await isCurrent(facts, signal))) return kept
+      else this.keeping.reason = 'the server has another version'
+    } catch (error) {
+      signal?.throwIfAborted()
+      this.keeping.reason = messageOf(error)
+    }
+    return undefined
+  }
+
+  private async pourKept({ facts, stream }: Kept, settings: Settings, sink: Sink): Promise<void> {
+    const { signal } = settings
+    let loaded = 0
+    const fail = (reason: string, cause?: unknown) => {
+      this.keeping.failure = reason
+      return new FilterbankError(
+        { op, argument: 'cache', expected: 'what was kept', got: reason },
+        cause === undefined ? {} : { cause },
+      )
+    }
+    try {
+      await drain(stream(), facts.bytes, settings, {
+        ...(sink.begin && { begin: (total) => sink.begin!(total) }),
+        push: (bytes) => {
+          loaded += bytes.length
+          return sink.push(bytes)
+        },
+      })
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw error instanceof FilterbankError ? error : fail(messageOf(error), error)
+    }
+    if (loaded !== facts.bytes) throw fail(cut(loaded, facts.bytes))
+  }
+
+  private async pourFetched(settings: Settings, sink: Sink): Promise<void> {
+    const { signal } = settings
+    const response = await reach(this.address, () => fetch(this.address, { signal: signal ?? null }), signal)
+    if (response.ok) await this.create(response.headers.get('etag'))
+    return pourBody(response, settings, {
+      ...(sink.begin && { begin: (total) => sink.begin!(total) }),
+      push: async (bytes) => {
+        const written = this.write(bytes)
+        await sink.push(bytes)
+        await written
+      },
+    })
+  }
+
+  private async create(etag: string | null): Promise<void> {
+    const facts = { key: this.key, url: this.address, date: Date.now(), ...(etag ? { etag } : {}) }
+    try {
+      this.entry = await this.keeping.store.create(facts)
+    } catch (error) {
+      this.keeping.reason = messageOf(error)
+      this.keeping.full = true
+    }
+  }
+
+  /** What cannot be kept is loaded all the same. */
+  private async write(bytes: Uint8Array): Promise<void> {
+    this.bytes += bytes.length
+    try {
+      await this.entry?.write(bytes)
+    } catch (error) {
+      await this.fail(error)
+    }
+  }
+
+  private async fail(error: unknown): Promise<void> {
+    this.keeping.reason = messageOf(error)
+    this.keeping.full = true
+    await this.discard()
+  }
+
+  async keep(): Promise<void> {
+    try {
+      await this.entry?.close(this.bytes)
+      this.entry = undefined
+    } catch (error) {
+      await this.fail(error)
+    }
+  }
+
+  async discard(): Promise<void> {
+    const { entry } = this
+    this.entry = undefined
+    await entry?.abort()
+  }
+}
+
+const cut = (found: number, expected: number) => `${found} of ${expected} bytes were kept`
+
 /** What is kept is not asked of the network, unless it is to come anew, for a reason. */
 export async function fetchKept(
   source: string | URL,
   options: FetchSettings,
   anew?: string,
 ): Promise<Fetched> {
-  const { cache, key = addressOf(source), onProgress, signal, externalData = {}, onCache } = options
+  const { cache, key = addressOf(source), revalidate = false, signal, externalData = {}, onCache } = options
   signal?.throwIfAborted()
   await reachBuiltins()
-  let reason = anew
-  const file = !isAddress(source)
-  let store: Store | undefined
-  try {
-    if (!file) store = await storeOf(cache as 'cache-api' | 'opfs')
-    else reason = 'files stay where they are'
-  } catch (error) {
-    reason = messageOf(error)
-  }
-  const fetched: Fetched = {
+  const files = { ...externalData }
+  const absent = (from: 'file' | 'network', reason: string): Fetched => ({
     source,
-    externalData: { ...externalData },
+    externalData: files,
     cached: false,
+    failure: undefined,
+    keep: async () => onCache?.({ from, kept: false, reason }),
+    discard: async () => {},
+  })
+  if (!isAddress(source)) return absent('file', 'files stay where they are')
+  let store: Store
+  try {
+    store = await storeOf(cache as 'cache-api' | 'opfs')
+  } catch (error) {
+    return absent('network', messageOf(error))
+  }
+  const keeping: Keeping = { store, anew: anew !== undefined, revalidate, reason: anew, full: false }
+  const model = new KeptSource(addressOf(source), key, keeping)
+  const parts = Object.entries(files)
+    .filter(([, data]) => isAddress(data))
+    .map(
+      ([location, data]) =>
+        [location, new KeptSource(addressOf(data as string), keyOfPart(key, location), keeping)] as const,
+    )
+  // The model last: where it is, they are.
+  const all = [...parts.map(([, part]) => part), model]
+  return {
+    source: model,
+    externalData: { ...files, ...Object.fromEntries(parts) },
+    get cached() {
+      return all.some(({ cached }) => cached)
+    },
+    get failure() {
+      return keeping.failure
+    },
     async keep() {
-      const from = fetched.cached ? 'cache' : file ? 'file' : 'network'
-      onCache?.({ from, kept: store !== undefined, ...(reason ? { reason } : {}) })
+      for (const each of all) await each.keep()
+      const { full, reason } = keeping
+      onCache?.({ from: model.cached ? 'cache' : 'network', kept: !full, ...(reason ? { reason } : {}) })
+    },
+    async discard() {
+      for (const each of all) await each.discard()
     },
   }
-  if (!store) return fetched
-  const own = store
-  const writes: (() => Promise<void>)[] = []
-
-  const readKept = async (name: string, told: FetchSettings['onProgress']) => {
-    try {
-      const kept = await own.read(name)
-      if (!kept) return undefined
-      const { facts, stream } = kept
-      if (options.revalidate && !(await isCurrent(facts, signal))) reason = 'the server has another version'
-      else {
-        // Without `total` the reader knows no better than the file.
-        const bytes = await bytesOf('source', stream(), {
-          signal,
-          onProgress: told && (({ loaded }) => told({ loaded, total: facts.bytes })),
-        })
-        if (bytes.length === facts.bytes) return bytes
-        reason = `${bytes.length} of ${facts.bytes} bytes were kept`
-      }
-    } catch (error) {
-      signal?.throwIfAborted()
-      reason = messageOf(error)
-    }
-    return undefined
-  }
-
-  const fetchNew = async (from: string | URL, name: string, told: FetchSettings['onProgress']) => {
-    const response = await reach(`${from}`, () => fetch(from, { signal: signal ?? null }), signal)
-    const bytes = await bytesOf('source', response, { signal, onProgress: told })
-    const etag = response.headers.get('etag')
-    const facts = { key: name, url: addressOf(from), bytes: bytes.length, date: Date.now() }
-    writes.push(() => own.write({ ...facts, ...(etag ? { etag } : {}) }, bytes))
-    return bytes
-  }
-
-  const kept = anew === undefined ? await readKept(key, onProgress) : undefined
-  fetched.cached = kept !== undefined
-  fetched.source = kept ?? (await fetchNew(source, key, onProgress))
-  for (const [location, data] of Object.entries(externalData)) {
-    if (!isAddress(data)) continue
-    const name = keyOfPart(key, location)
-    const part = anew === undefined ? await readKept(name, undefined) : undefined
-    fetched.externalData[location] = part ?? (await fetchNew(data, name, undefined))
-  }
-  fetched.keep = async () => {
-    let whole = true
-    try {
-      for (const write of writes) await write()
-    } catch (error) {
-      whole = false
-      reason = messageOf(error)
-    }
-    onCache?.({ from: fetched.cached ? 'cache' : 'network', kept: whole, ...(reason ? { reason } : {}) })
-  }
-  return fetched
 }
 
 /** An address as the page or the worker means it. */

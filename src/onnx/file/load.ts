@@ -60,8 +60,15 @@ const files = () => builtin('node:fs')
 export interface Sink {
   /** Told first how many there are, where somebody says so: servers are not always right. */
   begin?(total: number | undefined): void
-  /** The next ones, which may be written anew once this returns. */
-  push(bytes: Uint8Array): void
+  /** The next ones, which may be written anew once this returns, or what it returns settles. */
+  push(bytes: Uint8Array): void | Promise<void>
+}
+
+/** A source that gives its bytes by itself: one that is kept, or is being kept. */
+export abstract class Pouring {
+  /** Where it is from. */
+  abstract readonly address: string
+  abstract pour(settings: Settings, sink: Sink): Promise<void>
 }
 
 /** The whole file, and a way to its files of data: those that are given, and those beside it. */
@@ -100,38 +107,38 @@ export async function fetchModel(
 /** What was promised. */
 export async function settle(
   argument: string,
-  source: ModelSource,
+  source: ModelSource | Pouring,
   signal: AbortSignal | undefined,
-): Promise<SettledSource> {
+): Promise<SettledSource | Pouring> {
   return isThenable(source) ? reach('a promise', async () => source, signal, argument) : source
 }
 
 /** Numbers as they stand in memory are bytes too. */
 export async function settleData(
   argument: string,
-  source: DataSource,
+  source: DataSource | Pouring,
   signal: AbortSignal | undefined,
-): Promise<SettledSource> {
-  const settled = await settle(argument, source as ModelSource, signal)
+): Promise<SettledSource | Pouring> {
+  const settled = await settle(argument, source as ModelSource | Pouring, signal)
   if (!arrayName(settled)) return settled
   const { buffer, byteOffset, byteLength } = settled as unknown as ArrayBufferView
   return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength)
 }
 
 /** Bytes that are there already. */
-const inMemory = (source: SettledSource): Uint8Array | undefined =>
+const inMemory = (source: unknown): Uint8Array | undefined =>
   isBytes(source)
     ? source
     : isArrayBuffer(source) || isSharedBuffer(source)
       ? new Uint8Array(source)
       : undefined
 
-type Settings = Pick<LoadSettings, 'onProgress' | 'signal'>
+export type Settings = Pick<LoadSettings, 'onProgress' | 'signal'>
 
 /** All bytes of a source: where it is known how many, in their place as they arrive. */
 export async function bytesOf(
   argument: string,
-  source: SettledSource,
+  source: SettledSource | Pouring,
   settings: Settings,
 ): Promise<Uint8Array> {
   const own = inMemory(source)
@@ -159,7 +166,7 @@ export async function bytesOf(
 /** Gives a source's bytes to a sink as they arrive. */
 export async function pour(
   argument: string,
-  source: SettledSource,
+  source: SettledSource | Pouring,
   settings: Settings,
   sink: Sink,
 ): Promise<void> {
@@ -169,6 +176,7 @@ export async function pour(
     sink.begin?.(own.length)
     return sink.push(own)
   }
+  if (source instanceof Pouring) return source.pour(settings, sink)
   if (isResponse(source)) return pourBody(source, settings, sink)
   if (isBlob(source))
     return reach('a blob', () => drain(source.stream(), source.size, settings, sink), signal, argument)
@@ -187,13 +195,13 @@ export async function pour(
 }
 
 /** The folder where a model's data files are looked for; undefined where there is none. */
-export function folderOf(source: SettledSource): string | undefined {
+export function folderOf(source: SettledSource | Pouring): string | undefined {
   const path = pathOf(source)
   return path === undefined ? undefined : builtin('node:path')!.dirname(path)
 }
 
 /** The path of a file, or undefined for what has to be fetched. */
-export function pathOf(source: SettledSource): string | undefined {
+export function pathOf(source: unknown): string | undefined {
   if (!files()) return undefined
   if (typeof source !== 'string' && !isUrl(source)) return undefined
   if (/^file:/.test(`${source}`)) return builtin('node:url')!.fileURLToPath(`${source}`)
@@ -235,7 +243,7 @@ async function pourFile(path: string, { onProgress, signal }: Settings, sink: Si
           signal?.throwIfAborted()
           const { bytesRead } = await file.read(piece, 0, Math.min(PIECE, total - loaded), loaded)
           if (bytesRead === 0) throw new Error(`it ends after ${loaded} of ${total} bytes`)
-          sink.push(piece.subarray(0, bytesRead))
+          await sink.push(piece.subarray(0, bytesRead))
           loaded += bytesRead
           onProgress?.({ loaded, total })
         }
@@ -247,23 +255,30 @@ async function pourFile(path: string, { onProgress, signal }: Settings, sink: Si
   )
 }
 
-async function pourBody(response: Response, settings: Settings, sink: Sink): Promise<void> {
-  check(response.ok, () => ({
+/** Throws unless it is an answer. */
+export const checkOk = ({ ok, status, url }: Response): void =>
+  check(ok, () => ({
     op,
     argument: 'source',
     expected: 'a model that can be read',
-    got: `${response.url || 'a response'} with status ${response.status}`,
+    got: `${url || 'a response'} with status ${status}`,
   }))
+
+/** How many bytes a body has, where its header says it: a compressed one is longer than that. */
+export function lengthOf({ headers }: Response): number | undefined {
+  const length = headers.get('content-encoding') ? null : headers.get('content-length')
+  return length === null ? undefined : Number(length)
+}
+
+export async function pourBody(response: Response, settings: Settings, sink: Sink): Promise<void> {
+  checkOk(response)
   return reach(
     response.url,
     async () => {
-      // A compressed body is longer than its header says.
-      const header = response.headers.get('content-encoding') ? null : response.headers.get('content-length')
-      const total = header === null ? undefined : Number(header)
-      if (response.body) return drain(response.body, total, settings, sink)
+      if (response.body) return drain(response.body, lengthOf(response), settings, sink)
       const whole = new Uint8Array(await response.arrayBuffer())
       sink.begin?.(whole.length)
-      sink.push(whole)
+      return sink.push(whole)
     },
     settings.signal,
   )
@@ -296,7 +311,8 @@ function readerOf(stream: ReadableStream<Uint8Array>): {
   }
 }
 
-async function drain(
+/** Gives a stream's bytes to a sink as they arrive. */
+export async function drain(
   stream: ReadableStream<Uint8Array>,
   total: number | undefined,
   { onProgress, signal }: Settings,
@@ -316,7 +332,9 @@ async function drain(
       if (next.done) break
       const { value } = next
       if (!isBytes(value)) throw new Error(`it gives ${show(value)} instead of bytes`)
-      sink.push(value)
+      // A turn for each would be one for each small piece.
+      const pushed = sink.push(value)
+      if (pushed) await pushed
       loaded += value.length
       onProgress?.({ loaded, total })
     }

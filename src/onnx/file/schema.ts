@@ -3,9 +3,11 @@
  * `write`). Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Fields that nobody here
  * reads are skipped.
  */
+
 import { PbfReader } from 'pbf'
 import { type Complaint, check, FilterbankError } from '../../base/errors.js'
 import { isArrayBuffer } from '../../base/realm.js'
+import { atOnce, type Steps } from '../../base/turns.js'
 import { decodeUtf8 } from '../../base/utf8.js'
 import { foreignIn } from './foreign.js'
 
@@ -226,7 +228,21 @@ function blank(message: Message): Record<string, unknown> {
   return result
 }
 
-function read(message: Message, reader: PbfReader, end: number, depth: number): Record<string, unknown> {
+/** The graph of a model is read in steps, and what is inside of its fields at once. */
+const STEPPED = 2
+
+/** Fields between two steps. */
+const FEW = 256
+
+const read = (message: Message, reader: PbfReader, end: number, depth: number): Record<string, unknown> =>
+  atOnce(readInSteps(message, reader, end, depth))
+
+function* readInSteps(
+  message: Message,
+  reader: PbfReader,
+  end: number,
+  depth: number,
+): Steps<Record<string, unknown>> {
   const corrupt = (why: string) => new RangeError(`${why} at byte ${reader.pos}`)
   if (depth > DEEPEST) throw corrupt('messages nested too deep')
   const result = blank(message)
@@ -242,7 +258,9 @@ function read(message: Message, reader: PbfReader, end: number, depth: number): 
     reader.pos = bytes
     return reader.buf.subarray(from, bytes)
   }
+  let fields = 0
   for (let field = reader.nextField(end); field; field = reader.nextField(end)) {
+    if (depth < STEPPED && ++fields % FEW === 0) yield
     const known = message[field]
     if (!known) continue
     const [name, kind] = known
@@ -262,7 +280,11 @@ function read(message: Message, reader: PbfReader, end: number, depth: number): 
       else for (const last = endOfField(); reader.pos < last; ) list.push(reader.readVarint(true))
     } else {
       const last = endOfField()
-      const inner = read(Array.isArray(kind) ? kind[0] : kind, reader, last, depth + 1)
+      const part = Array.isArray(kind) ? kind[0] : kind
+      const inner =
+        depth + 1 < STEPPED
+          ? yield* readInSteps(part, reader, last, depth + 1)
+          : read(part, reader, last, depth + 1)
       if (!Array.isArray(kind)) result[name] = inner
       else if ((result[name] as object[]).push(inner) > MOST_NODES && name === 'node')
         throw new TooManyNodes()
@@ -273,17 +295,17 @@ function read(message: Message, reader: PbfReader, end: number, depth: number): 
   return result
 }
 
-function readAll<T>(
+function* readAll<T>(
   message: Message,
   bytes: Uint8Array,
   op: string,
   expected: string,
   size = bytes.length,
-): T {
+): Steps<T> {
   try {
     // Browsers refuse to decode text out of shared memory.
     const own = isArrayBuffer(bytes.buffer) ? bytes : new Uint8Array(bytes)
-    return read(message, new PbfReader(own), own.length, 0) as T
+    return (yield* readInSteps(message, new PbfReader(own), own.length, 0)) as T
   } catch (error) {
     if (error instanceof TooManyNodes)
       throw new FilterbankError({
@@ -315,13 +337,13 @@ function described(bytes: Uint8Array, size: number, otherwise: string): Pick<Com
  * The model in the bytes of a file. Tensors are views of the bytes.
  * @param size how long the file was, where parts of it were cut out
  */
-export function readModel(
+export function* readModel(
   bytes: Uint8Array,
   op = 'loadModel',
   size = bytes.length,
-): ModelProto & { graph: GraphProto } {
+): Steps<ModelProto & { graph: GraphProto }> {
   const expected = 'those of a whole ONNX file'
-  const result = readAll<ModelProto>(model, bytes, op, expected, size)
+  const result = yield* readAll<ModelProto>(model, bytes, op, expected, size)
   const { graph: found, opsetImport } = result
   check(found !== undefined && opsetImport.length > 0, () => ({
     op,
@@ -334,8 +356,8 @@ export function readModel(
 
 /** A message that is a file of its own, as the standard's test data are. */
 export const readMessage = <T>(message: Message, bytes: Uint8Array): T =>
-  readAll(message, bytes, 'readMessage', 'those of an ONNX message')
+  atOnce(readAll<T>(message, bytes, 'readMessage', 'those of an ONNX message'))
 
 /** The same of a tensor. */
 export const readTensor = (bytes: Uint8Array): TensorProto =>
-  readAll(tensor, bytes, 'readTensor', 'those of an ONNX tensor')
+  atOnce(readAll<TensorProto>(tensor, bytes, 'readTensor', 'those of an ONNX tensor'))

@@ -14,7 +14,7 @@ import {
   type TypeProto,
   type ValueInfoProto,
 } from './schema.js'
-import { codeOf, type ElementType, isUserArray, typeOfArray, type UserArray } from './types.js'
+import { bitsOf, codeOf, type ElementType, isUserArray, typeOfArray, type UserArray } from './types.js'
 
 /**
  * Float32 unless it says otherwise. An open length is a name or null; without a shape the rank is open too.
@@ -255,8 +255,19 @@ function tensorProto({ type, shape, data }: TensorParts, name?: string): Given<T
     ...(name && { name }),
     ...(Array.isArray(data)
       ? { stringData: data.map((text) => encodeUtf8(text)) }
-      : { rawData: bytesOf(data) }),
+      : { rawData: packed(element as ElementType, bytesOf(data)) }),
   }
+}
+
+/** Elements of less than a byte share one, the first in its low bits. */
+function packed(type: ElementType, bytes: Uint8Array): Uint8Array {
+  const bits = type === 'string' ? 8 : bitsOf(type)
+  if (bits >= 8) return bytes
+  const each = 8 / bits
+  const result = new Uint8Array(Math.ceil(bytes.length / each))
+  for (const [i, byte] of bytes.entries())
+    result[Math.floor(i / each)]! |= (byte & ((1 << bits) - 1)) << (bits * (i % each))
+  return result
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Exclude<UserArray, string[]>): Uint8Array =>

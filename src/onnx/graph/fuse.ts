@@ -8,6 +8,7 @@
  */
 
 import { sizeOf } from '../../base/shape.js'
+import { atOnce, type Steps } from '../../base/turns.js'
 import { isFloat } from '../file/types.js'
 import { activationOf, nameActivation } from './activations.js'
 import { dropDequantized, joinBytes, moveBytes, roundNumbers, scaleSums } from './fuseBytes.js'
@@ -19,25 +20,26 @@ import { nameLayerNorm } from './normal.js'
  * @returns a graph of the same inputs and outputs, with the constants that are new in it; the given one stays
  * as it is
  */
-export function fuse<P extends FilePort>(
+export function* fuse<P extends FilePort>(
   graph: Graph<P>,
   constants: Constants,
   keep: ReadonlySet<string> = new Set(),
-): Graph<P> {
+): Steps<Graph<P>> {
   const fusion = new Fusion(graph, constants, keep)
-  fusion.passOn()
-  fusion.each(moveBytes)
-  fusion.each((node) => joinBytes(node, fusion, activationOf))
-  fusion.each(dropDequantized)
-  fusion.each(roundNumbers)
-  fusion.passOn()
-  fusion.each(nameActivation)
-  fusion.each(nameLayerNorm)
-  fusion.each(foldNorm)
-  fusion.each(scaleSums)
-  fusion.each(addBias)
-  fusion.each(padWindow)
-  fusion.each(activate)
+  yield* fusion.begin()
+  yield* fusion.passOn()
+  yield* fusion.each(moveBytes)
+  yield* fusion.each((node) => joinBytes(node, fusion, activationOf))
+  yield* fusion.each(dropDequantized)
+  yield* fusion.each(roundNumbers)
+  yield* fusion.passOn()
+  yield* fusion.each(nameActivation)
+  yield* fusion.each(nameLayerNorm)
+  yield* fusion.each(foldNorm)
+  yield* fusion.each(scaleSums)
+  yield* fusion.each(addBias)
+  yield* fusion.each(padWindow)
+  yield* fusion.each(activate)
   return { ...graph, nodes: fusion.nodes, constants: fusion.made }
 }
 
@@ -47,13 +49,15 @@ export function fuse<P extends FilePort>(
  */
 export function foldWeights<P extends FilePort>(graph: Graph<P>, constants: Constants): Graph<P> {
   const fusion = new Fusion(graph, constants, new Set())
-  fusion.passOn()
-  fusion.each(foldNorm)
+  atOnce(fusion.begin())
+  atOnce(fusion.passOn())
+  atOnce(fusion.each(foldNorm))
   // MatMul has no bias in a file.
-  fusion.each((node) => {
+  const addsBias = (node: Node) => {
     if (!node.inputs.some((name) => fusion.maker(name)?.op === 'MatMul')) addBias(node, fusion)
-  })
-  fusion.each(padWindow)
+  }
+  atOnce(fusion.each(addsBias))
+  atOnce(fusion.each(padWindow))
   return { ...graph, nodes: fusion.nodes, constants: fusion.made }
 }
 

@@ -1,5 +1,6 @@
 /** A graph that rules change. */
 import { sizeOf } from '../../base/shape.js'
+import { fewByFew, type Steps } from '../../base/turns.js'
 import { type HostTensor, isFloat } from '../file/types.js'
 import { type FilePort, type Graph, graphsOf, type Node, readsOf } from './graph.js'
 
@@ -11,7 +12,7 @@ export class Fusion {
   nodes: Node[]
   readonly made = new Map<string, HostTensor>()
   private readonly makers = new Map<string, Node>()
-  private readonly readers = new Map<string, Node[]>()
+  private readonly readers = new Map<string, Set<Node>>()
   private readonly gone = new Set<Node>()
   /** Names that must stay. */
   private readonly held: Set<string>
@@ -21,33 +22,40 @@ export class Fusion {
     private readonly known: Constants,
     keep: ReadonlySet<string>,
   ) {
-    this.nodes = graph.nodes.map((node) => ({ ...node }))
-    // What a graph inside of a node reads is not followed.
-    this.held = new Set([
-      ...keep,
-      ...graph.outputs.map(({ name }) => name),
-      ...graph.nodes.flatMap((node) => (graphsOf(node).length ? readsOf(node) : [])),
-    ])
-    for (const node of this.nodes) this.enter(node)
+    this.nodes = graph.nodes
+    this.held = new Set([...keep, ...graph.outputs.map(({ name }) => name)])
+  }
+
+  /** Makes the nodes its own, and looks at who makes and reads what. Before anything else. */
+  *begin(): Steps<void> {
+    const own: Node[] = []
+    yield* fewByFew(this.nodes, (node) => {
+      own.push({ ...node })
+      this.enter(own.at(-1)!)
+      // What a graph inside of a node reads is not followed.
+      if (graphsOf(node).length) for (const name of readsOf(node)) this.held.add(name)
+    })
+    this.nodes = own
   }
 
   private enter(node: Node): void {
     for (const name of node.outputs) this.makers.set(name, node)
-    for (const name of new Set(node.inputs)) this.readers.set(name, [...(this.readers.get(name) ?? []), node])
+    for (const name of new Set(node.inputs)) {
+      const readers = this.readers.get(name)
+      if (readers) readers.add(node)
+      else this.readers.set(name, new Set([node]))
+    }
   }
 
   private leave(node: Node): void {
     for (const name of node.outputs) if (this.makers.get(name) === node) this.makers.delete(name)
-    for (const name of new Set(node.inputs))
-      this.readers.set(
-        name,
-        this.readers.get(name)!.filter((reader) => reader !== node),
-      )
+    for (const name of node.inputs) this.readers.get(name)?.delete(node)
   }
 
   /** Tries a rule on every node, in order of the run. */
-  each(rule: (node: Node, fusion: Fusion) => void): void {
-    for (const node of this.nodes) rule(node, this)
+  *each(rule: (node: Node, fusion: Fusion) => void): Steps<void> {
+    // A rule may put nodes behind the one that it looks at.
+    yield* fewByFew(this.nodes, (node) => rule(node, this))
     this.nodes = this.nodes.filter((node) => !this.gone.has(node))
   }
 
@@ -79,21 +87,21 @@ export class Fusion {
   }
 
   isInner(name: string): boolean {
-    return !this.held.has(name) && this.readers.get(name)?.length === 1
+    return !this.held.has(name) && this.readers.get(name)?.size === 1
   }
 
   /** How many nodes read a name; more than any where it must stay. */
   readersOf(name: string): number {
-    return this.held.has(name) ? Number.POSITIVE_INFINITY : (this.readers.get(name)?.length ?? 0)
+    return this.held.has(name) ? Number.POSITIVE_INFINITY : (this.readers.get(name)?.size ?? 0)
   }
 
   /** The first node that reads a name. */
   readerOf(name: string): Node | undefined {
-    return this.readers.get(name)?.[0]
+    return this.readers.get(name)?.values().next().value
   }
 
   isRead(name: string): boolean {
-    return this.held.has(name) || (this.readers.get(name)?.length ?? 0) > 0
+    return this.held.has(name) || (this.readers.get(name)?.size ?? 0) > 0
   }
 
   /** `by` does the work of `joined` and of `node`, whose place and outputs it takes. */
@@ -126,13 +134,13 @@ export class Fusion {
   }
 
   /** Identity, and Dropout which drops nothing in a run: readers take what goes in. */
-  passOn(): void {
-    this.each((node) => {
+  passOn(): Steps<void> {
+    return this.each((node) => {
       const [from, to] = [node.inputs[0]!, node.outputs[0]!]
       const drops =
         node.op === 'Dropout' && !node.inputs[2] && !node.outputs.slice(1).some((name) => this.isRead(name))
       if ((node.op !== 'Identity' && !drops) || this.held.has(to)) return
-      const readers = this.readers.get(to) ?? []
+      const readers = [...(this.readers.get(to) ?? [])]
       for (const old of [node, ...readers]) this.leave(old)
       for (const reader of readers) {
         reader.inputs = reader.inputs.map((name) => (name === to ? from : name))

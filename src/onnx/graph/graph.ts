@@ -1,5 +1,6 @@
 /** A model's graph, checked and sorted: nodes with decoded attributes, constants, inputs, outputs. */
 import { FilterbankError, show } from '../../base/errors.js'
+import { atOnce, fewByFew, type Steps } from '../../base/turns.js'
 import { decodeUtf8 } from '../../base/utf8.js'
 import type { Activation } from '../../ops/activation.js'
 import { floatsOf } from '../file/decode.js'
@@ -96,7 +97,7 @@ function attributeValue(attribute: AttributeProto, reading: Reading): AttributeV
     const { t } = attribute
     return tried(reading, () => reading.tensorOf(t))
   }
-  if (type === 5 && attribute.g) return graphOf(attribute.g, reading) as Graph
+  if (type === 5 && attribute.g) return atOnce(graphOf(attribute.g, reading)) as Graph
   if (type === 6) return floatsOf(attribute.floats)
   if (type === 7) return attribute.ints
   if (type === 8) return attribute.strings.map((bytes) => decodeUtf8(bytes))
@@ -168,7 +169,7 @@ const absentTensor = ({ dims, dataType }: TensorProto): HostTensor => ({
   data: new Float32Array(),
 })
 
-function graphOf(proto: GraphProto, reading: Reading): Graph<FilePort> {
+function* graphOf(proto: GraphProto, reading: Reading): Steps<Graph<FilePort>> {
   const { problems } = reading
   const sparse = proto.sparseInitializer.length
   if (sparse)
@@ -186,18 +187,20 @@ function graphOf(proto: GraphProto, reading: Reading): Graph<FilePort> {
       tried(reading, () => reading.tensorOf(tensor)) ?? absentTensor(tensor),
     ]),
   )
-  const nodes = proto.node.map(({ opType, domain, name, input, output, attribute }) => ({
-    op: operatorName(domain, opType),
-    name: name || output.find((out) => out) || opType,
-    inputs: input,
-    outputs: output,
-    attributes: new Map(
-      attribute.flatMap((item) => {
-        const value = attributeValue(item, reading)
-        return value === undefined ? [] : [[item.name, value] as const]
-      }),
-    ),
-  }))
+  const nodes: Node[] = []
+  yield* fewByFew(proto.node, ({ opType, domain, name, input, output, attribute }) => {
+    const values = attribute.flatMap((item) => {
+      const value = attributeValue(item, reading)
+      return value === undefined ? [] : [[item.name, value] as const]
+    })
+    nodes.push({
+      op: operatorName(domain, opType),
+      name: name || output.find((out) => out) || opType,
+      inputs: input,
+      outputs: output,
+      attributes: new Map(values),
+    })
+  })
   // Before version 4 of the file format constants are inputs too: defaults, which nobody here may replace.
   const inputs = proto.input.filter(({ name }) => !constants.has(name)).map((port) => portOf(port, reading))
   return { nodes, constants, inputs, outputs: proto.output.map((port) => portOf(port, reading)) }
@@ -216,16 +219,21 @@ export interface OpenedGraph {
  * The graph of a model, the version of the operators that it is written for, and what keeps it from running
  * beside operators that are missing: where there is anything, the graph is not sorted or inlined for sure.
  */
-export function openGraph(
+export function* openGraph(
   model: ModelProto & { graph: GraphProto },
   tensorOf: Reading['tensorOf'],
-): OpenedGraph {
+): Steps<OpenedGraph> {
   const problems: FilterbankError[] = []
   const reading = { tensorOf, problems }
   const inlined = tried(reading, () => inlineFunctions(model))
-  const graph = graphOf(inlined ?? model.graph, reading)
+  const graph = yield* graphOf(inlined ?? model.graph, reading)
   const opset = model.opsetImport.find(({ domain }) => !domain || domain === 'ai.onnx')?.version ?? 1
-  tried(reading, () => sort(graph, new Set()))
+  try {
+    yield* sort(graph, new Set())
+  } catch (error) {
+    if (!(error instanceof FilterbankError)) throw error
+    problems.push(error)
+  }
   const own = inlined ? [] : model.functions.map(({ domain, name }) => operatorName(domain, name))
   return { graph, opset, problems, own: new Set(own) }
 }
@@ -257,7 +265,7 @@ export const graphsOf = (node: Node): Graph[] =>
  * nothing goes in circles, no name is given twice. A graph inside of a node may use names of the graphs
  * around for values of its own, as ONNX Runtime lets it where they are made later.
  */
-function sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): void {
+function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): Steps<void> {
   const fail = (argument: string, expected: string, got: string): never => {
     throw new FilterbankError({ op: 'loadModel', argument, expected, got })
   }
@@ -268,7 +276,7 @@ function sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): void {
     own.add(name)
   }
   const read = new Set<string>()
-  for (const node of graph.nodes) {
+  yield* fewByFew(graph.nodes, (node) => {
     for (const name of readsOf(node)) read.add(name)
     for (const name of node.outputs) {
       if (!name) continue
@@ -283,14 +291,15 @@ function sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): void {
         )
       makers.set(name, node)
     }
-  }
+  })
   const given = new Set([...outer, ...own])
   const sorted: Node[] = []
   const state = new Map<Node, 'open' | 'done'>()
   // A stack of its own, since graphs may be thousands of nodes deep.
   for (const first of graph.nodes) {
     const stack = [first]
-    while (stack.length) {
+    for (let looks = 1; stack.length; looks++) {
+      if (looks % 256 === 0) yield
       const node = stack.at(-1)!
       if (state.get(node) === 'done') {
         stack.pop()
@@ -306,6 +315,7 @@ function sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): void {
         state.set(node, 'done')
         sorted.push(node)
         stack.pop()
+        if (sorted.length % 256 === 0) yield
       } else {
         state.set(node, 'open')
         const again = waiting.find((maker) => state.get(maker) === 'open')
@@ -319,6 +329,9 @@ function sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): void {
       fail(`output ${show(name)}`, 'made by a node', 'none that makes it')
   }
   graph.nodes = sorted
+  yield
+  const holding = sorted.filter((node) => graphsOf(node).length > 0)
+  if (holding.length === 0) return
   const known = new Set([...given, ...makers.keys()])
-  for (const node of sorted) for (const inner of graphsOf(node)) sort(inner, known)
+  for (const node of holding) for (const inner of graphsOf(node)) yield* sort(inner, known)
 }

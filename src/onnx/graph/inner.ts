@@ -1,4 +1,5 @@
 /** The graphs inside of nodes, joined as the one around them (`fuse`). */
+import { atOnce } from '../../base/turns.js'
 import { fuse } from './fuse.js'
 import type { Constants } from './fusion.js'
 import { type AttributeValue, type FilePort, type Graph, graphsOf, readsOf } from './graph.js'
@@ -35,7 +36,7 @@ function fused(graph: Graph, around: Constants): Graph {
   // What `fuse` makes goes by the names of outputs, which may be those of nodes around.
   const known: Constants = (name) =>
     constants.get(name) ?? (own.has(name) || name.startsWith('filterbank ') ? undefined : around(name))
-  const inner = fuse(fuseInner({ ...graph, nodes, constants }, known), known)
+  const inner = atOnce(fuse(fuseInner({ ...graph, nodes, constants }, known), known))
   return passedOn({ ...inner, constants: new Map([...constants, ...inner.constants]) })
 }
 

@@ -1,3 +1,4 @@
+import { inTurns } from '../../base/turns.js'
 import { checkOptions, type Names } from '../../core/options.js'
 import { forget, takeIn } from '../file/arrival.js'
 import type { DataSource, ModelSource, Progress } from '../file/load.js'
@@ -51,7 +52,7 @@ const INSPECT: Names<InspectOptions> = { onProgress: true, signal: true, externa
 export async function inspectModel(source: ModelSource, options: InspectOptions = {}): Promise<ModelFacts> {
   checkOptions('inspectModel', options, INSPECT)
   const { proto, tensorOf, dataFiles } = await takeIn(source, options, forget, false)
-  const { graph, opset, own, problems } = openGraph(proto, tensorOf)
+  const { graph, opset, own, problems } = await inTurns(openGraph(proto, tensorOf))
   const shapes = new Map<string, Port['shape']>(
     [...graph.constants].map(([name, { shape }]) => [name, shape]),
   )

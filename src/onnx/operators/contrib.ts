@@ -11,6 +11,7 @@ import { notEqual } from '../../ops/compare.js'
 import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
 import { sum } from '../../ops/reduce.js'
 import { slice } from '../../ops/slice.js'
+import { tile } from '../../ops/tile.js'
 import { transpose } from '../../ops/transpose.js'
 import type { Call, Operator } from '../run/call.js'
 import type { Value } from '../run/value.js'
@@ -80,10 +81,23 @@ const fusedMatMul: Operator = (call) => {
 }
 
 /** Gelu of x, with a bias before it where there is one. */
-const biased =
-  (approximate: 'none' | 'tanh'): Operator =>
-  (call) =>
-    call.tensor(call.input(0).type, gelu(summed(call.input(0), call.inputs[1]), { approximate }))
+const biasGelu: Operator = (call) =>
+  call.tensor(call.input(0).type, gelu(summed(call.input(0), call.inputs[1])))
+
+/**
+ * The same by tanh. A bias of another length than the rows is repeated from the first element to the last,
+ * whatever rows they are in, as onnxruntime-web does.
+ */
+const fastGelu: Operator = (call) => {
+  const [x, bias] = [call.input(0), call.inputs[1]]
+  const repeated = (b: Value): Tensor => {
+    const rows = tile(b.tensor(), [Math.ceil(x.size / b.size)])
+    return slice(rows, { end: [x.size] }).reshape(x.shape)
+  }
+  const isOther = bias && bias.shape.length === 1 && bias.size > 0 && bias.size !== x.shape.at(-1)
+  const y = isOther ? add(x.tensor(), repeated(bias)) : summed(x, bias)
+  return call.tensor(x.type, gelu(y, { approximate: 'tanh' }))
+}
 
 /** x * sigmoid(alpha * x) */
 const quickGelu: Operator = (call) =>
@@ -176,14 +190,14 @@ const embedLayerNorm: Operator = (call) => {
 export const contrib: Record<string, Operator> = {
   SimplifiedLayerNormalization: simplifiedLayerNorm,
   'com.microsoft.BiasAdd': biasAdd,
-  'com.microsoft.BiasGelu': biased('none'),
+  'com.microsoft.BiasGelu': biasGelu,
   'com.microsoft.EmbedLayerNormalization': embedLayerNorm,
-  'com.microsoft.FastGelu': biased('tanh'),
+  'com.microsoft.FastGelu': fastGelu,
   'com.microsoft.FusedConv': fusedConv,
   'com.microsoft.FusedConvTranspose': fusedConvTranspose,
   'com.microsoft.FusedGemm': fusedGemm,
   'com.microsoft.FusedMatMul': fusedMatMul,
-  'com.microsoft.Gelu': biased('none'),
+  'com.microsoft.Gelu': biasGelu,
   'com.microsoft.QuickGelu': quickGelu,
   'com.microsoft.SimplifiedLayerNormalization': simplifiedLayerNorm,
   'com.microsoft.SkipLayerNormalization': skipLayerNorm,

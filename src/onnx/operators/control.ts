@@ -1,7 +1,8 @@
 /** Operators that run the graphs inside of them: If, Loop, Scan. */
 
+import type { Steps } from '../../base/turns.js'
 import type { Graph } from '../graph/graph.js'
-import type { Call, SteppedOperator, Steps } from '../run/call.js'
+import type { Call, SteppedOperator } from '../run/call.js'
 import { move, moveBox, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
 

@@ -11,7 +11,10 @@ import { mapInEngine } from './broadcast.js'
 /** x * scale + bias[channel]. */
 const imageScaler: Operator = (call) => {
   const x = call.input(0)
-  const bias = call.numbers('bias', Array(x.shape[1]!).fill(0))
+  const channels = x.shape[1]!
+  const given = call.numbers('bias', Array(channels).fill(0))
+  if (given.length < channels) call.fail('bias', `a number for each of ${channels} channels`, given)
+  const bias = given.slice(0, channels)
   const y = mul(x.tensor('last'), call.number('scale', 1))
   return call.tensor(
     x.type,

@@ -2,7 +2,8 @@
  * Every operator that filterbank runs, by the standard's name. A new one is added to the table of its family.
  * Those that few models have are in modules of their own, which are fetched when a model names one.
  */
-import { atOnce, type Operator, type OperatorModule, type SteppedOperator } from '../run/call.js'
+import { atOnce } from '../../base/turns.js'
+import type { Operator, OperatorModule, SteppedOperator } from '../run/call.js'
 import { attending } from './attention.js'
 import { blocks } from './blocks.js'
 import { boxes } from './boxes.js'

@@ -93,14 +93,20 @@ const multiHeadAttention: Operator = (call) => {
   const part = (x: Value | undefined): Value =>
     x ?? call.fail('key and value', 'given, or packed with the query', 'none')
   const width = given.shape.length === 3 ? given.shape[2]! : 0
+  // ONNX Runtime looks at the past only where the node has a present that takes it over.
+  const hasPresent = call.node.outputs[1] || call.node.outputs[2]
+  const [pastKeys, pastValues] = hasPresent ? [pastKey, pastValue] : []
   const query = biasedHeads(call, part(q), bias, 0, heads)
-  const key = behind(call, pastKey, biasedHeads(call, part(k), bias, width, heads))
-  const value = behind(call, pastValue, biasedHeads(call, part(v), bias, 2 * width, heads))
+  const key = behind(call, pastKeys, biasedHeads(call, part(k), bias, width, heads))
+  const value = behind(call, pastValues, biasedHeads(call, part(v), bias, 2 * width, heads))
   const [n, , length] = query.shape as [number, number, number]
   const keys = key.shape[2]!
+  // What is added for a past that nobody looks at stands behind.
+  const isLonger = !hasPresent && pastKey && scores && scores.shape.at(-1)! > keys
+  const added = isLonger ? columnsOf(call, scores, 0, keys) : scores
   const options = {
-    ...maskOption(sumOf(mask && paddingMask(call, mask, n, length, keys), scores?.tensor())),
-    causal: call.flag('unidirectional') ? (pastKey?.shape[2] ?? 0) : false,
+    ...maskOption(sumOf(mask && paddingMask(call, mask, n, length, keys), added?.tensor())),
+    causal: call.flag('unidirectional') ? (pastKeys?.shape[2] ?? 0) : false,
     ...scaleOption(call),
   }
   const tensors = [query.tensor(), key.tensor(), value.tensor()] as const

@@ -92,7 +92,8 @@ const resize: Operator = (call) => {
     const { output, scale } = lengths[i]!
     const input = x.shape[axis]!
     shape[axis] = output
-    if (output === input && scale === 1 && rule !== ResizeRule.cropAndResize) continue
+    // ONNX Runtime leaves such an axis alone whatever region is asked for.
+    if (output === input && scale === 1) continue
     // Before opset 11 nothing said which is nearest: ONNX Runtime's rule, by whether an axis grows.
     const oldNearest = scale < 1 ? NearestRule.ceil : NearestRule.floor
     const part: [number, number] = region ? [region[i]!, region[i + axes.length]!] : [0, 1]

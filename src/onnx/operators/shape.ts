@@ -259,11 +259,9 @@ const constantOfShape: Operator = (call) => {
 }
 
 const range: Operator = (call) => {
-  const [start, limit, delta] = [0, 1, 2].map((i) => call.input(i).data[0] as number) as [
-    number,
-    number,
-    number,
-  ]
+  const [start, limit] = [0, 1].map((i) => call.input(i).data[0] as number) as [number, number]
+  // com.microsoft's may go without.
+  const delta = call.scalar(2) ?? 1
   return call.host(call.input(0).type, [Math.max(0, Math.ceil((limit - start) / delta))], (to) => {
     for (let i = 0; i < to.length; i++) to[i] = start + i * delta
   })

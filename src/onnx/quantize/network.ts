@@ -1,5 +1,7 @@
 /** A float model as quantisation works on it: constants folded, opset 13 or later, and back to a file. */
+
 import { check, FilterbankError, show } from '../../base/errors.js'
+import { atOnce, inTurns } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import { decoderWith } from '../file/decode.js'
 import { fetchModel, type LoadSettings, type ModelSource } from '../file/load.js'
@@ -43,14 +45,16 @@ export async function openNetwork(
 ): Promise<Network> {
   const { bytes, external } = await fetchModel(source, settings)
   let size = bytes.length
-  const proto = readModel(bytes, op)
-  const opened = openGraph(
-    proto,
-    decoderWith((...part) => {
-      const data = external(...part)
-      size += data.length
-      return data
-    }),
+  const proto = await inTurns(readModel(bytes, op))
+  const opened = await inTurns(
+    openGraph(
+      proto,
+      decoderWith((...part) => {
+        const data = external(...part)
+        size += data.length
+        return data
+      }),
+    ),
   )
   await checkGraph(opened)
   const { graph: found, opset } = opened
@@ -62,7 +66,7 @@ export async function openNetwork(
   }))
   const graph = found as Graph
   const run = newRun(engine)
-  const values = engine.apart(() => foldConstants(graph, opset, run))
+  const values = engine.apart(() => atOnce(foldConstants(graph, opset, run)))
   const constants = new Map<string, HostTensor>()
   for (const [name, value] of values) {
     constants.set(name, { type: value.type, shape: value.shape, data: value.fresh() })

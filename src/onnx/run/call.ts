@@ -1,5 +1,6 @@
 import { type Complaint, FilterbankError, show } from '../../base/errors.js'
 import { type Shape, sameShape } from '../../base/shape.js'
+import { atOnce, type Steps } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
@@ -22,12 +23,6 @@ export interface OperatorModule {
   shapedByInputs?: readonly string[]
   takesContainers?: readonly string[]
 }
-
-/**
- * Work in steps: between two of them, where nothing is given, others may have their turn. What it returns is
- * its result.
- */
-export type Steps<T> = Generator<undefined, T>
 
 /** An operator that runs graphs, which may take long. */
 export type SteppedOperator = (call: Call) => Steps<Value[]>
@@ -234,14 +229,6 @@ export class Call {
       tensor,
       layout,
     )
-  }
-}
-
-/** What steps lead to, without a turn for others. */
-export function atOnce<T>(steps: Generator<unknown, T>): T {
-  for (;;) {
-    const { done, value } = steps.next()
-    if (done) return value as T
   }
 }
 

@@ -1,13 +1,13 @@
 /** Runs the nodes of a graph in order, and gives values back after their last use. */
 
 import { FilterbankError, show } from '../../base/errors.js'
-import { now } from '../../base/turns.js'
+import { fewByFew, now, type Steps } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { outsideWords } from '../../ops/gatherND.js'
 import { freeNames, type Graph, type Node, readsOf } from '../graph/graph.js'
 import { isRandom, operators, shapedByInputs, stepped, takesContainers } from '../operators/index.js'
-import { Call, nameOf, type Steps } from './call.js'
+import { Call, nameOf } from './call.js'
 import { multiplyAddsOf, type Note } from './summary.js'
 import { type Run, Value } from './value.js'
 
@@ -61,18 +61,18 @@ function namesAround(graph: Graph): readonly string[] {
 const lastUses = new WeakMap<Graph, string[][]>()
 
 /** For each node, the names that nobody reads after it. */
-function lastUsesOf(graph: Graph): string[][] {
-  let uses = lastUses.get(graph)
-  if (!uses) {
-    const seen = new Set(graph.outputs.map(({ name }) => name))
-    uses = graph.nodes.toReversed().map((node) => {
-      const last = [...new Set([...readsOf(node), ...node.outputs])].filter((name) => !seen.has(name))
-      for (const name of last) seen.add(name)
-      return last
-    })
-    uses.reverse()
-    lastUses.set(graph, uses)
-  }
+function* lastUsesOf(graph: Graph): Steps<string[][]> {
+  const known = lastUses.get(graph)
+  if (known) return known
+  const seen = new Set(graph.outputs.map(({ name }) => name))
+  const uses: string[][] = []
+  yield* fewByFew(graph.nodes.toReversed(), (node) => {
+    const last = [...new Set([...readsOf(node), ...node.outputs])].filter((name) => !seen.has(name))
+    for (const name of last) seen.add(name)
+    uses.push(last)
+  })
+  uses.reverse()
+  lastUses.set(graph, uses)
   return uses
 }
 
@@ -266,7 +266,7 @@ export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generato
     value.dispose()
     scope.values.delete(name)
   }
-  const lastUse = lastUsesOf(graph)
+  const lastUse = yield* lastUsesOf(graph)
   const before = new Set(scope.values.keys())
   let done = false
   try {

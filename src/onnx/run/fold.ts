@@ -1,30 +1,32 @@
 /** What a graph computes the same every time is computed once, at load. */
+import { fewByFew, type Steps } from '../../base/turns.js'
 import { freeNames, type Graph, graphsOf, type Node } from '../graph/graph.js'
 import { isRandom } from '../operators/index.js'
 import { constantsOf, type Scope, stepsOf } from './execute.js'
 import type { Run, Value } from './value.js'
 
 /** Runs at load what needs no input, and takes it out of the graph. */
-export function foldConstants(graph: Graph, opset: number, run: Run): Map<string, Value> {
+export function* foldConstants(graph: Graph, opset: number, run: Run): Steps<Map<string, Value>> {
   const constants = constantsOf(graph, run)
   // The values share what stands in the engine already.
   for (const { resident } of graph.constants.values()) resident?.dispose()
-  const foldable = graph.nodes.filter((node) => {
+  const filters = filtersOfBytes(graph)
+  yield
+  const foldable: Node[] = []
+  yield* fewByFew(graph.nodes, (node) => {
     const folds =
       !isRandom(node.op) &&
-      !isFilterOfBytes(node, graph) &&
+      !filters.has(node) &&
       ![...node.attributes.values()].some((value) => typeof value === 'object' && 'nodes' in value)
-    return (
-      folds &&
-      node.inputs.every((name) => !name || constants.has(name)) &&
-      node.outputs.every((name) => !name || constants.set(name, undefined as never))
-    )
+    if (!folds || !node.inputs.every((name) => !name || constants.has(name))) return
+    for (const name of node.outputs) if (name) constants.set(name, undefined as never)
+    foldable.push(node)
   })
   for (const node of foldable) for (const name of node.outputs) constants.delete(name)
   const scope: Scope = { values: new Map(constants) }
   const part: Graph = { nodes: foldable, constants: new Map(), inputs: [], outputs: [] }
   const names = new Set(foldable.flatMap(({ outputs }) => outputs))
-  const readers = readersOf(graph)
+  const readers = yield* readersOf(graph)
   // What nobody reads any more goes, where it is much: names of the rest may be tapped.
   const drop = (name: string) => {
     const value = constants.get(name)
@@ -34,8 +36,10 @@ export function foldConstants(graph: Graph, opset: number, run: Run): Map<string
     scope.values.delete(name)
   }
   for (const name of constants.keys()) drop(name)
+  let done = false
   try {
     for (const node of stepsOf(part, scope, { run, opset, constants, inner: new Map(), keep: names })) {
+      yield
       if (!node) continue
       const { attributes, inputs } = node
       for (const value of attributes.values())
@@ -45,9 +49,9 @@ export function foldConstants(graph: Graph, opset: number, run: Run): Map<string
         drop(name)
       }
     }
-  } catch (error) {
-    for (const value of constants.values()) value.dispose()
-    throw error
+    done = true
+  } finally {
+    if (!done) for (const value of constants.values()) value.dispose()
   }
   const gone = new Set(foldable)
   graph.nodes = graph.nodes.filter((node) => !gone.has(node))
@@ -55,22 +59,32 @@ export function foldConstants(graph: Graph, opset: number, run: Run): Map<string
 }
 
 /** How often each name is read. */
-function readersOf(graph: Graph): Map<string, number> {
+function* readersOf(graph: Graph): Steps<Map<string, number>> {
   const readers = new Map<string, number>()
-  const names = [
-    ...graph.nodes.flatMap((node) => [...node.inputs, ...graphsOf(node).flatMap(freeNames)]),
-    ...graph.outputs.map(({ name }) => name),
-  ]
-  for (const name of names) readers.set(name, (readers.get(name) ?? 0) + 1)
+  const note = (name: string) => readers.set(name, (readers.get(name) ?? 0) + 1)
+  for (const { name } of graph.outputs) note(name)
+  yield* fewByFew(graph.nodes, (node) => {
+    for (const name of [...node.inputs, ...graphsOf(node).flatMap(freeNames)]) note(name)
+  })
   return readers
 }
 
 /** Numbers of a constant that are given back once nobody needs them. */
 const MUCH = 1 << 14
 
-/** Whether constant bytes are dequantised for operators that may take them as they are: `fuse` sees to it. */
-const isFilterOfBytes = ({ op, outputs }: Node, graph: Graph): boolean =>
-  op === 'DequantizeLinear' &&
-  graph.nodes.every((reader) => !reader.inputs.includes(outputs[0]!) || TAKES_BYTES.has(reader.op))
+/** Nodes that make floats of bytes for operators that may take those as they are: `fuse` sees to it. */
+function filtersOfBytes(graph: Graph): ReadonlySet<Node> {
+  const nodes = graph.nodes.filter(({ op }) => op === 'DequantizeLinear')
+  const made = new Map(nodes.map((node) => [node.outputs[0]!, node]))
+  const filters = new Set(nodes)
+  for (const { op, inputs } of graph.nodes) {
+    if (TAKES_BYTES.has(op)) continue
+    for (const name of inputs) {
+      const maker = made.get(name)
+      if (maker) filters.delete(maker)
+    }
+  }
+  return filters
+}
 
 const TAKES_BYTES = new Set(['Add', 'Concat', 'Conv', 'Gemm', 'MatMul', 'Mul'])

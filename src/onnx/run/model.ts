@@ -2,18 +2,17 @@
 
 import { check, show } from '../../base/errors.js'
 import { disposal } from '../../base/realm.js'
-import { giveTurn, othersWaitedFor } from '../../base/turns.js'
+import { atOnce as finished, giveTurn, othersWaitedFor, TURN } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import { checkOptions, type Names } from '../../core/options.js'
 import { Tensor } from '../../core/tensor.js'
 import { dtypeOf, type HostArray, isHalf, staysOnHost, toHost, toUser } from '../file/types.js'
 import { fuse } from '../graph/fuse.js'
 import type { Graph, Node, Port } from '../graph/graph.js'
-import { fuseInner } from '../graph/inner.js'
 import { constantsOf, type Scope } from './execute.js'
 import type { Holder } from './hold.js'
 import { pictureLater, pictureNow, withPictures } from './pictures.js'
-import { dropPlan, newPlan, type Plan, type Setup, standOfInput } from './plan.js'
+import { dropPlan, newPlan, type Plan, type Setup, type Stand, standOfInput } from './plan.js'
 import {
   type AnyModelOutputs,
   copyOf,
@@ -59,8 +58,6 @@ export type { Port }
 const NO_RUNS = { notes: new Map(), traces: new Map(), constants: new Map() }
 /** Programs for this many sets of input shapes are kept; each holds the memory of one run. */
 const PLANS = 2
-/** Milliseconds that `runAsync` goes on for before it lets others have their turn. */
-const TURN = 12
 
 /** A sequence's tensors, not numbers. */
 const isList = (given: NumberInputs[string]): given is readonly ModelInput[] =>
@@ -85,8 +82,8 @@ export class Model {
   /** @internal */
   constructor(
     private readonly engine: Engine,
-    /** What the file says, constants apart. */
-    file: Graph,
+    /** What the file says, constants apart, and the same with nodes joined. */
+    { file, graph }: { file: Graph; graph: Graph },
     readonly opset: number,
     run: Run,
     /** Constants of the graph, as values, and what holds those of the graphs inside of nodes. */
@@ -97,15 +94,19 @@ export class Model {
     this.holder = holder
     this.inputs = file.inputs
     this.outputs = file.outputs
-    this.file = fuseInner(file, (name) => constants.get(name))
-    this.graph = this.fused(new Set())
+    this.file = file
+    this.graph = this.completed(graph)
   }
 
-  /** The graph to run where these names are to be computed. Constants that are new in it join the others. */
-  private fused(keep: ReadonlySet<string>): Graph {
-    const graph = fuse(this.file, (name) => this.constants.get(name), keep)
+  /** A graph whose new constants have joined the others. */
+  private completed(graph: Graph): Graph {
     for (const [name, value] of constantsOf(graph, this.execution)) this.constants.set(name, value)
     return graph
+  }
+
+  /** The graph to run where these names are to be computed. */
+  private fused(keep: ReadonlySet<string>): Graph {
+    return this.completed(finished(fuse(this.file, (name) => this.constants.get(name), keep)))
   }
 
   /** The graph for runs with these taps. The last one is kept: taps are mostly the same from run to run. */
@@ -305,10 +306,14 @@ export class Model {
     atOnce: boolean,
   ): Generator<Node | undefined, AnyModelOutputs | undefined> {
     const setup = this.setup(plan)
-    plan.recorded ??= record(
-      setup,
-      new Map([...feeds].map(([name, { type, shape, kind }]) => [name, standOfInput(type, shape, kind)])),
-    )
+    if (!plan.recorded) {
+      const stands = [...feeds].map(([name, { type, shape, kind }]) => [
+        name,
+        standOfInput(type, shape, kind),
+      ])
+      const made = yield* this.whileAlive(record(setup, new Map(stands as [string, Stand][]), !atOnce))
+      plan.recorded ??= made
+    }
     const { recorded } = plan
     const live = new Map<string, Value>()
     for (const [name, feed] of feeds) {

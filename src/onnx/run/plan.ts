@@ -1,10 +1,11 @@
 /** What is kept of the runs of a graph on inputs of given shapes, so that the next one is quicker. */
+
 import { type Shape, sameShape } from '../../base/shape.js'
+import type { Steps } from '../../base/turns.js'
 import type { DType } from '../../core/dtype.js'
 import type { Program } from '../../core/program.js'
 import { dtypeOf, type ElementType, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
-import type { Steps } from './call.js'
 import type { Setting } from './execute.js'
 import type { Note } from './summary.js'
 import type { Kind, Layout, Run, Value } from './value.js'

@@ -4,12 +4,12 @@
  */
 import { show } from '../../base/errors.js'
 import { sameShape, sizeOf } from '../../base/shape.js'
+import { othersWaitedFor, type Steps, TURN } from '../../base/turns.js'
 import { arrayAt, bytesPerElement, type DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
 import type { Program } from '../../core/program.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { type Graph, type Node, readsOf } from '../graph/graph.js'
-import type { Steps } from './call.js'
 import { find, located, runNode, type Scope, stepsOf } from './execute.js'
 import {
   type HostStep,
@@ -28,8 +28,12 @@ import { type Layout, lastShape, numbersAs, type Run, Value } from './value.js'
 /** A host step needs it: what a host step before it made, or what stands in memory of the program. */
 type Source = { name: string } | { stand: Stand; pointer: number }
 
-/** Notes down the jobs of a run, dry, and what the host does between them. */
-export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Recording {
+/** Notes down the jobs of a run, dry, and what the host does between them; where `inTurns`, in steps. */
+export function* record(
+  setup: Setup,
+  stands: ReadonlyMap<string, Stand>,
+  inTurns: boolean,
+): Steps<Recording> {
   const { graph, plan, run } = setup
   const { engine } = run
   const marks: Mark[] = []
@@ -42,7 +46,7 @@ export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Record
   /** Names whose numbers the host has in a replay. */
   const live = new Set<string>()
 
-  const record = (program: Program) => {
+  const record = function* (program: Program): Steps<void> {
     const pending = (name: string, { type, shape }: Stand): Value => {
       live.add(name)
       return Value.pending(run, type, shape, (dtype) => {
@@ -109,6 +113,7 @@ export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Record
       return true
     }
     for (const node of stepsOf(graph, scope, setting)) {
+      if (inTurns && othersWaitedFor(TURN)) yield
       if (!node) continue
       marks.push({ node, end: program.length, steps, host })
       steps = []
@@ -126,12 +131,13 @@ export function record(setup: Setup, stands: ReadonlyMap<string, Stand>): Record
     // What was uploaded of them is written anew in each replay.
     for (const name of live) scope.values.get(name)?.dispose()
   }
+  let done = false
   try {
-    const { program } = engine.record(record, { dry: true })
+    const { program } = yield* engine.recordInSteps(record, { dry: true })
+    done = true
     return { program, marks, stops: stopsOf(program, marks), inputs, outputs }
-  } catch (error) {
-    for (const value of [...inputs.values(), ...made]) value.dispose()
-    throw error
+  } finally {
+    if (!done) for (const value of [...inputs.values(), ...made]) value.dispose()
   }
 }
 

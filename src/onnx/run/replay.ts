@@ -5,8 +5,9 @@
  * between them.
  */
 import { show } from '../../base/errors.js'
+import { atOnce, type Steps } from '../../base/turns.js'
 import { type Graph, graphsOf, type Node } from '../graph/graph.js'
-import type { Call, Steps } from './call.js'
+import type { Call } from './call.js'
 import { checkFault, constantsOf, find, type Scope, stepsOf, turnsOf } from './execute.js'
 import {
   dropPlan,
@@ -266,7 +267,7 @@ function* replayBody(
   const live: Live = new Map()
   for (const [name, stand] of stands) if (!stand.form) live.set(name, around.get(name)!)
   const given = new Set(live.values())
-  plan.recorded ??= record(setup, stands)
+  plan.recorded ??= atOnce(record(setup, stands, false))
   const recording = plan.recorded
   for (const name of recording.inputs.keys()) feed(recording, name, around.get(name)!)
   if (!(yield* replayUnwatched(setup, recording, live))) return undefined

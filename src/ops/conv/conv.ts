@@ -8,7 +8,7 @@ import { checkOptions, isShape, MOST, type Names } from '../../core/options.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import type { AxesOptions, Context, Window3dOptions, WindowOptions } from '../../core/window.js'
 import { checkNoTape, NO_CLAMP } from '../../plans/elementwise.js'
-import { type Layer, multiplyAdds } from '../../plans/layer.js'
+import { type Layer, multiplyAdds, type PlaneLayer } from '../../plans/layer.js'
 import { planeFilter, planeLayer } from '../../plans/planes.js'
 import type { Build } from '../../wasm/load.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp } from '../activation.js'
@@ -252,6 +252,8 @@ interface ConvOptions extends Omit<Conv2dOptions, keyof WindowOptions>, AxesOpti
   sums?: boolean
 }
 
+const OPS = { 1: 'conv1d', 2: 'conv2d', 3: 'conv3d' } as const
+
 /** `conv1d`, `conv2d` or `conv3d`, what computed it and why. @internal */
 export function convolve(
   rank: Rank,
@@ -260,7 +262,7 @@ export function convolve(
   options: ConvOptions,
 ): { y: AnyTensor; algorithm: Algorithm['name']; reason: string } {
   const { bias, out } = options
-  const op = `conv${rank}d`
+  const op = OPS[rank]
   const engine = engineOf(op, { x }, {}, rank === 3 ? FLOATS : CONV_DTYPES)
   engineOf(op, { x, filter }, { bias, out }, ANY)
   const context: Context = {
@@ -286,7 +288,7 @@ export function convolve(
     return { y, algorithm, reason }
   }
   return {
-    y: convolveFloats(op, layer, row, { x, filter, bias, out } as Floats, options, context),
+    y: convolveFloats({ layer, planes, shape, row }, { x, filter, bias, out } as Floats, options, context),
     algorithm,
     reason,
   }
@@ -299,23 +301,29 @@ interface Floats {
   out: Tensor | undefined
 }
 
+interface Chosen {
+  layer: Layer
+  planes: PlaneLayer
+  /** Of the output. */
+  shape: Shape
+  row: Algorithm
+}
+
 function convolveFloats(
-  op: string,
-  layer: Layer,
-  row: Algorithm,
+  { layer, planes, shape, row }: Chosen,
   { x, filter, bias, out }: Floats,
   options: { activation?: Activation },
   context: Context,
 ): Tensor {
   const { engine } = x
   const { activation } = options
-  const shape = outputShape(layer)
+  const { op } = context
   const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
   const clamp = fusedClamp(activation, context)
   check(!out || sameShape(out.shape, shape), () => fail('out', show(shape), show(out?.shape)))
   check(!out || out.storage !== x.storage, () => fail('out', 'another tensor than x', 'x itself'))
 
-  const run = (y: Tensor) => runLayer(row, layer, planeLayer(layer), x, filter, y, { bias, clamp })
+  const run = (y: Tensor) => runLayer(row, layer, planes, x, filter, y, { bias, clamp })
   if (out) {
     run(out)
     engine.trace?.note(op, out.changed(), { x, filter, bias }, options)

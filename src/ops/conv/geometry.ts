@@ -52,7 +52,8 @@ export function layerOf(
   checkShapes(xShape, filterShape, rank, 'inChannels / groups, outChannels', context)
   const { groups = 1 } = options
   const inChannels = xShape[rank + 1]!
-  const [groupIn, outChannels] = [filterShape[rank]!, filterShape[rank + 1]!]
+  const groupIn = filterShape[rank]!
+  const outChannels = filterShape[rank + 1]!
   if (groups !== 1) checkGroups(groups, inChannels, outChannels, context)
   check(inChannels === groupIn * groups, () => ({
     ...context,

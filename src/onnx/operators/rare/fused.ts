@@ -13,9 +13,14 @@ import { softmax } from '../../../ops/softmax.js'
 import { stack } from '../../../ops/stack.js'
 import { sqrt } from '../../../ops/unary.js'
 import type { Call, Operator } from '../../run/call.js'
+import { permuted } from '../../run/move.js'
+import { mapInEngine } from '../broadcast.js'
 import { contrib } from '../contrib.js'
-import { indexing } from '../indexing.js'
+import { indexing, taken } from '../indexing.js'
 import { product } from '../matrix.js'
+import { quantize } from '../quantize.js'
+import { resizing } from '../resize.js'
+import { shape } from '../shape.js'
 
 /** Parts of the last axis. */
 const columns = (x: Tensor, from: number, to: number): Tensor =>
@@ -121,6 +126,54 @@ const expandDims: Operator = (call) => {
   return x.reshaped(x.shape.toSpliced(axis, 0, 1))
 }
 
+/** Windows of `size` along an axis, a step apart: where they begin takes its place, the window stands last. */
+const unfoldTensor: Operator = (call) => {
+  const x = call.input(0)
+  const axis = call.axis(call.number('dim', -1), x.shape.length)
+  const [size, step] = [call.number('size', 0), call.number('step', 1)]
+  const length = x.shape[axis]!
+  if (!(size >= 1 && size <= length)) call.fail('size', `an integer from 1 to ${length}`, size)
+  if (!(step >= 1)) call.fail('step', 'at least 1', step)
+  const count = Math.floor((length - size) / step) + 1
+  const indexes = Array.from({ length: count * size }, (_, i) => Math.floor(i / size) * step + (i % size))
+  const windows = taken(call, x, axis, indexes).reshaped(x.shape.toSpliced(axis, 1, count, size))
+  const others = [...windows.shape.keys()].filter((i) => i !== axis + 1)
+  return permuted(call, windows, [...others, axis + 1])
+}
+
+/** Row `i` of a table for each index i. */
+const torchEmbedding: Operator = (call) => indexing['Gather']!(call.on([call.input(0), call.input(1)]))
+
+/** -inf for each token that would make n tokens follow each other a second time. */
+const nGramRepeatBlock: Operator = (call) => {
+  const [ids, scores] = [call.input(0), call.input(1)]
+  const n = call.number('ngram_size', 0)
+  if (!(n >= 1)) call.fail('ngram_size', 'at least 1', n)
+  const [rows, length] = ids.shape as [number, number]
+  const words = scores.shape[1]!
+  if (scores.shape[0] !== rows) call.fail('scores', `[${rows}, words]`, scores.shape)
+  const tokens = ids.numbers
+  return call.host(scores.type, scores.shape, (data) => {
+    data.set(scores.data as Float64Array)
+    for (let row = 0; row < rows; row++) {
+      const at = (i: number) => tokens[row * length + i]!
+      for (let i = 0; i + n <= length; i++) {
+        const isSame = Array.from({ length: n - 1 }, (_, k) => at(i + k) === at(length - n + 1 + k))
+        if (!isSame.every(Boolean)) continue
+        const word = at(i + n - 1)
+        if (word < 0 || word >= words) call.fail('input_ids', `from 0 to ${words - 1}`, word)
+        data[row * words + word] = Number.NEGATIVE_INFINITY
+      }
+    }
+  })
+}
+
+/** Of the standard before it was one: begins, ends and axes as inputs. */
+const dynamicSlice: Operator = (call) => shape['Slice']!(call)
+
+/** x times a number. */
+const scaled: Operator = (call) => mapInEngine(call, call.input(0), (x) => mul(x, call.number('scale', 1)))
+
 export const fused: Record<string, Operator> = Object.fromEntries(
   Object.entries({
     BiasDropout: biasDropout,
@@ -132,9 +185,19 @@ export const fused: Record<string, Operator> = Object.fromEntries(
     ExpandDims: expandDims,
     GatherND: indexing['GatherND']!,
     GemmFastGelu: gemmFastGelu,
+    GridSample: resizing['GridSample']!,
     GroupNorm: groupNormalization,
+    MatMulInteger16: quantize['MatMulInteger']!,
+    NGramRepeatBlock: nGramRepeatBlock,
+    Pad: shape['Pad']!,
+    Range: shape['Range']!,
     SkipGroupNorm: skipGroupNorm,
     TransposeMatMul: contrib['com.microsoft.FusedMatMul']!,
+    TorchEmbedding: torchEmbedding,
     Trilu: indexing['Trilu']!,
+    UnfoldTensor: unfoldTensor,
   }).map(([name, run]) => [`com.microsoft.${name}`, run]),
 )
+
+/** Those that were experiments of the standard. */
+export const former: Record<string, Operator> = { DynamicSlice: dynamicSlice, Scale: scaled }

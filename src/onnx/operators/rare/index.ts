@@ -3,7 +3,10 @@ import type { OperatorModule } from '../../run/call.js'
 import { addOperators } from '../index.js'
 import { bits } from './bits.js'
 import { chance } from './chance.js'
-import { fused } from './fused.js'
+import { channelsLast } from './channelsLast.js'
+import { crops } from './crops.js'
+import { former, fused } from './fused.js'
+import { hashes } from './hash.js'
 import { lists } from './lists.js'
 import { losses } from './losses.js'
 import { spectra } from './spectra.js'
@@ -11,9 +14,24 @@ import { states } from './states.js'
 import { texts } from './texts.js'
 
 export const module: OperatorModule = {
-  operators: { ...bits, ...chance, ...fused, ...lists, ...losses, ...spectra, ...states, ...texts },
+  operators: {
+    ...bits,
+    ...chance,
+    ...channelsLast,
+    ...crops,
+    ...former,
+    ...fused,
+    ...hashes,
+    ...lists,
+    ...losses,
+    ...spectra,
+    ...states,
+    ...texts,
+  },
   shapedByInputs: [
     ...Object.keys(bits),
+    ...Object.keys(channelsLast),
+    ...Object.keys(hashes),
     ...Object.keys(states),
     ...['Bernoulli', 'RandomNormalLike', 'RandomUniformLike', 'Det', 'MaxRoiPool', 'TensorScatter'],
     ...['NegativeLogLikelihoodLoss', 'SoftmaxCrossEntropyLoss', 'StringConcat', 'RegexFullMatch'],

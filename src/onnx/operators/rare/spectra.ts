@@ -3,8 +3,10 @@
  * matrix of cosines and sines; a long one is taken apart into two steps of shorter ones, with a turn of each
  * number between them. (Cooley and Tukey, 1965, in the order of Bailey, 1990.)
  */
+import { sizeOf } from '../../../base/shape.js'
 import type { Tensor } from '../../../core/tensor.js'
 import { add, mul } from '../../../ops/arithmetic.js'
+import { concat } from '../../../ops/concat.js'
 import { flip } from '../../../ops/flip.js'
 import { linear } from '../../../ops/matmul.js'
 import { slice } from '../../../ops/slice.js'
@@ -96,7 +98,8 @@ const dft: Operator = (call) => {
   if (axis === rank - 1) call.fail('axis', 'none of the last one', given)
   const inverse = call.flag('inverse')
   const oneSided = call.flag('onesided')
-  if (oneSided && (inverse || parts === 2)) call.fail('onesided', '0 of complex numbers and inverses', 1)
+  if (oneSided && !inverse && parts === 2) call.fail('onesided', '0 of complex numbers', 1)
+  if (oneSided && inverse) return realInverse(call, x, axis, call.scalar(1))
   const n = call.scalar(1) ?? x.shape[axis]!
   if (!(n >= 1)) call.fail('dft_length', 'at least 1', n)
   const last = [...x.shape.keys()].filter((i) => i !== axis && i !== rank - 1)
@@ -113,6 +116,65 @@ const dft: Operator = (call) => {
   const scaled = inverse ? mul(y, 1 / n, { out: y }) : y
   const back = [...x.shape.keys()].map((i) => order.indexOf(i))
   return permuted(call, call.tensor(x.type, scaled.reshape([...outer, bins, 2])), back)
+}
+
+/**
+ * The real numbers whose spectrum has these first bins: 2 (bins - 1) where n is not given. The bins behind the
+ * middle are those before it, the other way round, with the imaginary part negated.
+ */
+function realInverse(call: Call, x: Value, axis: number, given?: number): Value {
+  const last = x.shape.length - 1
+  if (x.shape[last] !== 2) call.fail('input 0', '[..., 2] for an inverse of one side', x.shape)
+  const n = given ?? 2 * (x.shape[axis]! - 1)
+  if (!(n >= 1)) call.fail('dft_length', 'at least 1', n)
+  const outer = [...x.shape.keys()].filter((i) => i !== axis && i !== last)
+  const order = [...outer, axis, last]
+  const bins = Math.floor(n / 2) + 1
+  const there = Math.min(bins, x.shape[axis]!)
+  const box = order.map((i) => ({ length: i === axis ? there : x.shape[i]!, axis: i }))
+  const shape = outer.map((i) => x.shape[i]!)
+  const rows = sizeOf(shape)
+  if (rows === 0) return call.zeros(x.type, [...x.shape.with(axis, n).slice(0, -1), 1])
+  const source = moveBox(call, plain(call, x), box, { layout: 'plain' }).reshaped([rows, there, 2])
+  const half = filledTo(call, source, bins).tensor()
+  const behind = n - bins
+  const mirrored = flip(slice(half, { begin: [0, 1, 0], end: [rows, 1 + behind, 2] }), { axes: 1 })
+  const conjugate = mul(
+    mirrored,
+    table(call, 'conjugate', [2], () => [1, -1]),
+  )
+  const y = spectrum(call, behind ? concat([half, conjugate], { axis: 1 }) : half, n, true)
+  const real = mul(slice(y, { end: [rows, n, 1] }), 1 / n)
+  const back = [...x.shape.keys()].map((i) => order.indexOf(i))
+  return permuted(call, call.tensor(x.type, real.reshape([...shape, n, 1])), back)
+}
+
+/** com.microsoft's: the last axis is transformed, [..., n] <-> [..., n / 2 + 1, 2]. */
+function oneAxis(call: Call): void {
+  if (call.number('normalized', 0)) call.fail('normalized', '0', 1)
+  if (!call.flag('onesided', true)) call.fail('onesided', '1', 0)
+  if (call.number('signal_ndim', 1) !== 1) call.fail('signal_ndim', '1', call.number('signal_ndim', 1))
+}
+
+const rfft: Operator = (call) => {
+  oneAxis(call)
+  const x = call.input(0)
+  const n = x.shape.at(-1) ?? 0
+  if (n < 1) call.fail('input 0', '[..., n], of at least one number', x.shape)
+  const outer = x.shape.slice(0, -1)
+  const bins = Math.floor(n / 2) + 1
+  const rows = sizeOf(outer)
+  if (rows === 0) return call.zeros(x.type, [...outer, bins, 2])
+  const y = spectrum(call, x.tensor().reshape([rows, n, 1]), bins)
+  return call.tensor(x.type, y.reshape([...outer, bins, 2]))
+}
+
+const irfft: Operator = (call) => {
+  oneAxis(call)
+  const x = call.input(0)
+  if (x.shape.length < 2) call.fail('input 0', '[..., bins, 2]', x.shape)
+  const y = realInverse(call, x, x.shape.length - 2)
+  return y.reshaped(y.shape.slice(0, -1))
 }
 
 /** Zeros behind the second axis. */
@@ -224,4 +286,6 @@ export const spectra: Record<string, Operator> = {
   HannWindow: cosines(0.5, -0.5),
   MelWeightMatrix: melWeightMatrix,
   STFT: stft,
+  'com.microsoft.Irfft': irfft,
+  'com.microsoft.Rfft': rfft,
 }
