@@ -45,8 +45,8 @@ export class Igemm8 extends Igemm {
   /** The word that padding holds, and how often each sum has that of its filter too much. */
   padding: i32; zero: i32
   /**
-   * Where the zero point of x stands, an integer of 32 bits, or 0. With it `padding` are bits of it to flip, and
-   * `zero` says whether it is signed.
+   * Where the zero point of x stands, an integer of 32 bits, or 0. With it `padding` are bits of it to flip,
+   * and `zero` says whether it is signed.
    */
   zeroAt: usize
   finish: i32

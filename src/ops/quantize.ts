@@ -170,8 +170,8 @@ export function runDequantize(x: AnyTensor, y: Tensor): void {
 }
 
 /**
- * The int32 sums that stand in y as the numbers that they stand for, plus a bias, clamped: a scale at `scales`,
- * or one for `each` index of the last axis; at `zeros` as many zeros. @internal
+ * The int32 sums that stand in y as the numbers that they stand for, plus a bias, clamped: a scale at
+ * `scales`, or one for `each` index of the last axis; at `zeros` as many zeros. @internal
  */
 export function runScaleSums(
   y: Tensor,
@@ -196,8 +196,8 @@ interface Steps {
 }
 
 /**
- * What `quantize` does, with integers of up to 16 bits from `low` to `high` that stay floats; or `back`: as the
- * numbers that these stand for. @internal
+ * What `quantize` does, with integers of up to 16 bits from `low` to `high` that stay floats; or `back`: as
+ * the numbers that these stand for. @internal
  */
 export function roundTo(
   x: Tensor,
@@ -233,8 +233,8 @@ export function numbersBehind(x: AnyTensor, steps: Steps): Tensor {
 }
 
 /**
- * Numbers as unsigned bytes that hold all of them and 0, with their scale and zero point, the latter also as a
- * float. Definition: ONNX DynamicQuantizeLinear. @internal
+ * Numbers as unsigned bytes that hold all of them and 0, with their scale and zero point, the latter also as
+ * a float. Definition: ONNX DynamicQuantizeLinear. @internal
  */
 export function quantizeDynamically(x: Tensor): {
   y: Tensor<'uint8'>

@@ -256,8 +256,8 @@ function betweenBytes(op: Node, node: Node, activation: Activation | undefined, 
 }
 
 /**
- * QuantizeLinear, what moves elements, DequantizeLinear by the same terms: the numbers in between, moved. Bytes
- * are less to move than numbers.
+ * QuantizeLinear, what moves elements, DequantizeLinear by the same terms: the numbers in between, moved.
+ * Bytes are less to move than numbers.
  */
 export function roundNumbers(node: Node, fusion: Fusion): void {
   if (node.op !== 'DequantizeLinear' || !isPlain(node, fusion, isSmall)) return
@@ -270,7 +270,9 @@ export function roundNumbers(node: Node, fusion: Fusion): void {
   fusion.replace(node, [], { op: 'Identity', inputs: [node.inputs[0]!] })
 }
 
-/** Sums of products of integers, as floats, times a scale that the run makes: the product that gives floats. */
+/**
+ * Sums of products of integers, as floats, times a scale that the run makes: the product that gives floats.
+ */
 export function scaleSums(node: Node, fusion: Fusion): void {
   const { inputs } = node
   // Before opset 7 an axis may say where b stands.

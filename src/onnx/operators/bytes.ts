@@ -138,7 +138,8 @@ function runInScope<T extends { y: AnyTensor }>(call: Call, run: () => T): T {
 }
 
 /**
- * A product of matrices of bytes, to bytes, floats or (without `y`) int32 sums; undefined where it is not one.
+ * A product of matrices of bytes, to bytes, floats or (without `y`) int32 sums; undefined where it is not
+ * one.
  */
 export function multiplyByteMatrices(
   call: Call,
@@ -189,8 +190,8 @@ const oneTermOf = (
     : undefined
 
 /**
- * QuantizeLinear by one known scale, to at most 16 bits, or `back` to the numbers that these stand for; undefined
- * where it is not one.
+ * QuantizeLinear by one known scale, to at most 16 bits, or `back` to the numbers that these stand for;
+ * undefined where it is not one.
  */
 export function toBytes(
   call: Call,

@@ -264,8 +264,8 @@ const convInteger: Operator = (call) => {
 }
 
 /**
- * a, b, their zero points, a scale of one number or of one for each output channel, and a bias as long: sums of
- * products as float32.
+ * a, b, their zero points, a scale of one number or of one for each output channel, and a bias as long: sums
+ * of products as float32.
  */
 export function scaledSums(
   call: Call,

@@ -175,8 +175,8 @@ interface Slot {
 }
 
 /**
- * Of an If whose condition stands in the engine: copies what a branch without nodes gives to where the outputs
- * are, and tells whether it was such a branch.
+ * Of an If whose condition stands in the engine: copies what a branch without nodes gives to where the
+ * outputs are, and tells whether it was such a branch.
  */
 function passesOn(
   engine: Engine,

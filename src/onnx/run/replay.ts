@@ -166,8 +166,8 @@ export function disposeLive(live: Live, given: ReadonlySet<Value> = new Set()): 
 const BODIES = 4
 
 /**
- * Runs a graph inside of a node on values of those around it, and on constants there; its results have lives of
- * their own.
+ * Runs a graph inside of a node on values of those around it, and on constants there; its results have lives
+ * of their own.
  */
 function* bodyOf(
   of: Pick<Setup, 'run' | 'opset'>,
