@@ -114,12 +114,13 @@ export function startSums(
 ): void {
   const b = args.b, scales = args.scales
   const xScale = f32x4.splat(args.xScale), yScale = f32x4.splat(args.yScale), zero = i32x4.splat(less)
-  for (let index = 0; index < args.groups * groupPanels; index++) {
+  const count = args.groups * groupPanels
+  for (let index = 0, panel = 0, first = 0; index < count; index++) {
     const finish = finishes + index * FINISH_BYTES
     setFinish(finish, args.low, args.high, args.yZero, args.finish)
     for (let half = 0; half < 8; half += 4) {
-      const column = index % groupPanels * 8 + half, lanes = max(0, min(4, groupOut - column))
-      const at: usize = (index / groupPanels * groupOut + column) * 4, part = finish + half * 4
+      const column = panel * 8 + half, lanes = max(0, min(4, groupOut - column))
+      const at: usize = (first + column) * 4, part = finish + half * 4
       let scale = f32x4.splat(1)
       if (args.finish == Finish.bytes) {
         const own = scales ? loadLanes(scales + at, lanes) : f32x4.splat(args.wScale)
@@ -130,6 +131,10 @@ export function startSums(
       const sums = v128.load(heads + index * headStride + half * 4)
       v128.store(part, i32x4.sub(bias, i32x4.mul(zero, sums)))
       v128.store(part, f32x4.div(scale, yScale), 32)
+    }
+    if (++panel == groupPanels) {
+      panel = 0
+      first += groupOut
     }
   }
 }

@@ -11,9 +11,17 @@ const TILE = 4
 /** The same in assembly/depthwise/rows.ts. */
 const GROUP_TILE = 7
 
-/** Whether rows come in groups: see assembly/depthwise/rows.ts. */
+/**
+ * Whether rows come in groups: see assembly/depthwise/rows.ts. They do not where padding makes most of a row,
+ * since they are kept with it.
+ */
 const byGroups = ({ axes: [h, w] }: PlaneLayer): boolean =>
-  (w.size === 3 || w.size === 5) && w.stride <= 2 && w.dilation === 1 && h.dilation === 1 && h.size <= 9
+  (w.size === 3 || w.size === 5) &&
+  h.size <= w.size &&
+  w.stride <= 2 &&
+  h.dilation === 1 &&
+  w.dilation === 1 &&
+  w.output * w.stride <= 4 * w.input + 64
 
 /** The most groups of `each` rows that a window sees. */
 const groupsOf = (kh: number, each: number): number => Math.floor((kh + 2 * each - 2) / each)
