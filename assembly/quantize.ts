@@ -7,7 +7,7 @@
  * so that answers are its bytes.
  */
 import { scratch } from './arguments'
-import { Element, QUANTIZE_BLOCK, Quantize } from './abi'
+import { Element, QUANTIZE_BLOCK, Quantize, QuantizeTerms } from './abi'
 import { storePart } from './simd'
 
 /**
@@ -165,13 +165,30 @@ function quantizeRun(
   }
 }
 
+/** The same with the integers as floats, or as the numbers that they stand for. */
+function roundRun(
+  args: Quantize, x: usize, y: usize, count: i32, scales: usize, zeros: usize, step: usize,
+): void {
+  const low = bound(args, offsetof<Quantize>('low')), high = bound(args, offsetof<Quantize>('high'))
+  const back = args.back
+  for (let i = 0; i < count; i += 4) {
+    const scale = termAt(scales, step, i), zero = termAt(zeros, step, i)
+    const q = quantizeFour(x, scale, zero, low, high)
+    v128.store(y, back ? f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(q, zero)), scale)
+      : f32x4.convert_i32x4_s(q))
+    x += 16
+    y += 16
+  }
+}
+
 function dequantizeRun(
   args: Quantize, x: usize, y: usize, count: i32, scales: usize, zeros: usize, bias: usize, step: usize,
 ): void {
   const element = args.element
   const low = bound(args, offsetof<Quantize>('low')), high = bound(args, offsetof<Quantize>('high'))
   for (let i = 0; i < count; i += 4) {
-    const q = element == Element.int32 ? v128.load(x + i * 4) : loadFour(x + i, element == Element.int8)
+    const q = element == Element.float32 ? i32x4.trunc_sat_f32x4_s(v128.load(x + i * 4))
+      : element == Element.int32 ? v128.load(x + i * 4) : loadFour(x + i, element == Element.int8)
     let v = f32x4.mul(f32x4.convert_i32x4_s(i32x4.sub(q, termAt(zeros, step, i))), termAt(scales, step, i))
     if (bias) v = f32x4.add(v, v128.load(bias + i * 4))
     v128.store(y + i * 4, f32x4.pmin(f32x4.pmax(v, low), high))
@@ -188,9 +205,36 @@ export function quantize(call: usize, begin: i32, end: i32): void {
   convert(true, call, begin, end)
 }
 
+/**
+ * Unit: all. What unsigned bytes stand for that hold 0 and all from the least to the largest number:
+ *
+ *   scale = (high - low) / 255, or 1 where both are 0;  zero = round(-low / scale)
+ *
+ * Definition: ONNX DynamicQuantizeLinear; of zeros alone as ONNX Runtime has it.
+ */
+export function quantizeTerms(call: usize, begin: i32, end: i32): void {
+  if (begin >= end) return
+  const args = changetype<QuantizeTerms>(call)
+  const low = min<f32>(0, load<f32>(args.low)), range = max<f32>(0, load<f32>(args.high)) - low
+  const scale: f32 = range == 0 ? 1 : range / 255
+  const zero = min<f32>(255, max<f32>(0, nearest<f32>(-low / scale)))
+  store<f32>(args.scale, scale)
+  store<i32>(args.zero, i32x4.extract_lane(i32x4.trunc_sat_f32x4_s(f32x4.splat(zero)), 0))
+  store<f32>(args.number, zero)
+}
+
 /** Unit: up to QUANTIZE_BLOCK elements of a row. scratch: as for quantize */
 export function dequantize(call: usize, begin: i32, end: i32): void {
   convert(false, call, begin, end)
+}
+
+// @ts-ignore: decorator
+@inline
+function forthRun(
+  args: Quantize, x: usize, y: usize, count: i32, scales: usize, zeros: usize, step: usize,
+): void {
+  if (args.element == Element.float32) roundRun(args, x, y, count, scales, zeros, step)
+  else quantizeRun(args, x, y, count, scales, zeros, step)
 }
 
 // @ts-ignore: decorator
@@ -199,8 +243,8 @@ function convert(forth: bool, call: usize, begin: i32, end: i32): void {
   const args = changetype<Quantize>(call)
   const columns = args.columns, blocks = (columns + QUANTIZE_BLOCK - 1) / QUANTIZE_BLOCK
   const byColumn = args.byColumn, element = args.element, count = args.count, bias = args.bias
-  const size: usize = element == Element.int32 ? 4 : 1, fromSize: usize = forth ? 4 : size,
-    toSize: usize = forth ? 1 : 4
+  const size: usize = element == Element.int32 || element == Element.float32 ? 4 : 1
+  const fromSize: usize = forth ? 4 : size, toSize: usize = forth ? size : 4
   const one = scratch(), room = one + 32
   const step: usize = byColumn ? 4 : 0
   for (let u = begin; u < end; u++) {
@@ -217,7 +261,7 @@ function convert(forth: bool, call: usize, begin: i32, end: i32): void {
     }
     const b = bias ? bias + first * 4 : 0
     const whole = length & -8, left = length - whole
-    if (forth) quantizeRun(args, x, y, whole, scales, zeros, step)
+    if (forth) forthRun(args, x, y, whole, scales, zeros, step)
     else dequantizeRun(args, x, y, whole, scales, zeros, b, step)
     if (!left) continue
     const tailX = room, tailScales = room + 32, tailZeros = room + 64, tailY = room + 96,
@@ -232,7 +276,7 @@ function convert(forth: bool, call: usize, begin: i32, end: i32): void {
       scales = tailScales
       zeros = tailZeros
     }
-    if (forth) quantizeRun(args, tailX, tailY, 8, scales, zeros, step)
+    if (forth) forthRun(args, tailX, tailY, 8, scales, zeros, step)
     else dequantizeRun(args, tailX, tailY, 8, scales, zeros, b ? tailBias : 0, step)
     memory.copy(y + <usize>whole * toSize, tailY, <usize>left * toSize)
   }

@@ -21,12 +21,14 @@ export interface LengthOptions {
   dimensions?: Record<string, number> | undefined
   /** The size of pictures that it leaves open. */
   picture?: { width: number; height: number } | undefined
+  /** Of last axes that it leaves open: of tokens, or of sound. Default 1, as of all others. */
+  length?: number | undefined
 }
 
 export interface SampleOptions extends LengthOptions {
   seed?: number | undefined
-  /** The one number that an input is filled with, by its name. */
-  values?: Record<string, number> | undefined
+  /** The numbers that an input is filled with, again and again, by its name. */
+  values?: Record<string, readonly number[]> | undefined
 }
 
 /** Of a picture whose size the file leaves open. */
@@ -74,11 +76,11 @@ const kinds: Record<string, Kind> = {
 
 /**
  * Lengths for the axes that a file leaves open, by their names ('x[1]' where it has none): one picture of
- * three channels where it looks like one, else 1. Throws where a shape is not known or too large.
+ * three channels where it looks like one, `length` along last axes, else 1. Throws where a shape is not known or too large.
  */
 export function lengthsFor(
   ports: readonly Port[],
-  { dimensions = {}, picture = { width: SIDE, height: SIDE } }: LengthOptions = {},
+  { dimensions = {}, picture = { width: SIDE, height: SIDE }, length: last = 1 }: LengthOptions = {},
 ): { shapes: Map<string, number[]>; chosen: Record<string, number> } {
   const chosen: Record<string, number> = {}
   const shapes = new Map<string, number[]>()
@@ -88,7 +90,7 @@ export function lengthsFor(
     const lengths = shape.map((length, axis) => {
       if (typeof length === 'number') return length
       const symbol = length ?? `${name}[${axis}]`
-      chosen[symbol] ??= dimensions[symbol] ?? open[axis] ?? 1
+      chosen[symbol] ??= dimensions[symbol] ?? open[axis] ?? (axis && axis === shape.length - 1 ? last : 1)
       return chosen[symbol]
     })
     if (lengths.reduce((product, length) => product * length, 1) > MOST_NUMBERS)
@@ -98,16 +100,23 @@ export function lengthsFor(
   return { shapes, chosen }
 }
 
-/** An array of a type with as many elements: random ones, or where it is given that number in each. */
-export function elementsOf(type: string, size: number, random: () => number, value?: number): UserArray {
+/** An array of a type with as many elements: random ones, or these numbers again and again. */
+export function elementsOf(
+  type: string,
+  size: number,
+  random: () => number,
+  values?: readonly number[],
+): UserArray {
   if (type === 'string') return new Array<string>(size).fill('')
   const kind = kinds[type]
   if (!kind) throw new Error(`nothing to try ${type} with`)
   const [Elements, of] = kind
   const data = new Elements(size)
   const big = type === 'int64' || type === 'uint64'
-  for (let i = 0; i < size; i++)
+  for (let i = 0; i < size; i++) {
+    const value = values?.[i % values.length]
     data[i] = value === undefined ? of(random()) : big ? BigInt(Math.trunc(value)) : value
+  }
   return data
 }
 

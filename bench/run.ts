@@ -18,8 +18,9 @@ import { type Columns, columnsOf, readme, rowPrinter, summary } from './table.js
 const HELP = `npm run bench -- [networks | models DIR | train | recurrent | images | int8] [options]
   networks        LeNet-5 to VGG-16 from their ONNX files, instead of layers
   models DIR      each ONNX file of a folder (or one file) beside onnxruntime-web, on made-up inputs
-  --dimensions L  of models: lengths that files leave open, by their names: batch=1,x[1]=512
-  --values L      of models: what inputs are filled with instead, by their names: sr=16000
+  --dimensions L  of models: lengths that files leave open, by their names, of all files or of those whose name
+                  contains what stands before a colon: batch=1,voice:x[1]=512
+  --values L      of models: what inputs are filled with, by their names: sr=16000,boxes:config=100/0.5
   train           steps of three networks, and layers backwards; with --peers, --threads, --simd and --readme
   recurrent       LSTM and GRU from ONNX files, and a training step of an LSTM; with --peers, --threads, --simd, --only and --readme
   images          filters on images of 1920 x 1080 (with --peers beside opencv.js, wasm-vips and sharp)
@@ -192,29 +193,35 @@ async function runModels(): Promise<void> {
   if (!folder || more.length) throw new Error('models takes a folder: npm run bench -- models DIR')
   await peersHere()
   const { benchModels } = await import('./models.js')
-  const rows = await benchModels(
+  const { rows, table, peer, ...place } = await benchModels(
     {
       folder: resolve(process.env['INIT_CWD'] ?? '.', folder),
       only,
       simd,
-      dimensions: numbersByName(options.dimensions),
+      dimensions: mapped(numbersByName(options.dimensions), ([length]) => length!),
       values: numbersByName(options.values),
       ...(quick && { budget: 500 }),
     },
     console.log,
   )
   if (json) writeFileSync(json, JSON.stringify(rows, null, 1))
+  const about = `${placeOf(place)}\nBeside it, in turns: ${peer}, one thread each; "by": its time by ours. Medians in ms and the least times, numbers in and numbers out; "apart": the largest difference of outputs, as a part of the largest number.`
+  if (options.readme) writeBetween(`models ${place.build}`, `${about}\n\n${table}`)
 }
 
-/** 'batch=1,x[1]=512' -> { batch: 1, 'x[1]': 512 } */
-function numbersByName(text: string | undefined): Record<string, number> {
+/** 'batch=1,x[1]=512/2' -> { batch: [1], 'x[1]': [512, 2] } */
+function numbersByName(text: string | undefined): Record<string, number[]> {
   return Object.fromEntries(
     (text?.split(',') ?? []).map((part) => {
-      const [, name, number] = /^(.+)=(-?[\d.]+)$/.exec(part) ?? []
+      const [, name, numbers] = /^(.+)=(-?[\d.]+(?:\/-?[\d.]+)*)$/.exec(part) ?? []
       if (!name) throw new Error(`expected NAME=NUMBER, as batch=1, got '${part}'`)
-      return [name, Number(number)]
+      return [name, numbers!.split('/').map(Number)]
     }),
   )
+}
+
+function mapped<T, U>(record: Record<string, T>, change: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]))
 }
 
 async function runImages(): Promise<void> {

@@ -10,11 +10,22 @@ export class Quantize {
   /** Those for all, where scales is 0. */
   scale: f32; zero: i32
   byColumn: i32
-  /** What the integers are. */
+  /** What the integers are; float32: as floats. */
   element: i32
+  /** quantize to floats: y are the numbers that the integers stand for. */
+  back: i32
   /** dequantize: added to each column, 0: none. */
   bias: usize
   low: f32; high: f32
+}
+
+/** What bytes of numbers from the least to the largest stand for: see quantize.ts. */
+@unmanaged
+export class QuantizeTerms {
+  /** The two numbers. */
+  low: usize; high: usize
+  /** Their scale, and their zero point as 32 bits and as a float. */
+  scale: usize; zero: usize; number: usize
 }
 
 /** Columns of one unit of `quantize` and `dequantize`; a multiple of 16. */

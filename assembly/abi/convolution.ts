@@ -44,6 +44,11 @@ export class Igemm8 extends Igemm {
   bytes: i32
   /** The word that padding holds, and how often each sum has that of its filter too much. */
   padding: i32; zero: i32
+  /**
+   * Where the zero point of x stands, an integer of 32 bits, or 0. With it `padding` are bits of it to flip,
+   * and `zero` says whether it is signed.
+   */
+  zeroAt: usize
   finish: i32
   /** Bytes of scratch memory before that of how sums end. */
   finishes: i32
@@ -88,6 +93,8 @@ export class Widen {
   /** Channels of a group. */
   depth: i32
   signed: i32; zero: i32
+  /** Where `zero` stands, or 0: here. */
+  zeroAt: usize
   /** 1: to four bytes a word, with bits of `zero` flipped; 0: to two of 16 bits, less `zero`. */
   bytes: i32
 }

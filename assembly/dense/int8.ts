@@ -68,8 +68,9 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
     const block = u / slices
     if (block != pointed) {
       if (pointed < 0) {
-        for (let i: usize = 0; i < <usize>(max(ic, oc) + 8) * 4; i += 4) store<i32>(padding + i, args.padding)
-        startSums(args, args.zero, finishes, args.w, panelStride, groupPanels, groupOut)
+        const zero = zeroOf(args), word = args.zeroAt ? (zero & 0xff) * 0x01010101 : args.padding
+        for (let i: usize = 0; i < <usize>(max(ic, oc) + 8) * 4; i += 4) store<i32>(padding + i, word)
+        startSums(args, zero, finishes, args.w, panelStride, groupPanels, groupOut)
       }
       count = min(pixels, allPixels - block * pixels)
       pointPixels(args, table, positions, padding, block * pixels, count, rows)
@@ -95,6 +96,13 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
       else runPairs(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
     }
   }
+}
+
+/** The zero point of x as products see it. */
+export function zeroOf(args: Igemm8): i32 {
+  if (!args.zeroAt) return args.zero
+  const byte = load<i32>(args.zeroAt) ^ args.padding
+  return args.zero ? <i32><i8>byte : byte & 0xff
 }
 
 /**
@@ -300,28 +308,29 @@ export function widen(call: usize, begin: i32, end: i32): void {
   const args = changetype<Widen>(call)
   const depth = args.depth, groups = args.groups, bytes = args.bytes
   const each = bytes ? 4 : 2, words = (depth + each - 1) / each, size = words * 4
+  const signed = args.signed, zero = args.zeroAt ? load<i32>(args.zeroAt) : args.zero
   for (let u = begin; u < end; u++) {
     const first = u * WIDEN_BLOCK, runs = min(WIDEN_BLOCK, args.pixels - first) * groups
     let x = args.x + first * groups * depth, y = args.y + first * groups * size
     // Where channels fill words, pixels are one run.
     if (words * each == depth) {
-      widenRun(args, x, y, runs * depth)
+      widenRun(bytes, signed, zero, x, y, runs * depth)
       continue
     }
     if (depth < 4) {
       // Bytes behind those of a pixel meet zeros of the filter.
       for (let i = 0; i < runs; i++) {
-        if (bytes) store<i32>(y, load<i32>(x) ^ args.zero)
+        if (bytes) store<i32>(y, load<i32>(x) ^ zero)
         else if (depth == 1) store<i32>(y,
-          i32x4.extract_lane(wide(args.signed, v128.load32_zero(x), args.zero), 0))
-        else v128.store64_lane(y, wide(args.signed, v128.load32_zero(x), args.zero), 0)
+          i32x4.extract_lane(wide(signed, v128.load32_zero(x), zero), 0))
+        else v128.store64_lane(y, wide(signed, v128.load32_zero(x), zero), 0)
         x += depth
         y += size
       }
       continue
     }
     for (let i = 0; i < runs; i++) {
-      widenRun(args, x, y, depth)
+      widenRun(bytes, signed, zero, x, y, depth)
       x += depth
       y += size
     }
@@ -335,9 +344,8 @@ function wide(signed: i32, v: v128, zero: i32): v128 {
 }
 
 /** `count` bytes; the word that they end in is whole, with what follows them. */
-function widenRun(args: Widen, x: usize, y: usize, count: i32): void {
-  const signed = args.signed, zero = args.zero
-  if (args.bytes) {
+function widenRun(bytes: i32, signed: i32, zero: i32, x: usize, y: usize, count: i32): void {
+  if (bytes) {
     const flip = i32x4.splat(zero)
     for (; count >= 16; count -= 16) {
       v128.store(y, v128.xor(v128.load(x), flip))

@@ -31,7 +31,7 @@ import { Finish, Igemm8, WinogradFilter8 } from '../abi'
 import { copyBytes } from '../copy'
 import { FINISH_BYTES, setFinish, storeIntegers } from '../quantize'
 import { WIDE } from '../simd'
-import { runPairs, runWide8, startSums } from './int8'
+import { runPairs, runWide8, startSums, zeroOf } from './int8'
 import { FEW_TILES, runTwoPairs } from './rolled'
 import { PAIR_ROWS } from './tile'
 
@@ -214,7 +214,7 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
   const slices = (allPanels + unitPanels - 1) / unitPanels
   const depth = (ic + 7) & ~7, words = depth / 2, panelBytes: usize = words * 32
   const yBytes = args.finish == Finish.bytes ? 1 : 4
-  const byTwo = rolled(), heads = args.w, w = heads + allPanels * 32
+  const byTwo = rolled(), heads = args.w, w = heads + allPanels * 32, zeroPoint = zeroOf(args)
 
   const grid = scratch(), patchStride: usize = apart(depth), patch = grid + 48 * 16
   const table = patch + 36 * patchStride
@@ -231,7 +231,7 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
     const panel0 = (u % slices) * unitPanels, panel1 = min(panel0 + unitPanels, allPanels)
     if (transformed < 0) {
       // Sums of all positions start at 0, those of (1, 1) less what the zero point adds.
-      const zero = i32x4.splat(-args.zero * (m == 4 ? 36 : 4))
+      const zero = i32x4.splat(-zeroPoint * (m == 4 ? 36 : 4))
       for (let panel = 0; panel <= allPanels; panel++) {
         const start = starts + panel * FINISH_BYTES
         setFinish(start, 0, 0, 0, Finish.sums)
@@ -249,7 +249,7 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
         const image = args.x + tile / (tilesW * tilesH) * ih * iw * ic
         let from = image + (iy * iw + ix) * ic, pixelStride: usize = ic, rowStride: usize = iw * ic
         if (iy < 0 || ix < 0 || iy + size > ih || ix + size > iw) {
-          memory.fill(patch, <u8>args.padding, 36 * patchStride)
+          memory.fill(patch, <u8>zeroPoint, 36 * patchStride)
           for (let row = max(0, -iy); row < min(size, ih - iy); row++) {
             for (let column = max(0, -ix); column < min(size, iw - ix); column++) {
               copyBytes(from + row * rowStride + column * pixelStride,

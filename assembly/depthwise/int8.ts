@@ -18,7 +18,7 @@
 import { scratch } from '../arguments'
 import { Finish, Igemm8 } from '../abi'
 import { copyBytes } from '../copy'
-import { startSums } from '../dense/int8'
+import { startSums, zeroOf } from '../dense/int8'
 import { FINISH_BYTES, QUICK, quickBytes, quicken, storeIntegers } from '../quantize'
 
 /** Outputs of a tile. */
@@ -118,7 +118,7 @@ export function depthwise8(call: usize, begin: i32, end: i32): void {
   const signed = <bool>args.signed, unitRows = args.pixels, bands = (oh + unitRows - 1) / unitRows
   const vectors = (c + 7) / 8, pairs = (kh * kw + 1) / 2
   const columns = (TILE - 1) * stepW + (kw - 1) * dilationW + 1
-  const heads = args.w, w = heads + vectors * 32
+  const heads = args.w, w = heads + vectors * 32, zero = zeroOf(args)
   const yPixel: usize = c * (args.finish == Finish.bytes ? 1 : 4)
   const xRow: usize = iw * c
 
@@ -130,9 +130,9 @@ export function depthwise8(call: usize, begin: i32, end: i32): void {
 
   for (let u = begin; u < end; u++) {
     if (!started) {
-      startSums(args, args.zero, finishes, heads, 32, vectors, c)
+      startSums(args, zero, finishes, heads, 32, vectors, c)
       if (args.finish == Finish.bytes) quicken(finishes, vectors, kh * kw, <i32>args.low, <i32>args.high)
-      memory.fill(blank, <u8>args.padding, xRow + 16)
+      memory.fill(blank, <u8>zero, xRow + 16)
       started = true
     }
     const n = u / bands, row0 = u % bands * unitRows
@@ -147,7 +147,7 @@ export function depthwise8(call: usize, begin: i32, end: i32): void {
           if (isInside) from += ix * c
           else {
             const to = patch + ky * patchRow, x0 = max(0, ix), x1 = min(iw, ix + columns)
-            memory.fill(to, <u8>args.padding, patchRow)
+            memory.fill(to, <u8>zero, patchRow)
             if (x1 > x0) copyBytes(from + x0 * c, to + (x0 - ix) * c, (x1 - x0) * c)
             from = to
           }

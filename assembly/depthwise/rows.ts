@@ -16,7 +16,7 @@
  */
 import { scratch } from '../arguments'
 import { Finish, Igemm8 } from '../abi'
-import { startSums } from '../dense/int8'
+import { startSums, zeroOf } from '../dense/int8'
 import { FINISH_BYTES, MAGIC, storeIntegers } from '../quantize'
 import { FUSED } from '../simd'
 import { groupsOf } from './pack8'
@@ -127,12 +127,12 @@ export function depthwiseRows8(call: usize, begin: i32, end: i32): void {
       v128.store(rows, f32x4.splat(MAGIC), 48)
       store<usize>(rows, plane, 16)
       store<usize>(rows, half, 20)
-      startSums(args, args.zero, finishes, heads, 64, vectors, c)
+      startSums(args, zeroOf(args), finishes, heads, 64, vectors, c)
       for (let v = 0; v < vectors; v++)
         store<u8>(quick + v, isQuick(args, finishes + v * FINISH_BYTES, heads + v * 64,
           ends + v * 2 * END_BYTES) && v * 8 + 8 <= c && ow >= TILE)
       memory.fill(held, 255, most * 4)
-      memory.fill(blank, <u8>args.padding, xRow + 16)
+      memory.fill(blank, args.zeroAt ? load<u8>(args.zeroAt) : <u8>args.padding, xRow + 16)
       // The padding to the left and right, which rows leave as it is.
       for (let r: usize = 0; r < 16; r += 4) store<usize>(rows + r, blank)
       for (let g = 0; g < most; g++) {

@@ -74,7 +74,7 @@ function givenAs(port: Port, value: string, lengths: readonly number[]): Given {
       throw new Failure(
         `input ${name} takes ${size} numbers, as [${lengths.join(', ')}], got ${numbers.length}`,
       )
-    if (!many) return { type, shape: lengths, data: elementsOf(type, size, () => 0, numbers[0]) }
+    if (!many) return { type, shape: lengths, data: elementsOf(type, size, () => 0, numbers) }
     return { type, shape: lengths, data: toUser(type, Float64Array.from(numbers)) }
   }
   const bytes = readBytes(value)

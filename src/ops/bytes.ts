@@ -42,6 +42,14 @@ const OUTPUT: Names<OutputQuantization> = { scale: true, zeroPoint: true, dtype:
 
 const PLAIN: Quantization = { scale: 1, zeroPoint: 0 }
 
+/** Numbers of the engine that a product of bytes reads where it runs. @internal */
+export interface DynamicTerms {
+  /** The zero point of x, in place of that of its quantization. */
+  zero?: Tensor<'int32'> | undefined
+  /** Of the result in float32: what sums are multiplied by, one number or one for each output channel. */
+  scale?: Tensor | undefined
+}
+
 /** An op on 8-bit operands, checked. */
 export interface ByteOp {
   engine: Engine
@@ -57,6 +65,7 @@ export interface ByteOp {
   quantization: Quantization | undefined
   dtype: ByteType
   out?: AnyTensor | undefined
+  scale?: Tensor | undefined
 }
 
 /** Throws where operands are not both of 8 bits, or an option belongs to such. */
@@ -95,7 +104,9 @@ export function byteOp(
     activation,
     quantization,
     out,
-  }: {
+    zero,
+    scale,
+  }: DynamicTerms & {
     bias?: Tensor | Tensor<'int32'> | undefined
     activation?: Activation | undefined
     quantization?: OutputQuantization | undefined
@@ -136,13 +147,13 @@ export function byteOp(
     to = settleQuantization(context.op, { scale, zeroPoint }, dtype, shape)!
   }
   const xScale = Math.fround(from.scale as number)
-  for (const scale of [by.scale].flat() as number[]) {
-    const product = Math.fround(xScale * Math.fround(scale))
+  for (const own of [by.scale].flat() as number[]) {
+    const product = Math.fround(xScale * Math.fround(own))
     const factor = to ? Math.fround(product / Math.fround(to.scale as number)) : product
     check(product > 0 && Number.isFinite(factor), () =>
       fail(
         to ? 'quantization.scale' : `${name}.quantization.scale`,
-        `one that leaves a finite factor for sums: ${xScale} * ${scale}${to ? ` / ${to.scale}` : ''}`,
+        `one that leaves a finite factor for sums: ${xScale} * ${own}${to ? ` / ${to.scale}` : ''}`,
         `${factor}`,
       ),
     )
@@ -160,7 +171,12 @@ export function byteOp(
     context,
     shape,
     terms: {
-      x: { dtype: x.dtype as ByteType, scale: xScale, zeroPoint: from.zeroPoint as number },
+      x: {
+        dtype: x.dtype as ByteType,
+        scale: xScale,
+        zeroPoint: from.zeroPoint as number,
+        zeroAt: zero?.pointer,
+      },
       filter: { dtype: filter.dtype as ByteType, scale: by.scale, zeroPoint: by.zeroPoint },
     },
     filter,
@@ -170,6 +186,7 @@ export function byteOp(
     quantization: to,
     dtype,
     out,
+    scale,
   }
 }
 
@@ -229,10 +246,10 @@ export function makeBytes(op: ByteOp, run: RunBytes): AnyTensor {
       const isFloat = bias?.dtype === 'float32'
       const sums = { ...terms, y: undefined, floatBias: false }
       run(y.pointer, { terms: sums, bias: isFloat ? 0 : (bias?.pointer ?? 0), clamp: NO_CLAMP })
-      const { columns, filter } = op
+      const { columns, filter, scale } = op
       const key = `factors ${terms.x.scale} ${keyOf(terms.filter.scale)}`
       const all = () => Array.from({ length: columns }, (_, i) => factor(terms, i))
-      const scales = tableOf(engine, filter.storage, key, columns, all)
+      const scales = scale?.pointer ?? tableOf(engine, filter.storage, key, columns, all)
       const zeros = tableOf(
         engine,
         filter.storage,
@@ -241,7 +258,7 @@ export function makeBytes(op: ByteOp, run: RunBytes): AnyTensor {
         () => Array(columns).fill(0),
         true,
       )
-      runScaleSums(y, scales, zeros, isFloat ? bias.pointer : 0, clamp)
+      runScaleSums(y, { scales, each: scale?.size !== 1, zeros, bias: isFloat ? bias.pointer : 0 }, clamp)
     }),
   )
 }

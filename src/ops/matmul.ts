@@ -22,7 +22,7 @@ import {
 } from '../plans/igemm.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp } from './activation.js'
 import { FLOATS_AND_BYTES } from './byteResult.js'
-import { type BytesOptions, checkFloats, type OutputQuantization } from './bytes.js'
+import { type BytesOptions, checkFloats, type DynamicTerms, type OutputQuantization } from './bytes.js'
 import { multiplyBytes } from './matmulBytes.js'
 import { channelSums, sumTo } from './reduce.js'
 
@@ -257,11 +257,12 @@ export function matmul(a: AnyTensor, b: AnyTensor, options: MatmulOptions = {}):
 export function product2(
   a: AnyTensor,
   b: AnyTensor,
-  options: MatmulOptions & {
-    sums?: boolean
-    bias?: Tensor<'int32'> | undefined
-    activation?: Activation | undefined
-  } = {},
+  options: MatmulOptions &
+    DynamicTerms & {
+      sums?: boolean
+      bias?: Tensor | Tensor<'int32'> | undefined
+      activation?: Activation | undefined
+    } = {},
 ): AnyTensor {
   engineOf('matmul', { a }, {}, FLOATS_AND_BYTES)
   const engine = engineOf('matmul', { a, b }, {}, ANY)

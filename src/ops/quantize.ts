@@ -10,6 +10,7 @@ import type { AnyTensor, Tensor } from '../core/tensor.js'
 import { NO_CLAMP } from '../plans/elementwise.js'
 import { listAt } from '../plans/int8.js'
 import { Element, QUANTIZE_BLOCK } from '../wasm/abi.js'
+import { max, min } from './reduce.js'
 
 /** What `quantize` takes beside x. */
 export interface QuantizeOptions<D extends ByteType = ByteType> {
@@ -138,7 +139,7 @@ export function runQuantize(x: Tensor, y: AnyTensor): void {
     const { args, ...job } = walk(x, y.quantization!, tables)
     engine.run({
       kernel: 'quantize',
-      args: { ...args, x: x.pointer, y: y.pointer, element: elements[y.dtype], bias: 0, low, high },
+      args: { ...args, x: x.pointer, y: y.pointer, element: elements[y.dtype], bias: 0, back: 0, low, high },
       ...job,
     })
   })
@@ -163,31 +164,124 @@ export function runDequantize(x: AnyTensor, y: Tensor): void {
   const [low, high] = NO_CLAMP
   engine.run({
     kernel: 'dequantize',
-    args: { ...args, x: x.pointer, y: y.pointer, element: elements[x.dtype], bias: 0, low, high },
+    args: { ...args, x: x.pointer, y: y.pointer, element: elements[x.dtype], bias: 0, back: 0, low, high },
     ...job,
   })
 }
 
 /**
- * The int32 sums that stand in y as the numbers that they stand for, plus a bias, clamped: a scale for each
- * index of the last axis, at `scales`; at `zeros` as many zeros. @internal
+ * The int32 sums that stand in y as the numbers that they stand for, plus a bias, clamped: a scale at
+ * `scales`, or one for `each` index of the last axis; at `zeros` as many zeros. @internal
  */
 export function runScaleSums(
   y: Tensor,
-  scales: number,
-  zeros: number,
-  bias: number,
+  { scales, each, zeros, bias }: { scales: number; each: boolean; zeros: number; bias: number },
   [low, high]: readonly [number, number],
 ): void {
   const { engine, pointer: at } = y
   const axis = y.shape.length - 1
   const { args, ...job } = walk(y, { scale: [], zeroPoint: [], axis }, [scales, zeros])
   engine.scratch(SCRATCH_BYTES)
+  const terms = each ? args : { ...args, byColumn: 0, count: 1 }
   engine.run({
     kernel: 'dequantize',
-    args: { ...args, x: at, y: at, element: Element.int32, bias, low, high },
+    args: { ...terms, x: at, y: at, element: Element.int32, bias, back: 0, low, high },
     ...job,
   })
+}
+
+interface Steps {
+  scale: number
+  zeroPoint: number
+}
+
+/**
+ * What `quantize` does, with integers of up to 16 bits from `low` to `high` that stay floats; or `back`: as
+ * the numbers that these stand for. @internal
+ */
+export function roundTo(
+  x: Tensor,
+  { scale, zeroPoint, low, high, back }: Steps & { low: number; high: number; back: boolean },
+): Tensor {
+  const { engine } = x
+  return engine.make(x.shape, (y) => {
+    engine.scratch(SCRATCH_BYTES)
+    const { args, ...job } = walk(x, { scale, zeroPoint }, NONE)
+    const element = Element.float32
+    engine.run({
+      kernel: 'quantize',
+      args: { ...args, x: x.pointer, y: y.pointer, element, bias: 0, back: Number(back), low, high },
+      ...job,
+    })
+  })
+}
+
+/** What `dequantize` does, of integers of up to 16 bits in any type. @internal */
+export function numbersBehind(x: AnyTensor, steps: Steps): Tensor {
+  const { engine } = x
+  return engine.make(x.shape, (y) => {
+    engine.scratch(SCRATCH_BYTES)
+    const { args, ...job } = walk(x, steps, NONE)
+    const [low, high] = NO_CLAMP
+    const element = elements[x.dtype]
+    engine.run({
+      kernel: 'dequantize',
+      args: { ...args, x: x.pointer, y: y.pointer, element, bias: 0, back: 0, low, high },
+      ...job,
+    })
+  })
+}
+
+/**
+ * Numbers as unsigned bytes that hold all of them and 0, with their scale and zero point, the latter also as
+ * a float. Definition: ONNX DynamicQuantizeLinear. @internal
+ */
+export function quantizeDynamically(x: Tensor): {
+  y: Tensor<'uint8'>
+  scale: Tensor
+  zero: Tensor<'int32'>
+  number: Tensor
+} {
+  const { engine } = x
+  const [scale, number] = [engine.empty([]), engine.empty([])]
+  const zero = engine.empty<'int32'>([], { dtype: 'int32' })
+  engine.scope(() => {
+    engine.run({
+      kernel: 'quantizeTerms',
+      args: {
+        low: min(x).pointer,
+        high: max(x).pointer,
+        scale: scale.pointer,
+        zero: zero.pointer,
+        number: number.pointer,
+      },
+      units: 1,
+      work: 1,
+    })
+  })
+  const y = engine.make(
+    x.shape,
+    (to) => {
+      engine.scratch(SCRATCH_BYTES)
+      const { args, ...job } = walk(x, { scale: 1, zeroPoint: 0 }, [scale.pointer, zero.pointer])
+      engine.run({
+        kernel: 'quantize',
+        args: {
+          ...args,
+          x: x.pointer,
+          y: to.pointer,
+          element: Element.uint8,
+          bias: 0,
+          back: 0,
+          low: 0,
+          high: 255,
+        },
+        ...job,
+      })
+    },
+    { dtype: 'uint8' },
+  )
+  return { y, scale, zero, number }
 }
 
 /** A number as an integer of a type, ties to even. @internal */

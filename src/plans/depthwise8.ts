@@ -1,7 +1,7 @@
 /** The plan of a convolution of 8-bit integers with one filter per channel (assembly/depthwise/int8.ts). */
 
 import { type Blocking, filterPanels, productArgs, productOf } from './igemm.js'
-import { args8, byBytes, FINISH, keyOf, paddingOf, zerosOf } from './int8.js'
+import { args8, byBytes, FINISH, keyOf, paddingOf, zeroOf, zerosOf } from './int8.js'
 import { type ConvJob, derive, imageArgs, multiplyAdds, type PlaneLayer } from './layer.js'
 
 /** Units that a layer falls into at least, where it has rows for them. */
@@ -88,8 +88,8 @@ export function runDepthwise8({ engine, layer, x, filter, bias, y, clamp, terms 
   const product = productArgs(productOf({ ...layer, groups: 1 }, { x, w, b: bias, y, clamp }), cut)
   const own = {
     bytes: Number(isWords),
-    padding: from.zeroPoint & 0xff,
-    zero: isWords ? paddingOf(engine, from).zero : from.zeroPoint,
+    padding: isWords && from.zeroAt ? paddingOf(engine, from).padding : zeroOf(from).padding,
+    zero: (isWords ? paddingOf(engine, from) : zeroOf(from)).zero,
     finishes: 0,
     tile: 0,
     // Of bytes as words: whether their top bits flip.

@@ -194,6 +194,7 @@ function withWords(
         depth,
         signed: Number(terms.dtype === 'int8'),
         zero: each === 2 ? terms.zeroPoint : isFlipped ? FLIP : 0,
+        zeroAt: each === 2 ? (terms.zeroAt ?? 0) : 0,
         bytes: Number(each === 4),
       },
       units: Math.ceil(pixels / WIDEN_BLOCK),
@@ -215,15 +216,24 @@ const TOP = 0x80
  */
 export function paddingOf(
   engine: Engine,
-  { zeroPoint, dtype }: ByteTerms['x'],
+  { zeroPoint, zeroAt, dtype }: ByteTerms['x'],
 ): { padding: number; zero: number } {
   const signed = engine.byteDot === 'signed'
-  const byte = ((dtype === 'int8') === signed ? zeroPoint : zeroPoint ^ TOP) & 0xff
+  const flip = (dtype === 'int8') === signed ? 0 : TOP
+  if (zeroAt) return { padding: flip, zero: Number(signed) }
+  const byte = (zeroPoint ^ flip) & 0xff
   return { padding: Math.imul(byte, 0x01010101), zero: signed ? (byte << 24) >> 24 : byte }
 }
 
+/** The zero point of x for kernels that take its bytes as they are. */
+export const zeroOf = ({ zeroPoint, zeroAt, dtype }: ByteTerms['x']) =>
+  zeroAt ? { padding: 0, zero: Number(dtype === 'int8') } : { padding: zeroPoint & 0xff, zero: zeroPoint }
+
 /** Of an argument block what products of floats lack, but for how sums end. */
-type Own = Pick<Igemm8, 'bytes' | 'padding' | 'zero' | 'finishes' | 'tile' | 'signed'>
+type Own = Pick<Igemm8, 'bytes' | 'padding' | 'zero' | 'finishes' | 'tile' | 'signed'> & {
+  /** 0 where the words are less it already. */
+  zeroAt?: 0
+}
 
 /**
  * The argument block of a product of bytes. It is one literal, since V8 makes a dictionary of objects that
@@ -276,6 +286,7 @@ export function args8(
     bytes: own.bytes,
     padding: own.padding,
     zero: own.zero,
+    zeroAt: own.zeroAt ?? x.zeroAt ?? 0,
     finish: y ? Finish.bytes : Finish.sums,
     finishes: own.finishes,
     floatBias: Number(floatBias),
@@ -318,7 +329,8 @@ export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void 
       dense.xPixelStride = (4 / each) * depth
     }
     const { padding, zero } = each === 4 ? paddingOf(engine, terms.x) : { padding: 0, zero: 0 }
-    const own = { bytes: Number(each === 4), padding, zero, finishes, tile: 0, signed: 0 }
+    const own: Own = { bytes: Number(each === 4), padding, zero, finishes, tile: 0, signed: 0 }
+    if (each === 2) own.zeroAt = 0
     const args = args8(dense, own, { filter, terms, clamp: layer.clamp })
     const work = n * layer.stepsH.count * layer.stepsW.count * layer.oc * block.runs * block.depth
     engine.run({ kernel: 'igemm8', args, units: block.units, work })

@@ -34,7 +34,13 @@ export interface Filter {
 
 /** What the 8-bit integers of a layer stand for. */
 export interface ByteTerms {
-  x: { dtype: ByteType; scale: number; zeroPoint: number }
+  x: {
+    dtype: ByteType
+    scale: number
+    zeroPoint: number
+    /** Where the zero point stands as 32 bits, if it is not known before. */
+    zeroAt?: number | undefined
+  }
   /** With lists, a scale and a zero point for each output channel. */
   filter: { dtype: ByteType } & Pick<Quantization, 'scale' | 'zeroPoint'>
   /** Whether the bias is float32, and not int32 in units of the sums. */

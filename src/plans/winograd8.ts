@@ -3,8 +3,9 @@
  * (assembly/dense/winograd8.ts).
  */
 
+import { rangeOf } from '../core/dtype.js'
 import { type Blocking, productArgs, productOf } from './igemm.js'
-import { args8, FINISH, keyOf, PAIR_ROWS, runDense8, zerosOf } from './int8.js'
+import { args8, FINISH, keyOf, PAIR_ROWS, runDense8, zeroOf, zerosOf } from './int8.js'
 import { type ByteTerms, type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
 
 /** Bytes of transformed input and output that a unit works on. Witness: bench int8, 3x3 layers. */
@@ -84,8 +85,9 @@ function tileFor(filter: Filter, { x, filter: { dtype, zeroPoint } }: ByteTerms)
       engine.f32.set([positive, negative, largest], to / 4 + 3 * o)
     }
   })
-  const [low, high] =
-    x.dtype === 'int8' ? [-128 - x.zeroPoint, 127 - x.zeroPoint] : [-x.zeroPoint, 255 - x.zeroPoint]
+  // Whatever the zero point: sums are largest where it is the least or the most.
+  const less = x.zeroAt ? rangeOf(x.dtype)![0] : x.zeroPoint
+  const [low, high] = rangeOf(x.dtype)!.map((bound) => bound - less) as [number, number]
   let [most, largest] = [0, 0]
   for (let o = 0; o < oc; o++) {
     const [positive, negative, size] = engine.f32.subarray(
@@ -150,8 +152,7 @@ export function runWinograd8(job: ConvJob): void {
   const product = productArgs(productOf(layer, { x, w, b: bias, y, clamp }), cut)
   const own = {
     bytes: 0,
-    padding: terms.x.zeroPoint & 0xff,
-    zero: terms.x.zeroPoint,
+    ...zeroOf(terms.x),
     finishes: 0,
     tile,
     signed: Number(terms.x.dtype === 'int8'),

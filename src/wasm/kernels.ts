@@ -62,6 +62,7 @@ export const blocks = {
   poolBytes: abi.PoolBytes,
   premultiply: abi.Alpha,
   quantize: abi.Quantize,
+  quantizeTerms: abi.QuantizeTerms,
   recurrent: abi.Recurrent,
   recurrentGradient: abi.RecurrentGradient,
   reduce: abi.Reduce,

@@ -37,6 +37,9 @@ function fused(
     { name: 'channels', shape: [8], data: BigInt64Array.of(0n, 1n, 0n, 0n, 0n, 0n, 0n, 0n) },
     { name: 'unsigned', shape: [], data: Uint8Array.of(7) },
     { name: 'signed', shape: [], data: Int8Array.of(7) },
+    { name: 'short', type: 'uint16' as const, shape: [], data: Uint16Array.of(7) },
+    { name: 'w8', shape: [2, 3, 1, 1], data: Int8Array.of(1, 2, 3, 4, 5, 6) },
+    { name: 'm8', shape: [3, 2], data: Int8Array.of(1, 2, 3, 4, 5, 6) },
     ...Object.entries(numbers).map(([name, value]) => ({ name, shape: [], data: Float32Array.of(value) })),
   ]
   const bytes = writeModel({
@@ -338,6 +341,56 @@ describe('fuse', () => {
     const wanted = Array.from(numbers as Float32Array, (v, i) => v * (i < 3 ? 2 : -3))
     for (let i = 0; i < 2; i++) expect([...folded.data]).toEqual(wanted)
     expect(reads).toBeGreaterThan(0)
+  })
+
+  it('rounds what is quantised and dequantised at once, and what moves between as it is', () => {
+    const around = (zero: string, other = 'half', between: NodeParts[] = []) =>
+      fused([
+        node('QuantizeLinear', ['x', 'half', zero], 'q'),
+        ...between,
+        node('DequantizeLinear', [between.length ? 'moved' : 'q', other, zero], 'd'),
+        node('Softmax', ['d'], 'y'),
+      ]).ops
+    const rounded = ['filterbank.Rounded', 'Softmax']
+    const apart = ['QuantizeLinear', 'DequantizeLinear', 'Softmax']
+    expect(around('unsigned')).toEqual(rounded)
+    expect(around('short')).toEqual(rounded)
+    expect(around('short', 'three')).toEqual(apart)
+    const move = [node('Transpose', ['q'], 'moved')]
+    // Bytes are less to move.
+    expect(around('unsigned', 'half', move)).toEqual(apart.toSpliced(1, 0, 'Transpose'))
+    expect(around('short', 'half', move)).toEqual(rounded.toSpliced(1, 0, 'Transpose'))
+  })
+
+  it('joins scale, bias and activation to sums of integers', () => {
+    const summed = (product: string, weight: string, bias: string, options = {}) =>
+      fused(
+        [
+          node(product, ['x', weight, 'zero point'], 'sums'),
+          node('Cast', ['sums'], 'floats', { to: 1 }),
+          node('Mul', ['scale', 'floats'], 'scaled'),
+          node('Add', ['scaled', bias], 'sum'),
+          node('Relu', ['sum'], 'y'),
+        ],
+        options,
+      )
+    expect(summed('ConvInteger', 'w8', 'per channel').nodes).toMatchObject([
+      {
+        op: 'filterbank.ConvInteger',
+        inputs: ['x', 'w8', 'zero point', '', 'scale', 'filterbank sum bias'],
+        activation: 'relu',
+        parts: ['ConvInteger', 'Cast', 'Mul', 'Add', 'Relu'],
+      },
+    ])
+    expect(summed('MatMulInteger', 'm8', 'b').ops).toEqual(['filterbank.MatMulInteger'])
+    // Not one number for each channel.
+    expect(summed('MatMulInteger', 'm8', 'per channel').ops).toEqual([
+      'filterbank.MatMulInteger',
+      'Add',
+      'Relu',
+    ])
+    const kept = ['ConvInteger', 'Cast', 'Mul', 'Add', 'Relu']
+    expect(summed('ConvInteger', 'w8', 'b', { keep: ['sums'] }).ops).toEqual(kept)
   })
 
   it('leaves the graph that it is given as it is', () => {

@@ -106,19 +106,23 @@ describe('a run with the host between its jobs', () => {
       if (op.startsWith('Conv')) expect(kernels.length, op).toBeGreaterThan(0)
   }
 
-  it('replays what stands around numbers that choose a branch', async () => {
+  it.each([
+    { what: 'one of two', other: graph([node('Neg', ['h2'], ['e'])], 'e') },
+    { what: 'one, or what there is', other: graph([node('Identity', ['h2'], ['e'])], 'e') },
+  ])('replays what stands around numbers that choose a branch: $what', async ({ other }) => {
     const nodes = [
       ...convs(3),
       node('ReduceMax', ['h2'], ['m'], { keepdims: 0 }),
       node('Greater', ['m', 'half'], ['g']),
       node('If', ['g'], ['i'], {
         then_branch: graph([node('Conv', ['h2', 'w'], ['t'])], 't'),
-        else_branch: graph([node('Neg', ['h2'], ['e'])], 'e'),
+        else_branch: other,
       }),
       node('Conv', ['i', 'w'], ['y']),
     ]
     const half = { name: 'half', shape: [], data: Float32Array.of(0.5) }
-    const feeds = [image(), image(), { data: new Float32Array(60), shape: x.shape }].map((x) => ({ x }))
+    const none = { data: new Float32Array(60), shape: x.shape }
+    const feeds = [image(), image(), none, image(), none].map((x) => ({ x }))
     await expectAnswers(
       { nodes, inputs: [x], outputs: [{ name: 'y' }], initializers: [w, half] },
       feeds,

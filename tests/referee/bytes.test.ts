@@ -161,6 +161,134 @@ describe('8-bit models, with ONNX Runtime for a referee', () => {
     }
   })
 
+  it('layers that are quantised dynamically run on bytes, and give its answers on any range of inputs', async () => {
+    using engine = await createEngine({ threads: 1 })
+    const random = new Random(SEED + 2)
+    for (let problem = 0; problem < PROBLEMS; problem++) {
+      const isConv = random.next() < 0.6
+      const layer = isConv
+        ? convolution(random)
+        : {
+            x: [2, random.integer(1, 9), random.integer(1, 40)],
+            w: [0, random.integer(1, 20)],
+            attributes: {},
+          }
+      if (!isConv) layer.w[0] = layer.x[2]!
+      const channels = isConv ? layer.w[0]! : layer.w[1]!
+      const wType = random.pick(['int8', 'uint8'] as const)
+      const byChannel = random.next() < 0.4
+      const ws = Float32Array.from({ length: byChannel ? channels : 1 }, () => scaleOf(random))
+      const along = (n: number) => (isConv ? [n, 1, 1] : [n])
+      const hasBias = random.next() < 0.7
+      const end = hasBias ? 'sum' : 'scaled'
+      const isActive = random.next() < 0.5
+      const nodes: NodeParts[] = [
+        { op: 'DynamicQuantizeLinear', inputs: ['x'], outputs: ['q', 'xs', 'xz'] },
+        {
+          op: isConv ? 'ConvInteger' : 'MatMulInteger',
+          inputs: ['q', 'w', 'xz', 'wz'],
+          outputs: ['sums'],
+          attributes: layer.attributes,
+        },
+        { op: 'Cast', inputs: ['sums'], outputs: ['floats'], attributes: { to: 1 } },
+        { op: 'Mul', inputs: ['xs', 'ws'], outputs: ['scale'] },
+        {
+          op: 'Mul',
+          inputs: random.next() < 0.5 ? ['floats', 'scale'] : ['scale', 'floats'],
+          outputs: ['scaled'],
+        },
+        ...(hasBias ? [{ op: 'Add', inputs: ['scaled', 'b'], outputs: ['sum'] }] : []),
+        isActive
+          ? { op: random.pick(['Relu', 'Tanh']), inputs: [end], outputs: ['y'] }
+          : { op: 'Neg', inputs: [end], outputs: ['y'] },
+      ]
+      const model = new Uint8Array(
+        writeModel({
+          nodes,
+          initializers: [
+            constant('w', layer.w, bytesOf(random, wType, product(layer.w))),
+            constant('wz', [], isConv ? new arrays[wType](1) : bytesOf(random, wType, 1)),
+            constant('ws', byChannel ? along(channels) : [], ws),
+            constant(
+              'b',
+              along(channels),
+              Float32Array.from({ length: channels }, () => random.next() * 4 - 2),
+            ),
+          ],
+          inputs: [{ name: 'x', type: 'float32', shape: layer.x }],
+          outputs: [{ name: 'y', type: 'float32' }],
+        }),
+      )
+      const session = await InferenceSession.create(model, {
+        logSeverityLevel: 4,
+        intraOpNumThreads: 1,
+        graphOptimizationLevel: 'disabled',
+      })
+      const loaded = await loadModel(engine, model)
+      // Node by node, recorded, and replayed, each on another range: zero points differ from run to run.
+      for (const [low, high] of [
+        [-1, 1],
+        [0, 3],
+        [-5, 0],
+        [-0.2, 0.7],
+        [0, 0],
+      ] as const) {
+        const data = Float32Array.from({ length: product(layer.x) }, () => low + random.next() * (high - low))
+        const { y } = await session.run({ x: new OnnxTensor('float32', data, layer.x) })
+        const own = loaded.run({ x: data }).y!.toArray() as Float32Array
+        const expected = y!.data as unknown as Float32Array
+        const largest = expected.reduce((most, v) => Math.max(most, Math.abs(v)), 1e-3)
+        const apart = expected.reduce((most, v, i) => Math.max(most, Math.abs(v - own[i]!)), 0)
+        const what = `problem ${problem}: ${nodes[1]!.op} x [${layer.x}] w [${layer.w}] ${JSON.stringify(layer.attributes)}`
+        expect(own.length, what).toBe(expected.length)
+        expect(apart / largest, what).toBeLessThan(1e-5)
+      }
+      if (problem === 0) expect(loaded.summary().some(({ host }) => host)).toBe(false)
+      await session.release()
+      loaded.dispose()
+    }
+  })
+
+  it('what is rounded to 16 bits, and moved in between, gives its numbers', async () => {
+    using engine = await createEngine({ threads: 1 })
+    const random = new Random(SEED + 3)
+    for (let problem = 0; problem < PROBLEMS / 3; problem++) {
+      const type = random.pick(['uint16', 'int16'] as const)
+      const zero = type === 'uint16' ? random.integer(0, 65535) : random.integer(-32768, 32767)
+      const [scale, isMoved] = [Math.fround(10 ** -random.integer(2, 5)), random.next() < 0.7]
+      const shape = [1, random.integer(1, 9), random.integer(1, 9), random.integer(1, 9)]
+      const node = (op: string, input: string, output: string, others: string[] = []): NodeParts => ({
+        op,
+        inputs: [input, ...others],
+        outputs: [output],
+      })
+      const model = writeModel({
+        opset: 21,
+        nodes: [
+          node('QuantizeLinear', 'x', 'q', ['s', 'z']),
+          node('DequantizeLinear', 'q', 'd', ['s', 'z']),
+          node(isMoved ? 'Transpose' : 'Abs', 'd', 'm'),
+          node('QuantizeLinear', 'm', 'p', ['s', 'z']),
+          node('DequantizeLinear', 'p', 'y', ['s', 'z']),
+        ],
+        initializers: [
+          constant('s', [], Float32Array.of(scale)),
+          { ...constant('z', [], (type === 'uint16' ? Uint16Array : Int16Array).of(zero)), type },
+        ],
+        inputs: [{ name: 'x', type: 'float32', shape }],
+        outputs: [{ name: 'y', type: 'float32' }],
+      })
+      // Beyond both ends of the range, and between two steps of it.
+      const data = Float32Array.from(
+        { length: product(shape) },
+        () => (random.next() * 2 - 1) * 70000 * scale,
+      )
+      const { ours, theirs } = await both(engine, model, { x: { type: 'float32', shape, data } })
+      for (const run of ours)
+        expect(run, `problem ${problem}: ${type} ${scale} ${zero} [${shape}]`).toEqual(theirs)
+    }
+  })
+
   it('networks of DequantizeLinear and QuantizeLinear run on bytes, within one level of its answer', async () => {
     using engine = await createEngine({ threads: 1 })
     const random = new Random(SEED + 1)

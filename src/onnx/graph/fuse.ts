@@ -11,7 +11,7 @@ import { sizeOf } from '../../base/shape.js'
 import { atOnce, type Steps } from '../../base/turns.js'
 import { isFloat } from '../file/types.js'
 import { activationOf, nameActivation } from './activations.js'
-import { dropDequantized, joinBytes, moveBytes } from './fuseBytes.js'
+import { dropDequantized, joinBytes, moveBytes, roundNumbers, scaleSums } from './fuseBytes.js'
 import { type Constants, Fusion, MadeTensor, number, numbers } from './fusion.js'
 import type { AttributeValue, FilePort, Graph, Node } from './graph.js'
 import { nameLayerNorm } from './normal.js'
@@ -31,10 +31,12 @@ export function* fuse<P extends FilePort>(
   yield* fusion.each(moveBytes)
   yield* fusion.each((node) => joinBytes(node, fusion, activationOf))
   yield* fusion.each(dropDequantized)
+  yield* fusion.each(roundNumbers)
   yield* fusion.passOn()
   yield* fusion.each(nameActivation)
   yield* fusion.each(nameLayerNorm)
   yield* fusion.each(foldNorm)
+  yield* fusion.each(scaleSums)
   yield* fusion.each(addBias)
   yield* fusion.each(padWindow)
   yield* fusion.each(activate)
@@ -133,6 +135,9 @@ function foldNorm(norm: Node, fusion: Fusion): void {
   fusion.replace(norm, [conv], { ...conv, name: conv.name, inputs: [conv.inputs[0]!, w, b] })
 }
 
+/** Products of integers that give floats (`scaleSums`). */
+const SCALED = ['filterbank.ConvInteger', 'filterbank.MatMulInteger']
+
 /**
  * x w, then + b: a product or convolution without a bias takes a constant for its own that is one number per
  * channel.
@@ -142,24 +147,25 @@ function addBias(add: Node, fusion: Fusion): void {
   if (add.op !== 'Add' || add.attributes.has('axis')) return
   for (const [i, name] of add.inputs.entries()) {
     const bias = fusion.constant(add.inputs[1 - i])
-    const maker = fusion.sole(name, 'Conv', 'ConvTranspose', 'MatMul')
+    const maker = fusion.sole(name, 'Conv', 'ConvTranspose', 'MatMul', ...SCALED)
     const weight = fusion.constant(maker?.inputs[1])
+    if (!bias || !maker || !weight) continue
+    const isScaled = SCALED.includes(maker.op)
+    /** Which input the bias is. */
+    const at = isScaled ? 5 : 2
     if (
-      !bias ||
-      !maker ||
-      !weight ||
-      maker.inputs[2] ||
+      maker.inputs[at] ||
       maker.activation ||
-      !isFloat(weight.type) ||
+      (isScaled ? bias.type !== 'float32' : !isFloat(weight.type)) ||
       sizeOf(weight.shape) === 0
     )
       continue
-    const matrix = maker.op === 'MatMul'
+    const matrix = maker.op.includes('MatMul')
     const rank = weight.shape.length
     if (matrix ? rank !== 2 : rank > 4) continue
     const channels = matrix
       ? weight.shape[1]!
-      : maker.op === 'Conv'
+      : maker.op !== 'ConvTranspose'
         ? weight.shape[0]!
         : weight.shape[1]! * number(maker, 'group', 1)
     // [channels] stands at the last axis of a matrix, and before the spatial axes of an image.
@@ -176,7 +182,7 @@ function addBias(add: Node, fusion: Fusion): void {
       shape: [channels],
       data: bias.data,
     }))
-    fusion.replace(add, [maker], { ...maker, inputs: [maker.inputs[0]!, maker.inputs[1]!, b] })
+    fusion.replace(add, [maker], { ...maker, inputs: [...maker.inputs.slice(0, at), b] })
     return
   }
 }
@@ -223,13 +229,15 @@ function padWindow(window: Node, fusion: Fusion): void {
 function activate(node: Node, fusion: Fusion): void {
   if (node.activation) return
   const activation = activationOf(node, fusion)
-  const maker = activation && fusion.sole(node.inputs[0], 'Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Add')
+  const maker =
+    activation && fusion.sole(node.inputs[0], 'Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Add', ...SCALED)
   if (!maker || maker.activation || !computesInEngine(maker, fusion)) return
   fusion.replace(node, [maker], { ...maker, activation })
 }
 
 /** Whether a node is sure to work on floats in the engine: its operands' types are not known otherwise. */
 function computesInEngine(node: Node, fusion: Fusion): boolean {
+  if (SCALED.includes(node.op)) return true
   if (node.op === 'Add')
     return node.inputs.some(
       (name) =>

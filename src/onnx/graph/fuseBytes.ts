@@ -6,28 +6,32 @@
 import { sizeOf } from '../../base/shape.js'
 import { type Activation, onnxActivations } from '../../ops/activation.js'
 import { type HostTensor, roundToEven } from '../file/types.js'
-import type { Fusion } from './fusion.js'
+import { type Fusion, number } from './fusion.js'
 import type { Node } from './graph.js'
 
 const isByte = (tensor: HostTensor | undefined): boolean =>
   tensor?.type === 'int8' || tensor?.type === 'uint8'
 
-/** A node of one scale and zero point of 8 bits, both known. */
-function isPlain({ inputs, attributes }: Node, fusion: Fusion): boolean {
+/** Of 16 bits, which few operators take as they are, or of 8. */
+const isSmall = (tensor: HostTensor | undefined): boolean =>
+  isByte(tensor) || tensor?.type === 'int16' || tensor?.type === 'uint16'
+
+/** A node of one scale and zero point of 8 bits (of `fits`), both known. */
+function isPlain({ inputs, attributes }: Node, fusion: Fusion, fits = isByte): boolean {
   const [scale, zero] = [fusion.constant(inputs[1]), fusion.constant(inputs[2])]
   return (
     !attributes.get('block_size') &&
     scale?.type === 'float32' &&
-    isByte(zero) &&
+    fits(zero) &&
     sizeOf(scale.shape) === 1 &&
     sizeOf(zero!.shape) === 1
   )
 }
 
 /** What makes `name` of bytes, by one scale. */
-function bytesBehind(name: string | undefined, fusion: Fusion): Node | undefined {
+function bytesBehind(name: string | undefined, fusion: Fusion, fits = isByte): Node | undefined {
   const node = fusion.maker(name)
-  return node?.op === 'DequantizeLinear' && isPlain(node, fusion) ? node : undefined
+  return node?.op === 'DequantizeLinear' && isPlain(node, fusion, fits) ? node : undefined
 }
 
 /** The same of a constant filter, whose scales may differ along `axis`. */
@@ -81,6 +85,12 @@ const MOVING = [
   'Reshape',
 ].concat(['Slice', 'SpaceToDepth', 'Split', 'Squeeze', 'Tile', 'Transpose', 'Unsqueeze'])
 
+/** Those of them that look at elements, or add some. */
+const LARGEST = ['GlobalMaxPool', 'MaxPool', 'Pad']
+
+/** What moves those of one input. */
+const MOVES = MOVING.filter((op) => !LARGEST.includes(op) && op !== 'Concat')
+
 /** Whether two nodes name one type, scale and zero point. */
 function sameTerms(a: Node, b: Node, fusion: Fusion): boolean {
   const [p, q] = [a, b].map(({ inputs }) => [fusion.constant(inputs[1])!, fusion.constant(inputs[2])!])
@@ -106,7 +116,8 @@ function paddingOf({ inputs, attributes }: Node, zeroPoint: string, fusion: Fusi
 export function moveBytes(node: Node, fusion: Fusion): void {
   if (!MOVING.includes(node.op) || (node.op === 'MaxPool' && node.outputs[1])) return
   const count = node.op === 'Concat' ? node.inputs.length : 1
-  const makers = node.inputs.slice(0, count).map((name) => bytesBehind(name, fusion))
+  const fits = LARGEST.includes(node.op) ? isByte : isSmall
+  const makers = node.inputs.slice(0, count).map((name) => bytesBehind(name, fusion, fits))
   const [first] = makers
   if (!first || !makers.every((maker) => maker && sameTerms(maker, first, fusion))) return
   // Constants are dequantised as they are.
@@ -140,8 +151,8 @@ type ActivationOf = (node: Node, fusion: Fusion) => Activation | undefined
 
 /** DequantizeLinear, an operator, an activation that clamps, QuantizeLinear: the operator on bytes. */
 export function joinBytes(node: Node, fusion: Fusion, activationOf: ActivationOf): void {
-  if (node.op !== 'QuantizeLinear' || !isPlain(node, fusion)) return
-  if (requantize(node, fusion) || mapBytes(node, fusion, activationOf)) return
+  if (node.op !== 'QuantizeLinear' || !isPlain(node, fusion, isSmall)) return
+  if (requantize(node, fusion) || !isPlain(node, fusion) || mapBytes(node, fusion, activationOf)) return
   const last = fusion.sole(node.inputs[0], ...CLAMPS)
   const activation = last && activationOf(last, fusion)
   if (last && !activation) return
@@ -168,7 +179,7 @@ export function joinBytes(node: Node, fusion: Fusion, activationOf: ActivationOf
 
 /** Between two scales: nothing where they are one, or what moved the bytes before. */
 function requantize(node: Node, fusion: Fusion): boolean {
-  const from = bytesBehind(node.inputs[0], fusion)
+  const from = bytesBehind(node.inputs[0], fusion, isSmall)
   if (!from || fusion.constant(from.inputs[0])) return false
   if (sameTerms(from, node, fusion)) {
     const before = fusion.sole(node.inputs[0], 'DequantizeLinear')
@@ -177,7 +188,8 @@ function requantize(node: Node, fusion: Fusion): boolean {
       before!.parts = []
       fusion.replace(node, [move, before!], { ...move })
     } else fusion.replace(node, [], { op: 'Identity', inputs: [from.inputs[0]!] })
-  } else if (sameType(from, node, fusion))
+  } else if (!isPlain(node, fusion)) return false
+  else if (sameType(from, node, fusion))
     fusion.replace(node, [], {
       op: 'filterbank.QLinearActivation',
       inputs: [...from.inputs.slice(0, 3), ...node.inputs.slice(1, 3)],
@@ -242,6 +254,46 @@ function betweenBytes(op: Node, node: Node, activation: Activation | undefined, 
     inputs: op.op === 'Concat' ? [...to, ...inputs] : [...inputs, ...to],
   }
 }
+
+/**
+ * QuantizeLinear, what moves elements, DequantizeLinear by the same terms: the numbers in between, moved.
+ * Bytes are less to move than numbers.
+ */
+export function roundNumbers(node: Node, fusion: Fusion): void {
+  if (node.op !== 'DequantizeLinear' || !isPlain(node, fusion, isSmall)) return
+  const moves = isByte(fusion.constant(node.inputs[2])) ? [] : MOVES
+  let first = fusion.sole(node.inputs[0], 'QuantizeLinear', ...moves)
+  while (first && first.op !== 'QuantizeLinear')
+    first = fusion.sole(first.inputs[0], 'QuantizeLinear', ...moves)
+  if (!first || !isPlain(first, fusion, isSmall) || !sameTerms(first, node, fusion)) return
+  fusion.replace(first, [], { ...first, op: 'filterbank.Rounded' })
+  fusion.replace(node, [], { op: 'Identity', inputs: [node.inputs[0]!] })
+}
+
+/**
+ * Sums of products of integers, as floats, times a scale that the run makes: the product that gives floats.
+ */
+export function scaleSums(node: Node, fusion: Fusion): void {
+  const { inputs } = node
+  // Before opset 7 an axis may say where b stands.
+  if (node.op !== 'Mul' || node.attributes.has('axis') || inputs[0] === inputs[1]) return
+  for (const [i, name] of inputs.entries()) {
+    const cast = fusion.sole(name, 'Cast')
+    const sums =
+      cast && number(cast, 'to', 0) === FLOAT && fusion.sole(cast.inputs[0], 'ConvInteger', 'MatMulInteger')
+    if (!sums) continue
+    const four = [...sums.inputs, '', ''].slice(0, 4)
+    fusion.replace(node, [sums, cast], {
+      ...sums,
+      op: `filterbank.${sums.op}`,
+      inputs: [...four, inputs[1 - i]!],
+    })
+    return
+  }
+}
+
+/** Of TensorProto's types. */
+const FLOAT = 1
 
 /**
  * What was dequantised for nodes that take bytes now goes; constants that others read are dequantised here,

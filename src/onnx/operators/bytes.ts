@@ -8,8 +8,10 @@ import { BYTES, type ByteType } from '../../core/dtype.js'
 import type { Quantization } from '../../core/quantization.js'
 import { type AnyTensor, Tensor } from '../../core/tensor.js'
 import type { OutputQuantization } from '../../ops/bytes.js'
+import { cast } from '../../ops/cast.js'
 import { product2 } from '../../ops/matmul.js'
-import { dequantize, quantize } from '../../ops/quantize.js'
+import { dequantize, numbersBehind, quantize, roundTo } from '../../ops/quantize.js'
+import { type ElementType, fitsEngine, rangeOf } from '../file/types.js'
 import type { Call } from '../run/call.js'
 import type { Value } from '../run/value.js'
 import { convolutionOfBytes } from './window.js'
@@ -21,6 +23,10 @@ export const isByte = (value: Given): value is Value =>
   value !== undefined && BYTES.includes(value.type as ByteType)
 
 const isOne = (value: Given): boolean => value === undefined || value.size === 1
+
+/** Of the result: one scale, and one zero point of 8 bits. */
+const isOneByte = (y: readonly [Value, Value] | undefined): boolean =>
+  !y || (isOne(y[0]) && isByte(y[1]) && isOne(y[1]))
 
 const isKnown = (value: Given): boolean => value === undefined || value.constant
 
@@ -63,37 +69,63 @@ function withBytes(
   })
 }
 
+/** A zero point that a run makes, as kernels read it. */
+const zeroAt = (zero: Given): Tensor<'int32'> | undefined =>
+  zero && !zero.constant ? zero.form(DYNAMIC_ZERO, () => cast(zero.asHeld(), 'int32')) : undefined
+
+/** The form of a zero point of 8 bits in 32. */
+export const DYNAMIC_ZERO = '32 bits'
+
+/** What sums of products are multiplied by, and what is added then: the result is float32. */
+export interface Scaling {
+  /** One number, or one for each output channel. */
+  scale: Value
+  bias?: Value | undefined
+}
+
+const scalingOf = ({ scale, bias }: Scaling, call: Call) => ({
+  scale: scale.tensor(),
+  bias: bias?.tensor(),
+  activation: call.node.activation,
+})
+
 /**
- * Convolution of bytes by constant filters, to bytes or (without `y`) int32 sums; undefined where it is
- * not one.
+ * Convolution of bytes by constant filters, to bytes, floats or (without `y`) int32 sums; undefined where it
+ * is not one.
  */
 export function convolveBytes(
   call: Call,
   x: readonly [Value, Given, Given],
   w: readonly [Value, Given, Given],
-  y?: readonly [Value, Value],
+  y?: readonly [Value, Value] | Scaling,
   bias?: Value,
 ): Value | undefined {
+  const scaling = y && 'scale' in y ? y : undefined
+  const output = y && 'scale' in y ? undefined : y
   const rank = w[0].shape.length
   if (!isByte(x[0]) || !isByte(w[0]) || rank < 3 || rank > 4 || x[0].shape.length !== rank) return undefined
-  if (w[0].size === 0 || !isOne(x[1]) || !isOne(x[2]) || (y && !(isOne(y[0]) && isByte(y[1]) && isOne(y[1]))))
-    return undefined
-  const from = termsOf(x[1], x[2])
+  if (w[0].size === 0 || !isOne(x[1]) || !isOne(x[2]) || !isOneByte(output)) return undefined
+  const from = termsOf(x[1], isKnown(x[2]) ? x[2] : undefined)
   const by = termsOf(w[1], w[2], rank - 1, w[0].shape[0])
-  const to = y && termsOf(y[0], y[1])
-  if (!from || !by || (y && !to) || (by.axis !== undefined && !w[0].constant)) return undefined
-  const quantization = to && ({ ...to, dtype: y[1].type } as OutputQuantization)
-  // Made before the scope, it stays with its value.
+  const to = output && termsOf(...output)
+  if (!from || !by || (output && !to) || (by.axis !== undefined && !w[0].constant)) return undefined
+  const quantization = to && ({ ...to, dtype: output[1].type } as OutputQuantization)
+  // Made before the scope, they stay with their values.
   const sums = bias?.typed('plain') as Tensor<'int32'> | undefined
+  const zero = zeroAt(x[2])
+  const scaled = scaling && scalingOf(scaling, call)
   return convolutionOfBytes(call, x[0], w[0], (pixels, filter, options, convolve) => {
     const { y: result, ...chosen } = runInScope(call, () =>
       convolve(standing(pixels, from), standing(filter, by), {
         ...options,
-        bias: sums,
-        ...(quantization ? { quantization, activation: call.node.activation } : { sums: true }),
+        zero,
+        ...(quantization
+          ? { bias: sums, quantization, activation: call.node.activation }
+          : (scaled ?? { bias: sums, sums: true })),
       }),
     )
-    return { ...chosen, y: call.tensor(y?.[1].type ?? 'int32', result, 'last') }
+    const type = output?.[1].type ?? (scaled ? 'float32' : 'int32')
+    return { ...chosen, y: call.tensor(type, result, 'last') }
   })
 }
 
@@ -105,59 +137,96 @@ function runInScope<T extends { y: AnyTensor }>(call: Call, run: () => T): T {
   })
 }
 
-/** A product of matrices of bytes, to bytes or (without `y`) int32 sums; undefined where it is not one. */
+/**
+ * A product of matrices of bytes, to bytes, floats or (without `y`) int32 sums; undefined where it is not
+ * one.
+ */
 export function multiplyByteMatrices(
   call: Call,
   a: readonly [Value, Given, Given],
   b: readonly [Value, Given, Given],
-  y?: readonly [Value, Value],
+  y?: readonly [Value, Value] | Scaling,
 ): Value | undefined {
+  const scaling = y && 'scale' in y ? y : undefined
+  const output = y && 'scale' in y ? undefined : y
   const [p, q] = [a[0], b[0]]
   if (!isByte(p) || !isByte(q) || p.shape.length < 2 || q.shape.length < 2 || !p.size || !q.size)
     return undefined
-  if (!isOne(a[1]) || !isOne(a[2]) || (y && !(isOne(y[0]) && isByte(y[1]) && isOne(y[1])))) return undefined
-  const from = termsOf(a[1], a[2])
+  if (!isOne(a[1]) || !isOne(a[2]) || !isOneByte(output)) return undefined
+  const from = termsOf(a[1], isKnown(a[2]) ? a[2] : undefined)
   const by = termsOf(b[1], b[2], q.shape.length - 1, q.shape.at(-1))
-  const to = y && termsOf(y[0], y[1])
-  if (!from || !by || (y && !to) || (by.axis !== undefined && !q.constant)) return undefined
-  const quantization = to && ({ ...to, dtype: y[1].type } as OutputQuantization)
+  const to = output && termsOf(...output)
+  if (!from || !by || (output && !to) || (by.axis !== undefined && !q.constant)) return undefined
+  const quantization = to && ({ ...to, dtype: output[1].type } as OutputQuantization)
+  const zero = zeroAt(a[2])
+  const scaled = scaling && scalingOf(scaling, call)
   const tensors = [
     [p.typed(), from],
     [q.typed(), by],
   ] as const
   return call.tensor(
-    y?.[1].type ?? 'int32',
+    output?.[1].type ?? (scaled ? 'float32' : 'int32'),
     withBytes(call, tensors, (left, right) =>
-      product2(
-        left!,
-        right!,
-        quantization ? { quantization, activation: call.node.activation } : { sums: true },
-      ),
+      product2(left!, right!, {
+        zero,
+        ...(quantization ? { quantization, activation: call.node.activation } : (scaled ?? { sums: true })),
+      }),
     ),
   )
 }
 
-/** QuantizeLinear to bytes by one known scale; undefined where it is not one. */
-export function toBytes(call: Call, x: Value, scale: Value, zero: Given, type: string): Value | undefined {
-  const terms =
-    isOne(scale) && isOne(zero) && !call.number('block_size', 0) ? termsOf(scale, zero) : undefined
-  if (!terms || x.isHost || x.type !== 'float32' || !BYTES.includes(type as ByteType)) return undefined
+/** The range of a type of at most 16 bits whose numbers the engine has. */
+const smallRange = (type: ElementType): [number, number] | undefined =>
+  fitsEngine(type) ? rangeOf(type) : undefined
+
+/** One scale and one zero point that are known before the run. */
+const oneTermOf = (
+  call: Call,
+  scale: Value,
+  zero: Given,
+): { scale: number; zeroPoint: number } | undefined =>
+  isOne(scale) && isOne(zero) && !call.number('block_size', 0)
+    ? (termsOf(scale, zero) as { scale: number; zeroPoint: number } | undefined)
+    : undefined
+
+/**
+ * QuantizeLinear by one known scale, to at most 16 bits, or `back` to the numbers that these stand for;
+ * undefined where it is not one.
+ */
+export function toBytes(
+  call: Call,
+  x: Value,
+  scale: Value,
+  zero: Given,
+  type: ElementType,
+  back = false,
+): Value | undefined {
+  const terms = oneTermOf(call, scale, zero)
+  const range = smallRange(type)
+  if (!terms || !range || x.isHost || x.type !== 'float32') return undefined
   const { layout } = x
   const tensor = x.tensor(layout)
+  if (back || !BYTES.includes(type as ByteType)) {
+    const [low, high] = range
+    const y = roundTo(tensor, { ...terms, low, high, back })
+    return call.tensor(back ? 'float32' : type, y, layout)
+  }
   const dtype = type as ByteType
   const y = call.engine.scope(() => {
-    const q = quantize(tensor, { scale: terms.scale, zeroPoint: terms.zeroPoint, dtype })
+    const q = quantize(tensor, { ...terms, dtype })
     return new Tensor<ByteType>(q.engine, q.shape, q.storage as never)
   })
   return call.tensor(dtype, y, layout)
 }
 
-/** DequantizeLinear of bytes by one known scale; undefined where it is not one. */
+/** DequantizeLinear of at most 16 bits by one known scale; undefined where it is not one. */
 export function fromBytes(call: Call, x: Value, scale: Value, zero: Given): Value | undefined {
-  const terms =
-    isOne(scale) && isOne(zero) && !call.number('block_size', 0) ? termsOf(scale, zero) : undefined
-  if (!terms || x.isHost || !isByte(x) || scale.type !== 'float32' || sizeOf(x.shape) === 0) return undefined
+  const terms = oneTermOf(call, scale, zero)
+  if (!terms || x.isHost || !smallRange(x.type) || scale.type !== 'float32' || sizeOf(x.shape) === 0)
+    return undefined
   const { layout } = x
+  if (!BYTES.includes(x.type as ByteType))
+    return call.tensor('float32', numbersBehind(x.asHeld(layout), terms), layout)
   const tensor = x.typed(layout)
   return call.tensor(
     'float32',

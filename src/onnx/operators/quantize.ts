@@ -4,10 +4,8 @@ import { sizeOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'
-import { equal } from '../../ops/compare.js'
-import { max, min } from '../../ops/reduce.js'
+import { quantizeDynamically } from '../../ops/quantize.js'
 import { round } from '../../ops/unary.js'
-import { where } from '../../ops/where.js'
 import {
   type ElementType,
   fitsEngine,
@@ -22,7 +20,7 @@ import type { Call, Operator } from '../run/call.js'
 import { move, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { mapInEngine, zipInEngine, zipOnHost } from './broadcast.js'
-import { convolveBytes, fromBytes, multiplyByteMatrices, toBytes } from './bytes.js'
+import { convolveBytes, DYNAMIC_ZERO, fromBytes, multiplyByteMatrices, toBytes } from './bytes.js'
 import { product } from './matrix.js'
 import { convolution } from './window.js'
 
@@ -100,6 +98,15 @@ export const quantizeLinear: Operator = (call) => {
   )
 }
 
+/** QuantizeLinear and DequantizeLinear by the same scale and zero point. */
+const rounded: Operator = (call) => {
+  const [x, scale, zero] = [call.input(0), call.input(1), call.inputs[2]]
+  return (
+    toBytes(call, x, scale, zero, zero?.type ?? 'uint8', true) ??
+    dequantizeLinear(call.on([quantizeLinear(call) as Value, scale, zero]))
+  )
+}
+
 export const dequantizeLinear: Operator = (call) => {
   const x = call.input(0)
   const numbers = fromBytes(call, x, call.input(1), call.inputs[2])
@@ -115,23 +122,14 @@ export const dequantizeLinear: Operator = (call) => {
 
 export const dynamicQuantizeLinear: Operator = (call) => {
   const x = call.input(0)
-  const t = x.tensor(x.layout)
-  const low = clamp(min(t), { high: 0 })
-  const range = div(sub(clamp(max(t), { low: 0 }), low), 255)
-  // ONNX Runtime's scale for zeros alone, which the standard leaves open.
-  const scale = call.tensor('float32', where(equal(range, 0), 1, range))
-  const zero = saturated(call, call.tensor('float32', div(mul(low, -1), scale.tensor())), undefined, 'uint8')
-  return [
-    saturated(
-      call,
-      zipInEngine(call, x, scale, (p, q) => div(p, q)),
-      zero,
-      'uint8',
-    ),
-    scale,
-    zero,
-  ]
+  const { layout } = x
+  const { y, scale, zero, number } = quantizeDynamically(x.tensor(layout))
+  const point = call.tensor('uint8', number)
+  point.form(DYNAMIC_ZERO, () => zero)
+  return [call.tensor('uint8', y, layout), call.tensor('float32', scale), point]
 }
+
+type Given = Value | undefined
 
 const isZero = (value: Value): boolean => value.constant && (value.data as Float64Array).every((v) => v === 0)
 
@@ -244,7 +242,7 @@ const qLinearConv: Operator = (call) => {
 }
 
 /** a, b and their zero points: sums of products, exact in each type that is asked for. */
-export function integerMatrices(
+function integerMatrices(
   call: Call,
   [a, b, aZero, bZero]: readonly (Value | undefined)[],
   type: ElementType,
@@ -265,7 +263,39 @@ const convInteger: Operator = (call) => {
   )
 }
 
+/**
+ * a, b, their zero points, a scale of one number or of one for each output channel, and a bias as long: sums
+ * of products as float32.
+ */
+export function scaledSums(
+  call: Call,
+  [a, b, aZero, bZero, scale, bias]: readonly Given[],
+  kind: 'ConvInteger' | 'MatMulInteger',
+): Value {
+  const [isConv, shape] = [kind === 'ConvInteger', b!.shape]
+  const channels = isConv ? shape[0] : shape.at(-1)
+  // [1, channels, 1, 1] or [channels, 1, 1] of an image, [channels] of rows.
+  const axis = scale!.shape.length - (isConv ? shape.length - 1 : 1)
+  const fits =
+    scale!.type === 'float32' &&
+    scale!.shape.length <= shape.length &&
+    (scale!.size === 1 || (scale!.size === channels && scale!.shape[axis] === channels)) &&
+    (!bias || (bias.type === 'float32' && bias.size === channels && bias.shape.length === 1))
+  const multiply = isConv ? convolveBytes : multiplyByteMatrices
+  const bytes =
+    fits && multiply(call, [a!, undefined, aZero], [b!, undefined, bZero], { scale: scale!, bias })
+  if (bytes) return bytes
+  const sums = (isConv ? integerConvolution : integerProduct)(call, [a, aZero, b, bZero], 'float32')
+  if (!bias) return zipInEngine(call, sums, scale!, mul)
+  const scaled = zipInEngine(call, sums, scale!, (p, q) => mul(p, q))
+  const ones = isConv ? Array(shape.length - 2).fill(1) : []
+  return zipInEngine(call, scaled, isConv ? bias.reshaped([bias.size, ...ones]) : bias, add)
+}
+
 export const quantize: Record<string, Operator> = {
+  'filterbank.Rounded': rounded,
+  'filterbank.ConvInteger': (call) => scaledSums(call, call.inputs, 'ConvInteger'),
+  'filterbank.MatMulInteger': (call) => scaledSums(call, call.inputs, 'MatMulInteger'),
   QuantizeLinear: quantizeLinear,
   DequantizeLinear: dequantizeLinear,
   'com.microsoft.QuantizeLinear': quantizeLinear,

@@ -32,9 +32,13 @@ export interface Setting {
   onNode?: (node: Node, note: Note, hostReads: boolean, scope: Scope) => void
   /**
    * Runs a graph inside of a node as a run of its own, which may be a replay, on values of the graphs around
-   * it by their names; without it, it is part of this run.
+   * it by their names, and on constants there; without it, it is part of this run.
    */
-  runBody?: (graph: Graph, around: ReadonlyMap<string, Value>) => Steps<Value[]>
+  runBody?: (
+    graph: Graph,
+    around: ReadonlyMap<string, Value>,
+    constants: () => Iterable<[string, Value]>,
+  ) => Steps<Value[]>
   /** Whether the steps of a loop are part of this run: a recording has them one after the other. */
   unrolls?: (call: Call) => boolean
   /** Whether a recording leaves a node to the replay; then it has put its outputs into the scope. */
@@ -116,11 +120,12 @@ export function* runNode(
     // gives what there is.
     const isPart = given.length ? unrolls?.(call) : isFixed || graph.nodes.length === 0
     if (runBody && !isPart) {
-      const around = new Map(namesAround(graph).map((name) => [name, find(name, scope)!]))
+      const all = () => namesAround(graph).map((name): [string, Value] => [name, find(name, scope)!])
+      const around = new Map(all().filter(([, value]) => !value.constant))
       call.used.push(...around.values())
       const own = lentTo({ values: around }, graph, given)
       try {
-        return yield* runBody(graph, around)
+        return yield* runBody(graph, around, () => all().filter(([, value]) => value.constant))
       } finally {
         for (const value of own) value.dispose()
       }

@@ -1,6 +1,6 @@
 /** What is kept of the runs of a graph on inputs of given shapes, so that the next one is quicker. */
 
-import type { Shape } from '../../base/shape.js'
+import { type Shape, sameShape } from '../../base/shape.js'
 import type { Steps } from '../../base/turns.js'
 import type { DType } from '../../core/dtype.js'
 import type { Program } from '../../core/program.js'
@@ -86,6 +86,14 @@ export function standOf(value: Value): Stand {
   if (kind) return { type, shape, kind }
   return inEngine ? { type, shape, form: { dtype: value.asHeld(layout).dtype, layout } } : { type, shape }
 }
+
+/** Whether values stand the same way. */
+export const sameStand = (a: Stand, b: Stand): boolean =>
+  a.type === b.type &&
+  a.kind === b.kind &&
+  a.form?.dtype === b.form?.dtype &&
+  a.form?.layout === b.form?.layout &&
+  sameShape(a.shape, b.shape)
 
 /** How inputs stand: in the engine, row-major, where it has their type. */
 export const standOfInput = (type: ElementType, shape: Shape, kind?: Kind): Stand =>

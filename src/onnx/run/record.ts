@@ -3,13 +3,13 @@
  * run them as at first on values of the replay.
  */
 import { show } from '../../base/errors.js'
-import { sameShape } from '../../base/shape.js'
+import { sameShape, sizeOf } from '../../base/shape.js'
 import { othersWaitedFor, type Steps, TURN } from '../../base/turns.js'
-import { arrayAt, type DType } from '../../core/dtype.js'
+import { arrayAt, bytesPerElement, type DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
 import type { Program } from '../../core/program.js'
 import type { AnyTensor } from '../../core/tensor.js'
-import { type Node, readsOf } from '../graph/graph.js'
+import { type Graph, type Node, readsOf } from '../graph/graph.js'
 import { find, located, runNode, type Scope, stepsOf } from './execute.js'
 import {
   type HostStep,
@@ -19,16 +19,14 @@ import {
   type Setup,
   type Stand,
   type Stop,
+  sameStand,
   settingOf,
   standOf,
 } from './plan.js'
 import { type Layout, lastShape, numbersAs, type Run, Value } from './value.js'
 
-/**
- * A host step needs it: a constant, what a host step before it made, or what stands in memory of the
- * program.
- */
-type Source = { value: Value } | { name: string } | { stand: Stand; pointer: number }
+/** A host step needs it: what a host step before it made, or what stands in memory of the program. */
+type Source = { name: string } | { stand: Stand; pointer: number }
 
 /** Notes down the jobs of a run, dry, and what the host does between them; where `inTurns`, in steps. */
 export function* record(
@@ -82,7 +80,14 @@ export function* record(
       if (!trace || !(trace.host || isLoose)) return false
       host = trace.host ?? `the shape of ${show(freed)} changes from run to run`
       if (isLoose) for (const name of node.outputs) loose.add(name)
-      const sources = new Map(readsOf(node).map((name) => [name, sourceOf(name, find(name, scope)!, live)]))
+      const sources = new Map<string, Source>()
+      // Many of what an If reads are weights, the same in each run.
+      const fixed: Scope = { values: new Map() }
+      for (const name of readsOf(node)) {
+        const value = find(name, scope)!
+        if (value.constant) fixed.values.set(name, value)
+        else sources.set(name, sourceOf(name, value, live))
+      }
       const slots: Slot[] = []
       // Its outputs are made before its step runs, at the same place of the program.
       node.outputs.forEach((name, i) => {
@@ -100,7 +105,11 @@ export function* record(
           ...(inPlace && { pointer: value.as(stand.form!.dtype, stand.form!.layout).pointer }),
         })
       })
-      steps.push({ at: program.length, run: (values) => hostStep(setup, node, sources, slots, values) })
+      const passOn = passesOn(engine, node, sources, slots)
+      steps.push({
+        at: program.length,
+        run: (values) => passOn() || hostStep(setup, node, { sources, fixed }, slots, values),
+      })
       return true
     }
     for (const node of stepsOf(graph, scope, setting)) {
@@ -152,7 +161,6 @@ function empty(run: Run, { type, shape, form }: Stand): Value {
 }
 
 function sourceOf(name: string, value: Value, live: ReadonlySet<string>): Source {
-  if (value.constant) return { value }
   if (live.has(name) && value.onHost) return { name }
   const stand = standOf(value)
   const { dtype, layout } = stand.form!
@@ -167,13 +175,47 @@ interface Slot {
 }
 
 /**
+ * Of an If whose condition stands in the engine: copies what a branch without nodes gives to where the
+ * outputs are, and tells whether it was such a branch.
+ */
+function passesOn(
+  engine: Engine,
+  node: Node,
+  sources: ReadonlyMap<string, Source>,
+  slots: readonly Slot[],
+): () => boolean {
+  const condition = node.op === 'If' ? sources.get(node.inputs[0]!) : undefined
+  if (!condition || !('stand' in condition) || sizeOf(condition.stand.shape) !== 1) return () => false
+  const { dtype } = condition.stand.form!
+  const copies = ['else_branch', 'then_branch'].map((name) => {
+    const branch = node.attributes.get(name) as Graph
+    if (branch.nodes.length) return undefined
+    const all = slots.map(({ name, pointer: to, stand }) => {
+      const source = sources.get(branch.outputs[node.outputs.indexOf(name)]!.name)
+      if (!source || !('stand' in source) || to === undefined || !sameStand(source.stand, stand))
+        return undefined
+      const bytes = sizeOf(stand.shape) * bytesPerElement(stand.form!.dtype)
+      return { to, from: source.pointer, end: source.pointer + bytes }
+    })
+    return all.every((copy) => copy !== undefined) ? all : undefined
+  })
+  if (!copies.some((all) => all)) return () => false
+  return () => {
+    const [value] = arrayAt(dtype, engine.u8.buffer, condition.pointer, 1)
+    const all = copies[Number(value !== 0)]
+    for (const { to, from, end } of all ?? []) engine.u8.copyWithin(to, from, end)
+    return all !== undefined
+  }
+}
+
+/**
  * Runs a node as at first, on values of the replay. False where an output has another shape than at
  * first.
  */
 function* hostStep(
   setup: Setup,
   node: Node,
-  sources: ReadonlyMap<string, Source>,
+  { sources, fixed }: { sources: ReadonlyMap<string, Source>; fixed: Scope },
   slots: readonly Slot[],
   live: Live,
 ): Steps<boolean> {
@@ -182,8 +224,7 @@ function* hostStep(
   const lent: Value[] = []
   const values = new Map<string, Value>()
   for (const [name, source] of sources) {
-    if ('value' in source) values.set(name, source.value)
-    else if ('name' in source) values.set(name, live.get(source.name)!)
+    if ('name' in source) values.set(name, live.get(source.name)!)
     else {
       const { shape, type, form } = source.stand
       const { dtype, layout } = form!
@@ -194,7 +235,7 @@ function* hostStep(
       values.set(name, value)
     }
   }
-  const scope: Scope = { values: new Map(values) }
+  const scope: Scope = { values, outer: fixed }
   for (const name of node.outputs) scope.values.delete(name)
   try {
     try {

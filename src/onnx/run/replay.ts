@@ -5,7 +5,6 @@
  * between them.
  */
 import { show } from '../../base/errors.js'
-import { sameShape } from '../../base/shape.js'
 import { atOnce, type Steps } from '../../base/turns.js'
 import { type Graph, graphsOf, type Node } from '../graph/graph.js'
 import type { Call } from './call.js'
@@ -19,6 +18,7 @@ import {
   type Recording,
   type Setup,
   type Stand,
+  sameStand,
   settingOf,
   standOf,
 } from './plan.js'
@@ -31,7 +31,7 @@ export const setupOf = (run: Run, opset: number, graph: Graph, plan: Plan): Setu
   opset,
   graph,
   plan,
-  runBody: (graph, around) => bodyOf(run, opset, plan, graph, around),
+  runBody: (graph, around, constants) => bodyOf({ run, opset }, plan, graph, around, constants),
 })
 
 /** A run node by node; at its end `scope` holds the graph's outputs and what was to be kept. */
@@ -165,16 +165,19 @@ export function disposeLive(live: Live, given: ReadonlySet<Value> = new Set()): 
 /** Plans of a graph inside of a node are kept for this many sets of shapes. */
 const BODIES = 4
 
-/** Runs a graph inside of a node on values of those around it; its results have lives of their own. */
+/**
+ * Runs a graph inside of a node on values of those around it, and on constants there; its results have lives
+ * of their own.
+ */
 function* bodyOf(
-  run: Run,
-  opset: number,
+  of: Pick<Setup, 'run' | 'opset'>,
   outer: Plan,
   graph: Graph,
   around: ReadonlyMap<string, Value>,
+  constants: () => Iterable<[string, Value]>,
 ): Steps<Value[]> {
-  const { engine } = run
-  const steps = turnsOf(bodySteps(run, opset, outer, graph, around))
+  const { engine } = of.run
+  const steps = turnsOf(bodySteps(of, outer, graph, around, constants))
   let done = false
   try {
     for (;;) {
@@ -192,29 +195,22 @@ function sameStands(a: ReadonlyMap<string, Stand>, b: ReadonlyMap<string, Stand>
   if (a.size !== b.size) return false
   for (const [name, one] of a) {
     const other = b.get(name)
-    const same =
-      other &&
-      one.type === other.type &&
-      one.kind === other.kind &&
-      one.form?.dtype === other.form?.dtype &&
-      one.form?.layout === other.form?.layout &&
-      sameShape(one.shape, other.shape)
-    if (!same) return false
+    if (!other || !sameStand(one, other)) return false
   }
   return true
 }
 
 function* bodySteps(
-  run: Run,
-  opset: number,
+  { run, opset }: Pick<Setup, 'run' | 'opset'>,
   outer: Plan,
   graph: Graph,
   around: ReadonlyMap<string, Value>,
+  constantsAround: () => Iterable<[string, Value]>,
 ): Generator<Node | undefined, Value[]> {
   const { constants } = run.kept
   if (!constants.has(graph)) constants.set(graph, constantsOf(graph, run))
   const stands = new Map<string, Stand>()
-  for (const [name, value] of around) if (!value.constant) stands.set(name, standOf(value))
+  for (const [name, value] of around) stands.set(name, standOf(value))
   const plans = outer.bodies.get(graph) ?? new Set<Plan>()
   outer.bodies.set(graph, plans)
   let plan = [...plans].find((other) => sameStands(other.stands!, stands))
@@ -224,8 +220,7 @@ function* bodySteps(
       dropPlan(oldest)
       plans.delete(oldest)
     }
-    const known = [...around].filter(([, value]) => value.constant)
-    plan = newPlan(new Map([...constants.get(graph)!, ...known]))
+    plan = newPlan(new Map([...constants.get(graph)!, ...constantsAround()]))
     plan.stands = stands
     plans.add(plan)
   }

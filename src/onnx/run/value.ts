@@ -5,7 +5,7 @@ import type { Engine } from '../../core/engine.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { cast } from '../../ops/cast.js'
 import type { ElementType, HostArray, HostTensor } from '../file/types.js'
-import { dtypeOf, hostArray, isFloat, staysOnHost } from '../file/types.js'
+import { dtypeOf, hostArray, isFloat, limit, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
 import { widened } from './hold.js'
 import { isBoth, type Layout, lastShape, moved } from './layout.js'
@@ -442,7 +442,8 @@ const WITHOUT_NUMBERS = {
 
 /** The host's numbers as a type of the engine; int64 beyond int32 becomes the nearest of it. */
 export function numbersAs(data: Float64Array, type: ElementType, dtype: DType): Float32Array | Int32Array {
-  if (dtype === 'int32' && staysOnHost(type))
-    return Int32Array.from(data, (v) => Math.max(-(2 ** 31), Math.min(v, 2 ** 31 - 1)))
-  return data as unknown as Float32Array
+  if (dtype !== 'int32' || !staysOnHost(type)) return data as unknown as Float32Array
+  const numbers = new Int32Array(data.length)
+  for (let i = 0; i < numbers.length; i++) numbers[i] = limit(data[i]!, -(2 ** 31), 2 ** 31 - 1)
+  return numbers
 }

@@ -12,7 +12,15 @@ import { type Layer, multiplyAdds, type PlaneLayer } from '../../plans/layer.js'
 import { planeFilter, planeLayer } from '../../plans/planes.js'
 import type { Build } from '../../wasm/load.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp } from '../activation.js'
-import { byteOp, checkFloats, makeBytes, makeSums, type OutputQuantization, type RunBytes } from '../bytes.js'
+import {
+  byteOp,
+  checkFloats,
+  type DynamicTerms,
+  makeBytes,
+  makeSums,
+  type OutputQuantization,
+  type RunBytes,
+} from '../bytes.js'
 import { channelSums } from '../reduce.js'
 import {
   type Algorithm,
@@ -237,7 +245,7 @@ export function planConv2d(xShape: Shape, filterShape: Shape, options: ConvPlanO
   }
 }
 
-interface ConvOptions extends Omit<Conv2dOptions, keyof WindowOptions>, AxesOptions {
+interface ConvOptions extends Omit<Conv2dOptions, keyof WindowOptions>, AxesOptions, DynamicTerms {
   /** To choose among algorithms that sum small integers without rounding. */
   exact?: boolean
   /** Of 8-bit operands: their sums, as int32. */

@@ -11,7 +11,7 @@ import type { Value } from '../../run/value.js'
 import { zipInEngine } from '../broadcast.js'
 import { elementwise } from '../elementwise.js'
 import { multiHead } from '../multiHead.js'
-import { dequantizeLinear, dynamicQuantizeLinear, integerMatrices, quantizeLinear } from '../quantize.js'
+import { dequantizeLinear, dynamicQuantizeLinear, quantizeLinear, scaledSums } from '../quantize.js'
 import { recurrence } from '../recurrent.js'
 import { reduce } from '../reduce.js'
 
@@ -19,10 +19,8 @@ type Given = Value | undefined
 
 /** Sums of products of whole numbers times both scales, and a bias. */
 function scaledProduct(call: Call, factors: Given[], scales: [Value, Value], bias: Given): Value {
-  const sums = integerMatrices(call, factors, 'float32')
   const scale = zipInEngine(call, scales[0], scales[1], mul, 'float32')
-  const y = zipInEngine(call, sums, scale, mul, 'float32')
-  return bias ? zipInEngine(call, y, bias, (p, q) => add(p, q), 'float32') : y
+  return scaledSums(call, [...factors, scale, bias], 'MatMulInteger')
 }
 
 /** A, B, their scales, their zero points, bias */
