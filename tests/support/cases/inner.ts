@@ -1,9 +1,18 @@
 /** Kernels that no public op runs, a line each: beside the table of ../cases.ts, which browsers run too. */
 import * as fb from '../../../src/index.js'
+import { quantizeDynamically } from '../../../src/ops/quantize.js'
 import { runSuppress } from '../../../src/plans/suppress.js'
 import type { Case } from './maker.js'
 
 export const inner: Record<string, Case> = {
+  'quantizing by terms of the run': {
+    shapes: (random) => [[random.integer(1, 9), random.integer(1, 40)]],
+    op: (x) => {
+      const { y, scale, zero, number } = quantizeDynamically(x!)
+      const parts = [fb.cast(y, 'float32'), scale, fb.cast(zero, 'float32'), number]
+      return fb.concat(parts.map((part) => fb.reshape(part, [-1])))
+    },
+  },
   suppress: {
     shapes: (random) => {
       const [images, n] = [random.integer(1, 3), random.pick([1, 5, 40, 300])]
