@@ -1,16 +1,30 @@
-/** Kernels that no public op runs, a line each: beside the table of ../cases.ts, which browsers run too. */
+/**
+ * Kernels that no public op runs, a line each: beside the table of ../cases.ts, which browsers run too. By plans alone:
+ * dist/every-kernel.js has these beside the tensors of dist/index.js.
+ */
 import * as fb from '../../../src/index.js'
-import { quantizeDynamically } from '../../../src/ops/quantize.js'
 import { runSuppress } from '../../../src/plans/suppress.js'
 import type { Case } from './maker.js'
 
 export const inner: Record<string, Case> = {
-  'quantizing by terms of the run': {
+  'terms of quantising in the run': {
     shapes: (random) => [[random.integer(1, 9), random.integer(1, 40)]],
     op: (x) => {
-      const { y, scale, zero, number } = quantizeDynamically(x!)
-      const parts = [fb.cast(y, 'float32'), scale, fb.cast(zero, 'float32'), number]
-      return fb.concat(parts.map((part) => fb.reshape(part, [-1])))
+      const { engine } = x!
+      const [low, high, scale, number] = [fb.min(x!), fb.max(x!), engine.zeros([]), engine.zeros([])]
+      const zero = engine.zeros([], { dtype: 'int32' })
+      engine.run({
+        kernel: 'quantizeTerms',
+        args: {
+          low: low.pointer,
+          high: high.pointer,
+          scale: scale.pointer,
+          zero: zero.pointer,
+          number: number.pointer,
+        },
+        units: 1,
+      })
+      return fb.concat([scale, fb.cast(zero, 'float32'), number].map((part) => fb.reshape(part, [-1])))
     },
   },
   suppress: {
