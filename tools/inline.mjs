@@ -10,7 +10,8 @@ function digitsModule(name, bytes, origin) {
   const lines = Array.from({ length: Math.ceil(text.length / LINE) }, (_, i) =>
     text.slice(i * LINE, (i + 1) * LINE),
   )
-  return `// Written by tools/build.mjs: ${origin}.\nexport const ${name} = \`\n${lines.join('\n')}\n\`\n`
+  // One string in many lines: V8 reads a template by a fifth more slowly.
+  return `// Written by tools/build.mjs: ${origin}.\nexport const ${name} =\n  '\\\n${lines.join('\\\n')}'\n`
 }
 
 /**

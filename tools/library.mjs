@@ -75,9 +75,11 @@ export async function writeLibrary({ entries, folder, draft, shared, say }) {
     },
     load: (id) =>
       id.endsWith('.ts') ? null : { code: readFileSync(id, 'utf8'), map: readFileSync(`${id}.map`, 'utf8') },
-    // Lists of imports in lines of ordinary length.
-    renderChunk: (code, { fileName }) =>
-      transform(code, { target: shared.target, sourcemap: true, sourcefile: fileName, lineLimit: LINE }),
+    // Lists of imports in lines of ordinary length; binaries have theirs.
+    renderChunk: (code, { name, fileName }) =>
+      BINARY.test(`./${name}.js`)
+        ? null
+        : transform(code, { target: shared.target, sourcemap: true, sourcefile: fileName, lineLimit: LINE }),
   }
   const bundle = await rollup({
     input: Object.fromEntries(Object.keys(entries).map((name) => [name, `${name}.js`])),
