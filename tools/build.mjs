@@ -214,6 +214,7 @@ async function makeCommonJs() {
     outdir: 'dist/cjs',
     outExtension: { '.js': '.cjs' },
     format: 'cjs',
+    lineLimit: 300,
     supported: { 'dynamic-import': false },
     external: ['node:*', 'pngjs', 'jpeg-js'],
     plugins: [asCommonJs],

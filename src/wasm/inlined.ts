@@ -8,8 +8,8 @@
 export function unpack(digits: string): Uint8Array<ArrayBuffer> {
   const { fromHex } = Uint8Array as { fromHex?: (text: string) => Uint8Array<ArrayBuffer> }
   if (fromHex) return fromHex.call(Uint8Array, digits)
-  // Four digits, '0' is 0x30 and 'a' is 0x61, to two bytes at once: this runs before it is optimized. All hosts
-  // of WebAssembly have the lowest byte first.
+  // Four digits, '0' is 0x30 and 'a' is 0x61, to two bytes at once: this runs before it is optimized. Where
+  // WebAssembly is, the lowest byte comes first.
   const fours = new Uint32Array(Math.ceil(digits.length / 4))
   writeCodes(digits, new Uint8Array(fours.buffer))
   const pairs = new Uint16Array(fours.length)

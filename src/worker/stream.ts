@@ -87,7 +87,11 @@ function streamOf(port: MessagePort): ReadableStream<Uint8Array> {
           }
           ask('next')
         }),
-      cancel: () => ask('cancel'),
+      cancel() {
+        // A chunk may be under way: there is nothing left that could take it.
+        port.onmessage = null
+        ask('cancel')
+      },
     },
     // One is under way while another is read.
     { highWaterMark: 2 },

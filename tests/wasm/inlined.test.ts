@@ -18,12 +18,24 @@ describe('unpack', () => {
     const fromHex = vi.fn((text: string) => new Uint8Array(Buffer.from(text, 'hex')))
     Object.assign(Uint8Array, { fromHex })
     try {
-      expect(unpack('\n00ff\n7a\n')).toEqual(Uint8Array.of(0, 255, 0x7a))
+      expect(unpack('00ff7a')).toEqual(Uint8Array.of(0, 255, 0x7a))
       expect(fromHex).toHaveBeenCalledOnce()
     } finally {
       Reflect.deleteProperty(Uint8Array, 'fromHex')
     }
-    expect(unpack('\n00ff\n7a\n')).toEqual(Uint8Array.of(0, 255, 0x7a))
+    expect(unpack('00ff7a')).toEqual(Uint8Array.of(0, 255, 0x7a))
+  })
+
+  it('gives the same without TextEncoder, at every length', () => {
+    const bytes = Uint8Array.from({ length: 9 }, (_, i) => i * 29)
+    for (const encoder of [TextEncoder, undefined]) {
+      vi.stubGlobal('TextEncoder', encoder)
+      for (let length = 0; length <= bytes.length; length++) {
+        const part = bytes.slice(0, length)
+        expect(unpack(Buffer.from(part).toString('hex'))).toEqual(part)
+      }
+    }
+    vi.unstubAllGlobals()
   })
 })
 

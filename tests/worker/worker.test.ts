@@ -9,6 +9,7 @@ import {
   type FilterName,
   type WorkerModel,
 } from '../../src/worker/index.js'
+import { receive } from '../../src/worker/stream.js'
 import { split } from '../support/external.js'
 
 const rows = (h: number, w: number): image.OwnPixels => ({
@@ -209,6 +210,19 @@ describe('a worker', () => {
       const gone = new Response('gone', { status: 404 })
       expect((await failure(worker.loadModel(gone))).message).toContain('status 404')
       expect((await worker.memory()).tensors).toBe(0)
+    })
+
+    it('and drops what was under way when they were stopped', async () => {
+      const { port1, port2 } = new MessageChannel()
+      const asked: unknown[] = []
+      port1.onmessage = ({ data }) => asked.push(data)
+      const stream = receive({ stream: port2 as never, total: undefined }) as ReadableStream<Uint8Array>
+      await vi.waitFor(() => expect(asked).toEqual(['next']))
+      await stream.cancel()
+      // Its error would be nobody's, and end the worker.
+      port1.postMessage({ value: Uint8Array.of(1) })
+      await vi.waitFor(() => expect(asked).toEqual(['next', 'cancel']))
+      port1.close()
     })
 
     it('until they are stopped', async () => {
