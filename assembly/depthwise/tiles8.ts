@@ -41,6 +41,27 @@ function tap(words: bool, t: i32, d: v128, w: v128, c: v128): v128 {
   return FUSED && words ? i32x4.relaxed_dot_i8x16_i7x16_add_s(w, d, c) : i32x4.add(c, i32x4.dot_i16x8_s(d, w))
 }
 
+/** The sums of a tile, 32 bytes apart. */
+// @ts-ignore: decorator
+@inline
+function putSums(y: usize, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128): void {
+  v128.store(y, c0); v128.store(y, c1, 32); v128.store(y, c2, 64); v128.store(y, c3, 96)
+  v128.store(y, c4, 128); v128.store(y, c5, 160); v128.store(y, c6, 192)
+}
+
+/** The bytes of a tile, four outputs in p and three in q. */
+// @ts-ignore: decorator
+@inline
+function putBytes(y: usize, stride: usize, p: v128, q: v128): void {
+  v128.store32_lane(y, p, 0)
+  v128.store32_lane(y += stride, p, 1)
+  v128.store32_lane(y += stride, p, 2)
+  v128.store32_lane(y += stride, p, 3)
+  v128.store32_lane(y += stride, q, 0)
+  v128.store32_lane(y += stride, q, 1)
+  v128.store32_lane(y += stride, q, 2)
+}
+
 /**
  * `count` outputs (7 at least) of a row under windows 5 wide, of planes of 4 channels one after the other,
  * from `groups` groups of rows: as bytes at y, or (y is 0) 7 as sums at yStride, 32 bytes apart. The exits on
@@ -144,23 +165,14 @@ export function tiles<W>(
           c6 = tap(words, 16 - 6 * S, d, weight(16 - 6 * S, w0, w1, w2, w3, w4), c6) }
       }
       if (!y) {
-        v128.store(yStride, c0); v128.store(yStride, c1, 32); v128.store(yStride, c2, 64)
-        v128.store(yStride, c3, 96); v128.store(yStride, c4, 128); v128.store(yStride, c5, 160)
-        v128.store(yStride, c6, 192)
+        putSums(yStride, c0, c1, c2, c3, c4, c5, c6)
         return
       }
       const factor = v128.load(end, 16), zero = v128.load(end, 32), magic = v128.load(rows, 48)
       const span = v128.load(end, 48), low = v128.load(end, 64)
       const p = bounded(nearest(c0, c1, factor, magic, zero), nearest(c2, c3, factor, magic, zero), span, low)
-      let to = start
-      v128.store32_lane(to, p, 0)
-      v128.store32_lane(to += yStride, p, 1)
-      v128.store32_lane(to += yStride, p, 2)
-      v128.store32_lane(to += yStride, p, 3)
       const q = bounded(nearest(c4, c5, factor, magic, zero), nearest(c6, c6, factor, magic, zero), span, low)
-      v128.store32_lane(to += yStride, q, 0)
-      v128.store32_lane(to += yStride, q, 1)
-      v128.store32_lane(to += yStride, q, 2)
+      putBytes(start, yStride, p, q)
       rest -= TILE
       if (rest <= 0) break
       // The last tile of a row starts early, so that it ends with the row.
@@ -254,23 +266,14 @@ export function tilesOfThree<W>(
         break
       }
       if (!y) {
-        v128.store(yStride, c0); v128.store(yStride, c1, 32); v128.store(yStride, c2, 64)
-        v128.store(yStride, c3, 96); v128.store(yStride, c4, 128); v128.store(yStride, c5, 160)
-        v128.store(yStride, c6, 192)
+        putSums(yStride, c0, c1, c2, c3, c4, c5, c6)
         return
       }
       const factor = v128.load(end, 16), zero = v128.load(end, 32), magic = v128.load(rows, 48)
       const span = v128.load(end, 48), low = v128.load(end, 64)
       const p = bounded(nearest(c0, c1, factor, magic, zero), nearest(c2, c3, factor, magic, zero), span, low)
-      let to = start
-      v128.store32_lane(to, p, 0)
-      v128.store32_lane(to += yStride, p, 1)
-      v128.store32_lane(to += yStride, p, 2)
-      v128.store32_lane(to += yStride, p, 3)
       const q = bounded(nearest(c4, c5, factor, magic, zero), nearest(c6, c6, factor, magic, zero), span, low)
-      v128.store32_lane(to += yStride, q, 0)
-      v128.store32_lane(to += yStride, q, 1)
-      v128.store32_lane(to += yStride, q, 2)
+      putBytes(start, yStride, p, q)
       rest -= TILE
       if (rest <= 0) break
       const step = min(rest, TILE)

@@ -24,6 +24,15 @@ function quarter(sum: v128): v128 {
   return i16x8.shr_u(i16x8.add(sum, i16x8.splat(2)), 2)
 }
 
+/** The means of four vectors' bytes. */
+// @ts-ignore: decorator
+@inline
+function meansOf(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i8x16.narrow_i16x8_u(
+    quarter(i16x8.add(addLow(a, b), addLow(c, d))), quarter(i16x8.add(addHigh(a, b), addHigh(c, d))),
+  )
+}
+
 /** The means of a row's four pixels each: `count` outputs of rows at a and b. */
 function means(y: usize, a: usize, b: usize, c: i32, count: i32): void {
   let left = count
@@ -45,10 +54,7 @@ function means(y: usize, a: usize, b: usize, c: i32, count: i32): void {
       const p = v128.load(a), q = v128.load(a, 16), r = v128.load(b), s = v128.load(b, 16)
       const even = v128.shuffle<i32>(p, q, 0, 2, 4, 6), odd = v128.shuffle<i32>(p, q, 1, 3, 5, 7)
       const under = v128.shuffle<i32>(r, s, 0, 2, 4, 6), last = v128.shuffle<i32>(r, s, 1, 3, 5, 7)
-      v128.store(y, i8x16.narrow_i16x8_u(
-        quarter(i16x8.add(addLow(even, odd), addLow(under, last))),
-        quarter(i16x8.add(addHigh(even, odd), addHigh(under, last))),
-      ))
+      v128.store(y, meansOf(even, odd, under, last))
       a += 32
       b += 32
       y += 16
@@ -61,10 +67,7 @@ function means(y: usize, a: usize, b: usize, c: i32, count: i32): void {
       const odd = v128.shuffle<i8>(p, q, 3, 4, 5, 9, 10, 11, 15, 24, 25, 29, 30, 31, 0, 0, 0, 0)
       const under = v128.shuffle<i8>(r, s, 0, 1, 2, 6, 7, 8, 12, 13, 14, 26, 27, 28, 0, 0, 0, 0)
       const last = v128.shuffle<i8>(r, s, 3, 4, 5, 9, 10, 11, 15, 24, 25, 29, 30, 31, 0, 0, 0, 0)
-      v128.store(y, i8x16.narrow_i16x8_u(
-        quarter(i16x8.add(addLow(even, odd), addLow(under, last))),
-        quarter(i16x8.add(addHigh(even, odd), addHigh(under, last))),
-      ))
+      v128.store(y, meansOf(even, odd, under, last))
       a += 24
       b += 24
       y += 12
