@@ -1,10 +1,10 @@
 /**
- * Winograd's minimal filtering F(4x4, 3x3): 36 products for a tile of 4x4 outputs where the definition takes
- * 144.
+ * Winograd's minimal filtering, F(4x4, 3x3) and F(2x2, 5x5): 36 products for a tile of 4x4 outputs where the
+ * definition takes 144, or of 2x2 outputs where it takes 100.
  *
  *   y = A' [ (G g G') * (B' d B) ] A
  *
- * d: 6x6 input, g: 3x3 filter, y: 4x4 output, * by element, summed over input channels.
+ * d: 6x6 input, g: filter, y: output, * by element, summed over input channels. Of 3x3 windows:
  *
  *        | 4  0 -5  0  1  0 |        |  1/4    0     0  |
  *        | 0 -4 -4  1  1  0 |        | -1/6  -1/6  -1/6 |        | 1  1  1  1  1  0 |
@@ -13,22 +13,32 @@
  *        | 0  2 -1 -2  1  0 |        | 1/24 -1/12   1/6 |        | 0  1 -1  8 -8  1 |
  *        | 0  4  0 -5  0  1 |        |   0     0     1  |
  *
+ * Rows of G and columns of A' are powers of the points 0, 1, -1, 2, -2 and infinity. Of 5x5 windows, whose
+ * tiles are as large, B' is the same, G has two more columns, and A' the first two of its rows:
+ *
+ *       |  1/4    0     0     0     0  |
+ *       | -1/6  -1/6  -1/6  -1/6  -1/6 |
+ *   G = | -1/6   1/6  -1/6   1/6  -1/6 |   A' = | 1  1  1  1  1  0 |
+ *       | 1/24  1/12   1/6   1/3   2/3 |        | 0  1 -1  2 -2  1 |
+ *       | 1/24 -1/12   1/6  -1/3   2/3 |
+ *       |   0     0     0     0     1  |
+ *
  * (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", 2015.) By element and summed over
  * channels makes 36 matrix products, one for each position in the 6x6 tile; they go through the register
  * tile. A block of tiles is transformed, multiplied and transformed back before the next one starts, so that
  * its workspace stays in the second-level cache; of more groups than one, a few groups of a block.
  *
  * The transforms cost accuracy, and share a tile's largest number among all its outputs: |error| <= 30 k eps
- * max|x| max|w| for k = 9 ic, eps = 2^-24, where max|x| is that of the 6x6 tile and the sum by definition has
- * 1 for 30; on normal data the relative error is 1e-6 to 4e-6 (tests/ops/winograd.test.ts). So that a bright
- * pixel does not spoil outputs that do not see it, every output must see a number of at least 1/256 of its
- * tile's largest (bytes do): a tile where one does not, or whose largest number is infinite, NaN, or so far
- * from 1 that the transforms could leave float32's range, is summed by definition, with filters that are won
- * back from the transformed ones. Outputs that see zeros alone are exactly their bias.
+ * max|x| max|w| for k = 9 or 25 ic, eps = 2^-24, where max|x| is that of the 6x6 tile and the sum by
+ * definition has 1 for 30; on normal data the relative error is 1e-6 to 4e-6 (tests/ops/winograd.test.ts). So
+ * that a bright pixel does not spoil outputs that do not see it, every output must see a number of at least
+ * 1/256 of its tile's largest (bytes do): a tile where one does not, or whose largest number is infinite,
+ * NaN, or so far from 1 that the transforms could leave float32's range, is summed by definition, with
+ * filters that are won back from the transformed ones. Outputs that see zeros alone are exactly their bias.
  *
- * scratch: zeros [8] | grid [36][4] | sizes [6][3][4] | fates [tiles] | addresses [16][10] | patch
- * [36][slice's ic] | table [tiles][2] |
- *          V [36][tiles][slice's ic] | M [36][tiles][8 of a slice's panels] | filter [9][ic of a group][8]
+ * scratch: zeros [8] | grid [36][4] | sizes [6][3][4] | fates [tiles] | addresses [16][10] or [4][26] |
+ *          patch [36][slice's ic] | table [tiles][2] | V [36][tiles][slice's ic] |
+ *          M [36][tiles][8 of a slice's panels] | filter [9 or 25][ic of a group][8]
  */
 import { rolled, scratch } from '../arguments'
 import { Winograd } from '../abi'
@@ -65,13 +75,13 @@ function transformInstoreLanes(from: usize, fromStride: usize, to: usize, toStri
 }
 
 /**
- * Unit: `tiles` tiles of 4x4 outputs x `panels` panels of 8 output channels; units of the same tiles are
+ * Unit: `tiles` tiles of outputs x `panels` panels of 8 output channels; units of the same tiles are
  * neighbours.
  */
 export function winograd(call: usize, begin: i32, end: i32): void {
   const args = changetype<Winograd>(call)
   const oc = args.oc, groups = args.groups, groupIn = args.ic / groups
-  const tilesH = (args.oh + 3) / 4, tilesW = (args.ow + 3) / 4
+  const tilesH = tilesAlong(args, args.oh), tilesW = tilesAlong(args, args.ow)
   const allTiles = args.n * tilesH * tilesW
   const tiles = args.tiles, unitPanels = args.panels
   const allPanels = (oc + 7) / 8, groupPanels = allPanels / groups
@@ -141,7 +151,7 @@ export function winograd(call: usize, begin: i32, end: i32): void {
       if (fate > 0) biasAlone(args, firstTile + t, fate, panel0 * 8, last)
     }
     for (let panel = panel0; direct && panel < panel1; panel++) {
-      filterBack(w + panel * groupIn * 32, allPanels * groupIn * 32, groupIn, filter)
+      filterBack(w + panel * groupIn * 32, allPanels * groupIn * 32, groupIn, 7 - args.tile, filter)
       for (let t = 0; t < count; t++) {
         if (load<i32>(fates + t * 4) == DIRECT) {
           directTile(args, firstTile + t, panel, patch, addresses, filter, zeros)
@@ -158,27 +168,31 @@ function apart(bytes: i32): i32 {
   return (bytes + 63 & ~63) | 64
 }
 
+// @ts-ignore: decorator
+@inline
+function tilesAlong(args: Winograd, outputs: i32): i32 {
+  return (outputs + args.tile - 1) / args.tile
+}
+
 /** Where the input of a tile starts. */
 // @ts-ignore: decorator
 @inline
 function tileRow(args: Winograd, tile: i32): i32 {
-  const tilesH = (args.oh + 3) / 4, tilesW = (args.ow + 3) / 4
-  return (tile / tilesW) % tilesH * 4
+  return tile / tilesAlong(args, args.ow) % tilesAlong(args, args.oh) * args.tile
 }
 
 // @ts-ignore: decorator
 @inline
 function tileColumn(args: Winograd, tile: i32): i32 {
-  return tile % ((args.ow + 3) / 4) * 4
+  return tile % tilesAlong(args, args.ow) * args.tile
 }
 
 /** Address of channel 0 of pixel (iy, ix) of the image that a tile belongs to, which need not lie in it. */
 // @ts-ignore: decorator
 @inline
 function pixelAt(args: Winograd, tile: i32, iy: i32, ix: i32): usize {
-  const tilesH = (args.oh + 3) / 4, tilesW = (args.ow + 3) / 4
-  const ih = args.ih, iw = args.iw
-  return args.x + ((tile / (tilesH * tilesW) * ih + iy) * iw + ix) * args.ic * 4
+  const tiles = tilesAlong(args, args.oh) * tilesAlong(args, args.ow), ih = args.ih, iw = args.iw
+  return args.x + ((tile / tiles * ih + iy) * iw + ix) * args.ic * 4
 }
 
 /** Copies the 6x6 pixels of a tile, channels [first, last), zeros where there are none. */
@@ -206,7 +220,7 @@ function inputTile(
   const ih = args.ih, iw = args.iw, ic = args.ic
   const oy = tileRow(args, tile), ox = tileColumn(args, tile)
   const iy = oy - args.beforeH, ix = ox - args.beforeW
-  const rows = min(4, args.oh - oy), columns = min(4, args.ow - ox)
+  const size = args.tile, rows = min(size, args.oh - oy), columns = min(size, args.ow - ox)
   const channels = last - first, depth = (channels + 3) & ~3
   let from = pixelAt(args, tile, iy, ix) + first * 4
   let pixelStride = ic * 4, rowStride = iw * pixelStride
@@ -220,13 +234,14 @@ function inputTile(
   }
   let fate = 0
   if (channels == groupIn) {
-    measure(from, pixelStride, rowStride, depth, rows, next && ox > 0, sizes)
-    if (!even(sizes, columns)) fate = fateOf(from, pixelStride, rowStride, depth, rows, columns, grid)
+    measure(from, pixelStride, rowStride, depth, rows, size, next && ox > 0, sizes)
+    if (!even(sizes, columns)) fate = fateOf(from, pixelStride, rowStride, depth, rows, columns, size, grid)
   } else {
     for (let c = 0; c < channels && fate == 0; c += groupIn) {
-      measure(from + c * 4, pixelStride, rowStride, groupIn, rows, false, sizes)
+      measure(from + c * 4, pixelStride, rowStride, groupIn, rows, size, false, sizes)
       if (
-        !even(sizes, columns) && fateOf(from + c * 4, pixelStride, rowStride, groupIn, rows, columns, grid)
+        !even(sizes, columns) &&
+        fateOf(from + c * 4, pixelStride, rowStride, groupIn, rows, columns, size, grid)
       ) {
         fate = DIRECT
       }
@@ -250,7 +265,7 @@ function inputTile(
 function biasAlone(args: Winograd, tile: i32, mask: i32, first: i32, last: i32): void {
   const ow = args.ow, oc = args.oc, b = args.b
   const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
-  for (let output = 0; output < 16; output++) {
+  for (let output = 0; output < args.tile * args.tile; output++) {
     if (mask >> output & 1) {
       const y = outputAt(args, tile, output)
       for (let c = first; c < last; c += 4) {
@@ -264,10 +279,9 @@ function biasAlone(args: Winograd, tile: i32, mask: i32, first: i32, last: i32):
 // @ts-ignore: decorator
 @inline
 function outputAt(args: Winograd, tile: i32, output: i32): usize {
-  const tilesH = (args.oh + 3) / 4, tilesW = (args.ow + 3) / 4
-  const oh = args.oh, ow = args.ow
-  const row = (tile / (tilesH * tilesW)) * oh + tileRow(args, tile) + output / 4
-  return args.y + (row * ow + tileColumn(args, tile) + output % 4) * args.oc * 4
+  const tiles = tilesAlong(args, args.oh) * tilesAlong(args, args.ow), size = args.tile
+  const row = tile / tiles * args.oh + tileRow(args, tile) + output / size
+  return args.y + (row * args.ow + tileColumn(args, tile) + output % size) * args.oc * 4
 }
 
 /** y = clamp(b + x w) of one tile and one panel, by definition. */
@@ -275,25 +289,26 @@ function directTile(
   args: Winograd, tile: i32, panel: i32, patch: usize, addresses: usize, filter: usize, zeros: usize,
 ): void {
   const oc = args.oc, groups = args.groups, groupIn = args.ic / groups
-  const rows = min(4, args.oh - tileRow(args, tile)), columns = min(4, args.ow - tileColumn(args, tile))
+  const size = args.tile, window = 7 - size, taps = window * window
+  const rows = min(size, args.oh - tileRow(args, tile)), columns = min(size, args.ow - tileColumn(args, tile))
   const first = panel / ((oc + 7) / 8 / groups) * groupIn, stride = apart(groupIn * 4)
   gather(args, tile, first, first + groupIn, patch, stride)
   const count = rows * columns
   let entry = addresses
   for (let begin = 0; begin < count; begin += TILE_ROWS) {
     const end = min(count, begin + TILE_ROWS)
-    for (let part = -1; part < 9; part++) {
+    for (let part = -1; part < taps; part++) {
       for (let pixel = begin; pixel < end; pixel++) {
         const row = pixel / columns, column = pixel % columns
-        const corner = (row + part / 3) * 6 + column + part % 3
-        store<usize>(entry, part < 0 ? outputAt(args, tile, row * 4 + column) : patch + corner * stride)
+        const corner = (row + part / window) * 6 + column + part % window
+        store<usize>(entry, part < 0 ? outputAt(args, tile, row * size + column) : patch + corner * stride)
         entry += 4
       }
     }
   }
   const b = args.b, left = min(8, oc - panel * 8)
   runTiles(
-    count, addresses, 9, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left, args.low,
+    count, addresses, taps, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left, args.low,
     args.high,
   )
 }
@@ -303,67 +318,52 @@ function outputTile(
   args: Winograd, tile: i32, first: i32, last: i32, grid: usize, from: usize, positionStride: usize,
 ): void {
   const oh = args.oh, ow = args.ow, oc = args.oc
-  const tilesH = (oh + 3) / 4, tilesW = (ow + 3) / 4
-  const n = tile / (tilesH * tilesW), ty = (tile / tilesW) % tilesH, tx = tile % tilesW
-  const rows = min(4, oh - ty * 4), columns = min(4, ow - tx * 4)
+  const size = args.tile, oy = tileRow(args, tile), ox = tileColumn(args, tile)
+  const rows = min(size, oh - oy), columns = min(size, ow - ox)
   const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
   const b = args.b
   const rowStride = ow * oc * 4
-  let y = args.y + (((n * oh + ty * 4) * ow + tx * 4) * oc + first) * 4
+  let y = outputAt(args, tile, 0) + first * 4
   for (let c = first; c < last; c += 4) {
     const lanes = min(4, last - c)
     for (let row = 0; row < 6; row++) {
-      // A' along the row: 6 positions -> 4 columns.
+      // A' along the row: 6 positions -> 4 or 2 columns.
       const m = from + row * 6 * positionStride, to = grid + row * 64
       const m1 = v128.load(m + positionStride), m2 = v128.load(m + 2 * positionStride)
       const m3 = v128.load(m + 3 * positionStride), m4 = v128.load(m + 4 * positionStride)
       const sum = f32x4.add(m1, m2), difference = f32x4.sub(m1, m2), sum2 = f32x4.add(m3, m4)
-      const difference2 = f32x4.sub(m3, m4)
+      const difference2 = f32x4.sub(m3, m4), m5 = v128.load(m + 5 * positionStride)
       v128.store(to, f32x4.add(f32x4.add(v128.load(m), sum), sum2))
-      v128.store(to, f32x4.add(difference, f32x4.add(difference2, difference2)), 16)
+      const second = f32x4.add(difference, f32x4.add(difference2, difference2))
+      if (size == 2) {
+        v128.store(to, f32x4.add(second, m5), 16)
+        continue
+      }
+      v128.store(to, second, 16)
       v128.store(to, f32x4.add(sum, f32x4.mul(f32x4.splat(4), sum2)), 32)
-      v128.store(
-        to,
-        f32x4.add(
-          f32x4.add(difference, f32x4.mul(f32x4.splat(8), difference2)), v128.load(m + 5 * positionStride),
-        ),
-        48,
-      )
+      v128.store(to, f32x4.add(f32x4.add(difference, f32x4.mul(f32x4.splat(8), difference2)), m5), 48)
     }
     const bias = b ? v128.load(b + c * 4) : f32x4.splat(0)
     for (let column = 0; column < columns; column++) {
-      // A' along the column: 6 rows -> 4 rows.
-      const m = grid + column * 16, to = y + column * oc * 4
+      // A' along the column: 6 rows -> 4 or 2 rows.
+      const m = grid + column * 16
+      let to = y + column * oc * 4
       const m1 = v128.load(m, 64), m2 = v128.load(m, 128), m3 = v128.load(m, 192), m4 = v128.load(m, 256)
       const sum = f32x4.add(m1, m2), difference = f32x4.sub(m1, m2), sum2 = f32x4.add(m3, m4)
-      const difference2 = f32x4.sub(m3, m4)
+      const difference2 = f32x4.sub(m3, m4), m5 = v128.load(m, 320)
       storeLanes(to, clamp(f32x4.add(bias, f32x4.add(f32x4.add(v128.load(m), sum), sum2)), low, high), lanes)
-      if (rows > 1) {
-        storeLanes(
-          to + rowStride,
-          clamp(f32x4.add(bias, f32x4.add(difference, f32x4.add(difference2, difference2))), low, high),
-          lanes,
-        )
-      }
-      if (rows > 2) {
-        storeLanes(
-          to + 2 * rowStride,
-          clamp(f32x4.add(bias, f32x4.add(sum, f32x4.mul(f32x4.splat(4), sum2))), low, high), lanes,
-        )
-      }
-      if (rows > 3) {
-        storeLanes(
-          to + 3 * rowStride,
-          clamp(
-            f32x4.add(
-              bias,
-              f32x4.add(f32x4.add(difference, f32x4.mul(f32x4.splat(8), difference2)), v128.load(m, 320)),
-            ),
-            low, high,
-          ),
-          lanes,
-        )
-      }
+      if (rows == 1) continue
+      to += rowStride
+      let value = f32x4.add(difference, f32x4.add(difference2, difference2))
+      if (size == 2) value = f32x4.add(value, m5)
+      storeLanes(to, clamp(f32x4.add(bias, value), low, high), lanes)
+      if (rows == 2) continue
+      to += rowStride
+      value = f32x4.add(sum, f32x4.mul(f32x4.splat(4), sum2))
+      storeLanes(to, clamp(f32x4.add(bias, value), low, high), lanes)
+      if (rows == 3) continue
+      value = f32x4.add(f32x4.add(difference, f32x4.mul(f32x4.splat(8), difference2)), m5)
+      storeLanes(to + rowStride, clamp(f32x4.add(bias, value), low, high), lanes)
     }
     from += 16
     y += 16

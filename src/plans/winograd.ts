@@ -1,4 +1,4 @@
-/** The plan of a 3x3 convolution at stride 1 by Winograd's F(4x4, 3x3) (assembly/dense/winograd.ts). */
+/** The plan of 3x3 and 5x5 convolutions at stride 1 by Winograd's filtering (assembly/dense/winograd.ts). */
 
 import { FILTER_CHANNELS } from '../wasm/abi.js'
 import type { Blocking } from './igemm.js'
@@ -24,6 +24,9 @@ const POSITIONS = 36
 /** Floats between neighbours, at most, that keep them in other sets of the cache. */
 const GAP = 32
 
+/** Outputs of a tile of 6 inputs along an axis. */
+const tileOf = (size: number): number => 7 - size
+
 /** Floats of the filters, transformed; `ic` of a group. */
 export const transformedFloats = (ic: number, oc: number): number => POSITIONS * Math.ceil(oc / 8) * 8 * ic
 
@@ -33,14 +36,14 @@ export const transformedFloats = (ic: number, oc: number): number => POSITIONS *
  */
 function transformed(filter: Filter, backward: boolean): number {
   const { engine } = filter
-  const [, , filterIn, filterOut] = filter.shape as [number, number, number, number]
+  const [size, , filterIn, filterOut] = filter.shape as [number, number, number, number]
   const [ic, oc] = backward ? [filterOut, filterIn] : [filterIn, filterOut]
   return derive(
     filter,
     backward ? 'winograd backward' : 'winograd',
     transformedFloats(ic, oc),
     (source, panels) => {
-      engine.scratch(4 * POSITIONS * (8 * FILTER_CHANNELS + 2))
+      engine.scratch(4 * (POSITIONS * 8 * FILTER_CHANNELS + 6 * 5 * 4))
       const [tapH, tapW, row, column] = filter.strides.map((stride) => stride * 4) as [
         number,
         number,
@@ -50,7 +53,7 @@ function transformed(filter: Filter, backward: boolean): number {
       engine.run({
         kernel: 'winogradFilter',
         args: {
-          filter: source + (backward ? 2 * (tapH + tapW) : 0),
+          filter: source + (backward ? (size - 1) * (tapH + tapW) : 0),
           tapHStride: backward ? -tapH : tapH,
           tapWStride: backward ? -tapW : tapW,
           rowStride: backward ? column : row,
@@ -58,6 +61,7 @@ function transformed(filter: Filter, backward: boolean): number {
           panels,
           ic,
           oc,
+          size,
         },
         units: Math.ceil(oc / 8),
         work: POSITIONS * ic * oc,
@@ -67,7 +71,7 @@ function transformed(filter: Filter, backward: boolean): number {
 }
 
 interface WinogradBlocking extends Blocking {
-  /** Tiles of 4x4 outputs and panels of one unit. */
+  /** Tiles of outputs and panels of one unit. */
   tiles: number
   panels: number
 }
@@ -76,7 +80,8 @@ export function blockWinograd(
   rows: number,
   { n, axes: [h, w], inChannels: ic, outChannels: oc, groups }: PlaneLayer,
 ): WinogradBlocking {
-  const all = n * Math.ceil(h.output / 4) * Math.ceil(w.output / 4)
+  const tile = tileOf(h.size)
+  const all = n * Math.ceil(h.output / tile) * Math.ceil(w.output / tile)
   const allPanels = Math.ceil(oc / 8)
   // Slices of whole groups see no others' inputs; those of one group see all of them, and take what outputs
   // the threads want.
@@ -91,7 +96,8 @@ export function blockWinograd(
   const shares = groups === 1 ? Math.min(allPanels, Math.max(1, Math.ceil(UNITS / Math.max(1, blocks)))) : 1
   const panels = Math.ceil(slicePanels / shares)
   const measured = 18 * 4 + tiles + 4 + 160
-  const workspaceFloats = POSITIONS * (tiles * (depth + slicePanels * 8) + 2 * GAP) + 9 * (ic / groups) * 8
+  const filter = h.size * w.size * (ic / groups) * 8
+  const workspaceFloats = POSITIONS * (tiles * (depth + slicePanels * 8) + 2 * GAP) + filter
   const scratch = 8 + POSITIONS * 4 + measured + POSITIONS * (depth + GAP) + tiles * 2 + 4 + workspaceFloats
   return { tiles, panels, units: blocks * Math.ceil(allPanels / panels), scratch }
 }
@@ -126,6 +132,7 @@ export function runWinograd({ engine, layer, x, filter, bias, y, clamp }: ConvJo
       high: clamp[1],
       tiles: block.tiles,
       panels: block.panels,
+      tile: tileOf(h.size),
     },
     units: block.units,
     work: (2 * n * h.output * w.output * oc * ic) / groups,

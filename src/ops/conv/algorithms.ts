@@ -46,7 +46,7 @@ import { sum } from '../reduce.js'
 type AlgorithmName = Exclude<ConvAlgorithm, 'auto'>
 
 /**
- * `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 at stride 1.
+ * `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 or 5x5 at stride 1.
  * `'depthwise'`: one filter per channel. `'grouped'`: up to 16 in and out.
  */
 export type ConvAlgorithm = 'auto' | 'depthwise' | 'gemm' | 'winograd' | 'grouped' | 'igemm'
@@ -88,7 +88,11 @@ const isUnpadded = ([h, w]: Window): boolean => h.before + h.after + w.before + 
 const isProduct = ({ axes }: PlaneLayer): boolean =>
   axes[0].size === 1 && axes[1].size === 1 && isUnpadded(axes)
 
-const isDense3 = ({ size, stride, dilation }: Axis): boolean => size === 3 && stride === 1 && dilation === 1
+const isDense = ({ stride, dilation }: Axis): boolean => stride === 1 && dilation === 1
+
+/** A square window of so many at stride 1. */
+const isSquare = ({ axes: [h, w] }: PlaneLayer, ...sizes: number[]): boolean =>
+  h.size === w.size && sizes.includes(h.size) && isDense(h) && isDense(w)
 
 /** Whether channels of a group fill vectors and panels; of one group the last ones need not. */
 const isWhole = (layer: PlaneLayer): boolean =>
@@ -160,11 +164,13 @@ export const algorithms: readonly Algorithm[] = [
     name: 'winograd',
     dtypes: ['float32'],
     exact: false,
-    fits: (layer) => isDense3(layer.axes[0]) && isDense3(layer.axes[1]) && isWhole(layer),
-    pays: (layer) =>
-      groupIn(layer) >= 8 && groupOut(layer) >= 4
-        ? '3x3 at stride 1, and channels enough to pay for the transforms'
-        : undefined,
+    fits: (layer) => isSquare(layer, 3, 5) && isWhole(layer),
+    pays(layer) {
+      const { size } = layer.axes[0]
+      return groupIn(layer) >= 8 && groupOut(layer) >= 4
+        ? `${size}x${size} at stride 1, and channels enough to pay for the transforms`
+        : undefined
+    },
     packing: (layer) => transformedFloats(groupIn(layer), layer.outChannels),
     blocking: (layer, tileRows) => blockWinograd(tileRows, layer),
     run: (job) => runWinograd(job),
@@ -206,7 +212,7 @@ export const algorithms: readonly Algorithm[] = [
   {
     ...dense8,
     name: 'winograd',
-    fits: (layer) => isDense3(layer.axes[0]) && isDense3(layer.axes[1]) && layer.groups === 1,
+    fits: (layer) => isSquare(layer, 3) && layer.groups === 1,
     pays: ({ inChannels, outChannels }) =>
       inChannels >= 8 && outChannels >= 8
         ? '3x3 at stride 1, and channels enough to pay for the transforms'

@@ -41,6 +41,13 @@ export const convolutions: Record<string, Case> = {
   'conv2d, winograd': convolution([3, 3], 1, (x, filter, bias) =>
     fb.conv2d(x!, filter!, { bias: bias!, padding: 1, algorithm: 'winograd' }),
   ),
+  'conv2d, winograd, 5x5': convolution(
+    [5, 5],
+    1,
+    (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: [2, 1], algorithm: 'winograd' }),
+    13,
+    10,
+  ),
   'conv2d, winograd, groups': convolution(
     [3, 3],
     11,
