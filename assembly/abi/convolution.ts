@@ -147,6 +147,7 @@ export class Winograd {
   tiles: i32; panels: i32
   /** Outputs of a tile along each axis: 4 where the window is 3x3, 2 where it is 5x5. */
   tile: i32
+  dilation: i32
 }
 
 /**

@@ -36,9 +36,10 @@
  * NaN, or so far from 1 that the transforms could leave float32's range, is summed by definition, with
  * filters that are won back from the transformed ones. Outputs that see zeros alone are exactly their bias.
  *
- * scratch: zeros [8] | grid [36][4] | sizes [6][3][4] | fates [tiles] | addresses [16][10] or [4][26] |
- *          patch [36][slice's ic] | table [tiles][2] | V [36][tiles][slice's ic] |
- *          M [36][tiles][8 of a slice's panels] | filter [9 or 25][ic of a group][8]
+ * scratch: zeros [8] | Tiling | grid [36][4] | sizes [6][3][4] | Tile [tiles] |
+ *          addresses [16][10] or [4][26] | patch [36][slice's ic] | table [tiles][2] |
+ *          V [36][tiles][slice's ic] | M [36][tiles][8 of a slice's panels] |
+ *          filter [9 or 25][ic of a group][8]
  */
 import { rolled, scratch } from '../arguments'
 import { Winograd } from '../abi'
@@ -49,6 +50,7 @@ import { runTiles } from './tile'
 import { runWide } from './wide'
 import { DIRECT, even, fateOf, measure } from './winogradFate'
 import { filterBack } from './winogradFilter'
+import { TILE_BYTES, TILING_BYTES, Tile, Tiling, isInside, placeTiles, tilesOf } from './winogradTiles'
 
 /**
  * Bytes of transformed filters that come from memory: each panel is read before the tiles that share it.
@@ -81,8 +83,6 @@ function transformInstoreLanes(from: usize, fromStride: usize, to: usize, toStri
 export function winograd(call: usize, begin: i32, end: i32): void {
   const args = changetype<Winograd>(call)
   const oc = args.oc, groups = args.groups, groupIn = args.ic / groups
-  const tilesH = tilesAlong(args, args.oh), tilesW = tilesAlong(args, args.ow)
-  const allTiles = args.n * tilesH * tilesW
   const tiles = args.tiles, unitPanels = args.panels
   const allPanels = (oc + 7) / 8, groupPanels = allPanels / groups
   const slices = (allPanels + unitPanels - 1) / unitPanels
@@ -91,12 +91,13 @@ export function winograd(call: usize, begin: i32, end: i32): void {
 
   const zeros = scratch()
   memory.fill(zeros, 0, 32)
-  const grid = zeros + 32
+  const tiling = tilingOf(args, zeros + 32), allTiles = args.n * tilesOf(tiling)
+  const grid = zeros + 32 + TILING_BYTES
   // One group is transformed once for all its slices; of more than one, a slice holds whole groups.
   const slicePanels = groups > 1 ? unitPanels : allPanels
   const depth = (slicePanels / groupPanels * groupIn + 3) & ~3
-  const sizes = grid + 36 * 16, fates = sizes + 18 * 16
-  const addresses = fates + ((tiles * 4 + 15) & ~15)
+  const sizes = grid + 36 * 16, places = sizes + 18 * 16
+  const addresses = places + tiles * TILE_BYTES
   const patch = addresses + 160 * 4
   const table = patch + 36 * apart(depth * 4)
   const v = table + ((tiles * 8 + 15) & ~15)
@@ -114,11 +115,12 @@ export function winograd(call: usize, begin: i32, end: i32): void {
     if (block != transformed || groups > 1) {
       const first = groups > 1 ? panel0 / groupPanels * groupIn : 0
       const last = groups > 1 ? panel1 / groupPanels * groupIn : groupIn
+      placeTiles(tiling, firstTile, count, places)
       for (let t = 0; t < count; t++) {
-        const fate = inputTile(
-          args, firstTile + t, first, last, groupIn, t > 0, patch, grid, sizes, v + t * depth * 4, vStride,
+        const tile = changetype<Tile>(places + t * TILE_BYTES)
+        tile.fate = inputTile(
+          args, tiling, tile, first, last, t > 0, patch, grid, sizes, v + t * depth * 4, vStride,
         )
-        store<i32>(fates + t * 4, fate)
       }
       transformed = block
     }
@@ -145,17 +147,16 @@ export function winograd(call: usize, begin: i32, end: i32): void {
     }
     let direct = 0
     for (let t = 0; t < count; t++) {
-      const fate = load<i32>(fates + t * 4), last = min(oc, panel1 * 8)
-      if (fate == DIRECT) direct++
-      else outputTile(args, firstTile + t, panel0 * 8, last, grid, m + t * mTileStride, mStride)
-      if (fate > 0) biasAlone(args, firstTile + t, fate, panel0 * 8, last)
+      const tile = changetype<Tile>(places + t * TILE_BYTES), last = min(oc, panel1 * 8)
+      if (tile.fate == DIRECT) direct++
+      else outputTile(args, tile, panel0 * 8, last, grid, m + t * mTileStride, mStride)
+      if (tile.fate > 0) biasAlone(args, tile, panel0 * 8, last)
     }
     for (let panel = panel0; direct && panel < panel1; panel++) {
       filterBack(w + panel * groupIn * 32, allPanels * groupIn * 32, groupIn, 7 - args.tile, filter)
       for (let t = 0; t < count; t++) {
-        if (load<i32>(fates + t * 4) == DIRECT) {
-          directTile(args, firstTile + t, panel, patch, addresses, filter, zeros)
-        }
+        const tile = changetype<Tile>(places + t * TILE_BYTES)
+        if (tile.fate == DIRECT) directTile(args, tile, panel, patch, addresses, filter, zeros)
       }
     }
   }
@@ -168,43 +169,36 @@ function apart(bytes: i32): i32 {
   return (bytes + 63 & ~63) | 64
 }
 
-// @ts-ignore: decorator
-@inline
-function tilesAlong(args: Winograd, outputs: i32): i32 {
-  return (outputs + args.tile - 1) / args.tile
-}
-
-/** Where the input of a tile starts. */
-// @ts-ignore: decorator
-@inline
-function tileRow(args: Winograd, tile: i32): i32 {
-  return tile / tilesAlong(args, args.ow) % tilesAlong(args, args.oh) * args.tile
-}
-
-// @ts-ignore: decorator
-@inline
-function tileColumn(args: Winograd, tile: i32): i32 {
-  return tile % tilesAlong(args, args.ow) * args.tile
-}
-
-/** Address of channel 0 of pixel (iy, ix) of the image that a tile belongs to, which need not lie in it. */
-// @ts-ignore: decorator
-@inline
-function pixelAt(args: Winograd, tile: i32, iy: i32, ix: i32): usize {
-  const tiles = tilesAlong(args, args.oh) * tilesAlong(args, args.ow), ih = args.ih, iw = args.iw
-  return args.x + ((tile / tiles * ih + iy) * iw + ix) * args.ic * 4
+function tilingOf(args: Winograd, to: usize): Tiling {
+  const tiling = changetype<Tiling>(to)
+  tiling.x = args.x
+  tiling.y = args.y
+  tiling.ih = args.ih
+  tiling.iw = args.iw
+  tiling.oh = args.oh
+  tiling.ow = args.ow
+  tiling.firstH = -args.beforeH
+  tiling.firstW = -args.beforeW
+  tiling.dilation = args.dilation
+  tiling.size = args.tile
+  tiling.span = 6
+  tiling.xPixelStride = args.ic * 4
+  tiling.yPixelStride = args.oc * 4
+  return tiling
 }
 
 /** Copies the 6x6 pixels of a tile, channels [first, last), zeros where there are none. */
-function gather(args: Winograd, tile: i32, first: i32, last: i32, patch: usize, stride: usize): void {
-  const ih = args.ih, iw = args.iw
-  const iy = tileRow(args, tile) - args.beforeH, ix = tileColumn(args, tile) - args.beforeW
-  const pixelStride = args.ic * 4
-  const from = pixelAt(args, tile, iy, ix) + first * 4
+function gather(args: Winograd, tile: Tile, first: i32, last: i32, patch: usize, stride: usize): void {
+  const ih = args.ih, iw = args.iw, d = args.dilation, pixelStride = args.ic * 4
+  const iy = tile.iy, ix = tile.ix, from = tile.x + first * 4
   memory.fill(patch, 0, 36 * stride)
-  for (let row = max(0, -iy); row < min(6, ih - iy); row++) {
-    for (let column = max(0, -ix); column < min(6, iw - ix); column++) {
-      copyFloats(from + (row * iw + column) * pixelStride, patch + (row * 6 + column) * stride, last - first)
+  for (let row = 0; row < 6; row++) {
+    const y = row * d
+    if (iy + y < 0 || iy + y >= ih) continue
+    for (let column = 0; column < 6; column++) {
+      const x = column * d
+      if (ix + x < 0 || ix + x >= iw) continue
+      copyFloats(from + (y * iw + x) * pixelStride, patch + (row * 6 + column) * stride, last - first)
     }
   }
 }
@@ -214,18 +208,15 @@ function gather(args: Winograd, tile: i32, first: i32, last: i32, patch: usize, 
  * the tile before was transformed right before.
  */
 function inputTile(
-  args: Winograd, tile: i32, first: i32, last: i32, groupIn: i32, next: bool, patch: usize, grid: usize,
+  args: Winograd, tiling: Tiling, tile: Tile, first: i32, last: i32, next: bool, patch: usize, grid: usize,
   sizes: usize, to: usize, positionStride: usize,
 ): i32 {
-  const ih = args.ih, iw = args.iw, ic = args.ic
-  const oy = tileRow(args, tile), ox = tileColumn(args, tile)
-  const iy = oy - args.beforeH, ix = ox - args.beforeW
-  const size = args.tile, rows = min(size, args.oh - oy), columns = min(size, args.ow - ox)
-  const channels = last - first, depth = (channels + 3) & ~3
-  let from = pixelAt(args, tile, iy, ix) + first * 4
-  let pixelStride = ic * 4, rowStride = iw * pixelStride
+  const size = args.tile, rows = tile.rows, columns = tile.columns
+  if (rows == 0) return 0
+  const groupIn = args.ic / args.groups, channels = last - first, depth = (channels + 3) & ~3
+  let from = tile.x + first * 4, pixelStride = args.dilation * args.ic * 4, rowStride = args.iw * pixelStride
   // Pixels a multiple of 1 KB apart crowd into few sets of the cache.
-  if (iy < 0 || ix < 0 || iy + 6 > ih || ix + 6 > iw || depth != channels || pixelStride % 1024 == 0) {
+  if (!isInside(tiling, tile) || depth != channels || pixelStride % 1024 == 0) {
     const stride = apart(depth * 4)
     gather(args, tile, first, last, patch, stride)
     from = patch
@@ -234,7 +225,7 @@ function inputTile(
   }
   let fate = 0
   if (channels == groupIn) {
-    measure(from, pixelStride, rowStride, depth, rows, size, next && ox > 0, sizes)
+    measure(from, pixelStride, rowStride, depth, rows, size, next && tile.beside, sizes)
     if (!even(sizes, columns)) fate = fateOf(from, pixelStride, rowStride, depth, rows, columns, size, grid)
   } else {
     for (let c = 0; c < channels && fate == 0; c += groupIn) {
@@ -261,12 +252,12 @@ function inputTile(
   return fate
 }
 
-/** y = clamp(b) of the outputs of a tile that a mask names, channels [first, last). */
-function biasAlone(args: Winograd, tile: i32, mask: i32, first: i32, last: i32): void {
-  const ow = args.ow, oc = args.oc, b = args.b
+/** y = clamp(b) of the outputs of a tile that see zeros alone, channels [first, last). */
+function biasAlone(args: Winograd, tile: Tile, first: i32, last: i32): void {
+  const b = args.b
   const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
   for (let output = 0; output < args.tile * args.tile; output++) {
-    if (mask >> output & 1) {
+    if (tile.fate >> output & 1) {
       const y = outputAt(args, tile, output)
       for (let c = first; c < last; c += 4) {
         storeLanes(y + c * 4, clamp(b ? v128.load(b + c * 4) : f32x4.splat(0), low, high), min(4, last - c))
@@ -278,19 +269,18 @@ function biasAlone(args: Winograd, tile: i32, mask: i32, first: i32, last: i32):
 /** Address of channel 0 of an output of a tile, counted row by row. */
 // @ts-ignore: decorator
 @inline
-function outputAt(args: Winograd, tile: i32, output: i32): usize {
-  const tiles = tilesAlong(args, args.oh) * tilesAlong(args, args.ow), size = args.tile
-  const row = tile / tiles * args.oh + tileRow(args, tile) + output / size
-  return args.y + (row * args.ow + tileColumn(args, tile) + output % size) * args.oc * 4
+function outputAt(args: Winograd, tile: Tile, output: i32): usize {
+  const size = args.tile
+  return tile.y + (output / size * args.ow + output % size) * args.dilation * args.oc * 4
 }
 
 /** y = clamp(b + x w) of one tile and one panel, by definition. */
 function directTile(
-  args: Winograd, tile: i32, panel: i32, patch: usize, addresses: usize, filter: usize, zeros: usize,
+  args: Winograd, tile: Tile, panel: i32, patch: usize, addresses: usize, filter: usize, zeros: usize,
 ): void {
   const oc = args.oc, groups = args.groups, groupIn = args.ic / groups
   const size = args.tile, window = 7 - size, taps = window * window
-  const rows = min(size, args.oh - tileRow(args, tile)), columns = min(size, args.ow - tileColumn(args, tile))
+  const rows = tile.rows, columns = tile.columns
   const first = panel / ((oc + 7) / 8 / groups) * groupIn, stride = apart(groupIn * 4)
   gather(args, tile, first, first + groupIn, patch, stride)
   const count = rows * columns
@@ -315,15 +305,14 @@ function directTile(
 
 /** y = clamp(b + A' m A) of one tile, channels [first, last), from[position][channel - first]. */
 function outputTile(
-  args: Winograd, tile: i32, first: i32, last: i32, grid: usize, from: usize, positionStride: usize,
+  args: Winograd, tile: Tile, first: i32, last: i32, grid: usize, from: usize, positionStride: usize,
 ): void {
-  const oh = args.oh, ow = args.ow, oc = args.oc
-  const size = args.tile, oy = tileRow(args, tile), ox = tileColumn(args, tile)
-  const rows = min(size, oh - oy), columns = min(size, ow - ox)
+  const size = args.tile, rows = tile.rows, columns = tile.columns
+  if (rows == 0) return
   const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
   const b = args.b
-  const rowStride = ow * oc * 4
-  let y = outputAt(args, tile, 0) + first * 4
+  const pixelStride = args.dilation * args.oc * 4, rowStride = args.ow * pixelStride
+  let y = tile.y + first * 4
   for (let c = first; c < last; c += 4) {
     const lanes = min(4, last - c)
     for (let row = 0; row < 6; row++) {
@@ -347,7 +336,7 @@ function outputTile(
     for (let column = 0; column < columns; column++) {
       // A' along the column: 6 rows -> 4 or 2 rows.
       const m = grid + column * 16
-      let to = y + column * oc * 4
+      let to = y + column * pixelStride
       const m1 = v128.load(m, 64), m2 = v128.load(m, 128), m3 = v128.load(m, 192), m4 = v128.load(m, 256)
       const sum = f32x4.add(m1, m2), difference = f32x4.sub(m1, m2), sum2 = f32x4.add(m3, m4)
       const difference2 = f32x4.sub(m3, m4), m5 = v128.load(m, 320)

@@ -22,9 +22,9 @@
  *
  * A filter: sums of (1, 1) i32[panels * 8] | words [positions][panels][ic / 2, in fours][8]
  *
- * scratch: grid [48][4] | patch [36][ic, in fours] | table [tiles][2] | starts [panels + 1][32] | finishes
- * [panels][32]
- * | V [positions][tiles][ic / 2] | M [positions][tiles][8 panels]
+ * scratch: grid [48][4] | Tiling | Tile [tiles] | patch [36][ic, in fours] | table [tiles][2]
+ * | starts [panels + 1][32] | finishes [panels][32] | V [positions][tiles][ic / 2]
+ * | M [positions][tiles][8 panels]
  */
 import { rolled, scratch } from '../arguments'
 import { Finish, Igemm8, WinogradFilter8 } from '../abi'
@@ -34,6 +34,7 @@ import { WIDE } from '../simd'
 import { runPairs, runWide8, startSums, zeroOf } from './int8'
 import { FEW_TILES, runTwoPairs } from './rolled'
 import { PAIR_ROWS } from './tile'
+import { TILE_BYTES, TILING_BYTES, Tile, Tiling, isInside, placeTiles, tilesOf } from './winogradTiles'
 
 /** The inverse of 9 modulo 2^32. */
 const NINTH: i32 = 954437177
@@ -208,15 +209,16 @@ function apart(bytes: i32): i32 {
 export function winograd8(call: usize, begin: i32, end: i32): void {
   const args = changetype<Igemm8>(call)
   const m = args.tile, size = m + 2, positions = size * size, signed = args.signed
-  const n = args.n, ih = args.ih, iw = args.iw, ic = args.ic, oh = args.oh, ow = args.ow, oc = args.oc
-  const tilesH = (oh + m - 1) / m, tilesW = (ow + m - 1) / m, allTiles = n * tilesH * tilesW
+  const ih = args.ih, iw = args.iw, ic = args.ic, oc = args.oc, d = args.tapStepH
   const tiles = args.pixels, unitPanels = args.panels, allPanels = (oc + 7) / 8
   const slices = (allPanels + unitPanels - 1) / unitPanels
   const depth = (ic + 7) & ~7, words = depth / 2, panelBytes: usize = words * 32
   const yBytes = args.finish == Finish.bytes ? 1 : 4
   const byTwo = rolled(), heads = args.w, w = heads + allPanels * 32, zeroPoint = zeroOf(args)
 
-  const grid = scratch(), patchStride: usize = apart(depth), patch = grid + 48 * 16
+  const grid = scratch(), places = grid + 48 * 16 + TILING_BYTES
+  const tiling = tilingOf(args, grid + 48 * 16), allTiles = args.n * tilesOf(tiling)
+  const patchStride: usize = apart(depth), patch = places + tiles * TILE_BYTES
   const table = patch + 36 * patchStride
   const starts = table + ((tiles * 8 + 15) & ~15), finishes = starts + (allPanels + 1) * FINISH_BYTES
   const v = finishes + allPanels * FINISH_BYTES
@@ -243,15 +245,16 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
       startSums(args, 0, finishes, heads, 32, allPanels, oc)
     }
     if (block != transformed) {
+      placeTiles(tiling, first, count, places)
       for (let t = 0; t < count; t++) {
-        const tile = first + t
-        const iy = tile / tilesW % tilesH * m + args.tapFirstH, ix = tile % tilesW * m + args.tapFirstW
-        const image = args.x + tile / (tilesW * tilesH) * ih * iw * ic
-        let from = image + (iy * iw + ix) * ic, pixelStride: usize = ic, rowStride: usize = iw * ic
-        if (iy < 0 || ix < 0 || iy + size > ih || ix + size > iw) {
+        const tile = changetype<Tile>(places + t * TILE_BYTES), iy = tile.iy, ix = tile.ix
+        let from = tile.x, pixelStride: usize = d * ic, rowStride: usize = iw * pixelStride
+        if (!isInside(tiling, tile)) {
           memory.fill(patch, <u8>zeroPoint, 36 * patchStride)
-          for (let row = max(0, -iy); row < min(size, ih - iy); row++) {
-            for (let column = max(0, -ix); column < min(size, iw - ix); column++) {
+          for (let row = 0; row < size; row++) {
+            if (iy + row * d < 0 || iy + row * d >= ih) continue
+            for (let column = 0; column < size; column++) {
+              if (ix + column * d < 0 || ix + column * d >= iw) continue
               copyBytes(from + row * rowStride + column * pixelStride,
                 patch + (row * size + column) * patchStride, ic)
             }
@@ -289,19 +292,34 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
       }
     }
     for (let t = 0; t < count; t++) {
-      const tile = first + t
-      const oy = tile / tilesW % tilesH * m, ox = tile % tilesW * m
-      const rows = min(m, oh - oy), columns = min(m, ow - ox)
-      const yPixel: usize = oc * yBytes
-      const y = args.y + ((tile / (tilesW * tilesH) * oh + oy) * ow + ox) * yPixel
+      const tile = changetype<Tile>(places + t * TILE_BYTES), rows = tile.rows, columns = tile.columns
+      const yPixel: usize = d * tiling.yPixelStride, yRow: usize = args.ow * yPixel, y = tile.y
       for (let panel = panel0; panel < panel1; panel++) {
         const from = sums + t * mTile + (panel - panel0) * 32, finish = finishes + panel * FINISH_BYTES
         const to = y + panel * 8 * yBytes, channels = min(8, oc - panel * 8)
-        if (m == 4) output4(from, mStride, grid, finish, to, yPixel, ow * yPixel, rows, columns, channels)
-        else output2(from, mStride, grid, finish, to, yPixel, ow * yPixel, rows, columns, channels)
+        if (m == 4) output4(from, mStride, grid, finish, to, yPixel, yRow, rows, columns, channels)
+        else output2(from, mStride, grid, finish, to, yPixel, yRow, rows, columns, channels)
       }
     }
   }
+}
+
+function tilingOf(args: Igemm8, to: usize): Tiling {
+  const tiling = changetype<Tiling>(to)
+  tiling.x = args.x
+  tiling.y = args.y
+  tiling.ih = args.ih
+  tiling.iw = args.iw
+  tiling.oh = args.oh
+  tiling.ow = args.ow
+  tiling.firstH = args.tapFirstH
+  tiling.firstW = args.tapFirstW
+  tiling.dilation = args.tapStepH
+  tiling.size = args.tile
+  tiling.span = args.tile + 2
+  tiling.xPixelStride = args.ic
+  tiling.yPixelStride = args.oc * (args.finish == Finish.bytes ? 1 : 4)
+  return tiling
 }
 
 /** Row `row` of G times g, along one axis of a filter. */

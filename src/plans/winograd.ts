@@ -1,5 +1,6 @@
 /** The plan of 3x3 and 5x5 convolutions at stride 1 by Winograd's filtering (assembly/dense/winograd.ts). */
 
+import type { Axis, Window } from '../core/window.js'
 import { FILTER_CHANNELS } from '../wasm/abi.js'
 import type { Blocking } from './igemm.js'
 import { type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
@@ -21,11 +22,27 @@ const UNITS = 8
 const SLICE = 64
 
 const POSITIONS = 36
+/** Floats of what the kernels note of an image and of a tile: see assembly/dense/winogradTiles.ts. */
+export const TILING_FLOATS = 16
+export const TILE_FLOATS = 8
 /** Floats between neighbours, at most, that keep them in other sets of the cache. */
 const GAP = 32
 
 /** Outputs of a tile of 6 inputs along an axis. */
 const tileOf = (size: number): number => 7 - size
+
+/**
+ * Tiles of an image, of `tile` outputs along each axis; under dilation outputs at the same place modulo
+ * dilation are tiled as an image by themselves.
+ */
+export function tilesOf([h, w]: Window, tile = tileOf(h.size)): number {
+  const along = ({ output, dilation }: Axis): number => dilation * Math.ceil(output / (tile * dilation))
+  return along(h) * along(w)
+}
+
+/** Products by definition for each that its tiles take: 4 of 3x3 windows where all tiles are full. */
+export const savingOf = ([h, w]: Window): number =>
+  (h.size * w.size * h.output * w.output) / (POSITIONS * tilesOf([h, w]))
 
 /** Floats of the filters, transformed; `ic` of a group. */
 export const transformedFloats = (ic: number, oc: number): number => POSITIONS * Math.ceil(oc / 8) * 8 * ic
@@ -80,8 +97,7 @@ export function blockWinograd(
   rows: number,
   { n, axes: [h, w], inChannels: ic, outChannels: oc, groups }: PlaneLayer,
 ): WinogradBlocking {
-  const tile = tileOf(h.size)
-  const all = n * Math.ceil(h.output / tile) * Math.ceil(w.output / tile)
+  const all = n * tilesOf([h, w])
   const allPanels = Math.ceil(oc / 8)
   // Slices of whole groups see no others' inputs; those of one group see all of them, and take what outputs
   // the threads want.
@@ -95,7 +111,7 @@ export function blockWinograd(
   const blocks = Math.ceil(all / tiles)
   const shares = groups === 1 ? Math.min(allPanels, Math.max(1, Math.ceil(UNITS / Math.max(1, blocks)))) : 1
   const panels = Math.ceil(slicePanels / shares)
-  const measured = 18 * 4 + tiles + 4 + 160
+  const measured = TILING_FLOATS + 18 * 4 + tiles * TILE_FLOATS + 160
   const filter = h.size * w.size * (ic / groups) * 8
   const workspaceFloats = POSITIONS * (tiles * (depth + slicePanels * 8) + 2 * GAP) + filter
   const scratch = 8 + POSITIONS * 4 + measured + POSITIONS * (depth + GAP) + tiles * 2 + 4 + workspaceFloats
@@ -133,6 +149,7 @@ export function runWinograd({ engine, layer, x, filter, bias, y, clamp }: ConvJo
       tiles: block.tiles,
       panels: block.panels,
       tile: tileOf(h.size),
+      dilation: h.dilation,
     },
     units: block.units,
     work: (2 * n * h.output * w.output * oc * ic) / groups,

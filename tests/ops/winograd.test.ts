@@ -4,10 +4,11 @@ import { expectComplaint, inEveryBuild } from '../support/check.js'
 import { Random } from '../support/random.js'
 import * as reference from '../support/reference.js'
 
-const pointwise = { stride: [1, 1], dilation: [1, 1] } as {
-  stride: [number, number]
-  dilation: [number, number]
-}
+const apart = (dilation: number) => ({
+  stride: [1, 1] as [number, number],
+  dilation: [dilation, dilation] as [number, number],
+})
+const pointwise = apart(1)
 
 describe.each([3, 5])('conv2d by Winograd, windows of %i', (size) => {
   const taps = size ** 2
@@ -28,19 +29,21 @@ describe.each([3, 5])('conv2d by Winograd, windows of %i', (size) => {
             ? [random.integer(1, 40), random.integer(1, 40)]
             : [4 * random.integer(1, 9), 8 * random.integer(1, 4)]
         const [ic, oc] = [groups * groupIn, groups * groupOut]
-        const before = random.integer(half, half + 1)
+        const dilation = random.pick([1, 1, 2, 3])
+        const before = dilation * half + random.integer(0, 1)
         const x = { shape: [n, h, w, ic], data: random.floats(n * h * w * ic) }
         const filter = { shape: [size, size, groupIn, oc], data: random.floats(taps * groupIn * oc) }
         const bias = { shape: [oc], data: random.floats(oc) }
         const padding = [
-          [before, half],
-          [half, before],
+          [before, dilation * half],
+          [dilation * half, before],
         ] as [[number, number], [number, number]]
-        const want = reference.conv2d(x, filter, bias, { ...pointwise, padding }, groups)
+        const want = reference.conv2d(x, filter, bias, { ...apart(dilation), padding }, groups)
         engine().scope(() => {
           const got = conv2d(engine().tensor(x.data, x.shape), engine().tensor(filter.data, filter.shape), {
             bias: engine().tensor(bias.data, bias.shape),
             padding,
+            dilation,
             groups,
             algorithm: 'winograd',
           })
@@ -115,12 +118,15 @@ describe.each([3, 5])('conv2d by Winograd, windows of %i', (size) => {
         const [groupIn, groupOut] = groups === 1 ? [random.integer(1, 20), random.integer(1, 20)] : [8, 16]
         const ic = groups * groupIn
         const oc = groups * groupOut
+        const dilation = random.pick([1, 1, 2])
         const x = { shape: [1, h, w, ic], data: random.floats(h * w * ic) }
         for (let spikes = random.integer(1, 3); spikes > 0; spikes--) {
           x.data[random.integer(0, x.data.length - 1)] = 10 ** random.integer(-30, 30)
         }
         const filter = { shape: [size, size, groupIn, oc], data: random.floats(taps * groupIn * oc) }
-        const geometry = { ...pointwise, padding: around }
+        const reach = [dilation * half, dilation * half] as [number, number]
+        const padding = [reach, reach] as [[number, number], [number, number]]
+        const geometry = { ...apart(dilation), padding }
         const want = reference.conv2d(x, filter, undefined, geometry, groups)
         // The same with sizes for numbers: what stands in its window is the most that an output may be off
         // by, times 30 eps and the 256 of a tile.
@@ -137,7 +143,7 @@ describe.each([3, 5])('conv2d by Winograd, windows of %i', (size) => {
             engine().tensor(x.data, x.shape),
             engine().tensor(filter.data, filter.shape),
           ]
-          const got = conv2d(input, weights, { padding: half, groups, algorithm: 'winograd' }).toArray()
+          const got = conv2d(input, weights, { padding, dilation, groups, algorithm: 'winograd' }).toArray()
           for (let i = 0; i < got.length; i++) {
             // The largest number in the window is at most their sum.
             const bound = 256 * 30 * taps * groupIn * 2 ** -24 * seen.data[i]!

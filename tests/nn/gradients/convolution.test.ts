@@ -89,8 +89,9 @@ describe('gradients of convolutions', () => {
         [2, 0],
         [3, 4],
       ] as [[number, number], [number, number]]
-      for (const [size, h, w, ic, oc, padding] of [
+      for (const [size, h, w, ic, oc, padding, dilation = 1] of [
         [3, 7, 9, 16, 17, 'same'],
+        [3, 16, 15, 8, 9, 'same', 2],
         [3, 5, 6, 19, 16, 'valid'],
         [3, 4, 4, 16, 16, uneven],
         [5, 7, 9, 16, 17, 'same'],
@@ -105,7 +106,7 @@ describe('gradients of convolutions', () => {
             engine(),
             random,
             inputs,
-            (x, filter, bias) => conv2d(x!, filter!, { padding, bias }),
+            (x, filter, bias) => conv2d(x!, filter!, { padding, bias, dilation }),
             { tolerance: 5e-3 },
           )
         })
