@@ -41,12 +41,12 @@
  *          V [36][tiles][slice's ic] | M [36][tiles][8 of a slice's panels] |
  *          filter [9 or 25][ic of a group][8]
  */
-import { rolled, scratch } from '../arguments'
+import { frame, rolled, scratch } from '../arguments'
 import { Winograd } from '../abi'
 import { bringIn, copyFloats } from '../copy'
 import { TILE_ROWS, WIDE, clamp, storeLanes } from '../simd'
 import { FEW_TILES, runTwoPanels } from './rolled'
-import { runTiles } from './tile'
+import { Product, plainProduct, runTiles } from './tile'
 import { runWide } from './wide'
 import { DIRECT, even, fateOf, measure } from './winogradFate'
 import { filterBack } from './winogradFilter'
@@ -87,7 +87,6 @@ export function winograd(call: usize, begin: i32, end: i32): void {
   const allPanels = (oc + 7) / 8, groupPanels = allPanels / groups
   const slices = (allPanels + unitPanels - 1) / unitPanels
   const w = args.w, byTwo = rolled(), streamed = 36 * allPanels * groupIn * 8 > STREAMED / 4
-  const none: f32 = -Infinity, all: f32 = Infinity
 
   const zeros = scratch()
   memory.fill(zeros, 0, 32)
@@ -118,9 +117,10 @@ export function winograd(call: usize, begin: i32, end: i32): void {
       placeTiles(tiling, firstTile, count, places)
       for (let t = 0; t < count; t++) {
         const tile = changetype<Tile>(places + t * TILE_BYTES)
-        tile.fate = inputTile(
-          args, tiling, tile, first, last, t > 0, patch, grid, sizes, v + t * depth * 4, vStride,
-        )
+        if (tile.rows == 0) continue
+        const seen = see(args, tiling, tile, first, last, patch)
+        tile.fate = fateOfTile(args, tile, seen, t > 0, sizes, grid)
+        if (tile.fate != DIRECT) transformTile(seen, grid, v + t * depth * 4, vStride)
       }
       transformed = block
     }
@@ -130,19 +130,19 @@ export function winograd(call: usize, begin: i32, end: i32): void {
       store<usize>(entry, m + t * mTileStride)
       store<usize>(entry + min(TILE_ROWS, count - first) * 4, v + t * depth * 4)
     }
+    const p = plainProduct(1, groupIn, groupIn * 32, zeros)
     for (let position = 0; position < 36; position++) {
-      for (let panel = panel0; panel < panel1; panel++) {
-        const wp = w + (position * allPanels + panel) * groupIn * 32
-        const xOffset = position * vStride + (groups > 1 ? (panel - panel0) / groupPanels * groupIn * 4 : 0)
-        const yOffset = position * mStride + (panel - panel0) * 32
+      for (let panel = panel0, panels = 0; panel < panel1; panel += panels) {
         const pair = panel + 1 < panel1 && (panel + 1) % groupPanels != 0
-        const two = pair && (WIDE || byTwo && count > FEW_TILES), next = wp + groupIn * 32
-        if (streamed && count > TILE_ROWS) bringIn(wp, groupIn * (two ? 64 : 32), sizes)
-        if (two) {
-          if (WIDE) runWide(count, table, 1, groupIn, xOffset, wp, next, zeros, zeros, yOffset, 8, none, all)
-          else runTwoPanels(count, table, 1, groupIn, xOffset, wp, next, zeros, zeros, yOffset, 16, none, all)
-          panel++
-        } else runTiles(count, table, 1, groupIn, xOffset, wp, zeros, yOffset, 8, none, all)
+        panels = pair && (WIDE || byTwo && count > FEW_TILES) ? 2 : 1
+        p.w = w + (position * allPanels + panel) * groupIn * 32
+        p.xOffset = position * vStride + (groups > 1 ? (panel - panel0) / groupPanels * groupIn * 4 : 0)
+        p.yOffset = position * mStride + (panel - panel0) * 32
+        p.columns = panels * 8
+        if (streamed && count > TILE_ROWS) bringIn(p.w, groupIn * panels * 32, sizes)
+        if (panels == 1) runTiles(p, count, table)
+        else if (WIDE) runWide(p, count, table)
+        else runTwoPanels(p, count, table)
       }
     }
     let direct = 0
@@ -203,17 +203,18 @@ function gather(args: Winograd, tile: Tile, first: i32, last: i32, patch: usize,
   }
 }
 
-/**
- * B' d B of one tile, channels [first, last): to[position][channel - first]. The answer is its fate. `next`:
- * the tile before was transformed right before.
- */
-function inputTile(
-  args: Winograd, tiling: Tiling, tile: Tile, first: i32, last: i32, next: bool, patch: usize, grid: usize,
-  sizes: usize, to: usize, positionStride: usize,
-): i32 {
-  const size = args.tile, rows = tile.rows, columns = tile.columns
-  if (rows == 0) return 0
-  const groupIn = args.ic / args.groups, channels = last - first, depth = (channels + 3) & ~3
+/** The 6x6 pixels of a tile as transforms read them. */
+@unmanaged
+class Seen {
+  from: usize; pixelStride: usize; rowStride: usize
+  channels: i32
+  /** Channels, up to a multiple of 4. */
+  depth: i32
+}
+
+/** Finds the pixels of a tile, channels [first, last): where they stand, or a copy of them in `patch`. */
+function see(args: Winograd, tiling: Tiling, tile: Tile, first: i32, last: i32, patch: usize): Seen {
+  const channels = last - first, depth = (channels + 3) & ~3
   let from = tile.x + first * 4, pixelStride = args.dilation * args.ic * 4, rowStride = args.iw * pixelStride
   // Pixels a multiple of 1 KB apart crowd into few sets of the cache.
   if (!isInside(tiling, tile) || depth != channels || pixelStride % 1024 == 0) {
@@ -223,6 +224,20 @@ function inputTile(
     pixelStride = stride
     rowStride = 6 * pixelStride
   }
+  const seen = changetype<Seen>(frame() + offsetof<Product>())
+  seen.from = from
+  seen.pixelStride = pixelStride
+  seen.rowStride = rowStride
+  seen.channels = channels
+  seen.depth = depth
+  return seen
+}
+
+/** The fate of a tile. `next`: that of the tile before was asked right before. */
+function fateOfTile(args: Winograd, tile: Tile, seen: Seen, next: bool, sizes: usize, grid: usize): i32 {
+  const size = args.tile, rows = tile.rows, columns = tile.columns
+  const channels = seen.channels, depth = seen.depth, groupIn = args.ic / args.groups
+  const from = seen.from, pixelStride = seen.pixelStride, rowStride = seen.rowStride
   let fate = 0
   if (channels == groupIn) {
     measure(from, pixelStride, rowStride, depth, rows, size, next && tile.beside, sizes)
@@ -238,8 +253,14 @@ function inputTile(
       }
     }
   }
-  if (fate == DIRECT) return fate
-  for (let c = 0; c < depth; c += 4) {
+  return fate
+}
+
+/** B' d B of one tile: to[position][channel] */
+function transformTile(seen: Seen, grid: usize, to: usize, positionStride: usize): void {
+  const pixelStride = seen.pixelStride, rowStride = seen.rowStride
+  let from = seen.from
+  for (let c = seen.depth; c > 0; c -= 4) {
     for (let row = 0; row < 6; row++) {
       transformInstoreLanes(from + row * rowStride, pixelStride, grid + row * 96, 16)
     }
@@ -249,7 +270,6 @@ function inputTile(
     from += 16
     to += 16
   }
-  return fate
 }
 
 /** y = clamp(b) of the outputs of a tile that see zeros alone, channels [first, last). */
@@ -296,11 +316,17 @@ function directTile(
       }
     }
   }
-  const b = args.b, left = min(8, oc - panel * 8)
-  runTiles(
-    count, addresses, taps, groupIn, 0, filter, b ? b + panel * 32 : zeros, panel * 32, left, args.low,
-    args.high,
-  )
+  const b = args.b, p = changetype<Product>(frame())
+  p.taps = taps
+  p.depth = groupIn
+  p.xOffset = 0
+  p.w = filter
+  p.b = b ? b + panel * 32 : zeros
+  p.yOffset = panel * 32
+  p.columns = min(8, oc - panel * 8)
+  p.low = args.low
+  p.high = args.high
+  runTiles(p, count, addresses)
 }
 
 /** y = clamp(b + A' m A) of one tile, channels [first, last), from[position][channel - first]. */

@@ -68,6 +68,7 @@ export function placeTiles(tiling: Tiling, first: i32, count: i32, places: usize
     tile.rows = columns ? rows : 0
     tile.columns = rows ? columns : 0
     tile.beside = column > 0
+    tile.fate = 0
     if (++column < tilesW) continue
     column = 0
     if (++row < tilesH) continue

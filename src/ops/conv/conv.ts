@@ -10,6 +10,7 @@ import type { AxesOptions, Context, Window3dOptions, WindowOptions } from '../..
 import { checkNoTape, NO_CLAMP } from '../../plans/elementwise.js'
 import { type Layer, multiplyAdds, type PlaneLayer } from '../../plans/layer.js'
 import { planeFilter, planeLayer } from '../../plans/planes.js'
+import { FRAME_BYTES } from '../../wasm/abi.js'
 import type { Build } from '../../wasm/load.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp } from '../activation.js'
 import {
@@ -240,7 +241,7 @@ export function planConv2d(xShape: Shape, filterShape: Shape, options: ConvPlanO
       .map(({ name }) => name),
     multiplyAdds: multiplyAdds(layer),
     packedBytes: 4 * row.packing(planes),
-    workspaceBytes: 4 * scratch,
+    workspaceBytes: FRAME_BYTES + 4 * scratch,
     units,
   }
 }
