@@ -113,6 +113,8 @@ const pool: Line[] = [
   { op: 'MaxPool', inputs: [u8([1, 2, 5, 5])], attributes: { kernel_shape: [3, 3], strides: [2, 2] } },
   { op: 'MaxPool', inputs: [i8([1, 2, 5, 5])], attributes: { kernel_shape: [3, 3], pads: [1, 1, 1, 1] } },
   { op: 'MaxPool', inputs: [f([1, 2, 5, 5])], attributes: { kernel_shape: [2, 2], storage_order: 1 }, outputs: 2 },
+  { op: 'MaxPool', inputs: [f([2, 9, 7, 4])], attributes: { kernel_shape: [3, 2], strides: [2, 1], pads: [1, 0, 1, 1], storage_order: 1 }, outputs: 2 },
+  { op: 'MaxPool', inputs: [u8([2, 6, 7, 4])], attributes: { kernel_shape: [3, 2], dilations: [2, 1] }, outputs: 2 },
   { op: 'LpPool', inputs: [f([1, 2, 5, 5])], attributes: { kernel_shape: [2, 2], p: 3 } },
   ...['GlobalMaxPool', 'GlobalAveragePool', 'GlobalLpPool'].flatMap((op): Line[] => [[2, 3, 7], [2, 3, 5, 6], [2, 3, 4, 3, 2]].map((shape) => ({ op,
     inputs: [f(shape)] }))),
@@ -252,10 +254,12 @@ const resize: Line[] = [
     { op: 'AffineGrid', inputs: [f([2, 2, 3]), ints(2, 3, 5, 6)], attributes: { align_corners }, opset: 20 },
     { op: 'AffineGrid', inputs: [f([2, 3, 4]), ints(2, 3, 4, 5, 6)], attributes: { align_corners }, opset: 20 },
   ]),
-  ...product({ mode: ['avg', 'max'], coordinate_transformation_mode: ['half_pixel', 'output_half_pixel'], sampling_ratio: [0, 2] }).map(({ mode,
+  ...product({ mode: ['avg', 'max'], coordinate_transformation_mode: ['half_pixel', 'output_half_pixel'], sampling_ratio: [0, 2, 9] }).map(({ mode,
     coordinate_transformation_mode, sampling_ratio }): Line => ({
     op: 'RoiAlign',
-    inputs: [f([2, 3, 8, 8]), shaped(floats(0, 0, 5, 6, 2, 1, 14, 15, -1, -2, 9, 20), 3, 4), ints(0, 1, 0)],
+    // The last three are far larger than the image, outside of it, and turned over.
+    inputs: [f([2, 5, 8, 8]), shaped(floats(0, 0, 5, 6, 2, 1, 14, 15, -1, -2, 9, 20, -90, -60, 300, 200, 40, 40, 60, 50, 9, 8, 3, 2), 6, 4),
+      ints(0, 1, 0, 1, 1, 0)],
     attributes: { mode, coordinate_transformation_mode, sampling_ratio, spatial_scale: { float: 0.5 }, output_height: 3, output_width: 4 },
     opset: 16,
   })),

@@ -285,14 +285,25 @@ const oneHot: Operator = (call) => {
   })
 }
 
+/** How many there are is a shape: the host has to know. */
 const nonZero: Operator = (call) => {
   const x = call.input(0)
-  const found: number[][] = []
-  let i = 0
-  for (const index of indexesOf(x.shape)) if ((x.data as Float64Array)[i++] !== 0) found.push([...index])
-  const rank = x.shape.length
-  return call.host('int64', [rank, found.length], (to) => {
-    for (let i = 0; i < to.length; i++) to[i] = found[i % found.length]![Math.floor(i / found.length)]!
+  const from = x.data as Float64Array
+  let count = 0
+  for (let i = 0; i < from.length; i++) if (from[i] !== 0) count++
+  const strides = stridesOf(x.shape)
+  return call.host('int64', [x.shape.length, count], (to) => {
+    let found = 0
+    for (let i = 0; i < from.length; i++) {
+      if (from[i] === 0) continue
+      let rest = i
+      for (let axis = 0; axis < strides.length; axis++) {
+        const index = Math.floor(rest / strides[axis]!)
+        to[axis * count + found] = index
+        rest -= index * strides[axis]!
+      }
+      found++
+    }
   })
 }
 
