@@ -292,7 +292,7 @@ describe('a rare node gives what its definition says', () => {
     const floats = (...shape: number[]) => of(shape, ...random.floats(shape.reduce((a, b) => a * b)))
     const rows = [[0], [0, 1], [1, 2], [0, 2, 3]]
     const layouts = [rows, rows.map((_, row) => Array.from({ length: row + 1 }, (_, i) => i))]
-    const ends = layouts.flatMap((all) => all.reduce((list, row) => [...list, list.at(-1)! + row.length], [0]))
+    const ends = layouts.flatMap((all) => [0, ...all.map((_, i) => all.slice(0, i + 1).flat().length)])
     const names = layouts.flatMap((all) => [...all.flat(), ...Array(10 - all.flat().length).fill(-1)])
     const [q, k, v] = [floats(2, length, 64), floats(2, length, 32), floats(2, length, 32)]
     const buffers = [floats(2, 2, 64, 16), floats(2, 2, 64, 16)]
