@@ -200,6 +200,8 @@ const reduce: Line[] = [
   ...product({ largest: [0, 1], axis: [0, 1, -1], k: [1, 2] }).flatMap(({ largest, axis, k }): Line[] => [f, i32, i64].map((make) => ({ op: 'TopK',
     inputs: [make([2, 3, 4]), ints(k)], attributes: { largest, axis }, outputs: 2 }))),
   { op: 'TopK', inputs: [f([2, 7])], attributes: { k: 3 }, outputs: 2, opset: 6 },
+  { op: 'TopK', inputs: [u8([3, 9]), ints(4)], outputs: 2 },
+  { op: 'TopK', inputs: [{ ...i64([3, 9]), data: BigInt64Array.from(random.integers(27), (v) => BigInt(v) * 2n ** 40n) }, ints(4)], outputs: 2 },
 ]
 
 const resize: Line[] = [
@@ -361,6 +363,9 @@ const movement: Line[] = [
     attributes: { time_axis: 1, batch_axis: 0 } },
   { op: 'Compress', inputs: [f([3, 4]), { type: 'bool', shape: [3], data: Uint8Array.of(1, 0, 1) }], attributes: { axis: 0 } }, { op: 'Compress',
     inputs: [f([3, 4]), { type: 'bool', shape: [5], data: Uint8Array.of(1, 0, 1, 1, 0) }] },
+  // More than a few runs of what is kept.
+  ...[f, i32, i64, u8].map((make): Line => ({ op: 'Compress', inputs: [make([2, 80]), { type: 'bool', shape: [80], data: Uint8Array.from({ length: 80 },
+    (_, i) => Number(i % 3 !== 1)) }], attributes: { axis: 1 } })),
 ]
 
 export const families: Record<string, Line[]> = { elementwise, conv, pool, norm, matrix, reduce, resize, movement }
