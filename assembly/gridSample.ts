@@ -4,6 +4,8 @@
  *
  *   position = ((g + 1) * length - 1) / 2,  or  (g + 1) / 2 * (length - 1)
  *
+ * With `alignCorners` 2 a point is (y, x), in pixels.
+ *
  * scratch: places along w and h [2] of (byte offset of the pixel at or before the position, that of the next,
  * or -1 for those outside; the fraction between them; how the position changes with g), 16 bytes each
  */
@@ -83,15 +85,16 @@ function imageOffset(args: GridSample, p: i32): usize {
 /** Where output pixel p reads. */
 function places(args: GridSample, p: i32, w: usize, h: usize): void {
   const point = args.grid + (<usize>p << 3), pixelStride = args.c << 2
-  place(args, load<f32>(point), args.iw, pixelStride, w)
-  place(args, load<f32>(point, 4), args.ih, args.iw * pixelStride, h)
+  const turned: usize = args.alignCorners == 2 ? 4 : 0
+  place(args, load<f32>(point + turned), args.iw, pixelStride, w)
+  place(args, load<f32>(point + (4 - turned)), args.ih, args.iw * pixelStride, h)
 }
 
 function place(args: GridSample, g: f32, length: i32, stride: i32, entry: usize): void {
   const padding = args.padding, align = args.alignCorners
   const most: f64 = length - 1
-  let slope: f64 = align ? 0.5 * most : 0.5 * <f64>length
-  let position = align ? (<f64>g + 1) * slope : (<f64>g + 1) * slope - 0.5
+  let slope: f64 = align == 2 ? 1 : align ? 0.5 * most : 0.5 * <f64>length
+  let position = align == 2 ? <f64>g : align ? (<f64>g + 1) * slope : (<f64>g + 1) * slope - 0.5
   if (padding == GridPadding.reflection) {
     // A mirror at both ends: the image and its mirror image come again and again.
     const low: f64 = align ? 0 : -0.5, range = most - 2 * low

@@ -8,8 +8,8 @@ import { makeHeap, ordered, sink, sortHeap } from './heap'
  * unless what it shares with one that stayed is more than `overlap` of what both cover. Float32 as ONNX
  * Runtime counts, so that ties fall alike.
  *
- * Candidates are taken a batch of the best at a time, since mostly few are asked for: entries of scores, as
- * heap.ts has them.
+ * Candidates are taken a batch of the best at a time, since mostly few are asked for, and few of those go: a
+ * look at all scores costs less than to keep more of them in order. They are entries as heap.ts has them.
  * Boxes that stayed stand in fours, each [top, left, bottom, right, area] x 4; the places behind the last
  * hold boxes that meet nothing.
  *
@@ -23,7 +23,7 @@ export function suppress(call: usize, begin: i32, end: i32): void {
     const boxes = args.boxes + (<usize>(unit / args.classes * n) << 4)
     const scores = args.scores + (<usize>(unit * n) << 2)
     const found = args.indices + (<usize>(unit * most) << 2)
-    let room = min(n, 4 * most), below = i64.MAX_VALUE, count = 0
+    let room = min(n, most + (most >> 2) + 16), below = i64.MAX_VALUE, count = 0
     while (count < most) {
       const taken = best(batch, room, scores, n, args.least, below)
       for (let i = 0; i < taken && count < most; i++) {

@@ -74,10 +74,58 @@ export class GridSample {
   n: i32; ih: i32; iw: i32; c: i32; pixels: i32
   /** Output pixels of one unit. */
   unit: i32
-  nearest: i32; alignCorners: i32; padding: i32
+  nearest: i32
+  /** 1: -1 and 1 are the centres of the outer pixels; 2: points are (y, x) in pixels. */
+  alignCorners: i32
+  padding: i32
 }
 
 export const enum GridPadding { zeros, border, reflection }
+
+/** Images or volumes read at points of a grid by several elements along each axis: see gridTaps.ts. */
+@unmanaged
+export class GridTaps {
+  /** x [n, id, ih, iw, c], grid [n, pixels, rank], y [n, pixels, c]. */
+  x: usize; grid: usize; y: usize
+  n: i32; id: i32; ih: i32; iw: i32; c: i32; pixels: i32
+  /** Axes of a point: 2, where id is 1, or 3. */
+  rank: i32
+  /** Output pixels of one unit. */
+  unit: i32
+  method: i32; alignCorners: i32; padding: i32
+}
+
+export const enum GridMethod { nearest, linear, cubic }
+
+/** The largest under a window of up to three axes, and its place: see poolPlaces.ts. */
+@unmanaged
+export class PoolPlaces {
+  x: usize; y: usize; places: usize
+  id: i32; ih: i32; iw: i32; c: i32; od: i32; oh: i32; ow: i32
+  tapsD: i32; tapsH: i32; tapsW: i32; stepD: i32; stepH: i32; stepW: i32
+  firstD: i32; firstH: i32; firstW: i32; tapStepD: i32; tapStepH: i32; tapStepW: i32
+  /** How far the places of neighbours along an axis are apart, and those of two channels. */
+  placeD: i32; placeH: i32; placeW: i32; plane: i32
+}
+
+/** Samples that are read together. */
+export const ROI_SAMPLES = 64
+
+/** Regions of images, part by part: see roiAlign.ts. */
+@unmanaged
+export class RoiAlign {
+  /** x [n, ih, iw, c], boxes [count, 4] of left, top, right, bottom, images [count], y [count, oh, ow, c]. */
+  x: usize; boxes: usize; images: usize; y: usize
+  ih: i32; iw: i32; c: i32; oh: i32; ow: i32
+  /** Samples of a part along each axis; 0: as many as it has pixels. */
+  samples: i32
+  /** Whether a part is the largest of its samples. */
+  largest: i32
+  /** Whether a region is at least one pixel high and wide. */
+  widens: i32
+  /** Pixels of x that a unit of the boxes is, and what is taken off. */
+  scale: f32; shift: f32
+}
 
 /**
  * Gradient of a pool: the words of Pool, where x and y are those of forward, and those that follow. See

@@ -165,9 +165,7 @@ async function opened(
   holder.close()
   const graph = found.graph as Graph
   const { opset } = found
-  checkQuantized(graph)
-  await shareTurns(TURN)
-  checkOn()
+  await inTurns(checkQuantized(graph), checkOn)
   const symbols = new Set(graph.inputs.flatMap(({ shape }) => shape ?? []))
   for (const name of Object.keys(dimensions)) {
     const known = [...symbols].filter((symbol) => typeof symbol === 'string')
@@ -188,9 +186,7 @@ async function opened(
   const constants = await inTurns(foldConstants(graph, opset, run), checkOn, (step) => engine.apart(step))
   try {
     const known = (name: string) => constants.get(name)
-    const file = fuseInner(graph, known)
-    await shareTurns(TURN)
-    checkOn()
+    const file = await inTurns(fuseInner(graph, known), checkOn)
     const joined = await inTurns(fuse(file, known), checkOn, (step) => engine.apart(step))
     return new Model(engine, { file, graph: joined }, opset, run, { constants, holder })
   } catch (error) {

@@ -1,8 +1,8 @@
 /** Pooling: the plan of assembly/pool.ts and assembly/poolGradient.ts. */
 
 import type { AnyTensor, Tensor } from '../core/tensor.js'
-import type { Window } from '../core/window.js'
-import { POOL_BLOCK, type Pool } from '../wasm/abi.js'
+import type { Axis, Window } from '../core/window.js'
+import { POOL_BLOCK, type Pool, type PoolPlaces } from '../wasm/abi.js'
 
 /** What becomes of the values under a window. */
 export type PoolKernel = 'maxPool' | 'avgPool'
@@ -121,4 +121,55 @@ function poolArgs(
     channels,
     outputs,
   }
+}
+
+/** How far the places of neighbours along depth, height and width are apart, and those of two channels. */
+export interface PlaceSteps {
+  axes: readonly [number, number, number]
+  plane: number
+}
+
+/**
+ * y and its places [n, outDepth, outHeight, outWidth, c] of x [n, depth, height, width, c]:
+ * assembly/poolPlaces.ts.
+ */
+export function runMaxPoolPlaces(
+  x: Tensor,
+  y: Tensor,
+  places: Tensor<'int32'>,
+  [d, h, w]: readonly [Axis, Axis, Axis],
+  { axes: [placeD, placeH, placeW], plane }: PlaceSteps,
+): void {
+  if (y.size === 0) return
+  const [n, id, ih, iw, c] = x.shape as [number, number, number, number, number]
+  const args: PoolPlaces = {
+    x: x.pointer,
+    y: y.pointer,
+    places: places.pointer,
+    id,
+    ih,
+    iw,
+    c,
+    od: d.output,
+    oh: h.output,
+    ow: w.output,
+    tapsD: d.size,
+    tapsH: h.size,
+    tapsW: w.size,
+    stepD: d.stride,
+    stepH: h.stride,
+    stepW: w.stride,
+    firstD: -d.before,
+    firstH: -h.before,
+    firstW: -w.before,
+    tapStepD: d.dilation,
+    tapStepH: h.dilation,
+    tapStepW: w.dilation,
+    placeD,
+    placeH,
+    placeW,
+    plane,
+  }
+  const units = n * d.output * h.output
+  x.engine.run({ kernel: 'maxPoolPlaces', args, units, work: 2 * y.size * d.size * h.size * w.size })
 }

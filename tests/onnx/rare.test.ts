@@ -285,6 +285,55 @@ describe('a rare node gives what its definition says', () => {
     expect(Math.abs(mean(classes) - 1)).toBeLessThan(5 / Math.sqrt(2000))
   })
 
+  // ONNX Runtime wants the buffers of past and present to be one, which the referee's models have no way to say.
+  it.each([0, 20])('lets blocks of queries see the blocks of keys of their row, after %i', async (past) => {
+    const random = new Random(past)
+    const length = past ? 1 : 40
+    const floats = (...shape: number[]) => of(shape, ...random.floats(shape.reduce((a, b) => a * b)))
+    const rows = [[0], [0, 1], [1, 2], [0, 2, 3]]
+    const layouts = [rows, rows.map((_, row) => Array.from({ length: row + 1 }, (_, i) => i))]
+    const ends = layouts.flatMap((all) => [0, ...all.map((_, i) => all.slice(0, i + 1).flat().length)])
+    const names = layouts.flatMap((all) => [...all.flat(), ...Array(10 - all.flat().length).fill(-1)])
+    const [q, k, v] = [floats(2, length, 64), floats(2, length, 32), floats(2, length, 32)]
+    const buffers = [floats(2, 2, 64, 16), floats(2, 2, 64, 16)]
+    const i32 = (shape: number[], ...values: number[]): TensorParts => ({ shape, data: Int32Array.from(values) })
+    const total = past + length
+    const heads = { num_heads: 4, kv_num_heads: 2 }
+    const sparse: Line = {
+      op: microsoft('SparseAttention'),
+      inputs: [q, k, v, ...buffers, i32([2, 5], ...ends), i32([2, 10], ...names), i32([1], total), i32([2], total, total)],
+      outputs: [q, ...buffers],
+      attributes: { ...heads, sparse_block_size: 16 },
+    }
+    const pasts = buffers.map(({ data }) =>
+      of([2, 2, past, 16], ...Array.from({ length: 4 }, (_, head) => [...(data as Float32Array).slice(head * 1024, head * 1024 + past * 16)]).flat()),
+    )
+    const bias = Array.from({ length: 2 * 4 * length * total }, (_, at) => {
+      const [head, i, j] = [Math.floor(at / (length * total)) % 2, Math.floor(at / total) % length, at % total]
+      return layouts[head]![Math.floor((past + i) / 16)]!.includes(Math.floor(j / 16)) ? 0 : Number.NEGATIVE_INFINITY
+    })
+    const dense: Line = {
+      op: microsoft('GroupQueryAttention'),
+      inputs: [q, k, v, ...pasts, i32([2], total - 1, total - 1), i32([], total), undefined, undefined, undefined, of([2, 4, length, total], ...bias)],
+      outputs: [q, ...pasts],
+      attributes: heads,
+    }
+    const run = async (line: Line) => {
+      using model = await loadModel(engine, nodeModel(line))
+      return [1, 2, 3].map(() => model.run(feedsOf(line))).at(-1)!
+    }
+    const [got, wanted] = [await run(sparse), await run(dense)]
+    wanted['y0']!.toArray().forEach((value, i) => {
+      expect(got['y0']!.toArray()[i]).toBeCloseTo(value as number, 5)
+    })
+    const present = got['y1']!.toArray() as Float32Array
+    const keys = wanted['y1']!.toArray() as Float32Array
+    for (let head = 0; head < 4; head++) {
+      expect(present.slice(head * 1024, head * 1024 + total * 16)).toEqual(keys.slice(head * total * 16, (head + 1) * total * 16))
+      expect(present.slice(head * 1024 + total * 16, (head + 1) * 1024)).toEqual((buffers[0]!.data as Float32Array).slice(head * 1024 + total * 16, (head + 1) * 1024))
+    }
+  })
+
   it('says what does not fit', async () => {
     const failing: [Line, RegExp][] = [
       [{ op: 'DFT', opset: 17, inputs: [of([2, 4, 3], ...Array(24).fill(0))], outputs: [of([1], 0)] }, /DFT.*\[\.\.\., 1 or 2\], got \[2, 4, 3\]/],
@@ -294,6 +343,9 @@ describe('a rare node gives what its definition says', () => {
       [{ op: 'RegexFullMatch', opset: 20, inputs: [texts('a')], outputs: [bool(1)], attributes: { pattern: '(' } }, /a regular expression, got/],
       [{ op: 'StringConcat', opset: 20, inputs: [f32(1), texts('a')], outputs: [texts('a')] }, /input 0 must be texts, got float32/],
       [{ op: microsoft('Inverse'), inputs: [of([2, 2], 1, 2, 2, 4)], outputs: [of([2, 2], 0, 0, 0, 0)] }, /matrices that have an inverse, got matrix 0/],
+      [{ op: microsoft('LinearAttention'), inputs: [of([1, 1, 2], 1, 2), of([1, 1, 2], 1, 2), of([1, 1, 2], 1, 2)], outputs: [of([1], 0), of([1], 0)], attributes: { q_num_heads: 1, kv_num_heads: 1, update_rule: 'linear', state_window: 2 } }, /state_window must be 0, got 2/],
+      [{ op: microsoft('CausalConvWithState'), inputs: [of([1, 1, 2], 1, 2), of([1, 1, 2], 1, 2)], outputs: [of([1], 0), of([1], 0)], attributes: { dilation: 2 } }, /dilation must be 1, got 2/],
+      [{ op: microsoft('MoE'), inputs: [of([1, 1], 1), of([1, 1], 1), of([1, 1, 1], 1), undefined, of([1, 1, 1], 1)], outputs: [of([1], 0)], attributes: { activation_type: 'sine' } }, /activation_type must be one of relu.*got "?sine/],
       [{ op: 'NegativeLogLikelihoodLoss', inputs: [of([1, 2], 0, 0), i64(2)], outputs: [scalar(0)] }, /classes from 0 to 1, got 2/],
       [{ op: microsoft('GatherBlockQuantized'), inputs: [{ ...u8(1, 2), shape: [1, 2] }, i64(3), of([1, 1], 1)], outputs: [of([1], 0)], attributes: { block_size: 16 } }, /indices must be from -1 to 0, got 3/],
     ]
@@ -317,6 +369,7 @@ it('every rare operator is tried here or refereed', () => {
   const tried = new Set([
     ...[...Object.values(families).flat(), ...lines].map(({ op }) => op),
     ...chance,
+    microsoft('SparseAttention'),
   ])
   expect(Object.keys(module.operators).filter((op) => !tried.has(op) && !Object.hasOwn(channelsLast, op))).toEqual([])
 })

@@ -74,6 +74,23 @@ describe('a long graph', () => {
       expect(await turnsOf(model.runAsync(x)), round).toBeGreaterThan(count)
   })
 
+  it('lets others have a turn where it is nothing but constants', async () => {
+    const count = 5120
+    const nodes = Array.from({ length: count }, (_, i): NodeParts => {
+      return { op: 'Identity', inputs: [`c${i}`], outputs: [i ? `v${i}` : 'y'] }
+    })
+    const initializers = nodes.map((_, i) => ({ name: `c${i}`, shape: [1], data: Float32Array.of(i) }))
+    const bytes = writeModel({ nodes, initializers, inputs: [], outputs: [{ name: 'y' }] })
+    hurry()
+    const loading = loadModel(engine, bytes)
+    // Tensors, nodes, missing operators, scales, values: each in steps of 256, and the folding node by node.
+    expect(await turnsOf(loading)).toBeGreaterThan(count + (9 * count) / 256)
+    using model = await loading
+    // The plan, the list of values, and the end.
+    expect(await turnsOf(model.runAsync({}))).toBeGreaterThanOrEqual(3)
+    expect(model.run({}).y!.toArray()).toEqual(Float32Array.of(0))
+  })
+
   it('is recorded around what others do with the engine meanwhile', async () => {
     using model = await loadModel(engine, chain(600))
     using other = await loadModel(engine, chain(40))

@@ -171,3 +171,51 @@ describe("a file's tensor", () => {
     expect([...decodeTensor(readTensor(writer.finish())).data]).toEqual([1, 2.5, -3])
   })
 })
+
+describe('64 bits', () => {
+  const random = new Random(64)
+  const sizes = Array.from({ length: 500 }, (_, i) => {
+    const word = () => BigInt(random.integer(0, 2 ** 32 - 1))
+    return BigInt.asIntN(64, ((word() << 32n) | word()) >> BigInt(i % 64))
+  })
+  const edges = [
+    0n,
+    1n,
+    -1n,
+    2n ** 31n,
+    -(2n ** 31n),
+    2n ** 32n - 1n,
+    2n ** 53n + 1n,
+    -(2n ** 63n),
+    2n ** 63n - 1n,
+  ]
+  const every = [...edges, ...sizes, ...sizes.map((value) => -value)]
+
+  it.each(['int64', 'uint64'] as const)('%s are the nearest numbers, and back', (type) => {
+    const given = (type === 'int64' ? BigInt64Array : BigUint64Array).from(
+      every.map((value) => (type === 'int64' ? BigInt.asIntN(64, value) : BigInt.asUintN(64, value))),
+    )
+    // In the midst of a buffer.
+    const part = given.subarray(1)
+    const numbers = toHost(type, part) as Float64Array
+    expect([...numbers]).toEqual(Array.from(part as BigInt64Array, Number))
+    const [low, high] = type === 'int64' ? [-(2n ** 63n), 2n ** 63n - 1n] : [0n, 2n ** 64n - 1n]
+    const limited = (value: number) => {
+      const whole = Number.isFinite(value) ? BigInt(Math.trunc(value)) : value > 0 ? high : low
+      return Number.isNaN(value) ? 0n : whole < low ? low : whole > high ? high : whole
+    }
+    const others = Float64Array.of(
+      ...numbers,
+      -1.5,
+      1.5,
+      -0.5,
+      Number.NaN,
+      1e30,
+      -1e30,
+      Infinity,
+      -Infinity,
+      -0,
+    )
+    expect([...(toUser(type, others) as BigInt64Array)]).toEqual([...others].map(limited))
+  })
+})

@@ -113,6 +113,8 @@ const pool: Line[] = [
   { op: 'MaxPool', inputs: [u8([1, 2, 5, 5])], attributes: { kernel_shape: [3, 3], strides: [2, 2] } },
   { op: 'MaxPool', inputs: [i8([1, 2, 5, 5])], attributes: { kernel_shape: [3, 3], pads: [1, 1, 1, 1] } },
   { op: 'MaxPool', inputs: [f([1, 2, 5, 5])], attributes: { kernel_shape: [2, 2], storage_order: 1 }, outputs: 2 },
+  { op: 'MaxPool', inputs: [f([2, 9, 7, 4])], attributes: { kernel_shape: [3, 2], strides: [2, 1], pads: [1, 0, 1, 1], storage_order: 1 }, outputs: 2 },
+  { op: 'MaxPool', inputs: [u8([2, 6, 7, 4])], attributes: { kernel_shape: [3, 2], dilations: [2, 1] }, outputs: 2 },
   { op: 'LpPool', inputs: [f([1, 2, 5, 5])], attributes: { kernel_shape: [2, 2], p: 3 } },
   ...['GlobalMaxPool', 'GlobalAveragePool', 'GlobalLpPool'].flatMap((op): Line[] => [[2, 3, 7], [2, 3, 5, 6], [2, 3, 4, 3, 2]].map((shape) => ({ op,
     inputs: [f(shape)] }))),
@@ -198,6 +200,8 @@ const reduce: Line[] = [
   ...product({ largest: [0, 1], axis: [0, 1, -1], k: [1, 2] }).flatMap(({ largest, axis, k }): Line[] => [f, i32, i64].map((make) => ({ op: 'TopK',
     inputs: [make([2, 3, 4]), ints(k)], attributes: { largest, axis }, outputs: 2 }))),
   { op: 'TopK', inputs: [f([2, 7])], attributes: { k: 3 }, outputs: 2, opset: 6 },
+  { op: 'TopK', inputs: [u8([3, 9]), ints(4)], outputs: 2 },
+  { op: 'TopK', inputs: [{ ...i64([3, 9]), data: BigInt64Array.from(random.integers(27), (v) => BigInt(v) * 2n ** 40n) }, ints(4)], outputs: 2 },
 ]
 
 const resize: Line[] = [
@@ -252,10 +256,12 @@ const resize: Line[] = [
     { op: 'AffineGrid', inputs: [f([2, 2, 3]), ints(2, 3, 5, 6)], attributes: { align_corners }, opset: 20 },
     { op: 'AffineGrid', inputs: [f([2, 3, 4]), ints(2, 3, 4, 5, 6)], attributes: { align_corners }, opset: 20 },
   ]),
-  ...product({ mode: ['avg', 'max'], coordinate_transformation_mode: ['half_pixel', 'output_half_pixel'], sampling_ratio: [0, 2] }).map(({ mode,
+  ...product({ mode: ['avg', 'max'], coordinate_transformation_mode: ['half_pixel', 'output_half_pixel'], sampling_ratio: [0, 2, 9] }).map(({ mode,
     coordinate_transformation_mode, sampling_ratio }): Line => ({
     op: 'RoiAlign',
-    inputs: [f([2, 3, 8, 8]), shaped(floats(0, 0, 5, 6, 2, 1, 14, 15, -1, -2, 9, 20), 3, 4), ints(0, 1, 0)],
+    // The last three are far larger than the image, outside of it, and turned over.
+    inputs: [f([2, 5, 8, 8]), shaped(floats(0, 0, 5, 6, 2, 1, 14, 15, -1, -2, 9, 20, -90, -60, 300, 200, 40, 40, 60, 50, 9, 8, 3, 2), 6, 4),
+      ints(0, 1, 0, 1, 1, 0)],
     attributes: { mode, coordinate_transformation_mode, sampling_ratio, spatial_scale: { float: 0.5 }, output_height: 3, output_width: 4 },
     opset: 16,
   })),
@@ -357,6 +363,9 @@ const movement: Line[] = [
     attributes: { time_axis: 1, batch_axis: 0 } },
   { op: 'Compress', inputs: [f([3, 4]), { type: 'bool', shape: [3], data: Uint8Array.of(1, 0, 1) }], attributes: { axis: 0 } }, { op: 'Compress',
     inputs: [f([3, 4]), { type: 'bool', shape: [5], data: Uint8Array.of(1, 0, 1, 1, 0) }] },
+  // More than a few runs of what is kept.
+  ...[f, i32, i64, u8].map((make): Line => ({ op: 'Compress', inputs: [make([2, 80]), { type: 'bool', shape: [80], data: Uint8Array.from({ length: 80 },
+    (_, i) => Number(i % 3 !== 1)) }], attributes: { axis: 1 } })),
 ]
 
 export const families: Record<string, Line[]> = { elementwise, conv, pool, norm, matrix, reduce, resize, movement }

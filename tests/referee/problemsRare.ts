@@ -131,4 +131,44 @@ const states: Line[] = [
   }))),
 ]
 
-export const families: Record<string, Line[]> = { sinks, sound, lists, strings, fewBits: bits, fused, states }
+// Experts, few rows and many, and weights of few bits.
+const experts: Line[] = [
+  ...['relu', 'gelu', 'silu', 'identity', 'swiglu'].flatMap((activation_type): Line[] => [1, 2].flatMap((k): Line[] => [1, 7].map((rows): Line => {
+    const wide = activation_type === 'swiglu' ? 2 : 1
+    return {
+      op: microsoft('MoE'), tolerance: 1e-4, fixed: rows === 7, inputs: [f([rows, 8]), f([rows, 4]), f([4, 6 * wide, 8]), f([4, 6 * wide]), f([4, 8, 6]), ...(k === 1 ? [f([4, 8])] : [])],
+      attributes: { activation_type, k, normalize_routing_weights: k - 1, ...(wide === 2 && { swiglu_fusion: 1, activation_alpha: { float: 1.702 }, activation_beta: { float: 1 }, swiglu_limit: { float: 0.7 } }) },
+    }
+  }))),
+  ...[4, 8].flatMap((bits): Line[] => [1, 7].flatMap((rows): Line[] => [false, true].map((zeros): Line => ({
+    op: microsoft('QMoE'), tolerance: bits === 8 ? 0.05 : 1e-3, fixed: true,
+    inputs: [f([1, rows, 32]), f([rows, 4]), u8([4, 64, (32 * bits) / 8]), f([4, 64], 0.01, 0.02), f([4, 64]), u8([4, 32, (64 * bits) / 8]), f([4, 32], 0.01, 0.02), f([4, 32]),
+      ...(zeros ? [undefined, undefined, undefined, u8([4, (64 * bits) / 8]), u8([4, (32 * bits) / 8])] : [])],
+    attributes: { k: 2, activation_type: 'silu', expert_weight_bits: bits, normalize_routing_weights: 1 },
+  })))),
+  ...[0, 1].flatMap((quant_type): Line[] => [[48, 5], [32, 8]].map(([K, N]): Line => ({
+    op: microsoft('MatMulBnb4'), inputs: [f([2, 3, K!]), u8([(K! * N!) / 2]), f([(K! * N!) / 16], 0.1, 1)], fixed: true, attributes: { K: K!, N: N!, block_size: 16, quant_type }, tolerance: 1e-4,
+  }))),
+]
+
+const decoding: Line[] = [
+  // Over keys that are given whole, with a mask.
+  ...[false, true].map((mask): Line => ({
+    op: microsoft('DecoderMaskedMultiHeadAttention'), inputs: [f([2, 1, 8]), f([2, 2, 7, 4]), f([2, 2, 7, 4]), ...(mask ? [i32([2, 7], 0, 1)] : [])], attributes: { num_heads: 2, ...(mask && { scale: { float: 0.3 } }) }, tolerance: 1e-4,
+  })),
+  // Behind those of a buffer. ONNX Runtime's CPU takes no packed ones, and no bias of them.
+  ...[false, true].flatMap((bias): Line[] => [1, 5].flatMap((past): Line[] => [false, true].map((added): Line => ({
+    op: microsoft('DecoderMaskedMultiHeadAttention'),
+    inputs: [f([2, 1, 8]), f([2, 1, 8]), f([2, 1, 8]), undefined, added ? f([1, 2, 1, past + 1]) : undefined, f([2, 2, 8, 4]), f([2, 2, 8, 4]),
+      { type: 'int32', shape: [1], data: Int32Array.of(past) }, undefined, undefined, ...(bias ? [f([24])] : [])],
+    attributes: { num_heads: 2, past_present_share_buffer: 1 }, outputs: 3, tolerance: 1e-4,
+  })))),
+  ...[0, 1].flatMap((mrope_layout): Line[] => [true, false].map((flat): Line => ({
+    op: microsoft('MRotaryEmbedding'), inputs: [flat ? f([2, 3, 32]) : f([2, 2, 3, 16]), i64([3, 2, 3], 0, 8), f([9, 8]), f([9, 8])], attributes: { mrope_layout, mrope_section: [4, 2, 2], num_heads: 2, rotary_embedding_dim: 16, interleaved: Number(flat) },
+  }))),
+  { op: microsoft('GatedRMSNorm'), inputs: [f([2, 3, 24]), f([8]), f([2, 3, 24])], attributes: { epsilon: { float: 1e-5 } }, tolerance: 1e-4 },
+  { op: microsoft('GatedRMSNorm'), inputs: [f([2, 8], -1e-3, 1e-3), f([8]), f([2, 8])] },
+  ...[1, 2].map((outputs): Line => ({ op: microsoft('LinearAttentionGate'), inputs: [f([2, 3, 4]), f([4]), f([4]), ...(outputs === 2 ? [f([2, 3, 4])] : [])], outputs })),
+]
+
+export const families: Record<string, Line[]> = { decoding, experts, sinks, sound, lists, strings, fewBits: bits, fused, states }

@@ -6,7 +6,7 @@ import { inTurns } from '../../base/turns.js'
 import { builtin, reachBuiltins } from '../../wasm/host.js'
 import { absent, checkPart, placeOf, plainName } from './beside.js'
 import { decodeTensor, placeIn } from './decode.js'
-import { hostRoom, Intake, type Keeper, LARGE, type Room } from './intake.js'
+import { hostRoom, Intake, type Keeper, LARGE, type Room, type Rooms } from './intake.js'
 import {
   type DataSource,
   folderOf,
@@ -79,11 +79,7 @@ export async function takeIn(
     dataFiles: [...new Set([...parts.values()].map(({ location }) => location))],
     tensorOf: (tensor) => {
       const place = placeIn(tensor)
-      if (!place)
-        return decodeTensor(
-          tensor,
-          tensor.rawData?.length ? undefined : rooms.get(tensor.rawData?.byteOffset ?? -1),
-        )
+      if (!place) return decodeTensor(...withRooms(tensor, rooms))
       if (!wantsData) return shapeOnly(tensor)
       const { failure, room } = parts.get(keyOf(tensor)) ?? {}
       if (failure) throw failure
@@ -105,6 +101,17 @@ export const forget: Keeper = (_, length) => ({
     },
   }),
 })
+
+/** A tensor and the room of its numbers, which stand in one field; of several each has its own. */
+function withRooms(tensor: TensorProto, rooms: Rooms): [TensorProto, Room?] {
+  const { rawData, floatData } = tensor
+  const roomOf = (field: Uint8Array): Room | undefined =>
+    field.length ? undefined : rooms.get(field.byteOffset)
+  const [only, ...others] = rawData ? [rawData] : floatData
+  const room = only && others.length === 0 ? roomOf(only) : undefined
+  if (room || rawData) return room ? [tensor, room] : [tensor]
+  return [{ ...tensor, floatData: floatData.map((field) => roomOf(field)?.bytes() ?? field) }]
+}
 
 const shapeOnly = (tensor: TensorProto): HostTensor => {
   const type = typeOf(tensor.dataType)

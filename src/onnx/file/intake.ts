@@ -195,7 +195,9 @@ export class Intake {
     const [name, kind] = known ?? ['', 'bytes' as const]
     const isLarge = length.value >= LARGE
     const lengthAt = this.filled + key.length
-    if (isLarge && level.message === tensor && name === 'rawData') {
+    // Floats that are told of one by one, each with a key, go with the small file; no writer does that.
+    const isNumbers = name === 'rawData' || (name === 'floatData' && typeOf(level.type ?? 0) === 'float32')
+    if (isLarge && level.message === tensor && isNumbers) {
       this.copy(bytes, at, header)
       this.writeLength({ ...level, lengthAt, lengthBytes: length.length }, 0)
       this.room = this.keep(typeOf(level.type ?? 0), length.value)

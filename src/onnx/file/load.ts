@@ -11,6 +11,7 @@ import {
   isThenable,
   isUrl,
 } from '../../base/realm.js'
+import { shareTurns, TURN } from '../../base/turns.js'
 import { builtin, reachBuiltins } from '../../wasm/host.js'
 import { absent, checkPart, type External, plainName, readBeside } from './beside.js'
 import { joined } from './decode.js'
@@ -50,7 +51,7 @@ export interface LoadSettings {
 
 const op = 'loadModel'
 /** Read from a disk at a time. */
-const PIECE = 1 << 22
+const PIECE = 1 << 20
 /** Read from a stream at a time, at most. */
 const STREAMED = 1 << 20
 
@@ -174,7 +175,11 @@ export async function pour(
   const own = inMemory(source)
   if (own) {
     sink.begin?.(own.length)
-    return sink.push(own)
+    for (let at = 0; at < own.length; at += PIECE) {
+      await sink.push(own.subarray(at, at + PIECE))
+      await shareTurns(TURN, signal)
+    }
+    return
   }
   if (source instanceof Pouring) return source.pour(settings, sink)
   if (isResponse(source)) return pourBody(source, settings, sink)

@@ -181,12 +181,10 @@ function* graphOf(proto: GraphProto, reading: Reading): Steps<Graph<FilePort>> {
         got: `${sparse} sparse ones`,
       }),
     )
-  const constants = new Map(
-    proto.initializer.map((tensor) => [
-      tensor.name,
-      tried(reading, () => reading.tensorOf(tensor)) ?? absentTensor(tensor),
-    ]),
-  )
+  const constants = new Map<string, HostTensor>()
+  yield* fewByFew(proto.initializer, (tensor) => {
+    constants.set(tensor.name, tried(reading, () => reading.tensorOf(tensor)) ?? absentTensor(tensor))
+  })
   const nodes: Node[] = []
   yield* fewByFew(proto.node, ({ opType, domain, name, input, output, attribute }) => {
     const values = attribute.flatMap((item) => {

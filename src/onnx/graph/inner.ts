@@ -1,21 +1,25 @@
 /** The graphs inside of nodes, joined as the one around them (`fuse`). */
-import { atOnce } from '../../base/turns.js'
+import { atOnce, fewByFew, type Steps } from '../../base/turns.js'
 import { fuse } from './fuse.js'
 import type { Constants } from './fusion.js'
-import { type AttributeValue, type FilePort, type Graph, graphsOf, readsOf } from './graph.js'
+import { type AttributeValue, type FilePort, type Graph, graphsOf, type Node, readsOf } from './graph.js'
 
 /**
  * The same graph with those inside of its nodes fused; constants that are new there are theirs. Names that a
  * graph has for itself hide those around it.
  */
-export function fuseInner<P extends FilePort>(graph: Graph<P>, around: Constants): Graph<P> {
-  const nodes = graph.nodes.map((node) => {
-    if (graphsOf(node).length === 0) return node
+export function* fuseInner<P extends FilePort>(graph: Graph<P>, around: Constants): Steps<Graph<P>> {
+  const nodes: Node[] = []
+  yield* fewByFew(graph.nodes, (node) => {
+    if (graphsOf(node).length === 0) {
+      nodes.push(node)
+      return
+    }
     const attributes = [...node.attributes].map(([name, value]): [string, AttributeValue] => [
       name,
       typeof value === 'object' && 'nodes' in value ? fused(value, around) : value,
     ])
-    return { ...node, attributes: new Map(attributes) }
+    nodes.push({ ...node, attributes: new Map(attributes) })
   })
   return { ...graph, nodes }
 }
@@ -36,7 +40,7 @@ function fused(graph: Graph, around: Constants): Graph {
   // What `fuse` makes goes by the names of outputs, which may be those of nodes around.
   const known: Constants = (name) =>
     constants.get(name) ?? (own.has(name) || name.startsWith('filterbank ') ? undefined : around(name))
-  const inner = atOnce(fuse(fuseInner({ ...graph, nodes, constants }, known), known))
+  const inner = atOnce(fuse(atOnce(fuseInner({ ...graph, nodes, constants }, known)), known))
   return passedOn({ ...inner, constants: new Map([...constants, ...inner.constants]) })
 }
 

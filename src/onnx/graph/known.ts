@@ -1,22 +1,23 @@
 /** Which operators of a graph filterbank has. */
 import { check, show } from '../../base/errors.js'
+import { fewByFew, inTurns, type Steps } from '../../base/turns.js'
 import { operators } from '../operators/index.js'
-import type { Graph, OpenedGraph } from './graph.js'
+import { type Graph, graphsOf, type Node, type OpenedGraph } from './graph.js'
 
 type Nodes = Pick<Graph, 'nodes'>
 
 /** The operators of a graph that the tables lack, each with the names of its nodes. */
-function missingIn(graph: Nodes, own: ReadonlySet<string>): Map<string, string[]> {
+function* missingIn(graph: Nodes, own: ReadonlySet<string>): Steps<Map<string, string[]>> {
   const missing = new Map<string, string[]>()
-  const visit = ({ nodes }: Nodes) => {
-    for (const node of nodes) {
-      if (!own.has(node.op) && !Object.hasOwn(operators, node.op))
-        missing.set(node.op, [...(missing.get(node.op) ?? []), node.name])
-      for (const value of node.attributes.values())
-        if (typeof value === 'object' && 'nodes' in value) visit(value)
+  const look = (node: Node) => {
+    if (!own.has(node.op) && !Object.hasOwn(operators, node.op)) {
+      const names = missing.get(node.op)
+      if (names) names.push(node.name)
+      else missing.set(node.op, [node.name])
     }
+    for (const { nodes } of graphsOf(node)) for (const inner of nodes) look(inner)
   }
-  visit(graph)
+  yield* fewByFew(graph.nodes, look)
   return missing
 }
 
@@ -38,10 +39,10 @@ export async function missingOperators(
   graph: Nodes,
   own: ReadonlySet<string>,
 ): Promise<Map<string, string[]>> {
-  const missing = missingIn(graph, own)
+  const missing = await inTurns(missingIn(graph, own))
   if (missing.size === 0) return missing
   await fetchOperators([...missing.keys()])
-  return missingIn(graph, own)
+  return inTurns(missingIn(graph, own))
 }
 
 /** Nodes run at once; what decodes pictures in a host gives a promise. */

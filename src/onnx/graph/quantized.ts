@@ -3,6 +3,7 @@
  * the types of zero points. Wrong ones give no error later, but nonsense.
  */
 import { check, show } from '../../base/errors.js'
+import { fewByFew, type Steps } from '../../base/turns.js'
 import type { ElementType, HostTensor } from '../file/types.js'
 import { type Graph, graphsOf, type Node } from './graph.js'
 
@@ -42,24 +43,30 @@ const isScale = (value: number, divides: boolean): boolean =>
  * Throws for a constant scale that is none, and for a zero point of another type than its bytes, as far as
  * types are known.
  */
-export function checkQuantized(
+export function* checkQuantized(
   graph: Graph,
   around: ReadonlyMap<string, HostTensor> = new Map(),
   outside: ReadonlyMap<string, ElementType> = new Map(),
-): void {
-  const constants = new Map([...around, ...graph.constants])
+): Steps<void> {
+  const constants = new Map(around)
   const types = new Map(outside)
   for (const { name, type } of graph.inputs) types.set(name, type)
-  for (const [name, { type }] of constants) types.set(name, type)
-  for (const node of graph.nodes) {
+  yield* fewByFew([...graph.constants], ([name, tensor]) => {
+    constants.set(name, tensor)
+    types.set(name, tensor.type)
+  })
+  const holding: Node[] = []
+  yield* fewByFew(graph.nodes, (node) => {
     const value = node.op === 'Constant' ? node.attributes.get('value') : undefined
     if (typeof value === 'object' && 'data' in value) {
       constants.set(node.outputs[0]!, value)
       types.set(node.outputs[0]!, value.type)
     }
     checkNode(node, constants, types)
-    for (const inner of graphsOf(node)) checkQuantized(inner, constants, types)
-  }
+    if (graphsOf(node).length) holding.push(node)
+  })
+  for (const node of holding)
+    for (const inner of graphsOf(node)) yield* checkQuantized(inner, constants, types)
 }
 
 function checkNode(

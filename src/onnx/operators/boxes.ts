@@ -1,69 +1,45 @@
-/** Operators on boxes: RoiAlign, and NonMaxSuppression by assembly/suppress.ts. */
+/** Operators on boxes: RoiAlign by assembly/roiAlign.ts, NonMaxSuppression by assembly/suppress.ts. */
 
 import { sameShape } from '../../base/shape.js'
+import type { Tensor } from '../../core/tensor.js'
+import { settled } from '../../ops/gatherND.js'
+import { runRoiAlign } from '../../plans/regions.js'
 import { runSuppress } from '../../plans/suppress.js'
-import { limit } from '../file/types.js'
 import type { Operator } from '../run/call.js'
+
+/** More samples along an axis of a part are not asked for by the attribute. */
+const MOST_SAMPLES = 4096
 
 /** Averages (or maxima) over the parts of regions, read between pixels. (He et al., "Mask R-CNN", 2017.) */
 const roiAlign: Operator = (call) => {
+  const { engine } = call
   const [x, regions, batches] = [call.input(0), call.input(1), call.input(2)]
-  const [, c, h, w] = x.shape as [number, number, number, number]
+  if (x.shape.length !== 4) call.fail('x', '[n, channels, height, width]', x.shape)
+  const [n, c, h, w] = x.shape as [number, number, number, number]
+  const [count, numbers] = regions.shape
+  if (regions.shape.length !== 2 || numbers !== 4) call.fail('rois', '[count, 4]', regions.shape)
+  if (batches.size !== count) call.fail('batch_indices', `[${count}]`, batches.shape)
   const [oh, ow] = [call.number('output_height', 1), call.number('output_width', 1)]
-  const ratio = call.number('sampling_ratio', 0)
-  const scale = call.number('spatial_scale', 1)
-  const isMax = call.text('mode', 'avg') === 'max'
-  const half =
-    call.opset >= 16 && call.text('coordinate_transformation_mode', 'half_pixel') === 'half_pixel' ? 0.5 : 0
-  const box = regions.data as Float64Array
-  const from = x.data as Float64Array
-  const count = regions.shape[0]!
-  return call.host(x.type, [count, c, oh, ow], (to) => {
-    for (let r = 0; r < count; r++) {
-      const [x1, y1, x2, y2] = [0, 1, 2, 3].map((k) => box[r * 4 + k]! * scale - half) as [
-        number,
-        number,
-        number,
-        number,
-      ]
-      const [rw, rh] = half ? [x2 - x1, y2 - y1] : [Math.max(x2 - x1, 1), Math.max(y2 - y1, 1)]
-      const [bh, bw] = [rh / oh, rw / ow]
-      const [gh, gw] = ratio > 0 ? [ratio, ratio] : [Math.ceil(rh / oh), Math.ceil(rw / ow)]
-      for (let channel = 0; channel < c; channel++) {
-        const plane = ((batches.data[r] as number) * c + channel) * h * w
-        for (let py = 0; py < oh; py++) {
-          for (let px = 0; px < ow; px++) {
-            let sum = 0
-            let most = Number.NEGATIVE_INFINITY
-            for (let iy = 0; iy < gh; iy++) {
-              for (let ix = 0; ix < gw; ix++) {
-                let sy = y1 + py * bh + ((iy + 0.5) * bh) / gh
-                let sx = x1 + px * bw + ((ix + 0.5) * bw) / gw
-                if (sy < -1 || sy > h || sx < -1 || sx > w) {
-                  most = Math.max(most, 0)
-                  continue
-                }
-                sy = limit(sy, 0, h - 1)
-                sx = limit(sx, 0, w - 1)
-                const [top, leftEdge] = [Math.floor(sy), Math.floor(sx)]
-                const [bottom, right] = [Math.min(top + 1, h - 1), Math.min(leftEdge + 1, w - 1)]
-                const [dy, dx] = [sy - top, sx - leftEdge]
-                const parts = [
-                  (1 - dy) * (1 - dx) * from[plane + top * w + leftEdge]!,
-                  (1 - dy) * dx * from[plane + top * w + right]!,
-                  dy * (1 - dx) * from[plane + bottom * w + leftEdge]!,
-                  dy * dx * from[plane + bottom * w + right]!,
-                ]
-                sum += parts.reduce((a, b) => a + b, 0)
-                most = Math.max(most, ...parts)
-              }
-            }
-            to[((r * c + channel) * oh + py) * ow + px] = isMax ? most : sum / Math.max(1, gh * gw)
-          }
-        }
-      }
-    }
+  const samples = call.number('sampling_ratio', 0)
+  if (!(samples >= 0 && samples <= MOST_SAMPLES))
+    call.fail('sampling_ratio', `from 0 to ${MOST_SAMPLES}`, samples)
+  const mode = call.text('mode', 'avg')
+  if (mode !== 'avg' && mode !== 'max') call.fail('mode', 'avg or max', mode)
+  const way = call.text('coordinate_transformation_mode', 'half_pixel')
+  const [shape, halfPixel] = [[count!, oh, ow, c], call.opset >= 16 && way === 'half_pixel']
+  if (n * h * w === 0) return call.zeros(x.type, [count!, c, oh, ow])
+  const y = engine.empty(shape)
+  runRoiAlign({
+    x: x.tensor('last'),
+    boxes: regions.tensor(),
+    images: settled(batches.as('int32', 'plain') as Tensor<'int32'>, n),
+    y,
+    samples,
+    largest: mode === 'max',
+    halfPixel,
+    scale: call.number('spatial_scale', 1),
   })
+  return call.tensor(x.type, y, 'last')
 }
 
 /** Boxes that the kernel counts: four times as many are an int32. */

@@ -18,9 +18,9 @@ import { commonShape, layoutOf, mapInEngine, tensorOf } from './broadcast.js'
 import { isByte, standing, termsOf } from './bytes.js'
 import { elementwise } from './elementwise.js'
 import { matrix } from './matrix.js'
+import { averagePoolOfBytes, globalPoolOf, pools } from './pool.js'
 import { dequantizeLinear, quantizeLinear } from './quantize.js'
 import { shape } from './shape.js'
-import { averagePoolOfBytes, globalPoolOf, window } from './window.js'
 
 /** A value of 8-bit integers with its scale and zero point; a result has these two alone. */
 interface Terms {
@@ -182,14 +182,14 @@ const qLinearAveragePool = channelsLast((call, x, to) => {
       ),
     ),
   )
-  return bytes ?? byFloats(call, [x], to, window.AveragePool!)
+  return bytes ?? byFloats(call, [x], to, pools.AveragePool!)
 })
 
 const qLinearGlobalAveragePool = channelsLast((call, x, to) => {
   const bytes = onBytes([x], to, (quantization, ofX) =>
     globalPoolOf(call, x.x, (pixels) => plainly(call, () => globalAvgPool2d(ofX!(pixels), { quantization }))),
   )
-  return bytes ?? byFloats(call, [x], to, window.GlobalAveragePool!)
+  return bytes ?? byFloats(call, [x], to, pools.GlobalAveragePool!)
 })
 
 /** alpha * A B + C, where C is whole numbers in units of alpha times both scales. */

@@ -3,108 +3,114 @@
  * Col2Im.
  */
 
-import { sizeOf, stridesOf } from '../../base/shape.js'
+import { printShape, type Shape, sameShape, sizeOf, stridesOf } from '../../base/shape.js'
+import type { Tensor } from '../../core/tensor.js'
+import { add, mul } from '../../ops/arithmetic.js'
 import { conv2d } from '../../ops/conv/conv.js'
+import { placesOf, putAt } from '../../ops/gatherND.js'
+import { slice } from '../../ops/slice.js'
+import { transpose } from '../../ops/transpose.js'
+import { runPoints } from '../../plans/regions.js'
 import type { Operator } from '../run/call.js'
-import { indexesOf } from '../run/move.js'
-import { pooledLengths, sidesOf } from './window.js'
+import { indexesOf, offsetOf } from '../run/move.js'
+import type { Value } from '../run/value.js'
+import { pooledLengths, type Sides, sidesOf, withoutTaps } from './window.js'
 
 /**
  * A convolution whose taps are moved by `offset` [n, offset groups * taps * (y, x), oh, ow] and weighed by a
- * mask [n, offset groups * taps, oh, ow]: columns that the host reads between the elements of x, times the
- * filter in the engine. (Dai et al., "Deformable Convolutional Networks", 2017.)
+ * mask [n, offset groups * taps, oh, ow]: what each tap of each place sees, read between the elements of x,
+ * under a window of one row that is all taps wide. (Dai et al., "Deformable Convolutional Networks", 2017.)
  */
 const deformConv: Operator = (call) => {
-  const [x, w, offset, bias, mask] = [
-    call.input(0),
-    call.input(1),
-    call.input(2),
-    call.inputs[3],
-    call.inputs[4],
-  ]
+  const [x, w, offset] = [call.input(0), call.input(1), call.input(2)]
+  const [bias, mask] = [call.inputs[3], call.inputs[4]]
   if (x.shape.length !== 4) call.fail('x', '[n, channels, height, width]', x.shape)
   const [n, c, h, width] = x.shape as [number, number, number, number]
-  const { size, stride, dilation, before } = sidesOf(call, [h, width], w.shape.slice(2))
-  const [oh, ow] = offset.shape.slice(2) as [number, number]
-  const groups = call.number('group', 1)
-  const offsetGroups = call.number('offset_group', 1)
-  const [taps, places, each, shared] = [sizeOf(size), oh * ow, c / groups, c / offsetGroups]
-  if (offset.shape[1] !== offsetGroups * taps * 2)
-    call.fail('offset', `of ${offsetGroups * taps * 2} channels`, offset.shape)
-  const [from, moved, weight] = [
-    x.data as Float64Array,
-    offset.data as Float64Array,
-    mask?.data as Float64Array | undefined,
-  ]
-  const columns = call.host('float32', [n, oh, ow, c * taps], (to) => {
-    for (const [image, part, tap, py, px] of indexesOf([n, offsetGroups, taps, oh, ow]) as Iterable<
-      [number, number, number, number, number]
-    >) {
-      const at = py * ow + px
-      const row = (image * offsetGroups + part) * taps + tap
-      const y =
-        py * stride[0]! -
-        before[0]! +
-        Math.floor(tap / size[1]!) * dilation[0]! +
-        moved[row * 2 * places + at]!
-      const left =
-        px * stride[1]! - before[1]! + (tap % size[1]!) * dilation[1]! + moved[(row * 2 + 1) * places + at]!
-      const m = weight ? weight[row * places + at]! : 1
-      for (const [cornerY, cornerX] of CORNERS) {
-        const [iy, ix] = [Math.floor(y) + cornerY, Math.floor(left) + cornerX]
-        if (iy < 0 || iy >= h || ix < 0 || ix >= width) continue
-        const share = m * (1 - Math.abs(y - iy)) * (1 - Math.abs(left - ix))
-        for (let channel = part * shared; channel < (part + 1) * shared; channel++) {
-          to[((image * places + at) * c + channel) * taps + tap]! +=
-            share * from[((image * c + channel) * h + iy) * width + ix]!
-        }
-      }
-    }
-  })
-  const depth = taps * each
-  const y = w.packed([1, 1, depth, w.shape[0]!], [0, 0, 1, depth], (filter) =>
-    conv2d(columns.tensor(), filter, { groups, bias: bias?.tensor() }),
+  const sides = sidesOf(call, [h, width], w.shape.slice(2))
+  const [groups, offsetGroups] = [call.number('group', 1), call.number('offset_group', 1)]
+  const taps = sizeOf(sides.size)
+  const [oh, ow] = pooledLengths(sides, [h, width], false) as [number, number]
+  const expectShape = (value: Value | undefined, name: string, axes: number) => {
+    const expected = [n, offsetGroups * taps * axes, oh, ow]
+    if (value && !sameShape(value.shape, expected)) call.fail(name, printShape(expected), value.shape)
+  }
+  expectShape(offset, 'offset', 2)
+  expectShape(mask, 'mask', 1)
+  if (c % offsetGroups || c !== w.shape[1]! * groups)
+    call.fail('W', `[out, ${c / groups}, ...] for ${groups} groups`, w.shape)
+  const [places, shared, each] = [oh * ow, c / offsetGroups, c / groups]
+  // A window finds no element of an image without any; sums over nothing are the bias.
+  if (n * h * width * c * places * taps === 0) return withoutTaps(call, x, [n, w.shape[0]!, oh, ow], bias)
+  const spots = call.tables('spots', [places, taps, 2], [], () => [spotsOf(sides, oh, ow)])[0]!.tensor()
+  const images = n * offsetGroups
+  const moved = transpose(offset.tensor().reshape([images, taps, 2, places]), [0, 3, 1, 2])
+  const points = add(moved, spots, { out: moved }).reshape([images, places * taps, 2])
+  const pixels = x.tensor('last').reshape([n, h, width, offsetGroups, shared])
+  const parts = transpose(pixels, [0, 3, 1, 2, 4]).reshape([images, h, width, shared])
+  let seen = call.engine.empty([images, places, taps, shared])
+  runPoints(parts, points, seen)
+  if (mask) {
+    const weights = transpose(mask.tensor().reshape([images, taps, places, 1]), [0, 2, 1, 3])
+    seen = mul(seen, weights, { out: seen })
+  }
+  const split = seen.reshape([n, offsetGroups, places, taps, shared])
+  const columns = transpose(split, [0, 2, 3, 1, 4]).reshape([n, places, taps, c])
+  const y = w.packed([1, taps, each, w.shape[0]!], [0, 1, taps, each * taps], (filter) =>
+    conv2d(columns, filter, { groups, bias: bias?.tensor() }),
   )
-  return call.tensor(x.type, y, 'last')
+  return call.tensor(x.type, y.reshape([n, oh, ow, w.shape[0]!]), 'last')
 }
 
-/** The four elements around a point. */
-const CORNERS = [
-  [0, 0],
-  [0, 1],
-  [1, 0],
-  [1, 1],
-] as const
+/** Where the taps of each place stand, (y, x) each, unless they are moved. */
+function spotsOf({ size, stride, dilation, before }: Sides, oh: number, ow: number): Float32Array {
+  const spots = new Float32Array(oh * ow * sizeOf(size) * 2)
+  let i = 0
+  for (const [py, px, ty, tx] of indexesOf([oh, ow, ...size])) {
+    spots[i++] = py! * stride[0]! - before[0]! + ty! * dilation[0]!
+    spots[i++] = px! * stride[1]! - before[1]! + tx! * dilation[1]!
+  }
+  return spots
+}
 
-/** x [n, c * taps, places]: every place's column added to what it was seen in. */
+/** x [n, c * taps, places]: every place's column added to what it was seen in, tap by tap. */
 const col2Im: Operator = (call) => {
   const x = call.input(0)
   const [image, block] = [call.input(1).numbers, call.input(2).numbers]
   const sides = sidesOf(call, image, block)
-  const { stride, dilation, before } = sides
   const output = pooledLengths(sides, image, false)
   const [n, all] = x.shape as [number, number]
   const c = all / sizeOf(block)
   if (!Number.isInteger(c) || x.shape[2] !== sizeOf(output))
     call.fail('x', `[n, a multiple of ${sizeOf(block)}, ${sizeOf(output)}]`, x.shape)
+  const [pixels, rows] = [sizeOf(image), sizeOf(block) * sizeOf(output)]
+  const shape = [n, c, ...image]
+  if (sizeOf(shape) * rows === 0) return call.zeros(x.type, shape)
+  // What falls into the padding goes to a place behind the image.
+  const places = call.tables('places', [rows], [call.input(1), call.input(2)], () => [
+    placesIn(sides, image, output),
+  ])[0]!
+  const columns = transpose(x.tensor().reshape([n, c, rows]), [2, 0, 1])
+  const zeros = call.zeros('float32', [pixels + 1, n, c]).tensor()
+  const indices = (places.as('int32', 'plain') as Tensor<'int32'>).reshape([rows, 1])
+  const sums = putAt(zeros, placesOf(indices, [pixels + 1], 0), columns, 'add')
+  const seen = slice(sums, { end: [pixels, n, c] })
+  return call.tensor(x.type, transpose(seen, [1, 2, 0]).reshape(shape))
+}
+
+/** Where each tap of each place stands in the image, or behind it where that is padding. */
+function placesIn({ size, stride, dilation, before }: Sides, image: Shape, output: Shape): Int32Array {
   const strides = stridesOf(image)
-  const from = x.data as Float64Array
   const rank = image.length
-  return call.host(x.type, [n, c, ...image], (to) => {
-    let i = 0
-    for (const index of indexesOf([n * c, ...block, ...output])) {
-      const value = from[i++]!
-      let at = index[0]! * sizeOf(image)
-      let inside = true
-      for (let axis = 0; axis < rank; axis++) {
-        const place =
-          index[rank + 1 + axis]! * stride[axis]! - before[axis]! + index[axis + 1]! * dilation[axis]!
-        inside &&= place >= 0 && place < image[axis]!
-        at += place * strides[axis]!
-      }
-      if (inside) to[at]! += value
-    }
-  })
+  const places = new Int32Array(sizeOf(size) * sizeOf(output)).fill(sizeOf(image))
+  let i = 0
+  for (const index of indexesOf([...size, ...output])) {
+    const at = image.map(
+      (_, axis) => index[rank + axis]! * stride[axis]! - before[axis]! + index[axis]! * dilation[axis]!,
+    )
+    if (at.every((place, axis) => place >= 0 && place < image[axis]!)) places[i] = offsetOf(at, strides)
+    i++
+  }
+  return places
 }
 
 export const columns: Record<string, Operator> = { DeformConv: deformConv, Col2Im: col2Im }

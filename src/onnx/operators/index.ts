@@ -17,6 +17,7 @@ import { indexing } from './indexing.js'
 import { matrix } from './matrix.js'
 import { multiHead } from './multiHead.js'
 import { normalize } from './normalize.js'
+import { pools } from './pool.js'
 import { quantize } from './quantize.js'
 import { recurrence } from './recurrent.js'
 import { reduce } from './reduce.js'
@@ -73,6 +74,7 @@ export const operators: Record<string, Operator> = {
   ...matrix,
   ...multiHead,
   ...normalize,
+  ...pools,
   ...quantize,
   ...recurrence,
   ...reduce,

@@ -117,8 +117,15 @@ const compress: Operator = (call) => {
   const flat = !call.has('axis')
   const x = flat ? call.input(0).reshaped([call.input(0).size]) : call.input(0)
   const axis = call.ownAxis(x.shape.length, 0)
-  const kept = call.input(1).numbers.flatMap((keeps, i) => (keeps ? [i] : []))
-  return kept.length ? taken(call, x, axis, kept) : call.host(x.type, x.shape.with(axis, 0), () => {})
+  const given = call.input(1)
+  const kept = given.numbers.flatMap((keeps, i) => (keeps ? [i] : []))
+  if (kept.length === 0) return call.host(x.type, x.shape.with(axis, 0), () => {})
+  if (x.isHost || runs(kept).length <= MOST_RUNS) return taken(call, x, axis, kept)
+  const last = kept.at(-1)!
+  if (last >= x.shape[axis]!) call.fail('condition', `of at most ${x.shape[axis]} elements`, last + 1)
+  const [table] = alike(x)
+  const rows = call.tables('kept', [kept.length], [given], () => [Int32Array.from(kept)])[0]!
+  return inEngine(call, x, x.shape.with(axis, kept.length), takeRows(table!, indicesOf(rows), axis))
 }
 
 /** What is within these lengths, from the beginning of each axis. */
@@ -285,14 +292,25 @@ const oneHot: Operator = (call) => {
   })
 }
 
+/** How many there are is a shape: the host has to know. */
 const nonZero: Operator = (call) => {
   const x = call.input(0)
-  const found: number[][] = []
-  let i = 0
-  for (const index of indexesOf(x.shape)) if ((x.data as Float64Array)[i++] !== 0) found.push([...index])
-  const rank = x.shape.length
-  return call.host('int64', [rank, found.length], (to) => {
-    for (let i = 0; i < to.length; i++) to[i] = found[i % found.length]![Math.floor(i / found.length)]!
+  const from = x.data as Float64Array
+  let count = 0
+  for (let i = 0; i < from.length; i++) if (from[i] !== 0) count++
+  const strides = stridesOf(x.shape)
+  return call.host('int64', [x.shape.length, count], (to) => {
+    let found = 0
+    for (let i = 0; i < from.length; i++) {
+      if (from[i] === 0) continue
+      let rest = i
+      for (let axis = 0; axis < strides.length; axis++) {
+        const index = Math.floor(rest / strides[axis]!)
+        to[axis * count + found] = index
+        rest -= index * strides[axis]!
+      }
+      found++
+    }
   })
 }
 
@@ -320,15 +338,41 @@ const trilu: Operator = (call) => {
   })
 }
 
+/** The first so many places of each image the other way round; time and images are the first two axes. */
 const reverseSequence: Operator = (call) => {
-  const [x, lengths] = [call.input(0), call.input(1).numbers]
+  const [x, ends] = [call.input(0), call.input(1)]
   const [time, batch] = [call.number('time_axis', 0), call.number('batch_axis', 1)]
-  const strides = stridesOf(x.shape)
-  return pick(call, x, x.shape, (index) => {
-    const length = lengths[index[batch]!]!
-    const at = index[time]!
-    return offsetOf(index, strides) + (at < length ? length - 1 - 2 * at : 0) * strides[time]!
-  })
+  const [n, m, ...inner] = x.shape as [number, number, ...number[]]
+  if (x.shape.length < 2 || time + batch !== 1 || time * batch !== 0)
+    call.fail('time_axis and batch_axis', '0 and 1, of two axes or more', [time, batch])
+  const lengths = ends.numbers
+  const places = x.shape[time]!
+  const wrong = lengths.find((length) => !(length >= 0 && length <= places))
+  if (wrong !== undefined || lengths.length !== x.shape[batch])
+    call.fail('sequence_lens', `${x.shape[batch]} numbers from 0 to ${places}`, lengths)
+  const rowOf = (i: number): number => {
+    const [first, second] = [Math.floor(i / m), i % m]
+    const [at, length] = [time ? second : first, lengths[time ? first : second]!]
+    const from = at < length ? length - 1 - at : at
+    return time ? first * m + from : from * m + second
+  }
+  if (x.isHost) {
+    const strides = stridesOf(x.shape)
+    return pick(call, x, x.shape, (index) => {
+      const row = rowOf(index[0]! * m + index[1]!)
+      return offsetOf([Math.floor(row / m), row % m, ...index.slice(2)], strides)
+    })
+  }
+  const rows = call.tables('rows', [n * m], [ends], () => [
+    Int32Array.from({ length: n * m }, (_, i) => rowOf(i)),
+  ])[0]!
+  const [table] = alike(x)
+  return inEngine(
+    call,
+    x,
+    x.shape,
+    takeRows(table!.reshape([n * m, ...inner]), indicesOf(rows), 0).reshape(x.shape),
+  )
 }
 
 export const indexing: Record<string, Operator> = {

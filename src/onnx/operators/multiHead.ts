@@ -17,7 +17,7 @@ import { behind, bySteps, inEngine, joinHeads, type Mask, maskBy, splitHeads } f
 import { anglesAt, anglesBy, turned } from './rotary.js'
 
 /** Columns [from, from + length) of the last axis. */
-function columnsOf(call: Call, x: Value, from: number, length: number): Value {
+export function columnsOf(call: Call, x: Value, from: number, length: number): Value {
   const last = x.shape.length - 1
   return moveBox(
     call,
@@ -27,7 +27,13 @@ function columnsOf(call: Call, x: Value, from: number, length: number): Value {
 }
 
 /** x [n, length, heads * size] with its share of a bias for each column, as [n, heads, length, size]. */
-function biasedHeads(call: Call, x: Value, bias: Value | undefined, from: number, heads: number): Value {
+export function biasedHeads(
+  call: Call,
+  x: Value,
+  bias: Value | undefined,
+  from: number,
+  heads: number,
+): Value {
   if (x.shape.length === 4) return x
   const share = bias && columnsOf(call, bias, from, x.shape[2]!)
   const biased = share ? call.tensor(x.type, add(x.tensor(), share.tensor())) : x
@@ -53,7 +59,7 @@ function unpacked(call: Call, x: Value): Value[] {
  * [n] says where an image's keys end, and n more where they begin. A list [3 n + 2] is that of packed images:
  * how many keys each has, then where its queries and its keys begin in all, which nobody needs here.
  */
-function paddingMask(call: Call, mask: Value, n: number, length: number, keys: number): Tensor {
+export function paddingMask(call: Call, mask: Value, n: number, length: number, keys: number): Tensor {
   const hidden = call.number('mask_filter_value', -10000)
   const zero = call.tables('zero', [1], [], () => [[0]])[0]!.tensor()
   const { shape } = mask
@@ -77,7 +83,7 @@ function paddingMask(call: Call, mask: Value, n: number, length: number, keys: n
 }
 
 /** The sum of what is there. */
-const sumOf = (a: Tensor | undefined, b: Tensor | undefined): Tensor | undefined =>
+export const sumOf = (a: Tensor | undefined, b: Tensor | undefined): Tensor | undefined =>
   a && b ? add(a, b) : (a ?? b)
 
 /** query, key, value, bias, key_padding_mask, attention_bias, past_key, past_value */
@@ -118,10 +124,10 @@ const multiHeadAttention: Operator = (call) => {
   return [result, key, value, seen && call.tensor(given.type, seen)]
 }
 
-const maskOption = (mask: Mask | undefined) => (mask ? { mask } : {})
+export const maskOption = (mask: Mask | undefined) => (mask ? { mask } : {})
 
 /** 0 stands for the default, 1 / sqrt(size). */
-function scaleOption(call: Call): { scale?: number } {
+export function scaleOption(call: Call): { scale?: number } {
   const scale = call.number('scale', 0)
   return scale ? { scale } : {}
 }
@@ -181,6 +187,10 @@ const groupQueryAttention: Operator = (call) => {
   const [keyIn, valueIn, pastKey, pastValue, scores] = [1, 2, 3, 4, 10].map((i) => call.inputs[i])
   const refused = ['k_quant_type', 'v_quant_type'].find((name) => call.has(name) && call.number(name, 1))
   if (refused) call.fail(refused, 'left out', 'given')
+  const unknown = Object.entries(LATER).find(([, i]) => call.inputs[i])
+  if (unknown) call.fail(unknown[0], 'left out', 'given')
+  if (call.flag('sliding_window_cache')) call.fail('sliding_window_cache', '0', 1)
+  if (call.node.outputs[3]) call.fail('output 3', 'left out', 'scores')
   const sink = call.inputs[11]
   const isSmooth = call.flag('smooth_softmax') || sink !== undefined
   if (sink && sink.size !== heads) call.fail('head_sink', `${heads} numbers`, sink.shape)
@@ -234,6 +244,9 @@ const groupQueryAttention: Operator = (call) => {
   })
   return [joinHeads(call, call.tensor(given.type, y)), key, value]
 }
+
+/** Inputs that ONNX Runtime's CPU has no kernel for either. */
+const LATER = { k_scale: 12, v_scale: 13, q_norm_weight: 14, k_norm_weight: 15 }
 
 /** A key more, whose score is 0, or its value: what a share goes to that no place gets. */
 const withZeros = (call: Call, x: Value): Value => behind(call, x, call.zeros(x.type, x.shape.with(2, 1)))

@@ -5,13 +5,14 @@ import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'
 import { cast as castTo } from '../../ops/cast.js'
+import { equal } from '../../ops/compare.js'
 import { norm, prod } from '../../ops/norms.js'
 import { argmax, max, mean, min, sum } from '../../ops/reduce.js'
 import { cumprod, cumsum } from '../../ops/scan.js'
 import { logSoftmax, softmax } from '../../ops/softmax.js'
 import { topK as largestOf } from '../../ops/topK.js'
 import { abs, exp, log } from '../../ops/unary.js'
-import { isFloat } from '../file/types.js'
+import { isFloat, staysOnHost } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, offsetOf } from '../run/move.js'
 import { lastAxis, lastShape, Value } from '../run/value.js'
@@ -187,6 +188,18 @@ function inLanes(
 const hardmax: Operator = (call) => {
   const x = call.input(0)
   const { axis, shape } = along(call, x)
+  const n = shape[axis]!
+  if (!x.isHost && isFloat(x.type) && x.size > 0 && n <= 2 ** 24) {
+    const places = call.tables(
+      'places',
+      shape.map((_, i) => (i === axis ? n : 1)),
+      [],
+      () => [Array(n).keys()],
+    )
+    const found = argmax(x.tensor().reshape(shape), { axes: [axis], ...kept })
+    const y = castTo(equal(found, places[0]!.tensor()), 'float32')
+    return call.tensor(x.type, y).reshaped(x.shape)
+  }
   return inLanes(call, x, shape, axis, (from, y, places) => {
     y[places.reduce((best, at) => (from[at]! > from[best]! ? at : best))] = 1
   })
@@ -215,6 +228,9 @@ const cumulative: Operator = (call) => {
   })
 }
 
+const holdsInts = (numbers: Float64Array): boolean =>
+  numbers.every((value) => value >= -(2 ** 31) && value < 2 ** 31)
+
 const topK: Operator = (call) => {
   const x = call.input(0)
   const k = call.inputs[1] ? (call.inputs[1].data[0] as number) : call.number('k', 1)
@@ -231,6 +247,13 @@ const topK: Operator = (call) => {
       Value.inEngine(call.run, x.type, shape, found.values, layout),
       Value.inEngine(call.run, 'int64', shape, castTo(found.indices, 'float32'), layout),
     ]
+  }
+  // Whole numbers that int32 holds.
+  if (!isFloat(x.type) && (!staysOnHost(x.type) || holdsInts(x.data as Float64Array))) {
+    const found = largestOf(x.as('int32', 'plain') as Tensor<'int32'>, { k, axis, largest: isLargest })
+    const y = x.dtype === 'int32' ? found.values : castTo(found.values, 'float32')
+    const places = Value.inEngine(call.run, 'int64', shape, found.indices)
+    return [Value.inEngine(call.run, x.type, shape, y), places]
   }
   const sign = isLargest ? 1 : -1
   const stride = stridesOf(x.shape)[axis]!

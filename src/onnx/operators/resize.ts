@@ -8,6 +8,7 @@ import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { gridSample as gridSampleOf } from '../../ops/gridSample.js'
 import { axisOf, type ResizeSettings, resizeAxes } from '../../ops/resize.js'
+import { runGridTaps } from '../../plans/regions.js'
 import { NearestRule, type ResizeAxis, ResizeMethod, ResizeRounding, ResizeRule } from '../../wasm/abi.js'
 import { type ElementType, isFloat, limit, rangeOf, roundToEven } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
@@ -175,6 +176,14 @@ function reflected(x: number, low: number, high: number): number {
 
 /** What the engine does of it: ONNX's words before opset 20, and since. */
 const gridMethods = { bilinear: 'bilinear', linear: 'bilinear', nearest: 'nearest' } as const
+/** The same of more elements or axes. */
+const moreMethods = {
+  bilinear: 'linear',
+  linear: 'linear',
+  nearest: 'nearest',
+  bicubic: 'cubic',
+  cubic: 'cubic',
+} as const
 const paddings = { zeros: true, border: true, reflection: true } as const
 
 const gridSample: Operator = (call) => {
@@ -196,6 +205,20 @@ const gridSample: Operator = (call) => {
   ) {
     const options = { method, padding, alignCorners: align }
     return call.tensor(x.type, gridSampleOf(x.tensor('last'), grid.tensor('plain'), options), 'last')
+  }
+  const isMore = rank === 2 || rank === 3
+  if (
+    isMore &&
+    isName(mode, moreMethods) &&
+    isFloat(x.type) &&
+    !x.isHost &&
+    isName(padding, paddings) &&
+    sizeOf(input) > 0
+  ) {
+    const y = call.engine.empty([n, ...output, c])
+    const rules = { method: moreMethods[mode], padding, alignCorners: align }
+    runGridTaps(x.tensor('last'), grid.tensor('plain'), y, rules)
+    return call.tensor(x.type, y, 'last')
   }
   const strides = stridesOf(input)
   const plane = sizeOf(input)

@@ -168,20 +168,24 @@ export class Call {
   readonly ofShapes = new Set<Value>()
 
   /**
-   * Numbers worked out from attributes and these values. Of constants they are kept with the model, since a
-   * replay of the run uploads nothing.
+   * Numbers worked out from attributes and these values: int32 where they come so, else float32. Of constants
+   * they are kept with the model, since a replay of the run uploads nothing.
    */
   tables(
     use: string,
     shape: Shape,
     from: readonly Value[],
-    make: () => readonly Iterable<number>[],
+    make: () => readonly (Iterable<number> | Int32Array)[],
   ): readonly Value[] {
     const fixed = from.every(({ constant }) => constant)
     const { tables } = this.run.kept
     let values = fixed ? tables.get(this.node)?.get(use) : undefined
     if (!values) {
-      values = make().map((data) => Value.onHost(this.run, 'float32', shape, Float32Array.from(data), fixed))
+      values = make().map((data) =>
+        data instanceof Int32Array
+          ? Value.onHost(this.run, 'int32', shape, data, fixed)
+          : Value.onHost(this.run, 'float32', shape, Float32Array.from(data), fixed),
+      )
       if (fixed) tables.set(this.node, (tables.get(this.node) ?? new Map()).set(use, values))
     }
     if (fixed) this.used.push(...values)

@@ -1,7 +1,7 @@
 /** Runs the nodes of a graph in order, and gives values back after their last use. */
 
 import { FilterbankError, show } from '../../base/errors.js'
-import { fewByFew, now, type Steps } from '../../base/turns.js'
+import { atOnce, fewByFew, now, type Steps } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { outsideWords } from '../../ops/gatherND.js'
@@ -249,8 +249,15 @@ const plainAttributes = (node: Node): number =>
   [...node.attributes.values()].filter((value) => !(typeof value === 'object' && 'nodes' in value)).length
 
 /** The constants of a graph as values. */
-export function constantsOf(graph: Graph, run: Run): Map<string, Value> {
-  return new Map([...graph.constants].map(([name, tensor]) => [name, Value.constant(run, tensor)]))
+export const constantsOf = (graph: Graph, run: Run): Map<string, Value> => atOnce(constantsIn(graph, run))
+
+/** The same in steps. */
+export function* constantsIn(graph: Graph, run: Run): Steps<Map<string, Value>> {
+  const values = new Map<string, Value>()
+  yield* fewByFew([...graph.constants], ([name, tensor]) => {
+    values.set(name, Value.constant(run, tensor))
+  })
+  return values
 }
 
 /**
@@ -267,7 +274,8 @@ export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generato
     scope.values.delete(name)
   }
   const lastUse = yield* lastUsesOf(graph)
-  const before = new Set(scope.values.keys())
+  const before = new Set<string>()
+  for (const [name, value] of scope.values) if (!value.constant) before.add(name)
   let done = false
   try {
     for (const [i, node] of graph.nodes.entries()) {

@@ -2,16 +2,15 @@
 import { fewByFew, type Steps } from '../../base/turns.js'
 import { freeNames, type Graph, graphsOf, type Node } from '../graph/graph.js'
 import { isRandom } from '../operators/index.js'
-import { constantsOf, type Scope, stepsOf } from './execute.js'
+import { constantsIn, type Scope, stepsOf } from './execute.js'
 import type { Run, Value } from './value.js'
 
 /** Runs at load what needs no input, and takes it out of the graph. */
 export function* foldConstants(graph: Graph, opset: number, run: Run): Steps<Map<string, Value>> {
-  const constants = constantsOf(graph, run)
+  const constants = yield* constantsIn(graph, run)
   // The values share what stands in the engine already.
-  for (const { resident } of graph.constants.values()) resident?.dispose()
-  const filters = filtersOfBytes(graph)
-  yield
+  yield* fewByFew([...graph.constants.values()], ({ resident }) => resident?.dispose())
+  const filters = yield* filtersOfBytes(graph)
   const foldable: Node[] = []
   yield* fewByFew(graph.nodes, (node) => {
     const folds =
@@ -22,7 +21,9 @@ export function* foldConstants(graph: Graph, opset: number, run: Run): Steps<Map
     for (const name of node.outputs) if (name) constants.set(name, undefined as never)
     foldable.push(node)
   })
-  for (const node of foldable) for (const name of node.outputs) constants.delete(name)
+  yield* fewByFew(foldable, (node) => {
+    for (const name of node.outputs) constants.delete(name)
+  })
   const scope: Scope = { values: new Map(constants) }
   const part: Graph = { nodes: foldable, constants: new Map(), inputs: [], outputs: [] }
   const names = new Set(foldable.flatMap(({ outputs }) => outputs))
@@ -35,7 +36,7 @@ export function* foldConstants(graph: Graph, opset: number, run: Run): Steps<Map
     constants.delete(name)
     scope.values.delete(name)
   }
-  for (const name of constants.keys()) drop(name)
+  yield* fewByFew([...constants.keys()], drop)
   let done = false
   try {
     for (const node of stepsOf(part, scope, { run, opset, constants, inner: new Map(), keep: names })) {
@@ -73,17 +74,17 @@ function* readersOf(graph: Graph): Steps<Map<string, number>> {
 const MUCH = 1 << 14
 
 /** Nodes that make floats of bytes for operators that may take those as they are: `fuse` sees to it. */
-function filtersOfBytes(graph: Graph): ReadonlySet<Node> {
+function* filtersOfBytes(graph: Graph): Steps<ReadonlySet<Node>> {
   const nodes = graph.nodes.filter(({ op }) => op === 'DequantizeLinear')
   const made = new Map(nodes.map((node) => [node.outputs[0]!, node]))
   const filters = new Set(nodes)
-  for (const { op, inputs } of graph.nodes) {
-    if (TAKES_BYTES.has(op)) continue
+  yield* fewByFew(graph.nodes, ({ op, inputs }) => {
+    if (TAKES_BYTES.has(op)) return
     for (const name of inputs) {
       const maker = made.get(name)
       if (maker) filters.delete(maker)
     }
-  }
+  })
   return filters
 }
 

@@ -268,6 +268,9 @@ export class Model {
           this.plans.delete(oldest)
         }
         this.plans.set(key, plan)
+        // Of a hundred thousand constants each list takes its time.
+        yield
+        this.checkAlive()
       }
       return yield* this.nodeByNode(plan, feeds, taps)
     }
@@ -282,10 +285,14 @@ export class Model {
     feeds: Map<string, Feed>,
     taps: readonly string[],
   ): Generator<Node | undefined, AnyModelOutputs> {
-    const computed = new Set(this.graph.nodes.flatMap(({ outputs }) => outputs))
     // Names inside of what was joined are computed in a graph that leaves those nodes as they are.
+    const computed = new Set(taps.length ? this.graph.nodes.flatMap(({ outputs }) => outputs) : [])
     const graph = taps.every((name) => computed.has(name)) ? this.graph : this.tappedAt(taps)
-    const scope: Scope = { values: new Map([...this.constants, ...plan.constants]) }
+    const scope: Scope = { values: new Map(plan.constants) }
+    yield
+    this.checkAlive()
+    // Those that came with taps.
+    for (const [name, value] of this.constants) if (!scope.values.has(name)) scope.values.set(name, value)
     const keep = new Set([...taps, ...this.inputs.map(({ name }) => name)])
     try {
       for (const [name, feed] of feeds) scope.values.set(name, this.enter(feed))

@@ -4,7 +4,7 @@
  */
 import { show } from '../../base/errors.js'
 import { sameShape, sizeOf } from '../../base/shape.js'
-import { othersWaitedFor, type Steps, TURN } from '../../base/turns.js'
+import { fewByFew, othersWaitedFor, type Steps, TURN } from '../../base/turns.js'
 import { arrayAt, bytesPerElement, type DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
 import type { Program } from '../../core/program.js'
@@ -131,26 +131,34 @@ export function* record(
     // What was uploaded of them is written anew in each replay.
     for (const name of live) scope.values.get(name)?.dispose()
   }
+  let program: Program | undefined
   let done = false
   try {
-    const { program } = yield* engine.recordInSteps(record, { dry: true })
+    program = (yield* engine.recordInSteps(record, { dry: true })).program
+    const stops = yield* stopsOf(program, marks)
     done = true
-    return { program, marks, stops: stopsOf(program, marks), inputs, outputs }
+    return { program, marks, stops, inputs, outputs }
   } finally {
-    if (!done) for (const value of [...inputs.values(), ...made]) value.dispose()
+    if (!done) {
+      program?.dispose()
+      for (const value of [...inputs.values(), ...made]) value.dispose()
+    }
   }
 }
 
 /** Host steps, the nodes that may have met an index outside of its axis, and the end. */
-function stopsOf(program: Program, marks: readonly Mark[]): Stop[] {
+function* stopsOf(program: Program, marks: readonly Mark[]): Steps<Stop[]> {
   let begin = 0
-  const stops = marks.flatMap(({ node, end, steps }): Stop[] => {
+  const stops: Stop[] = []
+  yield* fewByFew(marks, ({ node, end, steps }) => {
     // The only kernel that tells of one; what a host step ran may have been it.
     const looks = steps.length > 0 || program.kernels(begin, end).includes('places')
     begin = end
-    return [...steps.map(({ at, run }): Stop => ({ end: at, run })), ...(looks ? [{ end, node }] : [])]
+    for (const { at, run } of steps) stops.push({ end: at, run })
+    if (looks) stops.push({ end, node })
   })
-  return [...stops, { end: program.length }]
+  stops.push({ end: program.length })
+  return stops
 }
 
 /** A value in the engine whose numbers come later. */

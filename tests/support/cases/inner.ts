@@ -3,6 +3,8 @@
  * dist/every-kernel.js has these beside the tensors of dist/index.js.
  */
 import * as fb from '../../../src/index.js'
+import { runMaxPoolPlaces } from '../../../src/plans/pool.js'
+import { type GridRules, runGridTaps, runPoints, runRoiAlign } from '../../../src/plans/regions.js'
 import { runSuppress } from '../../../src/plans/suppress.js'
 import type { Case } from './maker.js'
 
@@ -44,6 +46,99 @@ export const inner: Record<string, Case> = {
       const rules = { centred: n % 2 === 0, overlap: 0.4, least: -0.5 }
       runSuppress({ boxes: boxes!, scores: scores!, places, counts, ...rules })
       return fb.concat([fb.reshape(places, [-1]), counts])
+    },
+  },
+  'places of the largest': {
+    shapes: (random) => [
+      [
+        random.integer(1, 2),
+        random.integer(2, 5),
+        random.integer(3, 7),
+        random.integer(3, 9),
+        random.integer(1, 11),
+      ],
+    ],
+    op: (x) => {
+      const { engine } = x!
+      const [n, d, h, w, c] = x!.shape as [number, number, number, number, number]
+      const axis = (input: number, size: number, stride: number, dilation: number) => {
+        const output = Math.floor((input + 2 - dilation * (size - 1) - 1) / stride) + 1
+        return { input, output, size, stride, dilation, before: 1, after: 1 }
+      }
+      const axes = [axis(d, 2, 1, 2), axis(h, 3, 2, 1), axis(w, 3, 1, 1)] as const
+      const shape = [n, ...axes.map(({ output }) => output), c]
+      const [y, places] = [engine.zeros(shape), engine.zeros(shape, { dtype: 'int32' })]
+      runMaxPoolPlaces(x!, y, places, axes, { axes: [h * w, w, 1], plane: d * h * w })
+      return fb.concat([fb.reshape(y, [-1]), fb.reshape(fb.cast(places, 'float32'), [-1])])
+    },
+  },
+  ...Object.fromEntries(
+    [false, true].map((largest): [string, Case] => [
+      `regions by their ${largest ? 'largest' : 'mean'}`,
+      {
+        shapes: (random) => [
+          [random.integer(1, 2), random.integer(1, 9), random.integer(1, 9), random.integer(1, 19)],
+          [random.integer(1, 9), 4],
+        ],
+        op: (x, corners) => {
+          const { engine } = x!
+          const [n, h, w, c] = x!.shape as [number, number, number, number]
+          const [count] = corners!.shape as [number]
+          // Some lie outside, and some end before they begin.
+          const boxes = fb.mul(corners!, Math.max(h, w) + 2)
+          const images = engine.tensor(
+            Int32Array.from({ length: count }, (_, i) => i % n),
+            [count],
+            { dtype: 'int32' },
+          )
+          const y = engine.zeros([count, 3, 2, c])
+          const samples = count % 3 === 0 ? 0 : 5 * (count % 3)
+          runRoiAlign({ x: x!, boxes, images, y, samples, largest, halfPixel: count % 2 === 0, scale: 0.75 })
+          return y
+        },
+      },
+    ]),
+  ),
+  ...Object.fromEntries(
+    (['nearest', 'linear', 'cubic'] as const).flatMap((method) =>
+      (['zeros', 'border', 'reflection'] as const).map((padding): [string, Case] => [
+        `points of volumes, ${method} with ${padding}`,
+        {
+          shapes: (random) => {
+            const n = random.integer(1, 2)
+            const axes = random.integer(2, 3)
+            const lengths = Array.from({ length: axes }, () => random.integer(1, 5))
+            return [
+              [n, ...lengths, random.integer(1, 9)],
+              [n, random.integer(1, 40), axes],
+            ]
+          },
+          op: (x, grid) => {
+            const { engine } = x!
+            const [n, pixels] = grid!.shape as [number, number]
+            const y = engine.zeros([n, pixels, x!.shape.at(-1)!])
+            const rules: GridRules = { method, padding, alignCorners: pixels % 2 === 0 }
+            runGridTaps(x!, fb.mul(grid!, 1.7), y, rules)
+            return y
+          },
+        },
+      ]),
+    ),
+  ),
+  'points in pixels': {
+    shapes: (random) => {
+      const n = random.integer(1, 2)
+      return [
+        [n, random.integer(1, 6), random.integer(1, 6), random.integer(1, 9)],
+        [n, random.integer(1, 40), 2],
+      ]
+    },
+    op: (x, points) => {
+      const { engine } = x!
+      const [n, pixels] = points!.shape as [number, number]
+      const y = engine.zeros([n, pixels, x!.shape.at(-1)!])
+      runPoints(x!, fb.mul(points!, 4), y)
+      return y
     },
   },
 }

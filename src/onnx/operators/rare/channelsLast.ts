@@ -7,6 +7,7 @@ import type { Call, Operator } from '../../run/call.js'
 import type { Value } from '../../run/value.js'
 import { contrib } from '../contrib.js'
 import { normalize } from '../normalize.js'
+import { pools } from '../pool.js'
 import { quantize } from '../quantize.js'
 import { resizing } from '../resize.js'
 import { shape } from '../shape.js'
@@ -43,21 +44,21 @@ const qLinearConv: Operator = (call) =>
   (call.flag('channels_last') ? onImages(quantize['QLinearConv']!) : quantize['QLinearConv']!)(call)
 
 const internal: Record<string, Operator> = {
-  AveragePool: window['AveragePool']!,
+  AveragePool: pools['AveragePool']!,
   BatchNormalization: normalize['BatchNormalization']!,
   // With an activation, where one was joined to it.
   Conv: fusedConv,
   ConvTranspose: contrib['com.microsoft.FusedConvTranspose'] ?? window['ConvTranspose']!,
   DepthToSpace: shape['DepthToSpace']!,
   FusedConv: fusedConv,
-  GlobalAveragePool: window['GlobalAveragePool']!,
-  GlobalLpPool: window['GlobalLpPool']!,
-  GlobalMaxPool: window['GlobalMaxPool']!,
+  GlobalAveragePool: pools['GlobalAveragePool']!,
+  GlobalLpPool: pools['GlobalLpPool']!,
+  GlobalMaxPool: pools['GlobalMaxPool']!,
   GridSample: resizing['GridSample']!,
   InstanceNormalization: normalize['InstanceNormalization']!,
   LRN: normalize['LRN']!,
-  LpPool: window['LpPool']!,
-  MaxPool: window['MaxPool']!,
+  LpPool: pools['LpPool']!,
+  MaxPool: pools['MaxPool']!,
   QLinearConv: quantize['QLinearConv']!,
   SpaceToDepth: shape['SpaceToDepth']!,
 }

@@ -20,12 +20,13 @@ const cropAndResize: Operator = (call) => {
     call.fail('crop_size', 'two lengths of at least 1', size.numbers)
   const outside = call.number('extrapolation_value', 0)
   const [from, corners] = [x.data as Float64Array, boxes.numbers]
-  const places = (low: number, high: number, length: number, wanted: number): number[] =>
-    Array.from({ length: wanted }, (_, i) =>
-      wanted > 1
-        ? low * (length - 1) + (i * (high - low) * (length - 1)) / (wanted - 1)
-        : ((low + high) * (length - 1)) / 2,
-    )
+  // In float32, as ONNX Runtime counts: halfway between two pixels that decides which one is nearest.
+  const { fround } = Math
+  const places = (low: number, high: number, length: number, wanted: number): number[] => {
+    const step = wanted > 1 ? fround(fround(fround(high - low) * (length - 1)) / (wanted - 1)) : 0
+    const first = wanted > 1 ? fround(low * (length - 1)) : fround(0.5 * fround(low + high) * (length - 1))
+    return Array.from({ length: wanted }, (_, i) => fround(first + fround(i * step)))
+  }
   const shape = [count, c, oh, ow]
   return call.host(x.type, shape, (data) => {
     if (sizeOf(shape) === 0) return

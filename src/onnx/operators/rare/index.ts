@@ -5,6 +5,8 @@ import { bits } from './bits.js'
 import { chance } from './chance.js'
 import { channelsLast } from './channelsLast.js'
 import { crops } from './crops.js'
+import { decoding } from './decoding.js'
+import { experts } from './experts.js'
 import { former, fused } from './fused.js'
 import { hashes } from './hash.js'
 import { lists } from './lists.js'
@@ -19,6 +21,8 @@ export const module: OperatorModule = {
     ...chance,
     ...channelsLast,
     ...crops,
+    ...decoding,
+    ...experts,
     ...former,
     ...fused,
     ...hashes,
@@ -33,6 +37,8 @@ export const module: OperatorModule = {
     ...Object.keys(channelsLast),
     ...Object.keys(hashes),
     ...Object.keys(states),
+    ...Object.keys(experts),
+    ...['com.microsoft.GatedRMSNorm', 'com.microsoft.LinearAttentionGate', 'com.microsoft.MRotaryEmbedding'],
     ...['Bernoulli', 'RandomNormalLike', 'RandomUniformLike', 'Det', 'MaxRoiPool', 'TensorScatter'],
     ...['NegativeLogLikelihoodLoss', 'SoftmaxCrossEntropyLoss', 'StringConcat', 'RegexFullMatch'],
   ],

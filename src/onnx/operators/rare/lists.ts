@@ -136,16 +136,17 @@ const maxRoiPool: Operator = (call) => {
   const [from, box] = [x.data as Float64Array, regions.data as Float64Array]
   /** Where part i of `parts` begins and ends, of a region along an axis. */
   const ends = (i: number, parts: number, first: number, last: number, most: number) => {
-    const size = Math.max(last - first + 1, 1) / parts
+    // In float32, as ONNX Runtime counts: where a part ends at a pixel, that decides.
+    const size = Math.fround(Math.max(last - first + 1, 1) / parts)
     const place = (v: number) => Math.min(Math.max(v + first, 0), most)
-    return [place(Math.floor(i * size)), place(Math.ceil((i + 1) * size))] as const
+    return [place(Math.floor(Math.fround(i * size))), place(Math.ceil(Math.fround((i + 1) * size)))] as const
   }
   return call.host(x.type, [regions.shape[0]!, c, oh, ow], (to) => {
     let at = 0
     for (let r = 0; r < regions.shape[0]!; r++) {
       const image = box[r * 5]!
       if (!(image >= 0 && image < n)) call.fail('input 1', `images from 0 to ${n - 1}`, image)
-      const [x1, y1, x2, y2] = [1, 2, 3, 4].map((k) => rounded(box[r * 5 + k]! * scale)) as [
+      const [x1, y1, x2, y2] = [1, 2, 3, 4].map((k) => rounded(Math.fround(box[r * 5 + k]! * scale))) as [
         number,
         number,
         number,

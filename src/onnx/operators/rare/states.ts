@@ -53,6 +53,7 @@ const linearAttention: Operator = (call) => {
   const [heads, kvHeads] = [call.number('q_num_heads', 0), call.number('kv_num_heads', 0)]
   const rule = call.text('update_rule', 'gated_delta')
   if (!RULES.includes(rule)) call.fail('update_rule', `one of ${RULES.join(', ')}`, rule)
+  if (call.number('state_window', 0)) call.fail('state_window', '0', call.number('state_window', 0))
   const [isGated, isDelta] = [rule.startsWith('gated'), rule.endsWith('delta')]
   if (isGated && !decay) call.fail('decay', `given, for the rule ${rule}`, 'none')
   if (isDelta && !beta) call.fail('beta', `given, for the rule ${rule}`, 'none')
@@ -100,6 +101,8 @@ const causalConvWithState: Operator = (call) => {
   const activation = call.text('activation', 'none')
   if (!['none', 'silu', 'swish'].includes(activation))
     call.fail('activation', 'none, silu or swish', activation)
+  for (const [name, value] of Object.entries({ ndim: 1, state_window: 0, channels_last: 0, dilation: 1 }))
+    if (call.number(name, value) !== value) call.fail(name, `${value}`, call.number(name, value))
   if (x.shape.length !== 3) call.fail('input 0', '[n, channels, length]', x.shape)
   const [n, channels] = x.shape as [number, number, number]
   const room = weight.shape[2]! - 1

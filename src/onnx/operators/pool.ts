@@ -1,0 +1,268 @@
+/** Pools, over one to three spatial axes in the engine. */
+
+import { sameShape, sizeOf, stridesOf } from '../../base/shape.js'
+import { BYTES, type ByteType } from '../../core/dtype.js'
+import type { AnyTensor, Tensor } from '../../core/tensor.js'
+import type { Axis } from '../../core/window.js'
+import { placesOf, putAt } from '../../ops/gatherND.js'
+import {
+  avgPool2d,
+  avgPool3d,
+  globalAvgPool2d,
+  globalMaxPool2d,
+  type MaxPool2dOptions,
+  type MaxPool3dOptions,
+  maxPool2d,
+  maxPool3d,
+} from '../../ops/pool.js'
+import { runMaxPoolPlaces } from '../../plans/pool.js'
+import type { Call, Operator } from '../run/call.js'
+import { indexesOf, move, offsetOf } from '../run/move.js'
+import type { Value } from '../run/value.js'
+import { lengthAlong } from './powers.js'
+import { optionsOf, pooledLengths, type Sides, sidesOf } from './window.js'
+
+/**
+ * Any pool on the host: for each output, `start`, `take` of what is under the window with the place that it
+ * has, and `end` with the number of places that count. `counted`: places of the window inside the input and
+ * the padding of the file.
+ */
+function poolOnHost(
+  call: Call,
+  x: Value,
+  sides: Sides,
+  each: (values: { value: number; at: number }[], counted: number) => { value: number; at: number },
+): [Value, Value] {
+  const [n, c, ...input] = x.shape as [number, number, ...number[]]
+  const output = pooledLengths(sides, input, call.flag('ceil_mode'))
+  const shape = [n, c, ...output]
+  const strides = stridesOf(input)
+  const plane = sizeOf(input)
+  const from = x.data as Float64Array
+  const places = new Float64Array(sizeOf(shape))
+  const { size, stride, dilation, before, after } = sides
+  const values = call.host(x.type, shape, (to) => {
+    let i = 0
+    for (const index of indexesOf(shape)) {
+      const first = (index[0]! * c + index[1]!) * plane
+      const under: { value: number; at: number }[] = []
+      let counted = 0
+      for (const tap of indexesOf(size)) {
+        const at = tap.map(
+          (t, axis) => index[axis + 2]! * stride[axis]! - before[axis]! + t * dilation[axis]!,
+        )
+        if (at.every((p, axis) => p < input[axis]! + after[axis]!)) counted++
+        if (at.every((p, axis) => p >= 0 && p < input[axis]!)) {
+          const place = first + offsetOf(at, strides)
+          under.push({ value: from[place]!, at: place })
+        }
+      }
+      const { value, at } = each(under, counted)
+      places[i] = at
+      to[i++] = value
+    }
+  })
+  return [values, call.host('int64', shape, places)]
+}
+
+/** Pools in the engine, over one to three axes; one is a width. Of bytes as bytes, but over three. */
+function pooled(
+  call: Call,
+  x: Value,
+  sides: Sides,
+  flat: (x: AnyTensor, options: MaxPool2dOptions) => AnyTensor,
+  deep: (x: Tensor, options: MaxPool3dOptions) => AnyTensor,
+): Value {
+  const rank = x.shape.length - 2
+  const pixels = takesBytes(x) ? x.typed('last') : x.tensor('last')
+  const { stride, dilation, padding } = optionsOf(sides)
+  const options = { size: sides.size, stride, dilation, padding, ceilMode: call.flag('ceil_mode') }
+  // As many numbers as x has spatial axes.
+  if (rank === 3)
+    return call.tensor(x.type, deep(pixels as Tensor, options as unknown as MaxPool3dOptions), 'last')
+  if (rank === 2) return call.tensor(x.type, flat(pixels, options as unknown as MaxPool2dOptions), 'last')
+  const [n, w, c] = pixels.shape as [number, number, number]
+  const y = flat(pixels.reshape([n, 1, w, c]), {
+    ...options,
+    size: [1, sides.size[0]!],
+    stride: [1, stride[0]!],
+    dilation: [1, dilation[0]!],
+    padding: [[0, 0], padding[0]!],
+  })
+  return call.tensor(x.type, y.reshape([n, y.shape[2]!, c]), 'last')
+}
+
+/** Whether the window finds room, so that there is a first output. */
+const reaches = (x: Value, { size, dilation, before, after }: Sides): boolean =>
+  size.every(
+    (taps, i) => x.shape[i + 2]! > 0 && x.shape[i + 2]! + before[i]! + after[i]! > dilation[i]! * (taps - 1),
+  )
+
+/** Whether a pool works on the bytes of x. */
+const takesBytes = (x: Value): boolean => BYTES.includes(x.type as ByteType) && x.shape.length < 5
+
+const isImage = (x: Value): boolean => !x.isHost && x.shape.length > 2 && x.shape.length < 6
+
+function maxPoolOf(call: Call, x: Value): [Value, ...Value[]] {
+  const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  if (isImage(x) && reaches(x, sides))
+    return call.node.outputs[1]
+      ? maxPoolWithPlaces(call, x, sides)
+      : [pooled(call, x, sides, (pixels, options) => maxPool2d(pixels as Tensor, options), maxPool3d)]
+  const [values, places] = poolOnHost(call, x, sides, (under) =>
+    under.reduce((best, next) => (next.value > best.value || Number.isNaN(next.value) ? next : best), {
+      value: Number.NEGATIVE_INFINITY,
+      at: 0,
+    }),
+  )
+  if (call.number('storage_order', 0) === 0 || x.shape.length !== 4) return [values, places]
+  // Indices that count down columns first.
+  const [h, w] = x.shape.slice(2) as [number, number]
+  const columns = (places.data as Float64Array).map(
+    (at) => at - (at % (h * w)) + (at % w) * h + Math.floor((at % (h * w)) / w),
+  )
+  return [values, call.host('int64', places.shape, columns)]
+}
+
+/** The largest of each window and where in x it stands; indices count along rows, or down columns. */
+function maxPoolWithPlaces(call: Call, x: Value, sides: Sides): [Value, Value] {
+  const { engine } = call
+  const [n, c, ...input] = x.shape as [number, number, ...number[]]
+  const output = pooledLengths(sides, input, call.flag('ceil_mode'))
+  const spare = 3 - input.length
+  const lengthsOf = (lengths: readonly number[]) => [...Array<number>(spare).fill(1), ...lengths]
+  const axes = Array.from({ length: 3 }, (_, i): Axis => {
+    const k = i - spare
+    if (k < 0) return { input: 1, output: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 }
+    const { size, stride, dilation, before, after } = sides
+    return {
+      input: input[k]!,
+      output: output[k]!,
+      size: size[k]!,
+      stride: stride[k]!,
+      dilation: dilation[k]!,
+      before: before[k]!,
+      after: after[k]!,
+    }
+  }) as [Axis, Axis, Axis]
+  const isDown = call.number('storage_order', 0) !== 0 && input.length === 2
+  const along = isDown ? [1, input[0]!] : stridesOf(input)
+  const steps = [...Array<number>(spare).fill(0), ...along] as [number, number, number]
+  const pixels = x.tensor('last').reshape([n, ...lengthsOf(input), c])
+  const shape = [n, ...lengthsOf(output), c]
+  const [y, places] = [engine.empty(shape), engine.empty(shape, { dtype: 'int32' })]
+  runMaxPoolPlaces(pixels, y, places, axes, { axes: steps, plane: sizeOf(input) })
+  const flat = [n, ...output, c]
+  return [call.tensor(x.type, y.reshape(flat), 'last'), call.tensor('int64', places.reshape(flat), 'last')]
+}
+
+const maxPool: Operator = (call) => {
+  const [y, ...places] = maxPoolOf(call, call.input(0))
+  return places.length ? [y, ...places] : y
+}
+
+/** com.microsoft's, of [n, ...spatial, channels]. */
+const nhwcMaxPool: Operator = (call) => {
+  const x = call.input(0)
+  if (x.shape.length < 3) call.fail('input 0', 'of at least 3 axes', x.shape)
+  const [y] = maxPoolOf(call, call.tensor(x.type, x.asHeld().reshape(x.shape), 'last'))
+  const pooledLast = y.asHeld('last')
+  return call.tensor(y.type, pooledLast.reshape(pooledLast.shape))
+}
+
+const averagePool: Operator = (call) => {
+  const x = call.input(0)
+  const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  const countIncludePad = call.flag('count_include_pad')
+  if (isImage(x) && reaches(x, sides) && sides.dilation.every((step) => step === 1))
+    return pooled(
+      call,
+      x,
+      sides,
+      (pixels, options) => avgPool2d(pixels as Tensor, { ...options, dilation: 1, countIncludePad }),
+      (pixels, options) => avgPool3d(pixels, { ...options, dilation: 1, countIncludePad }),
+    )
+  const mean = (under: { value: number }[], counted: number) => ({
+    value: under.reduce((sum, { value }) => sum + value, 0) / (countIncludePad ? counted : under.length || 1),
+    at: 0,
+  })
+  return poolOnHost(call, x, sides, mean)[0]
+}
+
+/** The same of bytes, by `average` over one or two axes; undefined for windows that it does not take. */
+export function averagePoolOfBytes(
+  call: Call,
+  x: Value,
+  average: (pixels: AnyTensor, options: MaxPool2dOptions) => AnyTensor,
+): Value | undefined {
+  if (x.shape.length < 3 || x.shape.length > 4) return undefined
+  const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  if (!reaches(x, sides) || sides.dilation.some((step) => step !== 1)) return undefined
+  // Of three axes there are none here.
+  return pooled(call, x, sides, average, maxPool3d)
+}
+
+const lpPool: Operator = (call) => {
+  const x = call.input(0)
+  const p = call.number('p', 2)
+  const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  return poolOnHost(call, x, sides, (under) => ({
+    value: under.reduce((sum, { value }) => sum + Math.abs(value) ** p, 0) ** (1 / p),
+    at: 0,
+  }))[0]
+}
+
+/** Over all spatial axes, however many, as an image of one column. */
+export function globalPoolOf(
+  call: Call,
+  x: Value,
+  pool: (x: AnyTensor) => AnyTensor,
+  pixels: AnyTensor = x.typed('last'),
+): Value {
+  const [n, c, ...spatial] = x.shape as [number, number, ...number[]]
+  const y = pool(pixels.reshape([n, sizeOf(spatial), 1, c]))
+  return call.tensor(x.type, y.reshape([n, ...spatial.map(() => 1), c]), 'last')
+}
+
+const globalPool =
+  (pool: (x: Tensor, call: Call) => Tensor): Operator =>
+  (call) => {
+    const x = call.input(0)
+    return globalPoolOf(call, x, (pixels) => pool(pixels as Tensor, call), x.tensor('last'))
+  }
+
+const globalLpPool = (x: Tensor, call: Call): Tensor => lengthAlong(x, [1, 2], call.number('p', 2))
+
+const maxUnpool: Operator = (call) => {
+  const [x, places] = [call.input(0), call.input(1)]
+  const [n, c, ...input] = x.shape as [number, number, ...number[]]
+  const sides = sidesOf(call, input, call.numbers('kernel_shape', []))
+  const natural = input.map(
+    (length, i) => (length - 1) * sides.stride[i]! + sides.size[i]! - sides.before[i]! - sides.after[i]!,
+  )
+  const shape = call.inputs[2]?.numbers ?? [n, c, ...natural]
+  // Indices count in the natural output, which the wanted one may be larger than.
+  const total = sizeOf([n, c, ...natural])
+  const zeros = call.zeros(x.type, [total]).tensor()
+  const indices = (places.as('int32', 'plain') as Tensor<'int32'>).reshape([places.size, 1])
+  const y = putAt(zeros, placesOf(indices, [total], 0), x.tensor().reshape([x.size]), 'none')
+  const whole = call.tensor(x.type, y.reshape([n, c, ...natural]))
+  if (sameShape(whole.shape, shape)) return whole
+  const axes = whole.shape.map((length, axis) => ({ length, axis }))
+  return move(call, shape, [{ source: whole, axes }], { layout: 'plain' })
+}
+
+export const pools: Record<string, Operator> = {
+  MaxPool: maxPool,
+  'com.microsoft.NhwcMaxPool': nhwcMaxPool,
+  AveragePool: averagePool,
+  LpPool: lpPool,
+  GlobalMaxPool: (call) => {
+    const x = call.input(0)
+    const pixels = takesBytes(x) ? x.typed('last') : x.tensor('last')
+    return globalPoolOf(call, x, (t) => globalMaxPool2d(t as Tensor), pixels)
+  },
+  GlobalAveragePool: globalPool((x) => globalAvgPool2d(x)),
+  GlobalLpPool: globalPool(globalLpPool),
+  MaxUnpool: maxUnpool,
+}
