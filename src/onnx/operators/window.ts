@@ -221,7 +221,7 @@ const convTranspose: Operator = (call) => {
   return call.tensor(x.type, y as Tensor, 'last')
 }
 
-/** Length of the output along each axis. */
+/** Length of the output along each axis: 1 where the window is too long by less than its stride. */
 export function pooledLengths(
   { size, stride, dilation, before, after }: Sides,
   input: Shape,
@@ -229,7 +229,7 @@ export function pooledLengths(
 ): number[] {
   return input.map((length, i) => {
     const room = length + before[i]! + after[i]! - dilation[i]! * (size[i]! - 1) - 1
-    let count = Math.max(0, (ceil ? Math.ceil : Math.floor)(room / stride[i]!) + 1)
+    let count = Math.max(0, (ceil ? Math.ceil : Math.trunc)(room / stride[i]!) + 1)
     if (ceil && (count - 1) * stride[i]! >= length + before[i]!) count--
     return count
   })
@@ -238,7 +238,7 @@ export function pooledLengths(
 /**
  * Any pool on the host: for each output, `start`, `take` of what is under the window with the place that it
  * has, and `end` with the number of places that count. `counted`: places of the window inside the input and
- * the padding of the file.
+ * the padding of the file; before opset 19 all of one that is too long.
  */
 function poolOnHost(
   call: Call,
@@ -254,6 +254,7 @@ function poolOnHost(
   const from = x.data as Float64Array
   const places = new Float64Array(sizeOf(shape))
   const { size, stride, dilation, before, after } = sides
+  const countsAll = call.opset < 19 && !reaches(x, sides)
   const values = call.host(x.type, shape, (to) => {
     let i = 0
     for (const index of indexesOf(shape)) {
@@ -264,7 +265,7 @@ function poolOnHost(
         const at = tap.map(
           (t, axis) => index[axis + 2]! * stride[axis]! - before[axis]! + t * dilation[axis]!,
         )
-        if (at.every((p, axis) => p < input[axis]! + after[axis]!)) counted++
+        if (countsAll || at.every((p, axis) => p < input[axis]! + after[axis]!)) counted++
         if (at.every((p, axis) => p >= 0 && p < input[axis]!)) {
           const place = first + offsetOf(at, strides)
           under.push({ value: from[place]!, at: place })
