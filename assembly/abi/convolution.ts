@@ -68,6 +68,8 @@ export class WinogradFilter8 {
   tapHStride: i32; tapWStride: i32; rowStride: i32; columnStride: i32
   ic: i32; oc: i32
   tile: i32; signed: i32; zeros: usize; zero: i32
+  /** Its taps along each axis. */
+  window: i32
 }
 
 /** What becomes of the 32-bit sums of products of bytes: themselves, or the bytes of a quantisation. */

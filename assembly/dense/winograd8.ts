@@ -20,10 +20,13 @@
  * all of d is in B' d B at (1, 1) alone, 36 z or 4 z; so what it adds is taken off where the sums of that
  * position start.
  *
- * A filter: sums of (1, 1) i32[panels * 8] | words [positions][panels][ic / 2, in fours][8]
+ * A larger window is a sum of 3x3 ones, its pieces, the last of which are filled up with zeros: tiles of what
+ * each of them sees are side by side as if they were channels, and there is one sum of products.
  *
- * scratch: grid [48][4] | Tiling | Tile [tiles] | patch [36][ic, in fours] | table [tiles][2]
- * | starts [panels + 1][32] | finishes [panels][32] | V [positions][tiles][ic / 2]
+ * A filter: sums of (1, 1) i32[panels * 8] | words [positions][panels][pieces][ic / 2, in fours][8]
+ *
+ * scratch: grid [48][4] | Tiling | Tile [tiles] | patch [span][span][ic, in fours] | table [tiles][2]
+ * | starts [panels + 1][32] | finishes [panels][32] | V [positions][tiles][pieces][ic / 2]
  * | M [positions][tiles][8 panels]
  */
 import { frame, rolled, scratch } from '../arguments'
@@ -192,16 +195,17 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
   const ih = args.ih, iw = args.iw, ic = args.ic, oc = args.oc, d = args.tapStepH
   const tiles = args.pixels, unitPanels = args.panels, allPanels = (oc + 7) / 8
   const slices = (allPanels + unitPanels - 1) / unitPanels
-  const depth = (ic + 7) & ~7, words = depth / 2, panelBytes: usize = words * 32
+  const along = piecesAlong(args.tapsH), pieces = along * along, span = 3 * along + m - 1
+  const depth = (ic + 7) & ~7, words = pieces * depth / 2, panelBytes: usize = words * 32
   const byTwo = rolled(), heads = args.w, w = heads + allPanels * 32, zeroPoint = zeroOf(args)
 
   const grid = scratch(), places = grid + 48 * 16 + TILING_BYTES
   const tiling = tilingOf(args, grid + 48 * 16), allTiles = args.n * tilesOf(tiling)
   const patchStride: usize = apart(depth), patch = places + tiles * TILE_BYTES
-  const table = patch + 36 * patchStride
+  const table = patch + span * span * patchStride
   const starts = table + ((tiles * 8 + 15) & ~15), finishes = starts + (allPanels + 1) * FINISH_BYTES
   const v = finishes + allPanels * FINISH_BYTES
-  const vTile: usize = depth * 2, vStride: usize = apart(tiles * vTile)
+  const vTile: usize = words * 4, vStride: usize = apart(tiles * vTile)
   const mTile: usize = unitPanels * 32, mStride: usize = apart(tiles * mTile)
   const sums = v + positions * vStride
   const p = changetype<Product>(frame())
@@ -238,24 +242,28 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
         if (tile.rows == 0) continue
         let from = tile.x, pixelStride: usize = d * ic, rowStride: usize = iw * pixelStride
         if (!isInside(tiling, tile)) {
-          memory.fill(patch, <u8>zeroPoint, 36 * patchStride)
-          for (let row = 0; row < size; row++) {
+          memory.fill(patch, <u8>zeroPoint, span * span * patchStride)
+          for (let row = 0; row < span; row++) {
             if (iy + row * d < 0 || iy + row * d >= ih) continue
-            for (let column = 0; column < size; column++) {
+            for (let column = 0; column < span; column++) {
               if (ix + column * d < 0 || ix + column * d >= iw) continue
               copyBytes(from + row * rowStride + column * pixelStride,
-                patch + (row * size + column) * patchStride, ic)
+                patch + (row * span + column) * patchStride, ic)
             }
           }
           from = patch
           pixelStride = patchStride
-          rowStride = size * patchStride
+          rowStride = span * patchStride
         }
-        if (m == 4) {
-          if (signed) inputTile<Four, Signed>(from, pixelStride, rowStride, depth, grid, to, vStride)
-          else inputTile<Four, Unsigned>(from, pixelStride, rowStride, depth, grid, to, vStride)
-        } else if (signed) inputTile<Two, Signed>(from, pixelStride, rowStride, depth, grid, to, vStride)
-        else inputTile<Two, Unsigned>(from, pixelStride, rowStride, depth, grid, to, vStride)
+        for (let piece = 0; piece < pieces; piece++) {
+          const p = from + 3 * (piece / along * rowStride + piece % along * pixelStride)
+          const v = to + piece * depth * 2
+          if (m == 4) {
+            if (signed) inputTile<Four, Signed>(p, pixelStride, rowStride, depth, grid, v, vStride)
+            else inputTile<Four, Unsigned>(p, pixelStride, rowStride, depth, grid, v, vStride)
+          } else if (signed) inputTile<Two, Signed>(p, pixelStride, rowStride, depth, grid, v, vStride)
+          else inputTile<Two, Unsigned>(p, pixelStride, rowStride, depth, grid, v, vStride)
+        }
       }
       transformed = block
     }
@@ -283,6 +291,13 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
   }
 }
 
+/** Pieces of a window along an axis. */
+// @ts-ignore: decorator
+@inline
+function piecesAlong(taps: i32): i32 {
+  return (taps + 2) / 3
+}
+
 function tilingOf(args: Igemm8, to: usize): Tiling {
   const tiling = changetype<Tiling>(to)
   tiling.x = args.x
@@ -295,7 +310,7 @@ function tilingOf(args: Igemm8, to: usize): Tiling {
   tiling.firstW = args.tapFirstW
   tiling.dilation = args.tapStepH
   tiling.size = args.tile
-  tiling.span = args.tile + 2
+  tiling.span = 3 * piecesAlong(args.tapsH) + args.tile - 1
   tiling.xPixelStride = args.ic
   tiling.yPixelStride = args.oc * (args.finish == Finish.bytes ? 1 : 4)
   return tiling
@@ -316,30 +331,32 @@ function rowOfG(m: i32, row: i32, g0: i32, g1: i32, g2: i32): i32 {
   }
 }
 
-/** Unit: one panel. A filter [3][3][ic][oc] of bytes in any strides, less its zero points -> G g G' */
+/**
+ * Unit: one panel. A filter [window][window][ic][oc] of bytes in any strides, less its zero points -> G g G'
+ * of its pieces
+ */
 export function winogradFilter8(call: usize, begin: i32, end: i32): void {
   const args = changetype<WinogradFilter8>(call)
-  const m = args.tile, size = m + 2, ic = args.ic, oc = args.oc, zeros = args.zeros, signed = args.signed
-  const tapH: usize = args.tapHStride, tapW: usize = args.tapWStride
-  const panels = (oc + 7) / 8, depth = (ic + 7) & ~7, panelBytes: usize = depth * 16
+  const m = args.tile, size = m + 2, ic = args.ic, oc = args.oc, zeros = args.zeros
+  const panels = (oc + 7) / 8, depth = (ic + 7) & ~7, along = piecesAlong(args.window)
+  const rows = along * along * depth, panelBytes: usize = rows * 16
   const columns = scratch()
   for (let panel = begin; panel < end; panel++) {
     for (let column = 0; column < 8; column++) {
       const o = panel * 8 + column, used = o < oc
       const zero = !used ? 0 : zeros ? load<i32>(zeros + o * 4) : args.zero
       let sum = 0
-      for (let k = 0; k < depth; k++) {
-        const from = args.filter + k * args.rowStride + o * args.columnStride
-        for (let kx = 0; kx < 3; kx++) {
-          let g0 = 0, g1 = 0, g2 = 0
-          if (used && k < ic) {
-            const p = from + kx * tapW
-            g0 = (signed ? <i32>load<i8>(p) : <i32>load<u8>(p)) - zero
-            g1 = (signed ? <i32>load<i8>(p + tapH) : <i32>load<u8>(p + tapH)) - zero
-            g2 = (signed ? <i32>load<i8>(p + 2 * tapH) : <i32>load<u8>(p + 2 * tapH)) - zero
-          }
+      for (let k = 0; k < rows; k++) {
+        const channel = k % depth, ky = k / depth / along * 3, kx = k / depth % along * 3
+        const from = args.filter + channel * args.rowStride + o * args.columnStride
+        for (let tap = 0; tap < 3; tap++) {
+          const reach = used && channel < ic && kx + tap < args.window ? args.window - ky : 0
+          const p = from + ky * args.tapHStride + (kx + tap) * args.tapWStride
+          const g0 = reach > 0 ? tapAt(args, p) - zero : 0
+          const g1 = reach > 1 ? tapAt(args, p + args.tapHStride) - zero : 0
+          const g2 = reach > 2 ? tapAt(args, p + 2 * args.tapHStride) - zero : 0
           for (let row = 0; row < size; row++)
-            store<i32>(columns + (row * 3 + kx) * 4, rowOfG(m, row, g0, g1, g2))
+            store<i32>(columns + (row * 3 + tap) * 4, rowOfG(m, row, g0, g1, g2))
         }
         let to = args.panels + panels * 32 + panel * panelBytes + (k >> 1) * 32 + column * 4 + (k & 1) * 2
         for (let row = 0; row < size; row++) {
@@ -355,4 +372,10 @@ export function winogradFilter8(call: usize, begin: i32, end: i32): void {
       store<i32>(args.panels + o * 4, sum)
     }
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function tapAt(args: WinogradFilter8, p: usize): i32 {
+  return args.signed ? <i32>load<i8>(p) : <i32>load<u8>(p)
 }

@@ -1,13 +1,14 @@
 /**
- * The plan of a 3x3 convolution at stride 1 of 8-bit integers by Winograd's filtering
+ * The plan of convolutions at stride 1 of 8-bit integers by Winograd's filtering, 3x3 or in pieces of that
  * (assembly/dense/winograd8.ts).
  */
 
 import { rangeOf } from '../core/dtype.js'
+import type { Window } from '../core/window.js'
 import { type Blocking, productArgs, productOf } from './igemm.js'
 import { args8, FINISH, keyOf, PAIR_ROWS, runDense8, zeroOf, zerosOf } from './int8.js'
 import { type ByteTerms, type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
-import { savingOf, TILE_FLOATS, TILING_FLOATS, tilesOf } from './winograd.js'
+import { TILE_FLOATS, TILING_FLOATS, tilesOf } from './winograd.js'
 
 /** Bytes of transformed input and output that a unit works on. Witness: bench int8, 3x3 layers. */
 const WORKSPACE_BYTES = 512 * 1024
@@ -19,19 +20,30 @@ const MOST_SUM = { 4: 2 ** 25, 2: 2 ** 29 }
 
 /**
  * Products that its tiles have to save where the host multiplies four bytes at once, not two of 16 bits.
- * Witness: bench int8 under Node 26, 3x3 dilated by 4 and 6 at 33x33 (0.5 to 0.6 of the tile's speed).
+ * Witness: Node 26, over the tile 3x3 dilated by 4 at 33x33 (1.9) 0.6 x, 7x7 at 28x28 (2.4) 0.8, 5x5 at 27x27
+ * (2.7) 0.93, 3x3 at 14x14 (3.1) 1.1.
  */
-const LEAST_SAVING = 2.4
+const LEAST_SAVING = 2.9
 
 /** Outputs of a tile along each axis. */
 type Tile = 4 | 2
 
-const depthOf = (ic: number): number => Math.ceil(ic / 8) * 8
+/** Pieces of 3x3 of a window along an axis. */
+const piecesAlong = (size: number): number => Math.ceil(size / 3)
+
+/** Channels of all pieces of a window. */
+const depthOf = (ic: number, size: number): number => piecesAlong(size) ** 2 * Math.ceil(ic / 8) * 8
 const positionsOf = (tile: Tile): number => (tile + 2) ** 2
 
 /** Words of the filter, transformed. */
-export const transformed8Words = (ic: number, oc: number, tile: Tile = 4): number =>
-  Math.ceil(oc / 8) * 8 * (1 + (positionsOf(tile) * depthOf(ic)) / 2)
+export const transformed8Words = (
+  { axes: [{ size }], inChannels, outChannels }: PlaneLayer,
+  tile: Tile = 4,
+): number => Math.ceil(outChannels / 8) * 8 * (1 + (positionsOf(tile) * depthOf(inChannels, size)) / 2)
+
+/** Products by definition for each that tiles of 4x4 take. */
+export const saving8Of = ([h, w]: Window): number =>
+  (h.size * w.size * h.output * w.output) / (36 * piecesAlong(h.size) ** 2 * tilesOf([h, w], 4))
 
 /** The same as in assembly/dense/winograd8.ts. */
 const apart = (bytes: number): number => ((bytes + 63) & ~63) | 64
@@ -48,7 +60,9 @@ export function blockWinograd8(
   const positions = positionsOf(tile)
   const all = n * tilesOf(axes, tile)
   const allPanels = Math.ceil(oc / 8)
-  const depth = depthOf(ic)
+  const [{ size }] = axes
+  const depth = depthOf(ic, size)
+  const span = 3 * piecesAlong(size) + tile - 1
   const most = Math.floor(WORKSPACE_BYTES / (positions * (2 * depth + 32 * allPanels)) / PAIR_ROWS)
   const tiles = Math.min(Math.max(1, all), PAIR_ROWS * Math.max(2, most))
   const blocks = Math.ceil(all / tiles)
@@ -58,7 +72,7 @@ export function blockWinograd8(
   const bytes =
     48 * 16 +
     4 * TILING_FLOATS +
-    36 * apart(depth) +
+    span ** 2 * apart(depthOf(ic, 3)) +
     (8 + 4 * TILE_FLOATS) * tiles +
     16 +
     4 * FINISH * (2 * allPanels + 1) +
@@ -73,7 +87,7 @@ export function blockWinograd8(
 function tileFor(filter: Filter, { x, filter: { dtype, zeroPoint } }: ByteTerms): Tile | undefined {
   const { engine, storage, shape, strides } = filter
   const key = `sums ${keyOf(zeroPoint)}`
-  const [, , ic, oc] = shape as [number, number, number, number]
+  const [size, , ic, oc] = shape as [number, number, number, number]
   const sums = storage.derive(key, 3 * oc, (to) => {
     engine.checkUpload()
     const bytes = dtype === 'int8' ? new Int8Array(engine.u8.buffer) : engine.u8
@@ -81,8 +95,8 @@ function tileFor(filter: Filter, { x, filter: { dtype, zeroPoint } }: ByteTerms)
     for (let o = 0; o < oc; o++) {
       const zero = typeof zeroPoint === 'number' ? zeroPoint : zeroPoint[o]!
       let [positive, negative, largest] = [0, 0, 0]
-      for (let tap = 0; tap < 9; tap++) {
-        let at = from + Math.floor(tap / 3) * strides[0]! + (tap % 3) * strides[1]! + o * strides[3]!
+      for (let tap = 0; tap < size ** 2; tap++) {
+        let at = from + Math.floor(tap / size) * strides[0]! + (tap % size) * strides[1]! + o * strides[3]!
         for (let i = 0; i < ic; i++, at += strides[2]!) {
           const value = bytes[at]! - zero
           if (value > 0) positive += value
@@ -98,24 +112,24 @@ function tileFor(filter: Filter, { x, filter: { dtype, zeroPoint } }: ByteTerms)
   const [low, high] = rangeOf(x.dtype)!.map((bound) => bound - less) as [number, number]
   let [most, largest] = [0, 0]
   for (let o = 0; o < oc; o++) {
-    const [positive, negative, size] = engine.f32.subarray(
+    const [positive, negative, greatest] = engine.f32.subarray(
       sums / 4 + 3 * o,
       sums / 4 + 3 * o + 3,
     ) as unknown as [number, number, number]
     most = Math.max(most, high * positive - low * negative, high * negative - low * positive)
-    largest = Math.max(largest, size)
+    largest = Math.max(largest, greatest)
   }
   // Filters of more than 8 bits, of a zero point off the middle, would not fit 16 bits once transformed.
   if (most < MOST_SUM[4] && largest <= 128) return 4
   return most < MOST_SUM[2] ? 2 : undefined
 }
 
-function transformed8(filter: Filter, terms: ByteTerms, tile: Tile): number {
+function transformed8(filter: Filter, layer: PlaneLayer, terms: ByteTerms, tile: Tile): number {
   const { engine } = filter
-  const [, , ic, oc] = filter.shape as [number, number, number, number]
+  const [size, , ic, oc] = filter.shape as [number, number, number, number]
   const zeros = zerosOf(filter, terms)
   const key = `winograd bytes ${tile} ${keyOf(terms.filter.zeroPoint)}`
-  return derive(filter, key, transformed8Words(ic, oc, tile), (source, panels) => {
+  return derive(filter, key, transformed8Words(layer, tile), (source, panels) => {
     engine.scratch(4 * 18)
     const [tapHStride, tapWStride, rowStride, columnStride] = filter.strides as [
       number,
@@ -136,10 +150,11 @@ function transformed8(filter: Filter, terms: ByteTerms, tile: Tile): number {
         oc,
         tile,
         signed: Number(terms.filter.dtype === 'int8'),
+        window: size,
         ...zeros,
       },
       units: Math.ceil(oc / 8),
-      work: positionsOf(tile) * ic * oc,
+      work: positionsOf(tile) * depthOf(ic, size) * oc,
     })
   })
 }
@@ -147,13 +162,13 @@ function transformed8(filter: Filter, terms: ByteTerms, tile: Tile): number {
 export function runWinograd8(job: ConvJob): void {
   const { engine, layer, x, filter, bias, y, clamp } = job
   const terms = job.terms!
-  const fills = engine.byteDot === 'none' || savingOf(layer.axes) >= LEAST_SAVING
+  const fills = engine.byteDot === 'none' || saving8Of(layer.axes) >= LEAST_SAVING
   const tile = fills ? tileFor(filter, terms) : undefined
   if (!tile) {
     runDense8(job)
     return
   }
-  const w = transformed8(filter, terms, tile)
+  const w = transformed8(filter, layer, terms, tile)
   const block = blockWinograd8(layer, tile)
   engine.scratch(4 * block.scratch)
   const { n, axes, inChannels, outChannels } = layer
@@ -170,6 +185,6 @@ export function runWinograd8(job: ConvJob): void {
     kernel: 'winograd8',
     args: args8(Object.assign(product, imageArgs(layer)), own, { filter, terms, clamp }),
     units: block.units,
-    work: 2 * n * axes[0].output * axes[1].output * outChannels * inChannels,
+    work: 2 * n * axes[0].output * axes[1].output * outChannels * depthOf(inChannels, axes[0].size),
   })
 }

@@ -39,7 +39,7 @@ import {
 import { type FilterView, planeFilter, withPlanes } from '../../plans/planes.js'
 import { runTransposed } from '../../plans/transposed.js'
 import { blockWinograd, runWinograd, savingOf, transformedFloats } from '../../plans/winograd.js'
-import { blockWinograd8, runWinograd8, transformed8Words } from '../../plans/winograd8.js'
+import { blockWinograd8, runWinograd8, saving8Of, transformed8Words } from '../../plans/winograd8.js'
 import { sum } from '../reduce.js'
 
 /** The names of the rows. */
@@ -216,12 +216,15 @@ export const algorithms: readonly Algorithm[] = [
   {
     ...dense8,
     name: 'winograd',
-    fits: (layer) => isSquare(layer, 3) && layer.groups === 1,
-    pays: (layer) =>
-      layer.inChannels >= 8 && layer.outChannels >= 8 && isTiled(layer)
-        ? '3x3 at stride 1, and channels enough to pay for the transforms'
-        : undefined,
-    packing: ({ inChannels, outChannels }) => transformed8Words(inChannels, outChannels),
+    fits: (layer) => isSquare(layer, 3, 4, 5, 6, 7, 8, 9) && layer.groups === 1,
+    pays(layer) {
+      const [{ size, dilation }] = layer.axes
+      const saves = (size === 3 && dilation === 1) || saving8Of(layer.axes) > 1.7
+      return saves && layer.inChannels >= 8 && layer.outChannels >= 8
+        ? `${size}x${size} at stride 1, and channels enough to pay for the transforms`
+        : undefined
+    },
+    packing: (layer) => transformed8Words(layer),
     blocking: (layer) => blockWinograd8(layer),
     run: runWinograd8,
   },

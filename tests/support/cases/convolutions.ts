@@ -89,6 +89,7 @@ export const convolutions: Record<string, Case> = {
   'conv2d, bytes, 3 channels': ofBytes([5, 3], 1, { padding: 2, stride: [1, 2] }, 'uint8', 3),
   'conv2d, bytes, groups': ofBytes([3, 2], 3, { padding: 1, groups: 3, dilation: [1, 2] }, 'uint8'),
   'conv2d, bytes, winograd': ofBytes([3, 3], 1, { padding: 1, algorithm: 'winograd' }, 'int8'),
+  'conv2d, bytes, winograd, 5x5': ofBytes([5, 5], 1, { padding: 2, algorithm: 'winograd' }, 'int8'),
   'conv2d, bytes, winograd, dilated': ofBytes(
     [3, 3],
     1,
