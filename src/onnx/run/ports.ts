@@ -132,25 +132,22 @@ function feedOf(port: Port, given: NumberInputs[string]): Feed {
   }
   if (!sequence) return itemOf(port, given)
   if (!Array.isArray(given)) fail(`input ${show(name)}`, describePort(port), show(given))
-  const items = (given as readonly unknown[]).map((item, i) =>
-    itemOf(port, item, `input ${show(name)}[${i}]`),
-  )
+  const items = (given as readonly unknown[]).map((item, i) => itemOf(port, item, i))
   return { ...nothing, kind: 'sequence', items }
 }
 
-const itemOf = (port: Port, given: unknown, argument?: string): Feed =>
-  port.map ? mapFeed(port, port.map, given, argument) : tensorOf(port, given as ModelInput, argument)
+/** What complaints call an input, or an item of a sequence; quoting a name takes longer than checking it. */
+const argumentOf = ({ name }: Port, item: number | undefined): string =>
+  `input ${show(name)}${item === undefined ? '' : `[${item}]`}`
+
+const itemOf = (port: Port, given: unknown, item?: number): Feed =>
+  port.map ? mapFeed(port, port.map, given, item) : tensorOf(port, given as ModelInput, item)
 
 /** Keys and values of a plain object. */
-function mapFeed(
-  port: Port,
-  keyType: ElementType,
-  given: unknown,
-  argument = `input ${show(port.name)}`,
-): Feed {
+function mapFeed(port: Port, keyType: ElementType, given: unknown, item: number | undefined): Feed {
   const { type } = port
   if (typeof given !== 'object' || given === null || Array.isArray(given) || ArrayBuffer.isView(given))
-    fail(argument, describePort(port), show(given))
+    fail(argumentOf(port, item), describePort(port), show(given))
   const isText = keyType === 'string'
   const entries = Object.entries(given)
     .map(([key, value]) => [isText ? key : Number(key), value] as const)
@@ -159,7 +156,7 @@ function mapFeed(
     ([key, value]) =>
       !(isText || Number.isInteger(key)) || typeof value !== (type === 'string' ? 'string' : 'number'),
   )
-  if (wrong) fail(argument, describePort(port), show(Object.fromEntries([wrong])))
+  if (wrong) fail(argumentOf(port, item), describePort(port), show(Object.fromEntries([wrong])))
   const feed = (type: ElementType, list: readonly (string | number)[]): Feed => ({
     type,
     shape: [list.length],
@@ -185,13 +182,13 @@ export function mapOf(value: Value): ModelMap {
   return Object.fromEntries([...(keys!.data as string[])].map((key, i) => [key, numbers[i]!]))
 }
 
-function tensorOf(port: Port, given: ModelInput, argument = `input ${show(port.name)}`): Feed {
+function tensorOf(port: Port, given: ModelInput, item: number | undefined): Feed {
   const { type, shape: wanted } = port
+  const refuse = (expected: string, got: string): never => fail(argumentOf(port, item), expected, got)
   if (given instanceof Tensor) {
-    if (given.disposed) fail(argument, 'alive', `a disposed tensor ${printShape(given.shape)}`)
+    if (given.disposed) refuse('alive', `a disposed tensor ${printShape(given.shape)}`)
     if (!isFloat(type))
-      fail(
-        argument,
+      refuse(
         `${describePort(port)} in a ${userArrayName(type)}`,
         `a tensor ${printShape(given.shape)}, which is float32`,
       )
@@ -201,15 +198,15 @@ function tensorOf(port: Port, given: ModelInput, argument = `input ${show(port.n
   const data = named ? given.data : given
   const fixed = wanted?.every((length) => typeof length === 'number')
   if (!named && !fixed)
-    fail(argument, `a tensor or { data, shape } of ${describePort(port)}, whose shape is open`, show(data))
+    refuse(`a tensor or { data, shape } of ${describePort(port)}, whose shape is open`, show(data))
   const shape = (named ? given.shape : wanted) as Shape
-  if (!isShape(shape)) fail(argument, 'of a shape of integers of at least 0', show(shape))
+  if (!isShape(shape)) refuse('of a shape of integers of at least 0', show(shape))
   const numbers = Array.isArray(data) && type !== 'string' && data.every((value) => typeof value === 'number')
   if (!numbers && !isUserArray(type, data))
-    fail(argument, `${describePort(port)} in a ${userArrayName(type)}`, show(data))
+    refuse(`${describePort(port)} in a ${userArrayName(type)}`, show(data))
   const { length } = data as ArrayLike<unknown>
   if (length !== sizeOf(shape))
-    fail(argument, `of ${sizeOf(shape)} elements for its shape ${printShape(shape)}`, `${length}`)
+    refuse(`of ${sizeOf(shape)} elements for its shape ${printShape(shape)}`, `${length}`)
   return {
     type,
     shape,

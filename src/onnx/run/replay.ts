@@ -132,7 +132,7 @@ export function* replayUnwatched(
   { program, stops }: Recording,
   live: Live,
 ): Steps<boolean> {
-  const given = new Set(live.values())
+  const given = live.size ? new Set(live.values()) : undefined
   let begin = 0
   let done = false
   try {
