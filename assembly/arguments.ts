@@ -1,4 +1,5 @@
 /** This thread's scratch memory, and where the engine's own memory starts. */
+import { FRAME_BYTES } from './abi'
 
 // Globals belong to an instance, and every thread has its own.
 let control: usize = 0
@@ -14,13 +15,23 @@ export function bind(controlWords: usize, threadIndex: usize): void {
 }
 
 /**
+ * FRAME_BYTES of this thread, where a kernel writes down what its inner functions are asked: blocks of
+ * fields, as argument blocks are, in place of long lists of parameters.
+ */
+// @ts-ignore: decorator
+@inline
+export function frame(): usize {
+  return load<u32>(control) + thread * load<u32>(control, 4)
+}
+
+/**
  * This thread's scratch memory, as large as the op's plan asked for; its contents are undefined when a kernel
  * starts.
  */
 // @ts-ignore: decorator
 @inline
 export function scratch(): usize {
-  return load<u32>(control) + thread * load<u32>(control, 4)
+  return frame() + FRAME_BYTES
 }
 
 /** Which register tile the engine chose: whether that of dense/rolled.ts. */

@@ -96,11 +96,18 @@ export function quicken(finishes: usize, count: i32, products: i32, low: i32, hi
   }
 }
 
+/** Whether sums end as bytes. */
+// @ts-ignore: decorator
+@inline
+export function isOfBytes(finish: usize): bool {
+  return load<i32>(finish, 112) != 0
+}
+
 /** Up to 8 sums at y as `finish` says: bytes, or integers of 32 bits. */
 // @ts-ignore: decorator
 @inline
 export function storeIntegers(finish: usize, y: usize, c0: v128, c1: v128, columns: usize): void {
-  if (load<i32>(finish, 112)) {
+  if (isOfBytes(finish)) {
     const low = v128.load(finish, 64), high = v128.load(finish, 80), zero = v128.load(finish, 96)
     storeEight(y, eightBytes(c0, c1, v128.load(finish, 32), v128.load(finish, 48), low, high, zero), columns)
   } else if (columns == 8) {

@@ -39,7 +39,7 @@ n8 i28x28x64 o64 k3 p1 igemm          # 3x3, 64 channels
 n8 i28x28x64 o64 k3 p1                # 3x3, 64 channels, Winograd
 n8 i14x14x256 o256 k3 p1 igemm        # 3x3, 256 channels
 n8 i28x28x64 o128 k3 s2 p1            # 3x3, 64 to 128 channels, stride 2
-n8 i28x28x32 o32 k5 p2                # 5x5, 32 channels
+n8 i28x28x32 o32 k5 p2 igemm          # 5x5, 32 channels
 n8 i28x28x64 o256 k1                  # 1x1, 64 to 256 channels
 n8 i28x28x192 o32 k1                  # 1x1, 192 to 32 channels
 n8 i28x28x192 o192 k3 p1 g192         # depthwise 3x3, 192 channels

@@ -125,6 +125,8 @@ export class WinogradFilter {
    */
   filter: usize; tapHStride: i32; tapWStride: i32; rowStride: i32; columnStride: i32; panels: usize
   ic: i32; oc: i32
+  /** Of the window along each axis: 3 or 5. */
+  size: i32
 }
 
 /**
@@ -132,7 +134,7 @@ export class WinogradFilter {
  */
 export const FILTER_CHANNELS = 16
 
-/** 3x3 windows at stride 1 by Winograd's F(4x4, 3x3): see dense/winograd.ts. */
+/** 3x3 and 5x5 windows at stride 1 by Winograd's algorithm: see dense/winograd.ts. */
 @unmanaged
 export class Winograd {
   x: usize; w: usize; b: usize; y: usize
@@ -140,9 +142,12 @@ export class Winograd {
   beforeH: i32; beforeW: i32
   low: f32; high: f32
   /**
-   * Tiles of 4x4 outputs and panels of 8 output channels of one unit; of more than one group, whole groups.
+   * Tiles of outputs and panels of 8 output channels of one unit; of more than one group, whole groups.
    */
   tiles: i32; panels: i32
+  /** Outputs of a tile along each axis: 4 where the window is 3x3, 2 where it is 5x5. */
+  tile: i32
+  dilation: i32
 }
 
 /**

@@ -14,3 +14,9 @@ export * from './bytes'
 export * from './rows'
 export * from './move'
 export * from './sequence'
+
+/**
+ * Bytes ahead of each thread's scratch memory in which a kernel writes down what its inner functions are
+ * asked.
+ */
+export const FRAME_BYTES = 128

@@ -2,7 +2,7 @@
 import { Attention } from '../abi'
 import { rolled } from '../arguments'
 import { runTwoPanels } from '../dense/rolled'
-import { runTiles } from '../dense/tile'
+import { plainProduct, runTiles } from '../dense/tile'
 import { expFalling, tanh } from '../math'
 import {
   TILE_ROWS, highHalf, loadLanes, loadPart, lowHalf, madd, storeLanes, storePart, sumLanes,
@@ -39,16 +39,15 @@ export function rowTable(table: usize, rows: i32, x: usize, xStride: usize, y: u
 export function product(
   rows: i32, table: usize, depth: i32, panels: usize, panelDepth: i32, columns: i32, zeros: usize,
 ): void {
-  const low: f32 = -Infinity, high: f32 = Infinity
-  for (let column = 0; column < columns; column += 8) {
-    const left = columns - column, panelBytes = <usize>panelDepth << 5
-    if (left > 8 && rolled()) {
-      runTwoPanels(rows, table, 1, depth, 0, panels, panels + panelBytes, zeros, zeros, <usize>column << 2,
-        min(16, left), low, high)
-      panels += panelBytes
-      column += 8
-    } else runTiles(rows, table, 1, depth, 0, panels, zeros, <usize>column << 2, min(8, left), low, high)
-    panels += panelBytes
+  const panelBytes = <usize>panelDepth << 5, p = plainProduct(1, depth, panelBytes, zeros)
+  for (let column = 0, taken = 0; column < columns; column += taken) {
+    const left = columns - column
+    taken = left > 8 && rolled() ? 16 : 8
+    p.w = panels + (<usize>column >> 3) * panelBytes
+    p.yOffset = <usize>column << 2
+    p.columns = min(taken, left)
+    if (taken == 16) runTwoPanels(p, rows, table)
+    else runTiles(p, rows, table)
   }
 }
 

@@ -12,7 +12,7 @@ import { scratch } from '../arguments'
 import { FilterGradient, Unpack } from '../abi'
 import { pointPixels } from './igemm'
 import { TILE_ROWS, loadPart, storePart } from '../simd'
-import { runTiles } from './tile'
+import { plainProduct, runTiles } from './tile'
 
 /** Pixels whose addresses stand together, run by run, in the table: as many as pointPixels takes at once. */
 const ROWS: i32 = 8
@@ -37,7 +37,6 @@ export function filterGradient(call: usize, begin: i32, end: i32): void {
   const slices = groups * groupSlices
   const pixels = args.pixels, splitPixels = args.blocks * pixels
   const allPixels = args.n * args.gridH * args.gridW
-  const low: f32 = -Infinity, high: f32 = Infinity
 
   const zeros = scratch()
   const zeroBytes: usize = (max(ic, oc) + 8) * 4
@@ -79,10 +78,14 @@ export function filterGradient(call: usize, begin: i32, end: i32): void {
           dy + (panel - panel0) * dyPanelStride,
         )
       }
+      const p = plainProduct(1, count, dyPanelStride, zeros)
+      p.yOffset = 0
+      p.columns = 8
       for (let run = 0; run < runs; run++) {
         transpose(table, count, runs + 1, run + 1, group * groupIn * 4, depth, x, xStride)
         for (let panel = 0; panel < panel1 - panel0; panel++) {
-          runTiles(depth, tileTable, 1, count, 0, dy + panel * dyPanelStride, zeros, 0, 8, low, high)
+          p.w = dy + panel * dyPanelStride
+          runTiles(p, depth, tileTable)
           addTo(sums + panel * panelStride + run * depth * 32, product, depth)
         }
       }

@@ -14,12 +14,12 @@
  * scratch: zeros [max(ic, oc) + 8] | positions (address [8], iy [8], ix [8]) | table [pixels][1 + runs] | gap
  * [8] | copies
  */
-import { rolled, scratch } from '../arguments'
+import { frame, rolled, scratch } from '../arguments'
 import { Igemm } from '../abi'
 import { TILE_ROWS, WIDE } from '../simd'
 import { LANE_ROWS, laneTiles } from './lanes'
 import { runTwoPanels } from './rolled'
-import { pixelByPanels, runTiles } from './tile'
+import { Product, pixelByPanels, runTiles } from './tile'
 import { runWide } from './wide'
 
 /**
@@ -40,13 +40,19 @@ export function igemm(call: usize, begin: i32, end: i32): void {
   const pixels = args.pixels
   const allPixels = args.n * args.gridH * args.gridW
   const w = args.w, b = args.b, byTwo = rolled()
-  const low = args.low, high = args.high
 
   const zeros = scratch()
   const zeroBytes: usize = (max(ic, oc) + 8) * 4
   memory.fill(zeros, 0, zeroBytes)
   const positions = zeros + zeroBytes
   const table = positions + 96
+  const p = changetype<Product>(frame())
+  p.taps = taps
+  p.depth = depth
+  p.wStride = panelStride
+  p.bStride = b ? 32 : 0
+  p.low = args.low
+  p.high = args.high
   let pointed = -1
   let count = 0
 
@@ -61,26 +67,20 @@ export function igemm(call: usize, begin: i32, end: i32): void {
     const group = slice / groupSlices
     const panel0 = (slice % groupSlices) * unitPanels
     const panel1 = min(panel0 + unitPanels, groupPanels)
-    for (let panel = panel0; panel < panel1; panel++) {
-      const wp = w + (group * groupPanels + panel) * panelStride
+    const most = count == 1 ? 4 : WIDE || byTwo ? 2 : 1
+    p.xOffset = group * groupIn * 4
+    for (let panel = panel0, panels = 0; panel < panel1; panel += panels) {
       const channel = group * groupOut + panel * 8
-      const bp = b ? b + channel * 4 : zeros
-      const xOffset = group * groupIn * 4, yOffset = channel * 4, left = groupOut - panel * 8
-      if (byLanes) laneTiles(count, table, taps, depth, xOffset, wp, bp, yOffset, left, low, high)
-      else if (count == 1) {
-        const panels = min(4, panel1 - panel)
-        pixelByPanels(panels, table, taps, depth, xOffset, wp, panelStride, bp, yOffset,
-          min(left, panels * 8), low, high)
-        panel += panels - 1
-      } else if (WIDE && panel + 1 < panel1) {
-        runWide(count, table, taps, depth, xOffset, wp, wp + panelStride, bp, b ? bp + 32 : bp, yOffset,
-          min(8, left - 8), low, high)
-        panel++
-      } else if (byTwo && left > 8 && panel + 1 < panel1) {
-        runTwoPanels(count, table, taps, depth, xOffset, wp, wp + panelStride, bp, b ? bp + 32 : bp, yOffset,
-          min(16, left), low, high)
-        panel++
-      } else runTiles(count, table, taps, depth, xOffset, wp, bp, yOffset, min(8, left), low, high)
+      panels = min(most, panel1 - panel)
+      p.w = w + (group * groupPanels + panel) * panelStride
+      p.b = b ? b + channel * 4 : zeros
+      p.yOffset = channel * 4
+      p.columns = min(panels * 8, groupOut - panel * 8)
+      if (byLanes) laneTiles(p, count, table)
+      else if (count == 1) pixelByPanels(p, panels, table)
+      else if (panels == 1) runTiles(p, count, table)
+      else if (WIDE) runWide(p, count, table)
+      else runTwoPanels(p, count, table)
     }
   }
 }
@@ -175,9 +175,8 @@ export function pointPixels(
         store<usize>(table, copies)
         table += 4
         for (let ty = 0; ty < tapsH; ty++) {
-          copyRow(copies, load<usize>(position) + ty * tapStepH * xRowStride,
-            load<i32>(position, 32) + ty * tapStepH, load<i32>(position, 64), ih, iw, tapsW, xPixelStride,
-            zeros)
+          copyRow(args, copies, load<usize>(position) + ty * tapStepH * xRowStride,
+            load<i32>(position, 32) + ty * tapStepH, load<i32>(position, 64), zeros)
           copies += rowBytes
         }
       }
@@ -200,7 +199,7 @@ export function pointPixels(
           let run = load<usize>(position) + offset
           if (byRow) {
             if (<u32>iy >= <u32>ih || ix < 0 || ix + tapsW > iw) {
-              copyRow(copies, run, iy, ix, ih, iw, tapsW, xPixelStride, zeros)
+              copyRow(args, copies, run, iy, ix, zeros)
               run = copies
               copies += rowBytes
             }
@@ -214,14 +213,13 @@ export function pointPixels(
 }
 
 /**
- * Copies pixels [ix, ix + count) of input row iy, the first byte of `zeros` where there are none; may write
- * up to 12 bytes more.
+ * Copies a row of a window, whose first pixel is (iy, ix), the first byte of `zeros` where there are no
+ * pixels; may write up to 12 bytes more.
  */
 // @ts-ignore: decorator
 @inline
-function copyRow(
-  to: usize, from: usize, iy: i32, ix: i32, ih: i32, iw: i32, count: i32, pixelStride: i32, zeros: usize,
-): void {
+function copyRow(args: Igemm, to: usize, from: usize, iy: i32, ix: i32, zeros: usize): void {
+  const ih = args.ih, iw = args.iw, count = args.tapsW, pixelStride = args.xPixelStride
   if (<u32>iy < <u32>ih && ix >= 0 && ix + count <= iw) {
     for (let end = from + count * pixelStride; from < end; from += 16) {
       v128.store(to, v128.load(from))

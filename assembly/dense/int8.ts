@@ -22,13 +22,13 @@
  * scratch: padding [max(ic, oc) + 8] | positions [24] | table [pixels][1 + runs] | gap [8] | copies |
  * finishes [panels][32]
  */
-import { rolled, scratch } from '../arguments'
+import { frame, rolled, scratch } from '../arguments'
 import { Finish, Igemm8, Pack8, WIDEN_BLOCK, Widen } from '../abi'
 import { FINISH_BYTES, setFinish } from '../quantize'
 import { FUSED, TILE_ROWS, WIDE, loadLanes } from '../simd'
 import { pointPixels } from './igemm'
 import { runTwoPairs } from './rolled'
-import { BYTES, PAIRS, PAIR_ROWS, tile } from './tile'
+import { BYTES, PAIRS, PAIR_ROWS, Product, nextPanel, panelBytes, tile } from './tile'
 import { byteTiles, pairTiles } from './wide'
 
 /**
@@ -57,11 +57,16 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
   const pixels = args.pixels
   const allPixels = args.n * args.gridH * args.gridW
   const rows = bytes ? TILE_ROWS : PAIR_ROWS
-  const yBytes = args.finish == Finish.bytes ? 1 : 4, byTwo = rolled() && !bytes
+  const yBytes = args.finish == Finish.bytes ? 1 : 4, most = WIDE || rolled() && !bytes ? 2 : 1
 
   const padding = scratch(), positions = padding + (max(ic, oc) + 8) * 4
   const table = positions + 96
   const finishes = padding + args.finishes
+  const p = changetype<Product>(frame())
+  p.taps = taps
+  p.depth = depth
+  p.wStride = panelStride
+  p.bStride = FINISH_BYTES
   let pointed = -1, count = 0
 
   for (let u = begin; u < end; u++) {
@@ -79,21 +84,17 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
     const slice = u % slices
     const group = slice / groupSlices
     const panel0 = (slice % groupSlices) * unitPanels, panel1 = min(panel0 + unitPanels, groupPanels)
-    for (let panel = panel0; panel < panel1; panel++) {
+    p.xOffset = group * groupIn * 4
+    for (let panel = panel0, panels = 0; panel < panel1; panel += panels) {
       const index = group * groupPanels + panel
-      const w = args.w + index * panelStride + 32, finish = finishes + index * FINISH_BYTES
-      const xOffset = group * groupIn * 4, yOffset = (group * groupOut + panel * 8) * yBytes
-      const left = groupOut - panel * 8, columns = min(8, left)
-      if (WIDE && panel + 1 < panel1) {
-        runWide8(bytes, count, table, taps, depth, xOffset, w, w + panelStride, finish,
-          finish + FINISH_BYTES, yOffset, 8 * yBytes, min(8, left - 8))
-        panel++
-      } else if (byTwo && left > 8 && panel + 1 < panel1) {
-        runTwoPairs(count, table, taps, depth, xOffset, w, w + panelStride, finish, finish + FINISH_BYTES,
-          yOffset, min(16, left))
-        panel++
-      } else if (FUSED && bytes) runBytes(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
-      else runPairs(count, table, taps, depth, xOffset, w, finish, yOffset, columns)
+      panels = min(most, panel1 - panel)
+      p.w = args.w + index * panelStride + 32
+      p.b = finishes + index * FINISH_BYTES
+      p.yOffset = (group * groupOut + panel * 8) * yBytes
+      p.columns = min(panels * 8, groupOut - panel * 8)
+      if (panels == 1) runWords(p, count, table, bytes)
+      else if (WIDE) runWide8(p, count, table, bytes)
+      else runTwoPairs(p, count, table)
     }
   }
 }
@@ -140,124 +141,101 @@ export function startSums(
 }
 
 /** Pixels by two panels: see dense/wide.ts. */
-export function runWide8(
-  bytes: i32, pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize,
-  finish: usize, next: usize, yOffset: usize, yNext: usize, columns: usize,
-): void {
+export function runWide8(p: Product, pixels: i32, table: usize, bytes: i32): void {
   const rows = bytes ? TILE_ROWS : PAIR_ROWS
   const whole = pixels / rows, rest = pixels % rows
-  if (bytes)
-    byteTiles(whole, table, taps, depth, xOffset, w, w1, finish, next, yOffset, yNext, columns)
-  else pairTiles(whole, table, taps, depth, xOffset, w, w1, finish, next, yOffset, yNext, columns)
+  if (bytes) byteTiles(p, whole, table)
+  else pairTiles(p, whole, table)
   if (!rest) return
-  table += whole * rows * (taps + 1) * 4
-  if (bytes) {
-    runBytes(rest, table, taps, depth, xOffset, w, finish, yOffset, 8)
-    runBytes(rest, table, taps, depth, xOffset, w1, next, yOffset + yNext, columns)
-  } else {
-    runPairs(rest, table, taps, depth, xOffset, w, finish, yOffset, 8)
-    runPairs(rest, table, taps, depth, xOffset, w1, next, yOffset + yNext, columns)
-  }
+  table += whole * rows * (p.taps + 1) * 4
+  const left = p.columns - 8
+  p.columns = 8
+  runWords(p, rest, table, bytes)
+  nextPanel(p, panelBytes(PAIRS, p.b), left)
+  runWords(p, rest, table, bytes)
+}
+
+// @ts-ignore: decorator
+@inline
+function runWords(p: Product, pixels: i32, table: usize, bytes: i32): void {
+  if (FUSED && bytes) runBytes(p, pixels, table)
+  else runPairs(p, pixels, table)
 }
 
 /** Pixels whose tables stand one after the other, by one panel: see dense/tile.ts. */
-export function runPairs(
-  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, finish: usize,
-  yOffset: usize, columns: usize,
-): void {
-  for (; pixels >= PAIR_ROWS; pixels -= PAIR_ROWS) {
-    pairs5(table, taps, depth, xOffset, w, finish, yOffset, columns)
-    table += (taps + 1) * PAIR_ROWS * 4
-  }
-  switch (pixels) {
-    case 1: return pairs1(table, taps, depth, xOffset, w, finish, yOffset, columns)
-    case 2: return pairs2(table, taps, depth, xOffset, w, finish, yOffset, columns)
-    case 3: return pairs3(table, taps, depth, xOffset, w, finish, yOffset, columns)
-    case 4: return pairs4(table, taps, depth, xOffset, w, finish, yOffset, columns)
+export function runPairs(p: Product, pixels: i32, table: usize): void {
+  const whole = pixels / PAIR_ROWS
+  pairs5(p, whole, table)
+  table += whole * PAIR_ROWS * (p.taps + 1) * 4
+  switch (pixels % PAIR_ROWS) {
+    case 1: return pairs1(p, table)
+    case 2: return pairs2(p, table)
+    case 3: return pairs3(p, table)
+    case 4: return pairs4(p, table)
   }
 }
 
-function runBytes(
-  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, finish: usize,
-  yOffset: usize, columns: usize,
-): void {
-  for (; pixels >= TILE_ROWS; pixels -= TILE_ROWS) {
-    bytes6(table, taps, depth, xOffset, w, finish, yOffset, columns)
-    table += (taps + 1) * TILE_ROWS * 4
-  }
-  switch (pixels) {
-    case 1: return bytes1(table, taps, depth, xOffset, w, finish, yOffset, columns)
-    case 2: return bytes2(table, taps, depth, xOffset, w, finish, yOffset, columns)
-    case 3: return bytes3(table, taps, depth, xOffset, w, finish, yOffset, columns)
-    case 4: return bytes4(table, taps, depth, xOffset, w, finish, yOffset, columns)
-    case 5: return bytes5(table, taps, depth, xOffset, w, finish, yOffset, columns)
+function runBytes(p: Product, pixels: i32, table: usize): void {
+  const whole = pixels / TILE_ROWS
+  bytes6(p, whole, table)
+  table += whole * TILE_ROWS * (p.taps + 1) * 4
+  switch (pixels % TILE_ROWS) {
+    case 1: return bytes1(p, table)
+    case 2: return bytes2(p, table)
+    case 3: return bytes3(p, table)
+    case 4: return bytes4(p, table)
+    case 5: return bytes5(p, table)
   }
 }
 
-function pairs1(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-): void {
-  tile(PAIRS, 1, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
+function pairs1(p: Product, table: usize): void {
+  tile(p, table, PAIRS, 1, false)
 }
 
-function pairs2(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-): void {
-  tile(PAIRS, 2, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
+function pairs2(p: Product, table: usize): void {
+  tile(p, table, PAIRS, 2, false)
 }
 
-function pairs3(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-): void {
-  tile(PAIRS, 3, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
+function pairs3(p: Product, table: usize): void {
+  tile(p, table, PAIRS, 3, false)
 }
 
-function pairs4(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-): void {
-  tile(PAIRS, 4, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
+function pairs4(p: Product, table: usize): void {
+  tile(p, table, PAIRS, 4, false)
 }
 
-function pairs5(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-): void {
-  tile(PAIRS, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
+function pairs5(p: Product, count: i32, table: usize): void {
+  for (const step = (p.taps + 1) * PAIR_ROWS * 4; count > 0; count--) {
+    tile(p, table, PAIRS, PAIR_ROWS, false)
+    table += step
+  }
 }
 
-function bytes1(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-): void {
-  tile(BYTES, 1, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
+function bytes1(p: Product, table: usize): void {
+  tile(p, table, BYTES, 1, false)
 }
 
-function bytes2(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-): void {
-  tile(BYTES, 2, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
+function bytes2(p: Product, table: usize): void {
+  tile(p, table, BYTES, 2, false)
 }
 
-function bytes3(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-): void {
-  tile(BYTES, 3, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
+function bytes3(p: Product, table: usize): void {
+  tile(p, table, BYTES, 3, false)
 }
 
-function bytes4(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-): void {
-  tile(BYTES, 4, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
+function bytes4(p: Product, table: usize): void {
+  tile(p, table, BYTES, 4, false)
 }
 
-function bytes5(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-): void {
-  tile(BYTES, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
+function bytes5(p: Product, table: usize): void {
+  tile(p, table, BYTES, 5, false)
 }
 
-function bytes6(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-): void {
-  tile(BYTES, TILE_ROWS, false, table, taps, depth, xOffset, w, b, yOffset, columns, 0, 0)
+function bytes6(p: Product, count: i32, table: usize): void {
+  for (const step = (p.taps + 1) * TILE_ROWS * 4; count > 0; count--) {
+    tile(p, table, BYTES, TILE_ROWS, false)
+    table += step
+  }
 }
 
 /**

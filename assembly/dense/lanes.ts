@@ -1,5 +1,6 @@
 /** The product for outputs of few channels: sums over lanes, where a panel of 8 would be mostly empty. */
 import { clamp, loadPart, madd, storePart } from '../simd'
+import { Product } from './tile'
 
 /** Pixels, and columns at most, of a tile whose sums run over lanes. */
 export const LANE_ROWS: i32 = 3
@@ -24,11 +25,10 @@ function storeSums(
  *
  * Where pixels are fewer than a tile has, the last one is computed again in their place.
  */
-export function laneTiles(
-  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
-  columns: usize, low: f32, high: f32,
-): void {
-  const bias = loadPart(b, columns)
+export function laneTiles(p: Product, pixels: i32, table: usize): void {
+  const taps = p.taps, depth = p.depth, xOffset = p.xOffset, w = p.w
+  const yOffset = p.yOffset, columns = p.columns, low = p.low, high = p.high
+  const bias = loadPart(p.b, columns)
   for (; pixels > 0; pixels -= LANE_ROWS) {
     const step: usize = min(LANE_ROWS, pixels) * 4, row1: usize = step > 4 ? 4 : 0, row2 = step - 4
     let c00 = f32x4.splat(0), c01 = c00, c02 = c00, c10 = c00, c11 = c00, c12 = c00, c20 = c00, c21 = c00,

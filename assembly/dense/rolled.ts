@@ -8,8 +8,7 @@
  * Witness: bench/run.ts --tiles.
  */
 import { TILE_ROWS, clamp } from '../simd'
-import { storeIntegers } from '../quantize'
-import { FLOATS, PAIRS, PAIR_ROWS, mac, storeColumns, tile1 } from './tile'
+import { FLOATS, PAIRS, PAIR_ROWS, Product, finishRow, mac, nextPanel, panelBytes, tile1 } from './tile'
 
 /**
  * Blocks of as many tiles of Winograd's or fewer are better off with the unrolled one: their weights come
@@ -20,35 +19,27 @@ export const FEW_TILES: i32 = 20
 
 // @ts-ignore: decorator
 @inline
-function finishRow(
-  kind: i32, b: usize, b1: usize, y: usize, c0: v128, c1: v128, c2: v128, c3: v128, columns: usize, low: f32,
-  high: f32,
-): void {
-  if (kind != FLOATS) {
-    storeIntegers(b, y, c0, c1, 8)
-    storeIntegers(b1, y + (load<i32>(b1, 112) ? 8 : 32), c2, c3, columns - 8)
-  } else if (columns == 16) {
+function finishRows(p: Product, kind: i32, y: usize, c0: v128, c1: v128, c2: v128, c3: v128): void {
+  const columns = p.columns, low = p.low, high = p.high
+  if (kind == FLOATS && columns == 16) {
     const least = f32x4.splat(low), most = f32x4.splat(high)
     v128.store(y, clamp(c0, least, most))
     v128.store(y, clamp(c1, least, most), 16)
     v128.store(y, clamp(c2, least, most), 32)
     v128.store(y, clamp(c3, least, most), 48)
   } else {
-    storeColumns(y, c0, c1, 8, low, high)
-    storeColumns(y + 32, c2, c3, columns - 8, low, high)
+    const b = p.b, next = b + p.bStride
+    finishRow(kind, b, y, c0, c1, 8, low, high)
+    finishRow(kind, next, y + panelBytes(kind, next), c2, c3, columns - 8, low, high)
   }
 }
 
-/**
- * `pixels` pixels, whose tables stand one after the other, by two panels at w and w1, whose sums start at b
- * and b1; `columns`: 9 to 16.
- */
+/** `pixels` pixels, whose tables stand one after the other, by two panels of 9 to 16 columns. */
 // @ts-ignore: decorator
 @inline
-function twoPanels(
-  kind: i32, pixels: usize, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize,
-  b: usize, b1: usize, yOffset: usize, columns: usize, low: f32, high: f32,
-): void {
+function twoPanels(p: Product, pixels: usize, table: usize, kind: i32): void {
+  const taps = p.taps, depth = p.depth, xOffset = p.xOffset, yOffset = p.yOffset
+  const w = p.w, w1 = w + p.wStride, b = p.b, b1 = b + p.bStride
   const group: usize = kind == FLOATS ? TILE_ROWS : PAIR_ROWS
   // A pixel alone in its group is summed in the order of tile1.
   const lone = kind == FLOATS && pixels % group == 1
@@ -99,27 +90,24 @@ function twoPanels(
         wq += 32
       } while (wp != end)
     } while (--t)
-    finishRow(kind, b, b1, load<u32>(entry0) + yOffset, c00, c01, c02, c03, columns, low, high)
-    finishRow(kind, b, b1, load<u32>(entry1) + yOffset, c10, c11, c12, c13, columns, low, high)
+    finishRows(p, kind, load<u32>(entry0) + yOffset, c00, c01, c02, c03)
+    finishRows(p, kind, load<u32>(entry1) + yOffset, c10, c11, c12, c13)
   }
   if (lone) {
-    tile1(entry, taps, depth, xOffset, w, b, yOffset, 8, low, high)
-    tile1(entry, taps, depth, xOffset, w1, b1, yOffset + 32, columns - 8, low, high)
+    const left = p.columns - 8
+    p.columns = 8
+    tile1(p, entry)
+    nextPanel(p, 32, left)
+    tile1(p, entry)
   }
 }
 
 /** Of floats: as runTiles of tile.ts, for two panels. */
-export function runTwoPanels(
-  pixels: usize, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize, b: usize,
-  b1: usize, yOffset: usize, columns: usize, low: f32, high: f32,
-): void {
-  twoPanels(FLOATS, pixels, table, taps, depth, xOffset, w, w1, b, b1, yOffset, columns, low, high)
+export function runTwoPanels(p: Product, pixels: usize, table: usize): void {
+  twoPanels(p, pixels, table, FLOATS)
 }
 
 /** Of words of 16 bits: as runPairs of int8.ts, for two panels. */
-export function runTwoPairs(
-  pixels: usize, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize, finish: usize,
-  finish1: usize, yOffset: usize, columns: usize,
-): void {
-  twoPanels(PAIRS, pixels, table, taps, depth, xOffset, w, w1, finish, finish1, yOffset, columns, 0, 0)
+export function runTwoPairs(p: Product, pixels: usize, table: usize): void {
+  twoPanels(p, pixels, table, PAIRS)
 }

@@ -15,8 +15,52 @@
  * arithmetic, which would spill the accumulators; newer V8 does not need them and does not mind. Those on
  * positive k end any depth; those on negative k are never taken. Witness: bench/run.ts, 1x1 and 3x3 layers.
  */
+import { frame } from '../arguments'
 import { FUSED, TILE_ROWS, clamp, madd, storePart } from '../simd'
-import { storeIntegers } from '../quantize'
+import { isOfBytes, storeIntegers } from '../quantize'
+
+/**
+ * What tiles are asked, in this thread's frame. Fields stay as they are until they are set anew; those of a
+ * panel are set before each run of tiles, which may change them.
+ */
+@unmanaged
+export class Product {
+  /** Runs of x for each pixel, and words of each. */
+  taps: usize; depth: usize
+  /** Bytes from the addresses of a table: to the x of a group, and to the y of a panel. */
+  xOffset: usize; yOffset: usize
+  /** A panel, and where its sums start: 8 floats, or the finish of integers (quantize.ts). */
+  w: usize; b: usize
+  /** Bytes to those of the next panel. */
+  wStride: usize; bStride: usize
+  /** Columns that are used, of all panels of a run. */
+  columns: usize
+  low: f32; high: f32
+}
+
+/** Of floats, one panel after the other: sums that start at zeros, and are not clamped. */
+export function plainProduct(taps: usize, depth: usize, wStride: usize, zeros: usize): Product {
+  const p = changetype<Product>(frame())
+  p.taps = taps
+  p.depth = depth
+  p.xOffset = 0
+  p.wStride = wStride
+  p.b = zeros
+  p.bStride = 0
+  p.low = -Infinity
+  p.high = Infinity
+  return p
+}
+
+/** Goes on to the next panel, whose outputs lie `bytes` further on. */
+// @ts-ignore: decorator
+@inline
+export function nextPanel(p: Product, bytes: usize, columns: usize): void {
+  p.w += p.wStride
+  p.b += p.bStride
+  p.yOffset += bytes
+  p.columns = columns
+}
 
 // @ts-ignore: decorator
 @inline
@@ -47,6 +91,7 @@ export function mac(kind: i32, a: v128, w: v128, c: v128): v128 {
     : i32x4.add(c, i32x4.dot_i16x8_s(a, w))
 }
 
+/** A row of a panel's outputs; b: where its sums started. */
 // @ts-ignore: decorator
 @inline
 export function finishRow(
@@ -56,21 +101,26 @@ export function finishRow(
   else storeIntegers(b, y, c0, c1, columns)
 }
 
+/** Bytes of a whole panel of a row's outputs. */
 // @ts-ignore: decorator
 @inline
-export function tile(
-  kind: i32, mr: i32, narrow: bool, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize,
-  b: usize, yOffset: usize, columns: usize, low: f32, high: f32,
-): void {
-  const step: usize = <usize>mr * 4
+export function panelBytes(kind: i32, b: usize): usize {
+  return kind != FLOATS && isOfBytes(b) ? 8 : 32
+}
+
+// @ts-ignore: decorator
+@inline
+export function tile(p: Product, table: usize, kind: i32, mr: i32, narrow: bool): void {
+  const step: usize = <usize>mr * 4, depth = p.depth, xOffset = p.xOffset
   // Full tiles are worth twice the code; tails are not.
   const tall = mr >= 5, pinned = tall && !FUSED
-  let c00 = v128.load(b), c01 = v128.load(b, 16)
+  let w = p.w
+  let c00 = v128.load(p.b), c01 = v128.load(p.b, 16)
   let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01, c40 = c00, c41 = c01, c50 = c00,
     c51 = c01
   let a1: usize = 0, a2: usize = 0, a3: usize = 0, a4: usize = 0, a5: usize = 0
   let x = table + step
-  for (let t = taps; t; t--) {
+  for (let t = p.taps; t; t--) {
     let a0: usize = load<u32>(x) + xOffset
     if (mr > 1) a1 = load<u32>(x, 4) + xOffset
     if (mr > 2) a2 = load<u32>(x, 8) + xOffset
@@ -221,6 +271,7 @@ export function tile(
       k -= steps
     }
   }
+  const b = p.b, yOffset = p.yOffset, columns = p.columns, low = p.low, high = p.high
   finishRow(kind, b, load<u32>(table) + yOffset, c00, c01, columns, low, high)
   if (mr > 1) finishRow(kind, b, load<u32>(table, 4) + yOffset, c10, c11, columns, low, high)
   if (mr > 2) finishRow(kind, b, load<u32>(table, 8) + yOffset, c20, c21, columns, low, high)
@@ -233,14 +284,13 @@ export function tile(
  * One pixel alone, as in a dense layer of batch 1: four sums a column, added at the end, since one would wait
  * for its own additions.
  */
-export function tile1(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-  low: f32, high: f32,
-): void {
-  let c00 = v128.load(b), c01 = v128.load(b, 16)
+export function tile1(p: Product, table: usize): void {
+  const depth = p.depth, xOffset = p.xOffset
+  let w = p.w
+  let c00 = v128.load(p.b), c01 = v128.load(p.b, 16)
   let c10 = f32x4.splat(0), c11 = c10, c20 = c10, c21 = c10, c30 = c10, c31 = c10
   let x = table + 4
-  for (let t = taps; t; t--) {
+  for (let t = p.taps; t; t--) {
     let a: usize = load<u32>(x) + xOffset
     x += 4
     let k = depth
@@ -271,31 +321,29 @@ export function tile1(
   }
   c00 = f32x4.add(f32x4.add(c00, c10), f32x4.add(c20, c30))
   c01 = f32x4.add(f32x4.add(c01, c11), f32x4.add(c21, c31))
-  storeRow(load<u32>(table) + yOffset, c00, c01, columns, low, high)
+  storeRow(load<u32>(table) + p.yOffset, c00, c01, p.columns, p.low, p.high)
 }
 
 /** The first 8 columns at most. */
 // @ts-ignore: decorator
 @inline
-export function storeColumns(y: usize, c0: v128, c1: v128, columns: usize, low: f32, high: f32): void {
+function storeColumns(y: usize, c0: v128, c1: v128, columns: usize, low: f32, high: f32): void {
   storeRow(y, c0, c1, min<usize>(8, columns), low, high)
 }
 
 /**
- * One pixel by `panels` panels, at most 4, that lie `panelStride` apart: as many streams as memory serves at
- * once. Where they are fewer, the last one is computed again, so that every column is summed in one order.
+ * One pixel by `panels` panels, at most 4: as many streams as memory serves at once. Where they are fewer,
+ * the last one is computed again, so that every column is summed in one order.
  */
-export function pixelByPanels(
-  panels: usize, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, panelStride: usize,
-  b: usize, yOffset: usize, columns: usize, low: f32, high: f32,
-): void {
+export function pixelByPanels(p: Product, panels: usize, table: usize): void {
+  const depth = p.depth, xOffset = p.xOffset
   const p1 = min<usize>(1, panels - 1), p2 = min<usize>(2, panels - 1), p3 = panels - 1
-  const b1 = b + p1 * 32, b2 = b + p2 * 32, b3 = b + p3 * 32
+  const b = p.b, b1 = b + p1 * p.bStride, b2 = b + p2 * p.bStride, b3 = b + p3 * p.bStride
   let c00 = v128.load(b), c01 = v128.load(b, 16), c10 = v128.load(b1), c11 = v128.load(b1, 16)
   let c20 = v128.load(b2), c21 = v128.load(b2, 16), c30 = v128.load(b3), c31 = v128.load(b3, 16)
-  let w1 = w + p1 * panelStride, w2 = w + p2 * panelStride, w3 = w + p3 * panelStride
-  const y = load<u32>(table) + yOffset
-  for (let t = taps; t; t--) {
+  let w = p.w, w1 = w + p1 * p.wStride, w2 = w + p2 * p.wStride, w3 = w + p3 * p.wStride
+  const y = load<u32>(table) + p.yOffset
+  for (let t = p.taps; t; t--) {
     table += 4
     let a: usize = load<u32>(table) + xOffset
     for (let k = depth; k; k--) {
@@ -312,89 +360,66 @@ export function pixelByPanels(
       w3 += 32
     }
   }
+  const columns = p.columns, low = p.low, high = p.high
   storeColumns(y, c00, c01, columns, low, high)
   storeColumns(y + p1 * 32, c10, c11, columns - p1 * 8, low, high)
   storeColumns(y + p2 * 32, c20, c21, columns - p2 * 8, low, high)
   storeColumns(y + p3 * 32, c30, c31, columns - p3 * 8, low, high)
 }
 
-function tile2(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-  low: f32, high: f32,
-): void {
-  tile(FLOATS, 2, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+function tile2(p: Product, table: usize): void {
+  tile(p, table, FLOATS, 2, false)
 }
 
-function tile3(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-  low: f32, high: f32,
-): void {
-  tile(FLOATS, 3, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+function tile3(p: Product, table: usize): void {
+  tile(p, table, FLOATS, 3, false)
 }
 
-function tile4(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-  low: f32, high: f32,
-): void {
-  tile(FLOATS, 4, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+function tile4(p: Product, table: usize): void {
+  tile(p, table, FLOATS, 4, false)
 }
 
-function tiles5(
-  count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
-  columns: usize, low: f32, high: f32,
-): void {
-  for (; count > 0; count--) {
-    tile(FLOATS, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-    table += (taps + 1) * 20
+function tiles5(p: Product, count: i32, table: usize): void {
+  for (const step = (p.taps + 1) * 20; count > 0; count--) {
+    tile(p, table, FLOATS, 5, false)
+    table += step
   }
 }
 
-function tiles6(
-  count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
-  columns: usize, low: f32, high: f32,
-): void {
-  for (; count > 0; count--) {
-    tile(FLOATS, 6, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-    table += (taps + 1) * 24
+function tiles6(p: Product, count: i32, table: usize): void {
+  for (const step = (p.taps + 1) * 24; count > 0; count--) {
+    tile(p, table, FLOATS, 6, false)
+    table += step
   }
 }
 
 /** The same for panels of which half at most is used. */
-function narrowTiles(
-  count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
-  columns: usize, low: f32, high: f32,
-): void {
-  for (; count > 0; count--) {
-    tile(FLOATS, TILE_ROWS, true, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-    table += (taps + 1) * TILE_ROWS * 4
+function narrowTiles(p: Product, count: i32, table: usize): void {
+  for (const step = (p.taps + 1) * TILE_ROWS * 4; count > 0; count--) {
+    tile(p, table, FLOATS, TILE_ROWS, true)
+    table += step
   }
 }
 
-function tile5(
-  table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize, columns: usize,
-  low: f32, high: f32,
-): void {
-  tile(FLOATS, 5, false, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+function tile5(p: Product, table: usize): void {
+  tile(p, table, FLOATS, 5, false)
 }
 
 /**
  * `pixels` pixels whose tables stand one after the other, by one panel. Tiles are functions of their own, so
  * that V8 replaces its quick first code early.
  */
-export function runTiles(
-  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, b: usize, yOffset: usize,
-  columns: usize, low: f32, high: f32,
-): void {
+export function runTiles(p: Product, pixels: i32, table: usize): void {
   const whole = pixels / TILE_ROWS, rest = pixels % TILE_ROWS
-  if (columns <= 4) narrowTiles(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-  else if (TILE_ROWS == 6) tiles6(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-  else tiles5(whole, table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-  table += whole * TILE_ROWS * (taps + 1) * 4
+  if (p.columns <= 4) narrowTiles(p, whole, table)
+  else if (TILE_ROWS == 6) tiles6(p, whole, table)
+  else tiles5(p, whole, table)
+  table += whole * TILE_ROWS * (p.taps + 1) * 4
   switch (rest) {
-    case 1: return tile1(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-    case 2: return tile2(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-    case 3: return tile3(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-    case 4: return tile4(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
-    case 5: if (TILE_ROWS > 5) tile5(table, taps, depth, xOffset, w, b, yOffset, columns, low, high)
+    case 1: return tile1(p, table)
+    case 2: return tile2(p, table)
+    case 3: return tile3(p, table)
+    case 4: return tile4(p, table)
+    case 5: if (TILE_ROWS > 5) tile5(p, table)
   }
 }

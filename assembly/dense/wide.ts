@@ -6,15 +6,16 @@
  * "Joined vectors".
  */
 import { TILE_ROWS } from '../simd'
-import { BYTES, FLOATS, PAIRS, PAIR_ROWS, finishRow, mac, runTiles } from './tile'
+import {
+  BYTES, FLOATS, PAIRS, PAIR_ROWS, Product, finishRow, mac, nextPanel, panelBytes, runTiles,
+} from './tile'
 
 // @ts-ignore: decorator
 @inline
-function tiles(
-  kind: i32, mr: i32, count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize,
-  w1: usize, b: usize, b1: usize, yOffset: usize, yNext: usize, columns: usize, low: f32, high: f32,
-): void {
+function tiles(p: Product, count: i32, table: usize, kind: i32, mr: i32): void {
   const step: usize = <usize>mr * 4
+  const taps = p.taps, depth = p.depth, xOffset = p.xOffset, yOffset = p.yOffset
+  const w = p.w, w1 = w + p.wStride, b = p.b, b1 = b + p.bStride
   for (; count > 0; count--) {
     let c00 = v128.load(b), c01 = v128.load(b, 16), d00 = v128.load(b1), d01 = v128.load(b1, 16)
     let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01
@@ -53,58 +54,43 @@ function tiles(
         wq += 32
       } while (--k)
     }
-    finish(kind, b, b1, load<u32>(table) + yOffset, yNext, c00, c01, d00, d01, columns, low, high)
-    finish(kind, b, b1, load<u32>(table, 4) + yOffset, yNext, c10, c11, d10, d11, columns, low, high)
-    finish(kind, b, b1, load<u32>(table, 8) + yOffset, yNext, c20, c21, d20, d21, columns, low, high)
-    finish(kind, b, b1, load<u32>(table, 12) + yOffset, yNext, c30, c31, d30, d31, columns, low, high)
-    finish(kind, b, b1, load<u32>(table, 16) + yOffset, yNext, c40, c41, d40, d41, columns, low, high)
-    if (mr > 5)
-      finish(kind, b, b1, load<u32>(table, 20) + yOffset, yNext, c50, c51, d50, d51, columns, low, high)
+    const left = p.columns - 8, next = panelBytes(kind, b1), low = p.low, high = p.high
+    { const y = load<u32>(table) + yOffset; finishRow(kind, b, y, c00, c01, 8, low, high)
+      finishRow(kind, b1, y + next, d00, d01, left, low, high) }
+    { const y = load<u32>(table, 4) + yOffset; finishRow(kind, b, y, c10, c11, 8, low, high)
+      finishRow(kind, b1, y + next, d10, d11, left, low, high) }
+    { const y = load<u32>(table, 8) + yOffset; finishRow(kind, b, y, c20, c21, 8, low, high)
+      finishRow(kind, b1, y + next, d20, d21, left, low, high) }
+    { const y = load<u32>(table, 12) + yOffset; finishRow(kind, b, y, c30, c31, 8, low, high)
+      finishRow(kind, b1, y + next, d30, d31, left, low, high) }
+    { const y = load<u32>(table, 16) + yOffset; finishRow(kind, b, y, c40, c41, 8, low, high)
+      finishRow(kind, b1, y + next, d40, d41, left, low, high) }
+    if (mr > 5) {
+      const y = load<u32>(table, 20) + yOffset; finishRow(kind, b, y, c50, c51, 8, low, high)
+      finishRow(kind, b1, y + next, d50, d51, left, low, high) }
     table += (taps + 1) * step
   }
 }
 
-/** A row of two panels, the second of which has `columns` and lies `yNext` bytes further on. */
-// @ts-ignore: decorator
-@inline
-function finish(
-  kind: i32, b: usize, b1: usize, y: usize, yNext: usize, c0: v128, c1: v128, d0: v128, d1: v128,
-  columns: usize, low: f32, high: f32,
-): void {
-  finishRow(kind, b, y, c0, c1, 8, low, high)
-  finishRow(kind, b1, y + yNext, d0, d1, columns, low, high)
-}
-
-/**
- * runTiles for two panels at once, the second at w1, whose sums start at b1 and whose outputs, `columns` of
- * them, follow those of the first.
- */
-export function runWide(
-  pixels: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize, b: usize,
-  b1: usize, yOffset: usize, columns: usize, low: f32, high: f32,
-): void {
+/** runTiles for two panels at once, of 9 to 16 columns. */
+export function runWide(p: Product, pixels: i32, table: usize): void {
   const whole = pixels / TILE_ROWS, rest = pixels % TILE_ROWS
-  tiles(FLOATS, 6, whole, table, taps, depth, xOffset, w, w1, b, b1, yOffset, 32, columns, low, high)
+  tiles(p, whole, table, FLOATS, 6)
   if (!rest) return
-  table += whole * TILE_ROWS * (taps + 1) * 4
-  runTiles(rest, table, taps, depth, xOffset, w, b, yOffset, 8, low, high)
-  runTiles(rest, table, taps, depth, xOffset, w1, b1, yOffset + 32, columns, low, high)
+  table += whole * TILE_ROWS * (p.taps + 1) * 4
+  const left = p.columns - 8
+  p.columns = 8
+  runTiles(p, rest, table)
+  nextPanel(p, 32, left)
+  runTiles(p, rest, table)
 }
 
-/**
- * Whole tiles over pairs of 16-bit integers: see runPairs of int8.ts. `yNext`: bytes of a panel's outputs.
- */
-export function pairTiles(
-  count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize, b: usize,
-  b1: usize, yOffset: usize, yNext: usize, columns: usize,
-): void {
-  tiles(PAIRS, PAIR_ROWS, count, table, taps, depth, xOffset, w, w1, b, b1, yOffset, yNext, columns, 0, 0)
+/** Whole tiles over pairs of 16-bit integers: see runPairs of int8.ts. */
+export function pairTiles(p: Product, count: i32, table: usize): void {
+  tiles(p, count, table, PAIRS, PAIR_ROWS)
 }
 
 /** Whole tiles over bytes. */
-export function byteTiles(
-  count: i32, table: usize, taps: usize, depth: usize, xOffset: usize, w: usize, w1: usize, b: usize,
-  b1: usize, yOffset: usize, yNext: usize, columns: usize,
-): void {
-  tiles(BYTES, TILE_ROWS, count, table, taps, depth, xOffset, w, w1, b, b1, yOffset, yNext, columns, 0, 0)
+export function byteTiles(p: Product, count: i32, table: usize): void {
+  tiles(p, count, table, BYTES, TILE_ROWS)
 }

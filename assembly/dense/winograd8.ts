@@ -22,29 +22,52 @@
  *
  * A filter: sums of (1, 1) i32[panels * 8] | words [positions][panels][ic / 2, in fours][8]
  *
- * scratch: grid [48][4] | patch [36][ic, in fours] | table [tiles][2] | starts [panels + 1][32] | finishes
- * [panels][32]
- * | V [positions][tiles][ic / 2] | M [positions][tiles][8 panels]
+ * scratch: grid [48][4] | Tiling | Tile [tiles] | patch [36][ic, in fours] | table [tiles][2]
+ * | starts [panels + 1][32] | finishes [panels][32] | V [positions][tiles][ic / 2]
+ * | M [positions][tiles][8 panels]
  */
-import { rolled, scratch } from '../arguments'
+import { frame, rolled, scratch } from '../arguments'
 import { Finish, Igemm8, WinogradFilter8 } from '../abi'
 import { copyBytes } from '../copy'
 import { FINISH_BYTES, setFinish, storeIntegers } from '../quantize'
 import { WIDE } from '../simd'
 import { runPairs, runWide8, startSums, zeroOf } from './int8'
 import { FEW_TILES, runTwoPairs } from './rolled'
-import { PAIR_ROWS } from './tile'
+import { PAIR_ROWS, Product } from './tile'
+import { TILE_BYTES, TILING_BYTES, Tile, Tiling, isInside, placeTiles, tilesOf } from './winogradTiles'
 
 /** The inverse of 9 modulo 2^32. */
 const NINTH: i32 = 954437177
 
-/** to[0..) = B' from[0..), along one axis of a tile of m x m outputs, 8 channels; strides in bytes. */
+/** What transforms are made for: outputs of a tile along each axis, and whether x is signed. */
+// @ts-ignore: decorator
+@final class Four { @inline outputs(): i32 { return 4 } }
+// @ts-ignore: decorator
+@final class Two { @inline outputs(): i32 { return 2 } }
+// @ts-ignore: decorator
+@final class Signed { @inline eight(p: usize): v128 { return v128.load8x8_s(p) } }
+// @ts-ignore: decorator
+@final class Unsigned { @inline eight(p: usize): v128 { return v128.load8x8_u(p) } }
+
 // @ts-ignore: decorator
 @inline
-function transformIn(
-  m: i32, d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128, to: usize, stride: usize,
+function outputsOf<M>(): i32 {
+  return changetype<M>(0).outputs()
+}
+
+// @ts-ignore: decorator
+@inline
+function eight<S>(p: usize): v128 {
+  return changetype<S>(0).eight(p)
+}
+
+/** to[0..) = B' d, along one axis of a tile, 8 channels. */
+// @ts-ignore: decorator
+@inline
+function transformIn<M>(
+  d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128, to: usize, stride: usize,
 ): void {
-  if (m == 2) {
+  if (outputsOf<M>() == 2) {
     v128.store(to, i16x8.sub(d0, d2))
     v128.store(to + stride, i16x8.add(d1, d2))
     v128.store(to + 2 * stride, i16x8.sub(d2, d1))
@@ -61,35 +84,27 @@ function transformIn(
   v128.store(to + 5 * stride, i16x8.sub(i16x8.sub(d5, d3), i16x8.add(twice, twice)))
 }
 
-// @ts-ignore: decorator
-@inline
-function eight(signed: bool, p: usize): v128 {
-  return signed ? v128.load8x8_s(p) : v128.load8x8_u(p)
-}
-
 /** B' d B of a tile, 8 channels at a time. */
-// @ts-ignore: decorator
-@inline
-function inputTile(
-  m: i32, signed: bool, from: usize, pixelStride: usize, rowStride: usize, depth: i32, grid: usize, to: usize,
+function inputTile<M, S>(
+  from: usize, pixelStride: usize, rowStride: usize, depth: i32, grid: usize, to: usize,
   positionStride: usize,
 ): void {
-  const size = m + 2, four: usize = m == 4 ? 4 : 0, five: usize = m == 4 ? 5 : 0
+  const m = outputsOf<M>(), size = m + 2, four: usize = m == 4 ? 4 : 0, five: usize = m == 4 ? 5 : 0
   for (let c = 0; c < depth; c += 8) {
     let p = from, g = grid
     for (let column = 0; column < size; column++) {
-      const d0 = eight(signed, p), d1 = eight(signed, p + rowStride), d2 = eight(signed, p + 2 * rowStride),
-        d3 = eight(signed, p + 3 * rowStride)
-      const d4 = m == 4 ? eight(signed, p + four * rowStride) : d0,
-        d5 = m == 4 ? eight(signed, p + five * rowStride) : d0
-      transformIn(m, d0, d1, d2, d3, d4, d5, g, size * 16)
+      const d0 = eight<S>(p), d1 = eight<S>(p + rowStride), d2 = eight<S>(p + 2 * rowStride),
+        d3 = eight<S>(p + 3 * rowStride)
+      const d4 = m == 4 ? eight<S>(p + four * rowStride) : d0,
+        d5 = m == 4 ? eight<S>(p + five * rowStride) : d0
+      transformIn<M>(d0, d1, d2, d3, d4, d5, g, size * 16)
       p += pixelStride
       g += 16
     }
     g = grid
     let v = to
     for (let row = 0; row < size; row++) {
-      transformIn(m, v128.load(g), v128.load(g, 16), v128.load(g, 32), v128.load(g, 48),
+      transformIn<M>(v128.load(g), v128.load(g, 16), v128.load(g, 32), v128.load(g, 48),
         v128.load(g + four * 16), v128.load(g + five * 16), v, positionStride)
       g += size * 16
       v += size * positionStride
@@ -97,30 +112,6 @@ function inputTile(
     from += 8
     to += 16
   }
-}
-
-function input4u(
-  from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize,
-): void {
-  inputTile(4, false, from, pixel, row, depth, grid, to, position)
-}
-
-function input4s(
-  from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize,
-): void {
-  inputTile(4, true, from, pixel, row, depth, grid, to, position)
-}
-
-function input2u(
-  from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize,
-): void {
-  inputTile(2, false, from, pixel, row, depth, grid, to, position)
-}
-
-function input2s(
-  from: usize, pixel: usize, row: usize, depth: i32, grid: usize, to: usize, position: usize,
-): void {
-  inputTile(2, true, from, pixel, row, depth, grid, to, position)
 }
 
 /** to[0..m) = A' from[0..m + 2), along one axis, 4 channels; strides in bytes. */
@@ -151,47 +142,37 @@ function unscaled(m: i32, v: v128, bias: v128): v128 {
   return i32x4.add(y, bias)
 }
 
-/** Up to m x m outputs of 8 channels from the sums of a tile. */
-// @ts-ignore: decorator
-@inline
-function outputTile(
-  m: i32, from: usize, positionStride: usize, grid: usize, finish: usize, y: usize, yPixel: usize,
-  yRow: usize, rows: i32, columns: i32, channels: usize,
+/** The outputs of a tile, panels [panel0, panel1), from its sums: those of panel0 at `from`. */
+function outputTile<M>(
+  args: Igemm8, tile: Tile, from: usize, positionStride: usize, grid: usize, finishes: usize, panel0: i32,
+  panel1: i32,
 ): void {
-  const size = m + 2
-  // A' along rows of the tile, for both halves of the channels: grid [row][column of m][8]
-  for (let row = 0; row < size; row++) {
-    const p = from + row * size * positionStride, g = grid + row * m * 32
-    transformOut(m, p, positionStride, g, 32)
-    transformOut(m, p + 16, positionStride, g + 16, 32)
-  }
-  const bias0 = v128.load(finish), bias1 = v128.load(finish, 16)
-  for (let column = 0; column < columns; column++) {
-    const g = grid + column * 32
-    transformOut(m, g, m * 32, g, m * 32)
-    transformOut(m, g + 16, m * 32, g + 16, m * 32)
-    let to = y + column * yPixel
-    for (let row = 0; row < rows; row++) {
-      const p = g + row * m * 32
-      storeIntegers(finish, to, unscaled(m, v128.load(p), bias0), unscaled(m, v128.load(p, 16), bias1),
-        channels)
-      to += yRow
+  const m = outputsOf<M>(), size = m + 2, oc = args.oc, yBytes = args.finish == Finish.bytes ? 1 : 4
+  const y = tile.y, rows = tile.rows, columns = tile.columns
+  const yPixel: usize = args.tapStepH * oc * yBytes, yRow: usize = args.ow * yPixel
+  for (let panel = panel0; panel < panel1; panel++) {
+    const finish = finishes + panel * FINISH_BYTES, channels = min(8, oc - panel * 8)
+    // A' along rows of the tile, for both halves of the channels: grid [row][column of m][8]
+    for (let row = 0; row < size; row++) {
+      const p = from + row * size * positionStride, g = grid + row * m * 32
+      transformOut(m, p, positionStride, g, 32)
+      transformOut(m, p + 16, positionStride, g + 16, 32)
     }
+    const bias0 = v128.load(finish), bias1 = v128.load(finish, 16)
+    for (let column = 0; column < columns; column++) {
+      const g = grid + column * 32
+      transformOut(m, g, m * 32, g, m * 32)
+      transformOut(m, g + 16, m * 32, g + 16, m * 32)
+      let to = y + panel * 8 * yBytes + column * yPixel
+      for (let row = 0; row < rows; row++) {
+        const p = g + row * m * 32
+        storeIntegers(finish, to, unscaled(m, v128.load(p), bias0), unscaled(m, v128.load(p, 16), bias1),
+          channels)
+        to += yRow
+      }
+    }
+    from += 32
   }
-}
-
-function output4(
-  from: usize, position: usize, grid: usize, finish: usize, y: usize, yPixel: usize, yRow: usize, rows: i32,
-  columns: i32, channels: usize,
-): void {
-  outputTile(4, from, position, grid, finish, y, yPixel, yRow, rows, columns, channels)
-}
-
-function output2(
-  from: usize, position: usize, grid: usize, finish: usize, y: usize, yPixel: usize, yRow: usize, rows: i32,
-  columns: i32, channels: usize,
-): void {
-  outputTile(2, from, position, grid, finish, y, yPixel, yRow, rows, columns, channels)
 }
 
 /** At least `bytes`, and an odd number of cache lines: neighbours so far apart use all sets of the cache. */
@@ -208,21 +189,25 @@ function apart(bytes: i32): i32 {
 export function winograd8(call: usize, begin: i32, end: i32): void {
   const args = changetype<Igemm8>(call)
   const m = args.tile, size = m + 2, positions = size * size, signed = args.signed
-  const n = args.n, ih = args.ih, iw = args.iw, ic = args.ic, oh = args.oh, ow = args.ow, oc = args.oc
-  const tilesH = (oh + m - 1) / m, tilesW = (ow + m - 1) / m, allTiles = n * tilesH * tilesW
+  const ih = args.ih, iw = args.iw, ic = args.ic, oc = args.oc, d = args.tapStepH
   const tiles = args.pixels, unitPanels = args.panels, allPanels = (oc + 7) / 8
   const slices = (allPanels + unitPanels - 1) / unitPanels
   const depth = (ic + 7) & ~7, words = depth / 2, panelBytes: usize = words * 32
-  const yBytes = args.finish == Finish.bytes ? 1 : 4
   const byTwo = rolled(), heads = args.w, w = heads + allPanels * 32, zeroPoint = zeroOf(args)
 
-  const grid = scratch(), patchStride: usize = apart(depth), patch = grid + 48 * 16
+  const grid = scratch(), places = grid + 48 * 16 + TILING_BYTES
+  const tiling = tilingOf(args, grid + 48 * 16), allTiles = args.n * tilesOf(tiling)
+  const patchStride: usize = apart(depth), patch = places + tiles * TILE_BYTES
   const table = patch + 36 * patchStride
   const starts = table + ((tiles * 8 + 15) & ~15), finishes = starts + (allPanels + 1) * FINISH_BYTES
   const v = finishes + allPanels * FINISH_BYTES
   const vTile: usize = depth * 2, vStride: usize = apart(tiles * vTile)
   const mTile: usize = unitPanels * 32, mStride: usize = apart(tiles * mTile)
   const sums = v + positions * vStride
+  const p = changetype<Product>(frame())
+  p.taps = 1
+  p.depth = words
+  p.wStride = panelBytes
   let transformed = -1
 
   for (let u = begin; u < end; u++) {
@@ -243,15 +228,21 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
       startSums(args, 0, finishes, heads, 32, allPanels, oc)
     }
     if (block != transformed) {
+      placeTiles(tiling, first, count, places)
       for (let t = 0; t < count; t++) {
-        const tile = first + t
-        const iy = tile / tilesW % tilesH * m + args.tapFirstH, ix = tile % tilesW * m + args.tapFirstW
-        const image = args.x + tile / (tilesW * tilesH) * ih * iw * ic
-        let from = image + (iy * iw + ix) * ic, pixelStride: usize = ic, rowStride: usize = iw * ic
-        if (iy < 0 || ix < 0 || iy + size > ih || ix + size > iw) {
+        const tile = changetype<Tile>(places + t * TILE_BYTES), iy = tile.iy, ix = tile.ix
+        const to = v + t * vTile
+        const row = t % PAIR_ROWS, entry = table + (t - row) * 8 + row * 4
+        store<usize>(entry, sums + t * mTile)
+        store<usize>(entry + min(PAIR_ROWS, count - t + row) * 4, to)
+        if (tile.rows == 0) continue
+        let from = tile.x, pixelStride: usize = d * ic, rowStride: usize = iw * pixelStride
+        if (!isInside(tiling, tile)) {
           memory.fill(patch, <u8>zeroPoint, 36 * patchStride)
-          for (let row = max(0, -iy); row < min(size, ih - iy); row++) {
-            for (let column = max(0, -ix); column < min(size, iw - ix); column++) {
+          for (let row = 0; row < size; row++) {
+            if (iy + row * d < 0 || iy + row * d >= ih) continue
+            for (let column = 0; column < size; column++) {
+              if (ix + column * d < 0 || ix + column * d >= iw) continue
               copyBytes(from + row * rowStride + column * pixelStride,
                 patch + (row * size + column) * patchStride, ic)
             }
@@ -260,48 +251,54 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
           pixelStride = patchStride
           rowStride = size * patchStride
         }
-        const to = v + t * vTile
         if (m == 4) {
-          if (signed) input4s(from, pixelStride, rowStride, depth, grid, to, vStride)
-          else input4u(from, pixelStride, rowStride, depth, grid, to, vStride)
-        } else if (signed) input2s(from, pixelStride, rowStride, depth, grid, to, vStride)
-        else input2u(from, pixelStride, rowStride, depth, grid, to, vStride)
-        const row = t % PAIR_ROWS, entry = table + (t - row) * 8 + row * 4
-        store<usize>(entry, sums + t * mTile)
-        store<usize>(entry + min(PAIR_ROWS, count - t + row) * 4, to)
+          if (signed) inputTile<Four, Signed>(from, pixelStride, rowStride, depth, grid, to, vStride)
+          else inputTile<Four, Unsigned>(from, pixelStride, rowStride, depth, grid, to, vStride)
+        } else if (signed) inputTile<Two, Signed>(from, pixelStride, rowStride, depth, grid, to, vStride)
+        else inputTile<Two, Unsigned>(from, pixelStride, rowStride, depth, grid, to, vStride)
       }
       transformed = block
     }
+    const most = WIDE || byTwo && count > FEW_TILES ? 2 : 1
     for (let position = 0; position < positions; position++) {
       const isCentre = position == size + 1
-      for (let panel = panel0; panel < panel1; panel++) {
-        const start = starts + (isCentre ? panel : allPanels) * FINISH_BYTES
-        const xOffset = position * vStride, yOffset = position * mStride + (panel - panel0) * 32
-        const wp = w + (position * allPanels + panel) * panelBytes
-        const next = wp + panelBytes, nextStart = isCentre ? start + FINISH_BYTES : start
-        if (WIDE && panel + 1 < panel1) {
-          runWide8(0, count, table, 1, words, xOffset, wp, next, start, nextStart, yOffset, 32, 8)
-          panel++
-        } else if (byTwo && count > FEW_TILES && panel + 1 < panel1) {
-          runTwoPairs(count, table, 1, words, xOffset, wp, next, start, nextStart, yOffset, 16)
-          panel++
-        } else runPairs(count, table, 1, words, xOffset, wp, start, yOffset, 8)
+      p.xOffset = position * vStride
+      p.bStride = isCentre ? FINISH_BYTES : 0
+      for (let panel = panel0, panels = 0; panel < panel1; panel += panels) {
+        panels = min(most, panel1 - panel)
+        p.w = w + (position * allPanels + panel) * panelBytes
+        p.b = starts + (isCentre ? panel : allPanels) * FINISH_BYTES
+        p.yOffset = position * mStride + (panel - panel0) * 32
+        p.columns = panels * 8
+        if (panels == 1) runPairs(p, count, table)
+        else if (WIDE) runWide8(p, count, table, 0)
+        else runTwoPairs(p, count, table)
       }
     }
     for (let t = 0; t < count; t++) {
-      const tile = first + t
-      const oy = tile / tilesW % tilesH * m, ox = tile % tilesW * m
-      const rows = min(m, oh - oy), columns = min(m, ow - ox)
-      const yPixel: usize = oc * yBytes
-      const y = args.y + ((tile / (tilesW * tilesH) * oh + oy) * ow + ox) * yPixel
-      for (let panel = panel0; panel < panel1; panel++) {
-        const from = sums + t * mTile + (panel - panel0) * 32, finish = finishes + panel * FINISH_BYTES
-        const to = y + panel * 8 * yBytes, channels = min(8, oc - panel * 8)
-        if (m == 4) output4(from, mStride, grid, finish, to, yPixel, ow * yPixel, rows, columns, channels)
-        else output2(from, mStride, grid, finish, to, yPixel, ow * yPixel, rows, columns, channels)
-      }
+      const tile = changetype<Tile>(places + t * TILE_BYTES), from = sums + t * mTile
+      if (m == 4) outputTile<Four>(args, tile, from, mStride, grid, finishes, panel0, panel1)
+      else outputTile<Two>(args, tile, from, mStride, grid, finishes, panel0, panel1)
     }
   }
+}
+
+function tilingOf(args: Igemm8, to: usize): Tiling {
+  const tiling = changetype<Tiling>(to)
+  tiling.x = args.x
+  tiling.y = args.y
+  tiling.ih = args.ih
+  tiling.iw = args.iw
+  tiling.oh = args.oh
+  tiling.ow = args.ow
+  tiling.firstH = args.tapFirstH
+  tiling.firstW = args.tapFirstW
+  tiling.dilation = args.tapStepH
+  tiling.size = args.tile
+  tiling.span = args.tile + 2
+  tiling.xPixelStride = args.ic
+  tiling.yPixelStride = args.oc * (args.finish == Finish.bytes ? 1 : 4)
+  return tiling
 }
 
 /** Row `row` of G times g, along one axis of a filter. */

@@ -34,18 +34,22 @@ function larger(size: v128, p: usize): v128 {
 /**
  * For each column of a tile the bits of its largest sizes, in four lanes: of the one row or two that its
  * outputs see, and of all six. Bits of sizes stand in the order of the sizes, and NaN above all. The first
- * two columns of the tile beside are those that were columns 4 and 5.
+ * columns of the tile beside are those that were the last.
  */
 export function measure(
-  from: usize, pixelStride: usize, rowStride: usize, depth: i32, rows: i32, beside: bool, sizes: usize,
+  from: usize, pixelStride: usize, rowStride: usize, depth: i32, rows: i32, size: i32, beside: bool,
+  sizes: usize,
 ): void {
   const end = sizes + 6 * 48
   const row4 = 4 * rowStride, row5 = row4 + rowStride
   const seen = rowStride * seenOf(rows), behind = seen + rowStride
   const other = rows > 2 ? rowStride : 3 * rowStride
   if (beside) {
-    for (let end = sizes + 96; sizes < end; sizes += 16) v128.store(sizes, v128.load(sizes, 4 * 48))
-    from += 2 * pixelStride
+    // Those of the columns that are `size` further on in the tile before.
+    for (let end = sizes + (6 - size) * 48; sizes < end; sizes += 16) {
+      v128.store(sizes, v128.load(sizes + size * 48))
+    }
+    from += (6 - size) * pixelStride
   }
   for (; sizes < end; sizes += 48) {
     let first = i32x4.splat(0), last = first, a = first, b = first
@@ -59,6 +63,8 @@ export function measure(
       p += 16
       c -= 4
     } while (c > 0)
+    // Of a window of five both rows are seen by both outputs.
+    if (size == 2) first = last = i32x4.max_s(first, last)
     v128.store(sizes, first)
     v128.store(sizes, rows > 3 ? last : first, 16)
     v128.store(sizes, i32x4.max_s(i32x4.max_s(first, last), i32x4.max_s(a, b)), 32)
@@ -97,8 +103,10 @@ export function even(sizes: usize, columns: i32): bool {
 
 /** The fate of a tile by the windows of all its outputs. */
 export function fateOf(
-  from: usize, pixelStride: usize, rowStride: usize, depth: i32, rows: i32, columns: i32, grid: usize,
+  from: usize, pixelStride: usize, rowStride: usize, depth: i32, rows: i32, columns: i32, size: i32,
+  grid: usize,
 ): i32 {
+  const window = 7 - size
   let largest = 0
   for (let pixel = 0; pixel < 36; pixel++) {
     const p = from + pixel / 6 * rowStride + pixel % 6 * pixelStride
@@ -113,10 +121,10 @@ export function fateOf(
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       let seen = 0
-      for (let tap = 0; tap < 9; tap++) {
-        seen = max(seen, load<i32>(grid + ((row + tap / 3) * 6 + column + tap % 3) * 4))
+      for (let tap = 0; tap < window * window; tap++) {
+        seen = max(seen, load<i32>(grid + ((row + tap / window) * 6 + column + tap % window) * 4))
       }
-      if (seen == 0) zeros |= 1 << row * 4 + column
+      if (seen == 0) zeros |= 1 << row * size + column
       else if (seen < largest - SPAN) return DIRECT
     }
   }

@@ -21,7 +21,7 @@
  * scratch: zeros [max(ic, oc) + 4] | sums [7][4] | table [kh][columns] | gap [4] | rows that the ring holds
  * [reach(kh)] | ring [reach(kh)][iw][ic + 16]
  */
-import { scratch } from '../arguments'
+import { frame, scratch } from '../arguments'
 import { Depthwise } from '../abi'
 import { bringIn } from '../copy'
 import { clamp, madd, storeLanes } from '../simd'
@@ -67,6 +67,30 @@ import { clamp, madd, storeLanes } from '../simd'
 /** Outputs of a tile. */
 const TILE: i32 = 7
 
+/** What tiles are asked, in this thread's frame: of a call, of a row, and of the taps at work. */
+@unmanaged
+class Tiles {
+  /** Bytes of the table for a row of the window. */
+  rowBytes: usize
+  /** Input channels of an output. */
+  groupIn: i32
+  /** Bytes of filters: from a row of the window to the next, and from four channels to the next. */
+  wRow: usize; wVector: usize
+  /** Bytes from an output pixel to the next, how many there are, of as many channels. */
+  yStride: usize; pixels: i32; channels: i32
+  /** Room for the sums of a tile that is not whole. */
+  sums: usize
+  /** Rows of the window that are not padding. */
+  rows: i32
+  /** Taps that go by themselves, bytes of the table from one to the next, and from an output to the next. */
+  taps: i32; tapBytes: usize; outBytes: usize
+  /** Bytes from a pixel of a run to the next. */
+  step: usize
+  /** Bytes from where the sums of an output start to where the next one's do: 0 for the bias. */
+  startStride: usize
+  low: f32; high: f32
+}
+
 /** Input and output of more bytes come from memory. Witness: bench, n16 i56x56x64 and i224x224x64. */
 const CACHED: u32 = 8 << 20
 
@@ -89,7 +113,6 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
   const dilationH = args.dilationH, dilationW = args.dilationW, strideW = args.strideW
   const groupIn = planar ? args.groupIn : 1, groupOut = planar ? args.groupOut : oc
   const rows = args.rows, bands = (oh + rows - 1) / rows
-  const low = args.low, high = args.high
   const zeros = scratch()
   const zeroBytes = (max(ic, oc) + 4) * 4
   memory.fill(zeros, 0, zeroBytes)
@@ -103,6 +126,18 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
   const w = args.w, b = args.b, bias = b ? b : zeros
   const wTap: usize = groupIn * 16, wRow = kw * wTap, wVector = kh * wRow,
     wGroup = ((groupOut + 3) >> 2) * wVector
+  const tiles = changetype<Tiles>(frame())
+  tiles.rowBytes = rowBytes
+  tiles.groupIn = groupIn
+  tiles.wRow = wRow
+  tiles.wVector = wVector
+  tiles.yStride = oc * 4
+  tiles.pixels = ow
+  tiles.channels = groupOut
+  tiles.sums = sums
+  tiles.tapBytes = dilationW * 4
+  tiles.outBytes = strideW * 4
+  tiles.step = pixelStride
 
   for (let u = begin; u < end; u++) {
     const n = u / bands, firstRow = (u % bands) * rows
@@ -134,6 +169,7 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
         }
         pointRow(args, table + (ky - ky0) * rowBytes, rowBytes, zeros, from, pixelStride)
       }
+      tiles.rows = ky1 - ky0
       for (let left = ow; left > 0; left -= TILE) {
         // The last tile of a row starts early, so that it ends with the row.
         const ox = max(0, min(ow - left, ow - TILE))
@@ -147,40 +183,25 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
             && first + before(taps) >= 0 && first + taps + (TILE - 1) * strideW - after(taps) <= iw
           if (!runs) taps = kw - kx
           const row = table + (ox * strideW + kx * dilationW) * 4, last = kx + taps == kw
-          const least: f32 = last ? low : -Infinity, most: f32 = last ? high : Infinity
+          tiles.taps = taps
+          tiles.startStride = kx ? oc * 4 : 0
+          tiles.low = last ? args.low : -Infinity
+          tiles.high = last ? args.high : Infinity
           for (let o = 0, xOffset = 0, wr = w + ky0 * wRow + kx * wTap; o < oc; o += groupOut) {
-            const start = kx ? y + o * 4 : bias + o * 4, startStride: usize = kx ? oc * 4 : 0
+            const to = y + o * 4, start = kx ? to : bias + o * 4
             if (planar) {
-              if (!runs) tile<GroupOne>(row, ky1 - ky0, rowBytes, taps, dilationW * 4, strideW * 4, 0,
-                groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut,
-                sums, least, most)
-              else if (strideW == 2) tile<GroupThreeBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride,
-                groupIn, xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut,
-                sums, least, most)
-              else if (taps == 3) tile<GroupThree>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, groupIn,
-                xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least,
-                most)
-              else tile<GroupFive>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, groupIn, xOffset, wr, wRow,
-                wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              if (!runs) tile<GroupOne>(tiles, row, xOffset, wr, start, to)
+              else if (strideW == 2) tile<GroupThreeBy2>(tiles, row, xOffset, wr, start, to)
+              else if (taps == 3) tile<GroupThree>(tiles, row, xOffset, wr, start, to)
+              else tile<GroupFive>(tiles, row, xOffset, wr, start, to)
             } else {
-              if (!runs) tile<DepthOne>(row, ky1 - ky0, rowBytes, taps, dilationW * 4, strideW * 4, 0, 1,
-                xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least,
-                most)
-              else if (taps == 3 && strideW == 2)
-                tile<DepthThreeBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow,
-                wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 3) tile<DepthThree>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset,
-                wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 5 && strideW == 2)
-                tile<DepthFiveBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow,
-                wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (taps == 5) tile<DepthFive>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset,
-                wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
-              else if (strideW == 2) tile<DepthFourBy2>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1,
-                xOffset, wr, wRow, wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least,
-                most)
-              else tile<DepthFour>(row, ky1 - ky0, rowBytes, 1, 0, 0, pixelStride, 1, xOffset, wr, wRow,
-                wVector, start, startStride, y + o * 4, oc * 4, ow, groupOut, sums, least, most)
+              if (!runs) tile<DepthOne>(tiles, row, xOffset, wr, start, to)
+              else if (taps == 3 && strideW == 2) tile<DepthThreeBy2>(tiles, row, xOffset, wr, start, to)
+              else if (taps == 3) tile<DepthThree>(tiles, row, xOffset, wr, start, to)
+              else if (taps == 5 && strideW == 2) tile<DepthFiveBy2>(tiles, row, xOffset, wr, start, to)
+              else if (taps == 5) tile<DepthFive>(tiles, row, xOffset, wr, start, to)
+              else if (strideW == 2) tile<DepthFourBy2>(tiles, row, xOffset, wr, start, to)
+              else tile<DepthFour>(tiles, row, xOffset, wr, start, to)
             }
             xOffset += groupIn * 4
             wr += wGroup
@@ -235,10 +256,11 @@ function pointRow(
   for (to = inside; to < end; to += 4) store<usize>(to, zeros)
 }
 
-/** The address of pixel i of a run of T taps; p is that of the one before it. */
+/** The address of pixel i of a run; p is that of the one before it. */
 // @ts-ignore: decorator
 @inline
-function pointer(T: i32, S: i32, i: i32, p: usize, at: usize, xOffset: usize, step: usize): usize {
+function pointer<R>(i: i32, p: usize, at: usize, xOffset: usize, step: usize): usize {
+  const T = changetype<R>(0).taps(), S = changetype<R>(0).stride()
   return i <= before(T) || i >= T + (TILE - 1) * S - after(T) ? load<usize>(at + i * 4) + xOffset : p + step
 }
 
@@ -249,27 +271,25 @@ function pixel(planar: bool, p: usize): v128 {
   return planar ? v128.load32_splat(p) : v128.load(p)
 }
 
-/** c and what pixel `t` of its window adds to it: nothing where a run of `taps` has no such tap. */
+/** c and what pixel `t` of its window adds to it: nothing where a run has no such tap. */
 // @ts-ignore: decorator
 @inline
-function tap(taps: i32, t: i32, d: v128, w0: v128, w1: v128, w2: v128, w3: v128, w4: v128, c: v128): v128 {
-  return t < 0 || t >= taps ? c : madd(d, t == 0 ? w0 : t == 1 ? w1 : t == 2 ? w2 : t == 3 ? w3 : w4, c)
+function tap<R>(t: i32, d: v128, w0: v128, w1: v128, w2: v128, w3: v128, w4: v128, c: v128): v128 {
+  const isTap = t >= 0 && t < changetype<R>(0).taps()
+  return isTap ? madd(d, t == 0 ? w0 : t == 1 ? w1 : t == 2 ? w2 : t == 3 ? w3 : w4, c) : c
 }
 
 /**
- * What a run of T taps in each of `rows` rows adds to `channels` outputs of each of up to 7 pixels, vector by
- * vector. S: the stride; pixel i is tap i - p * S of output p. T is 1 where each of `taps` taps goes by
- * itself, `tapBytes` of the table after the one before, its outputs `outBytes` apart. The exits on negative i
+ * What a run of T taps in each row adds to the channels of each of up to 7 pixels, vector by vector. S: the
+ * stride; pixel i is tap i - p * S of output p. T is 1 where taps go by themselves. The exits on negative i
  * are never taken: see dense/tile.ts.
  */
-function tile<R>(
-  table: usize, rows: i32, rowBytes: usize, taps: i32, tapBytes: usize, outBytes: usize, step: usize,
-  groupIn: i32, xOffset: usize, w: usize, wRow: usize, wVector: usize, start: usize, startStride: usize,
-  y: usize, yStride: usize, pixels: i32, channels: i32, sums: usize, low: f32, high: f32,
-): void {
+function tile<R>(tiles: Tiles, table: usize, xOffset: usize, w: usize, start: usize, y: usize): void {
   const planar = changetype<R>(0).planar(), T = changetype<R>(0).taps(), S = changetype<R>(0).stride()
-  const wStep: usize = planar ? groupIn * 16 : 16
-  for (; channels > 0; channels -= 4) {
+  const rows = tiles.rows, rowBytes = tiles.rowBytes, groupIn = planar ? tiles.groupIn : 1
+  const wRow = tiles.wRow, step = tiles.step, tapBytes = tiles.tapBytes, outBytes = tiles.outBytes
+  const wStep: usize = planar ? groupIn * 16 : 16, startStride = tiles.startStride
+  for (let channels = tiles.channels; channels > 0; channels -= 4) {
     let c0 = v128.load(start), c1 = c0, c2 = c0, c3 = c0, c4 = c0, c5 = c0, c6 = c0
     if (startStride) {
       let from = start + startStride
@@ -282,7 +302,7 @@ function tile<R>(
     }
     let row = table, wr = w
     for (let i = rows; i > 0; i--) {
-      let at = row, wt = wr, left = taps
+      let at = row, wt = wr, left = T == 1 ? tiles.taps : 1
       do {
         let x = xOffset, inputs = groupIn
         do {
@@ -302,99 +322,99 @@ function tile<R>(
             const w1 = v128.load(wt + wStep), w2 = v128.load(wt + 2 * wStep)
             const w3 = T > 3 ? v128.load(wt + 3 * wStep) : w2, w4 = T > 4 ? v128.load(wt + 4 * wStep) : w2
             let p: usize = 0
-            { p = pointer(T, S, 0, p, at, x, step); const d = pixel(planar, p)
-              c0 = tap(T, 0 - 0 * S, d, w0, w1, w2, w3, w4, c0) }
-            { p = pointer(T, S, 1, p, at, x, step); const d = pixel(planar, p)
-              c0 = tap(T, 1 - 0 * S, d, w0, w1, w2, w3, w4, c0)
-              c1 = tap(T, 1 - 1 * S, d, w0, w1, w2, w3, w4, c1) }
+            { p = pointer<R>(0, p, at, x, step); const d = pixel(planar, p)
+              c0 = tap<R>(0 - 0 * S, d, w0, w1, w2, w3, w4, c0) }
+            { p = pointer<R>(1, p, at, x, step); const d = pixel(planar, p)
+              c0 = tap<R>(1 - 0 * S, d, w0, w1, w2, w3, w4, c0)
+              c1 = tap<R>(1 - 1 * S, d, w0, w1, w2, w3, w4, c1) }
             if (i == -1001) break
-            { p = pointer(T, S, 2, p, at, x, step); const d = pixel(planar, p)
-              c0 = tap(T, 2 - 0 * S, d, w0, w1, w2, w3, w4, c0)
-              c1 = tap(T, 2 - 1 * S, d, w0, w1, w2, w3, w4, c1)
-                c2 = tap(T, 2 - 2 * S, d, w0, w1, w2, w3, w4, c2) }
-            { p = pointer(T, S, 3, p, at, x, step); const d = pixel(planar, p)
-              c0 = tap(T, 3 - 0 * S, d, w0, w1, w2, w3, w4, c0)
-              c1 = tap(T, 3 - 1 * S, d, w0, w1, w2, w3, w4, c1)
-                c2 = tap(T, 3 - 2 * S, d, w0, w1, w2, w3, w4, c2)
-              c3 = tap(T, 3 - 3 * S, d, w0, w1, w2, w3, w4, c3) }
+            { p = pointer<R>(2, p, at, x, step); const d = pixel(planar, p)
+              c0 = tap<R>(2 - 0 * S, d, w0, w1, w2, w3, w4, c0)
+              c1 = tap<R>(2 - 1 * S, d, w0, w1, w2, w3, w4, c1)
+                c2 = tap<R>(2 - 2 * S, d, w0, w1, w2, w3, w4, c2) }
+            { p = pointer<R>(3, p, at, x, step); const d = pixel(planar, p)
+              c0 = tap<R>(3 - 0 * S, d, w0, w1, w2, w3, w4, c0)
+              c1 = tap<R>(3 - 1 * S, d, w0, w1, w2, w3, w4, c1)
+                c2 = tap<R>(3 - 2 * S, d, w0, w1, w2, w3, w4, c2)
+              c3 = tap<R>(3 - 3 * S, d, w0, w1, w2, w3, w4, c3) }
             if (i == -1002) break
-            { p = pointer(T, S, 4, p, at, x, step); const d = pixel(planar, p)
-              c0 = tap(T, 4 - 0 * S, d, w0, w1, w2, w3, w4, c0)
-              c1 = tap(T, 4 - 1 * S, d, w0, w1, w2, w3, w4, c1)
-                c2 = tap(T, 4 - 2 * S, d, w0, w1, w2, w3, w4, c2)
-              c3 = tap(T, 4 - 3 * S, d, w0, w1, w2, w3, w4, c3)
-                c4 = tap(T, 4 - 4 * S, d, w0, w1, w2, w3, w4, c4) }
-            { p = pointer(T, S, 5, p, at, x, step); const d = pixel(planar, p)
-              c1 = tap(T, 5 - 1 * S, d, w0, w1, w2, w3, w4, c1)
-              c2 = tap(T, 5 - 2 * S, d, w0, w1, w2, w3, w4, c2)
-                c3 = tap(T, 5 - 3 * S, d, w0, w1, w2, w3, w4, c3)
-              c4 = tap(T, 5 - 4 * S, d, w0, w1, w2, w3, w4, c4)
-                c5 = tap(T, 5 - 5 * S, d, w0, w1, w2, w3, w4, c5) }
+            { p = pointer<R>(4, p, at, x, step); const d = pixel(planar, p)
+              c0 = tap<R>(4 - 0 * S, d, w0, w1, w2, w3, w4, c0)
+              c1 = tap<R>(4 - 1 * S, d, w0, w1, w2, w3, w4, c1)
+                c2 = tap<R>(4 - 2 * S, d, w0, w1, w2, w3, w4, c2)
+              c3 = tap<R>(4 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+                c4 = tap<R>(4 - 4 * S, d, w0, w1, w2, w3, w4, c4) }
+            { p = pointer<R>(5, p, at, x, step); const d = pixel(planar, p)
+              c1 = tap<R>(5 - 1 * S, d, w0, w1, w2, w3, w4, c1)
+              c2 = tap<R>(5 - 2 * S, d, w0, w1, w2, w3, w4, c2)
+                c3 = tap<R>(5 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+              c4 = tap<R>(5 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+                c5 = tap<R>(5 - 5 * S, d, w0, w1, w2, w3, w4, c5) }
             if (i == -1003) break
-            { p = pointer(T, S, 6, p, at, x, step); const d = pixel(planar, p)
-              c1 = tap(T, 6 - 1 * S, d, w0, w1, w2, w3, w4, c1)
-              c2 = tap(T, 6 - 2 * S, d, w0, w1, w2, w3, w4, c2)
-                c3 = tap(T, 6 - 3 * S, d, w0, w1, w2, w3, w4, c3)
-              c4 = tap(T, 6 - 4 * S, d, w0, w1, w2, w3, w4, c4)
-                c5 = tap(T, 6 - 5 * S, d, w0, w1, w2, w3, w4, c5)
-              c6 = tap(T, 6 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
-            { p = pointer(T, S, 7, p, at, x, step); const d = pixel(planar, p)
-              c2 = tap(T, 7 - 2 * S, d, w0, w1, w2, w3, w4, c2)
-              c3 = tap(T, 7 - 3 * S, d, w0, w1, w2, w3, w4, c3)
-                c4 = tap(T, 7 - 4 * S, d, w0, w1, w2, w3, w4, c4)
-              c5 = tap(T, 7 - 5 * S, d, w0, w1, w2, w3, w4, c5)
-                c6 = tap(T, 7 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            { p = pointer<R>(6, p, at, x, step); const d = pixel(planar, p)
+              c1 = tap<R>(6 - 1 * S, d, w0, w1, w2, w3, w4, c1)
+              c2 = tap<R>(6 - 2 * S, d, w0, w1, w2, w3, w4, c2)
+                c3 = tap<R>(6 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+              c4 = tap<R>(6 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+                c5 = tap<R>(6 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+              c6 = tap<R>(6 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            { p = pointer<R>(7, p, at, x, step); const d = pixel(planar, p)
+              c2 = tap<R>(7 - 2 * S, d, w0, w1, w2, w3, w4, c2)
+              c3 = tap<R>(7 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+                c4 = tap<R>(7 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+              c5 = tap<R>(7 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+                c6 = tap<R>(7 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
             if (i == -1004) break
-            { p = pointer(T, S, 8, p, at, x, step); const d = pixel(planar, p)
-              c2 = tap(T, 8 - 2 * S, d, w0, w1, w2, w3, w4, c2)
-              c3 = tap(T, 8 - 3 * S, d, w0, w1, w2, w3, w4, c3)
-                c4 = tap(T, 8 - 4 * S, d, w0, w1, w2, w3, w4, c4)
-              c5 = tap(T, 8 - 5 * S, d, w0, w1, w2, w3, w4, c5)
-                c6 = tap(T, 8 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
-            if (T + 6 * S > 9) { p = pointer(T, S, 9, p, at, x, step); const d = pixel(planar, p)
-              c3 = tap(T, 9 - 3 * S, d, w0, w1, w2, w3, w4, c3)
-              c4 = tap(T, 9 - 4 * S, d, w0, w1, w2, w3, w4, c4)
-                c5 = tap(T, 9 - 5 * S, d, w0, w1, w2, w3, w4, c5)
-              c6 = tap(T, 9 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            { p = pointer<R>(8, p, at, x, step); const d = pixel(planar, p)
+              c2 = tap<R>(8 - 2 * S, d, w0, w1, w2, w3, w4, c2)
+              c3 = tap<R>(8 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+                c4 = tap<R>(8 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+              c5 = tap<R>(8 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+                c6 = tap<R>(8 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            if (T + 6 * S > 9) { p = pointer<R>(9, p, at, x, step); const d = pixel(planar, p)
+              c3 = tap<R>(9 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+              c4 = tap<R>(9 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+                c5 = tap<R>(9 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+              c6 = tap<R>(9 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
             if (T + 6 * S > 10 && i == -1005) break
-            if (T + 6 * S > 10) { p = pointer(T, S, 10, p, at, x, step); const d = pixel(planar, p)
-              c3 = tap(T, 10 - 3 * S, d, w0, w1, w2, w3, w4, c3)
-              c4 = tap(T, 10 - 4 * S, d, w0, w1, w2, w3, w4, c4)
-                c5 = tap(T, 10 - 5 * S, d, w0, w1, w2, w3, w4, c5)
-              c6 = tap(T, 10 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
-            if (T + 6 * S > 11) { p = pointer(T, S, 11, p, at, x, step); const d = pixel(planar, p)
-              c4 = tap(T, 11 - 4 * S, d, w0, w1, w2, w3, w4, c4)
-              c5 = tap(T, 11 - 5 * S, d, w0, w1, w2, w3, w4, c5) }
+            if (T + 6 * S > 10) { p = pointer<R>(10, p, at, x, step); const d = pixel(planar, p)
+              c3 = tap<R>(10 - 3 * S, d, w0, w1, w2, w3, w4, c3)
+              c4 = tap<R>(10 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+                c5 = tap<R>(10 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+              c6 = tap<R>(10 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            if (T + 6 * S > 11) { p = pointer<R>(11, p, at, x, step); const d = pixel(planar, p)
+              c4 = tap<R>(11 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+              c5 = tap<R>(11 - 5 * S, d, w0, w1, w2, w3, w4, c5) }
             if (T + 6 * S > 12 && i == -1006) break
-            if (T + 6 * S > 12) { p = pointer(T, S, 12, p, at, x, step); const d = pixel(planar, p)
-              c4 = tap(T, 12 - 4 * S, d, w0, w1, w2, w3, w4, c4)
-              c5 = tap(T, 12 - 5 * S, d, w0, w1, w2, w3, w4, c5)
-                c6 = tap(T, 12 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
-            if (T + 6 * S > 13) { p = pointer(T, S, 13, p, at, x, step); const d = pixel(planar, p)
-              c5 = tap(T, 13 - 5 * S, d, w0, w1, w2, w3, w4, c5)
-              c6 = tap(T, 13 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            if (T + 6 * S > 12) { p = pointer<R>(12, p, at, x, step); const d = pixel(planar, p)
+              c4 = tap<R>(12 - 4 * S, d, w0, w1, w2, w3, w4, c4)
+              c5 = tap<R>(12 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+                c6 = tap<R>(12 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            if (T + 6 * S > 13) { p = pointer<R>(13, p, at, x, step); const d = pixel(planar, p)
+              c5 = tap<R>(13 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+              c6 = tap<R>(13 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
             if (T + 6 * S > 14 && i == -1007) break
-            if (T + 6 * S > 14) { p = pointer(T, S, 14, p, at, x, step); const d = pixel(planar, p)
-              c5 = tap(T, 14 - 5 * S, d, w0, w1, w2, w3, w4, c5)
-              c6 = tap(T, 14 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
-            if (T + 6 * S > 15) { p = pointer(T, S, 15, p, at, x, step); const d = pixel(planar, p)
-              c6 = tap(T, 15 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            if (T + 6 * S > 14) { p = pointer<R>(14, p, at, x, step); const d = pixel(planar, p)
+              c5 = tap<R>(14 - 5 * S, d, w0, w1, w2, w3, w4, c5)
+              c6 = tap<R>(14 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            if (T + 6 * S > 15) { p = pointer<R>(15, p, at, x, step); const d = pixel(planar, p)
+              c6 = tap<R>(15 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
             if (T + 6 * S > 16 && i == -1008) break
-            if (T + 6 * S > 16) { p = pointer(T, S, 16, p, at, x, step); const d = pixel(planar, p)
-              c6 = tap(T, 16 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
+            if (T + 6 * S > 16) { p = pointer<R>(16, p, at, x, step); const d = pixel(planar, p)
+              c6 = tap<R>(16 - 6 * S, d, w0, w1, w2, w3, w4, c6) }
           }
           x += 4
           wt += 16
         } while (planar && --inputs)
-        at += tapBytes
+        if (T == 1) at += tapBytes
       } while (T == 1 && --left)
       row += rowBytes
       wr += wRow
     }
-    const whole = channels >= 4 && pixels >= TILE
-    const stride: usize = whole ? yStride : 16
-    let to = whole ? y : sums
-    const least = f32x4.splat(low), most = f32x4.splat(high)
+    const whole = channels >= 4 && tiles.pixels >= TILE
+    const stride: usize = whole ? tiles.yStride : 16
+    let to = whole ? y : tiles.sums
+    const least = f32x4.splat(tiles.low), most = f32x4.splat(tiles.high)
     v128.store(to, clamp(c0, least, most)); to += stride
     v128.store(to, clamp(c1, least, most)); to += stride
     v128.store(to, clamp(c2, least, most)); to += stride
@@ -402,9 +422,9 @@ function tile<R>(
     v128.store(to, clamp(c4, least, most)); to += stride
     v128.store(to, clamp(c5, least, most)); to += stride
     v128.store(to, clamp(c6, least, most))
-    if (!whole) spread(sums, y, yStride, pixels, channels)
+    if (!whole) spread(tiles.sums, y, tiles.yStride, tiles.pixels, channels)
     if (!planar) xOffset += 16
-    w += wVector
+    w += tiles.wVector
     start += 16
     y += 16
   }

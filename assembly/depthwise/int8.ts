@@ -19,7 +19,7 @@ import { scratch } from '../arguments'
 import { Finish, Igemm8 } from '../abi'
 import { copyBytes } from '../copy'
 import { startSums, zeroOf } from '../dense/int8'
-import { FINISH_BYTES, QUICK, quickBytes, quicken, storeIntegers } from '../quantize'
+import { FINISH_BYTES, QUICK, isOfBytes, quickBytes, quicken, storeIntegers } from '../quantize'
 
 /** Outputs of a tile. */
 const TILE: i32 = 4
@@ -44,37 +44,15 @@ function high(a: v128, b: v128): v128 {
   return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
 }
 
-// @ts-ignore: decorator
-@inline
-function storeTile(
-  finish: usize, y: usize, yStride: usize, l0: v128, h0: v128, l1: v128, h1: v128, l2: v128, h2: v128,
-  l3: v128, h3: v128, channels: usize, pixels: i32,
-): void {
-  if (channels < 8 || load<i32>(finish, 112) != QUICK) {
-    storeIntegers(finish, y, l0, h0, channels)
-    if (pixels > 1) storeIntegers(finish, y + yStride, l1, h1, channels)
-    if (pixels > 2) storeIntegers(finish, y + 2 * yStride, l2, h2, channels)
-    if (pixels > 3) storeIntegers(finish, y + 3 * yStride, l3, h3, channels)
-    return
-  }
-  const f0 = v128.load(finish, 32), f1 = v128.load(finish, 48), zero = v128.load(finish, 96)
-  const least = v128.load16_splat(finish, 116), most = v128.load16_splat(finish, 118)
-  v128.store64_lane(y, quickBytes(l0, h0, f0, f1, zero, least, most), 0)
-  if (pixels > 1) v128.store64_lane(y + yStride, quickBytes(l1, h1, f0, f1, zero, least, most), 0)
-  if (pixels > 2) v128.store64_lane(y + 2 * yStride, quickBytes(l2, h2, f0, f1, zero, least, most), 0)
-  if (pixels > 3) v128.store64_lane(y + 3 * yStride, quickBytes(l3, h3, f0, f1, zero, least, most), 0)
-}
-
 /**
- * 4 outputs of all channels, by the addresses of `pairs` pairs of taps. The exits on negative i are never
- * taken: see dense/tile.ts.
+ * 4 outputs of all channels, by the addresses of pairs of taps. The exits on negative i are never taken: see
+ * dense/tile.ts.
  */
 function anyWindow(
-  signed: bool, taps: usize, pairs: i32, step: usize, w: usize, finish: usize, y: usize, yStride: usize,
-  channels: i32, pixels: i32,
+  args: Igemm8, signed: bool, taps: usize, pairs: i32, step: usize, w: usize, finish: usize, y: usize,
 ): void {
   let xOffset: usize = 0
-  for (let left = channels; left > 0; left -= 8) {
+  for (let left = args.ic; left > 0; left -= 8) {
     let l0 = v128.load(finish), h0 = v128.load(finish, 16), l1 = l0, h1 = h0, l2 = l0, h2 = h0, l3 = l0,
       h3 = h0
     let at = taps
@@ -102,8 +80,23 @@ function anyWindow(
         l3 = i32x4.add(l3, i32x4.dot_i16x8_s(low(d, e), wl))
         h3 = i32x4.add(h3, i32x4.dot_i16x8_s(high(d, e), wh)) }
     }
-    storeTile(finish, y, yStride, l0, h0, l1, h1, l2, h2, l3, h3, min(8, left), pixels)
-    y += load<i32>(finish, 112) ? 8 : 32
+    const outBytes: usize = isOfBytes(finish) ? 1 : 4, yStride: usize = args.ic * outBytes
+    const pixels = min(args.ow, TILE)
+    if (left >= 8 && load<i32>(finish, 112) == QUICK) {
+      const f0 = v128.load(finish, 32), f1 = v128.load(finish, 48), zero = v128.load(finish, 96)
+      const least = v128.load16_splat(finish, 116), most = v128.load16_splat(finish, 118)
+      v128.store64_lane(y, quickBytes(l0, h0, f0, f1, zero, least, most), 0)
+      if (pixels > 1) v128.store64_lane(y + yStride, quickBytes(l1, h1, f0, f1, zero, least, most), 0)
+      if (pixels > 2) v128.store64_lane(y + 2 * yStride, quickBytes(l2, h2, f0, f1, zero, least, most), 0)
+      if (pixels > 3) v128.store64_lane(y + 3 * yStride, quickBytes(l3, h3, f0, f1, zero, least, most), 0)
+    } else {
+      const channels = min(8, left)
+      storeIntegers(finish, y, l0, h0, channels)
+      if (pixels > 1) storeIntegers(finish, y + yStride, l1, h1, channels)
+      if (pixels > 2) storeIntegers(finish, y + 2 * yStride, l2, h2, channels)
+      if (pixels > 3) storeIntegers(finish, y + 3 * yStride, l3, h3, channels)
+    }
+    y += 8 * outBytes
     finish += FINISH_BYTES
     xOffset += 8
   }
@@ -153,9 +146,9 @@ export function depthwise8(call: usize, begin: i32, end: i32): void {
           }
           store<usize>(patchRows + ky * 4, from)
         }
-        const y = args.y + ((n * oh + oy) * ow + ox) * yPixel, pixels = min(ow, TILE)
         pointTaps(kh, kw, dilationW * c, rows, taps)
-        anyWindow(signed, taps, pairs, stepW * c, w, finishes, y, yPixel, c, pixels)
+        anyWindow(args, signed, taps, pairs, stepW * c, w, finishes,
+          args.y + ((n * oh + oy) * ow + ox) * yPixel)
       }
     }
   }

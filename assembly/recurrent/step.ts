@@ -1,7 +1,7 @@
 /** What steps of both directions share: which sequences are at work, and the product of their states. */
 import { scratch } from '../arguments'
 import { Cell, Recurrent } from '../abi'
-import { pixelByPanels, runTiles } from '../dense/tile'
+import { pixelByPanels, plainProduct, runTiles } from '../dense/tile'
 import { TILE_ROWS } from '../simd'
 
 /** A sequence at work in a step. */
@@ -78,19 +78,25 @@ export function multiply(
   count: usize,
 ): void {
   const zeros = scratch()
-  const low: f32 = -Infinity, high: f32 = Infinity
+  const p = plainProduct(1, depth, count == 1 ? gateStride : panelStride, zeros)
   const lone = active % TILE_ROWS == 1, tiled = active - i32(lone)
   if (tiled) {
     for (let g: usize = 0; g < gates; g++) {
-      for (let q: usize = 0; q < count; q++)
-        runTiles(tiled, table, 1, depth, 0, w + g * gateStride + q * panelStride, zeros, (g * count + q) * 32,
-          8, low, high)
+      for (let q: usize = 0; q < count; q++) {
+        p.w = w + g * gateStride + q * panelStride
+        p.yOffset = (g * count + q) * 32
+        p.columns = 8
+        runTiles(p, tiled, table)
+      }
     }
   }
   if (!lone) return
   const last = table + tiled * 8
   if (count == 1) {
-    pixelByPanels(gates, last, 1, depth, 0, w, gateStride, zeros, 0, gates * 8, low, high)
+    p.w = w
+    p.yOffset = 0
+    p.columns = gates * 8
+    pixelByPanels(p, gates, last)
     return
   }
   // All panels of all gates, where they follow each other.
@@ -99,9 +105,10 @@ export function multiply(
   for (let g: usize = 0; g < runs; g++) {
     for (let q: usize = 0; q < run; q += 4) {
       const panels = min<usize>(4, run - q)
-      pixelByPanels(
-        panels, last, 1, depth, 0, w + g * gateStride + q * panelStride, panelStride, zeros,
-          (g * count + q) * 32, panels * 8, low, high)
+      p.w = w + g * gateStride + q * panelStride
+      p.yOffset = (g * count + q) * 32
+      p.columns = panels * 8
+      pixelByPanels(p, panels, last)
     }
   }
 }

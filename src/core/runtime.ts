@@ -5,7 +5,7 @@
 import { check, FilterbankError } from '../base/errors.js'
 import { disposal } from '../base/realm.js'
 import type { Steps } from '../base/turns.js'
-import type { Block } from '../wasm/abi.js'
+import { type Block, FRAME_BYTES } from '../wasm/abi.js'
 import { compilerOf } from '../wasm/host.js'
 import { Control, controlWords } from '../wasm/job.js'
 import { blocks, type Exports, type Job, type Kernel } from '../wasm/kernels.js'
@@ -195,11 +195,11 @@ export class Runtime {
 
   scratch(bytes: number): void {
     if (bytes <= this.scratchBytes) return
-    const stride = Math.ceil(bytes / 64) * 64
+    const stride = Math.ceil((FRAME_BYTES + bytes) / 64) * 64
     const previous = this.i32[this.control / 4 + Control.scratch]!
     const pointer = this.allocate(stride * this.mostThreads)
     if (previous) this.free(previous >>> 0)
-    this.scratchBytes = stride
+    this.scratchBytes = stride - FRAME_BYTES
     this.i32[this.control / 4 + Control.scratch] = pointer
     this.i32[this.control / 4 + Control.scratchStride] = stride
   }

@@ -1,5 +1,6 @@
-/** The plan of a 3x3 convolution at stride 1 by Winograd's F(4x4, 3x3) (assembly/dense/winograd.ts). */
+/** The plan of 3x3 and 5x5 convolutions at stride 1 by Winograd's filtering (assembly/dense/winograd.ts). */
 
+import type { Axis, Window } from '../core/window.js'
 import { FILTER_CHANNELS } from '../wasm/abi.js'
 import type { Blocking } from './igemm.js'
 import { type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
@@ -21,8 +22,27 @@ const UNITS = 8
 const SLICE = 64
 
 const POSITIONS = 36
+/** Floats of what the kernels note of an image and of a tile: see assembly/dense/winogradTiles.ts. */
+export const TILING_FLOATS = 16
+export const TILE_FLOATS = 8
 /** Floats between neighbours, at most, that keep them in other sets of the cache. */
 const GAP = 32
+
+/** Outputs of a tile of 6 inputs along an axis. */
+const tileOf = (size: number): number => 7 - size
+
+/**
+ * Tiles of an image, of `tile` outputs along each axis; under dilation outputs at the same place modulo
+ * dilation are tiled as an image by themselves.
+ */
+export function tilesOf([h, w]: Window, tile = tileOf(h.size)): number {
+  const along = ({ output, dilation }: Axis): number => dilation * Math.ceil(output / (tile * dilation))
+  return along(h) * along(w)
+}
+
+/** Products by definition for each that its tiles take: 4 of 3x3 windows where all tiles are full. */
+export const savingOf = ([h, w]: Window): number =>
+  (h.size * w.size * h.output * w.output) / (POSITIONS * tilesOf([h, w]))
 
 /** Floats of the filters, transformed; `ic` of a group. */
 export const transformedFloats = (ic: number, oc: number): number => POSITIONS * Math.ceil(oc / 8) * 8 * ic
@@ -33,14 +53,14 @@ export const transformedFloats = (ic: number, oc: number): number => POSITIONS *
  */
 function transformed(filter: Filter, backward: boolean): number {
   const { engine } = filter
-  const [, , filterIn, filterOut] = filter.shape as [number, number, number, number]
+  const [size, , filterIn, filterOut] = filter.shape as [number, number, number, number]
   const [ic, oc] = backward ? [filterOut, filterIn] : [filterIn, filterOut]
   return derive(
     filter,
     backward ? 'winograd backward' : 'winograd',
     transformedFloats(ic, oc),
     (source, panels) => {
-      engine.scratch(4 * POSITIONS * (8 * FILTER_CHANNELS + 2))
+      engine.scratch(4 * (POSITIONS * 8 * FILTER_CHANNELS + 6 * 5 * 4))
       const [tapH, tapW, row, column] = filter.strides.map((stride) => stride * 4) as [
         number,
         number,
@@ -50,7 +70,7 @@ function transformed(filter: Filter, backward: boolean): number {
       engine.run({
         kernel: 'winogradFilter',
         args: {
-          filter: source + (backward ? 2 * (tapH + tapW) : 0),
+          filter: source + (backward ? (size - 1) * (tapH + tapW) : 0),
           tapHStride: backward ? -tapH : tapH,
           tapWStride: backward ? -tapW : tapW,
           rowStride: backward ? column : row,
@@ -58,6 +78,7 @@ function transformed(filter: Filter, backward: boolean): number {
           panels,
           ic,
           oc,
+          size,
         },
         units: Math.ceil(oc / 8),
         work: POSITIONS * ic * oc,
@@ -67,7 +88,7 @@ function transformed(filter: Filter, backward: boolean): number {
 }
 
 interface WinogradBlocking extends Blocking {
-  /** Tiles of 4x4 outputs and panels of one unit. */
+  /** Tiles of outputs and panels of one unit. */
   tiles: number
   panels: number
 }
@@ -76,7 +97,7 @@ export function blockWinograd(
   rows: number,
   { n, axes: [h, w], inChannels: ic, outChannels: oc, groups }: PlaneLayer,
 ): WinogradBlocking {
-  const all = n * Math.ceil(h.output / 4) * Math.ceil(w.output / 4)
+  const all = n * tilesOf([h, w])
   const allPanels = Math.ceil(oc / 8)
   // Slices of whole groups see no others' inputs; those of one group see all of them, and take what outputs
   // the threads want.
@@ -90,8 +111,9 @@ export function blockWinograd(
   const blocks = Math.ceil(all / tiles)
   const shares = groups === 1 ? Math.min(allPanels, Math.max(1, Math.ceil(UNITS / Math.max(1, blocks)))) : 1
   const panels = Math.ceil(slicePanels / shares)
-  const measured = 18 * 4 + tiles + 4 + 160
-  const workspaceFloats = POSITIONS * (tiles * (depth + slicePanels * 8) + 2 * GAP) + 9 * (ic / groups) * 8
+  const measured = TILING_FLOATS + 18 * 4 + tiles * TILE_FLOATS + 160
+  const filter = h.size * w.size * (ic / groups) * 8
+  const workspaceFloats = POSITIONS * (tiles * (depth + slicePanels * 8) + 2 * GAP) + filter
   const scratch = 8 + POSITIONS * 4 + measured + POSITIONS * (depth + GAP) + tiles * 2 + 4 + workspaceFloats
   return { tiles, panels, units: blocks * Math.ceil(allPanels / panels), scratch }
 }
@@ -126,6 +148,8 @@ export function runWinograd({ engine, layer, x, filter, bias, y, clamp }: ConvJo
       high: clamp[1],
       tiles: block.tiles,
       panels: block.panels,
+      tile: tileOf(h.size),
+      dilation: h.dilation,
     },
     units: block.units,
     work: (2 * n * h.output * w.output * oc * ic) / groups,

@@ -7,6 +7,7 @@ import { rangeOf } from '../core/dtype.js'
 import { type Blocking, productArgs, productOf } from './igemm.js'
 import { args8, FINISH, keyOf, PAIR_ROWS, runDense8, zeroOf, zerosOf } from './int8.js'
 import { type ByteTerms, type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
+import { savingOf, TILE_FLOATS, TILING_FLOATS, tilesOf } from './winograd.js'
 
 /** Bytes of transformed input and output that a unit works on. Witness: bench int8, 3x3 layers. */
 const WORKSPACE_BYTES = 512 * 1024
@@ -15,6 +16,12 @@ const UNITS = 8
 
 /** The largest sum of a tile of 4x4 and of 2x2 outputs that is exact. */
 const MOST_SUM = { 4: 2 ** 25, 2: 2 ** 29 }
+
+/**
+ * Products that its tiles have to save where the host multiplies four bytes at once, not two of 16 bits.
+ * Witness: bench int8 under Node 26, 3x3 dilated by 4 and 6 at 33x33 (0.5 to 0.6 of the tile's speed).
+ */
+const LEAST_SAVING = 2.4
 
 /** Outputs of a tile along each axis. */
 type Tile = 4 | 2
@@ -35,11 +42,11 @@ export interface Winograd8Blocking extends Blocking {
 }
 
 export function blockWinograd8(
-  { n, axes: [h, w], inChannels: ic, outChannels: oc }: PlaneLayer,
+  { n, axes, inChannels: ic, outChannels: oc }: PlaneLayer,
   tile: Tile = 4,
 ): Winograd8Blocking {
   const positions = positionsOf(tile)
-  const all = n * Math.ceil(h.output / tile) * Math.ceil(w.output / tile)
+  const all = n * tilesOf(axes, tile)
   const allPanels = Math.ceil(oc / 8)
   const depth = depthOf(ic)
   const most = Math.floor(WORKSPACE_BYTES / (positions * (2 * depth + 32 * allPanels)) / PAIR_ROWS)
@@ -50,8 +57,9 @@ export function blockWinograd8(
   )
   const bytes =
     48 * 16 +
+    4 * TILING_FLOATS +
     36 * apart(depth) +
-    8 * tiles +
+    (8 + 4 * TILE_FLOATS) * tiles +
     16 +
     4 * FINISH * (2 * allPanels + 1) +
     positions * (apart(tiles * depth * 2) + apart(tiles * panels * 32))
@@ -139,7 +147,8 @@ function transformed8(filter: Filter, terms: ByteTerms, tile: Tile): number {
 export function runWinograd8(job: ConvJob): void {
   const { engine, layer, x, filter, bias, y, clamp } = job
   const terms = job.terms!
-  const tile = tileFor(filter, terms)
+  const fills = engine.byteDot === 'none' || savingOf(layer.axes) >= LEAST_SAVING
+  const tile = fills ? tileFor(filter, terms) : undefined
   if (!tile) {
     runDense8(job)
     return

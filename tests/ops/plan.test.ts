@@ -8,7 +8,10 @@ describe('planConv2d', () => {
     expect(algorithm([1, 56, 56, 64], [3, 3, 64, 64], { padding: 1 })).toBe('winograd')
     expect(algorithm([1, 56, 56, 64], [3, 3, 64, 64], { padding: 1, algorithm: 'igemm' })).toBe('igemm')
     expect(algorithm([1, 56, 56, 64], [3, 3, 64, 64], { padding: 1, stride: 2 })).toBe('igemm')
-    expect(algorithm([1, 56, 56, 64], [3, 3, 64, 64], { padding: 2, dilation: 2 })).toBe('igemm')
+    expect(algorithm([1, 56, 56, 64], [3, 3, 64, 64], { padding: 2, dilation: 2 })).toBe('winograd')
+    // Of each phase, outputs at the same place modulo 18, a tile of 4 x 4 has 2 x 2.
+    expect(algorithm([1, 33, 33, 64], [3, 3, 64, 64], { padding: 18, dilation: 18 })).toBe('igemm')
+    expect(algorithm([1, 27, 27, 64], [5, 5, 64, 192], { padding: 2 })).toBe('winograd')
     expect(algorithm([1, 224, 224, 3], [7, 7, 3, 64], { padding: 3, stride: 2 })).toBe('igemm')
     expect(algorithm([1, 56, 56, 96], [3, 3, 1, 96], { padding: 1, groups: 96 })).toBe('depthwise')
     expect(algorithm([1, 56, 56, 128], [3, 3, 4, 128], { padding: 1, groups: 32 })).toBe('grouped')

@@ -22,8 +22,18 @@ export function activationOf(node: Node, fusion: Fusion): Activation | undefined
   return low !== undefined && high !== undefined && low <= high ? [low, high] : undefined
 }
 
-const near = (a: number | undefined, b: number): boolean =>
-  a !== undefined && Math.abs(a - b) <= 1e-3 * Math.abs(b)
+/** Whether a is the number b as a file has it: rounded to six digits or to float16, or one over that. */
+function near(a: number | undefined, b: number): boolean {
+  if (a === undefined) return false
+  const error = Math.abs(a - b) / Math.abs(b)
+  return error <= 3e-6 || (error <= 1e-3 && (isCoarse(a) || isCoarse(1 / a)))
+}
+
+/** Whether a number has the 11 digits of float16 at most, but for the last ones of a float32. */
+function isCoarse(v: number): boolean {
+  const digits = v / 2 ** (Math.floor(Math.log2(Math.abs(v))) - 10)
+  return Math.abs(digits - Math.round(digits)) < 1e-3
+}
 
 /** A product of names and a number, with the nodes that compute it. */
 interface Product {

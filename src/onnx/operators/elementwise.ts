@@ -20,7 +20,7 @@ import {
   silu,
 } from '../../ops/activation.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'
-import { maximum, minimum } from '../../ops/binary.js'
+import { maximum, minimum, mod } from '../../ops/binary.js'
 import { equal, greater, greaterEqual, less, lessEqual, notEqual } from '../../ops/compare.js'
 import { prelu } from '../../ops/prelu.js'
 import {
@@ -77,6 +77,15 @@ const truncated = (x: Tensor, { out }: OutOptions = {}): Tensor => {
   return out.changed()
 }
 
+/** Whole numbers in the range of a type of few bits, by its lowest bits, as the host's arrays have them. */
+function wrapped(x: Tensor, type: ElementType): Tensor {
+  const bits = /^u?int(8|16)$/.exec(type)?.[1]
+  if (!bits) return x
+  const length = 2 ** Number(bits)
+  const least = type.startsWith('u') ? 0 : -length / 2
+  return least ? add(mod(sub(x, least), length), least) : mod(x, length)
+}
+
 export const softsign = (x: Tensor): Tensor => div(x, add(abs(x), 1))
 
 /** A function of one number on the host; `engine`, where there is a kernel, for floats. */
@@ -128,12 +137,16 @@ function oldBroadcast(call: Call, a: Value, b: Value): Value {
   return after > 0 ? b.reshaped([...b.shape, ...Array(after).fill(1)]) : b
 }
 
-/** The same function of all inputs, two by two. */
+/**
+ * The same function of all inputs, two by two. An input that stands there twice is read by two steps: the
+ * first one may not write over it.
+ */
 const folded =
   (host: (a: number, b: number) => number, engine?: Binary): Operator =>
   (call) => {
     const [first, ...rest] = call.inputs as Value[]
-    return rest.reduce((a, b) => arithmetic(call, a, b, host, engine), first!.alias())
+    const isLast = (value: Value) => call.inputs.indexOf(value) === call.inputs.lastIndexOf(value)
+    return rest.reduce((a, b) => arithmetic(call, a, isLast(b) ? b : b.alias(), host, engine), first!.alias())
   }
 
 /** A question about two elements. */
@@ -206,7 +219,8 @@ function castTo(call: Call, x: Value, type: ElementType): Value {
     const whole = /int(8|16|32|64)/.test(type)
     if ((isFloat(type) && type !== 'float64') || (whole && x.type === 'bool')) return x.alias(type)
     if (type === 'bool') return mapInEngine(call, x, (t) => notEqual(t, 0), type)
-    if (whole && isFloat(x.type)) return mapInEngine(call, x, truncated, type)
+    if (whole && isFloat(x.type))
+      return mapInEngine(call, x, (tensor, options) => wrapped(truncated(tensor, options), type), type)
     // The same whole numbers, of a type that has at least as many.
     if (whole && x.dtype !== 'float32' && (/64|32/.test(type) || x.type === type)) return x.alias(type)
   }
@@ -262,7 +276,9 @@ const preluOf: Operator = (call) => {
   // ONNX Runtime repeats x too, which the standard does not ask for.
   const wide = shape && !sameShape(shape, x.shape) ? moveBox(call, x, spreadOf(x.shape, shape)) : x
   return zipInEngine(call, wide, wanted, (p, q, { out } = {}) =>
-    typeof q === 'number' ? leakyRelu(p as Tensor, { alpha: q, out }) : prelu(p as Tensor, q, { out }),
+    typeof q === 'number'
+      ? leakyRelu(p as Tensor, { alpha: q, out })
+      : prelu(typeof p === 'number' ? wide.tensor() : p, q, { out }),
   )
 }
 

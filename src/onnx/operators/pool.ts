@@ -30,7 +30,7 @@ import { optionsOf, pooledLengths, type Sides, sidesOf } from './window.js'
 /**
  * Any pool on the host: for each output, `start`, `take` of what is under the window with the place that it
  * has, and `end` with the number of places that count. `counted`: places of the window inside the input and
- * the padding of the file.
+ * the padding of the file; before opset 19 all of one that is too long.
  */
 function poolOnHost(
   call: Call,
@@ -46,6 +46,7 @@ function poolOnHost(
   const from = x.data as Float64Array
   const places = new Float64Array(sizeOf(shape))
   const { size, stride, dilation, before, after } = sides
+  const countsAll = call.opset < 19 && !reaches(x, sides)
   const values = call.host(x.type, shape, (to) => {
     let i = 0
     for (const index of indexesOf(shape)) {
@@ -56,7 +57,7 @@ function poolOnHost(
         const at = tap.map(
           (t, axis) => index[axis + 2]! * stride[axis]! - before[axis]! + t * dilation[axis]!,
         )
-        if (at.every((p, axis) => p < input[axis]! + after[axis]!)) counted++
+        if (countsAll || at.every((p, axis) => p < input[axis]! + after[axis]!)) counted++
         if (at.every((p, axis) => p >= 0 && p < input[axis]!)) {
           const place = first + offsetOf(at, strides)
           under.push({ value: from[place]!, at: place })

@@ -333,8 +333,11 @@ function twister(seed: number): () => number {
 const dropout: Operator = (call) => {
   const x = call.input(0)
   const ratio = call.scalar(1) ?? call.number('ratio', 0.5)
-  if (!call.inputs[2]?.data[0] || ratio === 0)
-    return [x.alias(), call.host('bool', x.shape, (to) => to.fill(1))]
+  if (!call.inputs[2]?.data[0] || ratio === 0) {
+    // Before opset 12 the mask of a run that does not learn is not defined; ONNX Runtime's is zeros.
+    const [type, kept] = [call.opset < 10 ? x.type : 'bool', Number(call.opset >= 12)] as const
+    return [x.alias(), call.host(type, x.shape, (to) => to.fill(kept))]
+  }
   const random = twister(call.number('seed', Math.floor(Math.random() * 2 ** 32)))
   const keeps = Uint8Array.from({ length: x.size }, () => Number(random() >= ratio))
   const from = x.data as Float64Array

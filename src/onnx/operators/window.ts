@@ -208,7 +208,7 @@ const convTranspose: Operator = (call) => {
   return call.tensor(x.type, y as Tensor, 'last')
 }
 
-/** Length of the output along each axis. */
+/** Length of the output along each axis: 1 where the window is too long by less than its stride. */
 export function pooledLengths(
   { size, stride, dilation, before, after }: Sides,
   input: Shape,
@@ -216,7 +216,7 @@ export function pooledLengths(
 ): number[] {
   return input.map((length, i) => {
     const room = length + before[i]! + after[i]! - dilation[i]! * (size[i]! - 1) - 1
-    let count = Math.max(0, (ceil ? Math.ceil : Math.floor)(room / stride[i]!) + 1)
+    let count = Math.max(0, (ceil ? Math.ceil : Math.trunc)(room / stride[i]!) + 1)
     if (ceil && (count - 1) * stride[i]! >= length + before[i]!) count--
     return count
   })

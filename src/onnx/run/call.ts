@@ -39,7 +39,14 @@ export class Call {
     readonly stepGraph: (graph: Graph, inputs?: readonly Value[]) => Steps<Value[]>,
     /** Inputs that nobody reads any more. */
     private readonly spare: ReadonlySet<Value | undefined>,
-  ) {}
+  ) {
+    this.owner = node
+    this.ownInputs = inputs
+  }
+
+  /** The node of the graph and what it reads, whatever a part of the operator is called with (`on`). */
+  private readonly owner: Node
+  private readonly ownInputs: readonly (Value | undefined)[]
 
   /** The same at once. */
   runGraph(graph: Graph, inputs?: readonly Value[]): Value[] {
@@ -190,6 +197,28 @@ export class Call {
     }
     if (fixed) this.used.push(...values)
     return values
+  }
+
+  /**
+   * A constant of the host that the operator made of constants, as it is or as the one of the same numbers
+   * that an earlier call kept: what that puts into the engine is there when a recording asks for it.
+   */
+  kept(value: Value): Value {
+    const { owner: node, run } = this
+    // Of constants alone the node is computed once; where numbers of the run have a part, on the host.
+    if (run.hostReads || this.ownInputs.every((input) => input?.constant ?? true)) return value
+    const { tables } = run.kept
+    const uses = tables.get(node) ?? new Map<string, readonly Value[]>()
+    tables.set(node, uses)
+    const use = `moved ${value.type} [${value.shape}]`
+    const known = uses.get(use) ?? []
+    const { data } = value
+    const isSame = (other: Value) => (other.data as Float64Array).every((v, i) => Object.is(v, data[i]))
+    const own = known.find(isSame) ?? value
+    if (own === value) uses.set(use, [...known, value])
+    own.named = true
+    this.used.push(own)
+    return own.alias()
   }
 
   /** How the operator did it and why, where it has a choice: for `model.summary`. */

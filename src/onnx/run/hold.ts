@@ -11,6 +11,8 @@ import {
   type HostArray,
   type HostTensor,
   isHalf,
+  limit,
+  staysOnHost,
   toHost,
 } from '../file/types.js'
 
@@ -107,4 +109,19 @@ export class Holder {
     for (const tensor of this.tensors) tensor.dispose()
     this.tensors.clear()
   }
+}
+
+/** The host's numbers as a type of the engine; int64 beyond int32 becomes the nearest of it. */
+export function numbersAs(data: Float64Array, type: ElementType, dtype: DType): Float32Array | Int32Array {
+  if (dtype !== 'int32' || !staysOnHost(type)) return data as unknown as Float32Array
+  const numbers = new Int32Array(data.length)
+  for (let i = 0; i < numbers.length; i++) numbers[i] = limit(data[i]!, -(2 ** 31), 2 ** 31 - 1)
+  return numbers
+}
+
+/** What a recording has in the place of numbers. */
+export const WITHOUT_NUMBERS = {
+  get data(): never {
+    throw new Error('a recording has no numbers')
+  },
 }

@@ -107,7 +107,8 @@ export function move(
       walkHost(part.source.data, first, data, start, box)
     }
     const constant = parts.every(({ source }) => source.constant)
-    return Value.onHost(call.run, type, shape, data as number[] as never, constant)
+    const value = Value.onHost(call.run, type, shape, data as number[] as never, constant)
+    return constant ? call.kept(value) : value
   }
 
   const rank = shape.length

@@ -11,6 +11,7 @@ import type { Program } from '../../core/program.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { type Graph, type Node, readsOf } from '../graph/graph.js'
 import { find, located, runNode, type Scope, stepsOf } from './execute.js'
+import { numbersAs } from './hold.js'
 import {
   type HostStep,
   type Live,
@@ -23,7 +24,7 @@ import {
   settingOf,
   standOf,
 } from './plan.js'
-import { type Layout, lastShape, numbersAs, type Run, Value } from './value.js'
+import { type Layout, lastShape, type Run, Value } from './value.js'
 
 /** A host step needs it: what a host step before it made, or what stands in memory of the program. */
 type Source = { name: string } | { stand: Stand; pointer: number }
@@ -128,6 +129,8 @@ export function* record(
       }
       return value
     })
+    // What an output asked for only now.
+    marks.at(-1)?.steps.push(...steps)
     // What was uploaded of them is written anew in each replay.
     for (const name of live) scope.values.get(name)?.dispose()
   }
@@ -170,6 +173,8 @@ function empty(run: Run, { type, shape, form }: Stand): Value {
 
 function sourceOf(name: string, value: Value, live: ReadonlySet<string>): Source {
   if (live.has(name) && value.onHost) return { name }
+  // Another shape of what a host step made may not have been asked for in the engine yet.
+  if (!value.inEngine) value.typed()
   const stand = standOf(value)
   const { dtype, layout } = stand.form!
   return { stand, pointer: value.as(dtype, layout).pointer }

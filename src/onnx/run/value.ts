@@ -5,9 +5,9 @@ import type { Engine } from '../../core/engine.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { cast } from '../../ops/cast.js'
 import type { ElementType, HostArray, HostTensor } from '../file/types.js'
-import { dtypeOf, hostArray, isFloat, limit, staysOnHost } from '../file/types.js'
+import { dtypeOf, hostArray, isFloat, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
-import { widened } from './hold.js'
+import { numbersAs, WITHOUT_NUMBERS, widened } from './hold.js'
 import { isBoth, type Layout, lastShape, moved } from './layout.js'
 
 export { type Layout, lastAxis, lastShape, stridesIn } from './layout.js'
@@ -133,9 +133,9 @@ export class Value {
   /** What the file says. What stands in the engine already is shared with `tensor`. */
   static constant(run: Run, tensor: HostTensor): Value {
     const { resident, shape, type } = tensor
-    if (!resident) return new Value(run, type, shape, tensor, true)
-    const value = new Value(run, type, shape, undefined, true)
-    value.put(resident.reshape(shape), 'plain')
+    const value = new Value(run, type, shape, resident ? undefined : tensor, true)
+    value.named = true
+    if (resident) value.put(resident.reshape(shape), 'plain')
     return value
   }
 
@@ -185,6 +185,11 @@ export class Value {
 
   get engine(): Engine {
     return this.run.engine
+  }
+
+  /** Whose its numbers are in the engine: what an operator made for itself is nobody's to give back. */
+  private get owner(): Value {
+    return this.named ? this : (this.origin ?? this)
   }
 
   get size(): number {
@@ -259,7 +264,8 @@ export class Value {
 
   /** A copy of the numbers as they are now, row-major. */
   fresh(): HostArray {
-    return this.host ? (this.host.data.slice() as HostArray) : this.download()
+    const { host } = this
+    return host && host !== WITHOUT_NUMBERS ? (host.data.slice() as HostArray) : this.download()
   }
 
   /** The same as plain numbers. */
@@ -354,8 +360,13 @@ export class Value {
 
   private upload(dtype: DType): AnyTensor {
     const { host, run, shape, type } = this
-    if (this.origin && !this.origin.disposed) return this.origin.as(dtype, 'plain').reshape(shape)
-    if (this.pending) return this.pending(dtype)
+    if (this.origin?.named && !this.origin.disposed) return this.origin.as(dtype, 'plain').reshape(shape)
+    if (this.pending) {
+      const tensor = this.pending(dtype)
+      const shaped = tensor.reshape(shape)
+      tensor.dispose()
+      return shaped
+    }
     // A replay uploads what has a name; it knows nothing of what an operator made for itself.
     if (!this.constant && !this.named) run.hostReads = true
     const { engine } = run
@@ -373,7 +384,8 @@ export class Value {
 
   /** The same numbers under another shape (and type), without a copy where the layout allows. */
   reshaped(shape: Shape, type = this.type): Value {
-    const value = new Value(this.run, type, shape, this.host, this.constant, this.host && this)
+    const { constant, host, pending, run } = this
+    const value = new Value(run, type, shape, host, constant, host && this.owner, pending)
     if (this.host === undefined || this.heldIn('plain')) {
       const tensor = this.asHeld('plain')
       value.put(value.accepts(tensor) ? tensor.reshape(shape) : this.tensor().reshape(shape), 'plain')
@@ -398,8 +410,8 @@ export class Value {
 
   /** The same value once more, with a life of its own; under another type that has its numbers. */
   alias(type = this.type): Value {
-    const { constant, elements, host, run, shape } = this
-    const value = new Value(run, type, shape, host, constant, host && this)
+    const { constant, elements, host, pending, run, shape } = this
+    const value = new Value(run, type, shape, host, constant, host && this.owner, pending)
     value.elements = elements?.map((element) => element.alias()) ?? elements
     value.kind = this.kind
     for (const key of this.forms.keys()) {
@@ -431,19 +443,4 @@ export class Value {
     for (const tensor of this.forms.values()) tensor.dispose()
     this.forms.clear()
   }
-}
-
-/** What a recording has in the place of numbers. */
-const WITHOUT_NUMBERS = {
-  get data(): never {
-    throw new Error('a recording has no numbers')
-  },
-}
-
-/** The host's numbers as a type of the engine; int64 beyond int32 becomes the nearest of it. */
-export function numbersAs(data: Float64Array, type: ElementType, dtype: DType): Float32Array | Int32Array {
-  if (dtype !== 'int32' || !staysOnHost(type)) return data as unknown as Float32Array
-  const numbers = new Int32Array(data.length)
-  for (let i = 0; i < numbers.length; i++) numbers[i] = limit(data[i]!, -(2 ** 31), 2 ** 31 - 1)
-  return numbers
 }

@@ -6,7 +6,7 @@
 import { check, show } from '../../base/errors.js'
 import { BYTES, type DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
-import type { Axis, Context, Window } from '../../core/window.js'
+import type { Context, Window } from '../../core/window.js'
 import {
   blockDepthwiseFilter,
   blockGrouped,
@@ -38,7 +38,7 @@ import {
 } from '../../plans/layer.js'
 import { type FilterView, planeFilter, withPlanes } from '../../plans/planes.js'
 import { runTransposed } from '../../plans/transposed.js'
-import { blockWinograd, runWinograd, transformedFloats } from '../../plans/winograd.js'
+import { blockWinograd, runWinograd, savingOf, transformedFloats } from '../../plans/winograd.js'
 import { blockWinograd8, runWinograd8, transformed8Words } from '../../plans/winograd8.js'
 import { sum } from '../reduce.js'
 
@@ -46,7 +46,7 @@ import { sum } from '../reduce.js'
 type AlgorithmName = Exclude<ConvAlgorithm, 'auto'>
 
 /**
- * `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 at stride 1.
+ * `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 or 5x5 at stride 1.
  * `'depthwise'`: one filter per channel. `'grouped'`: up to 16 in and out.
  */
 export type ConvAlgorithm = 'auto' | 'depthwise' | 'gemm' | 'winograd' | 'grouped' | 'igemm'
@@ -88,7 +88,15 @@ const isUnpadded = ([h, w]: Window): boolean => h.before + h.after + w.before + 
 const isProduct = ({ axes }: PlaneLayer): boolean =>
   axes[0].size === 1 && axes[1].size === 1 && isUnpadded(axes)
 
-const isDense3 = ({ size, stride, dilation }: Axis): boolean => size === 3 && stride === 1 && dilation === 1
+/** A square window of one of these sizes at stride 1. */
+const isSquare = ({ axes: [h, w] }: PlaneLayer, ...sizes: number[]): boolean =>
+  sizes.includes(h.size) && w.size === h.size && w.dilation === h.dilation && h.stride * w.stride === 1
+
+/**
+ * Whether Winograd's tiles are filled well enough to save products: under dilation they are of each phase by
+ * itself. Witness: bench, dilated layers.
+ */
+const isTiled = ({ axes: [h, w] }: PlaneLayer): boolean => h.dilation === 1 || savingOf([h, w]) > 1.7
 
 /** Whether channels of a group fill vectors and panels; of one group the last ones need not. */
 const isWhole = (layer: PlaneLayer): boolean =>
@@ -160,11 +168,13 @@ export const algorithms: readonly Algorithm[] = [
     name: 'winograd',
     dtypes: ['float32'],
     exact: false,
-    fits: (layer) => isDense3(layer.axes[0]) && isDense3(layer.axes[1]) && isWhole(layer),
-    pays: (layer) =>
-      groupIn(layer) >= 8 && groupOut(layer) >= 4
-        ? '3x3 at stride 1, and channels enough to pay for the transforms'
-        : undefined,
+    fits: (layer) => isSquare(layer, 3, 5) && isWhole(layer),
+    pays(layer) {
+      const { size } = layer.axes[0]
+      return groupIn(layer) >= 8 && groupOut(layer) >= 4 && isTiled(layer)
+        ? `${size}x${size} at stride 1, and channels enough to pay for the transforms`
+        : undefined
+    },
     packing: (layer) => transformedFloats(groupIn(layer), layer.outChannels),
     blocking: (layer, tileRows) => blockWinograd(tileRows, layer),
     run: (job) => runWinograd(job),
@@ -206,9 +216,9 @@ export const algorithms: readonly Algorithm[] = [
   {
     ...dense8,
     name: 'winograd',
-    fits: (layer) => isDense3(layer.axes[0]) && isDense3(layer.axes[1]) && layer.groups === 1,
-    pays: ({ inChannels, outChannels }) =>
-      inChannels >= 8 && outChannels >= 8
+    fits: (layer) => isSquare(layer, 3) && layer.groups === 1,
+    pays: (layer) =>
+      layer.inChannels >= 8 && layer.outChannels >= 8 && isTiled(layer)
         ? '3x3 at stride 1, and channels enough to pay for the transforms'
         : undefined,
     packing: ({ inChannels, outChannels }) => transformed8Words(inChannels, outChannels),

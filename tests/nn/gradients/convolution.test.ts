@@ -85,29 +85,28 @@ describe('gradients of convolutions', () => {
 
     it('conv2d by Winograd, backwards too', () => {
       const random = new Random(20261202)
-      for (const [h, w, ic, oc, padding] of [
-        [7, 9, 16, 17, 'same'],
-        [5, 6, 19, 16, 'valid'],
-        [
-          4,
-          4,
-          16,
-          16,
-          [
-            [2, 0],
-            [3, 4],
-          ],
-        ],
+      const uneven = [
+        [2, 0],
+        [3, 4],
+      ] as [[number, number], [number, number]]
+      for (const [size, h, w, ic, oc, padding, dilation = 1] of [
+        [3, 7, 9, 16, 17, 'same'],
+        [3, 16, 15, 8, 9, 'same', 2],
+        [3, 5, 6, 19, 16, 'valid'],
+        [3, 4, 4, 16, 16, uneven],
+        [5, 7, 9, 16, 17, 'same'],
+        [5, 7, 6, 19, 16, 'valid'],
+        [5, 4, 4, 16, 16, uneven],
       ] as const) {
         engine().scope(() => {
-          const inputs = [[2, h, w, ic], [3, 3, ic, oc], [oc]].map((shape) =>
+          const inputs = [[2, h, w, ic], [size, size, ic, oc], [oc]].map((shape) =>
             engine().tensor(random.floats(shape.reduce((a, b) => a * b)), shape),
           )
           expectGradients(
             engine(),
             random,
             inputs,
-            (x, filter, bias) => conv2d(x!, filter!, { padding, bias }),
+            (x, filter, bias) => conv2d(x!, filter!, { padding, bias, dilation }),
             { tolerance: 5e-3 },
           )
         })

@@ -41,6 +41,16 @@ export const convolutions: Record<string, Case> = {
   'conv2d, winograd': convolution([3, 3], 1, (x, filter, bias) =>
     fb.conv2d(x!, filter!, { bias: bias!, padding: 1, algorithm: 'winograd' }),
   ),
+  'conv2d, winograd, 5x5': convolution(
+    [5, 5],
+    1,
+    (x, filter, bias) => fb.conv2d(x!, filter!, { bias: bias!, padding: [2, 1], algorithm: 'winograd' }),
+    13,
+    10,
+  ),
+  'conv2d, winograd, dilated': convolution([3, 3], 1, (x, filter, bias) =>
+    fb.conv2d(x!, filter!, { bias: bias!, padding: 3, dilation: 2, algorithm: 'winograd' }),
+  ),
   'conv2d, winograd, groups': convolution(
     [3, 3],
     11,
@@ -79,6 +89,12 @@ export const convolutions: Record<string, Case> = {
   'conv2d, bytes, 3 channels': ofBytes([5, 3], 1, { padding: 2, stride: [1, 2] }, 'uint8', 3),
   'conv2d, bytes, groups': ofBytes([3, 2], 3, { padding: 1, groups: 3, dilation: [1, 2] }, 'uint8'),
   'conv2d, bytes, winograd': ofBytes([3, 3], 1, { padding: 1, algorithm: 'winograd' }, 'int8'),
+  'conv2d, bytes, winograd, dilated': ofBytes(
+    [3, 3],
+    1,
+    { padding: 2, dilation: 2, algorithm: 'winograd' },
+    'uint8',
+  ),
   'conv2d, bytes, depthwise 3x3': depthwiseBytes([3, 3], { padding: 1 }),
   'conv2d, bytes, depthwise 3x3, stride 2': depthwiseBytes([3, 3], { padding: 'same', stride: 2 }),
   'conv2d, bytes, depthwise 5x5': depthwiseBytes([5, 5], { padding: 2 }),

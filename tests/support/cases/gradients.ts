@@ -41,6 +41,9 @@ export const gradients: Record<string, Case> = {
   'gradients of conv2d, winograd': backwards(
     convolution([3, 3], 1, (x, filter, bias) => fb.conv2d(x!, filter!, { bias, padding: 'same' }), 16, 17),
   ),
+  'gradients of conv2d, winograd, 5x5': backwards(
+    convolution([5, 5], 1, (x, filter) => fb.conv2d(x!, filter!, { padding: 'same' }), 9, 12),
+  ),
   'gradients of depthwise': backwards(depthwise([3, 3], { padding: 1 })),
   'gradients of depthwise, stride 2': backwards(
     depthwise([3, 2], {
