@@ -3,7 +3,9 @@
 import { sameShape, sizeOf, stridesOf } from '../../base/shape.js'
 import { BYTES, type ByteType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
-import type { Axis } from '../../core/window.js'
+import type { Axis, Window } from '../../core/window.js'
+import { mul } from '../../ops/arithmetic.js'
+import { pow } from '../../ops/binary.js'
 import { placesOf, putAt } from '../../ops/gatherND.js'
 import {
   avgPool2d,
@@ -15,10 +17,13 @@ import {
   maxPool2d,
   maxPool3d,
 } from '../../ops/pool.js'
-import { runMaxPoolPlaces } from '../../plans/pool.js'
+import { abs, sqrt } from '../../ops/unary.js'
+import { runMaxPoolPlaces, runPool } from '../../plans/pool.js'
+import { isFloat } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, move, offsetOf } from '../run/move.js'
 import type { Value } from '../run/value.js'
+import { mapInEngine } from './broadcast.js'
 import { lengthAlong } from './powers.js'
 import { optionsOf, pooledLengths, type Sides, sidesOf } from './window.js'
 
@@ -171,6 +176,55 @@ const nhwcMaxPool: Operator = (call) => {
   return call.tensor(y.type, pooledLast.reshape(pooledLast.shape))
 }
 
+/**
+ * Means of x with its channels last under windows of one or two axes, dilated or not, each times what
+ * `factor` makes of the places of the window that are in x, and of those in x and its padding.
+ */
+function meansOf(
+  call: Call,
+  x: Value,
+  sides: Sides,
+  pixels: Tensor,
+  factor?: (inside: number, counted: number) => number,
+): Value {
+  const input = x.shape.slice(2)
+  const output = pooledLengths(sides, input, call.flag('ceil_mode'))
+  const axes = input.map(
+    (length, i): Axis => ({
+      input: length,
+      output: output[i]!,
+      size: sides.size[i]!,
+      stride: sides.stride[i]!,
+      dilation: sides.dilation[i]!,
+      before: sides.before[i]!,
+      after: sides.after[i]!,
+    }),
+  )
+  const row: Axis = { input: 1, output: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 }
+  const window = (axes.length === 1 ? [row, axes[0]!] : axes) as unknown as Window
+  const [n, c] = x.shape as [number, number]
+  const image = pixels.reshape([n, window[0].input, window[1].input, c])
+  let y = call.engine.empty([n, window[0].output, window[1].output, c])
+  runPool('avgPool', image, y, window, false)
+  if (factor) {
+    /** How many places of each window are before `end` and not before `begin`. */
+    const counts = ({ output, size, stride, dilation, before }: Axis, begin: number, end: number) =>
+      Array.from({ length: output }, (_, o) => {
+        const places = Array.from({ length: size }, (_, tap) => o * stride - before + tap * dilation)
+        return places.filter((place) => place >= begin && place < end).length
+      })
+    const inside = window.map((axis) => counts(axis, 0, axis.input))
+    const counted = window.map((axis) => counts(axis, -axis.before, axis.input + axis.after))
+    const table = call.tables('factors', [window[0].output, window[1].output, 1], [], () => [
+      inside[0]!.flatMap((h, i) =>
+        inside[1]!.map((w, j) => factor(h * w, counted[0]![i]! * counted[1]![j]!)),
+      ),
+    ])[0]!
+    y = mul(y, table.tensor(), { out: y })
+  }
+  return call.tensor(x.type, y.reshape([n, ...output, c]), 'last')
+}
+
 const averagePool: Operator = (call) => {
   const x = call.input(0)
   const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
@@ -182,6 +236,14 @@ const averagePool: Operator = (call) => {
       sides,
       (pixels, options) => avgPool2d(pixels as Tensor, { ...options, dilation: 1, countIncludePad }),
       (pixels, options) => avgPool3d(pixels, { ...options, dilation: 1, countIncludePad }),
+    )
+  if (isImage(x) && isFloat(x.type) && reaches(x, sides) && x.shape.length < 5)
+    return meansOf(
+      call,
+      x,
+      sides,
+      x.tensor('last'),
+      countIncludePad ? (inside, counted) => inside / Math.max(1, counted) : undefined,
     )
   const mean = (under: { value: number }[], counted: number) => ({
     value: under.reduce((sum, { value }) => sum + value, 0) / (countIncludePad ? counted : under.length || 1),
@@ -207,6 +269,13 @@ const lpPool: Operator = (call) => {
   const x = call.input(0)
   const p = call.number('p', 2)
   const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  if (isImage(x) && isFloat(x.type) && reaches(x, sides) && x.shape.length < 5) {
+    const pixels = x.tensor('last')
+    const powers = p === 1 ? abs(pixels) : p === 2 ? mul(pixels, pixels) : pow(abs(pixels), p)
+    const sums = meansOf(call, x, sides, powers, (inside) => inside)
+    if (p === 1) return sums
+    return mapInEngine(call, sums, (t) => (p === 2 ? sqrt(t) : pow(t, 1 / p)))
+  }
   return poolOnHost(call, x, sides, (under) => ({
     value: under.reduce((sum, { value }) => sum + Math.abs(value) ** p, 0) ** (1 / p),
     at: 0,
