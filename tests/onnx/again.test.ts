@@ -26,7 +26,8 @@ const whole = (name: string, shape: number[], ...values: number[]) => ({
   shape,
   data: BigInt64Array.from(values, BigInt),
 })
-type Numbers = { shape: readonly number[]; data: Float32Array | BigInt64Array }
+/** `open`: the file does not say the lengths. */
+type Numbers = { shape: readonly number[]; data: Float32Array | BigInt64Array; open?: true }
 
 /** Five runs on the same inputs, in every way that there is. `outputs`: their types. */
 async function expectAnswers(
@@ -39,7 +40,11 @@ async function expectAnswers(
   const typeOf = ({ data }: Numbers) => (data instanceof Float32Array ? 'float32' : 'int64')
   const bytes = writeModel({
     opset,
-    inputs: Object.entries(inputs).map(([name, x]) => ({ name, type: typeOf(x), shape: x.shape })),
+    inputs: Object.entries(inputs).map(([name, x]) => ({
+      name,
+      type: typeOf(x),
+      shape: x.open ? x.shape.map(() => null) : x.shape,
+    })),
     outputs: Object.entries(outputs).map(([name, type]) => ({ name, type })),
     initializers,
     nodes,
@@ -184,6 +189,19 @@ describe('constants beside values of the run', () => {
 })
 
 describe('as ONNX Runtime has it', () => {
+  for (const empty of [
+    [5, 0, 7],
+    [0, 0, 9],
+  ])
+    it(`Concat beside a tensor [${empty}] that holds nothing`, () =>
+      expectAnswers(
+        13,
+        { x, none: { shape: empty, data: new Float32Array(0), open: true } },
+        [floats('c', 2, 1, 4)],
+        [node('Concat', ['none', 'x', 'c'], ['y'], { axis: 1 })],
+        { y: 'float32' },
+      ))
+
   it('casts of floats to bytes keep the lowest bits, for what reads them too', () =>
     expectAnswers(
       14,

@@ -205,6 +205,14 @@ describe('quantizeModel', () => {
     const broken = samplesOf(8, 1)
     broken[3]!.x.data[5] = Number.NaN
     await expect(quantize(broken)).rejects.toThrow(/samples\[3\].*NaN or infinity/)
+    const [good] = samplesOf(1, 1)
+    for (const [sample, message] of [
+      [{ z: good!.x }, 'samples[1] must be inputs by the names "x", got ["z"]'],
+      [new Float32Array(3), 'samples[1] must be inputs by the names "x", got Float32Array of length 3'],
+      [{ x: null }, 'samples[1] "x" must be numbers, a tensor or { data, shape }, got null'],
+      [{ x: { image: {} } }, 'samples[1] "x" must be numbers'],
+    ] as const)
+      await expect(quantize([good, sample])).rejects.toThrow(message)
     await expect(quantize(samplesOf(8, 1), { method: 'best' })).rejects.toThrow('method')
     await expect(quantize(samplesOf(8, 1), { weightBits: 4 })).rejects.toThrow('7 or 8')
     await expect(quantize(samplesOf(8, 1), { bits: 4 })).rejects.toThrow('bits')

@@ -79,17 +79,19 @@ const transpose: Operator = (call) => {
 }
 
 const concat: Operator = (call) => {
-  const values = call.inputs as Value[]
-  const first = values[0]!.shape
+  const all = call.inputs as Value[]
+  const first = (all.find(({ size }) => size > 0) ?? all[0]!).shape
   const axis = call.ownAxis(first.length, 1)
-  for (const { shape } of values) {
-    if (shape.length !== first.length || shape.some((length, i) => i !== axis && length !== first[i]))
-      call.fail(
-        'inputs',
-        `alike but for axis ${axis}`,
-        values.map((value) => value.shape),
-      )
-  }
+  const isAlike = ({ shape }: Value) =>
+    shape.length === first.length && shape.every((length, i) => i === axis || length === first[i])
+  // What holds nothing may have any shape, as in PyTorch and ONNX Runtime.
+  const values = all.filter((value) => isAlike(value) || value.size > 0)
+  if (!values.every(isAlike))
+    call.fail(
+      'inputs',
+      `alike but for axis ${axis}`,
+      all.map(({ shape }) => shape),
+    )
   let to = 0
   const parts = values.map((source) => {
     const axes = whole(source.shape).map((box, i) => (i === axis ? { ...box, to } : box))

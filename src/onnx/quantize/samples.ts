@@ -2,6 +2,7 @@
 import { check, show } from '../../base/errors.js'
 import { printShape, sizeOf } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
+import { Tensor } from '../../core/tensor.js'
 import { loadModel } from '../load.js'
 import { copyOf, type ModelInput, type ModelOutputs } from '../run/ports.js'
 import { type Network, writeNetwork } from './network.js'
@@ -39,6 +40,7 @@ export async function collect(
       expected: 'an object of inputs by name',
       got: show(sample),
     }))
+    checkInputs(sample, `samples[${all.length}]`, network)
     all.push(Object.fromEntries(Object.entries(sample).map(([name, input]) => [name, copyOf(input)])))
     count += batchOf(sample, network)
   }
@@ -50,6 +52,27 @@ export async function collect(
     hint,
   }))
   return all
+}
+
+/** Throws for names that the network has not, and for what is no numbers; `model.run` looks at the rest. */
+function checkInputs(sample: Sample, argument: string, { inputs }: Network): void {
+  const names = inputs.map(({ name }) => name)
+  const isList = (data: unknown) => Array.isArray(data) || (ArrayBuffer.isView(data) && 'length' in data)
+  check(!isList(sample) && Object.keys(sample).every((name) => names.includes(name)), () => ({
+    op,
+    argument,
+    expected: `inputs by the names ${names.map((name) => show(name)).join(', ')}`,
+    got: show(isList(sample) ? sample : Object.keys(sample)),
+  }))
+  for (const name of names) {
+    const input: unknown = sample[name]
+    check(isList(input) || input instanceof Tensor || isList(Object(input).data), () => ({
+      op,
+      argument: `${argument} ${show(name)}`,
+      expected: 'numbers, a tensor or { data, shape }',
+      got: show(input),
+    }))
+  }
 }
 
 /** How many samples are in one: the length of a first axis that the file leaves open. */
