@@ -17,7 +17,7 @@ import {
 } from '../plans/elementwise.js'
 import { BinaryOp } from '../wasm/abi.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp } from './activation.js'
-import { type ByteResultOptions, isByteTensor, resultQuantization } from './byteResult.js'
+import { type ByteResultOptions, checkQuantized, isByteTensor, resultQuantization } from './byteResult.js'
 import { checkSameType, type Operand } from './operands.js'
 import { dequantize, quantize, quantized } from './quantize.js'
 import { sumTo } from './reduce.js'
@@ -131,6 +131,8 @@ function byteArithmetic(
   const engine = engineOf(op, { a, b }, {}, BYTES)
   const context: Context = { op, shapes: { a: a.shape, b: b.shape } }
   checkSameType(op, 'b', b, a.dtype)
+  checkQuantized(a, 'a', context)
+  checkQuantized(b, 'b', context)
   const { activation } = options
   const clamp = fusedClamp(activation, context)
   const shape = commonShape({ a, b }, context)

@@ -6,6 +6,7 @@ import type { ByteType, DType } from '../core/dtype.js'
 import { checkOptions, type Names } from '../core/options.js'
 import { type Quantization, settleQuantization, showQuantization } from '../core/quantization.js'
 import type { AnyTensor } from '../core/tensor.js'
+import type { Context } from '../core/window.js'
 
 /** Types that activations and pools take. */
 export type FloatOrByte = 'float32' | ByteType
@@ -30,6 +31,17 @@ const RESULT: Names<ResultQuantization> = { scale: true, zeroPoint: true }
 
 /** Whether a tensor is one of 8 bits; what is no tensor is refused by `engineOf`. */
 export const isByteTensor = (x: AnyTensor | undefined): boolean => x?.dtype === 'int8' || x?.dtype === 'uint8'
+
+/** Of 8-bit integers whose scale counts: throws where they have none. */
+export function checkQuantized(x: AnyTensor, argument: string, context: Context): void {
+  check(x.quantization !== undefined, () => ({
+    ...context,
+    argument,
+    expected: 'of a quantization',
+    got: `${x.dtype} without one`,
+    hint: 'engine.tensor(data, shape, { dtype, quantization: { scale, zeroPoint } }), with a scale of 1 and a zero point of 0 where integers stand for themselves',
+  }))
+}
 
 /**
  * The quantization of a result: what was asked for, else `otherwise`. Throws where an operand's differs along

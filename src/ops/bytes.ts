@@ -20,6 +20,7 @@ import { NO_CLAMP } from '../plans/elementwise.js'
 import { keyOf, tableOf } from '../plans/int8.js'
 import type { ByteTerms } from '../plans/layer.js'
 import { type Activation, finishActivation, fusedClamp } from './activation.js'
+import { checkQuantized } from './byteResult.js'
 import { checkByteType, quantized, runQuantize, runScaleSums } from './quantize.js'
 
 /** What the 8-bit integers that an op gives stand for: (element - zeroPoint) * scale. */
@@ -39,8 +40,6 @@ export interface BytesOptions<D extends ByteType = ByteType> {
 }
 
 const OUTPUT: Names<OutputQuantization> = { scale: true, zeroPoint: true, dtype: true }
-
-const PLAIN: Quantization = { scale: 1, zeroPoint: 0 }
 
 /** Numbers of the engine that a product of bytes reads where it runs. @internal */
 export interface DynamicTerms {
@@ -120,7 +119,9 @@ export function byteOp(
   const fail = (argument: string, expected: string, got: string) => ({ ...context, argument, expected, got })
   checkType(context.op, name, filter, BYTES)
   if (bias) checkType(context.op, 'bias', bias, ['float32', 'int32'])
-  const [from, by] = [x.quantization ?? PLAIN, filter.quantization ?? PLAIN]
+  checkQuantized(x, 'x', context)
+  checkQuantized(filter, name, context)
+  const [from, by] = [x.quantization!, filter.quantization!]
   check(from.axis === undefined, () =>
     fail('x', 'of one scale and zero point', showQuantization(x.quantization)),
   )

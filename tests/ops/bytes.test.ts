@@ -298,14 +298,15 @@ describe('8-bit integers', () => {
 
     it('write into a tensor, and take empty batches', () => {
       engine().scope(() => {
-        const x = engine().tensor([1, 2, 3, 4], [1, 2, 2, 1], { dtype: 'uint8' })
-        const w = engine().tensor([1], [1, 1, 1, 1], { dtype: 'int8' })
+        const plain = { scale: 1, zeroPoint: 0 }
+        const x = engine().tensor([1, 2, 3, 4], [1, 2, 2, 1], { dtype: 'uint8', quantization: plain })
+        const w = engine().tensor([1], [1, 1, 1, 1], { dtype: 'int8', quantization: plain })
         const quantization = { scale: 0.5, zeroPoint: 1 }
         const out = engine().zeros([1, 2, 2, 1], { dtype: 'uint8', quantization })
         expect(fb.conv2d(x, w, { quantization, out })).toBe(out)
         expect([...out.toArray()]).toEqual([3, 5, 7, 9])
-        const none = engine().zeros([0, 4, 4, 3], { dtype: 'int8' })
-        const three = engine().zeros([3, 3, 3, 8], { dtype: 'int8' })
+        const none = engine().zeros([0, 4, 4, 3], { dtype: 'int8', quantization: plain })
+        const three = engine().zeros([3, 3, 3, 8], { dtype: 'int8', quantization: plain })
         expect(fb.conv2d(none, three, { quantization }).shape).toEqual([0, 2, 2, 8])
       })
     })
@@ -319,8 +320,19 @@ describe('8-bit integers', () => {
           engine().zeros([3], { dtype: 'uint8' }),
         ]
         const x = engine().zeros([1, 3, 3, 2], { dtype: 'uint8', quantization: { scale: 0.5, zeroPoint: 1 } })
-        const w = engine().zeros([1, 1, 2, 3], { dtype: 'int8' })
         const quantization = { scale: 1, zeroPoint: 0 }
+        const w = engine().zeros([1, 1, 2, 3], { dtype: 'int8', quantization })
+        const without = engine().zeros([1, 1, 2, 3], { dtype: 'int8' })
+        complaint(
+          () => fb.conv2d(x, without, { quantization }),
+          'conv2d: filter must be of a quantization, got int8 without one',
+        )
+        const [rows, columns] = [without.reshape([3, 2]), w.reshape([2, 3])]
+        complaint(() => fb.linear(rows, columns), 'linear: x must be of a quantization, got int8 without one')
+        complaint(
+          () => fb.add(without, without, { quantization }),
+          'add: a must be of a quantization, got int8 without one',
+        )
         for (const scale of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '1' as unknown as number]) {
           complaint(
             () => fb.quantize(floats, { scale }),
