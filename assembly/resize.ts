@@ -20,7 +20,7 @@ export function resize(call: usize, begin: i32, end: i32): void {
   const method = args.method, isPair = method == ResizeMethod.linear && !args.antialias
   const value = args.extrapolation
   const last = min(end * unitRows, args.n * oh)
-  fillTable(args, table, entryStride)
+  fillTable(args, axisOf(call, 1), pixelStride, table, entryStride)
   for (let r = begin * unitRows; r < last; r++) {
     const y = args.y + r * yRowStride
     const count = taps(args, axisOf(call, 0), r % oh, xRowStride, row)
@@ -51,8 +51,10 @@ function axisOf(call: usize, i: usize): ResizeAxis {
   return changetype<ResizeAxis>(call + offsetof<Resize>() + i * offsetof<ResizeAxis>())
 }
 
-function fillTable(args: Resize, table: usize, entryStride: usize): void {
-  const axis = axisOf(changetype<usize>(args), 1), pixelStride = args.c * 4
+/** The taps of all columns. */
+export function fillTable(
+  args: Resize, axis: ResizeAxis, pixelStride: usize, table: usize, entryStride: usize,
+): void {
   for (let o = 0; o < args.ow; o++) {
     taps(args, axis, o, pixelStride, table)
     table += entryStride
@@ -88,7 +90,7 @@ function position(axis: ResizeAxis, o: i32): f64 {
 }
 
 /** Writes the taps of output `o` along an axis; their number, which is 0 outside of a region. */
-function taps(args: Resize, axis: ResizeAxis, o: i32, stride: usize, to: usize): i32 {
+export function taps(args: Resize, axis: ResizeAxis, o: i32, stride: usize, to: usize): i32 {
   const x = position(axis, o)
   const last = axis.input - 1, method = args.method
   let count = 0
@@ -323,7 +325,7 @@ export function resizeGradient(call: usize, begin: i32, end: i32): void {
   const pixelStride = <usize>args.c * 4
   const xRowStride = args.iw * pixelStride
   const table = scratch(), entryStride = <usize>(args.taps + 1) * 16, row = table + ow * entryStride
-  fillTable(args, table, entryStride)
+  fillTable(args, axisOf(call, 1), pixelStride, table, entryStride)
   for (let n = begin; n < end; n++) {
     const dx = args.x + n * ih * xRowStride
     memory.fill(dx, 0, ih * xRowStride)

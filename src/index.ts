@@ -108,7 +108,7 @@ export { type ArgmaxOptions, argmax, max, mean, min, type ReduceOptions, sum } f
 export { type ResizeOptions, resize } from './ops/resize.js'
 export { type CumsumOptions, cumsum } from './ops/scan.js'
 export { type SliceOptions, slice } from './ops/slice.js'
-export { logSoftmax, type SoftmaxOptions, softmax } from './ops/softmax.js'
+export { type LogSoftmaxOptions, logSoftmax, type SoftmaxOptions, softmax } from './ops/softmax.js'
 export { type SplitOptions, type StackOptions, split, stack } from './ops/stack.js'
 export { tile } from './ops/tile.js'
 export { type TopK, type TopKOptions, topK } from './ops/topK.js'

@@ -75,3 +75,13 @@ export class PoolBytes {
   op: i32
   signed: i32; scale: f32; zero: i32; scaleY: f32; zeroY: i32
 }
+
+/** Softmax of 8-bit integers over the n of x [outer, n, inner]: see softmaxBytes.ts. */
+@unmanaged
+export class SoftmaxBytes {
+  x: usize; y: usize; n: i32; inner: i32
+  /** outer * inner, and how many of them are one unit. */
+  vectors: i32; unit: i32
+  signed: i32; scale: f32
+  signedY: i32; scaleY: f32; zeroY: i32
+}

@@ -42,6 +42,18 @@ export class Resize {
   rounding: i32
 }
 
+/**
+ * The same of 8-bit integers: see resizeBytes.ts. Zeros and `extrapolation` are those of unsigned ones, which
+ * signed ones become by `flip`, 128. @rows ResizeAxis axes
+ */
+@unmanaged
+export class ResizeBytes extends Resize {
+  flip: i32
+  zero: i32; zeroY: i32
+  /** The scale of x over that of y. */
+  ratio: f32
+}
+
 /** Height or width of a resize. */
 @unmanaged
 export class ResizeAxis {

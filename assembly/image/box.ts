@@ -79,30 +79,79 @@ function toRows(y: usize, stride: usize, columns: usize, count: i32, rows: usize
   }
 }
 
+/** From the end of a block of kw vectors on, its sums to each; the sum of all. */
+// @ts-ignore: decorator
+@inline
+function sumsToEnd(x: usize, ends: usize, kw: i32, step: usize): v128 {
+  let sum = f32x4.splat(0), at = x + kw * step
+  for (let end = ends + kw * 16; end > ends; ) {
+    at -= step
+    end -= 16
+    sum = f32x4.add(sum, v128.load(at))
+    v128.store(end, sum)
+  }
+  return sum
+}
+
+/** x = ends + the sum of the block behind up to `at`, for `count` vectors; `sum` is that before. */
+// @ts-ignore: decorator
+@inline
+function sumsOn(x: usize, at: usize, end: usize, count: i32, sum: v128, step: usize): void {
+  for (; count > 0; count--) {
+    sum = f32x4.add(sum, v128.load(at))
+    v128.store(x, f32x4.add(v128.load(end), sum))
+    x += step
+    at += step
+    end += 16
+  }
+}
+
 /**
- * In place: x[i] = x[i] + ... + x[i + kw - 1], for `count` vectors `step` bytes apart. `ends` has room for
- * kw.
+ * In place: x[i] = x[i] + ... + x[i + kw - 1], for `count` vectors `step` bytes apart. Blocks of kw go by
+ * pairs, since a sum waits for the one before. `ends` has room for 2 kw, or kw where count is no more.
  */
-function sumAlong(x: usize, ends: usize, count: i32, kw: usize, step: usize): void {
-  for (; count > 0; count -= kw) {
-    let sum = f32x4.splat(0), at = x + kw * step
-    for (let end = ends + kw * 16; end > ends; ) {
+function sumAlong(x: usize, ends: usize, count: i32, kw: i32, step: usize): void {
+  const block = kw * step
+  for (; count > kw; count -= 2 * kw) {
+    const second = x + block, ends2 = ends + kw * 16, both = min(count - kw, kw)
+    let a = f32x4.splat(0), b = a, at = second
+    for (let end = ends2; end > ends; ) {
       at -= step
       end -= 16
-      sum = f32x4.add(sum, v128.load(at))
-      v128.store(end, sum)
+      a = f32x4.add(a, v128.load(at))
+      b = f32x4.add(b, v128.load(at + block))
+      v128.store(end, a)
+      v128.store(end + kw * 16, b)
     }
-    v128.store(x, sum)
-    sum = f32x4.splat(0)
-    at = x + kw * step
-    const last = ends + (min(<usize>count, kw) << 4)
-    for (let end = ends + 16; end < last; end += 16) {
+    // What the first block reads of the second is read before it is written.
+    v128.store(x, a)
+    let next = b
+    a = f32x4.splat(0)
+    b = a
+    at = second
+    let end = ends + 16
+    for (let j = 1; j < both; j++) {
+      a = f32x4.add(a, v128.load(at))
+      b = f32x4.add(b, v128.load(at + block))
+      v128.store(at, next)
+      next = f32x4.add(v128.load(end + kw * 16), b)
       x += step
-      sum = f32x4.add(sum, v128.load(at))
-      v128.store(x, f32x4.add(v128.load(end), sum))
+      v128.store(x, f32x4.add(v128.load(end), a))
       at += step
+      end += 16
     }
-    x += step
+    if (both < kw) {
+      const v = v128.load(at)
+      a = f32x4.add(a, v)
+      v128.store(x + step, f32x4.add(v128.load(end), a))
+      sumsOn(x + 2 * step, at + step, end + 16, kw - both - 1, a, step)
+    }
+    v128.store(at, next)
+    x = second + block
+  }
+  if (count > 0) {
+    v128.store(x, sumsToEnd(x, ends, kw, step))
+    sumsOn(x + step, x + block, ends + 16, count - 1, f32x4.splat(0), step)
   }
 }
 

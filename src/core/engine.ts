@@ -431,7 +431,14 @@ export function checkType(op: string, argument: string, tensor: AnyTensor, dtype
       expected: `of ${listOf(dtypes)}`,
       got: `a tensor of ${tensor.dtype}`,
       shapes: { [argument]: tensor.shape },
-      hint: dtypes.length < ANY.length ? 'cast(x, dtype) gives another type' : undefined,
+      hint: hintFor(tensor, dtypes),
     })
   }
+}
+
+/** How to another type: bytes that stand for numbers are more than integers. */
+function hintFor({ quantization }: AnyTensor, dtypes: readonly DType[]): string | undefined {
+  if (quantization && dtypes.includes('float32'))
+    return 'dequantize(x) gives the numbers that its bytes stand for'
+  return dtypes.length < ANY.length ? 'cast(x, dtype) gives another type' : undefined
 }

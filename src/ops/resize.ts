@@ -3,8 +3,10 @@ import { sizeOf } from '../base/shape.js'
 import { listOf } from '../core/dtype.js'
 import { engineOf } from '../core/engine.js'
 import { checkEach, checkOptions, isName, type Names } from '../core/options.js'
+import { sameQuantization } from '../core/quantization.js'
 import type { AnyTensor, Tensor } from '../core/tensor.js'
 import { pair } from '../core/window.js'
+import { runMapBytes, termsOf } from '../plans/bytes.js'
 import {
   NearestRule,
   type Resize,
@@ -14,8 +16,18 @@ import {
   ResizeRule,
 } from '../wasm/abi.js'
 
+import {
+  type ByteResultOptions,
+  checkNoQuantization,
+  FLOATS_AND_BYTES,
+  type FloatOrByte,
+  isByteTensor,
+  PLAIN,
+  resultQuantization,
+} from './byteResult.js'
+
 /** What `resize` takes beside x. */
-export interface ResizeOptions {
+export interface ResizeOptions extends ByteResultOptions {
   /** [height, width] of the result; one number for both. */
   size: number | readonly [number, number]
   /**
@@ -68,6 +80,7 @@ const RESIZE: Names<ResizeOptions> = {
   scale: true,
   region: true,
   extrapolation: true,
+  quantization: true,
 }
 
 const methods = {
@@ -107,16 +120,20 @@ const nearestRules = {
  * `antialias` averages
  * them. Definition: ONNX Resize.
  *
- * @param x [n, height, width, channels]
- * @param options size; method 'bilinear'; coordinates 'half_pixel'; nearestMode 'round_prefer_floor'
+ * 8-bit integers are moved, or become the nearest of their weighted means, of two the even one: the same
+ * bytes on every host.
+ *
+ * @param x [n, height, width, channels]; float32, or int8 or uint8, which gives the same type
+ * @param options size; method 'bilinear'; coordinates 'half_pixel'; nearestMode 'round_prefer_floor';
+ *   quantization: of an 8-bit result, default that of x
  * @returns [n, ...size, channels]
  * @throws FilterbankError for another rank, an image without pixels, a size or scale that is not positive, or
  *   an unknown name; nothing is allocated then
  * @example const input = resize(photo, { size: [224, 224], antialias: true })
  */
-export function resize(x: Tensor, options: ResizeOptions): Tensor {
+export function resize<D extends FloatOrByte = 'float32'>(x: Tensor<D>, options: ResizeOptions): Tensor<D> {
   checkOptions('resize', options, RESIZE)
-  const engine = engineOf('resize', { x })
+  const engine = engineOf('resize', { x }, {}, FLOATS_AND_BYTES)
   const context = { op: 'resize', shapes: { x: x.shape } }
   const { method = 'bilinear', alignCorners = false, antialias = false, excludeOutside = false } = options
   const { coordinates = alignCorners ? 'align_corners' : 'half_pixel' } = options
@@ -152,7 +169,18 @@ export function resize(x: Tensor, options: ResizeOptions): Tensor {
   ) as [ResizeAxis, ResizeAxis]
   const plan = { antialias, excludeOutside, cubic: cubicCoefficient, extrapolation }
   const args = planOf([n, ih, iw, c], axes, { ...plan, method: methods[method] })
-  const y = engine.make([n, ...size, c], (y) => runResize('resize', args, x, y))
+  const shape = [n, ...size, c]
+  if (isByteTensor(x)) {
+    const own = x.quantization
+    const { quantization: given } = options
+    const result = resultQuantization('resize', { x }, shape, given, own ?? PLAIN)
+    const quantization = given || own ? result : undefined
+    const y = engine.make(shape, (y) => runResizeBytes(args, x, y), { dtype: x.dtype, quantization })
+    engine.tape?.record('resize', y, { x }, {}, () => ({}))
+    return y
+  }
+  checkNoQuantization('resize', x, options.quantization)
+  const y = engine.make(shape, (y) => runResize('resize', args, x, y))
   engine.trace?.note(
     'resize',
     y,
@@ -173,7 +201,7 @@ export function resize(x: Tensor, options: ResizeOptions): Tensor {
   engine.tape?.record('resize', y, { x }, {}, (dy) => ({
     x: () => engine.make(x.shape, (dx) => runResize('resizeGradient', args, dx, dy)),
   }))
-  return y
+  return y as Tensor<FloatOrByte> as Tensor<D>
 }
 
 const quoted = (table: object): string => listOf(Object.keys(table).map((name) => `'${name}'`))
@@ -220,6 +248,13 @@ export function axisOf(
   return { ...exact, step: 2 * input, first, units: 2 * output }
 }
 
+/**
+ * Rows of one unit. 64 units are enough for every core; each fills a table of the width first, so there are
+ * fewer, to 16, of rows that take no longer than it.
+ */
+const rowsOf = (rows: number, channels: number): number =>
+  Math.max(1, Math.ceil(rows / 64), Math.min(Math.ceil(rows / 16), Math.ceil(1024 / Math.max(1, channels))))
+
 type Plan = Omit<Resize, 'x' | 'y'>
 
 function planOf(
@@ -239,8 +274,7 @@ function planOf(
     c,
     oh,
     ow,
-    // 64 units are enough for every core; each fills a table of the width first.
-    rows: Math.max(1, Math.ceil((n * oh) / 64)),
+    rows: rowsOf(n * oh, c),
     method,
     taps: method === ResizeMethod.nearest ? 1 : 2 * Math.ceil(reach) + 1,
     antialias: Number(antialias && method !== ResizeMethod.nearest),
@@ -270,9 +304,39 @@ function runResize(kernel: 'resize' | 'resizeGradient', plan: Plan, x: AnyTensor
   })
 }
 
+const runResizeFloats = (plan: Plan, x: AnyTensor, y: AnyTensor) => runResize('resize', plan, x, y)
+
+/** The same of 8-bit integers; y has them as its quantization says. */
+function runResizeBytes(plan: Plan, x: AnyTensor, y: AnyTensor): void {
+  if (y.size === 0) return
+  const { engine } = x
+  const { n, oh, ow, iw, c, rows, taps, method } = plan
+  const [from, to] = [termsOf(x), termsOf(y)]
+  const flip = 128 * from.signed
+  const isMoved = method === ResizeMethod.nearest
+  engine.scratch((ow + 1) * (taps + 1) * 16 + (iw + ow) * c * 4 + 96)
+  engine.run({
+    kernel: 'resizeBytes',
+    args: {
+      ...plan,
+      x: x.pointer,
+      y: y.pointer,
+      extrapolation: plan.extrapolation / from.scale + from.zero + flip,
+      flip,
+      zero: from.zero + flip,
+      zeroY: (isMoved ? from.zero : to.zero) + flip,
+      ratio: isMoved ? 1 : from.scale / to.scale,
+    },
+    units: Math.ceil((n * oh) / rows),
+    work: (n * oh * ow * c * (taps + 1)) / (isMoved ? 8 : 1),
+  })
+  if (isMoved && !sameQuantization(x.quantization ?? PLAIN, y.quantization ?? PLAIN))
+    runMapBytes(y, y, [-1, 0, 0], from)
+}
+
 /**
  * Any axes of x in other lengths, two neighbours at a time. Of 32-bit integers for the nearest alone, which
- * are moved as they are.
+ * are moved as they are; 8-bit ones keep what they stand for.
  */
 export function resizeAxes<T extends AnyTensor>(
   x: T,
@@ -293,7 +357,9 @@ export function resizeAxes<T extends AnyTensor>(
       const shape = y.shape.with(first, axes.get(first)!.output).with(second, axes.get(second)!.output)
       const plan = planOf([outer, h.input, w.input, inner], [h, w], settings)
       const from = y
-      y = engine.make(shape, (to) => runResize('resize', plan, from, to), { dtype: from.dtype })
+      const { dtype, quantization } = from
+      const run = isByteTensor(from) ? runResizeBytes : runResizeFloats
+      y = engine.make(shape, (to) => run(plan, from, to), { dtype, quantization })
     }
     return y as T
   })

@@ -56,6 +56,37 @@ export function runMapBytes(
   })
 }
 
+/** y = softmax(x) along the n of x [outer, n, inner]; y may be x. */
+export function runSoftmaxBytes(
+  x: AnyTensor,
+  y: AnyTensor,
+  { n, inner, unit }: { n: number; inner: number; unit: number },
+): void {
+  if (x.size === 0) return
+  const { scale, signed } = termsOf(x)
+  const to = termsOf(y)
+  const vectors = x.size / n
+  x.engine.scratch(1024 + 256 + 4 * (n + 16))
+  x.engine.run({
+    kernel: 'softmaxBytes',
+    args: {
+      x: x.pointer,
+      y: y.pointer,
+      n,
+      inner,
+      vectors,
+      unit,
+      signed,
+      scale,
+      signedY: to.signed,
+      scaleY: to.scale,
+      zeroY: to.zero,
+    },
+    units: Math.ceil(vectors / unit),
+    work: x.size * 8,
+  })
+}
+
 /** Axes of a sum or product that the kernel has. */
 const AXES = 3
 

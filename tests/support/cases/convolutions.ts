@@ -117,6 +117,23 @@ export const convolutions: Record<string, Case> = {
   'maxPool2d of bytes': photo((x) => fb.maxPool2d(quantize(x!, 'int8'), { size: 3, stride: 2, padding: 1 })),
   'avgPool2d of bytes': photo((x) => fb.avgPool2d(quantize(x!), { size: 3, stride: 1, padding: 1 })),
   'globalAvgPool2d of bytes': photo((x) => fb.globalAvgPool2d(quantize(x!))),
+  'softmax of bytes': photo((x) => fb.softmax(quantize(x!, 'int8'))),
+  'softmax of bytes, far apart': photo((x) =>
+    fb.softmax(fb.quantize(x!, { scale: 0.3, zeroPoint: 9 }), {
+      quantization: { scale: 0.001, zeroPoint: 1 },
+    }),
+  ),
+  'softmax of bytes, columns': photo((x) => fb.softmax(quantize(x!), { axis: 1 })),
+  'resize of bytes, nearest': photo((x) => fb.resize(quantize(x!), { size: [7, 9], method: 'nearest' })),
+  'resize of bytes, bilinear': photo((x) => fb.resize(quantize(x!, 'int8'), { size: [20, 5] })),
+  'resize of bytes, bicubic, another scale': photo((x) =>
+    fb.resize(quantize(x!), {
+      size: [5, 20],
+      method: 'bicubic',
+      antialias: true,
+      quantization: { scale: 0.01, zeroPoint: 90 },
+    }),
+  ),
   'matmul of bytes': {
     shapes: (random) => {
       const [m, k, n] = [random.integer(1, 20), random.integer(1, 40), random.integer(1, 20)]

@@ -1,0 +1,373 @@
+/**
+ * Softmax of 8-bit integers over one axis: x [outer, n, inner], whose integers stand for (q - zero) * scale.
+ *
+ *   y = round(T[m - x] / (scaleY * sum of T[m - x])) + zeroY,  m = max(x)
+ *   T[k] = exp(-k * scale), in integers
+ *
+ * Tables are made by multiplications alone, and their sums are exact, so every build gives the same bytes in
+ * any order. Rows of scales up to 1/4 take T as a product of 16 by 16 entries that stay in registers:
+ *
+ *   T[16 h + l] = A[l] * B[h],  A in 15 bits, B in 28
+ *
+ * An entry of A is off by 2^-16, and A[15] is exp(-3.75) or more, so a sum by 1/1500 at most, and a level of
+ * the result by a fifth. Else T is a list of 256, each off by 2^-30 of the largest.
+ */
+import { scratch } from './arguments'
+import { SoftmaxBytes } from './abi'
+import { MAGIC, storeEight } from './quantize'
+
+/** exp(-scale), by its series of a part up to 1/2. Of exp(-64) nothing is left. */
+function decay(scale: f32): f64 {
+  let y: f64 = min<f64>(scale, 64), squares = 0
+  for (; y > 0.5; y *= 0.5) squares++
+  let r: f64 = 1
+  for (let i: f64 = 14; i > 0; i--) r = 1 - y / i * r
+  for (; squares; squares--) r *= r
+  return r
+}
+
+/** Four of them are an integer of 32 bits. */
+const ONE: f64 = 536870912
+
+/** T[255 - i] for i from 0 on. */
+function makeTable(table: usize, scale: f32): void {
+  const r = decay(scale)
+  const four = f64x2.splat(r * r * (r * r))
+  let a = f64x2.replace_lane(f64x2.splat(ONE), 1, ONE * r), b = f64x2.mul(a, f64x2.splat(r * r))
+  for (let to = table + 1008; to >= table; to -= 16) {
+    const low = i32x4.trunc_sat_f64x2_s_zero(f64x2.nearest(a))
+    const high = i32x4.trunc_sat_f64x2_s_zero(f64x2.nearest(b))
+    v128.store(to, v128.shuffle<i32>(low, high, 5, 4, 1, 0))
+    a = f64x2.mul(a, four)
+    b = f64x2.mul(b, four)
+  }
+}
+
+/** What a sum of T makes of T. Not infinite: of an entry of 0 it would make NaN. */
+// @ts-ignore: decorator
+@inline
+function factorOf(args: SoftmaxBytes, sum: u64): f32 {
+  return <f32>min<f64>(1 / (<f64>args.scaleY * <f64>sum), 1e38)
+}
+
+/** The bounds of the nearest integers, and what is added to their bits. */
+// @ts-ignore: decorator
+@inline
+function mostOf(args: SoftmaxBytes): v128 {
+  const high = args.signedY ? 127 : 255
+  return f32x4.splat(<f32>(high - args.zeroY))
+}
+// @ts-ignore: decorator
+@inline
+function shiftOf(args: SoftmaxBytes): v128 {
+  return i32x4.splat(args.zeroY - reinterpret<i32>(MAGIC))
+}
+
+// @ts-ignore: decorator
+@inline
+function fourOf(e: v128, factor: v128, most: v128, shift: v128): v128 {
+  const v = f32x4.pmin(most, f32x4.mul(f32x4.convert_i32x4_s(e), factor))
+  return i32x4.add(f32x4.add(v, f32x4.splat(MAGIC)), shift)
+}
+
+/** 16 integers of 32 bits, which are -128 to 255, as bytes. */
+// @ts-ignore: decorator
+@inline
+function lowOf(a: v128, b: v128, c: v128, d: v128): v128 {
+  const low = i16x8.narrow_i32x4_s(a, b), high = i16x8.narrow_i32x4_s(c, d)
+  return v128.shuffle<i8>(low, high, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+}
+
+/** Writes `count` (1 to 16) of the bytes. */
+// @ts-ignore: decorator
+@inline
+function storeBytes(y: usize, v: v128, count: i32): void {
+  if (count == 16) v128.store(y, v)
+  else if (count < 8) storeEight(y, v, count)
+  else {
+    v128.store64_lane(y, v, 0)
+    storeEight(y + 8, v128.shuffle<i64>(v, v, 1, 1), count - 8)
+  }
+}
+
+/** Unit: `unit` rows or columns. y may be x. scratch: table [256] | room [64] | of rows n entries of it */
+export function softmaxBytes(call: usize, begin: i32, end: i32): void {
+  const args = changetype<SoftmaxBytes>(call)
+  const n = args.n, inner = args.inner, table = scratch()
+  const last = min(args.vectors, end * args.unit)
+  // By less than 1/256 more levels were needed than a factor of 16 bits has.
+  if (inner == 1 && args.scale <= 0.25 && args.scaleY >= 0.00390625) {
+    makeFactors(table, args.scale)
+    if (args.signed) shortRows(true, args, begin * args.unit, last, table)
+    else shortRows(false, args, begin * args.unit, last, table)
+    return
+  }
+  makeTable(table, args.scale)
+  for (let o = begin * args.unit; o < last; ) {
+    const outer = o / inner, column = o - outer * inner
+    const width = inner == 1 ? 1 : min(min(inner - column, last - o), 16)
+    const offset = <usize>(outer * n * inner + column)
+    const x = args.x + offset, y = args.y + offset
+    if (inner > 1) {
+      if (args.signed) columns(true, args, x, y, width, table)
+      else columns(false, args, x, y, width, table)
+    } else if (args.signed) rowOf(true, args, x, y, table)
+    else rowOf(false, args, x, y, table)
+    o += width
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function larger(signed: bool, a: v128, b: v128): v128 {
+  return signed ? i8x16.max_s(a, b) : i8x16.max_u(a, b)
+}
+// @ts-ignore: decorator
+@inline
+function byteAt(signed: bool, x: usize): i32 { return signed ? <i32>load<i8>(x) : <i32>load<u8>(x) }
+
+// @ts-ignore: decorator
+@inline
+function peakOf(signed: bool, x: usize, n: i32): i32 {
+  let at = x, v = v128.load(x)
+  if (n < 16) {
+    const lanes = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+    v = v128.bitselect(v, i8x16.splat(signed ? -128 : 0), i8x16.lt_s(lanes, i8x16.splat(<i8>n)))
+  } else {
+    const last = x + n - 16
+    for (at += 16; at < last; at += 16) v = larger(signed, v, v128.load(at))
+    v = larger(signed, v, v128.load(last))
+  }
+  v = larger(signed, v, v128.shuffle<i64>(v, v, 1, 1))
+  v = larger(signed, v, v128.shuffle<i32>(v, v, 1, 1, 1, 1))
+  v = larger(signed, v, v128.shuffle<i16>(v, v, 1, 1, 1, 1, 1, 1, 1, 1))
+  v = larger(signed, v, v128.shuffle<i8>(v, v, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1))
+  return signed ? <i32>i8x16.extract_lane_s(v, 0) : <i32>i8x16.extract_lane_u(v, 0)
+}
+
+/** A | the high and the low 14 bits of B: low bytes [16], then high bytes; B as floats [16] */
+function makeFactors(table: usize, scale: f32): void {
+  const r = decay(scale)
+  let r16 = r
+  for (let i = 0; i < 4; i++) r16 *= r16
+  let a: f64 = 32767, b: f64 = 268435456
+  for (let i = table; i < table + 16; i++) {
+    const l = <i32>nearest(a), h = <i32>nearest(b)
+    storeHalves(i, l)
+    storeHalves(i + 32, h >> 14)
+    storeHalves(i + 64, h & 16383)
+    store<f32>(table + 96 + (i - table << 2), <f32>(b / 268435456))
+    a *= r
+    b *= r16
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function storeHalves(to: usize, v: i32): void {
+  store<u8>(to, <u8>v)
+  store<u8>(to, <u8>(v >> 8), 16)
+}
+
+// @ts-ignore: decorator
+@inline
+function lowPairs(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+}
+// @ts-ignore: decorator
+@inline
+function highPairs(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+}
+
+// @ts-ignore: decorator
+@inline
+function lowDigit(distance: v128): v128 { return v128.and(distance, i8x16.splat(15)) }
+
+/** Sums of A[l] * B[h], by fours; where l is beyond 15 nothing. */
+// @ts-ignore: decorator
+@inline
+function sumOf(l: v128, h: v128, a0: v128, a1: v128, b0: v128, b1: v128, c0: v128, c1: v128): v128 {
+  const aLow = i8x16.swizzle(a0, l), aHigh = i8x16.swizzle(a1, l)
+  const a = lowPairs(aLow, aHigh), aRest = highPairs(aLow, aHigh)
+  const bLow = i8x16.swizzle(b0, h), bHigh = i8x16.swizzle(b1, h)
+  const cLow = i8x16.swizzle(c0, h), cHigh = i8x16.swizzle(c1, h)
+  const high = i32x4.add(
+    i32x4.dot_i16x8_s(a, lowPairs(bLow, bHigh)), i32x4.dot_i16x8_s(aRest, highPairs(bLow, bHigh)),
+  )
+  const low = i32x4.add(
+    i32x4.dot_i16x8_s(a, lowPairs(cLow, cHigh)), i32x4.dot_i16x8_s(aRest, highPairs(cLow, cHigh)),
+  )
+  return i32x4.add(high, i32x4.shr_u(low, 14))
+}
+
+/** Integers of 7 bits behind the point as the nearest, ties to even. */
+// @ts-ignore: decorator
+@inline
+function wholeOf(v: v128): v128 {
+  const odd = v128.and(i16x8.shr_u(v, 7), i16x8.splat(1))
+  return i16x8.shr_u(i16x8.add(v, i16x8.add(odd, i16x8.splat(63))), 7)
+}
+
+// @ts-ignore: decorator
+@inline
+function levelsOf(signed: i32, distance: v128, a0: v128, a1: v128, f0: v128, f1: v128, zero: v128): v128 {
+  const l = lowDigit(distance), h = i8x16.shr_u(distance, 4)
+  const aLow = i8x16.swizzle(a0, l), aHigh = i8x16.swizzle(a1, l)
+  const fLow = i8x16.swizzle(f0, h), fHigh = i8x16.swizzle(f1, h)
+  const p = wholeOf(i16x8.q15mulr_sat_s(lowPairs(aLow, aHigh), lowPairs(fLow, fHigh)))
+  const q = wholeOf(i16x8.q15mulr_sat_s(highPairs(aLow, aHigh), highPairs(fLow, fHigh)))
+  const u = i16x8.add(p, zero), v = i16x8.add(q, zero)
+  return signed ? i8x16.narrow_i16x8_s(u, v) : i8x16.narrow_i16x8_u(u, v)
+}
+
+/** B times a factor, four of them. */
+// @ts-ignore: decorator
+@inline
+function factorsAt(table: usize, factor: v128): v128 {
+  return i32x4.sub(
+    f32x4.add(f32x4.mul(v128.load(table), factor), f32x4.splat(MAGIC)), i32x4.splat(reinterpret<i32>(MAGIC)),
+  )
+}
+
+/** Rows by A and B. Levels have 7 bits behind the point. */
+// @ts-ignore: decorator
+@inline
+function shortRows(signed: bool, args: SoftmaxBytes, first: i32, last: i32, table: usize): void {
+  const n = args.n, whole = <usize>(n & -16), signedY = args.signedY, scaleY = <f64>args.scaleY
+  const a0 = v128.load(table), a1 = v128.load(table, 16)
+  const b0 = v128.load(table, 32), b1 = v128.load(table, 48)
+  const c0 = v128.load(table, 64), c1 = v128.load(table, 80)
+  const zero = i16x8.splat(<i16>args.zeroY), left = n & 15
+  const lanes = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+  const beyond = i8x16.ge_s(lanes, i8x16.splat(<i8>left))
+  for (let o = first; o < last; o++) {
+    const x = args.x + <usize>o * n, y = args.y + <usize>o * n
+    const peak = i8x16.splat(<i8>peakOf(signed, x, n))
+    let low = i64x2.splat(0), high = low
+    for (let i: usize = 0; i < whole; i += 16) {
+      const d = i8x16.sub(peak, v128.load(x + i))
+      const v = sumOf(lowDigit(d), i8x16.shr_u(d, 4), a0, a1, b0, b1, c0, c1)
+      low = i64x2.add(low, i64x2.extend_low_i32x4_u(v))
+      high = i64x2.add(high, i64x2.extend_high_i32x4_u(v))
+    }
+    if (left) {
+      const d = i8x16.sub(peak, v128.load(x + whole))
+      const v = sumOf(v128.or(lowDigit(d), beyond), i8x16.shr_u(d, 4), a0, a1, b0, b1, c0, c1)
+      low = i64x2.add(low, i64x2.extend_low_i32x4_u(v))
+      high = i64x2.add(high, i64x2.extend_high_i32x4_u(v))
+    }
+    low = i64x2.add(low, high)
+    const sum = i64x2.extract_lane(low, 0) + i64x2.extract_lane(low, 1)
+    // 2^7 for a level, 2^15 for A, 2^14 for the high bits of B.
+    const factor = f32x4.splat(<f32>(68719476736 / (scaleY * <f64>sum)))
+    const p = i16x8.narrow_i32x4_s(factorsAt(table + 96, factor), factorsAt(table + 112, factor))
+    const q = i16x8.narrow_i32x4_s(factorsAt(table + 128, factor), factorsAt(table + 144, factor))
+    const f0 = v128.shuffle<i8>(p, q, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
+    const f1 = v128.shuffle<i8>(p, q, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31)
+    for (let i: usize = 0; i < whole; i += 16) {
+      v128.store(y + i, levelsOf(signedY, i8x16.sub(peak, v128.load(x + i)), a0, a1, f0, f1, zero))
+    }
+    if (left) {
+      const v = levelsOf(signedY, i8x16.sub(peak, v128.load(x + whole)), a0, a1, f0, f1, zero)
+      storeBytes(y + whole, v, left)
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function entryAt(signed: bool, origin: usize, x: usize): u32 {
+  return load<u32>(origin + (byteAt(signed, x) << 2))
+}
+
+// @ts-ignore: decorator
+@inline
+function rowOf(signed: bool, args: SoftmaxBytes, x: usize, y: usize, table: usize): void {
+  const n = args.n, entries = table + 1280
+  const origin = table + (255 - peakOf(signed, x, n) << 2), whole = x + (n & -4)
+  let sum: u64 = 0, to = entries, at = x
+  for (; at < whole; at += 4) {
+    const a = entryAt(signed, origin, at), b = entryAt(signed, origin, at + 1)
+    const c = entryAt(signed, origin, at + 2), d = entryAt(signed, origin, at + 3)
+    store<u32>(to, a)
+    store<u32>(to, b, 4)
+    store<u32>(to, c, 8)
+    store<u32>(to, d, 12)
+    sum += <u64>(a + b + (c + d))
+    to += 16
+  }
+  for (; at < x + n; at++) {
+    const a = entryAt(signed, origin, at)
+    store<u32>(to, a)
+    sum += <u64>a
+    to += 4
+  }
+  const factor = f32x4.splat(factorOf(args, sum)), most = mostOf(args), shift = shiftOf(args)
+  let e = entries
+  for (let i = 0; i < n; i += 16) {
+    const a = fourOf(v128.load(e), factor, most, shift), b = fourOf(v128.load(e, 16), factor, most, shift)
+    const c = fourOf(v128.load(e, 32), factor, most, shift), d = fourOf(v128.load(e, 48), factor, most, shift)
+    storeBytes(y + i, lowOf(a, b, c, d), min(16, n - i))
+    e += 64
+  }
+}
+
+/** entries[j] of one row, where `place` has 255 less the distances to the largest of each column. */
+// @ts-ignore: decorator
+@inline
+function gather(place: v128, width: i32, table: usize, room: usize, entries: usize): void {
+  v128.store(room, place)
+  if (width < 16) {
+    for (let j = 0; j < width; j++) {
+      store<u32>(entries + (j << 2), load<u32>(table + (<usize>load<u8>(room + j) << 2)))
+    }
+    return
+  }
+  for (let j: usize = 0; j < 16; j += 4) {
+    const at = room + j, to = entries + (j << 2)
+    store<u32>(to, load<u32>(table + (<usize>load<u8>(at) << 2)))
+    store<u32>(to, load<u32>(table + (<usize>load<u8>(at, 1) << 2)), 4)
+    store<u32>(to, load<u32>(table + (<usize>load<u8>(at, 2) << 2)), 8)
+    store<u32>(to, load<u32>(table + (<usize>load<u8>(at, 3) << 2)), 12)
+  }
+}
+
+/** sums += entries, of four columns. */
+// @ts-ignore: decorator
+@inline
+function addFour(sums: usize, e: v128): void {
+  v128.store(sums, i64x2.add(v128.load(sums), i64x2.extend_low_i32x4_u(e)))
+  v128.store(sums, i64x2.add(v128.load(sums, 16), i64x2.extend_high_i32x4_u(e)), 16)
+}
+
+/** Up to 16 columns. room, of 256 bytes: places [16] | entries u32 [16] | sums u64 [16], then factors [16] */
+// @ts-ignore: decorator
+@inline
+function columns(signed: bool, args: SoftmaxBytes, x: usize, y: usize, width: i32, table: usize): void {
+  const stride = <usize>args.inner, end = x + args.n * stride
+  const room = table + 1024, entries = room + 16, sums = room + 80
+  let peak = v128.load(x)
+  for (let at = x + stride; at < end; at += stride) peak = larger(signed, peak, v128.load(at))
+  const past = i8x16.add(peak, i8x16.splat(1))
+  memory.fill(entries, 0, 192)
+  for (let at = x; at < end; at += stride) {
+    gather(i8x16.sub(v128.load(at), past), width, table, room, entries)
+    for (let i: usize = 0; i < <usize>width * 4; i += 16) addFour(sums + 2 * i, v128.load(entries + i))
+  }
+  // Each is written over sums that have been read.
+  for (let j = 0; j < 16; j++) {
+    const sum = load<u64>(sums + (j << 3))
+    store<f32>(sums + (j << 2), factorOf(args, max<u64>(1, sum)))
+  }
+  const most = mostOf(args), shift = shiftOf(args)
+  for (let at = x; at < end; at += stride) {
+    gather(i8x16.sub(v128.load(at), past), width, table, room, entries)
+    const a = fourOf(v128.load(entries), v128.load(sums), most, shift)
+    const b = fourOf(v128.load(entries, 16), v128.load(sums, 16), most, shift)
+    const c = fourOf(v128.load(entries, 32), v128.load(sums, 32), most, shift)
+    const d = fourOf(v128.load(entries, 48), v128.load(sums, 48), most, shift)
+    storeBytes(y, lowOf(a, b, c, d), width)
+    y += stride
+  }
+}
