@@ -98,8 +98,7 @@ export function softmaxBytes(call: usize, begin: i32, end: i32): void {
   // By less than 1/256 more levels were needed than a factor of 16 bits has.
   if (inner == 1 && args.scale <= 0.25 && args.scaleY >= 0.00390625) {
     makeFactors(table, args.scale)
-    if (args.signed) shortRows(true, args, begin * args.unit, last, table)
-    else shortRows(false, args, begin * args.unit, last, table)
+    shortRows(args, begin * args.unit, last, table)
     return
   }
   makeTable(table, args.scale)
@@ -108,41 +107,38 @@ export function softmaxBytes(call: usize, begin: i32, end: i32): void {
     const width = inner == 1 ? 1 : min(min(inner - column, last - o), 16)
     const offset = <usize>(outer * n * inner + column)
     const x = args.x + offset, y = args.y + offset
-    if (inner > 1) {
-      if (args.signed) columns(true, args, x, y, width, table)
-      else columns(false, args, x, y, width, table)
-    } else if (args.signed) rowOf(true, args, x, y, table)
-    else rowOf(false, args, x, y, table)
+    if (inner > 1) columns(args, x, y, width, table)
+    else rowOf(args, x, y, table)
     o += width
   }
 }
 
+/** The largest of 16 columns of n rows, as unsigned integers. */
 // @ts-ignore: decorator
 @inline
-function larger(signed: bool, a: v128, b: v128): v128 {
-  return signed ? i8x16.max_s(a, b) : i8x16.max_u(a, b)
+function peaks(x: usize, n: i32, stride: usize, mask: v128): v128 {
+  let v = v128.xor(v128.load(x), mask)
+  while (--n) v = i8x16.max_u(v, v128.xor(v128.load(x += stride), mask))
+  return v
 }
-// @ts-ignore: decorator
-@inline
-function byteAt(signed: bool, x: usize): i32 { return signed ? <i32>load<i8>(x) : <i32>load<u8>(x) }
 
-// @ts-ignore: decorator
-@inline
-function peakOf(signed: bool, x: usize, n: i32): i32 {
-  let at = x, v = v128.load(x)
+/** The largest of n integers, as an unsigned one. */
+function peakOf(x: usize, n: i32, flip: i32): i32 {
+  const mask = i8x16.splat(<i8>flip)
+  let v = v128.xor(v128.load(x), mask)
   if (n < 16) {
     const lanes = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
-    v = v128.bitselect(v, i8x16.splat(signed ? -128 : 0), i8x16.lt_s(lanes, i8x16.splat(<i8>n)))
+    v = v128.and(v, i8x16.lt_s(lanes, i8x16.splat(<i8>n)))
   } else {
     const last = x + n - 16
-    for (at += 16; at < last; at += 16) v = larger(signed, v, v128.load(at))
-    v = larger(signed, v, v128.load(last))
+    for (let at = x + 16; at < last; at += 16) v = i8x16.max_u(v, v128.xor(v128.load(at), mask))
+    v = i8x16.max_u(v, v128.xor(v128.load(last), mask))
   }
-  v = larger(signed, v, v128.shuffle<i64>(v, v, 1, 1))
-  v = larger(signed, v, v128.shuffle<i32>(v, v, 1, 1, 1, 1))
-  v = larger(signed, v, v128.shuffle<i16>(v, v, 1, 1, 1, 1, 1, 1, 1, 1))
-  v = larger(signed, v, v128.shuffle<i8>(v, v, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1))
-  return signed ? <i32>i8x16.extract_lane_s(v, 0) : <i32>i8x16.extract_lane_u(v, 0)
+  v = i8x16.max_u(v, v128.shuffle<i64>(v, v, 1, 1))
+  v = i8x16.max_u(v, v128.shuffle<i32>(v, v, 1, 1, 1, 1))
+  v = i8x16.max_u(v, v128.shuffle<i16>(v, v, 1, 1, 1, 1, 1, 1, 1, 1))
+  v = i8x16.max_u(v, v128.shuffle<i8>(v, v, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1))
+  return <i32>i8x16.extract_lane_u(v, 0)
 }
 
 /** A | the high and the low 14 bits of B: low bytes [16], then high bytes; B as floats [16] */
@@ -231,10 +227,9 @@ function factorsAt(table: usize, factor: v128): v128 {
 }
 
 /** Rows by A and B. Levels have 7 bits behind the point. */
-// @ts-ignore: decorator
-@inline
-function shortRows(signed: bool, args: SoftmaxBytes, first: i32, last: i32, table: usize): void {
-  const n = args.n, whole = <usize>(n & -16), signedY = args.signedY, scaleY = <f64>args.scaleY
+function shortRows(args: SoftmaxBytes, first: i32, last: i32, table: usize): void {
+  const n = args.n, flip = args.flip, whole = <usize>(n & -16)
+  const signedY = args.signedY, scaleY = <f64>args.scaleY
   const a0 = v128.load(table), a1 = v128.load(table, 16)
   const b0 = v128.load(table, 32), b1 = v128.load(table, 48)
   const c0 = v128.load(table, 64), c1 = v128.load(table, 80)
@@ -243,7 +238,7 @@ function shortRows(signed: bool, args: SoftmaxBytes, first: i32, last: i32, tabl
   const beyond = i8x16.ge_s(lanes, i8x16.splat(<i8>left))
   for (let o = first; o < last; o++) {
     const x = args.x + <usize>o * n, y = args.y + <usize>o * n
-    const peak = i8x16.splat(<i8>peakOf(signed, x, n))
+    const peak = i8x16.splat(<i8>(peakOf(x, n, flip) ^ flip))
     let low = i64x2.splat(0), high = low
     for (let i: usize = 0; i < whole; i += 16) {
       const d = i8x16.sub(peak, v128.load(x + i))
@@ -277,19 +272,17 @@ function shortRows(signed: bool, args: SoftmaxBytes, first: i32, last: i32, tabl
 
 // @ts-ignore: decorator
 @inline
-function entryAt(signed: bool, origin: usize, x: usize): u32 {
-  return load<u32>(origin + (byteAt(signed, x) << 2))
+function entryAt(origin: usize, x: usize, flip: i32): u32 {
+  return load<u32>(origin + ((<i32>load<u8>(x) ^ flip) << 2))
 }
 
-// @ts-ignore: decorator
-@inline
-function rowOf(signed: bool, args: SoftmaxBytes, x: usize, y: usize, table: usize): void {
-  const n = args.n, entries = table + 1280
-  const origin = table + (255 - peakOf(signed, x, n) << 2), whole = x + (n & -4)
+function rowOf(args: SoftmaxBytes, x: usize, y: usize, table: usize): void {
+  const n = args.n, flip = args.flip, entries = table + 1280
+  const origin = table + (255 - peakOf(x, n, flip) << 2), whole = x + (n & -4)
   let sum: u64 = 0, to = entries, at = x
   for (; at < whole; at += 4) {
-    const a = entryAt(signed, origin, at), b = entryAt(signed, origin, at + 1)
-    const c = entryAt(signed, origin, at + 2), d = entryAt(signed, origin, at + 3)
+    const a = entryAt(origin, at, flip), b = entryAt(origin, at + 1, flip)
+    const c = entryAt(origin, at + 2, flip), d = entryAt(origin, at + 3, flip)
     store<u32>(to, a)
     store<u32>(to, b, 4)
     store<u32>(to, c, 8)
@@ -298,7 +291,7 @@ function rowOf(signed: bool, args: SoftmaxBytes, x: usize, y: usize, table: usiz
     to += 16
   }
   for (; at < x + n; at++) {
-    const a = entryAt(signed, origin, at)
+    const a = entryAt(origin, at, flip)
     store<u32>(to, a)
     sum += <u64>a
     to += 4
@@ -342,14 +335,11 @@ function addFour(sums: usize, e: v128): void {
 }
 
 /** Up to 16 columns. room, of 256 bytes: places [16] | entries u32 [16] | sums u64 [16], then factors [16] */
-// @ts-ignore: decorator
-@inline
-function columns(signed: bool, args: SoftmaxBytes, x: usize, y: usize, width: i32, table: usize): void {
+function columns(args: SoftmaxBytes, x: usize, y: usize, width: i32, table: usize): void {
   const stride = <usize>args.inner, end = x + args.n * stride
   const room = table + 1024, entries = room + 16, sums = room + 80
-  let peak = v128.load(x)
-  for (let at = x + stride; at < end; at += stride) peak = larger(signed, peak, v128.load(at))
-  const past = i8x16.add(peak, i8x16.splat(1))
+  const mask = i8x16.splat(<i8>args.flip)
+  const past = i8x16.add(v128.xor(peaks(x, args.n, stride, mask), mask), i8x16.splat(1))
   memory.fill(entries, 0, 192)
   for (let at = x; at < end; at += stride) {
     gather(i8x16.sub(v128.load(at), past), width, table, room, entries)

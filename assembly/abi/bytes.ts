@@ -82,6 +82,7 @@ export class SoftmaxBytes {
   x: usize; y: usize; n: i32; inner: i32
   /** outer * inner, and how many of them are one unit. */
   vectors: i32; unit: i32
-  signed: i32; scale: f32
+  /** What makes unsigned integers of those of x: 128 of signed ones. */
+  flip: i32; scale: f32
   signedY: i32; scaleY: f32; zeroY: i32
 }

@@ -76,7 +76,7 @@ export function runSoftmaxBytes(
       inner,
       vectors,
       unit,
-      signed,
+      flip: 128 * signed,
       scale,
       signedY: to.signed,
       scaleY: to.scale,
