@@ -190,14 +190,14 @@ describe('8-bit integers', () => {
       const x = bytes({ scale: 1, zeroPoint: 0 })
       const along = bytes({ scale: [1], zeroPoint: [0], axis: 3 })
       const plain = bytes()
-      for (const [op, options] of [
-        ['softmax', {}],
-        ['resize', { size: 3 }],
+      for (const [op, ofBytes, options] of [
+        ['softmax', fb.softmax, {}],
+        ['resize', fb.resize, { size: 3 }],
       ] as const) {
         const run =
           (tensor: fb.AnyTensor, more = {}) =>
           () =>
-            (fb[op] as (x: never, options: never) => unknown)(
+            (ofBytes as (x: never, options: never) => unknown)(
               tensor as never,
               { ...options, ...more } as never,
             )
