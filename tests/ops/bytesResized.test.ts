@@ -93,7 +93,8 @@ describe('8-bit integers', () => {
               const y = fb.softmax(x, { axis, quantization })
               const own = fb.slice(x, {})
               expect(fb.softmax(own, { axis, quantization, out: own })).toBe(own)
-              expect(Buffer.from(own.toArray()).equals(Buffer.from(y.toArray()))).toBe(true)
+              const want = y.toArray()
+              expect(own.toArray().findIndex((v, i) => v !== want[i])).toBe(-1)
             }
           })
     })
