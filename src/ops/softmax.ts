@@ -14,6 +14,7 @@ import { mul, sub } from './arithmetic.js'
 import {
   type ByteResultOptions,
   checkNoQuantization,
+  FLOATS_AND_BYTES,
   type FloatOrByte,
   isByteTensor,
   produceBytes,
@@ -56,13 +57,11 @@ export function softmax<D extends FloatOrByte = 'float32'>(
   options: SoftmaxOptions<D> = {},
 ): Tensor<D> {
   checkOptions<SoftmaxOptions<D>>('softmax', options, SOFTMAX)
+  engineOf('softmax', { x }, {}, FLOATS_AND_BYTES)
   if (isByteTensor(x)) return softmaxOfBytes(x, options)
   const floats = x as unknown as Tensor
   const { quantization, ...rest } = options as SoftmaxOptions
-  if (quantization !== undefined) {
-    engineOf('softmax', { x: floats })
-    checkNoQuantization('softmax', floats, quantization)
-  }
+  if (quantization !== undefined) checkNoQuantization('softmax', floats, quantization)
   return run('softmax', floats, rest, false) as Tensor<FloatOrByte> as Tensor<D>
 }
 
