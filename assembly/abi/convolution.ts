@@ -127,8 +127,8 @@ export class WinogradFilter {
    */
   filter: usize; tapHStride: i32; tapWStride: i32; rowStride: i32; columnStride: i32; panels: usize
   ic: i32; oc: i32
-  /** Of the window along each axis: 3 or 5. */
-  size: i32
+  /** Its taps along each axis: 3 or 5. */
+  window: i32
 }
 
 /**

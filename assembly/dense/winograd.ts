@@ -50,7 +50,9 @@ import { Product, plainProduct, runTiles } from './tile'
 import { runWide } from './wide'
 import { DIRECT, even, fateOf, measure } from './winogradFate'
 import { filterBack } from './winogradFilter'
-import { TILE_BYTES, TILING_BYTES, Tile, Tiling, isInside, placeTiles, tilesOf } from './winogradTiles'
+import {
+  TILE_BYTES, TILING_BYTES, Tile, Tiling, isInside, placeTiles, tilesOf, tilingOf,
+} from './winogradTiles'
 
 /**
  * Bytes of transformed filters that come from memory: each panel is read before the tiles that share it.
@@ -90,7 +92,14 @@ export function winograd(call: usize, begin: i32, end: i32): void {
 
   const zeros = scratch()
   memory.fill(zeros, 0, 32)
-  const tiling = tilingOf(args, zeros + 32), allTiles = args.n * tilesOf(tiling)
+  const tiling = tilingOf(args, zeros + 32)
+  tiling.firstH = -args.beforeH
+  tiling.firstW = -args.beforeW
+  tiling.dilation = args.dilation
+  tiling.span = 6
+  tiling.xPixelStride = args.ic * 4
+  tiling.yPixelStride = oc * 4
+  const allTiles = args.n * tilesOf(tiling)
   const grid = zeros + 32 + TILING_BYTES
   // One group is transformed once for all its slices; of more than one, a slice holds whole groups.
   const slicePanels = groups > 1 ? unitPanels : allPanels
@@ -167,24 +176,6 @@ export function winograd(call: usize, begin: i32, end: i32): void {
 @inline
 function apart(bytes: i32): i32 {
   return (bytes + 63 & ~63) | 64
-}
-
-function tilingOf(args: Winograd, to: usize): Tiling {
-  const tiling = changetype<Tiling>(to)
-  tiling.x = args.x
-  tiling.y = args.y
-  tiling.ih = args.ih
-  tiling.iw = args.iw
-  tiling.oh = args.oh
-  tiling.ow = args.ow
-  tiling.firstH = -args.beforeH
-  tiling.firstW = -args.beforeW
-  tiling.dilation = args.dilation
-  tiling.size = args.tile
-  tiling.span = 6
-  tiling.xPixelStride = args.ic * 4
-  tiling.yPixelStride = args.oc * 4
-  return tiling
 }
 
 /** Copies the 6x6 pixels of a tile, channels [first, last), zeros where there are none. */

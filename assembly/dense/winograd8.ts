@@ -37,7 +37,9 @@ import { WIDE } from '../simd'
 import { runPairs, runWide8, startSums, zeroOf } from './int8'
 import { FEW_TILES, runTwoPairs } from './rolled'
 import { PAIR_ROWS, Product } from './tile'
-import { TILE_BYTES, TILING_BYTES, Tile, Tiling, isInside, placeTiles, tilesOf } from './winogradTiles'
+import {
+  TILE_BYTES, TILING_BYTES, Tile, Tiling, isInside, placeTiles, tilesOf, tilingOf,
+} from './winogradTiles'
 
 /** The inverse of 9 modulo 2^32. */
 const NINTH: i32 = 954437177
@@ -200,7 +202,14 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
   const byTwo = rolled(), heads = args.w, w = heads + allPanels * 32, zeroPoint = zeroOf(args)
 
   const grid = scratch(), places = grid + 48 * 16 + TILING_BYTES
-  const tiling = tilingOf(args, grid + 48 * 16), allTiles = args.n * tilesOf(tiling)
+  const tiling = tilingOf(args, grid + 48 * 16)
+  tiling.firstH = args.tapFirstH
+  tiling.firstW = args.tapFirstW
+  tiling.dilation = d
+  tiling.span = span
+  tiling.xPixelStride = ic
+  tiling.yPixelStride = oc * (args.finish == Finish.bytes ? 1 : 4)
+  const allTiles = args.n * tilesOf(tiling)
   const patchStride: usize = apart(depth), patch = places + tiles * TILE_BYTES
   const table = patch + span * span * patchStride
   const starts = table + ((tiles * 8 + 15) & ~15), finishes = starts + (allPanels + 1) * FINISH_BYTES
@@ -296,24 +305,6 @@ export function winograd8(call: usize, begin: i32, end: i32): void {
 @inline
 function piecesAlong(taps: i32): i32 {
   return (taps + 2) / 3
-}
-
-function tilingOf(args: Igemm8, to: usize): Tiling {
-  const tiling = changetype<Tiling>(to)
-  tiling.x = args.x
-  tiling.y = args.y
-  tiling.ih = args.ih
-  tiling.iw = args.iw
-  tiling.oh = args.oh
-  tiling.ow = args.ow
-  tiling.firstH = args.tapFirstH
-  tiling.firstW = args.tapFirstW
-  tiling.dilation = args.tapStepH
-  tiling.size = args.tile
-  tiling.span = 3 * piecesAlong(args.tapsH) + args.tile - 1
-  tiling.xPixelStride = args.ic
-  tiling.yPixelStride = args.oc * (args.finish == Finish.bytes ? 1 : 4)
-  return tiling
 }
 
 /** Row `row` of G times g, along one axis of a filter. */

@@ -23,13 +23,13 @@ function transformFilter(
 }
 
 /**
- * Unit: one panel. filter [size][size][ic][oc], in any strides -> G g G' as panels [36][oc / 8][ic][8].
+ * Unit: one panel. filter [window][window][ic][oc], in any strides -> G g G' as panels [36][oc / 8][ic][8].
  *
  * scratch: columns [30][4] | block [36][FILTER_CHANNELS][8]
  */
 export function winogradFilter(call: usize, begin: i32, end: i32): void {
   const args = changetype<WinogradFilter>(call)
-  const ic = args.ic, oc = args.oc, size = args.size, none = f32x4.splat(0)
+  const ic = args.ic, oc = args.oc, window = args.window, none = f32x4.splat(0)
   const tapHStride: usize = args.tapHStride, tapWStride: usize = args.tapWStride
   const rowStride: usize = args.rowStride, columnStride: usize = args.columnStride
   const positionStride = ((oc + 7) / 8) * ic * 32
@@ -41,28 +41,28 @@ export function winogradFilter(call: usize, begin: i32, end: i32): void {
       const o = panel * 8 + (part & 1) * 4
       const from = args.filter + (i + (part >> 1)) * rowStride + o * columnStride
       const lanes = max(0, min(4, oc - o))
-      for (let kx = 0; kx < size; kx++) {
+      for (let kx = 0; kx < window; kx++) {
         const column = from + kx * tapWStride
         const g0 = loadColumns(column, lanes, columnStride)
         const g1 = loadColumns(column + tapHStride, lanes, columnStride)
         const g2 = loadColumns(column + 2 * tapHStride, lanes, columnStride)
         let g3 = none, g4 = none
-        if (size > 3) {
+        if (window > 3) {
           g3 = loadColumns(column + 3 * tapHStride, lanes, columnStride)
           g4 = loadColumns(column + 4 * tapHStride, lanes, columnStride)
         }
-        transformFilter(g0, g1, g2, g3, g4, size > 3 ? g4 : g2, columns + kx * 16, 80)
+        transformFilter(g0, g1, g2, g3, g4, window > 3 ? g4 : g2, columns + kx * 16, 80)
       }
       for (let row = 0; row < 6; row++) {
         const g = columns + row * 80, to = block + (row * 6 * FILTER_CHANNELS * 2 + part) * 16
         const g2 = v128.load(g, 32)
         let g3 = none, g4 = none
-        if (size > 3) {
+        if (window > 3) {
           g3 = v128.load(g, 48)
           g4 = v128.load(g, 64)
         }
         transformFilter(
-          v128.load(g), v128.load(g, 16), g2, g3, g4, size > 3 ? g4 : g2, to, FILTER_CHANNELS * 32,
+          v128.load(g), v128.load(g, 16), g2, g3, g4, window > 3 ? g4 : g2, to, FILTER_CHANNELS * 32,
         )
       }
     }
@@ -86,18 +86,18 @@ function loadColumns(p: usize, lanes: i32, columnStride: usize): v128 {
 }
 
 /**
- * A filter from its transformed panel, [size * size][ic][8]. With m = G g the elements of one of three are
- * 4 m0, 3 (m2 - m1) and m5, along each axis; of one of five the first and the last are the same,
+ * A filter from its transformed panel, [window * window][ic][8]. With m = G g the elements of one of three
+ * are 4 m0, 3 (m2 - m1) and m5, along each axis; of one of five the first and the last are the same,
  * g1 + g3 = 3 (m2 - m1), g0 + g2 + g4 = -3 (m1 + m2), and g1 + 4 g3 = 6 (m3 - m4).
  */
-export function filterBack(panel: usize, positionStride: usize, ic: i32, size: i32, to: usize): void {
+export function filterBack(panel: usize, positionStride: usize, ic: i32, window: i32, to: usize): void {
   const tapBytes: usize = ic * 32
-  memory.fill(to, 0, size * size * tapBytes)
-  for (let ky = 0; ky < size; ky++) {
-    for (let kx = 0; kx < size; kx++) {
-      const tap = to + (ky * size + kx) * tapBytes
+  memory.fill(to, 0, window * window * tapBytes)
+  for (let ky = 0; ky < window; ky++) {
+    for (let kx = 0; kx < window; kx++) {
+      const tap = to + (ky * window + kx) * tapBytes
       for (let position = 0; position < 36; position++) {
-        const share = shareBack(size, ky, position / 6) * shareBack(size, kx, position % 6)
+        const share = shareBack(window, ky, position / 6) * shareBack(window, kx, position % 6)
         if (share != 0) addShare(panel + position * positionStride, share, tap, tapBytes)
       }
     }
@@ -113,10 +113,10 @@ function addShare(from: usize, share: f32, to: usize, bytes: usize): void {
 }
 
 /** The inverse of G, by element: the share of m[position] in g[tap]. */
-function shareBack(size: i32, tap: i32, position: i32): f32 {
+function shareBack(window: i32, tap: i32, position: i32): f32 {
   if (tap == 0) return position == 0 ? 4 : 0
-  if (tap == size - 1) return position == 5 ? 1 : 0
-  if (size == 3) return position == 1 ? -3 : position == 2 ? 3 : 0
+  if (tap == window - 1) return position == 5 ? 1 : 0
+  if (window == 3) return position == 1 ? -3 : position == 2 ? 3 : 0
   // g2 = -3 (m1 + m2) - 4 m0 - m5
   if (tap == 2) return position == 0 ? -4 : position == 5 ? -1 : position < 3 ? -3 : 0
   // g3 = 2 (m3 - m4) - (m2 - m1), and g1 = 3 (m2 - m1) - g3

@@ -13,6 +13,19 @@ export class Tiling {
   xPixelStride: i32; yPixelStride: i32
 }
 
+/** The image of a kernel's arguments, where what the two kernels differ in is still to be said. */
+export function tilingOf<Args>(args: Args, to: usize): Tiling {
+  const tiling = changetype<Tiling>(to)
+  tiling.x = args.x
+  tiling.y = args.y
+  tiling.ih = args.ih
+  tiling.iw = args.iw
+  tiling.oh = args.oh
+  tiling.ow = args.ow
+  tiling.size = args.tile
+  return tiling
+}
+
 export const TILING_BYTES: usize = offsetof<Tiling>() + 15 & ~15
 
 /** A tile: what it reads and writes. */

@@ -1,7 +1,7 @@
 /** Softmax and its logarithm along one axis: the plan of assembly/softmax.ts. */
 
 import { sizeOf } from '../base/shape.js'
-import { BYTES, type ByteType } from '../core/dtype.js'
+import type { ByteType } from '../core/dtype.js'
 import { engineOf } from '../core/engine.js'
 import { checkOptions, type Names } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
@@ -14,6 +14,7 @@ import { mul, sub } from './arithmetic.js'
 import {
   type ByteResultOptions,
   checkNoQuantization,
+  checkQuantized,
   FLOATS_AND_BYTES,
   type FloatOrByte,
   isByteTensor,
@@ -57,7 +58,7 @@ export function softmax<D extends FloatOrByte = 'float32'>(
   options: SoftmaxOptions<D> = {},
 ): Tensor<D> {
   checkOptions<SoftmaxOptions<D>>('softmax', options, SOFTMAX)
-  engineOf('softmax', { x }, {}, FLOATS_AND_BYTES)
+  engineOf('softmax', { x }, { out: options.out }, FLOATS_AND_BYTES)
   if (isByteTensor(x)) return softmaxOfBytes(x, options)
   const floats = x as unknown as Tensor
   const { quantization, ...rest } = options as SoftmaxOptions
@@ -67,8 +68,9 @@ export function softmax<D extends FloatOrByte = 'float32'>(
 
 function softmaxOfBytes<D extends FloatOrByte>(x: Tensor<D>, options: SoftmaxOptions<D>): Tensor<D> {
   const { axis = -1, out, quantization: given } = options
-  engineOf('softmax', { x }, { out }, BYTES)
-  const [along] = axesOf([axis], x.shape, 'axis', { op: 'softmax', shapes: { x: x.shape } }) as [number]
+  const context: Context = { op: 'softmax', shapes: { x: x.shape } }
+  checkQuantized(x, 'x', context)
+  const [along] = axesOf([axis], x.shape, 'axis', context) as [number]
   const n = x.shape[along]!
   const inner = sizeOf(x.shape.slice(along + 1))
   const quantization = resultQuantization('softmax', { x }, x.shape, given, fractions(x.dtype as ByteType))

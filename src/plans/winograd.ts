@@ -78,7 +78,7 @@ function transformed(filter: Filter, backward: boolean): number {
           panels,
           ic,
           oc,
-          size,
+          window: size,
         },
         units: Math.ceil(oc / 8),
         work: POSITIONS * ic * oc,

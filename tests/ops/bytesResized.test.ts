@@ -215,6 +215,7 @@ describe('8-bit integers', () => {
       expectComplaint(engine(), () => fb.logSoftmax(x as never), 'logSoftmax', 'dequantize(x)')
       expectComplaint(engine(), () => fb.logSoftmax(plain as never), 'logSoftmax', 'cast(x, dtype)')
       expectComplaint(engine(), () => fb.softmax(x, { out: plain }), 'softmax', 'quantization')
+      expectComplaint(engine(), () => fb.softmax(plain), 'softmax: x must be of a quantization')
       for (const tensor of [floats, x, along, plain]) tensor.dispose()
     })
   })

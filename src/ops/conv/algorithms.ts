@@ -46,8 +46,9 @@ import { sum } from '../reduce.js'
 type AlgorithmName = Exclude<ConvAlgorithm, 'auto'>
 
 /**
- * `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 or 5x5 at stride 1.
- * `'depthwise'`: one filter per channel. `'grouped'`: up to 16 in and out.
+ * `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 or 5x5 at stride 1;
+ * of 8 bits 3x3 to 9x9, but as `'igemm'` where its tiles save little and the host multiplies four bytes at
+ * once. `'depthwise'`: one filter per channel. `'grouped'`: up to 16 in and out.
  */
 export type ConvAlgorithm = 'auto' | 'depthwise' | 'gemm' | 'winograd' | 'grouped' | 'igemm'
 
