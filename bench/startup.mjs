@@ -1,23 +1,33 @@
 /**
- * From `import` to LeNet-5's first answer in the system's headless Chromium, each time in a profile of its own.
+ * From `import` to LeNet-5's first answer in the system's headless Chromium, each time in a process of its own.
  *
- *   node bench/startup.mjs [--latency 100] [--rounds 10] [dist ...]
+ *   node bench/startup.mjs [--latency 100] [--rounds 10] [--wasm] [dist ...]
  *
  * Several folders (dist/ of other commits) take turns: on a shared machine only their ratios mean something.
- * The model is fetched beside the import. The server speaks HTTP/1.1: six requests at a time.
+ * `--wasm` fetches relaxed.wasm in place of the inlined binary. The model is fetched beside the import. The server
+ * speaks HTTP/1.1: six requests at a time. Nobody listens to the browser, which costs it a third more: each page
+ * tells its times itself and goes on to the next, of another site.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { chromium } from 'playwright-core'
 import { writeModel } from '../dist/onnx.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { latency: { type: 'string', default: '0' }, rounds: { type: 'string', default: '10' } },
+  options: {
+    latency: { type: 'string', default: '0' },
+    rounds: { type: 'string', default: '10' },
+    wasm: { type: 'boolean', default: false },
+  },
 })
 const latency = Number(values.latency)
+/** Milliseconds from a page's load until it begins: what a new process does by itself is over. */
+const SETTLED = 300
 const folders = (positionals.length ? positionals : ['dist']).map((folder) => resolve(folder))
 
 let seed = 1
@@ -56,60 +66,73 @@ const lenet = writeModel({
   initializers: Object.entries(layers).map(([name, each]) => ({ name, ...each })),
 })
 
-/** In the page. */
-const script = `globalThis.first = async (dist) => {
+/** The page: its files are beside it; what comes back is posted to `done`. */
+const page = (next) => `<!doctype html><script>
+const first = async () => {
   const start = performance.now()
-  const bytes = fetch('/lenet.onnx')
-  const [{ createEngine }, { loadModel }] = await Promise.all([import(dist + '/index.js'), import(dist + '/onnx.js')])
+  const bytes = fetch('lenet.onnx')
+  const [{ createEngine }, { loadModel }] = await Promise.all([import('./index.js'), import('./onnx.js')])
   const imported = performance.now()
-  const engine = await createEngine({ threads: 1 })
+  const engine = await createEngine({ threads: 1${values.wasm ? ", wasm: fetch('relaxed.wasm'), simd: 'relaxed'" : ''} })
   const made = performance.now()
-  const model = await loadModel(engine, bytes)
+  const model = await loadModel(engine, await (await bytes).arrayBuffer())
   const { y } = model.run({ x: new Float32Array(784).fill(0.5) })
   const end = performance.now()
   return { import: imported - start, engine: made - imported, model: end - made, all: end - start, build: engine.simd, y: [...y.toArray()] }
-}`
-
-let requests = 0
-const server = createServer((request, response) => {
-  const { pathname } = new URL(request.url, 'http://localhost')
-  const [, index, file] = /^\/(\d+)\/([\w.-]+)$/.exec(pathname) ?? []
-  const type = /\.wasm$/.test(pathname) ? 'application/wasm' : file ? 'text/javascript' : 'text/html'
-  const body =
-    pathname === '/lenet.onnx'
-      ? lenet
-      : file
-        ? readFileSync(join(folders[index], file))
-        : `<script>${script}</script>`
-  if (file) requests++
-  setTimeout(
-    () => response.writeHead(200, { 'content-type': type }).end(body),
-    file || body === lenet ? latency : 0,
-  )
-})
-await new Promise((ready) => server.listen(0, '127.0.0.1', ready))
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
-  existsSync,
-)
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
-const times = folders.map(() => [])
-try {
-  for (let round = -1; round < Number(values.rounds); round++) {
-    for (const index of folders.keys()) {
-      const context = await browser.newContext()
-      const page = await context.newPage()
-      await page.goto(`http://127.0.0.1:${server.address().port}/`)
-      requests = 0
-      const time = await page.evaluate((dist) => globalThis.first(dist), `/${index}`)
-      if (round >= 0) times[index].push({ ...time, requests })
-      await context.close()
-    }
-  }
-} finally {
-  await browser.close()
-  server.closeAllConnections()
-  server.close()
 }
+onload = () => setTimeout(async () => {
+  const answer = await first().catch((error) => ({ error: String(error) }))
+  await fetch('done', { method: 'POST', body: JSON.stringify(answer) })
+  location = '${next}'
+}, ${SETTLED})
+</script>`
+
+const TYPES = { js: 'text/javascript', wasm: 'application/wasm' }
+const rounds = Number(values.rounds) + 1
+const times = folders.map(() => [])
+let requests = 0
+let finish
+const finished = new Promise((resolve) => {
+  finish = resolve
+})
+/** Visit after visit: the folders in turn; the first round warms up. Each has an address, and so a site, of its own. */
+const address = (visit) => `http://127.0.0.${2 + (visit % 250)}:${server.address().port}/${visit}/`
+const server = createServer(async (request, response) => {
+  const [, visit, file] = /^\/(\d+)\/([\w.-]*)$/.exec(request.url) ?? []
+  if (!visit) return response.writeHead(404).end()
+  const index = visit % folders.length
+  const answer = (body, type = 'text/html') => response.writeHead(200, { 'content-type': type }).end(body)
+  if (!file) {
+    requests = 0
+    answer(page(address(Number(visit) + 1)))
+    if (Number(visit) === rounds * folders.length) finish()
+  } else if (file === 'done') {
+    const time = JSON.parse((await request.toArray()).join(''))
+    if (time.error) finish(`${folders[index]}: ${time.error}`)
+    if (visit >= folders.length) times[index].push({ ...time, requests })
+    answer('')
+  } else {
+    requests++
+    const body = file === 'lenet.onnx' ? lenet : readFileSync(join(folders[index], file))
+    setTimeout(() => answer(body, TYPES[file.split('.').at(-1)]), latency)
+  }
+})
+await new Promise((ready) => server.listen(0, ready))
+const chromium = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+const profile = mkdtempSync(join(tmpdir(), 'filterbank-startup-'))
+const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run']
+const quiet = ['--disable-background-networking', '--disable-component-update', '--disable-sync']
+const browser = spawn(chromium, [...flags, ...quiet, `--user-data-dir=${profile}`, address(0)], {
+  stdio: 'ignore',
+})
+const failure = await finished
+browser.kill()
+await new Promise((gone) => browser.once('exit', gone))
+// Its helpers write for a moment more.
+await rm(profile, { recursive: true, force: true, maxRetries: 10 })
+server.closeAllConnections()
+server.close()
+if (failure) throw new Error(failure)
 const middle = (list) => list.toSorted((a, b) => a - b)[list.length >> 1]
 for (const [index, folder] of folders.entries()) {
   const of = (name, pick) => pick(times[index].map((time) => time[name]))

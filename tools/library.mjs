@@ -11,7 +11,7 @@ import { rollup } from 'rollup'
 /** Columns after which a line ends as soon as it can. */
 const LINE = 110
 
-/** Binaries, each a chunk by itself. */
+/** Binaries: a chunk by themselves. */
 const BINARY = /^\.\/(simd128|relaxed)\.js$/
 
 /** The chunk for what these entries reach; the first that fits. */
@@ -77,7 +77,7 @@ export async function writeLibrary({ entries, folder, draft, shared, say }) {
       id.endsWith('.ts') ? null : { code: readFileSync(id, 'utf8'), map: readFileSync(`${id}.map`, 'utf8') },
     // Lists of imports in lines of ordinary length; binaries have theirs.
     renderChunk: (code, { name, fileName }) =>
-      BINARY.test(`./${name}.js`)
+      name === 'binaries'
         ? null
         : transform(code, { target: shared.target, sourcemap: true, sourcefile: fileName, lineLimit: LINE }),
   }
@@ -97,7 +97,7 @@ export async function writeLibrary({ entries, folder, draft, shared, say }) {
     chunkFileNames: ({ name }) => `${name.replace(/-[A-Z0-9]{8}$/, '')}-[hash].js`,
     minifyInternalExports: false,
     manualChunks(id, { getModuleInfo }) {
-      if (id.endsWith('.ts')) return basename(id, '.ts')
+      if (id.endsWith('.ts')) return 'binaries'
       const { isEntry, dynamicImporters } = getModuleInfo(id)
       return isEntry || dynamicImporters.length ? undefined : chunkFor(users.get(basename(id)))
     },

@@ -41,7 +41,8 @@ export interface EngineOptions {
   /**
    * The binary, for pages that would rather stream it than carry it inlined, and for hosts that compile
    * beforehand: `filterbank/simd128.wasm` or `filterbank/relaxed.wasm`. Which build it is shows in it; `simd`
-   * beside it is checked.
+   * beside it is checked. A Response of type application/wasm is compiled as it arrives, for an engine of one
+   * thread.
    */
   wasm?: WasmSource
   /** Stops the loading. */

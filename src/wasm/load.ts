@@ -141,30 +141,35 @@ async function compile(
   try {
     return await WebAssembly.compile(shared && isWasm ? importShared(bytes) : bytes)
   } catch (cause) {
-    if (cause instanceof FilterbankError) throw cause
-    const message = messageOf(cause)
-    if (REFUSED.test(message)) {
-      throw new FilterbankError(
-        {
-          op: 'createEngine',
-          argument: 'host',
-          expected: 'one that compiles WebAssembly',
-          got: `a refusal: ${message}`,
-          hint: "A Content-Security-Policy has to allow script-src 'wasm-unsafe-eval'; a host that compiles beforehand (Cloudflare Workers) gives its module of filterbank/simd128.wasm: createEngine({ wasm: module })",
-        },
-        { cause },
-      )
-    }
-    const hint = !isWasm
-      ? `Was a page served in place of the file? ${message}`
-      : (await relaxedSimd())
-        ? message
-        : `${message}. ${LACKS_RELAXED}`
-    throw new FilterbankError(
-      { op: 'createEngine', argument: 'wasm', expected: "filterbank's binary", got: what, hint },
+    throw await refusal(cause, isWasm, what)
+  }
+}
+
+/** What to tell of a binary that did not compile. */
+async function refusal(cause: unknown, isWasm: boolean, what: string): Promise<FilterbankError> {
+  if (cause instanceof FilterbankError) return cause
+  const message = messageOf(cause)
+  if (REFUSED.test(message)) {
+    return new FilterbankError(
+      {
+        op: 'createEngine',
+        argument: 'host',
+        expected: 'one that compiles WebAssembly',
+        got: `a refusal: ${message}`,
+        hint: "A Content-Security-Policy has to allow script-src 'wasm-unsafe-eval'; a host that compiles beforehand (Cloudflare Workers) gives its module of filterbank/simd128.wasm: createEngine({ wasm: module })",
+      },
       { cause },
     )
   }
+  const hint = !isWasm
+    ? `Was a page served in place of the file? ${message}`
+    : (await relaxedSimd())
+      ? message
+      : `${message}. ${LACKS_RELAXED}`
+  return new FilterbankError(
+    { op: 'createEngine', argument: 'wasm', expected: "filterbank's binary", got: what, hint },
+    { cause },
+  )
 }
 
 /**
@@ -187,7 +192,8 @@ export async function compileSource(
       },
       cause === undefined ? undefined : { cause },
     )
-  const bytes = async (): Promise<Uint8Array<ArrayBuffer>> => {
+  /** Its bytes, or a Response that may be compiled while it arrives. */
+  const take = async (): Promise<Uint8Array<ArrayBuffer> | Response> => {
     // A copy: what is compiled must not be shared, nor change meanwhile.
     if (isArrayBuffer(source) || isSharedBuffer(source)) return new Uint8Array(source).slice()
     if (arrayName(source))
@@ -201,17 +207,34 @@ export async function compileSource(
       : source)
     if (!isResponse(response)) throw fail(show(response))
     if (!response.ok) throw fail(`status ${response.status} for ${response.url}`)
-    return new Uint8Array(await response.arrayBuffer())
+    return !shared && streams(response) ? response : new Uint8Array(await response.arrayBuffer())
   }
-  let taken: Uint8Array<ArrayBuffer>
+  let taken: Uint8Array<ArrayBuffer> | Response
   try {
-    taken = await bytes()
+    taken = await take()
   } catch (error) {
     signal?.throwIfAborted()
     throw error instanceof FilterbankError ? error : fail(`${show(source)}: ${messageOf(error)}`, error)
   }
-  return compile(taken, shared, `${taken.length} bytes that do not compile`)
+  if (!isResponse(taken)) return compile(taken, shared, `${taken.length} bytes that do not compile`)
+  try {
+    return await WebAssembly.compileStreaming(taken)
+  } catch (cause) {
+    signal?.throwIfAborted()
+    throw await refusal(cause, true, 'a Response that does not compile')
+  }
 }
+
+/**
+ * Whether the host compiles a Response as it arrives (and Chromium keeps the code for the next visit): one of
+ * its own, unread, that says what it is. Whoever shares memory needs the bytes first (`importShared`).
+ */
+const streams = (response: Response): boolean =>
+  typeof WebAssembly.compileStreaming === 'function' &&
+  typeof Response === 'function' &&
+  response instanceof Response &&
+  !response.bodyUsed &&
+  response.headers.get('content-type') === 'application/wasm'
 
 /**
  * The same module with its one import, the memory, declared shared. The import section is id 2, size, count

@@ -65,6 +65,20 @@ describe('createEngine', () => {
     for (const wasm of sources.slice(1, 3)) expect(six(await make({ wasm, threads: 2 }))).toBe(6)
   })
 
+  it('compiles a response as it arrives, unless memory is shared or its type is another', async () => {
+    const streaming = vi.spyOn(WebAssembly, 'compileStreaming')
+    const response = (type: string) => new Response(binary('simd128'), { headers: { 'content-type': type } })
+    expect(six(await make({ wasm: response('application/wasm') }))).toBe(6)
+    expect(streaming).toHaveBeenCalledTimes(1)
+    expect(six(await make({ wasm: response('application/wasm'), threads: 2 }))).toBe(6)
+    expect(six(await make({ wasm: response('application/octet-stream') }))).toBe(6)
+    expect(streaming).toHaveBeenCalledTimes(1)
+    const page = new Response('<!doctype html>', { headers: { 'content-type': 'application/wasm' } })
+    await expect(make({ wasm: page })).rejects.toThrow(
+      "createEngine: wasm must be filterbank's binary, got a Response that does not compile",
+    )
+  })
+
   it('says what is wrong with a binary', async () => {
     await expect(make({ wasm: new Response('no', { status: 404 }) })).rejects.toThrow(
       'createEngine: wasm must be a WebAssembly.Module, its bytes, a URL or a Response, got status 404',
