@@ -7,24 +7,14 @@ import { describe, expect, it } from 'vitest'
 import { createEngine } from '../../src/index.js'
 import { type ModelParts, type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel } from '../../src/onnx/index.js'
+import { node, whole } from '../support/onnx.js'
 import { Random } from '../support/random.js'
 
 const random = new Random(30)
-const node = (
-  op: string,
-  inputs: string[],
-  outputs: string[],
-  attributes: NodeParts['attributes'] = {},
-): NodeParts => ({ op, inputs, outputs, attributes })
 const floats = (name: string, ...shape: number[]) => ({
   name,
   shape,
   data: random.floats(shape.reduce((a, b) => a * b, 1)),
-})
-const whole = (name: string, shape: number[], ...values: number[]) => ({
-  name,
-  shape,
-  data: BigInt64Array.from(values, BigInt),
 })
 /** `open`: the file does not say the lengths. */
 type Numbers = { shape: readonly number[]; data: Float32Array | BigInt64Array; open?: true }

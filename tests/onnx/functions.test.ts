@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
 import { type GraphParts, type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { inspectModel, loadModel } from '../../src/onnx/index.js'
+import { node } from '../support/onnx.js'
 
 const lengthOf = (length: number): number[] =>
   length < 128 ? [length] : [(length & 127) | 128, ...lengthOf(length >> 7)]
@@ -80,12 +81,6 @@ const modelOf = (nodes: NodeParts[], functions: FunctionParts[]): Uint8Array =>
     }),
     ...functions.map(functionOf),
   ])
-const node = (op: string, inputs: string[], outputs: string[], attributes = {}): NodeParts => ({
-  op,
-  inputs,
-  outputs,
-  attributes,
-})
 const x = Float32Array.of(1, -2, 3, -0.5)
 
 describe('functions of a model', () => {

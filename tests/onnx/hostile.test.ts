@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine, FilterbankError } from '../../src/index.js'
 import { type GraphParts, type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { inspectModel, loadModel, type ModelSource } from '../../src/onnx/index.js'
+import { node } from '../support/onnx.js'
 
 const MAXIMUM_BYTES = 1 << 25
 const floats = (name: string, ...shape: number[]) => ({
@@ -18,12 +19,6 @@ const whole = (name: string, ...numbers: number[]) => ({
   name,
   shape: [numbers.length],
   data: BigInt64Array.from(numbers, BigInt),
-})
-const node = (op: string, inputs: string[], outputs: string[], attributes: NodeParts['attributes'] = {}) => ({
-  op,
-  inputs,
-  outputs,
-  attributes,
 })
 
 describe('a file that is not as files are', { timeout: 60_000 }, () => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
 import { type GraphParts, type ModelParts, type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel } from '../../src/onnx/index.js'
+import { node } from '../support/onnx.js'
 import { Random } from '../support/random.js'
 
 const random = new Random(41)
@@ -15,12 +16,6 @@ const constant = (name: string, ...shape: number[]) => ({
   shape,
   data: random.floats(shape.reduce((a, b) => a * b, 1)),
 })
-const node = (
-  op: string,
-  inputs: string[],
-  outputs: string[],
-  attributes: NodeParts['attributes'] = {},
-): NodeParts => ({ op, inputs, outputs, attributes })
 const graph = (
   nodes: NodeParts[],
   output: string,

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
 import { type GraphParts, type ModelParts, type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel, type Model, type ModelOutputs } from '../../src/onnx/index.js'
+import { node, whole } from '../support/onnx.js'
 import { Random } from '../support/random.js'
 
 const random = new Random(15)
@@ -15,17 +16,6 @@ const constant = (name: string, ...shape: number[]) => ({
   shape,
   data: random.floats(shape.reduce((a, b) => a * b, 1)),
 })
-const whole = (name: string, shape: number[], ...values: number[]) => ({
-  name,
-  shape,
-  data: BigInt64Array.from(values, BigInt),
-})
-const node = (
-  op: string,
-  inputs: string[],
-  outputs: string[],
-  attributes: NodeParts['attributes'] = {},
-): NodeParts => ({ op, inputs, outputs, attributes })
 const graph = (nodes: NodeParts[], ...outputs: string[]): GraphParts => ({
   nodes,
   inputs: [],

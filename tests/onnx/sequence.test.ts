@@ -10,20 +10,10 @@ import {
   type PortParts,
   writeModel,
 } from '../../src/onnx/index.js'
+import { node, whole } from '../support/onnx.js'
 import { Random } from '../support/random.js'
 
 const random = new Random(51)
-const node = (
-  op: string,
-  inputs: string[],
-  outputs: string[],
-  attributes: NodeParts['attributes'] = {},
-): NodeParts => ({ op, inputs, outputs, attributes })
-const whole = (name: string, shape: number[], ...values: number[]) => ({
-  name,
-  shape,
-  data: BigInt64Array.from(values, BigInt),
-})
 const floats = (...shape: number[]) => ({ data: random.floats(shape.reduce((a, b) => a * b, 1)), shape })
 const int = (...values: number[]) => ({ data: BigInt64Array.from(values, BigInt), shape: [values.length] })
 const scalar = (value: number) => ({ data: BigInt64Array.of(BigInt(value)), shape: [] as number[] })

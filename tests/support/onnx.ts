@@ -18,6 +18,21 @@ export function expectTensor(actual: ModelOutput, wanted: HostTensor, relative =
   }
 }
 
+/** A node of a graph, as writeModel takes it. */
+export const node = (
+  op: string,
+  inputs: string[],
+  outputs: string[],
+  attributes: NodeParts['attributes'] = {},
+): NodeParts => ({ op, inputs, outputs, attributes })
+
+/** A constant of int64. */
+export const whole = (name: string, shape: number[], ...values: number[]) => ({
+  name,
+  shape,
+  data: BigInt64Array.from(values, BigInt),
+})
+
 /** `y = operator(inputs...)`, without constants. `ranks`: those of the inputs in order, then of y. */
 export function oneNode(
   op: string,
