@@ -1,11 +1,11 @@
 /**
  * From `import` to LeNet-5's first answer in the system's headless Chromium, each time in a process of its own.
  *
- *   node bench/startup.mjs [--latency 100] [--rounds 10] [--wasm] [dist ...]
+ *   node bench/startup.mjs [--latency 100] [--rounds 10] [--wasm] [--peer] [dist ...]
  *
- * Several folders (dist/ of other commits) take turns: on a shared machine only their ratios mean something.
- * `--wasm` fetches relaxed.wasm in place of the inlined binary. The model is fetched beside the import. The server
- * speaks HTTP/1.1: six requests at a time. Nobody listens to the browser, which costs it a third more: each page
+ * Several folders (dist/ of other commits) take turns, with `--peer` onnxruntime-web too: on a shared machine only
+ * their ratios mean something. `--wasm` fetches relaxed.wasm in place of the inlined binary. The model is fetched
+ * beside the import. The server speaks HTTP/1.1: six requests at a time. Nobody listens to the browser, which costs it a third more: each page
  * tells its times itself and goes on to the next, of another site.
  */
 import { spawn } from 'node:child_process'
@@ -23,12 +23,15 @@ const { values, positionals } = parseArgs({
     latency: { type: 'string', default: '0' },
     rounds: { type: 'string', default: '10' },
     wasm: { type: 'boolean', default: false },
+    peer: { type: 'boolean', default: false },
   },
 })
 const latency = Number(values.latency)
 /** Milliseconds from a page's load until it begins: what a new process does by itself is over. */
 const SETTLED = 300
 const folders = (positionals.length ? positionals : ['dist']).map((folder) => resolve(folder))
+const peer = resolve('bench/node_modules/onnxruntime-web/dist')
+if (values.peer) folders.push(peer)
 
 let seed = 1
 const weights = (...shape) => ({
@@ -66,19 +69,33 @@ const lenet = writeModel({
   initializers: Object.entries(layers).map(([name, each]) => ({ name, ...each })),
 })
 
-/** The page: its files are beside it; what comes back is posted to `done`. */
-const page = (next) => `<!doctype html><script>
-const first = async () => {
-  const start = performance.now()
-  const bytes = fetch('lenet.onnx')
+/** What a page does until it has an answer. */
+const ours = `
   const [{ createEngine }, { loadModel }] = await Promise.all([import('./index.js'), import('./onnx.js')])
   const imported = performance.now()
   const engine = await createEngine({ threads: 1${values.wasm ? ", wasm: fetch('relaxed.wasm'), simd: 'relaxed'" : ''} })
   const made = performance.now()
   const model = await loadModel(engine, await (await bytes).arrayBuffer())
-  const { y } = model.run({ x: new Float32Array(784).fill(0.5) })
+  const y = model.run({ x }).y.toArray()
+  const build = engine.simd`
+const theirs = `
+  const { env, InferenceSession, Tensor } = await import('./ort.wasm.min.mjs')
+  const imported = performance.now()
+  env.wasm.numThreads = 1
+  const session = await InferenceSession.create(new Uint8Array(await (await bytes).arrayBuffer()))
+  const made = performance.now()
+  const y = (await session.run({ x: new Tensor('float32', x, [1, 1, 28, 28]) })).y.data
+  const build = 'onnxruntime-web'`
+
+/** The page: its files are beside it; what comes back is posted to `done`. */
+const page = (script, next) => `<!doctype html><script>
+const x = new Float32Array(784).fill(0.5)
+const first = async () => {
+  const start = performance.now()
+  const bytes = fetch('lenet.onnx')
+  ${script}
   const end = performance.now()
-  return { import: imported - start, engine: made - imported, model: end - made, all: end - start, build: engine.simd, y: [...y.toArray()] }
+  return { import: imported - start, engine: made - imported, model: end - made, all: end - start, build, y: [...y] }
 }
 onload = () => setTimeout(async () => {
   const answer = await first().catch((error) => ({ error: String(error) }))
@@ -87,7 +104,7 @@ onload = () => setTimeout(async () => {
 }, ${SETTLED})
 </script>`
 
-const TYPES = { js: 'text/javascript', wasm: 'application/wasm' }
+const TYPES = { js: 'text/javascript', mjs: 'text/javascript', wasm: 'application/wasm' }
 const rounds = Number(values.rounds) + 1
 const times = folders.map(() => [])
 let requests = 0
@@ -104,7 +121,7 @@ const server = createServer(async (request, response) => {
   const answer = (body, type = 'text/html') => response.writeHead(200, { 'content-type': type }).end(body)
   if (!file) {
     requests = 0
-    answer(page(address(Number(visit) + 1)))
+    answer(page(folders[index] === peer ? theirs : ours, address(Number(visit) + 1)))
     if (Number(visit) === rounds * folders.length) finish()
   } else if (file === 'done') {
     const time = JSON.parse((await request.toArray()).join(''))
