@@ -8,7 +8,8 @@ import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
-import { build } from 'esbuild'
+import { build, transform } from 'esbuild'
+import { rollup } from 'rollup'
 import { generate } from './abi.mjs'
 import { writeDeclarations } from './declarations.mjs'
 import { binaryModule, deltaModule, deltaOf, textModule } from './inline.mjs'
@@ -136,20 +137,34 @@ const withoutBinaries = {
   },
 }
 
-/** The worker of filterbank/worker: inlined, and a file for pages that may not start one from a blob: URL. */
+/**
+ * The worker of filterbank/worker: inlined, and a file for pages that may not start one from a blob: URL. To users'
+ * bundlers it is a text, so that it is minified here. esbuild alone would put whatever `import()` shares with the rest
+ * into functions, which are read twice; Rollup puts all into one scope.
+ */
 async function makeServed() {
-  const { outputFiles } = await build({
+  const draft = 'build/worker'
+  rmSync(draft, { recursive: true, force: true })
+  await build({
     ...shared,
     entryPoints: ['src/worker/serve.ts'],
-    format: 'iife',
-    charset: 'ascii',
-    lineLimit: 300,
+    outdir: draft,
+    format: 'esm',
+    splitting: true,
     external: ['node:*'],
     plugins: [withoutBinaries],
-    write: false,
   })
-  writeFileSync('src/worker/served.ts', textModule(outputFiles[0].text, 'src/worker/serve.ts, bundled'))
-  writeFileSync('dist/worker-thread.js', outputFiles[0].text)
+  const bundle = await rollup({ input: join(draft, 'serve.js'), external: /^node:/ })
+  const { output } = await bundle.generate({ format: 'iife', inlineDynamicImports: true })
+  await bundle.close()
+  const { code } = await transform(output[0].code, {
+    target: shared.target,
+    charset: 'ascii',
+    minify: true,
+    lineLimit: 110,
+  })
+  writeFileSync('src/worker/served.ts', textModule(code, 'src/worker/serve.ts, bundled'))
+  writeFileSync('dist/worker-thread.js', code)
 }
 
 /**
