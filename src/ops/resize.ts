@@ -336,12 +336,13 @@ function runResizeBytes(plan: Plan, x: AnyTensor, y: AnyTensor): void {
 
 /**
  * Any axes of x in other lengths, two neighbours at a time. Of 32-bit integers for the nearest alone, which
- * are moved as they are; 8-bit ones keep what they stand for.
+ * are moved as they are; 8-bit ones come to stand for `quantization`, where all axes are changed at a time.
  */
 export function resizeAxes<T extends AnyTensor>(
   x: T,
   axes: ReadonlyMap<number, ResizeAxis>,
   settings: ResizeSettings,
+  quantization = x.quantization,
 ): T {
   const { engine } = x
   return engine.scope(() => {
@@ -357,9 +358,9 @@ export function resizeAxes<T extends AnyTensor>(
       const shape = y.shape.with(first, axes.get(first)!.output).with(second, axes.get(second)!.output)
       const plan = planOf([outer, h.input, w.input, inner], [h, w], settings)
       const from = y
-      const { dtype, quantization } = from
       const run = isByteTensor(from) ? runResizeBytes : runResizeFloats
-      y = engine.make(shape, (to) => run(plan, from, to), { dtype, quantization })
+      const type = { dtype: from.dtype, quantization: todo.length ? from.quantization : quantization }
+      y = engine.make(shape, (to) => run(plan, from, to), type)
     }
     return y as T
   })

@@ -90,12 +90,16 @@ function problem(random: Random) {
   const c = random.integer(1, 40)
   const [h, w] = [random.integer(3, 9), random.integer(3, 9)]
   const image = [n, c, h, w]
-  const op = random.pick(['Add', 'Mul', 'AveragePool', 'GlobalAveragePool', 'Sigmoid', 'LeakyRelu', 'Concat'])
+  const op = random.pick(
+    ['Add', 'Mul', 'AveragePool', 'GlobalAveragePool', 'Sigmoid', 'LeakyRelu', 'Concat'].concat('Softmax'),
+  )
   const other = random.pick([image, [1], [n, c, 1, 1], [w]])
   if (op === 'Add' || op === 'Mul') return { op, shapes: [image, other], attributes: {} }
   if (op === 'Concat')
     return { op, shapes: [image, [n, random.integer(1, 9), h, w], image], attributes: { axis: 1 } }
   if (op === 'LeakyRelu') return { op, shapes: [image], attributes: { alpha: { float: 0.2 } } }
+  if (op === 'Softmax')
+    return { op, shapes: [image], attributes: { axis: random.integer(-4, 3), opset: random.pick([11, 13]) } }
   const last = Number(random.next() < 0.3)
   if (op === 'GlobalAveragePool') return { op, shapes: [image], attributes: { channels_last: last } }
   if (op === 'AveragePool') {

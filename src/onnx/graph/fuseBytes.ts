@@ -91,6 +91,19 @@ const LARGEST = ['GlobalMaxPool', 'MaxPool', 'Pad']
 /** What moves those of one input. */
 const MOVES = MOVING.filter((op) => !LARGEST.includes(op) && op !== 'Concat')
 
+/** Whether a node gives elements of what it takes, whatever they are. */
+function isMoving({ op, attributes, outputs }: Node): boolean {
+  const text = (name: string, otherwise: string) => attributes.get(name) ?? otherwise
+  if (op === 'MaxPool') return !outputs[1]
+  // A region may reach beyond x.
+  if (op === 'Resize')
+    return (
+      text('mode', 'nearest') === 'nearest' &&
+      text('coordinate_transformation_mode', '') !== 'tf_crop_and_resize'
+    )
+  return MOVING.includes(op)
+}
+
 /** Whether two nodes name one type, scale and zero point. */
 function sameTerms(a: Node, b: Node, fusion: Fusion): boolean {
   const [p, q] = [a, b].map(({ inputs }) => [fusion.constant(inputs[1])!, fusion.constant(inputs[2])!])
@@ -114,7 +127,7 @@ function paddingOf({ inputs, attributes }: Node, zeroPoint: string, fusion: Fusi
 
 /** DequantizeLinear, then what moves elements: the other way round. */
 export function moveBytes(node: Node, fusion: Fusion): void {
-  if (!MOVING.includes(node.op) || (node.op === 'MaxPool' && node.outputs[1])) return
+  if (!isMoving(node)) return
   const count = node.op === 'Concat' ? node.inputs.length : 1
   const fits = LARGEST.includes(node.op) ? isByte : isSmall
   const makers = node.inputs.slice(0, count).map((name) => bytesBehind(name, fusion, fits))
@@ -167,6 +180,8 @@ export function joinBytes(node: Node, fusion: Fusion, activationOf: ActivationOf
     'GlobalAveragePool',
     'MatMul',
     'Mul',
+    'Resize',
+    'Softmax',
   )
   if (!op || op.activation) return
   const by = ['Conv', 'Gemm', 'MatMul'].includes(op.op)
@@ -183,7 +198,7 @@ function requantize(node: Node, fusion: Fusion): boolean {
   if (!from || fusion.constant(from.inputs[0])) return false
   if (sameTerms(from, node, fusion)) {
     const before = fusion.sole(node.inputs[0], 'DequantizeLinear')
-    const move = before && fusion.sole(before.inputs[0], ...MOVING)
+    const move = before && fusion.sole(before.inputs[0], ...MOVING, 'Resize')
     if (move && move.outputs.length === 1) {
       before!.parts = []
       fusion.replace(node, [move, before!], { ...move })
@@ -212,6 +227,9 @@ function mapBytes(node: Node, fusion: Fusion, activationOf: ActivationOf): boole
   })
   return true
 }
+
+/** Those that com.microsoft does not have on bytes, or by an opset of its own. */
+const OWN = ['Resize', 'Softmax']
 
 type Joined = Pick<Node, 'op' | 'inputs'> | undefined
 
@@ -245,13 +263,16 @@ function betweenBytes(op: Node, node: Node, activation: Activation | undefined, 
   const isArithmetic = op.op === 'Add' || op.op === 'Mul'
   // Before opset 7 an axis may say where b stands.
   if ((isArithmetic && op.attributes.has('axis')) || (!isArithmetic && activation)) return undefined
-  const operands = op.inputs.map((name) => bytesBehind(name, fusion))
+  // What Resize has behind x says how.
+  const count = op.op === 'Resize' ? 1 : op.inputs.length
+  const operands = op.inputs.slice(0, count).map((name) => bytesBehind(name, fusion))
   if (!operands.every((maker) => maker && sameType(maker, node, fusion))) return undefined
   const inputs = operands.flatMap((maker) => maker!.inputs.slice(0, 3))
   const to = node.inputs.slice(1, 3)
+  const domain = OWN.includes(op.op) ? 'filterbank' : 'com.microsoft'
   return {
-    op: `com.microsoft.QLinear${op.op}`,
-    inputs: op.op === 'Concat' ? [...to, ...inputs] : [...inputs, ...to],
+    op: `${domain}.QLinear${op.op}`,
+    inputs: op.op === 'Concat' ? [...to, ...inputs] : [...inputs, ...to, ...op.inputs.slice(count)],
   }
 }
 

@@ -12,6 +12,7 @@ import { add, mul } from '../../ops/arithmetic.js'
 import type { ResultQuantization } from '../../ops/byteResult.js'
 import { product2 } from '../../ops/matmul.js'
 import { avgPool2d, globalAvgPool2d } from '../../ops/pool.js'
+import { softmax } from '../../ops/softmax.js'
 import type { Call, Operator } from '../run/call.js'
 import { Value } from '../run/value.js'
 import { commonShape, layoutOf, mapInEngine, tensorOf } from './broadcast.js'
@@ -20,6 +21,8 @@ import { elementwise } from './elementwise.js'
 import { matrix } from './matrix.js'
 import { averagePoolOfBytes, globalPoolOf, pools } from './pool.js'
 import { dequantizeLinear, quantizeLinear } from './quantize.js'
+import { mapAlong } from './reduce.js'
+import { resize, resizeBytes } from './resize.js'
 import { shape } from './shape.js'
 
 /** A value of 8-bit integers with its scale and zero point; a result has these two alone. */
@@ -192,6 +195,44 @@ const qLinearGlobalAveragePool = channelsLast((call, x, to) => {
   return bytes ?? byFloats(call, [x], to, pools.GlobalAveragePool!)
 })
 
+const qLinearSoftmax =
+  (isOld: (call: Call) => boolean): Operator =>
+  (call) => {
+    const x = operandAt(call, 0)
+    const to = termsAt(call, 3, x.x.type)
+    const bytes = onBytes([x], to, (quantization, ofX) =>
+      mapAlong(
+        call,
+        x.x,
+        isOld(call),
+        (layout) => x.x.typed(layout),
+        (t, axis) => plainly(call, () => softmax(ofX!(t), { axis, quantization })),
+      ),
+    )
+    const floats: Operator = (call) => {
+      const numbers = call.input(0)
+      return mapAlong(
+        call,
+        numbers,
+        isOld(call),
+        (layout) => numbers.tensor(layout),
+        (t, axis) => softmax(t, { axis }),
+      )
+    }
+    return bytes ?? byFloats(call, [x], to, floats)
+  }
+
+/** Inputs: bytes, scale, zero point, those of the result, and what Resize has behind x. */
+const qLinearResize: Operator = (call) => {
+  const x = operandAt(call, 0)
+  const to = termsAt(call, 3, x.x.type)
+  const rest = call.inputs.slice(5)
+  return (
+    onBytes([x], to, (quantization, ofX) => resizeBytes(call.on([x.x, ...rest]), x.x, ofX!, quantization)) ??
+    byFloats(call, [x], to, (floats) => resize(call.on([floats.input(0), ...rest])))
+  )
+}
+
 /** alpha * A B + C, where C is whole numbers in units of alpha times both scales. */
 const qGemm: Operator = (call) => {
   const [a, b, c] = [operandAt(call, 0), operandAt(call, 3), call.inputs[6]]
@@ -250,6 +291,9 @@ export const bytesBetween: Record<string, Operator> = {
   'com.microsoft.QLinearLeakyRelu': qLinearLeakyRelu,
   'com.microsoft.QLinearMul': arithmetic(mul, elementwise.Mul!),
   'com.microsoft.QLinearSigmoid': activated(() => 'sigmoid'),
+  'com.microsoft.QLinearSoftmax': qLinearSoftmax((call) => call.number('opset', 13) < 13),
+  'filterbank.QLinearSoftmax': qLinearSoftmax((call) => call.opset < 13),
+  'filterbank.QLinearResize': qLinearResize,
   // What DequantizeLinear, an activation and QuantizeLinear are joined to, or without the activation.
   'filterbank.QLinearActivation': activated((call) => call.node.activation ?? EVERYTHING),
 }

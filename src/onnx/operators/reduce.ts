@@ -1,7 +1,7 @@
 /** Operators that go along axes: reductions, softmax and its kin, sorting, running sums. */
 
 import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
-import type { Tensor } from '../../core/tensor.js'
+import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { add, mul, sub } from '../../ops/arithmetic.js'
 import { cast as castTo } from '../../ops/cast.js'
@@ -15,7 +15,7 @@ import { abs, exp, log } from '../../ops/unary.js'
 import { isFloat, staysOnHost } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, offsetOf } from '../run/move.js'
-import { lastAxis, lastShape, Value } from '../run/value.js'
+import { type Layout, lastAxis, lastShape, Value } from '../run/value.js'
 import { MOST } from './powers.js'
 
 /**
@@ -132,31 +132,40 @@ const place =
     return reduceOnHost(call, x, [axis], find, 'int64')
   }
 
-/** Along one axis; before opset 13 along all axes from `axis` on, as one. */
-function along(call: Call, x: Value): { axis: number; shape: Shape } {
-  const old = call.opset < 13
-  const axis = call.ownAxis(x.shape.length, old ? 1 : -1)
-  return old
+/** Along one axis; where `isOld` along all axes from `axis` on, as one. */
+function along(call: Call, x: Value, isOld = call.opset < 13): { axis: number; shape: Shape } {
+  const axis = call.ownAxis(x.shape.length, isOld ? 1 : -1)
+  return isOld
     ? { axis: 1, shape: [sizeOf(x.shape.slice(0, axis)), sizeOf(x.shape.slice(axis))] }
     : { axis, shape: x.shape }
+}
+
+/** `use` of the tensor that `form` gives of x, as `along` says. */
+export function mapAlong<T extends AnyTensor>(
+  call: Call,
+  x: Value,
+  isOld: boolean,
+  form: (layout: Layout) => T,
+  use: (x: T, axis: number) => AnyTensor,
+): Value {
+  const { axis, shape } = along(call, x, isOld)
+  if (shape === x.shape && x.layout === 'last')
+    return Value.inEngine(call.run, x.type, shape, use(form('last'), axisIn(x, axis)), 'last')
+  return call.tensor(x.type, use(form('plain').reshape(shape) as T, axis)).reshaped(x.shape)
 }
 
 const softmaxWith =
   (engine: (x: Tensor, options: { axis: number }) => Tensor): Operator =>
   (call) => {
     const x = call.input(0)
-    const { axis, shape } = along(call, x)
     if (x.shape.length === 0) return call.host(x.type, [], Float32Array.of(engine === softmax ? 1 : 0))
-    if (shape === x.shape && x.layout === 'last') {
-      return Value.inEngine(
-        call.run,
-        x.type,
-        x.shape,
-        engine(x.tensor('last'), { axis: axisIn(x, axis) }),
-        'last',
-      )
-    }
-    return call.tensor(x.type, engine(x.tensor('plain').reshape(shape), { axis })).reshaped(x.shape)
+    return mapAlong(
+      call,
+      x,
+      call.opset < 13,
+      (layout) => x.tensor(layout),
+      (t, axis) => engine(t, { axis }),
+    )
   }
 
 /**

@@ -4,7 +4,8 @@
 
 import { sizeOf, stridesOf } from '../../base/shape.js'
 import { isName } from '../../core/options.js'
-import type { Tensor } from '../../core/tensor.js'
+import type { Quantization } from '../../core/quantization.js'
+import { type AnyTensor, Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { gridSample as gridSampleOf } from '../../ops/gridSample.js'
 import { axisOf, type ResizeSettings, resizeAxes } from '../../ops/resize.js'
@@ -73,8 +74,8 @@ function lengthsOf(call: Call, x: Value, axes: readonly number[], isOld: boolean
   })
 }
 
-const resize: Operator = (call) => {
-  const x = call.input(0)
+/** What a node asks for of x: how long its axes become, and how. */
+function planOf(call: Call, x: Value) {
   const rank = x.shape.length
   const isOld = call.node.op === 'Upsample' || call.opset < 11
   const axes = call.axes(call.numbers('axes', undefined), rank)
@@ -87,7 +88,7 @@ const resize: Operator = (call) => {
   const shape = [...x.shape]
   const isSpatial = rank === 4 && lengths.every(({ output }, i) => axes[i]! > 1 || output === shape[axes[i]!])
   const layout: Layout =
-    (isSpatial && isFloat(x.type)) || (rank > 2 && x.layout === 'last') ? 'last' : 'plain'
+    (isSpatial && x.dtype !== 'int32') || (rank > 2 && x.layout === 'last') ? 'last' : 'plain'
   const changed = new Map<number, ResizeAxis>()
   for (const [i, axis] of axes.entries()) {
     const { output, scale } = lengths[i]!
@@ -103,24 +104,53 @@ const resize: Operator = (call) => {
       axisOf(input, output, rule, isOld ? oldNearest : nearest, scale, part),
     )
   }
-  if (changed.size === 0) return x.alias()
-  if (sizeOf(shape) === 0) return call.zeros(x.type, shape)
-  if (x.size === 0) call.fail('x', 'of at least one element', x.shape)
-  const antialias = call.flag('antialias')
+  if (changed.size && sizeOf(shape) && x.size === 0) call.fail('x', 'of at least one element', x.shape)
   const settings: ResizeSettings = {
     method,
-    antialias,
+    antialias: call.flag('antialias'),
     excludeOutside: call.flag('exclude_outside'),
     cubic: call.number('cubic_coeff_a', -0.75),
     extrapolation: call.number('extrapolation_value', 0),
   }
+  return { shape, layout, changed, settings }
+}
+
+export const resize: Operator = (call) => {
+  const x = call.input(0)
+  const { shape, layout, changed, settings } = planOf(call, x)
+  if (changed.size === 0) return x.alias()
+  if (sizeOf(shape) === 0) return call.zeros(x.type, shape)
+  const isNearest = settings.method === ResizeMethod.nearest
+  const isWhole = !isFloat(x.type)
+  if (isWhole) settings.extrapolation = Math.trunc(settings.extrapolation)
   // Moved elements stay what they are.
-  const isMoved = method === ResizeMethod.nearest && x.dtype === 'int32' && !x.holdsFloats
-  const tensor = isMoved ? x.typed(layout) : x.tensor(layout)
-  const isWhole = !isFloat(x.type) && method !== ResizeMethod.nearest
-  const y = isWhole
-    ? resizeWhole(x.type, tensor as Tensor, changed, settings)
-    : resizeAxes(tensor, changed, settings)
+  const tensor = isWhole && isNearest && !x.holdsFloats ? x.typed(layout) : x.tensor(layout)
+  const y =
+    isWhole && !isNearest
+      ? resizeWhole(x.type, tensor as Tensor, changed, settings)
+      : resizeAxes(tensor, changed, settings)
+  return Value.inEngine(call.run, x.type, shape, y, layout)
+}
+
+/**
+ * The same of bytes that stand for numbers, before as `ofX` says and then by `quantization`; undefined where
+ * axes are not changed at a time, between which numbers of the engine are no integers.
+ */
+export function resizeBytes(
+  call: Call,
+  x: Value,
+  ofX: (tensor: AnyTensor) => AnyTensor,
+  quantization: Quantization,
+): Value | undefined {
+  const { shape, layout, changed, settings } = planOf(call, x)
+  const [first, second, ...more] = [...changed.keys()].sort((a, b) => a - b)
+  const isAtOnce = first !== undefined && more.length === 0 && (second ?? first + 1) === first + 1
+  if (!isAtOnce || sizeOf(shape) === 0) return undefined
+  const tensor = x.typed(layout)
+  const y = call.engine.scope(() => {
+    const bytes = resizeAxes(ofX(tensor), changed, settings, quantization)
+    return new Tensor(bytes.engine, bytes.shape, bytes.storage as never)
+  })
   return Value.inEngine(call.run, x.type, shape, y, layout)
 }
 

@@ -4,7 +4,6 @@
  */
 import { sizeOf } from '../../../base/shape.js'
 import { add, mul } from '../../../ops/arithmetic.js'
-import { softmax } from '../../../ops/softmax.js'
 import { transpose } from '../../../ops/transpose.js'
 import type { Call, Operator } from '../../run/call.js'
 import type { Value } from '../../run/value.js'
@@ -105,19 +104,6 @@ function between(
   return quantizeLinear(call.on([run(...floats), ...y])) as Value
 }
 
-const qLinearSoftmax: Operator = (call) => {
-  const [x, scale, zero, yScale, yZero] = call.inputs
-  const { shape } = call.input(0)
-  const before = call.number('opset', 13) < 13
-  const axis = call.ownAxis(shape.length, before ? 1 : -1)
-  return between(call, [[x, scale, zero]], [yScale, yZero], (floats) => {
-    const t = floats.tensor()
-    // Before opset 13 all axes from this one on are one.
-    const flat = before ? t.reshape([sizeOf(shape.slice(0, axis)), sizeOf(shape.slice(axis))]) : t
-    return call.tensor('float32', softmax(flat, { axis: before ? 1 : axis }).reshape(shape))
-  })
-}
-
 const qLinearReduceMean: Operator = (call) => {
   const [x, scale, zero, yScale, yZero] = call.inputs
   return between(
@@ -207,7 +193,6 @@ export const bits: Record<string, Operator> = Object.fromEntries(
     MulInteger: mulInteger,
     QAttention: qAttention,
     QLinearReduceMean: qLinearReduceMean,
-    QLinearSoftmax: qLinearSoftmax,
     QLinearWhere: qLinearWhere,
   }).map(([name, run]) => [`com.microsoft.${name}`, run]),
 )
