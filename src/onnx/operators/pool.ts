@@ -252,6 +252,23 @@ const averagePool: Operator = (call) => {
   return poolOnHost(call, x, sides, mean)[0]
 }
 
+/**
+ * The call of an average pool whose last windows count whole, as QLinearAveragePool has them, where those of
+ * AveragePool end with the padding: what they reach beyond it is padding too.
+ */
+export function withWholeWindows(call: Call, x: Value): Call {
+  if (!call.flag('ceil_mode') || !call.flag('count_include_pad')) return call
+  const input = x.shape.slice(2)
+  const sides = sidesOf(call, input, call.numbers('kernel_shape', []))
+  const after = pooledLengths(sides, input, true).map((output, i) =>
+    Math.max(
+      sides.after[i]!,
+      (output - 1) * sides.stride[i]! + sides.size[i]! - input[i]! - sides.before[i]!,
+    ),
+  )
+  return call.on(call.inputs, { pads: [...sides.before, ...after], auto_pad: 'NOTSET', ceil_mode: 0 })
+}
+
 /** The same of bytes, by `average` over one or two axes; undefined for windows that it does not take. */
 export function averagePoolOfBytes(
   call: Call,
