@@ -1,6 +1,6 @@
 /** Pools, over one to three spatial axes in the engine. */
 
-import { sameShape, sizeOf, stridesOf } from '../../base/shape.js'
+import { type Shape, sameShape, sizeOf, stridesOf } from '../../base/shape.js'
 import { BYTES, type ByteType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import type { Axis, Window } from '../../core/window.js'
@@ -21,7 +21,7 @@ import { abs, sqrt } from '../../ops/unary.js'
 import { runMaxPoolPlaces, runPool } from '../../plans/pool.js'
 import { isFloat } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
-import { indexesOf, move, offsetOf } from '../run/move.js'
+import { indexesOf, move, offsetOf, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { mapInEngine } from './broadcast.js'
 import { lengthAlong } from './powers.js'
@@ -330,14 +330,28 @@ const maxUnpool: Operator = (call) => {
   const shape = call.inputs[2]?.numbers ?? [n, c, ...natural]
   // Indices count in the natural output, which the wanted one may be larger than.
   const total = sizeOf([n, c, ...natural])
+  if ([x, places].every((value) => value.onHost && !value.inEngine) && isFloat(x.type)) {
+    const [from, at] = [x.data as Float32Array, places.data as Float64Array]
+    const y = call.host(x.type, [n, c, ...natural], (to) => {
+      for (let i = 0; i < from.length; i++) {
+        const place = at[i]!
+        if (!(place >= 0 && place < total)) call.fail('indices', `from 0 to ${total - 1}`, place)
+        to[place] = from[i]!
+      }
+    })
+    return spread(call, y, shape)
+  }
   const zeros = call.zeros(x.type, [total]).tensor()
   const indices = (places.as('int32', 'plain') as Tensor<'int32'>).reshape([places.size, 1])
   const y = putAt(zeros, placesOf(indices, [total], 0), x.tensor().reshape([x.size]), 'none')
-  const whole = call.tensor(x.type, y.reshape([n, c, ...natural]))
-  if (sameShape(whole.shape, shape)) return whole
-  const axes = whole.shape.map((length, axis) => ({ length, axis }))
-  return move(call, shape, [{ source: whole, axes }], { layout: 'plain' })
+  return spread(call, call.tensor(x.type, y.reshape([n, c, ...natural])), shape)
 }
+
+/** x in the corner of a value of a larger shape. */
+const spread = (call: Call, x: Value, shape: Shape): Value =>
+  sameShape(x.shape, shape)
+    ? x
+    : move(call, shape, [{ source: x, axes: whole(x.shape) }], { layout: 'plain' })
 
 export const pools: Record<string, Operator> = {
   MaxPool: maxPool,
