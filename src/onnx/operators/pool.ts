@@ -25,7 +25,7 @@ import { indexesOf, move, offsetOf, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { mapInEngine } from './broadcast.js'
 import { lengthAlong } from './powers.js'
-import { optionsOf, pooledLengths, type Sides, sidesOf } from './window.js'
+import { deepAxes, optionsOf, pooledLengths, type Sides, sidesOf } from './window.js'
 
 /**
  * Any pool on the host: for each output, `start`, `take` of what is under the window with the place that it
@@ -137,20 +137,7 @@ function maxPoolWithPlaces(call: Call, x: Value, sides: Sides): [Value, Value] {
   const output = pooledLengths(sides, input, call.flag('ceil_mode'))
   const spare = 3 - input.length
   const lengthsOf = (lengths: readonly number[]) => [...Array<number>(spare).fill(1), ...lengths]
-  const axes = Array.from({ length: 3 }, (_, i): Axis => {
-    const k = i - spare
-    if (k < 0) return { input: 1, output: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 }
-    const { size, stride, dilation, before, after } = sides
-    return {
-      input: input[k]!,
-      output: output[k]!,
-      size: size[k]!,
-      stride: stride[k]!,
-      dilation: dilation[k]!,
-      before: before[k]!,
-      after: after[k]!,
-    }
-  }) as [Axis, Axis, Axis]
+  const axes = deepAxes(sides, input, output)
   const isDown = call.number('storage_order', 0) !== 0 && input.length === 2
   const along = isDown ? [1, input[0]!] : stridesOf(input)
   const steps = [...Array<number>(spare).fill(0), ...along] as [number, number, number]
