@@ -20,6 +20,8 @@ export type Operator = (call: Call) => Value | (Value | undefined)[]
  */
 export interface OperatorModule {
   operators: Record<string, Operator>
+  /** Those that run graphs. */
+  stepped?: Record<string, SteppedOperator>
   shapedByInputs?: readonly string[]
   takesContainers?: readonly string[]
 }
