@@ -120,6 +120,15 @@ export class PoolPlaces {
   placeD: i32; placeH: i32; placeW: i32; plane: i32
 }
 
+/** Columns of a window that are added up to an image, of up to three axes: see columns.ts. */
+@unmanaged
+export class Columns {
+  x: usize; y: usize
+  id: i32; ih: i32; iw: i32; od: i32; oh: i32; ow: i32
+  tapsD: i32; tapsH: i32; tapsW: i32; stepD: i32; stepH: i32; stepW: i32
+  firstD: i32; firstH: i32; firstW: i32; tapStepD: i32; tapStepH: i32; tapStepW: i32
+}
+
 /** Samples that are read together. */
 export const ROI_SAMPLES = 64
 

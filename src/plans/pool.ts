@@ -2,7 +2,7 @@
 
 import type { AnyTensor, Tensor } from '../core/tensor.js'
 import type { Axis, Window } from '../core/window.js'
-import { POOL_BLOCK, type Pool, type PoolPlaces } from '../wasm/abi.js'
+import { type Columns, POOL_BLOCK, type Pool, type PoolPlaces } from '../wasm/abi.js'
 
 /** What becomes of the values under a window. */
 export type PoolKernel = 'maxPool' | 'avgPool'
@@ -129,6 +129,37 @@ export interface PlaceSteps {
   plane: number
 }
 
+/** A window over depth, height and width, as kernels of one channel or all take it. */
+const deepWindow = (d: Axis, h: Axis, w: Axis) => ({
+  id: d.input,
+  ih: h.input,
+  iw: w.input,
+  od: d.output,
+  oh: h.output,
+  ow: w.output,
+  tapsD: d.size,
+  tapsH: h.size,
+  tapsW: w.size,
+  stepD: d.stride,
+  stepH: h.stride,
+  stepW: w.stride,
+  firstD: -d.before,
+  firstH: -h.before,
+  firstW: -w.before,
+  tapStepD: d.dilation,
+  tapStepH: h.dilation,
+  tapStepW: w.dilation,
+})
+
+/**
+ * x [planes, taps, outDepth * outHeight * outWidth], what each tap of a window saw at each place, added up to
+ * y [planes, depth * height * width]: assembly/columns.ts.
+ */
+export function runColumns(x: Tensor, y: Tensor, [d, h, w]: readonly [Axis, Axis, Axis]): void {
+  const args: Columns = { ...deepWindow(d, h, w), x: x.pointer, y: y.pointer }
+  x.engine.run({ kernel: 'addColumns', args, units: y.shape[0]!, work: 2 * x.size + y.size })
+}
+
 /**
  * y and its places [n, outDepth, outHeight, outWidth, c] of x [n, depth, height, width, c]:
  * assembly/poolPlaces.ts.
@@ -141,30 +172,13 @@ export function runMaxPoolPlaces(
   { axes: [placeD, placeH, placeW], plane }: PlaceSteps,
 ): void {
   if (y.size === 0) return
-  const [n, id, ih, iw, c] = x.shape as [number, number, number, number, number]
+  const [n, , , , c] = x.shape as [number, number, number, number, number]
   const args: PoolPlaces = {
+    ...deepWindow(d, h, w),
     x: x.pointer,
     y: y.pointer,
     places: places.pointer,
-    id,
-    ih,
-    iw,
     c,
-    od: d.output,
-    oh: h.output,
-    ow: w.output,
-    tapsD: d.size,
-    tapsH: h.size,
-    tapsW: w.size,
-    stepD: d.stride,
-    stepH: h.stride,
-    stepW: w.stride,
-    firstD: -d.before,
-    firstH: -h.before,
-    firstW: -w.before,
-    tapStepD: d.dilation,
-    tapStepH: h.dilation,
-    tapStepW: w.dilation,
     placeD,
     placeH,
     placeW,

@@ -6,6 +6,7 @@ import * as abi from './abi.js'
 
 /** The argument block of each kernel. */
 export const blocks = {
+  addColumns: abi.Columns,
   attention: abi.Attention,
   attentionGradient: abi.AttentionGradient,
   avgPool: abi.Pool,

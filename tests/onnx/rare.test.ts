@@ -285,8 +285,16 @@ describe('a rare node gives what its definition says', () => {
     expect(Math.abs(mean(classes) - 1)).toBeLessThan(5 / Math.sqrt(2000))
   })
 
-  // ONNX Runtime wants the buffers of past and present to be one, which the referee's models have no way to say.
-  it.each([0, 20])('lets blocks of queries see the blocks of keys of their row, after %i', async (past) => {
+  // ONNX Runtime 1.30 wants the buffers of past and present to be one, which the referee's models have no way to say.
+  // Of images of other lengths it reads the scores at strides that they were not written at
+  // (sparse_attention_base.h: by total_sequence_length there, by the image's own length here), so that all
+  // but the first head of a shorter first image is wrong there.
+  it.each([
+    [0, 0],
+    [20, 20],
+    [20, 13],
+  ])('lets blocks of queries see the blocks of keys of their row, after %i and %i', async (past, pastOfSecond) => {
+    const before = [past, pastOfSecond]
     const random = new Random(past)
     const length = past ? 1 : 40
     const floats = (...shape: number[]) => of(shape, ...random.floats(shape.reduce((a, b) => a * b)))
@@ -301,7 +309,7 @@ describe('a rare node gives what its definition says', () => {
     const heads = { num_heads: 4, kv_num_heads: 2 }
     const sparse: Line = {
       op: microsoft('SparseAttention'),
-      inputs: [q, k, v, ...buffers, i32([2, 5], ...ends), i32([2, 10], ...names), i32([1], total), i32([2], total, total)],
+      inputs: [q, k, v, ...buffers, i32([2, 5], ...ends), i32([2, 10], ...names), i32([1], total), i32([2], total, pastOfSecond + length)],
       outputs: [q, ...buffers],
       attributes: { ...heads, sparse_block_size: 16 },
     }
@@ -309,12 +317,12 @@ describe('a rare node gives what its definition says', () => {
       of([2, 2, past, 16], ...Array.from({ length: 4 }, (_, head) => [...(data as Float32Array).slice(head * 1024, head * 1024 + past * 16)]).flat()),
     )
     const bias = Array.from({ length: 2 * 4 * length * total }, (_, at) => {
-      const [head, i, j] = [Math.floor(at / (length * total)) % 2, Math.floor(at / total) % length, at % total]
-      return layouts[head]![Math.floor((past + i) / 16)]!.includes(Math.floor(j / 16)) ? 0 : Number.NEGATIVE_INFINITY
+      const [unit, i, j] = [Math.floor(at / (length * total)), Math.floor(at / total) % length, at % total]
+      return layouts[unit % 2]![Math.floor((before[unit >> 2]! + i) / 16)]!.includes(Math.floor(j / 16)) ? 0 : Number.NEGATIVE_INFINITY
     })
     const dense: Line = {
       op: microsoft('GroupQueryAttention'),
-      inputs: [q, k, v, ...pasts, i32([2], total - 1, total - 1), i32([], total), undefined, undefined, undefined, of([2, 4, length, total], ...bias)],
+      inputs: [q, k, v, ...pasts, i32([2], total - 1, pastOfSecond + length - 1), i32([], total), undefined, undefined, undefined, of([2, 4, length, total], ...bias)],
       outputs: [q, ...pasts],
       attributes: heads,
     }
@@ -329,8 +337,9 @@ describe('a rare node gives what its definition says', () => {
     const present = got['y1']!.toArray() as Float32Array
     const keys = wanted['y1']!.toArray() as Float32Array
     for (let head = 0; head < 4; head++) {
-      expect(present.slice(head * 1024, head * 1024 + total * 16)).toEqual(keys.slice(head * total * 16, (head + 1) * total * 16))
-      expect(present.slice(head * 1024 + total * 16, (head + 1) * 1024)).toEqual((buffers[0]!.data as Float32Array).slice(head * 1024 + total * 16, (head + 1) * 1024))
+      const own = (before[head >> 1]! + length) * 16
+      expect(present.slice(head * 1024, head * 1024 + own)).toEqual(keys.slice(head * total * 16, head * total * 16 + own))
+      expect(present.slice(head * 1024 + own, (head + 1) * 1024)).toEqual((buffers[0]!.data as Float32Array).slice(head * 1024 + own, (head + 1) * 1024))
     }
   })
 

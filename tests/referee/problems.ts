@@ -147,6 +147,7 @@ const norm: Line[] = [
     ...['Softmax', 'LogSoftmax', 'Hardmax'].flatMap((op): Line[] => [13, 11].map((opset) => ({ op, inputs: [f(shape)], opset }))),
   ]),
   { op: 'MeanVarianceNormalization', inputs: [f([2, 3, 4, 5])], tolerance: 1e-4 },
+  ...[[0, 3, 4, 5], [2, 0, 4, 5]].flatMap((shape): Line[] => [{ op: 'LpNormalization', inputs: [f(shape)], attributes: { axis: 1 } }, { op: 'MeanVarianceNormalization', inputs: [f(shape)] }, { op: 'LRN', inputs: [f(shape)], attributes: { size: 3 } }]),
   { op: 'MeanVarianceNormalization', inputs: [f([2, 3, 4, 5])], attributes: { axes: [0, 2] }, tolerance: 1e-4 },
   { op: 'MeanVarianceNormalization', inputs: [f([2, 3, 4, 5])], attributes: { axes: [1, 2, 3] }, tolerance: 1e-4 },
 ]

@@ -43,6 +43,7 @@ const quantize: Line[] = [
       line('QLinearSigmoid', [...image, ...terms(0.004)]), line('QLinearLeakyRelu', [...image, ...terms(0.1)], { alpha: { float: 0.3 } }),
       line('QLinearAveragePool', [...image, ...terms(0.07)], { kernel_shape: [3, 2], pads: [1, 0, 1, 0], strides: [2, 1] }),
       line('QLinearAveragePool', [...image, ...terms(0.07)], { kernel_shape: [2, 2], channels_last: 1 }),
+      line('QLinearAveragePool', [...image, ...terms(0.07)], { kernel_shape: [2, 3], strides: [2, 2], ceil_mode: 1, count_include_pad: 1 }),
       line('QLinearGlobalAveragePool', [...image, ...terms(0.05)], { channels_last: 0 }), line('QLinearGlobalAveragePool', [...image, ...terms(0.05)], { channels_last: 1 }),
       ...(fixed ? [] : [line('QLinearConcat', [...terms(0.1), ...image, ...bytes(0.2, 1, 2, 5, 6)], { axis: 1 })]),
       ...[0, 1].flatMap((transB) => [undefined, i32([4], -900, 900)].map((c) => line('QGemm', [...bytes(0.1, 3, 7), factors(make, transB ? [4, 7] : [7, 4]),
@@ -163,6 +164,7 @@ const multiHead: Line[] = [
     inputs: [flat ? f([2, 3, 32]) : f([2, 4, 3, 8]), first ? ints(2) : i64([2, 3], 0, 8), f([9, 4]), f([9, 4])],
     attributes: { interleaved },
   })),
+  { op: microsoft('RotaryEmbedding'), inputs: [f([2, 3, 32]), scalar(ints(1)), f([9, 4]), f([9, 4])], attributes: { scale: { float: 2 } } },
 ]
 
 const contrib: Line[] = [

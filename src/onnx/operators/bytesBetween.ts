@@ -19,7 +19,7 @@ import { commonShape, layoutOf, mapInEngine, tensorOf } from './broadcast.js'
 import { isByte, standing, termsOf } from './bytes.js'
 import { elementwise } from './elementwise.js'
 import { matrix } from './matrix.js'
-import { averagePoolOfBytes, globalPoolOf, pools } from './pool.js'
+import { averagePoolOfBytes, globalPoolOf, pools, withWholeWindows } from './pool.js'
 import { dequantizeLinear, quantizeLinear } from './quantize.js'
 import { mapAlong } from './reduce.js'
 import { resize, resizeBytes } from './resize.js'
@@ -77,11 +77,29 @@ const plainly = (call: Call, run: () => AnyTensor): AnyTensor =>
     return new Tensor(y.engine, y.shape, y.storage as never)
   })
 
+type Quantize = (call: Call, y: Value, to: Terms) => Value
+
+const quantized: Quantize = (call, y, { scale, zero }) => quantizeLinear(call.on([y, scale, zero])) as Value
+
+/** With the zero point added before it is rounded, so that it is the sum that goes to the even side of a tie. */
+const shifted: Quantize = (call, y, { scale, zero }) => {
+  const one = Value.onHost(call.run, 'float32', [], Float32Array.of(1), true)
+  const offset = dequantizeLinear(call.on([zero, one])) as Value
+  const units = elementwise.Div!(call.on([y, scale])) as Value
+  const sum = elementwise.Add!(call.on([units, offset])) as Value
+  return quantized(call, sum, { scale: one, zero: zeroOf(call, zero.type) })
+}
+
 /** The operator of floats on what the operands stand for. */
-function byFloats(call: Call, operands: readonly Operand[], to: Terms, run: Operator): Value {
+function byFloats(
+  call: Call,
+  operands: readonly Operand[],
+  to: Terms,
+  run: Operator,
+  end = quantized,
+): Value {
   const floats = operands.map(({ x, scale, zero }) => dequantizeLinear(call.on([x, scale, zero])) as Value)
-  const y = run(call.on(floats)) as Value
-  return quantizeLinear(call.on([y, to.scale, to.zero])) as Value
+  return end(call, run(call.on(floats)) as Value, to)
 }
 
 const arithmetic =
@@ -100,7 +118,7 @@ const arithmetic =
       const y = plainly(call, () => op(ofA!(p), ofB!(q), { quantization, ...(activation && { activation }) }))
       return call.tensor(to.zero.type, y, layout)
     })
-    return bytes ?? byFloats(call, [a, b], to, floats)
+    return bytes ?? byFloats(call, [a, b], to, floats, shifted)
   }
 
 /** A function of each element, by a table. */
@@ -176,7 +194,8 @@ const channelsLast =
     return call.tensor(y.type, tensor.reshape(tensor.shape))
   }
 
-const qLinearAveragePool = channelsLast((call, x, to) => {
+const qLinearAveragePool = channelsLast((given, x, to) => {
+  const call = withWholeWindows(given, x.x)
   const countIncludePad = call.flag('count_include_pad')
   const bytes = onBytes([x], to, (quantization, ofX) =>
     averagePoolOfBytes(call, x.x, (pixels, options) =>
@@ -185,14 +204,14 @@ const qLinearAveragePool = channelsLast((call, x, to) => {
       ),
     ),
   )
-  return bytes ?? byFloats(call, [x], to, pools.AveragePool!)
+  return bytes ?? byFloats(call, [x], to, pools.AveragePool!, shifted)
 })
 
 const qLinearGlobalAveragePool = channelsLast((call, x, to) => {
   const bytes = onBytes([x], to, (quantization, ofX) =>
     globalPoolOf(call, x.x, (pixels) => plainly(call, () => globalAvgPool2d(ofX!(pixels), { quantization }))),
   )
-  return bytes ?? byFloats(call, [x], to, pools.GlobalAveragePool!)
+  return bytes ?? byFloats(call, [x], to, pools.GlobalAveragePool!, shifted)
 })
 
 const qLinearSoftmax =

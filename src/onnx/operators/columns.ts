@@ -3,18 +3,16 @@
  * Col2Im.
  */
 
-import { printShape, type Shape, sameShape, sizeOf, stridesOf } from '../../base/shape.js'
-import type { Tensor } from '../../core/tensor.js'
+import { printShape, sameShape, sizeOf } from '../../base/shape.js'
 import { add, mul } from '../../ops/arithmetic.js'
 import { conv2d } from '../../ops/conv/conv.js'
-import { placesOf, putAt } from '../../ops/gatherND.js'
-import { slice } from '../../ops/slice.js'
 import { transpose } from '../../ops/transpose.js'
+import { runColumns } from '../../plans/pool.js'
 import { runPoints } from '../../plans/regions.js'
 import type { Operator } from '../run/call.js'
-import { indexesOf, offsetOf } from '../run/move.js'
+import { indexesOf } from '../run/move.js'
 import type { Value } from '../run/value.js'
-import { pooledLengths, type Sides, sidesOf, withoutTaps } from './window.js'
+import { deepAxes, pooledLengths, type Sides, sidesOf, withoutTaps } from './window.js'
 
 /**
  * A convolution whose taps are moved by `offset` [n, offset groups * taps * (y, x), oh, ow] and weighed by a
@@ -82,35 +80,12 @@ const col2Im: Operator = (call) => {
   const c = all / sizeOf(block)
   if (!Number.isInteger(c) || x.shape[2] !== sizeOf(output))
     call.fail('x', `[n, a multiple of ${sizeOf(block)}, ${sizeOf(output)}]`, x.shape)
-  const [pixels, rows] = [sizeOf(image), sizeOf(block) * sizeOf(output)]
+  if (image.length > 3) call.fail('image_shape', 'of one to three lengths', image)
   const shape = [n, c, ...image]
-  if (sizeOf(shape) * rows === 0) return call.zeros(x.type, shape)
-  // What falls into the padding goes to a place behind the image.
-  const places = call.tables('places', [rows], [call.input(1), call.input(2)], () => [
-    placesIn(sides, image, output),
-  ])[0]!
-  const columns = transpose(x.tensor().reshape([n, c, rows]), [2, 0, 1])
-  const zeros = call.zeros('float32', [pixels + 1, n, c]).tensor()
-  const indices = (places.as('int32', 'plain') as Tensor<'int32'>).reshape([rows, 1])
-  const sums = putAt(zeros, placesOf(indices, [pixels + 1], 0), columns, 'add')
-  const seen = slice(sums, { end: [pixels, n, c] })
-  return call.tensor(x.type, transpose(seen, [1, 2, 0]).reshape(shape))
-}
-
-/** Where each tap of each place stands in the image, or behind it where that is padding. */
-function placesIn({ size, stride, dilation, before }: Sides, image: Shape, output: Shape): Int32Array {
-  const strides = stridesOf(image)
-  const rank = image.length
-  const places = new Int32Array(sizeOf(size) * sizeOf(output)).fill(sizeOf(image))
-  let i = 0
-  for (const index of indexesOf([...size, ...output])) {
-    const at = image.map(
-      (_, axis) => index[rank + axis]! * stride[axis]! - before[axis]! + index[axis]! * dilation[axis]!,
-    )
-    if (at.every((place, axis) => place >= 0 && place < image[axis]!)) places[i] = offsetOf(at, strides)
-    i++
-  }
-  return places
+  if (sizeOf(shape) * x.size === 0) return call.zeros(x.type, shape)
+  const y = call.engine.empty([n * c, sizeOf(image)])
+  runColumns(x.tensor(), y, deepAxes(sides, image, output))
+  return call.tensor(x.type, y.reshape(shape))
 }
 
 export const columns: Record<string, Operator> = { DeformConv: deformConv, Col2Im: col2Im }

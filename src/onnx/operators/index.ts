@@ -3,7 +3,7 @@
  * Those that few models have are in modules of their own, which are fetched when a model names one.
  */
 import { atOnce } from '../../base/turns.js'
-import type { Operator, OperatorModule, SteppedOperator } from '../run/call.js'
+import type { Call, Operator, OperatorModule, SteppedOperator } from '../run/call.js'
 import { attending } from './attention.js'
 import { blocks } from './blocks.js'
 import { boxes } from './boxes.js'
@@ -52,12 +52,13 @@ export const takesContainers: ReadonlySet<string> = containing
 export const isRandom = (op: string): boolean => /^(Random|Bernoulli$|Multinomial$)/.test(op)
 
 /** Those that run graphs, in steps. */
-export const stepped: Record<string, SteppedOperator> = control
+export const stepped: Record<string, SteppedOperator> = { ...control }
 
-const wholeControl = Object.entries(control).map(([name, operator]): [string, Operator] => [
-  name,
-  (call) => atOnce(operator(call)),
-])
+/** The same without turns for others in between. */
+const wholeOf = (operators: Record<string, SteppedOperator>): Record<string, Operator> =>
+  Object.fromEntries(
+    Object.entries(operators).map(([name, operator]) => [name, (call: Call) => atOnce(operator(call))]),
+  )
 
 /** What is there at first, and what was fetched. */
 export const operators: Record<string, Operator> = {
@@ -67,7 +68,7 @@ export const operators: Record<string, Operator> = {
   ...bytesBetween,
   ...columns,
   ...contrib,
-  ...Object.fromEntries(wholeControl),
+  ...wholeOf(control),
   ...elementwise,
   ...experimental,
   ...indexing,
@@ -87,7 +88,8 @@ export const operators: Record<string, Operator> = {
 
 /** What a module brings that was fetched. */
 export function addOperators(module: OperatorModule): void {
-  Object.assign(operators, module.operators)
+  Object.assign(operators, module.operators, wholeOf(module.stepped ?? {}))
+  Object.assign(stepped, module.stepped)
   for (const op of module.shapedByInputs ?? []) shaped.add(op)
   for (const op of module.takesContainers ?? []) containing.add(op)
 }

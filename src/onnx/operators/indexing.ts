@@ -112,20 +112,52 @@ export const rowsOf = (table: Value, indices: Value): Tensor =>
 const inEngine = (call: Call, x: Value, shape: Shape, y: AnyTensor): Value =>
   Value.inEngine(call.run, x.type, shape, y)
 
+/** Whether the numbers of x stand on the host alone, so that moving them there takes no copy. */
+const standsOnHost = (x: Value): boolean => x.onHost && !x.inEngine
+
+/** Slices of x along an axis, in the order of a list of places, on the host. */
+function slicesOf(call: Call, x: Value, axis: number, list: Int32Array): Value {
+  const [n, inner] = [x.shape[axis]!, sizeOf(x.shape.slice(axis + 1))]
+  const outer = sizeOf(x.shape.slice(0, axis))
+  const from = x.data as Float64Array
+  const isLong = inner > 8 && ArrayBuffer.isView(from)
+  return call.host(x.type, x.shape.with(axis, list.length), (to) => {
+    let at = 0
+    for (let o = 0; o < outer; o++) {
+      for (let i = 0; i < list.length; i++, at += inner) {
+        const first = (o * n + list[i]!) * inner
+        if (isLong) to.set(from.subarray(first, first + inner), at)
+        else for (let k = 0; k < inner; k++) to[at + k] = from[first + k]!
+      }
+    }
+  })
+}
+
 /** What a list of yes and no keeps, along an axis or of all elements in a row. */
 const compress: Operator = (call) => {
   const flat = !call.has('axis')
   const x = flat ? call.input(0).reshaped([call.input(0).size]) : call.input(0)
   const axis = call.ownAxis(x.shape.length, 0)
   const given = call.input(1)
-  const kept = given.numbers.flatMap((keeps, i) => (keeps ? [i] : []))
-  if (kept.length === 0) return call.host(x.type, x.shape.with(axis, 0), () => {})
-  if (x.isHost || runs(kept).length <= MOST_RUNS) return taken(call, x, axis, kept)
-  const last = kept.at(-1)!
-  if (last >= x.shape[axis]!) call.fail('condition', `of at most ${x.shape[axis]} elements`, last + 1)
+  const keeps = given.data as Float64Array
+  const kept = new Int32Array(keeps.length)
+  let count = 0
+  let ends = 0
+  for (let i = 0; i < keeps.length; i++) {
+    if (!keeps[i]) continue
+    if (!count || kept[count - 1] !== i - 1) ends++
+    kept[count++] = i
+  }
+  const list = kept.subarray(0, count)
+  if (count && list.at(-1)! >= x.shape[axis]!)
+    call.fail('condition', `of at most ${x.shape[axis]} elements`, list.at(-1)! + 1)
+  if (count === 0) return call.host(x.type, x.shape.with(axis, 0), () => {})
+  if ((x.isHost && x.constant) || (!standsOnHost(x) && ends <= MOST_RUNS))
+    return taken(call, x, axis, [...list])
+  if (standsOnHost(x)) return slicesOf(call, x, axis, list)
   const [table] = alike(x)
-  const rows = call.tables('kept', [kept.length], [given], () => [Int32Array.from(kept)])[0]!
-  return inEngine(call, x, x.shape.with(axis, kept.length), takeRows(table!, indicesOf(rows), axis))
+  const rows = call.tables('kept', [count], [given], () => [list])[0]!
+  return inEngine(call, x, x.shape.with(axis, count), takeRows(table!, indicesOf(rows), axis))
 }
 
 /** What is within these lengths, from the beginning of each axis. */
@@ -298,18 +330,19 @@ const nonZero: Operator = (call) => {
   const from = x.data as Float64Array
   let count = 0
   for (let i = 0; i < from.length; i++) if (from[i] !== 0) count++
-  const strides = stridesOf(x.shape)
-  return call.host('int64', [x.shape.length, count], (to) => {
+  const rank = x.shape.length
+  const [before, columns] = [x.shape.slice(0, -1), x.shape.at(-1) ?? 1]
+  return call.host('int64', [rank, count], (to) => {
     let found = 0
-    for (let i = 0; i < from.length; i++) {
-      if (from[i] === 0) continue
-      let rest = i
-      for (let axis = 0; axis < strides.length; axis++) {
-        const index = Math.floor(rest / strides[axis]!)
-        to[axis * count + found] = index
-        rest -= index * strides[axis]!
+    let first = 0
+    for (const index of indexesOf(before)) {
+      for (let column = 0; column < columns; column++) {
+        if (from[first + column] === 0) continue
+        for (let axis = 0; axis < rank - 1; axis++) to[axis * count + found] = index[axis]!
+        if (rank) to[(rank - 1) * count + found] = column
+        found++
       }
-      found++
+      first += columns
     }
   })
 }
@@ -350,29 +383,19 @@ const reverseSequence: Operator = (call) => {
   const wrong = lengths.find((length) => !(length >= 0 && length <= places))
   if (wrong !== undefined || lengths.length !== x.shape[batch])
     call.fail('sequence_lens', `${x.shape[batch]} numbers from 0 to ${places}`, lengths)
-  const rowOf = (i: number): number => {
-    const [first, second] = [Math.floor(i / m), i % m]
-    const [at, length] = [time ? second : first, lengths[time ? first : second]!]
-    const from = at < length ? length - 1 - at : at
-    return time ? first * m + from : from * m + second
+  const list = new Int32Array(n * m)
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < m; j++) {
+      const [at, length] = time ? [j, lengths[i]!] : [i, lengths[j]!]
+      const from = at < length ? length - 1 - at : at
+      list[i * m + j] = time ? i * m + from : from * m + j
+    }
   }
-  if (x.isHost) {
-    const strides = stridesOf(x.shape)
-    return pick(call, x, x.shape, (index) => {
-      const row = rowOf(index[0]! * m + index[1]!)
-      return offsetOf([Math.floor(row / m), row % m, ...index.slice(2)], strides)
-    })
-  }
-  const rows = call.tables('rows', [n * m], [ends], () => [
-    Int32Array.from({ length: n * m }, (_, i) => rowOf(i)),
-  ])[0]!
+  if (standsOnHost(x)) return slicesOf(call, x.reshaped([n * m, ...inner]), 0, list).reshaped(x.shape)
+  const rows = call.tables('rows', [n * m], [ends], () => [list])[0]!
   const [table] = alike(x)
-  return inEngine(
-    call,
-    x,
-    x.shape,
-    takeRows(table!.reshape([n * m, ...inner]), indicesOf(rows), 0).reshape(x.shape),
-  )
+  const y = takeRows(table!.reshape([n * m, ...inner]), indicesOf(rows), 0)
+  return inEngine(call, x, x.shape, y.reshape(x.shape))
 }
 
 export const indexing: Record<string, Operator> = {

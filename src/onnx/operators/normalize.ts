@@ -169,6 +169,7 @@ const layerNormalization: Operator = (call) => {
 /** x / (sum of |x|^p)^(1/p) along one axis; zeros alone stay zeros. */
 const lpNormalization: Operator = (call) => {
   const x = call.input(0)
+  if (!x.size) return call.zeros(x.type, x.shape)
   const axis = axisIn(x, call.ownAxis(x.shape.length, -1))
   const p = call.number('p', 2)
   return mapInEngine(call, x, (t) => {
@@ -184,6 +185,7 @@ const lpNormalization: Operator = (call) => {
  */
 const lrn: Operator = (call) => {
   const x = call.input(0)
+  if (!x.size) return call.zeros(x.type, x.shape)
   const size = call.number('size', 1)
   const [alpha, beta, bias] = [call.number('alpha', 1e-4), call.number('beta', 0.75), call.number('bias', 1)]
   const tensor = x.tensor('last')
@@ -205,6 +207,7 @@ const lrn: Operator = (call) => {
 
 const meanVariance: Operator = (call) => {
   const x = call.input(0)
+  if (!x.size) return call.zeros(x.type, x.shape)
   const axes = call.numbers('axes', [0, 2, 3]).map((axis) => call.axis(axis, x.shape.length))
   return call.tensor(x.type, normalized(x.tensor(), axes, 1e-9).y)
 }

@@ -1,6 +1,6 @@
 /** Pools, over one to three spatial axes in the engine. */
 
-import { sameShape, sizeOf, stridesOf } from '../../base/shape.js'
+import { type Shape, sameShape, sizeOf, stridesOf } from '../../base/shape.js'
 import { BYTES, type ByteType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import type { Axis, Window } from '../../core/window.js'
@@ -21,11 +21,11 @@ import { abs, sqrt } from '../../ops/unary.js'
 import { runMaxPoolPlaces, runPool } from '../../plans/pool.js'
 import { isFloat } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
-import { indexesOf, move, offsetOf } from '../run/move.js'
+import { indexesOf, move, offsetOf, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { mapInEngine } from './broadcast.js'
 import { lengthAlong } from './powers.js'
-import { optionsOf, pooledLengths, type Sides, sidesOf } from './window.js'
+import { deepAxes, optionsOf, pooledLengths, type Sides, sidesOf } from './window.js'
 
 /**
  * Any pool on the host: for each output, `start`, `take` of what is under the window with the place that it
@@ -137,20 +137,7 @@ function maxPoolWithPlaces(call: Call, x: Value, sides: Sides): [Value, Value] {
   const output = pooledLengths(sides, input, call.flag('ceil_mode'))
   const spare = 3 - input.length
   const lengthsOf = (lengths: readonly number[]) => [...Array<number>(spare).fill(1), ...lengths]
-  const axes = Array.from({ length: 3 }, (_, i): Axis => {
-    const k = i - spare
-    if (k < 0) return { input: 1, output: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 }
-    const { size, stride, dilation, before, after } = sides
-    return {
-      input: input[k]!,
-      output: output[k]!,
-      size: size[k]!,
-      stride: stride[k]!,
-      dilation: dilation[k]!,
-      before: before[k]!,
-      after: after[k]!,
-    }
-  }) as [Axis, Axis, Axis]
+  const axes = deepAxes(sides, input, output)
   const isDown = call.number('storage_order', 0) !== 0 && input.length === 2
   const along = isDown ? [1, input[0]!] : stridesOf(input)
   const steps = [...Array<number>(spare).fill(0), ...along] as [number, number, number]
@@ -252,6 +239,23 @@ const averagePool: Operator = (call) => {
   return poolOnHost(call, x, sides, mean)[0]
 }
 
+/**
+ * The call of an average pool whose last windows count whole, as QLinearAveragePool has them, where those of
+ * AveragePool end with the padding: what they reach beyond it is padding too.
+ */
+export function withWholeWindows(call: Call, x: Value): Call {
+  if (!call.flag('ceil_mode') || !call.flag('count_include_pad')) return call
+  const input = x.shape.slice(2)
+  const sides = sidesOf(call, input, call.numbers('kernel_shape', []))
+  const after = pooledLengths(sides, input, true).map((output, i) =>
+    Math.max(
+      sides.after[i]!,
+      (output - 1) * sides.stride[i]! + sides.size[i]! - input[i]! - sides.before[i]!,
+    ),
+  )
+  return call.on(call.inputs, { pads: [...sides.before, ...after], auto_pad: 'NOTSET', ceil_mode: 0 })
+}
+
 /** The same of bytes, by `average` over one or two axes; undefined for windows that it does not take. */
 export function averagePoolOfBytes(
   call: Call,
@@ -313,14 +317,28 @@ const maxUnpool: Operator = (call) => {
   const shape = call.inputs[2]?.numbers ?? [n, c, ...natural]
   // Indices count in the natural output, which the wanted one may be larger than.
   const total = sizeOf([n, c, ...natural])
+  if ([x, places].every((value) => value.onHost && !value.inEngine) && isFloat(x.type)) {
+    const [from, at] = [x.data as Float32Array, places.data as Float64Array]
+    const y = call.host(x.type, [n, c, ...natural], (to) => {
+      for (let i = 0; i < from.length; i++) {
+        const place = at[i]!
+        if (!(place >= 0 && place < total)) call.fail('indices', `from 0 to ${total - 1}`, place)
+        to[place] = from[i]!
+      }
+    })
+    return spread(call, y, shape)
+  }
   const zeros = call.zeros(x.type, [total]).tensor()
   const indices = (places.as('int32', 'plain') as Tensor<'int32'>).reshape([places.size, 1])
   const y = putAt(zeros, placesOf(indices, [total], 0), x.tensor().reshape([x.size]), 'none')
-  const whole = call.tensor(x.type, y.reshape([n, c, ...natural]))
-  if (sameShape(whole.shape, shape)) return whole
-  const axes = whole.shape.map((length, axis) => ({ length, axis }))
-  return move(call, shape, [{ source: whole, axes }], { layout: 'plain' })
+  return spread(call, call.tensor(x.type, y.reshape([n, c, ...natural])), shape)
 }
+
+/** x in the corner of a value of a larger shape. */
+const spread = (call: Call, x: Value, shape: Shape): Value =>
+  sameShape(x.shape, shape)
+    ? x
+    : move(call, shape, [{ source: x, axes: whole(x.shape) }], { layout: 'plain' })
 
 export const pools: Record<string, Operator> = {
   MaxPool: maxPool,

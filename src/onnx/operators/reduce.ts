@@ -237,8 +237,51 @@ const cumulative: Operator = (call) => {
   })
 }
 
-const holdsInts = (numbers: Float64Array): boolean =>
-  numbers.every((value) => value >= -(2 ** 31) && value < 2 ** 31)
+function holdsInts(numbers: Float64Array): boolean {
+  for (let i = 0; i < numbers.length; i++)
+    if (!(numbers[i]! >= -(2 ** 31) && numbers[i]! < 2 ** 31)) return false
+  return true
+}
+
+/** More of the largest are found by the kernel, which sorts. */
+const FEW = 128
+
+/**
+ * The k largest numbers of each line of x, or the smallest, on the host: each number that belongs among those
+ * found so far is put in its place. `stride`: from one number of a line to the next.
+ */
+function fewLargest(
+  from: Float64Array,
+  { lines, n, stride, k, largest }: { lines: number; n: number; stride: number; k: number; largest: boolean },
+): { values: Float64Array; places: Float64Array } {
+  const [values, places] = [new Float64Array(lines * k), new Float64Array(lines * k)]
+  const [best, at] = [new Float64Array(k), new Int32Array(k)]
+  const sign = largest ? 1 : -1
+  for (let line = 0; line < lines && k; line++) {
+    const [outer, i] = [Math.floor(line / stride), line % stride]
+    const first = outer * n * stride + i
+    let found = 0
+    let least = Number.NEGATIVE_INFINITY
+    for (let j = 0; j < n; j++) {
+      const value = sign * from[first + j * stride]!
+      if (found === k && value <= least) continue
+      let place = found < k ? found++ : k - 1
+      for (; place > 0 && best[place - 1]! < value; place--) {
+        best[place] = best[place - 1]!
+        at[place] = at[place - 1]!
+      }
+      best[place] = value
+      at[place] = j
+      least = best[found - 1]!
+    }
+    for (let j = 0; j < k; j++) {
+      const to = (outer * k + j) * stride + i
+      values[to] = from[first + at[j]! * stride]!
+      places[to] = at[j]!
+    }
+  }
+  return { values, places }
+}
 
 const topK: Operator = (call) => {
   const x = call.input(0)
@@ -257,6 +300,13 @@ const topK: Operator = (call) => {
       Value.inEngine(call.run, 'int64', shape, castTo(found.indices, 'float32'), layout),
     ]
   }
+  const stride = stridesOf(x.shape)[axis]!
+  if (x.onHost && !x.inEngine && !isFloat(x.type) && k <= FEW) {
+    const lines = n ? x.size / n : 0
+    const found = fewLargest(x.data as Float64Array, { lines, n, stride, k, largest: isLargest })
+    const y = call.host(x.type, shape, (to) => to.set(found.values))
+    return [y, call.host('int64', shape, found.places)]
+  }
   // Whole numbers that int32 holds.
   if (!isFloat(x.type) && (!staysOnHost(x.type) || holdsInts(x.data as Float64Array))) {
     const found = largestOf(x.as('int32', 'plain') as Tensor<'int32'>, { k, axis, largest: isLargest })
@@ -265,7 +315,6 @@ const topK: Operator = (call) => {
     return [Value.inEngine(call.run, x.type, shape, y), places]
   }
   const sign = isLargest ? 1 : -1
-  const stride = stridesOf(x.shape)[axis]!
   const from = x.data as Float64Array
   const places = new Float64Array(sizeOf(shape))
   const values = call.host(x.type, shape, (y) => {

@@ -98,11 +98,10 @@ const rotaryEmbedding: Operator = (call) => {
 
 /**
  * Of com.microsoft: x, places [n, length] or the first one [1], cos, sin; heads of whatever size the tables
- * say.
+ * say. `scale` does nothing, as in ONNX Runtime on every kind of machine.
  */
 const rotaryOfTables: Operator = (call) => {
   const [x, places, cos, sin] = [call.input(0), call.input(1), call.input(2), call.input(3)]
-  const scale = call.number('scale', 1)
   const isFlat = x.shape.length === 3
   const heads = call.number('num_heads', 0) || (isFlat ? x.shape[2]! / (2 * cos.shape[1]!) : x.shape[1]!)
   const split = isFlat ? splitHeads(call, x, heads, 'num_heads') : x
@@ -112,8 +111,7 @@ const rotaryOfTables: Operator = (call) => {
     places.size === 1 && n * length > 1
       ? anglesBy(call, cos, sin, [n, length], [places], (_, i) => first() + i)
       : anglesAt(cos, sin, places, [n, length])
-  const result = turned(split.tensor(), angles, call.flag('interleaved'))
-  const y = call.tensor(x.type, scale === 1 ? result : mul(result, scale))
+  const y = call.tensor(x.type, turned(split.tensor(), angles, call.flag('interleaved')))
   return isFlat ? joinHeads(call, y) : y
 }
 

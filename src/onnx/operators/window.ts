@@ -3,6 +3,7 @@
 import { type Shape, stridesOf } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
+import type { Axis } from '../../core/window.js'
 import { add } from '../../ops/arithmetic.js'
 import { convolve } from '../../ops/conv/conv.js'
 import { convolveTransposed } from '../../ops/conv/convTranspose.js'
@@ -47,6 +48,27 @@ export function sidesOf(call: Call, input: Shape, size: readonly number[]): Side
   return auto === 'SAME_UPPER'
     ? { ...sides, before: less, after: more }
     : { ...sides, before: more, after: less }
+}
+
+/** A window of up to three axes along depth, height and width, of which those in front may be missing. */
+export function deepAxes(
+  { size, stride, dilation, before, after }: Sides,
+  input: Shape,
+  output: Shape,
+): [Axis, Axis, Axis] {
+  const missing: Axis = { input: 1, output: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 }
+  const axes = input.map(
+    (length, i): Axis => ({
+      input: length,
+      output: output[i]!,
+      size: size[i]!,
+      stride: stride[i]!,
+      dilation: dilation[i]!,
+      before: before[i]!,
+      after: after[i]!,
+    }),
+  )
+  return [...Array<Axis>(3 - axes.length).fill(missing), ...axes] as [Axis, Axis, Axis]
 }
 
 export const optionsOf = ({ stride, dilation, before, after }: Sides) => ({

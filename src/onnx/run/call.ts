@@ -20,6 +20,8 @@ export type Operator = (call: Call) => Value | (Value | undefined)[]
  */
 export interface OperatorModule {
   operators: Record<string, Operator>
+  /** Those that run graphs. */
+  stepped?: Record<string, SteppedOperator>
   shapedByInputs?: readonly string[]
   takesContainers?: readonly string[]
 }
@@ -57,11 +59,11 @@ export class Call {
     return this.run.engine
   }
 
-  /** The same call on other inputs, and with other numbers among its attributes. */
-  on(inputs: readonly (Value | undefined)[], numbers?: Record<string, number>): Call {
-    const node = numbers && {
+  /** The same call on other inputs, and with others among its attributes. */
+  on(inputs: readonly (Value | undefined)[], attributes?: Record<string, AttributeValue>): Call {
+    const node = attributes && {
       ...this.node,
-      attributes: new Map([...this.node.attributes, ...Object.entries(numbers)]),
+      attributes: new Map([...this.node.attributes, ...Object.entries(attributes)]),
     }
     return Object.create(this, { inputs: { value: inputs }, ...(node && { node: { value: node } }) }) as Call
   }

@@ -115,7 +115,11 @@ export class Holder {
 export function numbersAs(data: Float64Array, type: ElementType, dtype: DType): Float32Array | Int32Array {
   if (dtype !== 'int32' || !staysOnHost(type)) return data as unknown as Float32Array
   const numbers = new Int32Array(data.length)
-  for (let i = 0; i < numbers.length; i++) numbers[i] = limit(data[i]!, -(2 ** 31), 2 ** 31 - 1)
+  for (let i = 0; i < numbers.length; i++) {
+    const value = data[i]!
+    const whole = value | 0
+    numbers[i] = whole === value ? whole : limit(value, -(2 ** 31), 2 ** 31 - 1)
+  }
   return numbers
 }
 

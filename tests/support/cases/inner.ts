@@ -3,7 +3,7 @@
  * dist/every-kernel.js has these beside the tensors of dist/index.js.
  */
 import * as fb from '../../../src/index.js'
-import { runMaxPoolPlaces } from '../../../src/plans/pool.js'
+import { runColumns, runMaxPoolPlaces } from '../../../src/plans/pool.js'
 import { type GridRules, runGridTaps, runPoints, runRoiAlign } from '../../../src/plans/regions.js'
 import { runSuppress } from '../../../src/plans/suppress.js'
 import type { Case } from './maker.js'
@@ -70,6 +70,34 @@ export const inner: Record<string, Case> = {
       const [y, places] = [engine.zeros(shape), engine.zeros(shape, { dtype: 'int32' })]
       runMaxPoolPlaces(x!, y, places, axes, { axes: [h * w, w, 1], plane: d * h * w })
       return fb.concat([fb.reshape(y, [-1]), fb.reshape(fb.cast(places, 'float32'), [-1])])
+    },
+  },
+  'columns added up': {
+    shapes: (random) => [
+      [
+        random.integer(1, 5),
+        random.integer(1, 4),
+        random.integer(3, 9),
+        random.integer(3, 21),
+        random.integer(1, 3),
+      ],
+    ],
+    op: (x) => {
+      const { engine } = x!
+      const [planes, d, h, w, stride] = x!.shape as [number, number, number, number, number]
+      const axis = (input: number, size: number, stride: number, dilation: number) => {
+        const output = Math.floor((input + 1 - dilation * (size - 1) - 1) / stride) + 1
+        return { input, output, size, stride, dilation, before: 1, after: 0 }
+      }
+      const axes = [axis(d, 1, 1, 1), axis(h, 2, 2, 1), axis(w, 3, stride, stride === 3 ? 1 : 2)] as const
+      const places = axes.reduce((count, { output }) => count * output, 1)
+      const taps = axes.reduce((count, { size }) => count * size, 1)
+      const y = engine.zeros([planes, d * h * w])
+      // Some numbers of x, over and over.
+      const count = planes * taps * places
+      const repeated = fb.tile(fb.reshape(x!, [-1]), [Math.ceil(count / x!.size)])
+      runColumns(fb.reshape(fb.slice(repeated, { end: [count] }), [planes, taps, places]), y, axes)
+      return y
     },
   },
   ...Object.fromEntries(

@@ -8,6 +8,7 @@ import { crops } from './crops.js'
 import { decoding } from './decoding.js'
 import { experts } from './experts.js'
 import { former, fused } from './fused.js'
+import { generation } from './generation.js'
 import { hashes } from './hash.js'
 import { lists } from './lists.js'
 import { losses } from './losses.js'
@@ -32,6 +33,7 @@ export const module: OperatorModule = {
     ...states,
     ...texts,
   },
+  stepped: generation,
   shapedByInputs: [
     ...Object.keys(bits),
     ...Object.keys(channelsLast),

@@ -9,8 +9,44 @@ type Element = number | string
 /** Which is first: numbers by size with NaN behind all, texts by their characters. */
 function compare(a: Element, b: Element): number {
   if (a === b) return 0
-  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b))
-  return a < b ? -1 : 1
+  if (a < b) return -1
+  if (a > b) return 1
+  return Number(Number.isNaN(a)) - Number(Number.isNaN(b))
+}
+
+/** For each of `count` elements its group, groups by their first elements; and these. NaN is NaN here. */
+function groupsOf(data: ArrayLike<Element>): { groupOf: Int32Array; firsts: number[] } {
+  const groupOf = new Int32Array(data.length)
+  const firsts: number[] = []
+  const known = new Map<Element, number>()
+  for (let i = 0; i < data.length; i++) {
+    let group = known.get(data[i]!)
+    if (group === undefined) {
+      group = firsts.push(i) - 1
+      known.set(data[i]!, group)
+    }
+    groupOf[i] = group
+  }
+  return { groupOf, firsts }
+}
+
+/** The same of rows of so many elements, found by sorting them. */
+function groupsOfRows(rows: ArrayLike<Element>, length: number): { groupOf: Int32Array; firsts: number[] } {
+  const order = (a: number, b: number) => {
+    for (let k = 0; k < length; k++) {
+      const found = compare(rows[a * length + k]!, rows[b * length + k]!)
+      if (found) return found
+    }
+    return 0
+  }
+  const count = rows.length / length
+  const sorted = Uint32Array.from({ length: count }, (_, i) => i).sort((a, b) => order(a, b) || a - b)
+  // The first of its kind for each row; rows of a kind stand in order.
+  const likes = new Int32Array(count)
+  sorted.forEach((row, i) => {
+    likes[row] = i && order(sorted[i - 1]!, row) === 0 ? likes[sorted[i - 1]!]! : row
+  })
+  return groupsOf(likes)
 }
 
 /** The different elements, or slices along an axis; where each is first, which each one is, how often. */
@@ -20,37 +56,44 @@ const unique: Operator = (call) => {
   const axis = flat ? 0 : call.ownAxis(x.shape.length, 0)
   const shape = flat ? [x.size] : x.shape
   const [count, inner] = [shape[axis]!, sizeOf(shape.slice(axis + 1))]
-  const outer = sizeOf(shape.slice(0, axis))
+  const each = sizeOf(shape) / (count || 1)
   const data = x.data as unknown as Element[]
-  const at = (i: number, k: number) => data[(Math.floor(k / inner) * count + i) * inner + (k % inner)]!
-  const each = outer * inner
-  const order = (a: number, b: number) => {
-    for (let k = 0; k < each; k++) {
-      const found = compare(at(a, k), at(b, k))
-      if (found) return found
-    }
-    return 0
-  }
-  const sorted = [...Array(count).keys()].sort((a, b) => order(a, b) || a - b)
-  const groups: number[][] = []
-  for (const i of sorted) {
-    const last = groups.at(-1)
-    if (last && order(last[0]!, i) === 0) last.push(i)
-    else groups.push([i])
-  }
-  if (!call.flag('sorted', true)) groups.sort((a, b) => a[0]! - b[0]!)
-  const inverse = new Float64Array(count)
-  groups.forEach((members, place) => {
-    for (const i of members) inverse[i] = place
-  })
-  const long = (list: ArrayLike<number>) => call.host('int64', [list.length], Float64Array.from(list))
-  const y = call.host(x.type, shape.with(axis, groups.length), (to) => {
-    groups.forEach(([first], place) => {
-      for (let k = 0; k < each; k++)
-        to[(Math.floor(k / inner) * groups.length + place) * inner + (k % inner)] = at(first!, k) as number
+  // Slices along the first axis stand as rows already.
+  const rows =
+    each === inner
+      ? data
+      : Array.from({ length: x.size }, (_, at) => {
+          const [i, k] = [Math.floor(at / each), at % each]
+          return data[(Math.floor(k / inner) * count + i) * inner + (k % inner)]!
+        })
+  const { groupOf, firsts } = each === 1 ? groupsOf(data) : groupsOfRows(rows, each)
+  const order = Uint32Array.from(firsts, (_, group) => group)
+  if (call.flag('sorted', true)) {
+    order.sort((a, b) => {
+      for (let k = 0; k < each; k++) {
+        const found = compare(rows[firsts[a]! * each + k]!, rows[firsts[b]! * each + k]!)
+        if (found) return found
+      }
+      return 0
     })
+  }
+  const total = order.length
+  const [places, counts, inverse] = [new Uint32Array(total), new Float64Array(total), new Float64Array(count)]
+  for (let place = 0; place < total; place++) places[order[place]!] = place
+  for (let i = 0; i < count; i++) {
+    const place = places[groupOf[i]!]!
+    inverse[i] = place
+    counts[place]!++
+  }
+  const long = (list: Float64Array) => call.host('int64', [list.length], list)
+  const y = call.host(x.type, shape.with(axis, total), (to) => {
+    for (let place = 0; place < total; place++) {
+      const first = firsts[order[place]!]!
+      for (let k = 0; k < each; k++)
+        to[(Math.floor(k / inner) * total + place) * inner + (k % inner)] = rows[first * each + k] as number
+    }
   })
-  return [y, long(groups.map(([first]) => first!)), long(inverse), long(groups.map(({ length }) => length))]
+  return [y, long(Float64Array.from(order, (group) => firsts[group]!)), long(inverse), long(counts)]
 }
 
 /** As com.microsoft has it: in the order of first places, which each one is, how often. */
@@ -123,6 +166,32 @@ const inverse: Operator = (call) => {
 /** Half away from zero. */
 const rounded = (v: number): number => Math.sign(v) * Math.round(Math.abs(v))
 
+/** Where each part of a region begins and ends along an axis. */
+interface Parts {
+  from: Int32Array
+  to: Int32Array
+}
+
+/** Writes the largest number of each part of a plane of width w; called for each, so that it is compiled. */
+function largestOfParts(plane: Float32Array, w: number, rows: Parts, columns: Parts, to: Float32Array): void {
+  const [lefts, rights] = [columns.from, columns.to]
+  let at = 0
+  for (let py = 0; py < rows.from.length; py++) {
+    const [top, bottom] = [rows.from[py]! * w, rows.to[py]! * w]
+    for (let px = 0; px < lefts.length; px++) {
+      const [left, right] = [lefts[px]!, rights[px]!]
+      let most = bottom > top && right > left ? Number.NEGATIVE_INFINITY : 0
+      for (let row = top; row < bottom; row += w) {
+        for (let i = row + left; i < row + right; i++) {
+          const value = plane[i]!
+          most = value > most ? value : most
+        }
+      }
+      to[at++] = most
+    }
+  }
+}
+
 /** The largest of parts of regions [batch, x1, y1, x2, y2], in pixels. (Girshick, "Fast R-CNN", 2015.) */
 const maxRoiPool: Operator = (call) => {
   const [x, regions] = [call.input(0), call.input(1)]
@@ -133,37 +202,26 @@ const maxRoiPool: Operator = (call) => {
   const [oh, ow] = call.numbers('pooled_shape', []) as [number, number]
   if (!(oh > 0 && ow > 0)) call.fail('pooled_shape', 'two lengths', [oh, ow])
   const scale = call.number('spatial_scale', 1)
-  const [from, box] = [x.data as Float64Array, regions.data as Float64Array]
-  /** Where part i of `parts` begins and ends, of a region along an axis. */
-  const ends = (i: number, parts: number, first: number, last: number, most: number) => {
+  const [from, box] = [x.data as Float32Array, regions.data as Float32Array]
+  const ends = (parts: number, first: number, last: number, most: number): Parts => {
     // In float32, as ONNX Runtime counts: where a part ends at a pixel, that decides.
     const size = Math.fround(Math.max(last - first + 1, 1) / parts)
     const place = (v: number) => Math.min(Math.max(v + first, 0), most)
-    return [place(Math.floor(Math.fround(i * size))), place(Math.ceil(Math.fround((i + 1) * size)))] as const
+    return {
+      from: Int32Array.from({ length: parts }, (_, i) => place(Math.floor(Math.fround(i * size)))),
+      to: Int32Array.from({ length: parts }, (_, i) => place(Math.ceil(Math.fround((i + 1) * size)))),
+    }
   }
   return call.host(x.type, [regions.shape[0]!, c, oh, ow], (to) => {
     let at = 0
     for (let r = 0; r < regions.shape[0]!; r++) {
       const image = box[r * 5]!
       if (!(image >= 0 && image < n)) call.fail('input 1', `images from 0 to ${n - 1}`, image)
-      const [x1, y1, x2, y2] = [1, 2, 3, 4].map((k) => rounded(Math.fround(box[r * 5 + k]! * scale))) as [
-        number,
-        number,
-        number,
-        number,
-      ]
-      for (let channel = 0; channel < c; channel++) {
-        const plane = (image * c + channel) * h * w
-        for (let py = 0; py < oh; py++) {
-          const [top, bottom] = ends(py, oh, y1, y2, h)
-          for (let px = 0; px < ow; px++) {
-            const [left, right] = ends(px, ow, x1, x2, w)
-            let most = bottom > top && right > left ? Number.NEGATIVE_INFINITY : 0
-            for (let iy = top; iy < bottom; iy++)
-              for (let ix = left; ix < right; ix++) most = Math.max(most, from[plane + iy * w + ix]!)
-            to[at++] = most
-          }
-        }
+      const side = (k: number) => rounded(Math.fround(box[r * 5 + k]! * scale))
+      const [rows, columns] = [ends(oh, side(2), side(4), h), ends(ow, side(1), side(3), w)]
+      for (let channel = 0; channel < c; channel++, at += oh * ow) {
+        const plane = from.subarray((image * c + channel) * h * w)
+        largestOfParts(plane, w, rows, columns, to.subarray(at, at + oh * ow) as unknown as Float32Array)
       }
     }
   })
