@@ -354,6 +354,26 @@ describe('canny', () => {
       }
     })
 
+    it('takes nothing for brighter that stands in memory beside the image', () => {
+      for (const [h, w] of [
+        [9, 16],
+        [20, 24],
+      ] as const) {
+        // An edge across the corner at the start of the first row, and of the last one.
+        for (const corner of [0, (h - 1) * w]) {
+          // What a filter leaves behind: as 16-bit integers, the largest.
+          const large = new Float32Array(300).fill(3.39e38)
+          image.gaussianBlur({ data: large, width: 300, height: 1 }, 1, { engine: engine() })
+          const data = new Uint8Array(h * w).fill(255)
+          data[corner] = 0
+          const edges = image.canny({ data, width: w, height: h }, 1, 1, { engine: engine() })
+          const exact = reference.canny({ shape: [1, h, w, 1], data }, 255, 255).data
+          expect(exact[corner]).toBe(1)
+          expect([...edges.data]).toEqual(Array.from(exact, (v) => v * 255))
+        }
+      }
+    })
+
     it('takes the luma of colours, and elements of every kind', () => {
       const data = colours(4, 12 * 9)
       const pixels = { data, width: 12, height: 9 }
