@@ -304,6 +304,11 @@ describe('threshold', () => {
         () => image.threshold(x, 'half' as never),
         "threshold: bound must be a finite number, 'otsu', 'mean' or 'gaussian', got \"half\"",
       )
+      for (const bound of [0.5, 'mean'] as const)
+        complain(
+          () => image.threshold(x, bound, { border: 'mirror' as never }),
+          'threshold: border must be one of',
+        )
       complain(() => image.threshold(x, 'otsu'), "of at most 4 channels for 'otsu'")
       complain(() => image.threshold(x, 'mean', { size: 2 }), 'size must be an odd integer from 3 to 8191')
       complain(() => image.threshold(x, 'mean', { offset: Number.NaN }), 'offset must be a finite number')
