@@ -113,6 +113,17 @@ export interface WorkerFilterOptions {
   transfer?: boolean
 }
 
+const FILTER: Names<WorkerFilterOptions> = { signal: true, output: true, transfer: true }
+
+/** Throws unless an option is true or false, where it is there. */
+const checkFlag = (op: string, argument: string, value: unknown): void =>
+  check(value === undefined || typeof value === 'boolean', () => ({
+    op,
+    argument,
+    expected: 'true or false',
+    got: show(value),
+  }))
+
 /** A model in a worker: as `Model`, but for promises. */
 export interface WorkerModel extends Pick<Model, 'inputs' | 'outputs' | 'dispose'> {
   /** As `runAsync` of a model on this thread. */
@@ -226,6 +237,7 @@ function methodsOf(link: Link): Omit<FilterbankWorker, 'threads' | 'simd'> {
       checkOptions('loadModel', options, LOAD)
       const { onProgress, signal, dimensions, externalData = {}, transfer = false } = options
       const { cache, key, revalidate, onCache } = options
+      checkFlag('loadModel', 'transfer', transfer)
       checkCacheSettings(source, options)
       signal?.throwIfAborted()
       const moves = new Set<Transferable>()
@@ -252,7 +264,22 @@ function methodsOf(link: Link): Omit<FilterbankWorker, 'threads' | 'simd'> {
       }
     },
     async filter(name: FilterName, image: Picture, options: WorkerFilterOptions & object = {}) {
+      check(typeof options === 'object' && options !== null, () => ({
+        op: 'worker.filter',
+        argument: 'options',
+        expected: 'an object',
+        got: show(options),
+      }))
       const { signal, output, transfer = false, ...rest } = options
+      checkOptions('worker.filter', { signal, output, transfer }, FILTER)
+      checkFlag('worker.filter', 'transfer', transfer)
+      for (const argument of ['engine', 'out'])
+        check(!(argument in rest), () => ({
+          op: 'worker.filter',
+          argument,
+          expected: 'left out: the worker has an engine, and gives an array of its own',
+          got: show((rest as Record<string, unknown>)[argument]),
+        }))
       check(output === undefined || output === 'bitmap' || output === 'pixels', () => ({
         op: 'worker.filter',
         argument: 'output',
@@ -301,6 +328,8 @@ function modelOf(
         got: show(given),
       }))
       const { signal, onProgress, taps, latestOnly = false, transfer = false } = options
+      checkFlag('model.run', 'latestOnly', latestOnly)
+      if (!Array.isArray(transfer)) checkFlag('model.run', 'transfer', transfer)
       const moves: Transferable[] = Array.isArray(transfer) ? [...transfer] : []
       const sent: Record<string, never> = {}
       for (const [name, input] of Object.entries(given)) {
