@@ -280,6 +280,16 @@ export function checkInteger(
   }))
 }
 
+/** Throws unless `value` is true or false. */
+export function checkBoolean(value: unknown, argument: string, about: About): asserts value is boolean {
+  check(typeof value === 'boolean', () => ({
+    ...about,
+    argument,
+    expected: 'true or false',
+    got: show(value),
+  }))
+}
+
 /** Throws unless each of these, by its name, is a number that `fits`. */
 export function checkEach(
   numbers: Record<string, unknown>,

@@ -13,7 +13,7 @@ import {
   isUrl,
 } from '../base/realm.js'
 import type { EngineOptions } from '../core/engine.js'
-import { checkOptions, type Names } from '../core/options.js'
+import { checkBoolean, checkOptions, type Names } from '../core/options.js'
 import type { AnyTensor, MemoryUse } from '../core/tensor.js'
 import type { OwnPixels, Pixels } from '../image/index.js'
 import { checkCacheSettings } from '../onnx/file/keep.js'
@@ -114,15 +114,6 @@ export interface WorkerFilterOptions {
 }
 
 const FILTER: Names<WorkerFilterOptions> = { signal: true, output: true, transfer: true }
-
-/** Throws unless an option is true or false, where it is there. */
-const checkFlag = (op: string, argument: string, value: unknown): void =>
-  check(value === undefined || typeof value === 'boolean', () => ({
-    op,
-    argument,
-    expected: 'true or false',
-    got: show(value),
-  }))
 
 /** A model in a worker: as `Model`, but for promises. */
 export interface WorkerModel extends Pick<Model, 'inputs' | 'outputs' | 'dispose'> {
@@ -237,7 +228,7 @@ function methodsOf(link: Link): Omit<FilterbankWorker, 'threads' | 'simd'> {
       checkOptions('loadModel', options, LOAD)
       const { onProgress, signal, dimensions, externalData = {}, transfer = false } = options
       const { cache, key, revalidate, onCache } = options
-      checkFlag('loadModel', 'transfer', transfer)
+      checkBoolean(transfer, 'transfer', { op: 'loadModel' })
       checkCacheSettings(source, options)
       signal?.throwIfAborted()
       const moves = new Set<Transferable>()
@@ -272,7 +263,7 @@ function methodsOf(link: Link): Omit<FilterbankWorker, 'threads' | 'simd'> {
       }))
       const { signal, output, transfer = false, ...rest } = options
       checkOptions('worker.filter', { signal, output, transfer }, FILTER)
-      checkFlag('worker.filter', 'transfer', transfer)
+      checkBoolean(transfer, 'transfer', { op: 'worker.filter' })
       for (const argument of ['engine', 'out'])
         check(!(argument in rest), () => ({
           op: 'worker.filter',
@@ -328,8 +319,8 @@ function modelOf(
         got: show(given),
       }))
       const { signal, onProgress, taps, latestOnly = false, transfer = false } = options
-      checkFlag('model.run', 'latestOnly', latestOnly)
-      if (!Array.isArray(transfer)) checkFlag('model.run', 'transfer', transfer)
+      checkBoolean(latestOnly, 'latestOnly', { op: 'model.run' })
+      if (!Array.isArray(transfer)) checkBoolean(transfer, 'transfer', { op: 'model.run' })
       const moves: Transferable[] = Array.isArray(transfer) ? [...transfer] : []
       const sent: Record<string, never> = {}
       for (const [name, input] of Object.entries(given)) {
