@@ -91,7 +91,10 @@ function upper(v: v128): v128 {
   return v128.shuffle<i32>(v, v, 2, 3, 2, 3)
 }
 
-/** What is left of a, with the sign of b: a - floor(a / b) b. Where b is 0 it is 0. */
+/**
+ * What is left of a, with the sign of b: a - floor(a / b) b. Where b is 0 it is 0, and where it is -1, by
+ * which the least integer has no quotient in 32 bits.
+ */
 @final
 class ModInt {
   // @ts-ignore: decorator
@@ -100,7 +103,8 @@ class ModInt {
     const zero = i32x4.splat(0)
     const left = i32x4.sub(a, i32x4.mul(divideInts(a, b), b))
     const other = v128.and(i32x4.ne(left, zero), i32x4.lt_s(v128.xor(left, b), zero))
-    return v128.and(i32x4.add(left, v128.and(b, other)), i32x4.ne(b, zero))
+    const one = i32x4.splat(1)
+    return v128.and(i32x4.add(left, v128.and(b, other)), i32x4.gt_u(i32x4.add(b, one), one))
   }
 }
 

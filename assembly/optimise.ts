@@ -49,8 +49,7 @@ export function update(call: usize, begin: i32, end: i32): void {
   const keep = f32x4.splat(args.keep)
   const a = f32x4.splat(args.a), b = f32x4.splat(args.b), correction = f32x4.splat(args.correction)
   const epsilon = f32x4.splat(args.epsilon)
-  const fresh = f32x4.sub(f32x4.splat(1), op == UpdateOp.adam ? a : f32x4.splat(0))
-  const freshSquare = f32x4.sub(f32x4.splat(1), b)
+  const fresh = f32x4.splat(args.fresh), freshSquare = f32x4.splat(args.freshSquare)
   let row = call + offsetof<Update>(), first = 0
   for (let u = begin; u < end; u++) {
     while (changetype<UpdateParameter>(row).endUnit <= u) {

@@ -120,6 +120,8 @@ export class Update {
   rate: f32; decay: f32; keep: f32
   /** Momentum, or how much is kept of the mean of gradients (a) and of their squares (b). */
   a: f32; b: f32
+  /** What a gradient adds to its mean, and its square to theirs: 1 - a and 1 - b, of float64. */
+  fresh: f32; freshSquare: f32
   /** Of adam: what makes up for the zeros that its second mean started from. */
   correction: f32; epsilon: f32
   /**

@@ -12,12 +12,12 @@ const TAN: i16 = 13573
 /** Where a row of 16-bit integers starts, after zeros that end a vector. */
 const BEFORE: usize = 16
 
-/** Sobel's differences of row r and their magnitude; zeros outside of the image. */
+/** Sobel's differences of row r and their magnitude; zeros outside of the image, beside its rows too. */
 function differences(args: Canny, r: i32, dx: usize, dy: usize, size: usize, sums: usize): void {
   const w = args.w, h = args.h
   const bytes: usize = (w + 16) << 1
   if (r < 0 || r >= h) {
-    memory.fill(size, 0, bytes)
+    memory.fill(size - 2, 0, bytes + 2)
     return
   }
   const x = args.x

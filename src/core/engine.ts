@@ -72,12 +72,6 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   checkOptions('createEngine', options, ENGINE)
   const { maximumBytes = MOST_BYTES, signal, wasm } = options
   checkInteger(maximumBytes, 'maximumBytes', 4 * PAGE, MOST_BYTES, { op: 'createEngine' })
-  check(signal === undefined || signal === null || typeof signal.throwIfAborted === 'function', () => ({
-    op: 'createEngine',
-    argument: 'signal',
-    expected: 'an AbortSignal',
-    got: show(signal),
-  }))
   signal?.throwIfAborted()
   check(options.simd !== 'wide' || wasm === undefined, () => ({
     op: 'createEngine',

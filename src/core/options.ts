@@ -16,9 +16,30 @@ export const MOST = 2 ** 31 - 1
 /** What an error about an option needs beside it. */
 export type About = Pick<Complaint, 'op' | 'shapes'>
 
+type Kind = readonly [expected: string, fits: (value: unknown) => boolean]
+
+const SIGNAL: Kind = [
+  'an AbortSignal',
+  (value) => value === null || typeof (value as AbortSignal).throwIfAborted === 'function',
+]
+const CALLBACK: Kind = ['a function', (value) => value === null || typeof value === 'function']
+const BY_NAME: Kind = ['an object of them by name', (value) => Object(value) === value]
+
+/** What options of these names are in every call: what is none shows late, or in a page's callback. */
+const KINDS: Readonly<Record<string, Kind>> = {
+  signal: SIGNAL,
+  onBatch: CALLBACK,
+  onCache: CALLBACK,
+  onEpoch: CALLBACK,
+  onProgress: CALLBACK,
+  dimensions: BY_NAME,
+  externalData: BY_NAME,
+  taps: ['an array of names', Array.isArray],
+}
+
 /**
  * Throws unless `options` is an object whose every name is among `names`: a misspelt one would silently be
- * its default. Allocates nothing.
+ * its default; and for what is never what its name says. Allocates nothing.
  */
 export function checkOptions<Options extends object>(
   op: string,
@@ -26,7 +47,13 @@ export function checkOptions<Options extends object>(
   names: Names<NoInfer<Options>>,
 ): void {
   if (typeof options !== 'object' || options === null) throw noOptions(op, options, names)
-  for (const name in options) if (names[name] !== true) throw misspelt(op, options, name, names)
+  for (const name in options) {
+    if (names[name] !== true) throw misspelt(op, options, name, names)
+    const value: unknown = options[name]
+    const kind = KINDS[name]
+    if (kind && value !== undefined && !kind[1](value))
+      throw new FilterbankError({ op, argument: name, expected: kind[0], got: show(value) })
+  }
 }
 
 const noOptions = (op: string, got: unknown, names: object): FilterbankError =>
@@ -249,6 +276,16 @@ export function checkInteger(
     ...about,
     argument,
     expected: integerWords(value, least, most),
+    got: show(value),
+  }))
+}
+
+/** Throws unless `value` is true or false. */
+export function checkBoolean(value: unknown, argument: string, about: About): asserts value is boolean {
+  check(typeof value === 'boolean', () => ({
+    ...about,
+    argument,
+    expected: 'true or false',
     got: show(value),
   }))
 }

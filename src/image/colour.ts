@@ -45,6 +45,7 @@ export function grayscale<Image extends FilterImage>(
     const engine = checkTensor(image, options, context)
     const c = image.shape[3]!
     checkChannels(c, [1, 3, 4], image, context)
+    if (image.size === 0) return engine.zeros([...image.shape.slice(0, 3), 1]) as Filtered<Image>
     return engine.scope(() => {
       const weights = c === 1 ? [1] : [...LUMA, 0].slice(0, c)
       return conv2d(image, engine.tensor(weights, [1, 1, c, 1]))

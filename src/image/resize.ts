@@ -28,7 +28,8 @@ export interface ResizeImageOptions extends Pick<FilterOptions, 'engine' | 'out'
    */
   method?: 'nearest' | 'bilinear' | 'bicubic'
   /**
-   * Averages where the result is smaller, over all pixels that one of it stands for (as PIL). Default true.
+   * Averages where the result is smaller, over all pixels that one of it stands for: as PIL, but that an edge
+   * goes on beyond the picture, where PIL has nothing. Default true.
    */
   antialias?: boolean
 }

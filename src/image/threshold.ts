@@ -5,6 +5,7 @@ import { checkNumber, checkOptions, isInteger, isName, type Names } from '../cor
 import { Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
 import { type PixelArray, type Pixels, WHITES } from '../pictures/pixels.js'
+import { borderRule } from './border.js'
 import {
   about,
   applyFilter,
@@ -81,6 +82,7 @@ export function threshold<Image extends FilterImage>(
     expected: 'true or false',
     got: show(inverse),
   }))
+  borderRule(border, context)
   if (bound === 'mean' || bound === 'gaussian') {
     const weights =
       bound === 'gaussian' ? gaussian(0.3 * ((size - 1) / 2 - 1) + 0.8, size, context) : undefined

@@ -53,8 +53,8 @@ const isRow = (row: unknown) =>
 /**
  * The image turned, moved, made larger, sheared: what stood at (x, y), pixel centres being whole numbers,
  * stands at (a x + b y + c, d x + e y + f) (OpenCV's warpAffine, whose getRotationMatrix2D and
- * getAffineTransform give such matrices; it takes positions in 1/32 of a pixel, this as they are). Colours
- * count as much as they are opaque, and alpha is moved with them.
+ * getAffineTransform give such matrices; it takes positions in 1/32 of a pixel, this as they are, or of bytes
+ * in 1/128). Colours count as much as they are opaque, and alpha is moved with them.
  *
  * @param image [n, height, width, channels], or `{ data, width, height }` with `engine` among the options
  * @param matrix [[a, b, c], [d, e, f]]

@@ -116,9 +116,9 @@ export function scoresOf(
   }
   if (activation === 'sigmoid') return scores.map(sigmoid)
   if (activation === 'none') return scores
-  // exp(x - max) keeps it finite.
+  // exp(x - max) keeps it finite; what is infinite has all of it.
   let sum = 0
-  for (let i = 0; i < count; i++) sum += scores[i] = Math.exp(scores[i]! - most)
+  for (let i = 0; i < count; i++) sum += scores[i] = scores[i] === most ? 1 : Math.exp(scores[i]! - most)
   return scores.map((v) => v / sum)
 }
 
@@ -127,11 +127,12 @@ export type Labels = readonly string[]
 
 /** Throws unless there is a label for each class. */
 export function checkLabels(op: string, labels: Labels | undefined, count: number): void {
-  check(labels === undefined || (Array.isArray(labels) && labels.length === count), () => ({
+  const isList = Array.isArray(labels) && labels.every((label) => typeof label === 'string')
+  check(labels === undefined || (isList && labels.length === count), () => ({
     op,
     argument: 'labels',
     expected: `an array of ${count} names, one for each class`,
-    got: Array.isArray(labels) ? `${labels.length} of them` : show(labels),
+    got: isList ? `${labels!.length} of them` : show(labels),
   }))
 }
 

@@ -1,7 +1,7 @@
 /** Boxes in the picture, and of those that are about the same the best one. */
 
 import { check, show } from '../base/errors.js'
-import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../core/options.js'
+import { checkBoolean, checkInteger, checkNumber, checkOptions, MOST, type Names } from '../core/options.js'
 import { clamped, type Labels, type Place, type PlaceOptions } from './answer.js'
 
 /** Edges in pixels, from the left and from the top; the first pixel reaches from 0 to 1. */
@@ -107,7 +107,7 @@ export function finish(
     if (withPoints) detection.points = points.map(([x, y, ...rest]) => [place.x(x!), place.y(y!), ...rest])
     found.push(detection)
   }
-  const kept = suppress(found, { overlap, most, acrossClasses })
+  const kept = bestOnes(op, found, { overlap, most, acrossClasses })
   const { bounds } = place
   if (!bounds || !options.picture) return kept
   return kept.map((each) => ({
@@ -132,15 +132,33 @@ export function suppress<T extends Box & { score: number; index?: number }>(
 ): T[] {
   const op = 'suppress'
   checkOptions(op, options, SUPPRESS)
-  const { overlap = 0.45, most = 100, acrossClasses = false } = options
-  checkNumber(overlap, 'overlap', (v) => v >= 0 && v <= 1, 'a number from 0 to 1', { op })
-  checkInteger(most, 'most', 1, MOST, { op })
   check(Array.isArray(detections), () => ({
     op,
     argument: 'detections',
     expected: 'an array',
     got: show(detections),
   }))
+  for (const [i, each] of detections.entries()) {
+    const { left, top, right, bottom, score } = Object(each) as Partial<T>
+    const isNumber = (v: unknown) => typeof v === 'number' && !Number.isNaN(v)
+    check([left, top, right, bottom, score].every(isNumber), () => ({
+      op,
+      argument: `detections[${i}]`,
+      expected: '{ left, top, right, bottom, score } of numbers',
+      got: show(each),
+    }))
+  }
+  return bestOnes(op, detections, options)
+}
+
+function bestOnes<T extends Box & { score: number; index?: number }>(
+  op: string,
+  detections: readonly T[],
+  { overlap = 0.45, most = 100, acrossClasses = false }: Suppression,
+): T[] {
+  checkNumber(overlap, 'overlap', (v) => v >= 0 && v <= 1, 'a number from 0 to 1', { op })
+  checkInteger(most, 'most', 1, MOST, { op })
+  checkBoolean(acrossClasses, 'acrossClasses', { op })
   const kept: T[] = []
   for (const each of [...detections].sort((a, b) => b.score - a.score)) {
     if (kept.length === most) break

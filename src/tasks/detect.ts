@@ -2,7 +2,7 @@
 
 import { check, show } from '../base/errors.js'
 import { printShape } from '../base/shape.js'
-import { checkInteger, checkOptions, isName, type Names } from '../core/options.js'
+import { checkBoolean, checkInteger, checkOptions, isName, type Names } from '../core/options.js'
 import {
   type Answer,
   checkActivation,
@@ -69,6 +69,9 @@ export interface AnchorLevel {
   sides: readonly (number | readonly [number, number])[]
 }
 
+const positive = (v: unknown) => typeof v === 'number' && v > 0 && v < Number.POSITIVE_INFINITY
+const isPair = (value: unknown): value is unknown[] => Array.isArray(value) && value.length === 2
+
 /**
  * The anchors of a detector (SSD, RetinaFace): in the middle of each cell of each grid, rows first, all sides
  * of a cell beside each other.
@@ -88,10 +91,10 @@ export function anchors(
   check(input !== undefined, () => ({ op, argument: 'size', expected: 'given', got: 'none' }))
   check(Array.isArray(levels), () => ({ op, argument: 'levels', expected: 'an array', got: show(levels) }))
   const all: number[] = []
-  for (const [i, { step, sides }] of levels.entries()) {
-    const positive = (v: unknown) => typeof v === 'number' && v > 0 && Number.isFinite(v)
-    const fits = positive(step) && Array.isArray(sides) && sides.flat().every(positive)
-    check(fits, () => ({
+  for (const [i, level] of levels.entries()) {
+    const { step, sides } = Object(level) as AnchorLevel
+    const isSide = (side: unknown) => positive(side) || (isPair(side) && side.every(positive))
+    check(positive(step) && Array.isArray(sides) && sides.every(isSide), () => ({
       op,
       argument: `levels[${i}]`,
       expected: '{ step, sides } of positive numbers',
@@ -125,6 +128,13 @@ export function detect(answers: DetectorAnswers, options: DetectOptions = {}): D
   checkOptions(op, options, DETECT)
   const { activation = 'none', variances = [0.1, 0.2], format = 'corners', relative = false } = options
   checkActivation(op, activation)
+  check(isPair(variances) && variances.every(positive), () => ({
+    op,
+    argument: 'variances',
+    expected: 'two positive numbers',
+    got: show(variances),
+  }))
+  checkBoolean(relative, 'relative', { op })
   check(isName(format, formats), () => ({
     op,
     argument: 'format',
@@ -139,7 +149,8 @@ export function detect(answers: DetectorAnswers, options: DetectOptions = {}): D
   }))
   const { n, boxes, scores, points } = partsOf(op, answers, options.item)
   const classes = scores.length / (n || 1)
-  const background = options.background ?? classes > 1
+  const { background = classes > 1 } = options
+  checkBoolean(background, 'background', { op })
   if (n) checkLabels(op, options.labels, classes)
   const { anchors: priors } = options
   check(priors === undefined || priors.length === 4 * n, () => ({

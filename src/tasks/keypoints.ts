@@ -1,6 +1,6 @@
 /** Points of heatmaps: the highest of each map, or every local maximum of one. */
 
-import { checkInteger, checkNumber, checkOptions, MOST, type Names } from '../core/options.js'
+import { checkBoolean, checkInteger, checkNumber, checkOptions, MOST, type Names } from '../core/options.js'
 import { type Answer, checkLabels, clamped, type Labels, type PlaceOptions, placeOf } from './answer.js'
 import { type Maps, mapsOf } from './maps.js'
 
@@ -66,6 +66,7 @@ function pointer(op: string, maps: Maps, options: Omit<KeypointOptions, 'labels'
   // Without a size, a cell is a pixel.
   const [h, w] = place.size ?? [height, width]
   const { refine = true } = options
+  checkBoolean(refine, 'refine', { op })
   const towards = (before: number | undefined, after: number | undefined) =>
     before === undefined || after === undefined ? 0 : 0.25 * Math.sign(after - before)
   return (channel: number, row: number, column: number, label: string): Keypoint => {

@@ -249,6 +249,12 @@ export function paintSegments(segments: Segments, options: PaintOptions = {}): P
   checkOptions(op, options, PAINT)
   const { colors, opacity = 1 } = options
   checkNumber(opacity, 'opacity', (v) => v >= 0 && v <= 1, 'a number from 0 to 1', { op })
+  check(colors === undefined || Array.isArray(colors), () => ({
+    op,
+    argument: 'colors',
+    expected: 'an array of a colour for each class',
+    got: show(colors),
+  }))
   const { width, height, classes } = segments ?? {}
   check(isInteger(width, 0) && isInteger(height, 0) && classes?.length === width * height, () => ({
     op,

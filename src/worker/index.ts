@@ -13,7 +13,7 @@ import {
   isUrl,
 } from '../base/realm.js'
 import type { EngineOptions } from '../core/engine.js'
-import { checkOptions, type Names } from '../core/options.js'
+import { checkBoolean, checkOptions, type Names } from '../core/options.js'
 import type { AnyTensor, MemoryUse } from '../core/tensor.js'
 import type { OwnPixels, Pixels } from '../image/index.js'
 import { checkCacheSettings } from '../onnx/file/keep.js'
@@ -112,6 +112,8 @@ export interface WorkerFilterOptions {
   /** Moves the picture instead of copying it. Default false. */
   transfer?: boolean
 }
+
+const FILTER: Names<WorkerFilterOptions> = { signal: true, output: true, transfer: true }
 
 /** A model in a worker: as `Model`, but for promises. */
 export interface WorkerModel extends Pick<Model, 'inputs' | 'outputs' | 'dispose'> {
@@ -226,6 +228,7 @@ function methodsOf(link: Link): Omit<FilterbankWorker, 'threads' | 'simd'> {
       checkOptions('loadModel', options, LOAD)
       const { onProgress, signal, dimensions, externalData = {}, transfer = false } = options
       const { cache, key, revalidate, onCache } = options
+      checkBoolean(transfer, 'transfer', { op: 'loadModel' })
       checkCacheSettings(source, options)
       signal?.throwIfAborted()
       const moves = new Set<Transferable>()
@@ -252,7 +255,22 @@ function methodsOf(link: Link): Omit<FilterbankWorker, 'threads' | 'simd'> {
       }
     },
     async filter(name: FilterName, image: Picture, options: WorkerFilterOptions & object = {}) {
+      check(typeof options === 'object' && options !== null, () => ({
+        op: 'worker.filter',
+        argument: 'options',
+        expected: 'an object',
+        got: show(options),
+      }))
       const { signal, output, transfer = false, ...rest } = options
+      checkOptions('worker.filter', { signal, output, transfer }, FILTER)
+      checkBoolean(transfer, 'transfer', { op: 'worker.filter' })
+      for (const argument of ['engine', 'out'])
+        check(!(argument in rest), () => ({
+          op: 'worker.filter',
+          argument,
+          expected: 'left out: the worker has an engine, and gives an array of its own',
+          got: show((rest as Record<string, unknown>)[argument]),
+        }))
       check(output === undefined || output === 'bitmap' || output === 'pixels', () => ({
         op: 'worker.filter',
         argument: 'output',
@@ -301,6 +319,8 @@ function modelOf(
         got: show(given),
       }))
       const { signal, onProgress, taps, latestOnly = false, transfer = false } = options
+      checkBoolean(latestOnly, 'latestOnly', { op: 'model.run' })
+      if (!Array.isArray(transfer)) checkBoolean(transfer, 'transfer', { op: 'model.run' })
       const moves: Transferable[] = Array.isArray(transfer) ? [...transfer] : []
       const sent: Record<string, never> = {}
       for (const [name, input] of Object.entries(given)) {

@@ -1,6 +1,7 @@
 /** A worker as the page has it: started, called, lost. */
 
 import { FilterbankError, messageOf, show } from '../base/errors.js'
+import { isArrayBuffer } from '../base/realm.js'
 import { builtin, reachBuiltins } from '../wasm/host.js'
 import { abortError, type Reply, type Request, unpackError } from './protocol.js'
 import type { Service } from './serve.js'
@@ -9,6 +10,8 @@ import source from './served.js'
 interface Pending {
   resolve: (result: never) => void
   reject: (error: unknown) => void
+  /** Rejects, and tells the worker that nobody waits any more. */
+  stop: (reason: unknown) => void
   onProgress: ((progress: never) => void) | undefined
 }
 
@@ -35,6 +38,20 @@ export interface CallOptions {
 const SELF_SERVE =
   "serve the package's file dist/worker-thread.js and give its address: createWorker({ url: '/worker-thread.js' })"
 
+/** What an error of a call is about. */
+const OPS: Readonly<Record<keyof Service, string>> = {
+  start: 'createWorker',
+  loadModel: 'loadModel',
+  run: 'model.run',
+  summary: 'model.summary',
+  disposeModel: 'model.dispose',
+  filter: 'worker.filter',
+  memory: 'worker.memory',
+}
+
+/** Whether a message can move it. Node loses a message that moves a buffer which was moved before. */
+const isThere = (item: Transferable): boolean => !isArrayBuffer(item) || item.byteLength > 0
+
 export class Link {
   private readonly pending = new Map<number, Pending>()
   private readonly late = new Map<number, (result: never) => void>()
@@ -47,7 +64,7 @@ export class Link {
   async open(url: string | undefined): Promise<void> {
     await reachBuiltins()
     const started = new Promise<void>((resolve, reject) => {
-      this.pending.set(0, { resolve, reject, onProgress: undefined })
+      this.pending.set(0, { resolve, reject, stop: reject, onProgress: undefined })
       this.ready = resolve
     })
     const listeners: Listeners = {
@@ -77,12 +94,13 @@ export class Link {
     const result = new Promise((resolve, reject) => {
       signal?.throwIfAborted()
       if (this.end) throw this.end
-      const stop = () => {
+      const stop = (reason: unknown) => {
         this.thread?.post({ id, stop: true }, [])
         if (late) this.late.set(id, late)
-        this.settle(id)?.reject(signal!.reason ?? abortError('stopped'))
+        this.settle(id)?.reject(reason)
       }
-      const off = () => signal?.removeEventListener('abort', stop)
+      const aborted = () => stop(signal!.reason ?? abortError('stopped'))
+      const off = () => signal?.removeEventListener('abort', aborted)
       this.pending.set(id, {
         resolve: (value) => {
           off()
@@ -92,16 +110,18 @@ export class Link {
           off()
           reject(error)
         },
+        stop,
         onProgress,
       })
-      signal?.addEventListener('abort', stop)
+      signal?.addEventListener('abort', aborted)
       try {
-        this.thread!.post({ id, method, argument, progress: Boolean(onProgress) }, transfer)
+        const request = { id, method, argument, progress: Boolean(onProgress) }
+        this.thread!.post(request, transfer.filter(isThere))
         this.thread!.hold(true)
       } catch (error) {
         this.settle(id)
         off()
-        throw error
+        throw unsendable(OPS[method], error)
       }
     })
     return result as ReturnType<Service[Name]>
@@ -116,8 +136,14 @@ export class Link {
     if ('ready' in reply) {
       this.ready?.()
       this.thread?.hold(this.pending.size > 1)
-    } else if ('progress' in reply) this.pending.get(reply.id)?.onProgress?.(reply.progress as never)
-    else {
+    } else if ('progress' in reply) {
+      const pending = this.pending.get(reply.id)
+      try {
+        pending?.onProgress?.(reply.progress as never)
+      } catch (error) {
+        pending?.stop(error)
+      }
+    } else {
       if ('error' in reply) this.settle(reply.id)?.reject(unpackError(reply.error))
       else (this.settle(reply.id)?.resolve ?? this.late.get(reply.id))?.(reply.result as never)
       this.late.delete(reply.id)
@@ -147,6 +173,12 @@ export class Link {
     this.pending.clear()
   }
 }
+
+const unsendable = (op: string, cause: unknown): FilterbankError =>
+  new FilterbankError(
+    { op, argument: 'arguments', expected: 'what a message to a worker carries', got: messageOf(cause) },
+    { cause },
+  )
 
 function start(url: string | undefined, { message, lost }: Listeners): Thread {
   const node = builtin('node:worker_threads')

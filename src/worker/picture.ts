@@ -1,5 +1,6 @@
 /** Pictures in a worker. */
 
+import { FilterbankError, messageOf } from '../base/errors.js'
 import type { PixelArray, Pixels } from '../image/index.js'
 
 /** What a worker takes for a picture once it has arrived there. */
@@ -8,7 +9,7 @@ export type Arrived = Pixels | ImageBitmap | Blob
 /** Red, green, blue and alpha of whatever has arrived. */
 export async function pixelsOf(image: Arrived): Promise<Pixels> {
   if (typeof image !== 'object' || image === null || 'data' in image) return image as Pixels
-  const bitmap = 'close' in image ? image : await createImageBitmap(image)
+  const bitmap = 'close' in image ? image : await decode(image)
   const { width, height } = bitmap
   try {
     const canvas = new OffscreenCanvas(width, height)
@@ -17,6 +18,21 @@ export async function pixelsOf(image: Arrived): Promise<Pixels> {
     return context.getImageData(0, 0, width, height)
   } finally {
     bitmap.close()
+  }
+}
+
+async function decode(blob: Blob): Promise<ImageBitmap> {
+  const refuse = (got: string, hint?: string, cause?: unknown) =>
+    new FilterbankError(
+      { op: 'worker.filter', argument: 'image', expected: 'a picture', got, hint },
+      { cause },
+    )
+  if (typeof createImageBitmap !== 'function')
+    throw refuse('a Blob, which this host cannot decode', 'Give decoded pixels: { data, width, height }.')
+  try {
+    return await createImageBitmap(blob)
+  } catch (error) {
+    throw refuse(`a Blob of ${blob.size} bytes that is none (${messageOf(error)})`, undefined, error)
   }
 }
 

@@ -77,7 +77,7 @@ interface Served {
 }
 
 const sourceOf = (arrived: ArrivedSource): ModelSource =>
-  typeof arrived === 'object' && 'total' in arrived ? receive(arrived) : arrived
+  typeof arrived === 'object' && arrived !== null && 'total' in arrived ? receive(arrived) : arrived
 
 /** The functions that a page may call. Its side takes their types from here. */
 function makeService() {
@@ -159,26 +159,25 @@ function makeService() {
       { model: id, inputs, taps, latestOnly }: RunArgument,
       { signal, onProgress, transfer }: Context,
     ): Promise<Record<string, Packed | Packed[] | null>> {
-      const served = servedOf(id)
-      const body = async () => {
-        const { model } = served
-        try {
-          return await model.runAsync(inputs, {
-            signal,
-            ...(taps ? { taps } : {}),
-            ...(onProgress ? { onProgress } : {}),
-          })
-        } finally {
-          for (const input of Object.values(inputs)) closeBitmap(input)
-        }
-      }
+      const body = (served: Served) =>
+        served.model.runAsync(inputs, {
+          signal,
+          ...(taps ? { taps } : {}),
+          ...(onProgress ? { onProgress } : {}),
+        })
       const pack = (output: ModelOutput | ModelMap): Packed => {
         if (!(output instanceof ModelOutput)) return { map: output }
         const data = output.toArray()
         if (ArrayBuffer.isView(data)) transfer.push(data.buffer as ArrayBuffer)
         return { type: output.type, shape: output.shape, data }
       }
-      const outputs: AnyModelOutputs = await (latestOnly ? inOrder(served, signal, body) : body())
+      let outputs: AnyModelOutputs
+      try {
+        const served = servedOf(id)
+        outputs = await (latestOnly ? inOrder(served, signal, () => body(served)) : body(served))
+      } finally {
+        for (const input of Object.values(inputs)) closeBitmap(input)
+      }
       return Object.fromEntries(
         Object.entries(outputs).map(([name, output]) => [
           name,

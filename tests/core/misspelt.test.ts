@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nearTo } from '../../src/core/options.js'
 import * as core from '../../src/index.js'
 import * as nn from '../../src/nn/index.js'
+import { loadModel } from '../../src/onnx/index.js'
 import { type Call, errorOf } from '../support/options.js'
 
 let engine: core.Engine
@@ -61,6 +62,27 @@ describe('a misspelt option', () => {
       expect(core.sum(x, { axes: undefined, keepDims: undefined }).shape).toEqual([])
       expect(core.sum(x, Object.assign(Object.create(null), { axes: -1 })).shape).toEqual([1, 4, 4])
     })
+  })
+
+  it('is not one of another kind', async () => {
+    const said = async (call: Call, options: object) => (await errorOf(engine, call, options)).message
+    const predict: Call = (options) => nn.predict(linear, samples, options)
+    expect(await said(predict, { signal: 5 })).toBe('predict: signal must be an AbortSignal, got 5')
+    expect(await said(predict, { onProgress: 'log' })).toBe(
+      'predict: onProgress must be a function, got "log"',
+    )
+    const optimizer = nn.sgd(linear.parameters)
+    const fit: Call = (options) => nn.fit(linear, samples, { ...(options as object), optimizer })
+    expect(await said(fit, { onEpoch: {} })).toMatch(/^fit: onEpoch must be a function/)
+    const load: Call = (options) => loadModel(engine, new Uint8Array(0), options)
+    for (const name of ['dimensions', 'externalData'])
+      expect(await said(load, { [name]: null })).toMatch(
+        `loadModel: ${name} must be an object of them by name`,
+      )
+    await expect(
+      nn.predict(linear, samples, { signal: undefined, onProgress: undefined }),
+    ).resolves.toBeDefined()
+    optimizer.dispose()
   })
 
   it('does not come from what layers hand on', () => {

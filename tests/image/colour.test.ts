@@ -304,6 +304,11 @@ describe('threshold', () => {
         () => image.threshold(x, 'half' as never),
         "threshold: bound must be a finite number, 'otsu', 'mean' or 'gaussian', got \"half\"",
       )
+      for (const bound of [0.5, 'mean'] as const)
+        complain(
+          () => image.threshold(x, bound, { border: 'mirror' as never }),
+          'threshold: border must be one of',
+        )
       complain(() => image.threshold(x, 'otsu'), "of at most 4 channels for 'otsu'")
       complain(() => image.threshold(x, 'mean', { size: 2 }), 'size must be an odd integer from 3 to 8191')
       complain(() => image.threshold(x, 'mean', { offset: Number.NaN }), 'offset must be a finite number')
@@ -350,6 +355,26 @@ describe('canny', () => {
             using y = image.canny(x, low / 255, high / 255)
             expect([...y.toArray()]).toEqual([...Array.from(exact), ...Array.from(exact)])
           }
+        }
+      }
+    })
+
+    it('takes nothing for brighter that stands in memory beside the image', () => {
+      for (const [h, w] of [
+        [9, 16],
+        [20, 24],
+      ] as const) {
+        // An edge across the corner at the start of the first row, and of the last one.
+        for (const corner of [0, (h - 1) * w]) {
+          // What a filter leaves behind: as 16-bit integers, the largest.
+          const large = new Float32Array(300).fill(3.39e38)
+          image.gaussianBlur({ data: large, width: 300, height: 1 }, 1, { engine: engine() })
+          const data = new Uint8Array(h * w).fill(255)
+          data[corner] = 0
+          const edges = image.canny({ data, width: w, height: h }, 1, 1, { engine: engine() })
+          const exact = reference.canny({ shape: [1, h, w, 1], data }, 255, 255).data
+          expect(exact[corner]).toBe(1)
+          expect([...edges.data]).toEqual(Array.from(exact, (v) => v * 255))
         }
       }
     })

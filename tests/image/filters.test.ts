@@ -131,6 +131,17 @@ describe('filter2d', () => {
           ])
             expect(y.shape).toEqual(shape)
         }
+        for (const size of [
+          [0, 4, 5],
+          [2, 0, 5],
+          [2, 4, 0],
+        ]) {
+          const x = engine().zeros([...size, 3])
+          const { dilate, bilateral, toHsv, fromLab, boxBlur, threshold, grayscale, canny } = image
+          const kept = [dilate(x), bilateral(x), toHsv(x), fromLab(x), boxBlur(x, 9), threshold(x, 'otsu')]
+          for (const y of kept) expect(y.shape).toEqual(x.shape)
+          for (const y of [grayscale(x), canny(x, 0, 1)]) expect(y.shape).toEqual([...size, 1])
+        }
       })
     })
 

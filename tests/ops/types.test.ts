@@ -231,6 +231,7 @@ describe('ops of any type', () => {
         expect([...fb.mod(ints, 3).toArray()]).toEqual([1, 2, 0, 1])
         expect([...fb.mod(ints, -3).toArray()]).toEqual([-2, -1, 0, -2])
         expect([...fb.mod(ints, 0).toArray()]).toEqual([0, 0, 0, 0])
+        expect([...fb.mod(ints, -1).toArray()]).toEqual([0, 0, 0, 0])
         const table = engine().tensor([1, 2, 3, 4, 5, 6], [2, 3])
         expect([...fb.cumsum(table).toArray()]).toEqual([1, 3, 6, 4, 9, 15])
         expect([...fb.cumsum(table, { axis: 0, reverse: true }).toArray()]).toEqual([5, 7, 9, 4, 5, 6])

@@ -55,6 +55,12 @@ describe('anchors', () => {
     expect([...anchors(16, [{ step: 16, sides: [[8, 4]] }])]).toEqual([8, 8, 4, 8])
     expectComplaint(engine, () => anchors(16, [{ step: 0, sides: [1] }]), 'levels[0]')
     expectComplaint(engine, () => anchors(0, []), 'size')
+    for (const level of [null, { step: 8, sides: [[4]] }, { step: 8, sides: [[1, 2, 3]] }])
+      expectComplaint(
+        engine,
+        () => anchors(16, [level] as never),
+        'anchors: levels[0] must be { step, sides }',
+      )
   })
 })
 
@@ -289,6 +295,27 @@ describe('yolo', () => {
 })
 
 describe('suppress', () => {
+  it('says what is wrong, by the name of the call', () => {
+    const complain = (fn: () => unknown, ...parts: string[]) => expectComplaint(engine, fn, ...parts)
+    const box = { ...boxes[0]!, score: 1 }
+    for (const wrong of [null, {}, { ...box, left: '1' }, { ...box, score: Number.NaN }])
+      complain(() => suppress([box, wrong] as never), 'suppress: detections[1] must be { left, top, right')
+    complain(() => suppress([box], { overlap: 2 }), 'suppress: overlap must be a number from 0 to 1')
+    const answers = { boxes: [1, 2, 3, 4], scores: [1] }
+    complain(() => detect(answers, { overlap: 2 }), 'detect: overlap must be a number from 0 to 1')
+    complain(() => detect(answers, { most: 0 }), 'detect: most')
+    complain(
+      () => detect(answers, { acrossClasses: 1 as never }),
+      'detect: acrossClasses must be true or false',
+    )
+    const anchors = [1, 2, 3, 4]
+    for (const variances of [[0.1], [0.1, Number.NaN], 0.1] as never[])
+      complain(
+        () => detect(answers, { anchors, variances }),
+        'detect: variances must be two positive numbers',
+      )
+  })
+
   it('keeps what NonMaxSuppression of ONNX keeps', async () => {
     const model = writeModel({
       opset: 11,

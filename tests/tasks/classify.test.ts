@@ -44,6 +44,11 @@ describe('classify', () => {
 
   it('is finite for logits that overflow', () => {
     expect(classify([1000, 0], { top: 1 })).toEqual([{ index: 0, label: '0', score: 1 }])
+    // As float16 has them beyond 65504.
+    expect(classify([3, Number.POSITIVE_INFINITY, 5], { top: 1 })).toEqual([
+      { index: 1, label: '1', score: 1 },
+    ])
+    expect(classify([0, Number.NEGATIVE_INFINITY]).map(({ score }) => score)).toEqual([1, 0])
   })
 
   it('takes tensors, outputs of a model, and those of a worker, one of a batch', async () => {
@@ -77,6 +82,7 @@ describe('classify', () => {
     )
     expectComplaint(engine, () => classify({ data: new Float32Array(9), shape: [2, 5] }), 'scores', '9')
     expectComplaint(engine, () => classify([1, Number.NaN]), 'scores', 'NaN for class 1')
+    expectComplaint(engine, () => classify([1, 2], { labels: ['a', 1] as never }), 'labels', '2 names')
     expectComplaint(engine, () => classify([1]), 'activation', 'single class')
     expectComplaint(engine, () => classify([]), 'scores', 'one class')
     expectComplaint(engine, () => classify('cat' as never), 'scores', '"cat"')

@@ -171,6 +171,11 @@ describe('segment', () => {
     expectComplaint(engine, () => paintSegments(segments, { colors: colors.slice(0, 3) }), 'colors[15]')
     expectComplaint(engine, () => paintSegments({} as never), 'segments')
     expectComplaint(engine, () => paintSegments(segments, { opacity: 2 }), 'opacity')
+    expectComplaint(
+      engine,
+      () => paintSegments(segments, { colors: null as never }),
+      'colors must be an array',
+    )
   })
 })
 

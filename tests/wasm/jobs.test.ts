@@ -29,6 +29,8 @@ describe('jobs', () => {
       keep: 1,
       a: 0.9,
       b: 0.999,
+      fresh: 0.1,
+      freshSquare: 0.001,
       correction: 1,
       epsilon: 1e-7,
       found: 0,
@@ -41,7 +43,7 @@ describe('jobs', () => {
     }
     blocks.update.write(args, 4, i32, f32)
     expect(i32[4]).toBe(UpdateOp.adam)
-    expect([...f32.subarray(5, 10)]).toEqual([0.5, 0.25, 1, 0.9, 0.999].map(Math.fround))
+    expect([...f32.subarray(5, 12)]).toEqual([0.5, 0.25, 1, 0.9, 0.999, 0.1, 0.001].map(Math.fround))
     const row = 4 + blocks.update.words({ ...args, parameters: [] })
     expect([...i32.subarray(row, row + 6)]).toEqual([1024, 2048, 0, 4096, 10, 1])
     expect([i32[row + 6], i32[row + 11]]).toEqual([8192, 2])

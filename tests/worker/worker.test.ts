@@ -259,6 +259,72 @@ describe('a worker', () => {
     )
   })
 
+  it('refuses what no message carries, and arrays that were moved before', async () => {
+    const model = await worker.loadModel(bytes)
+    const complaint = async (call: Promise<unknown>) => {
+      const { op, argument, got, message } = await failure(call)
+      return { op, argument, got, message }
+    }
+    expect(await complaint(model.run({ x: (() => 1) as never }))).toMatchObject({
+      op: 'model.run',
+      argument: 'arguments',
+      got: expect.stringContaining('could not be cloned'),
+    })
+    const options = { border: () => 1 }
+    expect((await complaint(worker.filter('sobel', rows(2, 2), options as never))).op).toBe('worker.filter')
+    expect((await complaint(worker.loadModel((() => bytes) as never))).op).toBe('loadModel')
+    expect((await complaint(createWorker({ maximumBytes: (() => 1) as never }))).op).toBe('createWorker')
+    const x = new Float32Array(72)
+    await model.run({ x }, { transfer: true })
+    // Node loses messages that move such a buffer, and nobody would be answered.
+    expect((await complaint(model.run({ x }, { transfer: true }))).message).toMatch(/model.run: .*detached/)
+    expect((await complaint(model.run({ x }, { transfer: [x.buffer] }))).message).toMatch(/detached/)
+    const moved = bytes.slice()
+    structuredClone(moved, { transfer: [moved.buffer] })
+    expect((await complaint(worker.loadModel(moved, { transfer: true }))).message).toMatch(/detached/)
+    const gone = rows(2, 2)
+    structuredClone(gone.data, { transfer: [gone.data.buffer] })
+    const moving = worker.filter('sobel', gone, { output: 'pixels', transfer: true })
+    expect((await complaint(moving)).message).toMatch(/worker.filter: .*detached/)
+    expect((await model.run({ x: new Float32Array(72).fill(2) }))['y']!.toArray()[0]).toBe(2)
+  })
+
+  it('takes options of their kind alone', async () => {
+    const model = await worker.loadModel(bytes)
+    const x = new Float32Array(72)
+    const said = async (call: Promise<unknown>) => (await failure(call)).message
+    expect(await said(model.run({ x }, { latestOnly: 'no' as never }))).toBe(
+      'model.run: latestOnly must be true or false, got "no"',
+    )
+    expect(await said(model.run({ x }, { transfer: 'all' as never }))).toMatch(
+      /transfer must be true or false/,
+    )
+    expect(await said(model.run({ x }, { signal: 5 as never }))).toMatch(
+      /signal must be an AbortSignal, got 5/,
+    )
+    expect(await said(model.run({ x }, { onProgress: 5 as never }))).toMatch(/onProgress must be a function/)
+    expect(await said(model.run({ x }, { taps: 5 as never }))).toMatch(/taps must be an array of names/)
+    expect(await said(worker.loadModel(bytes, { transfer: 1 as never }))).toMatch(/transfer must be true or/)
+    expect(await said(worker.loadModel(null as never))).toMatch(/loadModel: source must be bytes.*got null/)
+    const filter = (options: unknown) => said(worker.filter('sobel', rows(2, 2), options as never))
+    expect(await filter(null)).toBe('worker.filter: options must be an object, got null')
+    expect(await filter({ out: new Uint8ClampedArray(16) })).toMatch(/worker.filter: out must be left out/)
+    expect(await filter({ engine })).toMatch(/worker.filter: engine must be left out/)
+    expect(await said(worker.filter('sobel', new Blob(['no picture'])))).toMatch(
+      /worker.filter: image must be a picture, got a Blob/,
+    )
+  })
+
+  it('ends a run whose progress is told to what throws', async () => {
+    const model = await worker.loadModel(bytes)
+    const onProgress = () => {
+      throw new Error('mine')
+    }
+    await expect(model.run({ x: new Float32Array(72) }, { onProgress })).rejects.toThrow('mine')
+    await expect(worker.loadModel(new Blob([bytes.slice()]), { onProgress })).rejects.toThrow('mine')
+    await vi.waitFor(async () => expect((await model.run({ x: new Float32Array(72) }))['y']).toBeDefined())
+  })
+
   it('drops frames that are overtaken, and stops by a signal', async () => {
     const model = await worker.loadModel(bytes)
     const frame = (v: number) => model.run({ x: new Float32Array(72).fill(v) }, { latestOnly: true })

@@ -70,7 +70,19 @@ const ROWS = 256
 const LARGE = 2 ** 60
 
 /** An update that moves nothing, and looks at nothing. */
-const STILL = { rate: 0, decay: 0, keep: 1, a: 0, b: 0, correction: 1, epsilon: 0, found: 0, limit: 0 }
+const STILL = {
+  rate: 0,
+  decay: 0,
+  keep: 1,
+  a: 0,
+  b: 0,
+  fresh: 1,
+  freshSquare: 1,
+  correction: 1,
+  epsilon: 0,
+  found: 0,
+  limit: 0,
+}
 
 /** One row of `update`: a parameter, its gradient, and its place among the parameters. */
 interface Row {
@@ -263,6 +275,8 @@ export class Optimizer {
       keep: rule.decoupled ? 1 - rate * decay : 1,
       a: rule.a,
       b: rule.b,
+      fresh: isAdam ? 1 - rule.a : 1,
+      freshSquare: 1 - rule.b,
       correction: isAdam ? 1 / (1 - rule.b ** this.steps) : 1,
       epsilon: rule.epsilon,
     })

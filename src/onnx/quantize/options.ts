@@ -2,7 +2,7 @@
 import type { DataSource } from '../file/load.js'
 import type { ModelInput } from '../run/ports.js'
 
-/** Inputs of one run, by name, as `model.run` takes them. */
+/** Inputs of one run, by name, as `model.run` takes numbers and tensors: no pictures, sequences and maps. */
 export type Sample = Record<string, ModelInput>
 
 /** How `quantizeModel` goes about it. */

@@ -112,6 +112,25 @@ describe('training', () => {
       }
     })
 
+    it('means that are as long as a beta near 1 says: what a gradient adds to them is 1 - beta', () => {
+      engine().scope(() => {
+        for (const long of [0.99999, 0.9999999, 0.999999999]) {
+          const step = (make: (w: Tensor[]) => ReturnType<typeof sgd>) => {
+            const w = engine().tensor([0, 0], [2])
+            using optimizer = make([w])
+            for (let i = 0; i < 3; i++) optimizer.step([engine().tensor([0.5, -2], [2])])
+            return [...w.toArray()]
+          }
+          // The same gradient in every step: Adam's means are it and its square.
+          const adams = step((w) => adam(w, { learningRate: 0.01, beta1: long, beta2: long }))
+          expect(adams).toEqual([expect.closeTo(-0.03, 7), expect.closeTo(0.03, 7)])
+          const roots = step((w) => rmsProp(w, { learningRate: 1e-6, decay: long, epsilon: 0 }))
+          const sum = [1, 2, 3].reduce((sum, t) => sum + 1e-6 / Math.sqrt(1 - long ** t), 0)
+          for (const [i, sign] of [-1, 1].entries()) expect(roots[i]! / (sign * sum)).toBeCloseTo(1, 5)
+        }
+      })
+    })
+
     it('initialisers, schedules, clipping', () => {
       engine().scope(() => {
         const layer = (initial: 'he' | 'glorot' | 'uniform', seed: number) =>
