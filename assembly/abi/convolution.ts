@@ -57,8 +57,10 @@ export class Igemm8 extends Igemm {
   /** A scale for each output channel, or 0: `wScale` is for all. */
   scales: usize; wScale: f32
   xScale: f32; yScale: f32; yZero: i32
-  /** winograd8: outputs of a tile along each axis, 4 or 2 (`pixels` counts tiles); whether x is signed. */
-  tile: i32; signed: i32
+  /** winograd8: outputs of a tile along each axis, 4 or 2 (`pixels` counts tiles). */
+  tile: i32
+  /** Of kernels that read bytes of x as they are: whether those are signed. */
+  signed: i32
 }
 
 /** A filter of bytes, transformed: see dense/winograd8.ts. Strides are bytes. */
@@ -82,7 +84,8 @@ export class Pack8 extends Pack {
   inner: i32
   /** 1: bytes are signed. */
   signed: i32
-  bytes: i32
+  /** Neighbours in a word: 2 or 8 of 16 bits, or 4 bytes; of depthwise filters rows of a group. */
+  each: i32
   /** The zero point of each column of all groups, or 0: `zero` is for all. */
   zeros: usize; zero: i32
 }

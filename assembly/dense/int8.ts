@@ -17,6 +17,8 @@
  * Where channels are few, and do not fill words, pixels stand without gaps, and a row of the window is a
  * run of words, the last of which may go on beyond it, to meet zeros of the filter.
  *
+ * Where columns are few, sums run over lanes, and bytes of x are read as they are (lanes.ts).
+ *
  * A panel of filters: sums of its 8 columns i32[8] | words [tapsH][tapsW][depth][8]
  *
  * scratch: padding [max(ic, oc) + 8] | positions [24] | table [pixels][1 + runs] | gap [8] | copies |
@@ -27,6 +29,7 @@ import { Finish, Igemm8, Pack8, WIDEN_BLOCK, Widen } from '../abi'
 import { FINISH_BYTES, setFinish } from '../quantize'
 import { FUSED, TILE_ROWS, WIDE, loadLanes } from '../simd'
 import { pointPixels } from './igemm'
+import { LANE_ROWS, laneColumns, laneTiles8 } from './lanes'
 import { runTwoPairs } from './rolled'
 import { BYTES, PAIRS, PAIR_ROWS, Product, nextPanel, panelBytes, tile } from './tile'
 import { byteTiles, pairTiles } from './wide'
@@ -49,14 +52,14 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
   const args = changetype<Igemm8>(call)
   const ic = args.ic, oc = args.oc, groups = args.groups
   const taps = args.runs, depth = args.depth, bytes = args.bytes
-  const groupIn = ic / groups, groupOut = oc / groups
-  const panelStride: usize = 32 + taps * depth * 32
+  const groupIn = ic / groups, groupOut = oc / groups, byLanes = args.byLanes
+  const panelStride: usize = 32 + taps * depth * (byLanes ? groupOut * 16 : 32)
   const groupPanels = (groupOut + 7) / 8, unitPanels = args.panels
   const groupSlices = (groupPanels + unitPanels - 1) / unitPanels
   const slices = groups * groupSlices
   const pixels = args.pixels
   const allPixels = args.n * args.gridH * args.gridW
-  const rows = bytes ? TILE_ROWS : PAIR_ROWS
+  const rows = byLanes ? LANE_ROWS : bytes ? TILE_ROWS : PAIR_ROWS
   const yBytes = args.finish == Finish.bytes ? 1 : 4, most = WIDE || rolled() && !bytes ? 2 : 1
 
   const padding = scratch(), positions = padding + (max(ic, oc) + 8) * 4
@@ -75,7 +78,8 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
       if (pointed < 0) {
         const zero = zeroOf(args), word = args.zeroAt ? (zero & 0xff) * 0x01010101 : args.padding
         for (let i: usize = 0; i < <usize>(max(ic, oc) + 8) * 4; i += 4) store<i32>(padding + i, word)
-        startSums(args, zero, finishes, args.w, panelStride, groupPanels, groupOut)
+        const less = byLanes && args.signed ? zero + 128 : zero
+        startSums(args, less, finishes, args.w, panelStride, groupPanels, groupOut)
       }
       count = min(pixels, allPixels - block * pixels)
       pointPixels(args, table, positions, padding, block * pixels, count, rows)
@@ -84,7 +88,7 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
     const slice = u % slices
     const group = slice / groupSlices
     const panel0 = (slice % groupSlices) * unitPanels, panel1 = min(panel0 + unitPanels, groupPanels)
-    p.xOffset = group * groupIn * 4
+    p.xOffset = group * groupIn * (byLanes ? 1 : 4)
     for (let panel = panel0, panels = 0; panel < panel1; panel += panels) {
       const index = group * groupPanels + panel
       panels = min(most, panel1 - panel)
@@ -92,7 +96,8 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
       p.b = finishes + index * FINISH_BYTES
       p.yOffset = (group * groupOut + panel * 8) * yBytes
       p.columns = min(panels * 8, groupOut - panel * 8)
-      if (panels == 1) runWords(p, count, table, bytes)
+      if (byLanes) laneTiles8(p, args.signed, count, table)
+      else if (panels == 1) runWords(p, count, table, bytes)
       else if (WIDE) runWide8(p, count, table, bytes)
       else runTwoPairs(p, count, table)
     }
@@ -241,25 +246,31 @@ function bytes6(p: Product, count: i32, table: usize): void {
 /**
  * Unit: one panel. A filter in any strides -> i32[8] | words [tapsH][tapsW][depth / a word][8], less the zero
  * points of its columns, with zeros where a word or a panel goes on. As bytes they are less 128 where bytes
- * are unsigned: the zero point of such filters.
+ * are unsigned: the zero point of such filters. Words of 8 are for sums over lanes: see lanes.ts.
  */
 export function pack8(call: usize, begin: i32, end: i32): void {
   const args = changetype<Pack8>(call)
-  const columns = args.columns, depth = args.depth, bytes = args.bytes, signed = args.signed,
+  const columns = args.columns, depth = args.depth, each = args.each, signed = args.signed,
     zeros = args.zeros
   const taps = args.tapsH * args.tapsW
-  const each = bytes ? 4 : 2, words = (depth + each - 1) / each
-  const panelStride = 32 + taps * words * 32
+  const words = (depth + each - 1) / each, byLanes = each == 8, size = each == 4 ? 1 : 2
+  const panelStride = 32 + taps * words * (byLanes ? columns * 16 : 32)
   const groupPanels = (columns + 7) / 8
   const rowStride: usize = args.rowStride, inner = args.inner
   for (let u = begin; u < end; u++) {
     const group = u / groupPanels, first = u % groupPanels * 8
     const panel = args.panels + u * panelStride
+    let part = 0, end = byLanes ? laneColumns(columns) : 8
     for (let column = 0; column < 8; column++) {
       const used = first + column < columns
+      if (column == end) {
+        part = column
+        end += laneColumns(columns - column)
+      }
       const zero = !used ? 0 : zeros ? load<i32>(zeros + (group * columns + first + column) * 4) : args.zero
       const source = args.source + group * args.groupStride + (first + column) * args.columnStride
-      let to = panel + 32 + column * 4, sum = 0
+      const step = (end - part) * each * size
+      let to = panel + 32 + part * taps * words * each * size + (column - part) * each * size, sum = 0
       for (let tap = 0; tap < taps; tap++) {
         const first = source + tap / args.tapsW * args.tapHStride + tap % args.tapsW * args.tapWStride
         let from = first, left = inner, run = 1
@@ -271,9 +282,12 @@ export function pack8(call: usize, begin: i32, end: i32): void {
             from = first + run++ * args.tapWStride
             left = inner
           }
-          if (bytes) store<i8>(to + (k & 3), <i8>value)
-          else store<i16>(to + (k & 1) * 2, <i16>value)
-          if (k % each == each - 1) to += 32
+          const at = to + k % each * size
+          if (!byLanes || used) {
+            if (size == 1) store<i8>(at, <i8>value)
+            else store<i16>(at, <i16>value)
+          }
+          if (k % each == each - 1) to += step
         }
       }
       store<i32>(panel + column * 4, sum)

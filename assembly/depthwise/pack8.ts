@@ -10,12 +10,12 @@ export function groupsOf(kh: i32, each: i32, first: i32): i32 {
 
 /**
  * Unit: 8 channels. A filter [kh][kw][1][c] of bytes in any strides, less its zero points: in pairs of taps
- * (`inner` is 0), or in groups of `inner` rows, 2 of 16 bits or 4 bytes.
+ * (`each` is 0), or in groups of `each` rows, 2 of 16 bits or 4 bytes.
  */
 export function packDepthwise8(call: usize, begin: i32, end: i32): void {
   const args = changetype<Pack8>(call)
   const c = args.columns, kh = args.tapsH, kw = args.tapsW, signed = args.signed, zeros = args.zeros
-  const each = args.inner, vectors = (c + 7) / 8, head = each ? 64 : 32
+  const each = args.each, vectors = (c + 7) / 8, head = each ? 64 : 32
   const pairs = (kh * kw + 1) / 2
   const most = each ? groupsOf(kh, each, each - 1) : 0
   for (let u = begin; u < end; u++) {

@@ -18,9 +18,12 @@ import {
 } from './igemm.js'
 import { type ByteTerms, type ConvJob, derive, type Filter, type PlaneLayer } from './layer.js'
 
-/** How words hold channels: 2 of 16 bits, or 4 bytes where the host multiplies them. */
+/**
+ * How words hold channels: 2 of 16 bits, or 4 bytes where the host multiplies them; 8 of 16 bits where sums
+ * run over lanes, and x is read as it is.
+ */
 interface Words {
-  each: 2 | 4
+  each: 2 | 4 | 8
   /** Rows of the register tile. */
   rows: number
 }
@@ -29,6 +32,15 @@ interface Words {
 export const PAIR_ROWS = 5
 
 const PAIRS: Words = { each: 2, rows: PAIR_ROWS }
+const LANES: Words = { each: 8, rows: 3 }
+
+/**
+ * Whether so few columns have their sums run over lanes (assembly/dense/lanes.ts): more than 3 of them go in
+ * turns, which the depth has to pay for. Where the host multiplies four bytes, panels of 8 are as fast with 3
+ * columns, counted in instructions. Witness: last layers of 1 to 6 channels.
+ */
+const isOverLanes = ({ columns, tapsH, tapsW, depth }: Panels, byBytes: boolean): boolean =>
+  columns <= (byBytes ? 2 : Math.min(6, 3 + (tapsH * tapsW * depth) / 64))
 
 /** Bytes are multiplied as signed ones: filters must be, less their zero points. */
 const isSigned = ({ dtype, zeroPoint }: ByteTerms['filter']): boolean =>
@@ -38,8 +50,11 @@ const isSigned = ({ dtype, zeroPoint }: ByteTerms['filter']): boolean =>
 export const byBytes = (engine: Engine, terms: ByteTerms): boolean =>
   engine.byteDot !== 'none' && isSigned(terms.filter)
 
-const wordsOf = (engine: Engine, terms: ByteTerms): Words =>
-  byBytes(engine, terms) ? { each: 4, rows: engine.tileRows } : PAIRS
+function wordsOf(engine: Engine, terms: ByteTerms, panels: Panels): Words {
+  const isBytes = byBytes(engine, terms)
+  if (isOverLanes(panels, isBytes)) return LANES
+  return isBytes ? { each: 4, rows: engine.tileRows } : PAIRS
+}
 
 /** The layer whose channels are words, group by group. */
 const inWords = (layer: PlaneLayer, each: number): PlaneLayer => ({
@@ -54,14 +69,18 @@ export const FINISH = 32
 const panelsOf = (layer: PlaneLayer): number => layer.groups * panelCount(layer.outChannels / layer.groups)
 
 /** Words of a filter as panels, `each` channels a word. */
-const packedWords = ({ groups, columns, tapsH, tapsW, depth }: Panels, each: number): number =>
-  groups * panelCount(columns) * (HEAD + tapsH * tapsW * Math.ceil(depth / each) * 8)
+const packedWords = ({ groups, columns, tapsH, tapsW, depth }: Panels, { each }: Words): number =>
+  groups *
+  panelCount(columns) *
+  (HEAD + tapsH * tapsW * Math.ceil(depth / each) * (each === 8 ? 4 * columns : 8))
 
-/** The most floats that a packed filter takes: as words of 16 bits. */
+/** The most floats that a packed filter takes. */
 export const packing8 = (layer: PlaneLayer): number => {
   const [h, w] = layer.axes
   const shape = [h.size, w.size, layer.inChannels / layer.groups, layer.outChannels]
-  return packedWords(filterPanels({ shape }, layer.groups), PAIRS.each)
+  const panels = filterPanels({ shape }, layer.groups)
+  const words = isOverLanes(panels, false) ? [PAIRS, LANES] : [PAIRS]
+  return Math.max(...words.map((kind) => packedWords(panels, kind)))
 }
 
 /** The cut of a layer of bytes for words of 16 bits. */
@@ -126,12 +145,13 @@ function packed8(
   filter: Filter,
   panels: Panels,
   terms: ByteTerms,
-  { each }: Words,
+  kind: Words,
   inner = panels.depth,
 ): number {
   const { engine } = filter
+  const { each } = kind
   const zeros = zerosOf(filter, terms)
-  const words = packedWords(panels, each)
+  const words = packedWords(panels, kind)
   return derive(
     filter,
     `bytes ${each} ${inner} ${keyOf(terms.filter.zeroPoint)} ${Object.values(panels).join()}`,
@@ -145,7 +165,7 @@ function packed8(
           panels: to,
           inner,
           signed: Number(terms.filter.dtype === 'int8'),
-          bytes: Number(each === 4),
+          each,
           ...zeros,
         },
         units: panels.groups * panelCount(panels.columns),
@@ -176,7 +196,7 @@ function withWords(
   use: (x: number) => void,
 ): void {
   const isFlipped = (terms.dtype === 'int8') !== (engine.byteDot === 'signed')
-  if (each === 4 && !isFlipped && (isRun || depth % 4 === 0)) {
+  if (each === 8 || (each === 4 && !isFlipped && (isRun || depth % 4 === 0))) {
     use(x)
     return
   }
@@ -223,6 +243,12 @@ export function paddingOf(
   if (zeroAt) return { padding: flip, zero: Number(signed) }
   const byte = (zeroPoint ^ flip) & 0xff
   return { padding: Math.imul(byte, 0x01010101), zero: signed ? (byte << 24) >> 24 : byte }
+}
+
+/** The same of x for sums over lanes, which take its bytes as they are. */
+function bytesOf(x: ByteTerms['x']): { padding: number; zero: number } {
+  const { padding, zero } = zeroOf(x)
+  return { padding: Math.imul(padding, 0x01010101), zero }
 }
 
 /** The zero point of x for kernels that take its bytes as they are. */
@@ -304,13 +330,14 @@ export function args8(
 export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void {
   const { engine, filter } = job
   const terms = job.terms!
-  const words = wordsOf(engine, terms)
+  const words = wordsOf(engine, terms, panels)
   const { each } = words
+  const byLanes = each === 8
   const { groups, n, ih, iw } = layer
   const { taps: tapsH } = layer.stepsH
   const { taps: tapsW } = layer.stepsW
   const depth = layer.ic / groups
-  const ic = groups * Math.ceil(depth / each)
+  const ic = byLanes ? layer.ic : groups * Math.ceil(depth / each)
   // Rows of the window are runs where channels are few and do not fill words.
   const isRun = depth % each !== 0 && runsOf({ ...layer, ic }).copied > 0
   const rows = isRun ? { ...panels, tapsW: 1, depth: tapsW * depth } : panels
@@ -321,15 +348,18 @@ export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void 
     const finishes = 4 * (block.scratch + (isRun ? block.pixels * tapsH : 0))
     engine.scratch(finishes + 4 * FINISH * groups * panelCount(layer.oc / groups))
     const dense = productArgs(product, block)
-    dense.byLanes = 0
+    dense.byLanes = Number(byLanes)
     dense.yPixelStride = layer.oc * (terms.y ? 1 : 4)
     if (isRun) {
       dense.runs = tapsH
       dense.depth = Math.ceil((tapsW * depth) / each)
       dense.xPixelStride = (4 / each) * depth
-    }
-    const { padding, zero } = each === 4 ? paddingOf(engine, terms.x) : { padding: 0, zero: 0 }
-    const own: Own = { bytes: Number(each === 4), padding, zero, finishes, tile: 0, signed: 0 }
+    } else if (byLanes) dense.depth = Math.ceil(dense.depth / each)
+    if (byLanes) dense.xPixelStride = layer.ic
+    const { padding, zero } =
+      each === 4 ? paddingOf(engine, terms.x) : byLanes ? bytesOf(terms.x) : { padding: 0, zero: 0 }
+    const signed = Number(terms.x.dtype === 'int8')
+    const own: Own = { bytes: Number(each === 4), padding, zero, finishes, tile: 0, signed }
     if (each === 2) own.zeroAt = 0
     const args = args8(dense, own, { filter, terms, clamp: layer.clamp })
     const work = n * layer.stepsH.count * layer.stepsW.count * layer.oc * block.runs * block.depth

@@ -39,6 +39,7 @@ export function randomProblem(random: Random) {
   const [groups, depth, each] = random.pick([
     [1, random.integer(1, 40), random.integer(1, 30)],
     [1, random.integer(1, 20), random.integer(1, 20)],
+    [1, random.integer(1, 90), random.integer(1, 6)],
     [random.integer(1, 40), 1, 1],
     [random.integer(2, 4), random.integer(1, 9), random.integer(1, 9)],
   ]) as [number, number, number]

@@ -87,6 +87,7 @@ export function ofBytes(
   options: fb.Conv2dOptions,
   dtype?: fb.ByteType,
   groupIn?: number,
+  groupOut?: number,
 ): Case {
   return convolution(
     kernel,
@@ -98,6 +99,7 @@ export function ofBytes(
         ...(dtype && { quantization: { scale: 0.05, zeroPoint: 100, dtype } }),
       }),
     groupIn,
+    groupOut,
   )
 }
 
