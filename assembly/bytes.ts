@@ -4,11 +4,12 @@
  *
  * Sums, products and means are in the order of operations that ONNX Runtime's QLinearAdd, QLinearMul,
  * QLinearAveragePool and QLinearGlobalAveragePool have, multiplied and added apart, so that every build gives
- * the same bytes.
+ * the same bytes. Differences, quotients, the larger and the lesser of two are those of its DequantizeLinear,
+ * operator and QuantizeLinear.
  */
 import { scratch } from './arguments'
 import {
-  BINARY_BYTES_BLOCK, BinaryBytes, MAP_BYTES_BLOCK, MapBytes, PoolBytes, PoolBytesOp, Unary,
+  BINARY_BYTES_BLOCK, BinaryBytes, BinaryBytesOp, MAP_BYTES_BLOCK, MapBytes, PoolBytes, PoolBytesOp, Unary,
 } from './abi'
 import { unary } from './unary'
 import { endTap, firstTap } from './pool'
@@ -98,13 +99,28 @@ function isClamp(table: usize, signed: i32): bool {
   return true
 }
 
+/** By a table for each channel, from the i-th integer on. */
+function mapChannels(args: MapBytes, i: i32, last: i32): void {
+  const x = args.x, y = args.y, tables = args.table, after = tables + (<usize>args.channels << 8)
+  let table = tables + (<usize>(i % args.channels) << 8)
+  for (; i < last; i++) {
+    store<u8>(y + i, load<u8>(table + load<u8>(x + i)))
+    table += 256
+    if (table == after) table = tables
+  }
+}
+
 /** Unit: MAP_BYTES_BLOCK integers. scratch: room of `unary` [64] | table [256] | room of the table [1152] */
 export function mapBytes(call: usize, begin: i32, end: i32): void {
   const args = changetype<MapBytes>(call)
-  const table = scratch() + 64
-  makeTable(args, table, table + 256)
   const last = min(args.size, end * MAP_BYTES_BLOCK)
   let i = begin * MAP_BYTES_BLOCK
+  if (args.channels > 1) return mapChannels(args, i, last)
+  let table = args.table
+  if (!table) {
+    table = scratch() + 64
+    makeTable(args, table, table + 256)
+  }
   const x = args.x, y = args.y, signed = args.signed
   if (signed == args.signedY && isClamp(table, signed)) {
     const low = i8x16.splat(load<i8>(table + (signed ? 128 : 0)))
@@ -127,19 +143,47 @@ export function mapBytes(call: usize, begin: i32, end: i32): void {
 
 /** Unit: up to BINARY_BYTES_BLOCK columns of a row. */
 export function binaryBytes(call: usize, begin: i32, end: i32): void {
-  if (changetype<BinaryBytes>(call).product) binaryRows(true, call, begin, end)
-  else binaryRows(false, call, begin, end)
+  const op = changetype<BinaryBytes>(call).op
+  if (op == BinaryBytesOp.sum) binaryRows(BinaryBytesOp.sum, call, begin, end)
+  else if (op == BinaryBytesOp.product) binaryRows(BinaryBytesOp.product, call, begin, end)
+  else binaryRows(op, call, begin, end)
+}
+
+/** Four of what two numbers make, over the scale of the result. */
+// @ts-ignore: decorator
+@inline
+function fourOf(op: i32, p: v128, q: v128, scaleY: v128): v128 {
+  const v = op == BinaryBytesOp.difference ? f32x4.sub(p, q)
+    : op == BinaryBytesOp.quotient ? f32x4.div(p, q)
+    : op == BinaryBytesOp.largest ? f32x4.pmax(p, q)
+    : f32x4.pmin(p, q)
+  return f32x4.div(v, scaleY)
+}
+
+/** The same of one. */
+// @ts-ignore: decorator
+@inline
+function oneOf(op: i32, p: f32, q: f32, scaleY: f32): f32 {
+  const v = op == BinaryBytesOp.difference ? p - q
+    : op == BinaryBytesOp.quotient ? p / q
+    : op == BinaryBytesOp.largest ? max(p, q)
+    : min(p, q)
+  return v / scaleY
 }
 
 // @ts-ignore: decorator
 @inline
-function binaryRows(product: bool, call: usize, begin: i32, end: i32): void {
+function binaryRows(op: i32, call: usize, begin: i32, end: i32): void {
   const args = changetype<BinaryBytes>(call)
   const columns = args.columns, blocks = (columns + BINARY_BYTES_BLOCK - 1) / BINARY_BYTES_BLOCK
   const signedA = args.signedA, signedB = args.signedB, stepA = args.stepA, stepB = args.stepB
-  const low = f32x4.splat(args.low), high = f32x4.splat(args.high), fixed = f32x4.splat(args.fixed)
+  // Of numbers that are divided by a scale, the zero point is added to the nearest integer.
+  const isDivided = op > BinaryBytesOp.product, zero: f32 = isDivided ? args.fixed : 0
+  const least = args.low - zero, most = args.high - zero
+  const low = f32x4.splat(least), high = f32x4.splat(most), fixed = f32x4.splat(args.fixed)
   const factorA = f32x4.splat(args.factorA), factorB = f32x4.splat(args.factorB)
   const zeroA = i16x8.splat(<i16>args.zeroA), zeroB = i16x8.splat(<i16>args.zeroB)
+  const scaleY = f32x4.splat(args.scaleY), zeroY = i16x8.splat(<i16>zero)
   for (let u = begin; u < end; u++) {
     const row = u / blocks, first = u % blocks * BINARY_BYTES_BLOCK
     const outer = row / args.rows, inner = row % args.rows
@@ -152,25 +196,35 @@ function binaryRows(product: bool, call: usize, begin: i32, end: i32): void {
     for (; i + 8 <= count; i += 8) {
       let p = stepA ? eightAt(a + i, signedA) : oneA, q = stepB ? eightAt(b + i, signedB) : oneB
       let v0: v128, v1: v128
-      if (product) {
+      if (op != BinaryBytesOp.sum) {
         p = i16x8.sub(p, zeroA)
         q = i16x8.sub(q, zeroB)
+      }
+      if (op == BinaryBytesOp.product) {
         v0 = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extmul_low_i16x8_s(p, q)), factorA), fixed)
         v1 = f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(i32x4.extmul_high_i16x8_s(p, q)), factorA), fixed)
-      } else {
+      } else if (op == BinaryBytesOp.sum) {
         v0 = f32x4.add(f32x4.add(fixed, f32x4.mul(lowFloats(p), factorA)), f32x4.mul(lowFloats(q), factorB))
         v1 = f32x4.add(fixed, f32x4.mul(highFloats(p), factorA))
         v1 = f32x4.add(v1, f32x4.mul(highFloats(q), factorB))
+      } else {
+        v0 = fourOf(op, f32x4.mul(lowFloats(p), factorA), f32x4.mul(lowFloats(q), factorB), scaleY)
+        v1 = fourOf(op, f32x4.mul(highFloats(p), factorA), f32x4.mul(highFloats(q), factorB), scaleY)
       }
-      const n = i16x8.narrow_i32x4_s(nearestOf(v0, low, high), nearestOf(v1, low, high))
+      let n = i16x8.narrow_i32x4_s(nearestOf(v0, low, high), nearestOf(v1, low, high))
+      if (isDivided) n = i16x8.add(n, zeroY)
       v128.store64_lane(y + i, narrowed(n, n), 0)
     }
     for (; i < count; i++) {
       const p = byteAt(a + i * stepA, signedA), q = byteAt(b + i * stepB, signedB)
-      const v: f32 = product
-        ? <f32>((p - args.zeroA) * (q - args.zeroB)) * args.factorA + args.fixed
-        : args.fixed + <f32>p * args.factorA + <f32>q * args.factorB
-      store<u8>(y + i, <u8>nearestOne(v, args.low, args.high))
+      let v: f32
+      if (op == BinaryBytesOp.product) {
+        v = <f32>((p - args.zeroA) * (q - args.zeroB)) * args.factorA + args.fixed
+      } else if (op == BinaryBytesOp.sum) v = args.fixed + <f32>p * args.factorA + <f32>q * args.factorB
+      else {
+        v = oneOf(op, <f32>(p - args.zeroA) * args.factorA, <f32>(q - args.zeroB) * args.factorB, args.scaleY)
+      }
+      store<u8>(y + i, <u8>(nearestOne(v, least, most) + <i32>zero))
     }
   }
 }

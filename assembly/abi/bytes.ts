@@ -40,22 +40,33 @@ export class MapBytes {
   /** What the integers of x and y are, and what they stand for. */
   signed: i32; scale: f32; zero: i32
   signedY: i32; scaleY: f32; zeroY: i32
+  /** Where it is not 0, what each byte becomes, and nothing of the above counts: [channels, 256] */
+  table: usize
+  /** Of x [..., channels]: 1 where all have one table. */
+  channels: i32
 }
 
 /** Integers in one unit of `mapBytes`. */
 export const MAP_BYTES_BLOCK = 16384
 
-/** The sum or the product of 8-bit integers, [outer, rows, columns] each: see bytes.ts. */
+/** What `binaryBytes` makes of two. */
+export const enum BinaryBytesOp { sum, product, difference, quotient, largest, least }
+
+/** The sum, product or the like of 8-bit integers, [outer, rows, columns] each: see bytes.ts. */
 @unmanaged
 export class BinaryBytes {
   a: usize; b: usize; y: usize
-  product: i32
+  /** A BinaryBytesOp. */
+  op: i32
   rows: i32; columns: i32
   /** From one to the next along the three axes; 0: the same one again. */
   outerA: i32; rowA: i32; stepA: i32; outerB: i32; rowB: i32; stepB: i32
   signedA: i32; signedB: i32; signedY: i32
-  /** Sum: fixed + a * factorA + b * factorB; product: (a - zeroA) * (b - zeroB) * factorA + fixed. */
-  factorA: f32; factorB: f32; fixed: f32; zeroA: i32; zeroB: i32
+  /**
+   * Sum: fixed + a * factorA + b * factorB; product: (a - zeroA) * (b - zeroB) * factorA + fixed; others:
+   * op((a - zeroA) * factorA, (b - zeroB) * factorB) / scaleY as a whole number, and then fixed.
+   */
+  factorA: f32; factorB: f32; fixed: f32; zeroA: i32; zeroB: i32; scaleY: f32
   low: f32; high: f32
 }
 

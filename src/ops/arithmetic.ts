@@ -15,7 +15,7 @@ import {
   runBinary,
   writeBinary,
 } from '../plans/elementwise.js'
-import { BinaryOp } from '../wasm/abi.js'
+import { BinaryBytesOp, BinaryOp } from '../wasm/abi.js'
 import { type Activation, clampBackward, finishActivation, fusedClamp } from './activation.js'
 import { type ByteResultOptions, checkQuantized, isByteTensor, resultQuantization } from './byteResult.js'
 import { checkSameType, type Operand } from './operands.js'
@@ -117,12 +117,34 @@ export function arithmetic<D extends Numeric>(
   return finishActivation(activation, y) as Tensor<Numeric> as Tensor<D>
 }
 
+/** What arithmetic is to floats, and to 8-bit integers. */
+const codes = {
+  add: [BinaryOp.add, BinaryBytesOp.sum],
+  sub: [BinaryOp.sub, BinaryBytesOp.difference],
+  mul: [BinaryOp.mul, BinaryBytesOp.product],
+  div: [BinaryOp.div, BinaryBytesOp.quotient],
+  maximum: [BinaryOp.maximum, BinaryBytesOp.largest],
+  minimum: [BinaryOp.minimum, BinaryBytesOp.least],
+} as const
+
+/** Of operands of any type: shared with binary.ts. */
+export function anyArithmetic(
+  op: keyof typeof codes,
+  a: AnyTensor | number,
+  b: AnyTensor | number,
+  options: ByteArithmeticOptions | ArithmeticOptions,
+  backward?: OperandsBackward,
+): AnyTensor {
+  if (ofBytes(a, b)) return byteArithmetic(op, a as Tensor<ByteType>, b as Tensor<ByteType>, options)
+  return arithmetic(op, codes[op][0], a as Operand, b as Operand, options as ArithmeticOptions, backward)
+}
+
 const ofBytes = (a: AnyTensor | number, b: AnyTensor | number): boolean =>
   [a, b].some((operand) => operand instanceof Tensor && isByteTensor(operand))
 
 /** Of what 8-bit integers stand for, in the order of ONNX Runtime's QLinearAdd and QLinearMul. */
 function byteArithmetic(
-  op: 'add' | 'mul',
+  op: keyof typeof codes,
   a: Tensor<ByteType>,
   b: Tensor<ByteType>,
   options: ByteArithmeticOptions,
@@ -151,14 +173,14 @@ function byteArithmetic(
           shape,
           (y) => {
             const bounds = clamp.map((bound) => quantized(bound, scale, zeroPoint, a.dtype))
-            runBinaryBytes(op === 'mul', a, b, y, bounds as [number, number])
+            runBinaryBytes(codes[op][1], a, b, y, bounds as [number, number])
           },
           { dtype: a.dtype, quantization },
         )
       : engine.scope(() => {
           const [p, q] = [dequantize(a), dequantize(b)]
           const rest = activation === undefined ? {} : { activation }
-          const numbers = op === 'mul' ? mul(p, q, rest) : add(p, q, rest)
+          const numbers = arithmetic(op, codes[op][0], p, q, rest)
           return quantize(numbers, { scale, zeroPoint, dtype: a.dtype })
         })
   engine.tape?.record(op, y, { a, b }, {}, () => ({}))
@@ -213,8 +235,8 @@ function arithmeticBackward(
  * repeated.
  *
  * @param a a tensor of float32 or int32, or a number. Sums, differences and products of int32 wrap, as the
- *   processor's do. `add` and `mul` also take int8 or uint8 on both sides, with `quantization: { scale,
- *   zeroPoint }` for the result, which is of that type
+ *   processor's do. Of int8 or uint8 on both sides, with `quantization: { scale, zeroPoint }` for the result,
+ *   which is of that type
  * @param b of a's type, or a number; one of the two is a tensor
  * @param options no activation; out: a tensor of the result's shape to write into, which may be a or b
  * @returns the common shape
@@ -234,20 +256,26 @@ export function add(
   b: AnyTensor | number,
   options: ByteArithmeticOptions | ArithmeticOptions = {},
 ): AnyTensor {
-  if (ofBytes(a, b)) return byteArithmetic('add', a as Tensor<ByteType>, b as Tensor<ByteType>, options)
-  return arithmetic('add', BinaryOp.add, a as Operand, b as Operand, options as ArithmeticOptions)
+  return anyArithmetic('add', a, b, options)
 }
 
 /**
  * a - b; broadcasting, options and errors as of `add`.
  * @example const centred = sub(x, mean(x, { axes: -1, keepDims: true }))
  */
+export function sub<D extends ByteType>(a: Tensor<D>, b: Tensor<D>, options: ByteArithmeticOptions): Tensor<D>
+/** The difference of tensors of one type, or of a tensor and a number, as above. */
 export function sub<D extends Numeric = 'float32'>(
   a: Operand<D>,
   b: Operand<D>,
-  options: ArithmeticOptions<D> = {},
-): Tensor<D> {
-  return arithmetic('sub', BinaryOp.sub, a, b, options)
+  options?: ArithmeticOptions<D>,
+): Tensor<D>
+export function sub(
+  a: AnyTensor | number,
+  b: AnyTensor | number,
+  options: ByteArithmeticOptions | ArithmeticOptions = {},
+): AnyTensor {
+  return anyArithmetic('sub', a, b, options)
 }
 
 /**
@@ -266,8 +294,7 @@ export function mul(
   b: AnyTensor | number,
   options: ByteArithmeticOptions | ArithmeticOptions = {},
 ): AnyTensor {
-  if (ofBytes(a, b)) return byteArithmetic('mul', a as Tensor<ByteType>, b as Tensor<ByteType>, options)
-  return arithmetic('mul', BinaryOp.mul, a as Operand, b as Operand, options as ArithmeticOptions)
+  return anyArithmetic('mul', a, b, options)
 }
 
 /**
@@ -275,10 +302,17 @@ export function mul(
  * quotient is cut toward zero; by 0 it is the end of the range on a's side, and 0 / 0 is 0.
  * @example const scaled = div(x, 255)
  */
+export function div<D extends ByteType>(a: Tensor<D>, b: Tensor<D>, options: ByteArithmeticOptions): Tensor<D>
+/** The quotient of tensors of one type, or of a tensor and a number, as above. */
 export function div<D extends Numeric = 'float32'>(
   a: Operand<D>,
   b: Operand<D>,
-  options: ArithmeticOptions<D> = {},
-): Tensor<D> {
-  return arithmetic('div', BinaryOp.div, a, b, options)
+  options?: ArithmeticOptions<D>,
+): Tensor<D>
+export function div(
+  a: AnyTensor | number,
+  b: AnyTensor | number,
+  options: ByteArithmeticOptions | ArithmeticOptions = {},
+): AnyTensor {
+  return anyArithmetic('div', a, b, options)
 }

@@ -1,11 +1,22 @@
 /** Functions of two tensors beyond the four kinds of arithmetic. */
 
+import type { ByteType } from '../core/dtype.js'
 import { engineOf } from '../core/engine.js'
 import { checkOptions } from '../core/options.js'
-import type { Tensor } from '../core/tensor.js'
+import { type AnyTensor, Tensor } from '../core/tensor.js'
 import { OUT, type OutOptions } from '../plans/elementwise.js'
 import { BinaryOp } from '../wasm/abi.js'
-import { arithmetic, div, mul, type Numeric, operandsBackward, sub } from './arithmetic.js'
+import {
+  anyArithmetic,
+  arithmetic,
+  type ByteArithmeticOptions,
+  div,
+  mul,
+  type Numeric,
+  operandsBackward,
+  sub,
+} from './arithmetic.js'
+import { isByteTensor } from './byteResult.js'
 import { equal, greater, less } from './compare.js'
 import type { Operand } from './operands.js'
 import { floor, log } from './unary.js'
@@ -14,6 +25,28 @@ import { where } from './where.js'
 /** dy where `chosen`, half of it where both are equal, else 0. */
 const shared = (dy: Tensor, chosen: Tensor<'uint8'>, a: Operand, b: Operand): Tensor =>
   where(chosen, dy, where(equal(a, b), mul(dy, 0.5), 0))
+
+/** Where `isA` a is chosen, where `isB` b. */
+function extreme(
+  op: 'maximum' | 'minimum',
+  a: AnyTensor | number,
+  b: AnyTensor | number,
+  options: ByteArithmeticOptions | OutOptions,
+  isA: typeof greater,
+  isB: typeof greater,
+): AnyTensor {
+  const isOfBytes = [a, b].some((operand) => operand instanceof Tensor && isByteTensor(operand))
+  if (!isOfBytes) checkOptions(op, options as OutOptions, OUT)
+  return anyArithmetic(op, a, b, options, (dy, a, b) =>
+    operandsBackward(
+      dy,
+      a,
+      b,
+      () => shared(dy, isA(a, b), a, b),
+      () => shared(dy, isB(a, b), a, b),
+    ),
+  )
+}
 
 /**
  * The larger of a and b, NaN where one is; broadcasting, types and errors as of `add`. Equal ones share the
@@ -25,42 +58,46 @@ const shared = (dy: Tensor, chosen: Tensor<'uint8'>, a: Operand, b: Operand): Te
  * @returns the common shape
  * @example const y = maximum(x, 0)
  */
+export function maximum<D extends ByteType>(
+  a: Tensor<D>,
+  b: Tensor<D>,
+  options: ByteArithmeticOptions,
+): Tensor<D>
+/** The same of tensors of one type, or of a tensor and a number, as above. */
 export function maximum<D extends Numeric = 'float32'>(
   a: Operand<D>,
   b: Operand<D>,
-  options: OutOptions<D> = {},
-): Tensor<D> {
-  checkOptions('maximum', options, OUT)
-  return arithmetic('maximum', BinaryOp.maximum, a, b, options, (dy, a, b) =>
-    operandsBackward(
-      dy,
-      a,
-      b,
-      () => shared(dy, greater(a, b), a, b),
-      () => shared(dy, less(a, b), a, b),
-    ),
-  )
+  options?: OutOptions<D>,
+): Tensor<D>
+export function maximum(
+  a: AnyTensor | number,
+  b: AnyTensor | number,
+  options: ByteArithmeticOptions | OutOptions = {},
+): AnyTensor {
+  return extreme('maximum', a, b, options, greater, less)
 }
 
 /**
  * The smaller of a and b; as `maximum`.
  * @example const y = minimum(x, 1)
  */
+export function minimum<D extends ByteType>(
+  a: Tensor<D>,
+  b: Tensor<D>,
+  options: ByteArithmeticOptions,
+): Tensor<D>
+/** The same of tensors of one type, or of a tensor and a number, as above. */
 export function minimum<D extends Numeric = 'float32'>(
   a: Operand<D>,
   b: Operand<D>,
-  options: OutOptions<D> = {},
-): Tensor<D> {
-  checkOptions('minimum', options, OUT)
-  return arithmetic('minimum', BinaryOp.minimum, a, b, options, (dy, a, b) =>
-    operandsBackward(
-      dy,
-      a,
-      b,
-      () => shared(dy, less(a, b), a, b),
-      () => shared(dy, greater(a, b), a, b),
-    ),
-  )
+  options?: OutOptions<D>,
+): Tensor<D>
+export function minimum(
+  a: AnyTensor | number,
+  b: AnyTensor | number,
+  options: ByteArithmeticOptions | OutOptions = {},
+): AnyTensor {
+  return extreme('minimum', a, b, options, less, greater)
 }
 
 /**

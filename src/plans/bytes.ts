@@ -2,11 +2,20 @@
 
 import { type ByteType, rangeOf } from '../core/dtype.js'
 import type { Quantization } from '../core/quantization.js'
-import type { AnyTensor } from '../core/tensor.js'
+import type { AnyTensor, Tensor } from '../core/tensor.js'
 import type { Window } from '../core/window.js'
-import { BINARY_BYTES_BLOCK, MAP_BYTES_BLOCK, type PoolBytesOp, type UnaryOp } from '../wasm/abi.js'
+import {
+  BINARY_BYTES_BLOCK,
+  BinaryBytesOp,
+  MAP_BYTES_BLOCK,
+  type PoolBytesOp,
+  type UnaryOp,
+} from '../wasm/abi.js'
 import { broadcastAxes } from './elementwise.js'
 import { windowArgs } from './pool.js'
+
+/** Of integers that stand for themselves. */
+const STANDING: Quantization = { scale: 1, zeroPoint: 0 }
 
 /** One scale and zero point, the scale as float32 has it. */
 export interface Terms {
@@ -18,7 +27,7 @@ export interface Terms {
 /** What the integers of a tensor stand for: themselves where it has no quantization. */
 export function termsOf(
   { dtype, quantization }: AnyTensor,
-  { scale, zeroPoint }: Quantization = quantization ?? { scale: 1, zeroPoint: 0 },
+  { scale, zeroPoint }: Quantization = quantization ?? STANDING,
 ): Terms {
   return {
     scale: Math.fround(scale as number),
@@ -50,6 +59,32 @@ export function runMapBytes(
       signedY: to.signed,
       scaleY: to.scale,
       zeroY: to.zero,
+      table: 0,
+      channels: 1,
+    },
+    units: Math.ceil(x.size / MAP_BYTES_BLOCK),
+    work: x.size,
+  })
+}
+
+/** y = what a table [256] has for each byte of x, or for x [..., channels] one of tables [channels, 256]. */
+export function runLookup(x: AnyTensor, y: AnyTensor, table: Tensor<'uint8'>): void {
+  if (x.size === 0) return
+  x.engine.run({
+    kernel: 'mapBytes',
+    args: {
+      x: x.pointer,
+      y: y.pointer,
+      size: x.size,
+      op: -1,
+      a: 0,
+      b: 0,
+      ...termsOf(x, STANDING),
+      signedY: Number(y.dtype === 'int8'),
+      scaleY: 1,
+      zeroY: 0,
+      table: table.pointer,
+      channels: table.size / 256,
     },
     units: Math.ceil(x.size / MAP_BYTES_BLOCK),
     work: x.size,
@@ -94,9 +129,9 @@ const AXES = 3
 export const fitsBinaryBytes = (a: AnyTensor, b: AnyTensor, y: AnyTensor['shape']): boolean =>
   broadcastAxes(a.shape, b.shape, y).length <= AXES
 
-/** y = a + b or a * b, by NumPy's broadcasting, clamped to integers of y. */
+/** y = a + b, a * b or the like, by NumPy's broadcasting, clamped to integers of y. */
 export function runBinaryBytes(
-  product: boolean,
+  op: BinaryBytesOp,
   a: AnyTensor,
   b: AnyTensor,
   y: AnyTensor,
@@ -109,8 +144,10 @@ export function runBinaryBytes(
   const [outer, row, column] = [...Array(AXES - axes.length).fill(none), ...axes] as (typeof axes)[0][]
   const [p, q, to] = [termsOf(a), termsOf(b), termsOf(y)]
   const f = Math.fround
-  const factorA = product ? f(f(p.scale * q.scale) / to.scale) : f(p.scale / to.scale)
-  const factorB = product ? 0 : f(q.scale / to.scale)
+  const isSum = op === BinaryBytesOp.sum
+  const isProduct = op === BinaryBytesOp.product
+  const factorA = isProduct ? f(f(p.scale * q.scale) / to.scale) : isSum ? f(p.scale / to.scale) : p.scale
+  const factorB = isProduct ? 0 : isSum ? f(q.scale / to.scale) : q.scale
   const zeros = f(f(factorA * p.zero) + f(factorB * q.zero))
   engine.run({
     kernel: 'binaryBytes',
@@ -118,7 +155,7 @@ export function runBinaryBytes(
       a: a.pointer,
       b: b.pointer,
       y: y.pointer,
-      product: Number(product),
+      op,
       rows: row!.length,
       columns: column!.length,
       outerA: outer!.aStep,
@@ -132,9 +169,10 @@ export function runBinaryBytes(
       signedY: to.signed,
       factorA,
       factorB,
-      fixed: product ? to.zero : f(to.zero - zeros),
+      fixed: isSum ? f(to.zero - zeros) : to.zero,
       zeroA: p.zero,
       zeroB: q.zero,
+      scaleY: to.scale,
       low,
       high,
     },

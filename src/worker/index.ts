@@ -1,6 +1,6 @@
 /** `filterbank/worker`: models and filters off the main thread, by calls that look like those on it. */
 
-import { check, show } from '../base/errors.js'
+import { type Complaint, check, FilterbankError, messageOf, show } from '../base/errors.js'
 import {
   arrayName,
   disposal,
@@ -278,7 +278,7 @@ function methodsOf(link: Link): Omit<FilterbankWorker, 'threads' | 'simd'> {
         got: show(output),
       }))
       const moves: Transferable[] = []
-      const arrived = await sendable(image, transfer, moves)
+      const arrived = await sendable({ op: 'worker.filter', argument: 'image' }, image, transfer, moves)
       const argument = { name, image: arrived, options: rest, output }
       return (await link.call('filter', argument, { transfer: moves, signal })) as never
     },
@@ -324,7 +324,8 @@ function modelOf(
       const moves: Transferable[] = Array.isArray(transfer) ? [...transfer] : []
       const sent: Record<string, never> = {}
       for (const [name, input] of Object.entries(given)) {
-        sent[name] = (await sendableInput(input, transfer === true, moves)) as never
+        const about = { op: 'model.run', argument: `image of input ${show(name)}` }
+        sent[name] = (await sendableInput(about, input, transfer === true, moves)) as never
       }
       const argument = { model, inputs: sent, taps, latestOnly }
       const result = await link.call('run', argument, { transfer: [...new Set(moves)], signal, onProgress })
@@ -377,17 +378,27 @@ async function sendableSource(
   return source as ArrivedSource
 }
 
-async function sendableInput(input: WorkerInput, move: boolean, moves: Transferable[]): Promise<unknown> {
+async function sendableInput(
+  about: Pick<Complaint, 'op' | 'argument'>,
+  input: WorkerInput,
+  move: boolean,
+  moves: Transferable[],
+): Promise<unknown> {
   if (typeof input !== 'object' || input === null) return input
   if (!ArrayBuffer.isView(input) && 'image' in input)
-    return { ...input, image: await sendable(input.image, move, moves) }
+    return { ...input, image: await sendable(about, input.image, move, moves) }
   const data = !ArrayBuffer.isView(input) && 'data' in input ? input.data : input
   if (move && ArrayBuffer.isView(data) && isArrayBuffer(data.buffer)) moves.push(data.buffer)
   return input
 }
 
 /** A picture as a message carries it: elements, video frames and canvases as an ImageBitmap of them. */
-async function sendable(image: Picture, move: boolean, moves: Transferable[]): Promise<Arrived> {
+async function sendable(
+  about: Pick<Complaint, 'op' | 'argument'>,
+  image: Picture,
+  move: boolean,
+  moves: Transferable[],
+): Promise<Arrived> {
   if (typeof image === 'object' && image !== null && 'data' in image && ArrayBuffer.isView(image.data)) {
     const { data, width, height } = image as Pixels
     if (move && isArrayBuffer(data.buffer)) moves.push(data.buffer)
@@ -401,7 +412,14 @@ async function sendable(image: Picture, move: boolean, moves: Transferable[]): P
   if (typeof ImageBitmap === 'function' && image instanceof ImageBitmap) return image
   if (typeof createImageBitmap !== 'function' || typeof image !== 'object' || image === null)
     return image as Arrived
-  const bitmap = await createImageBitmap(image as ImageBitmapSource)
-  moves.push(bitmap)
-  return bitmap
+  try {
+    // An element may still be loading.
+    if ('decode' in image) await image.decode()
+    const bitmap = await createImageBitmap(image as ImageBitmapSource)
+    moves.push(bitmap)
+    return bitmap
+  } catch (cause) {
+    const got = `${show(image)} (${messageOf(cause)})`
+    throw new FilterbankError({ ...about, expected: 'a picture that can be shown', got }, { cause })
+  }
 }

@@ -214,6 +214,12 @@ function makeService() {
         transfer.push(data.buffer)
         return { data, width, height }
       }
+      check(width > 0 && height > 0, () => ({
+        op: 'worker.filter',
+        argument: 'output',
+        expected: "'pixels' of an image that has none",
+        got: show(output ?? 'bitmap'),
+      }))
       check(bitmaps, () => ({
         op: 'worker.filter',
         argument: 'output',

@@ -129,6 +129,40 @@ describe.skipIf(!chromiumPath && !chromiumRequired)(
       })
     })
 
+    it('says which picture cannot be shown, and waits for one that is loading', async () => {
+      const script = `
+        const { createWorker } = await import('/dist/worker.js')
+        const worker = await createWorker()
+        const model = await worker.loadModel('/model.onnx')
+        const canvas = document.createElement('canvas')
+        const picture = (src) => Object.assign(new Image(), { src })
+        const size = ({ width, height }) => [width, height]
+        const complaint = ({ op, argument, name }) => [op, argument, name]
+        const closed = await createImageBitmap(new ImageData(8, 8))
+        closed.close()
+        const broken = [picture('/none.png'), document.createElement('video'), document.createElement('p'), closed]
+        const said = []
+        for (const image of [...broken, Object.assign(document.createElement('canvas'), { width: 0 })])
+          said.push(await model.run({ x: { image } }).catch(complaint), await worker.filter('sobel', image).catch(complaint))
+        const empty = { data: new Uint8Array(0), width: 0, height: 0 }
+        return {
+          loading: size(await worker.filter('sobel', picture(canvas.toDataURL()))),
+          said: [...new Set(said.map(String))].sort(),
+          empty: await worker.filter('sobel', empty).catch(complaint),
+        }`
+      const { answer } = await report(script, {})
+      expect(answer).toEqual({
+        loading: [300, 150],
+        said: [
+          'model.run,arguments,FilterbankError',
+          'model.run,image of input "x",FilterbankError',
+          'worker.filter,arguments,FilterbankError',
+          'worker.filter,image,FilterbankError',
+        ],
+        empty: ['worker.filter', 'output', 'FilterbankError'],
+      })
+    })
+
     it('starts from a module worker and from a classic one', async () => {
       const ask = (type: string) =>
         `new Promise((resolve) => { new Worker('/${type}.js', { type: '${type}' }).onmessage = ({ data }) => resolve(data) })`

@@ -166,8 +166,8 @@ describe('tensors of a type', () => {
         )
         const bytes = engine().zeros([1], { dtype: 'uint8' })
         complaint(
-          () => fb.sub(bytes as never, 1),
-          'sub: a must be of float32 or int32, got a tensor of uint8',
+          () => fb.mod(bytes as never, 1),
+          'mod: a must be of float32 or int32, got a tensor of uint8',
         )
         complaint(() => fb.add(bytes as never, 1), 'add: b must be a tensor, got 1')
         complaint(() => fb.add(x, x, { out: ints }), 'add: out must be of float32, got a tensor of int32')

@@ -202,7 +202,7 @@ describe('a node gives what its definition says', () => {
 })
 
 // What runs graphs is tried in inner.test.ts and segments.test.ts, others in sequence.test.ts and blocks.test.ts;
-// what only `fuse` writes, in referee/bytes.test.ts and bytesBetween.test.ts.
+// what only `fuse` writes, and some of com.microsoft, in referee/bytes.test.ts, bytesBetween.test.ts and bytesChain.test.ts.
 it('every operator is tried here or refereed', () => {
   const tried = new Set(
     [lines, families, networks]
@@ -212,7 +212,11 @@ it('every operator is tried here or refereed', () => {
   )
   const elsewhere = [
     ...['If', 'Loop', 'Scan', 'com.microsoft.MatMulNBits', 'com.microsoft.NhwcMaxPool'],
-    ...['QLinearActivation', 'ConvInteger', 'MatMulInteger', 'Rounded'].map((op) => `filterbank.${op}`),
+    ...['ReduceMean', 'Softmax', 'Where'].map((op) => `com.microsoft.QLinear${op}`),
+    ...['ByteFunction', 'ConvInteger', 'MatMulInteger', 'Rounded'].map((op) => `filterbank.${op}`),
+    ...['ConvTranspose', 'Div', 'Max', 'Min', 'Resize', 'Softmax', 'Sub'].map(
+      (op) => `filterbank.QLinear${op}`,
+    ),
     ...Object.keys(sequence),
   ]
   expect(

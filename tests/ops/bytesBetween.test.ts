@@ -29,6 +29,7 @@ function levels(y: fb.AnyTensor, numbers: fb.Tensor): number {
 }
 
 const quantization = { scale: 0.07, zeroPoint: 12 }
+const after = { relu: fb.relu, tanh: fb.tanh } as const
 
 describe.each(types)('between convolutions of %s', (dtype) => {
   const random = new Random(5)
@@ -55,7 +56,7 @@ describe.each(types)('between convolutions of %s', (dtype) => {
       }
   })
 
-  it('sums and products broadcast and clamp', () => {
+  it('sums, products and the like broadcast and clamp', () => {
     for (const [p, q] of [
       [
         [2, 5, 6, 20],
@@ -77,12 +78,18 @@ describe.each(types)('between convolutions of %s', (dtype) => {
     ] as const)
       for (const activation of [undefined, 'relu', 'tanh'] as const) {
         const [a, b] = [bytes(random, [...p], dtype, 0.05), bytes(random, [...q], dtype, 0.03)]
-        for (const op of [fb.add, fb.mul]) {
+        for (const op of [fb.add, fb.mul, fb.sub, fb.div]) {
           const options = { quantization, ...(activation && { activation }) }
           const y = op(a, b, options)
           const floats = op(fb.dequantize(a), fb.dequantize(b), activation ? { activation } : {})
           expect(y.quantization).toEqual(quantization)
-          expect(levels(y, floats)).toBeLessThanOrEqual(1)
+          expect(levels(y, floats)).toBeLessThanOrEqual(op === fb.add || op === fb.mul ? 1 : 0)
+        }
+        for (const op of [fb.maximum, fb.minimum]) {
+          const options = { quantization, ...(activation && { activation }) }
+          const floats = op(fb.dequantize(a), fb.dequantize(b))
+          const wanted = activation === undefined ? floats : after[activation](floats)
+          expect(levels(op(a, b, options), wanted)).toBe(0)
         }
       }
   })

@@ -11,9 +11,10 @@ import { sizeOf } from '../../base/shape.js'
 import { atOnce, type Steps } from '../../base/turns.js'
 import { isFloat } from '../file/types.js'
 import { activationOf, nameActivation } from './activations.js'
-import { dropDequantized, joinBytes, moveBytes, roundNumbers, scaleSums } from './fuseBytes.js'
+import { dropDequantized, joinBytes, scaleProduct, scaleSums } from './fuseBytes.js'
 import { type Constants, Fusion, MadeTensor, number, numbers } from './fusion.js'
 import type { AttributeValue, FilePort, Graph, Node } from './graph.js'
+import { moveBytes, quantizeBefore, roundNumbers } from './moveBytes.js'
 import { nameLayerNorm } from './normal.js'
 
 /**
@@ -28,12 +29,14 @@ export function* fuse<P extends FilePort>(
   const fusion = new Fusion(graph, constants, keep)
   yield* fusion.begin()
   yield* fusion.passOn()
+  yield* fusion.each(nameActivation)
   yield* fusion.each(moveBytes)
+  yield* fusion.each(quantizeBefore)
   yield* fusion.each((node) => joinBytes(node, fusion, activationOf))
+  yield* fusion.each(scaleProduct)
   yield* fusion.each(dropDequantized)
   yield* fusion.each(roundNumbers)
   yield* fusion.passOn()
-  yield* fusion.each(nameActivation)
   yield* fusion.each(nameLayerNorm)
   yield* fusion.each(foldNorm)
   yield* fusion.each(scaleSums)

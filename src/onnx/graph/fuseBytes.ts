@@ -4,37 +4,15 @@
  */
 
 import { sizeOf } from '../../base/shape.js'
-import { type Activation, onnxActivations } from '../../ops/activation.js'
+import type { Activation } from '../../ops/activation.js'
 import { type HostTensor, roundToEven } from '../file/types.js'
-import { type Fusion, number } from './fusion.js'
+import { nameFunction } from './byteFunction.js'
+import { type Fusion, MadeTensor, number } from './fusion.js'
 import type { Node } from './graph.js'
+import { MOVING } from './moveBytes.js'
+import { bytesBehind, isByte, isPlain, isSmall, sameTerms, sameType } from './terms.js'
 
-const isByte = (tensor: HostTensor | undefined): boolean =>
-  tensor?.type === 'int8' || tensor?.type === 'uint8'
-
-/** Of 16 bits, which few operators take as they are, or of 8. */
-const isSmall = (tensor: HostTensor | undefined): boolean =>
-  isByte(tensor) || tensor?.type === 'int16' || tensor?.type === 'uint16'
-
-/** A node of one scale and zero point of 8 bits (of `fits`), both known. */
-function isPlain({ inputs, attributes }: Node, fusion: Fusion, fits = isByte): boolean {
-  const [scale, zero] = [fusion.constant(inputs[1]), fusion.constant(inputs[2])]
-  return (
-    !attributes.get('block_size') &&
-    scale?.type === 'float32' &&
-    fits(zero) &&
-    sizeOf(scale.shape) === 1 &&
-    sizeOf(zero!.shape) === 1
-  )
-}
-
-/** What makes `name` of bytes, by one scale. */
-function bytesBehind(name: string | undefined, fusion: Fusion, fits = isByte): Node | undefined {
-  const node = fusion.maker(name)
-  return node?.op === 'DequantizeLinear' && isPlain(node, fusion, fits) ? node : undefined
-}
-
-/** The same of a constant filter, whose scales may differ along `axis`. */
+/** What makes a constant filter of bytes, whose scales may differ along `axis`. */
 function filterBehind(name: string | undefined, axis: number, fusion: Fusion): Node | undefined {
   const node = fusion.maker(name)
   if (node?.op !== 'DequantizeLinear' || node.attributes.get('block_size')) return undefined
@@ -72,223 +50,159 @@ function biasFor(name: string, x: Node, filter: Node, fusion: Fusion): string | 
   }))
 }
 
-/** Operators that move elements, or choose the largest: of bytes they give those of what they give else. */
-const MOVING = [
-  'Concat',
-  'DepthToSpace',
-  'Expand',
-  'Flatten',
-  'Gather',
-  'GlobalMaxPool',
-  'MaxPool',
-  'Pad',
-  'Reshape',
-].concat(['Slice', 'SpaceToDepth', 'Split', 'Squeeze', 'Tile', 'Transpose', 'Unsqueeze'])
-
-/** Those of them that look at elements, or add some. */
-const LARGEST = ['GlobalMaxPool', 'MaxPool', 'Pad']
-
-/** What moves those of one input. */
-const MOVES = MOVING.filter((op) => !LARGEST.includes(op) && op !== 'Concat')
-
-/** Whether a node gives elements of what it takes, whatever they are. */
-function isMoving({ op, attributes, outputs }: Node): boolean {
-  const text = (name: string, otherwise: string) => attributes.get(name) ?? otherwise
-  if (op === 'MaxPool') return !outputs[1]
-  // A region may reach beyond x.
-  if (op === 'Resize')
-    return (
-      text('mode', 'nearest') === 'nearest' &&
-      text('coordinate_transformation_mode', '') !== 'tf_crop_and_resize'
-    )
-  return MOVING.includes(op)
-}
-
-/** Whether two nodes name one type, scale and zero point. */
-function sameTerms(a: Node, b: Node, fusion: Fusion): boolean {
-  const [p, q] = [a, b].map(({ inputs }) => [fusion.constant(inputs[1])!, fusion.constant(inputs[2])!])
-  return p![1]!.type === q![1]!.type && p!.every(({ data }, i) => Number(data[0]) === Number(q![i]!.data[0]))
-}
-
-const sameType = (a: Node, b: Node, fusion: Fusion): boolean =>
-  fusion.constant(a.inputs[2])!.type === fusion.constant(b.inputs[2])!.type
-
-/**
- * The inputs behind x of a Pad of bytes: what fills with 0 fills with the zero point. Undefined where another
- * number fills.
- */
-function paddingOf({ inputs, attributes }: Node, zeroPoint: string, fusion: Fusion): string[] | undefined {
-  const [, pads, value, ...axes] = inputs
-  // Before opset 11 sides and value are attributes.
-  if (!pads) return
-  if (((attributes.get('mode') as string | undefined) ?? 'constant') !== 'constant') return inputs.slice(1)
-  return !value || fusion.number(value) === 0 ? [pads, zeroPoint, ...axes] : undefined
-}
-
-/** DequantizeLinear, then what moves elements: the other way round. */
-export function moveBytes(node: Node, fusion: Fusion): void {
-  if (!isMoving(node)) return
-  const count = node.op === 'Concat' ? node.inputs.length : 1
-  const fits = LARGEST.includes(node.op) ? isByte : isSmall
-  const makers = node.inputs.slice(0, count).map((name) => bytesBehind(name, fusion, fits))
-  const [first] = makers
-  if (!first || !makers.every((maker) => maker && sameTerms(maker, first, fusion))) return
-  // Constants are dequantised as they are.
-  const bytes = makers.map((maker) => maker!.inputs[0]!)
-  if (bytes.some((name) => fusion.constant(name))) return
-  const others = node.op === 'Pad' ? paddingOf(node, first.inputs[2]!, fusion) : node.inputs.slice(count)
-  if (!others) return
-  const { outputs } = node
-  const moved = outputs.map((name) => name && `${name} as bytes`)
-  const back = outputs.flatMap((name, i) =>
-    name
-      ? [
-          {
-            op: 'DequantizeLinear',
-            name,
-            inputs: [moved[i]!, ...first.inputs.slice(1, 3)],
-            outputs: [name],
-            attributes: new Map(),
-          },
-        ]
-      : [],
-  )
-  fusion.rewire(node, [...bytes, ...others], moved, back)
-}
-
-/** Activations that a table does, and which of them the store of a sum does. */
-const TABLES = [...Object.keys(onnxActivations), 'Clip', 'Elu', 'Gelu', 'HardSigmoid', 'LeakyRelu', 'Swish']
+/** Activations that the store of a sum does. */
 const CLAMPS = ['Clip', 'Relu']
 
 type ActivationOf = (node: Node, fusion: Fusion) => Activation | undefined
 
+/** Sums of products with a filter. */
+const PRODUCTS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul']
+/** What takes two operands, one by one. */
+const PAIRS = ['Add', 'Div', 'Max', 'Min', 'Mul', 'Sub']
+const OTHERS = ['AveragePool', 'Concat', 'GlobalAveragePool', 'ReduceMean', 'Resize', 'Softmax', 'Where']
+
 /** DequantizeLinear, an operator, an activation that clamps, QuantizeLinear: the operator on bytes. */
 export function joinBytes(node: Node, fusion: Fusion, activationOf: ActivationOf): void {
   if (node.op !== 'QuantizeLinear' || !isPlain(node, fusion, isSmall)) return
-  if (requantize(node, fusion) || !isPlain(node, fusion) || mapBytes(node, fusion, activationOf)) return
+  if (keepBytes(node, fusion) || !isPlain(node, fusion) || nameFunction(node, fusion)) return
   const last = fusion.sole(node.inputs[0], ...CLAMPS)
   const activation = last && activationOf(last, fusion)
   if (last && !activation) return
   const name = last ? last.inputs[0] : node.inputs[0]
-  const op = fusion.sole(
-    name,
-    'Add',
-    'AveragePool',
-    'Concat',
-    'Conv',
-    'Gemm',
-    'GlobalAveragePool',
-    'MatMul',
-    'Mul',
-    'Resize',
-    'Softmax',
-  )
+  const op = fusion.sole(name, ...PRODUCTS, ...PAIRS, ...OTHERS)
   if (!op || op.activation) return
-  const by = ['Conv', 'Gemm', 'MatMul'].includes(op.op)
+  const by = PRODUCTS.includes(op.op)
     ? productOfBytes(op, node, fusion)
-    : betweenBytes(op, node, activation, fusion)
+    : (biasedProduct(op, node, fusion) ?? betweenBytes(op, node, activation, fusion))
   if (!by) return
-  const { attributes } = op
-  fusion.replace(node, last ? [op, last] : [op], { attributes, ...by, ...(activation && { activation }) })
+  const { attributes, joined = [], ...rest } = { attributes: op.attributes, ...by }
+  const all = last ? [...joined, op, last] : [...joined, op]
+  fusion.replace(node, all, { attributes, ...rest, ...(activation && { activation }) })
 }
 
-/** Between two scales: nothing where they are one, or what moved the bytes before. */
-function requantize(node: Node, fusion: Fusion): boolean {
+/** Of two scales that are one nothing is left, or what moved the bytes before. */
+function keepBytes(node: Node, fusion: Fusion): boolean {
   const from = bytesBehind(node.inputs[0], fusion, isSmall)
-  if (!from || fusion.constant(from.inputs[0])) return false
-  if (sameTerms(from, node, fusion)) {
-    const before = fusion.sole(node.inputs[0], 'DequantizeLinear')
-    const move = before && fusion.sole(before.inputs[0], ...MOVING, 'Resize')
-    if (move && move.outputs.length === 1) {
-      before!.parts = []
-      fusion.replace(node, [move, before!], { ...move })
-    } else fusion.replace(node, [], { op: 'Identity', inputs: [from.inputs[0]!] })
-  } else if (!isPlain(node, fusion)) return false
-  else if (sameType(from, node, fusion))
-    fusion.replace(node, [], {
-      op: 'filterbank.QLinearActivation',
-      inputs: [...from.inputs.slice(0, 3), ...node.inputs.slice(1, 3)],
-    })
-  return true
-}
-
-/** An activation by a table. */
-function mapBytes(node: Node, fusion: Fusion, activationOf: ActivationOf): boolean {
-  const last = fusion.sole(node.inputs[0], ...TABLES)
-  const from = last && bytesBehind(last.inputs[0], fusion)
-  if (!from || !sameType(from, node, fusion)) return false
-  const activation = activationOf(last!, fusion)
-  if (!activation && last!.op !== 'LeakyRelu') return false
-  fusion.replace(node, [last!], {
-    inputs: [...from.inputs.slice(0, 3), ...node.inputs.slice(1, 3)],
-    ...(activation
-      ? { op: 'filterbank.QLinearActivation', activation }
-      : { op: 'com.microsoft.QLinearLeakyRelu', attributes: last!.attributes }),
-  })
+  if (!from || fusion.constant(from.inputs[0]) || !sameTerms(from, node, fusion)) return false
+  const before = fusion.sole(node.inputs[0], 'DequantizeLinear')
+  const move = before && fusion.sole(before.inputs[0], ...MOVING)
+  if (move && move.outputs.length === 1) {
+    before!.parts = []
+    fusion.replace(node, [move, before!], { ...move })
+  } else fusion.replace(node, [], { op: 'Identity', inputs: [from.inputs[0]!] })
   return true
 }
 
 /** Those that com.microsoft does not have on bytes, or by an opset of its own. */
-const OWN = ['Resize', 'Softmax']
+const OWN = ['Div', 'Max', 'Min', 'Resize', 'Softmax', 'Sub']
 
-type Joined = Pick<Node, 'op' | 'inputs'> | undefined
+/** What a node becomes, and whose work it does beside that of the operator. */
+type Joined = (Pick<Node, 'op' | 'inputs'> & { attributes?: Node['attributes']; joined?: Node[] }) | undefined
 
-/** Sums of products with a constant filter. */
-function productOfBytes(op: Node, node: Node, fusion: Fusion): Joined {
-  const isConv = op.op === 'Conv'
-  const isGemm = op.op === 'Gemm'
-  const number = (name: string, otherwise: number) => Number(op.attributes.get(name) ?? otherwise)
+/** The operands of a product: bytes, and bytes whose scales may differ along output channels. */
+function operandsOf({ op, inputs, attributes }: Node, fusion: Fusion): [x: Node, filter: Node] | undefined {
+  const number = (name: string, otherwise: number) => Number(attributes.get(name) ?? otherwise)
+  const isGemm = op === 'Gemm'
   if (isGemm && (number('alpha', 1) !== 1 || number('beta', 1) !== 1 || number('transA', 0))) return undefined
-  const x = bytesBehind(op.inputs[0], fusion)
-  const filter = filterBehind(op.inputs[1], isConv || (isGemm && number('transB', 0)) ? 0 : 1, fusion)
-  const shape = filter && fusion.constant(filter.inputs[0])!.shape
-  if (!x || !filter || (isConv ? shape!.length < 3 || shape!.length > 4 : shape!.length !== 2))
-    return undefined
-  const bias = op.inputs[2] ? biasFor(op.inputs[2], x, filter, fusion) : ''
-  if (bias === undefined || (bias && op.op === 'MatMul')) return undefined
-  const inputs = [...x.inputs.slice(0, 3), ...filter.inputs.slice(0, 3)]
+  const x = bytesBehind(inputs[0], fusion)
+  const isFirst = op === 'Conv' || (isGemm && number('transB', 0))
+  const filter = filterBehind(inputs[1], isFirst ? 0 : 1, fusion)
+  if (!x || !filter) return undefined
+  const { length: rank } = fusion.constant(filter.inputs[0])!.shape
+  return (op.startsWith('Conv') ? rank === 3 || rank === 4 : rank === 2) ? [x, filter] : undefined
+}
+
+/** Sums of products with a filter, or of two matrices of bytes; `given`: a bias that is added to them. */
+function productOfBytes(op: Node, node: Node, fusion: Fusion, given = op.inputs[2]): Joined {
   const to = node.inputs.slice(1, 3)
-  if (!isGemm) {
-    const all = [...inputs, ...to]
-    return { op: isConv ? 'QLinearConv' : 'QLinearMatMul', inputs: bias ? [...all, bias] : all }
+  const operands = operandsOf(op, fusion)
+  if (!operands) {
+    const [a, b] = op.inputs.map((name) => bytesBehind(name, fusion))
+    return op.op === 'MatMul' && !given && a && b
+      ? { op: 'QLinearMatMul', inputs: [...a.inputs.slice(0, 3), ...b.inputs.slice(0, 3), ...to] }
+      : undefined
   }
-  const columns = shape![number('transB', 0) ? 0 : 1]!
+  const [x, filter] = operands
+  const bias = given ? biasFor(given, x, filter, fusion) : ''
+  if (bias === undefined) return undefined
+  const inputs = operands.flatMap((maker) => maker.inputs.slice(0, 3))
+  const { shape } = fusion.constant(filter.inputs[0])!
+  if (op.op.startsWith('Conv')) {
+    const name = op.op === 'Conv' ? 'QLinearConv' : 'filterbank.QLinearConvTranspose'
+    return { op: name, inputs: [...inputs, ...to, ...(bias ? [bias] : [])] }
+  }
+  const columns = shape[op.op === 'Gemm' && op.attributes.get('transB') ? 0 : 1]!
   const own = bias ? fusion.constant(bias)!.shape : [columns]
   if (sizeOf(own) !== columns || own.at(-1) !== columns) return undefined
-  return { op: 'com.microsoft.QGemm', inputs: [...inputs, bias, ...to] }
+  if (op.op === 'Gemm') return { op: 'com.microsoft.QGemm', inputs: [...inputs, bias, ...to] }
+  return { op: 'QLinearMatMul', inputs: [...inputs, ...to, ...(bias ? [bias] : [])] }
+}
+
+/**
+ * A product of bytes that are dequantised, with a constant filter, of which numbers are wanted: sums of
+ * integers, scaled.
+ */
+export function scaleProduct(op: Node, fusion: Fusion): void {
+  if (!['Conv', 'Gemm', 'MatMul'].includes(op.op)) return
+  const [x, filter] = operandsOf(op, fusion) ?? []
+  if (!x || !filter) return
+  const isConv = op.op === 'Conv'
+  const [xScale, scales] = [fusion.constant(x.inputs[1])!, fusion.constant(filter.inputs[1])!]
+  const { shape, type, data } = fusion.constant(filter.inputs[0])!
+  const channels = sizeOf(scales.shape)
+  const scale = fusion.constantNamed(
+    `${x.inputs[1]} times ${filter.inputs[1]} of rank ${shape.length}`,
+    () => ({
+      type: 'float32',
+      shape: channels === 1 ? [] : [channels, ...Array(isConv ? shape.length - 2 : 0).fill(1)],
+      data: Float32Array.from(scales.data as Float32Array, (v) => v * Number(xScale.data[0])),
+    }),
+  )
+  let [matrix] = filter.inputs as [string]
+  if (op.op === 'Gemm' && op.attributes.get('transB')) {
+    const [rows, columns] = shape as [number, number]
+    const turned = () =>
+      (data as Uint8Array).map((_, i) => data[(i % rows) * columns + Math.floor(i / rows)] as number)
+    const make = () => new MadeTensor(type, [columns, rows], turned)
+    matrix = fusion.constantNamed(`${matrix} transposed`, make)
+  }
+  const zeros = [x.inputs[2]!, filter.inputs[2]!]
+  const bias = op.inputs[2] || ''
+  const inputs = [x.inputs[0]!, matrix, ...zeros, scale, ...(bias ? [bias] : [])]
+  const by = { op: isConv ? 'filterbank.ConvInteger' : 'filterbank.MatMulInteger', inputs }
+  const { activation, attributes } = op
+  fusion.replace(op, [], { ...by, ...(isConv && { attributes }), ...(activation && { activation }) })
+}
+
+/** A product of matrices and a constant that is added to each row. */
+function biasedProduct(op: Node, node: Node, fusion: Fusion): Joined {
+  if (op.op !== 'Add') return undefined
+  for (const [i, name] of op.inputs.entries()) {
+    const product = fusion.sole(op.inputs[1 - i], 'MatMul')
+    const bias = fusion.constant(name) ?? fusion.constant(fusion.maker(name)?.inputs[0])
+    const by = product && bias?.shape.length === 1 && productOfBytes(product, node, fusion, name)
+    if (by) return { ...by, joined: [product] }
+  }
+  return undefined
 }
 
 /** What has no filter: of operands of one type, that of the result. */
 function betweenBytes(op: Node, node: Node, activation: Activation | undefined, fusion: Fusion): Joined {
-  const isArithmetic = op.op === 'Add' || op.op === 'Mul'
+  const isPair = PAIRS.includes(op.op)
   // Before opset 7 an axis may say where b stands.
-  if ((isArithmetic && op.attributes.has('axis')) || (!isArithmetic && activation)) return undefined
-  // What Resize has behind x says how.
-  const count = op.op === 'Resize' ? 1 : op.inputs.length
-  const operands = op.inputs.slice(0, count).map((name) => bytesBehind(name, fusion))
+  if (isPair ? op.inputs.length !== 2 || op.attributes.has('axis') : activation) return undefined
+  // Behind x stands how: axes, sizes; in front of it which.
+  const [first, count] = op.op === 'Where' ? [1, 2] : [0, isPair || op.op === 'Concat' ? op.inputs.length : 1]
+  const operands = op.inputs.slice(first, first + count).map((name) => bytesBehind(name, fusion))
   if (!operands.every((maker) => maker && sameType(maker, node, fusion))) return undefined
   const inputs = operands.flatMap((maker) => maker!.inputs.slice(0, 3))
   const to = node.inputs.slice(1, 3)
+  const [before, behind] = [op.inputs.slice(0, first), op.inputs.slice(first + count)]
   const domain = OWN.includes(op.op) ? 'filterbank' : 'com.microsoft'
   return {
     op: `${domain}.QLinear${op.op}`,
-    inputs: op.op === 'Concat' ? [...to, ...inputs] : [...inputs, ...to, ...op.inputs.slice(count)],
+    inputs: op.op === 'Concat' ? [...to, ...inputs] : [...before, ...inputs, ...to, ...behind],
   }
-}
-
-/**
- * QuantizeLinear, what moves elements, DequantizeLinear by the same terms: the numbers in between, moved.
- * Bytes are less to move than numbers.
- */
-export function roundNumbers(node: Node, fusion: Fusion): void {
-  if (node.op !== 'DequantizeLinear' || !isPlain(node, fusion, isSmall)) return
-  const moves = isByte(fusion.constant(node.inputs[2])) ? [] : MOVES
-  let first = fusion.sole(node.inputs[0], 'QuantizeLinear', ...moves)
-  while (first && first.op !== 'QuantizeLinear')
-    first = fusion.sole(first.inputs[0], 'QuantizeLinear', ...moves)
-  if (!first || !isPlain(first, fusion, isSmall) || !sameTerms(first, node, fusion)) return
-  fusion.replace(first, [], { ...first, op: 'filterbank.Rounded' })
-  fusion.replace(node, [], { op: 'Identity', inputs: [node.inputs[0]!] })
 }
 
 /**

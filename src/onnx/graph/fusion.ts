@@ -113,6 +113,11 @@ export class Fusion {
     return !this.held.has(name) && this.readers.get(name)?.size === 1
   }
 
+  /** Whether none but these nodes reads a name. */
+  isReadBy(name: string, nodes: readonly Node[]): boolean {
+    return !this.held.has(name) && [...(this.readers.get(name) ?? [])].every((node) => nodes.includes(node))
+  }
+
   /** How many nodes read a name; more than any where it must stay. */
   readersOf(name: string): number {
     return this.held.has(name) ? Number.POSITIVE_INFINITY : (this.readers.get(name)?.size ?? 0)
@@ -132,7 +137,7 @@ export class Fusion {
     for (const old of [node, ...joined]) this.leave(old)
     for (const old of joined) this.gone.add(old)
     const parts = [...joined, node].flatMap(partsOf)
-    for (const key of ['activation', 'parts', 'rank'] as const) delete node[key]
+    for (const key of ['activation', 'body', 'parts', 'rank'] as const) delete node[key]
     Object.assign(node, { attributes: new Map(), ...by, outputs: [node.outputs[0]!], parts })
     this.enter(node)
   }
@@ -143,6 +148,14 @@ export class Fusion {
     Object.assign(node, { inputs, outputs })
     for (const one of [node, ...following]) this.enter(one)
     this.nodes.splice(this.nodes.indexOf(node) + 1, 0, ...following)
+  }
+
+  /** Two nodes, of which the second reads the first, become others, each in its place. */
+  exchange(first: Node, second: Node, by: readonly [Partial<Node>, Partial<Node>]): void {
+    for (const node of [first, second]) this.leave(node)
+    Object.assign(first, by[0])
+    Object.assign(second, by[1])
+    for (const node of [first, second]) this.enter(node)
   }
 
   /** Takes a node out whose outputs nobody reads. */

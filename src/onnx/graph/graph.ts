@@ -34,6 +34,8 @@ export interface Node {
   parts?: readonly string[]
   /** Axes that its output has at least: those of the constants that it was joined with. */
   rank?: number
+  /** Of a function of bytes what it does, by names of which some are its inputs. */
+  body?: { inputs: readonly string[]; nodes: readonly Node[] }
 }
 
 /**

@@ -146,6 +146,7 @@ export function multiplyByteMatrices(
   a: readonly [Value, Given, Given],
   b: readonly [Value, Given, Given],
   y?: readonly [Value, Value] | Scaling,
+  bias?: Value,
 ): Value | undefined {
   const scaling = y && 'scale' in y ? y : undefined
   const output = y && 'scale' in y ? undefined : y
@@ -158,6 +159,7 @@ export function multiplyByteMatrices(
   const to = output && termsOf(...output)
   if (!from || !by || (output && !to) || (by.axis !== undefined && !q.constant)) return undefined
   const quantization = to && ({ ...to, dtype: output[1].type } as OutputQuantization)
+  const sums = bias?.typed() as Tensor<'int32'> | undefined
   const zero = zeroAt(a[2])
   const scaled = scaling && scalingOf(scaling, call)
   const tensors = [
@@ -169,7 +171,9 @@ export function multiplyByteMatrices(
     withBytes(call, tensors, (left, right) =>
       product2(left!, right!, {
         zero,
-        ...(quantization ? { quantization, activation: call.node.activation } : (scaled ?? { sums: true })),
+        ...(quantization
+          ? { bias: sums, quantization, activation: call.node.activation }
+          : (scaled ?? { sums: true })),
       }),
     ),
   )

@@ -4,11 +4,13 @@
  * bytes cannot do (scales that are not known, types that differ) goes by floats.
  */
 
+import { sizeOf } from '../../base/shape.js'
 import type { ByteType } from '../../core/dtype.js'
 import { type AnyTensor, Tensor } from '../../core/tensor.js'
 import { type Activation, applyActivation, formulaOf, leakyRelu } from '../../ops/activation.js'
 import { activateBytes } from '../../ops/activationBytes.js'
-import { add, mul } from '../../ops/arithmetic.js'
+import { add, div, mul, sub } from '../../ops/arithmetic.js'
+import { maximum, minimum } from '../../ops/binary.js'
 import type { ResultQuantization } from '../../ops/byteResult.js'
 import { product2 } from '../../ops/matmul.js'
 import { avgPool2d, globalAvgPool2d } from '../../ops/pool.js'
@@ -16,14 +18,16 @@ import { softmax } from '../../ops/softmax.js'
 import type { Call, Operator } from '../run/call.js'
 import { Value } from '../run/value.js'
 import { commonShape, layoutOf, mapInEngine, tensorOf } from './broadcast.js'
+import { byteFunction } from './byteFunction.js'
 import { isByte, standing, termsOf } from './bytes.js'
 import { elementwise } from './elementwise.js'
 import { matrix } from './matrix.js'
 import { averagePoolOfBytes, globalPoolOf, pools, withWholeWindows } from './pool.js'
 import { dequantizeLinear, quantizeLinear } from './quantize.js'
-import { mapAlong } from './reduce.js'
+import { axisIn, mapAlong, reduce, reducedAxes, reducedValue } from './reduce.js'
 import { resize, resizeBytes } from './resize.js'
 import { shape } from './shape.js'
+import { transposedOfBytes, window } from './window.js'
 
 /** A value of 8-bit integers with its scale and zero point; a result has these two alone. */
 interface Terms {
@@ -103,7 +107,7 @@ function byFloats(
 }
 
 const arithmetic =
-  (op: typeof add | typeof mul, floats: Operator): Operator =>
+  (op: typeof add | typeof maximum, floats: Operator): Operator =>
   (call) => {
     const [a, b] = [operandAt(call, 0), operandAt(call, 3)]
     const to = termsAt(call, 6, a.x.type)
@@ -162,23 +166,31 @@ const qLinearLeakyRelu: Operator = (call) => {
 /** Neither less nor more than each is. */
 const EVERYTHING: Activation = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
 
+/** An operand in the integers of the result. */
+function inTermsOf(call: Call, x: Operand, to: Terms): Value {
+  const [own, wanted] = [known(x), known(to)]
+  const isSame =
+    own &&
+    wanted &&
+    x.x.type === to.zero.type &&
+    Math.fround(own.scale) === Math.fround(wanted.scale) &&
+    own.zeroPoint === wanted.zeroPoint
+  return isSame ? x.x : mapped(call, x, to, formulaOf(EVERYTHING), (floats) => floats.input(0))
+}
+
 const qLinearConcat: Operator = (call) => {
   const operands: Operand[] = []
   for (let i = 2; i < call.inputs.length; i += 3) operands.push(operandAt(call, i))
   if (!operands.length) call.fail('inputs', 'at least one to join', 'none')
   const to = termsAt(call, 0, operands[0]!.x.type)
-  const quantization = known(to)
-  const parts = operands.map((x) => {
-    const own = known(x)
-    const isSame =
-      own &&
-      quantization &&
-      x.x.type === to.zero.type &&
-      Math.fround(own.scale) === Math.fround(quantization.scale) &&
-      own.zeroPoint === quantization.zeroPoint
-    return isSame ? x.x : mapped(call, x, to, formulaOf(EVERYTHING), (floats) => floats.input(0))
-  })
-  return shape.Concat!(call.on(parts))
+  return shape.Concat!(call.on(operands.map((x) => inTermsOf(call, x, to))))
+}
+
+/** Mask, then both operands. */
+const qLinearWhere: Operator = (call) => {
+  const operands = [operandAt(call, 1), operandAt(call, 4)]
+  const to = termsAt(call, 7, operands[0]!.x.type)
+  return elementwise.Where!(call.on([call.input(0), ...operands.map((x) => inTermsOf(call, x, to))]))
 }
 
 /** A pool of images whose channels stand last in the file, too. */
@@ -213,6 +225,67 @@ const qLinearGlobalAveragePool = channelsLast((call, x, to) => {
   )
   return bytes ?? byFloats(call, [x], to, pools.GlobalAveragePool!, shifted)
 })
+
+/** Inputs as of QLinearConv; a filter [in, out / groups, ...window]. */
+const qLinearConvTranspose: Operator = (call) => {
+  const [x, w, bias] = [operandAt(call, 0), operandAt(call, 3), call.inputs[8]]
+  const to = termsAt(call, 6, x.x.type)
+  const rank = w.x.shape.length
+  const from = known(x)
+  const quantization = known(to)
+  // Of several groups the scales of one are those of all, which the op does not have.
+  const by =
+    w.scale.size === 1 || call.number('group', 1) === 1
+      ? termsOf(w.scale, w.zero, rank - 1, w.x.shape[1])
+      : undefined
+  const isPlain = isByte(x.x) && isByte(w.x) && isByte(to.zero) && w.x.size > 0 && x.x.size > 0 && rank < 5
+  if (isPlain && from && by && quantization) {
+    const sums = bias?.typed() as Tensor<'int32'> | undefined
+    const dtype = to.zero.type as ByteType
+    const y = transposedOfBytes(call, x.x, w.x, (pixels, filter, run) =>
+      plainly(call, () =>
+        run(standing(pixels, from), standing(filter, by), {
+          bias: sums,
+          quantization: { ...quantization, dtype },
+          activation: call.node.activation,
+        }),
+      ),
+    )
+    return call.tensor(dtype, y, 'last')
+  }
+  const [left, right] = [x, w].map(
+    ({ x, scale, zero }) => dequantizeLinear(call.on([x, scale, zero], { axis: 1 })) as Value,
+  ) as [Value, Value]
+  const units = bias && elementwise.Mul!(call.on([x.scale, w.scale]))
+  const offset = units && (dequantizeLinear(call.on([bias, units as Value], { axis: 0 })) as Value)
+  const y = window.ConvTranspose!(call.on([left, right, offset])) as Value
+  return quantizeLinear(call.on([y, to.scale, to.zero]))
+}
+
+/** Channels from which means of bytes along other axes are taken many at a time. */
+const MANY = 16
+
+/** Inputs: bytes, scale, zero point, those of the result; since opset 18 axes. */
+const qLinearReduceMean: Operator = (call) => {
+  const x = operandAt(call, 0)
+  const to = termsAt(call, 3, x.x.type)
+  const rest = call.inputs.slice(5)
+  const { layout } = x.x
+  const axes = reducedAxes(call.on([x.x, ...rest]), x.x).map((axis) => axisIn(x.x, axis))
+  const tensor = x.x.typed(layout)
+  const [first, last] = [Math.min(...axes), Math.max(...axes)]
+  const [outer, inner] = [sizeOf(tensor.shape.slice(0, first)), sizeOf(tensor.shape.slice(last + 1))]
+  const bytes =
+    last - first + 1 === axes.length && inner >= MANY
+      ? onBytes([x], to, (quantization, ofX) =>
+          reducedValue(call, x.x, axes, (kept) => {
+            const image = tensor.reshape([outer, tensor.size / outer / inner, 1, inner])
+            return plainly(call, () => globalAvgPool2d(ofX!(image), { quantization })).reshape(kept)
+          }),
+        )
+      : undefined
+  return bytes ?? byFloats(call, [x], to, (floats) => reduce.ReduceMean!(call.on([floats.input(0), ...rest])))
+}
 
 const qLinearSoftmax =
   (isOld: (call: Call) => boolean): Operator =>
@@ -309,10 +382,16 @@ export const bytesBetween: Record<string, Operator> = {
   'com.microsoft.QLinearGlobalAveragePool': qLinearGlobalAveragePool,
   'com.microsoft.QLinearLeakyRelu': qLinearLeakyRelu,
   'com.microsoft.QLinearMul': arithmetic(mul, elementwise.Mul!),
+  'com.microsoft.QLinearReduceMean': qLinearReduceMean,
   'com.microsoft.QLinearSigmoid': activated(() => 'sigmoid'),
   'com.microsoft.QLinearSoftmax': qLinearSoftmax((call) => call.number('opset', 13) < 13),
+  'com.microsoft.QLinearWhere': qLinearWhere,
+  'filterbank.ByteFunction': byteFunction,
+  'filterbank.QLinearConvTranspose': qLinearConvTranspose,
+  'filterbank.QLinearDiv': arithmetic(div, elementwise.Div!),
+  'filterbank.QLinearMax': arithmetic(maximum, elementwise.Max!),
+  'filterbank.QLinearMin': arithmetic(minimum, elementwise.Min!),
+  'filterbank.QLinearSub': arithmetic(sub, elementwise.Sub!),
   'filterbank.QLinearSoftmax': qLinearSoftmax((call) => call.opset < 13),
   'filterbank.QLinearResize': qLinearResize,
-  // What DequantizeLinear, an activation and QuantizeLinear are joined to, or without the activation.
-  'filterbank.QLinearActivation': activated((call) => call.node.activation ?? EVERYTHING),
 }

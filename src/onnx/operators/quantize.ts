@@ -220,12 +220,14 @@ function requantized(
   return saturated(call, scaled, zero, zero!.type)
 }
 
+/** What `fuse` joins has a bias too, as QLinearConv has one. */
 const qLinearMatMul: Operator = (call) => {
-  const [a, aScale, aZero, b, bScale, bZero, yScale, yZero] = call.inputs as Value[]
-  const bytes = multiplyByteMatrices(call, [a!, aScale, aZero], [b!, bScale, bZero], [yScale!, yZero!])
+  const [a, aScale, aZero, b, bScale, bZero, yScale, yZero, bias] = call.inputs as Value[]
+  const bytes = multiplyByteMatrices(call, [a!, aScale, aZero], [b!, bScale, bZero], [yScale!, yZero!], bias)
   if (bytes) return bytes
   const sums = integerProduct(call, inputsAt(call, 0, 2, 3, 5), 'float32')
-  return requantized(call, sums, sums.shape.length - 1, inputsAt(call, 1, 4, 6, 7))
+  const biased = bias ? zipInEngine(call, sums, bias, add) : sums
+  return requantized(call, biased, sums.shape.length - 1, inputsAt(call, 1, 4, 6, 7))
 }
 
 const qLinearConv: Operator = (call) => {

@@ -22,7 +22,7 @@ import { MOST } from './powers.js'
  * The axes of a reduction: an input in newer versions, an attribute in older; all where none are named, none
  * where the node says so.
  */
-function axesOf(call: Call, x: Value): number[] {
+export function reducedAxes(call: Call, x: Value): number[] {
   const given = call.list(1, 'axes') ?? []
   if (given.length === 0) return call.number('noop_with_empty_axes', 0) ? [] : [...x.shape.keys()]
   return given.map((axis) => call.axis(axis, x.shape.length))
@@ -62,7 +62,7 @@ const reduction =
   (host: (values: Float64Array) => number, engine?: (x: Tensor, axes: number[]) => Tensor): Operator =>
   (call) => {
     const x = call.input(0)
-    const axes = axesOf(call, x)
+    const axes = reducedAxes(call, x)
     const count = sizeOf(axes.map((axis) => x.shape[axis]!))
     if (!engine || x.isHost || !isFloat(x.type) || count === 0 || axes.length === 0)
       return reduceOnHost(call, x, axes, host)
@@ -80,20 +80,23 @@ function reduceInEngine(
   f: (x: Tensor, axes: number[]) => Tensor,
   type = x.type,
 ): Value {
-  const shape = x.shape.map((length, axis) => (axes.includes(axis) ? 1 : length))
+  const here = axes.map((axis) => axisIn(x, axis))
+  return reducedValue(call, x, here, (kept) => f(x.tensor(x.layout), here).reshape(kept), type)
+}
+
+/** What `use` gives, of x's shape with lengths of 1 along these axes, as x stands. */
+export function reducedValue(
+  call: Call,
+  x: Value,
+  axes: readonly number[],
+  use: (shape: Shape) => AnyTensor,
+  type = x.type,
+): Value {
+  const isReduced = (axis: number) => axes.includes(axisIn(x, axis))
+  const shape = x.shape.map((length, axis) => (isReduced(axis) ? 1 : length))
   const { layout } = x
-  const kept = f(
-    x.tensor(layout),
-    axes.map((axis) => axisIn(x, axis)),
-  )
-  const y = Value.inEngine(
-    call.run,
-    type,
-    shape,
-    kept.reshape(layout === 'plain' ? shape : lastShape(shape)),
-    layout,
-  )
-  return call.flag('keepdims', true) ? y : y.reshaped(x.shape.filter((_, axis) => !axes.includes(axis)))
+  const y = Value.inEngine(call.run, type, shape, use(layout === 'plain' ? shape : lastShape(shape)), layout)
+  return call.flag('keepdims', true) ? y : y.reshaped(x.shape.filter((_, axis) => !isReduced(axis)))
 }
 
 const total = (values: Float64Array): number => values.reduce((sum, v) => sum + v, 0)

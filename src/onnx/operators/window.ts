@@ -176,8 +176,12 @@ export function convolutionOfBytes(
 
 const conv: Operator = (call) => convolution(call, call.input(0), call.input(1), call.inputs[2])
 
-const convTranspose: Operator = (call) => {
-  const [x, w, b] = [call.input(0), call.input(1), call.inputs[2]]
+/** The window of a transposed convolution, and what is added behind its output. */
+function transposedSides(
+  call: Call,
+  x: Value,
+  w: Value,
+): { sides: Sides; extra: number[]; output: number[] } {
   const spatial = x.shape.slice(2)
   const size = w.shape.slice(2)
   const rank = size.length
@@ -207,27 +211,46 @@ const convTranspose: Operator = (call) => {
     before: pads.slice(0, rank),
     after: pads.slice(rank),
   }
+  const output = spatial.map(
+    (length, i) =>
+      (length - 1) * stride[i]! + extra[i]! + dilation[i]! * (size[i]! - 1) + 1 - pads[i]! - pads[rank + i]!,
+  )
+  return { sides, extra, output }
+}
+
+const convTranspose: Operator = (call) => {
+  const [x, w, b] = [call.input(0), call.input(1), call.inputs[2]]
+  const { sides, extra, output } = transposedSides(call, x, w)
   const options = {
     groups: call.number('group', 1),
     bias: b?.tensor('plain'),
     activation: call.node.activation,
   }
-  if (w.size === 0) {
-    const lengths = spatial.map(
-      (length, i) =>
-        (length - 1) * stride[i]! +
-        extra[i]! +
-        dilation[i]! * (size[i]! - 1) +
-        1 -
-        pads[i]! -
-        pads[rank + i]!,
-    )
-    return withoutTaps(call, x, [x.shape[0]!, w.shape[1]! * options.groups, ...lengths], b)
-  }
+  if (w.size === 0) return withoutTaps(call, x, [x.shape[0]!, w.shape[1]! * options.groups, ...output], b)
   const [axes, pixels] = channelsLast(call, x)
   const window = { ...optionsOf(sides), outputPadding: extra, ...options }
   const y = withFilter(w, [0, 1], (filter) => convolveTransposed(axes, pixels, filter, window))
   return call.tensor(x.type, y as Tensor, 'last')
+}
+
+/** The same of bytes and shapes that have taps: `use` gets x with its channels last, and the filter. */
+export function transposedOfBytes(
+  call: Call,
+  x: Value,
+  w: Value,
+  use: (
+    pixels: AnyTensor,
+    filter: AnyTensor,
+    run: (x: AnyTensor, filter: AnyTensor, more: Parameters<typeof convolveTransposed>[3]) => AnyTensor,
+  ) => AnyTensor,
+): AnyTensor {
+  const { sides, extra } = transposedSides(call, x, w)
+  const pixels = x.typed('last')
+  const window = { ...optionsOf(sides), outputPadding: extra, groups: call.number('group', 1) }
+  const rank = (x.shape.length - 2) as Rank
+  const run: Parameters<typeof use>[2] = (x, filter, more) =>
+    convolveTransposed(rank, x, filter, { ...window, ...more })
+  return withFilter(w, [0, 1], (filter) => use(pixels, filter, run), w.dtype)
 }
 
 /** Length of the output along each axis: 1 where the window is too long by less than its stride. */

@@ -177,22 +177,22 @@ export class Call {
   readonly ofShapes = new Set<Value>()
 
   /**
-   * Numbers worked out from attributes and these values: int32 where they come so, else float32. Of constants
-   * they are kept with the model, since a replay of the run uploads nothing.
+   * Numbers worked out from attributes and these values: int32 or uint8 where they come so, else float32. Of
+   * constants they are kept with the model, since a replay of the run uploads nothing.
    */
   tables(
     use: string,
     shape: Shape,
     from: readonly Value[],
-    make: () => readonly (Iterable<number> | Int32Array)[],
+    make: () => readonly (Iterable<number> | Int32Array | Uint8Array)[],
   ): readonly Value[] {
     const fixed = from.every(({ constant }) => constant)
     const { tables } = this.run.kept
     let values = fixed ? tables.get(this.node)?.get(use) : undefined
     if (!values) {
       values = make().map((data) =>
-        data instanceof Int32Array
-          ? Value.onHost(this.run, 'int32', shape, data, fixed)
+        data instanceof Int32Array || data instanceof Uint8Array
+          ? Value.onHost(this.run, data instanceof Int32Array ? 'int32' : 'uint8', shape, data, fixed)
           : Value.onHost(this.run, 'float32', shape, Float32Array.from(data), fixed),
       )
       if (fixed) tables.set(this.node, (tables.get(this.node) ?? new Map()).set(use, values))

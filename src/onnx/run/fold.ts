@@ -88,4 +88,6 @@ function* filtersOfBytes(graph: Graph): Steps<ReadonlySet<Node>> {
   return filters
 }
 
-const TAKES_BYTES = new Set(['Add', 'Concat', 'Conv', 'Gemm', 'MatMul', 'Mul'])
+const TAKES_BYTES = new Set([
+  ...['Add', 'Concat', 'Conv', 'ConvTranspose', 'Div', 'Gemm', 'MatMul', 'Max', 'Min', 'Mul', 'Sub', 'Where'],
+])

@@ -114,6 +114,16 @@ export const convolutions: Record<string, Case> = {
   'add of bytes': photo((x) =>
     fb.add(quantize(x!), quantize(x!), { quantization: { scale: 0.02, zeroPoint: 9 } }),
   ),
+  ...Object.fromEntries(
+    ([fb.sub, fb.div, fb.maximum, fb.minimum] as const).map((op) => [
+      `${op.name} of bytes`,
+      photo((x) =>
+        op(quantize(x!, 'int8'), fb.globalMaxPool2d(quantize(x!, 'int8')), {
+          quantization: { scale: 0.02, zeroPoint: 9 },
+        }),
+      ),
+    ]),
+  ),
   'mul of bytes': photo((x) =>
     fb.mul(quantize(x!), fb.globalMaxPool2d(quantize(x!)), { quantization: { scale: 0.02, zeroPoint: 9 } }),
   ),

@@ -8,11 +8,9 @@ import { transpose } from '../../../ops/transpose.js'
 import type { Call, Operator } from '../../run/call.js'
 import type { Value } from '../../run/value.js'
 import { zipInEngine } from '../broadcast.js'
-import { elementwise } from '../elementwise.js'
 import { multiHead } from '../multiHead.js'
-import { dequantizeLinear, dynamicQuantizeLinear, quantizeLinear, scaledSums } from '../quantize.js'
+import { dequantizeLinear, dynamicQuantizeLinear, scaledSums } from '../quantize.js'
 import { recurrence } from '../recurrent.js'
-import { reduce } from '../reduce.js'
 
 type Given = Value | undefined
 
@@ -93,41 +91,6 @@ const gatherBlockQuantized: Operator = (call) => {
   })
 }
 
-/** What operators of floats give where inputs and output are of few bits. */
-function between(
-  call: Call,
-  inputs: readonly (readonly [Given, Given, Given])[],
-  y: readonly [Given, Given],
-  run: (...x: Value[]) => Value,
-): Value {
-  const floats = inputs.map(([x, scale, zero]) => dequantizeLinear(call.on([x, scale, zero])) as Value)
-  return quantizeLinear(call.on([run(...floats), ...y])) as Value
-}
-
-const qLinearReduceMean: Operator = (call) => {
-  const [x, scale, zero, yScale, yZero] = call.inputs
-  return between(
-    call,
-    [[x, scale, zero]],
-    [yScale, yZero],
-    (floats) => reduce['ReduceMean']!(call.on([floats])) as Value,
-  )
-}
-
-const qLinearWhere: Operator = (call) => {
-  const [mask, x, xScale, xZero, y, yScale, yZero, zScale, zZero] = call.inputs
-  const pairs = [
-    [x, xScale, xZero],
-    [y, yScale, yZero],
-  ] as const
-  return between(
-    call,
-    pairs,
-    [zScale, zZero],
-    (a, b) => elementwise['Where']!(call.on([mask, a, b])) as Value,
-  )
-}
-
 /** Numbers of a constant of few bits [directions, rows, columns] by scales for each, or each column of it. */
 function unpackedWeights(
   call: Call,
@@ -192,7 +155,5 @@ export const bits: Record<string, Operator> = Object.fromEntries(
     MatMulIntegerToFloat: matMulIntegerToFloat,
     MulInteger: mulInteger,
     QAttention: qAttention,
-    QLinearReduceMean: qLinearReduceMean,
-    QLinearWhere: qLinearWhere,
   }).map(([name, run]) => [`com.microsoft.${name}`, run]),
 )
