@@ -174,6 +174,42 @@ const spelled: Record<string, Line> = {
   },
 }
 
+/** By constants along axes of x. */
+const byChannel: Record<string, Line> = {
+  'PRelu of channels': {
+    shapes: [image],
+    make: (graph) => graph.node('PRelu', [graph.x[0]!, graph.floats([c, 1, 1], 0, 0.5)]),
+  },
+  'PRelu of channels, quantised': {
+    shapes: [image],
+    make: (graph) => graph.node('PRelu', [graph.x[0]!, graph.bytes([c, 1, 1], 0.005)]),
+  },
+  'times a number for each channel, and Relu': {
+    shapes: [image],
+    make: (graph) =>
+      graph.node('Relu', [graph.node('Mul', [graph.x[0]!, graph.floats([1, c, 1, 1], -1, 1)])]),
+  },
+  'rows times numbers': {
+    shapes: [[5, c]],
+    make: (graph) => graph.node('Mul', [graph.x[0]!, graph.floats([c], -1, 1)]),
+  },
+  'rows of images times numbers': {
+    shapes: [[2, 6, 5, 6]],
+    make: (graph) => graph.node('Mul', [graph.x[0]!, graph.floats([6], -1, 1)]),
+  },
+  'images times a number each': {
+    shapes: [[6, 6, 5, 6]],
+    make: (graph) => graph.node('Mul', [graph.x[0]!, graph.floats([6, 1, 1, 1], -1, 1)]),
+  },
+  'BatchNormalization and Relu': {
+    shapes: [image],
+    make: (graph) => {
+      const tables = [0.5, 0, -0.5, 0.5].map((low) => graph.floats([c], low, low + 1))
+      return graph.node('Relu', [graph.node('BatchNormalization', [graph.x[0]!, ...tables])])
+    },
+  },
+}
+
 const two = [image, image]
 const between: Record<string, Line> = {
   ...Object.fromEntries(
@@ -345,6 +381,7 @@ const lines: Record<string, Line> = {
   ...resizes,
   ...functions,
   ...spelled,
+  ...byChannel,
   ...between,
   ...filters,
   ...moved,

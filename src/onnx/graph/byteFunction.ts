@@ -6,14 +6,14 @@ import { sizeOf } from '../../base/shape.js'
 import { onnxActivations } from '../../ops/activation.js'
 import type { Fusion } from './fusion.js'
 import type { Node } from './graph.js'
-import { isPlain } from './terms.js'
+import { isPlain, PAIRS } from './terms.js'
 
 const FUNCTIONS = new Set([
   ...Object.keys(onnxActivations),
   ...['Abs', 'Acos', 'Acosh', 'Add', 'Asin', 'Asinh', 'Atan', 'Atanh', 'Ceil', 'Celu', 'Clip', 'Cos', 'Cosh'],
   ...['Div', 'Elu', 'Erf', 'Exp', 'Floor', 'Gelu', 'HardSigmoid', 'LeakyRelu', 'Log', 'Max', 'Min', 'Mul'],
   ...['Neg', 'PRelu', 'Pow', 'Reciprocal', 'Round', 'Selu', 'Shrink', 'Sign', 'Sin', 'Sinh', 'Softsign'],
-  ...['Sqrt', 'Sub', 'Swish', 'Tan', 'ThresholdedRelu'],
+  ...['BatchNormalization', 'Sqrt', 'Sub', 'Swish', 'Tan', 'ThresholdedRelu'],
 ])
 
 /** The function that a QuantizeLinear ends, as it is found from there on. */
@@ -46,34 +46,38 @@ function find(node: Node, fusion: Fusion, joins: boolean): Found | undefined {
   const found: Found = { nodes: [], own: [], x: undefined, constants: new Set(node.inputs.slice(1, 3)) }
   const { own } = found
   const isWhole =
-    follow(node.inputs[0]!, found, fusion, joins) &&
+    follow(node.inputs[0]!, node, found, fusion, joins) &&
     found.x !== undefined &&
     own.every(({ outputs }) => fusion.isReadBy(outputs[0]!, [...own, node]))
   return isWhole ? found : undefined
 }
 
-/** Whether a name is made of one integer by functions and constants of one number alone. */
-function follow(name: string, found: Found, fusion: Fusion, joins: boolean): boolean {
-  if (name === '' || isNumber(name, found, fusion)) return true
+/** Whether what a node reads is made of one integer, and of constants that are the same at every place. */
+function follow(name: string, reader: Node, found: Found, fusion: Fusion, joins: boolean): boolean {
+  if (name === '' || isConstant(name, found, fusion)) return true
   const maker = fusion.maker(name)
   if (!maker || maker.outputs.length > 1) return false
   if (found.nodes.some(({ outputs }) => outputs[0] === name)) return true
   if (maker.op === 'DequantizeLinear') {
+    // Of two operands, the bytes of a constant are faster as they are.
+    const bytes = fusion.constant(maker.inputs[0])
+    if (bytes && sizeOf(bytes.shape) > 1 && PAIRS.includes(reader.op)) return false
     if (!isPlain(maker, fusion) || !begin(maker, found, fusion, joins)) return false
     for (const term of maker.inputs.slice(1, 3)) found.constants.add(term)
   } else {
-    if (!FUNCTIONS.has(maker.op) || !maker.inputs.every((input) => follow(input, found, fusion, joins)))
-      return false
+    if (!FUNCTIONS.has(maker.op)) return false
+    if (!maker.inputs.every((input) => follow(input, maker, found, fusion, joins))) return false
     found.own.push(maker)
   }
   found.nodes.push({ ...maker })
   return true
 }
 
-/** Whether a name is a constant of one number, which the function reads then. */
-function isNumber(name: string, { constants }: Found, fusion: Fusion): boolean {
-  const constant = fusion.constant(name)
-  if (!constant || sizeOf(constant.shape) !== 1) return false
+/** Whether a name is a constant of one number, or one for each channel, which the function reads then. */
+function isConstant(name: string, { constants }: Found, fusion: Fusion): boolean {
+  const shape = fusion.constant(name)?.shape
+  const first = shape?.findIndex((length) => length !== 1)
+  if (!shape || sizeOf(shape) === 0 || sizeOf(shape.slice(first! + 1)) !== 1) return false
   constants.add(name)
   return true
 }
@@ -81,7 +85,7 @@ function isNumber(name: string, { constants }: Found, fusion: Fusion): boolean {
 /** Whether these are the bytes that all others are, be it by a function in front, or a constant. */
 function begin(dequantize: Node, found: Found, fusion: Fusion, joins: boolean): boolean {
   const name = dequantize.inputs[0]!
-  if (isNumber(name, found, fusion)) return true
+  if (isConstant(name, found, fusion)) return true
   const { body } = fusion.maker(name) ?? {}
   if (joins && body && fusion.isInner(name)) {
     const [x, ...constants] = body.inputs as [string, ...string[]]

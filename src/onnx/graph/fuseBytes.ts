@@ -10,7 +10,7 @@ import { nameFunction } from './byteFunction.js'
 import { type Fusion, MadeTensor, number } from './fusion.js'
 import type { Node } from './graph.js'
 import { MOVING } from './moveBytes.js'
-import { bytesBehind, isByte, isPlain, isSmall, sameTerms, sameType } from './terms.js'
+import { bytesBehind, isByte, isPlain, isSmall, PAIRS, sameTerms, sameType } from './terms.js'
 
 /** What makes a constant filter of bytes, whose scales may differ along `axis`. */
 function filterBehind(name: string | undefined, axis: number, fusion: Fusion): Node | undefined {
@@ -57,8 +57,6 @@ type ActivationOf = (node: Node, fusion: Fusion) => Activation | undefined
 
 /** Sums of products with a filter. */
 const PRODUCTS = ['Conv', 'ConvTranspose', 'Gemm', 'MatMul']
-/** What takes two operands, one by one. */
-const PAIRS = ['Add', 'Div', 'Max', 'Min', 'Mul', 'Sub']
 const OTHERS = ['AveragePool', 'Concat', 'GlobalAveragePool', 'ReduceMean', 'Resize', 'Softmax', 'Where']
 
 /** DequantizeLinear, an operator, an activation that clamps, QuantizeLinear: the operator on bytes. */
@@ -139,6 +137,13 @@ function productOfBytes(op: Node, node: Node, fusion: Fusion, given = op.inputs[
 }
 
 /**
+ * Products in a sum from which integers are faster where they are scaled afterwards; more where their input
+ * is wanted as numbers too.
+ */
+const MANY = 32
+const MANY_BESIDE = 128
+
+/**
  * A product of bytes that are dequantised, with a constant filter, of which numbers are wanted: sums of
  * integers, scaled.
  */
@@ -149,6 +154,8 @@ export function scaleProduct(op: Node, fusion: Fusion): void {
   const isConv = op.op === 'Conv'
   const [xScale, scales] = [fusion.constant(x.inputs[1])!, fusion.constant(filter.inputs[1])!]
   const { shape, type, data } = fusion.constant(filter.inputs[0])!
+  const products = sizeOf(shape) / shape[isConv || op.attributes.get('transB') ? 0 : 1]!
+  if (products < (fusion.isInner(op.inputs[0]!) ? MANY : MANY_BESIDE)) return
   const channels = sizeOf(scales.shape)
   const scale = fusion.constantNamed(
     `${x.inputs[1]} times ${filter.inputs[1]} of rank ${shape.length}`,

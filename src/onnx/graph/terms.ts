@@ -4,6 +4,9 @@ import type { HostTensor } from '../file/types.js'
 import type { Fusion } from './fusion.js'
 import type { Node } from './graph.js'
 
+/** Operators that take two operands, element by element. */
+export const PAIRS = ['Add', 'Div', 'Max', 'Min', 'Mul', 'Sub']
+
 export const isByte = (tensor: HostTensor | undefined): boolean =>
   tensor?.type === 'int8' || tensor?.type === 'uint8'
 
