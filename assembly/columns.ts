@@ -1,10 +1,12 @@
 /**
- * Columns, one for each place of a window, added up where their elements were seen in the image: ONNX's Col2Im.
- * Tap by tap, in the order of x, so that the sums are those of plain loops.
+ * Columns, one for each place of a window, added up where their elements were seen in the image: ONNX's
+ * Col2Im. Tap by tap, in the order of x, so that the sums are those of plain loops.
  */
 import { Columns } from './abi'
 
-/** Unit: one plane of y. x [planes, taps, od, oh, ow], y [planes, id, ih, iw]; what falls outside is left out. */
+/**
+ * Unit: one plane of y. x [planes, taps, od, oh, ow], y [planes, id, ih, iw]; what falls outside is left out.
+ */
 export function addColumns(call: usize, begin: i32, end: i32): void {
   const args = changetype<Columns>(call)
   const ih = args.ih, iw = args.iw, ow = args.ow, step = args.stepW

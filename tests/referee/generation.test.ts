@@ -1,7 +1,7 @@
 /**
- * ONNX Runtime as the referee of texts that a language model inside a node goes on with: a decoder of one layer of
- * attention, with random weights. What stands behind the end of all texts is not asked: there ONNX Runtime leaves what was in
- * its memory.
+ * ONNX Runtime as the referee of texts that a language model inside a node goes on with: a decoder of one
+ * layer of attention, with random weights. What stands behind the end of all texts is not asked: there ONNX
+ * Runtime leaves what was in its memory.
  */
 import { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -235,7 +235,8 @@ describe('a text goes on as ONNX Runtime has it', () => {
       expect(Math.abs((score as number) - scores[i]!)).toBeLessThanOrEqual(
         1e-5 * Math.max(1, Math.abs(scores[i]!)),
       )
-    // ONNX Runtime 1.30 crashes where it is asked for these, and takes the penalties of all tokens off the first one.
+    // ONNX Runtime 1.30 crashes where it is asked for these, and takes the penalties of all tokens off the
+    // first one.
     const present = whole([1, WORDS], ...Array.from({ length: WORDS }, (_, token) => Number(token % 2)))
     const sampled: Problem = {
       op: 'Sampling',

@@ -48,7 +48,9 @@ class Found {
   }
 }
 
-/** Which tokens come next in which of a text's beams, the likeliest first, and the sums of their logarithms. */
+/**
+ * Which tokens come next in which of a text's beams, the likeliest first, and the sums of their logarithms.
+ */
 function likeliest(
   rows: readonly Float32Array[],
   count: number,
@@ -71,8 +73,8 @@ const BEAMS: Inputs = { minLength: 2, repetitionPenalty: 6, vocabMask: 7, prefix
 
 /**
  * input_ids, max_length, min_length, num_beams, num_return_sequences, length_penalty, repetition_penalty,
- * vocab_mask, prefix_vocab_mask, attention_mask: the lines of each text whose tokens are the likeliest in all,
- * of as many as are followed at a time.
+ * vocab_mask, prefix_vocab_mask, attention_mask: the lines of each text whose tokens are the likeliest in
+ * all, of as many as are followed at a time.
  */
 export const beamSearch: SteppedOperator = function* (call) {
   const { texts, longest } = textsOf(call)

@@ -203,8 +203,8 @@ const mulInteger: Operator = (call) => {
 }
 
 /**
- * EmbedLayerNormalization of bytes: ids, segments, words, places, kinds, scale, offset, mask, then the scales of
- * the five tables and their zero points. Rows are taken as bytes.
+ * EmbedLayerNormalization of bytes: ids, segments, words, places, kinds, scale, offset, mask, then the scales
+ * of the five tables and their zero points. Rows are taken as bytes.
  */
 const qEmbedLayerNorm: Operator = (call) => {
   const [ids, places] = [call.input(0), call.input(3)]

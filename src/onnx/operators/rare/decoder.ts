@@ -14,7 +14,9 @@ const NEVER = -3.4028234663852886e38
 /** Tokens of each line so far; all are of one length. */
 export type Lines = number[][]
 
-/** What the scores of the next token go through, in this order. `scores`: one row of the vocabulary each line. */
+/**
+ * What the scores of the next token go through, in this order. `scores`: one row of the vocabulary each line.
+ */
 export type Processor = (lines: Lines, scores: Float32Array[], step: number) => void
 
 /** Where a node gives the same settings: inputs by their number, -1 where it has none. */

@@ -103,7 +103,10 @@ function filterTop(call: Call, row: Float32Array): void {
 
 const SAMPLING: Inputs = { minLength: 2, repetitionPenalty: 3, vocabMask: 4, prefixMask: 5, attentionMask: 6 }
 
-/** The same and presence_mask [texts, vocabulary], seed: one of the likely tokens, each as often as it is likely. */
+/**
+ * The same and presence_mask [texts, vocabulary], seed: one of the likely tokens, each as often as it is
+ * likely.
+ */
 const sampling: SteppedOperator = (call) => {
   // Nothing that is known before the run, so that it is never kept.
   call.run.hostReads = true

@@ -1,4 +1,6 @@
-/** Small things on the host: Unique, Det, MaxRoiPool, and com.microsoft's kin of them and DynamicTimeWarping. */
+/**
+ * Small things on the host: Unique, Det, MaxRoiPool, and com.microsoft's kin of them and DynamicTimeWarping.
+ */
 import { sizeOf } from '../../../base/shape.js'
 import { type HostArray, isFloat } from '../../file/types.js'
 import type { Call, Operator } from '../../run/call.js'

@@ -1,7 +1,7 @@
 /**
- * com.microsoft's operators on tokens: Tokenizer, which makes them of texts, BifurcationDetector (guesses of what
- * comes next, taken from a source) and NGramHashMapping (DeepSeek's Engram). Definitions: ContribOperators.md of
- * ONNX Runtime.
+ * com.microsoft's operators on tokens: Tokenizer, which makes them of texts, BifurcationDetector (guesses of
+ * what comes next, taken from a source) and NGramHashMapping (DeepSeek's Engram). Definitions:
+ * ContribOperators.md of ONNX Runtime.
  */
 import type { Call, Operator } from '../../run/call.js'
 
@@ -73,8 +73,9 @@ function placeOf(part: ArrayLike<number>, all: ArrayLike<number>, from: number):
 }
 
 /**
- * src_tokens, cur_tokens, prev_suffix_match_idx, pred_tokens: the tokens with what was predicted of the source up to
- * where the two differ, and where the source goes on behind their last tokens, if it has these once.
+ * src_tokens, cur_tokens, prev_suffix_match_idx, pred_tokens: the tokens with what was predicted of the
+ * source up to where the two differ, and where the source goes on behind their last tokens, if it has these
+ * once.
  */
 const bifurcationDetector: Operator = (call) => {
   const [source, current, match, predicted] = [call.input(0), call.input(1), call.input(2), call.inputs[3]]
@@ -110,9 +111,9 @@ const bifurcationDetector: Operator = (call) => {
 }
 
 /**
- * input_ids [n, length], multipliers [most], vocab_sizes [(most - 1) * heads], past_ids [n, most - 1]: for each
- * token, of the last two, three, ... up to `most` the exclusive or of their products with the multipliers, by
- * each head's size; and the last tokens of all.
+ * input_ids [n, length], multipliers [most], vocab_sizes [(most - 1) * heads], past_ids [n, most - 1]: for
+ * each token, of the last two, three, ... up to `most` the exclusive or of their products with the
+ * multipliers, by each head's size; and the last tokens of all.
  */
 const nGramHashMapping: Operator = (call) => {
   const [ids, multipliers, sizes, past] = [call.input(0), call.input(1), call.input(2), call.inputs[3]]

@@ -11,9 +11,9 @@ import { pooledLengths, sidesOf, window } from '../window.js'
 const LEAST = -3.4028234663852886e38
 
 /**
- * x [n, c, ...spatial], mask of whole numbers [m, k, ...spatial]: the largest under a window, along whose last axis
- * nothing counts from a 0 of the mask on (the first place of all counts always). As ONNX Runtime 1.30 has it, the mask of a
- * channel begins as many numbers into the mask as the channel into x, modulo m k.
+ * x [n, c, ...spatial], mask of whole numbers [m, k, ...spatial]: the largest under a window, along whose
+ * last axis nothing counts from a 0 of the mask on (the first place of all counts always). As ONNX Runtime
+ * 1.30 has it, the mask of a channel begins as many numbers into the mask as the channel into x, modulo m k.
  */
 const maxPoolWithMask: Operator = (call) => {
   const [x, mask] = [call.input(0), call.input(1)]
@@ -56,8 +56,9 @@ const convTransposeOfPads: Operator = (call) => {
 }
 
 /**
- * words [length, characters] of numbers above 0 and zeros behind them, w [filters, 1, taps, size], b [filters], table
- * [characters, size]: for each word the largest of what each filter sees of its characters, after tanh.
+ * words [length, characters] of numbers above 0 and zeros behind them, w [filters, 1, taps, size], b
+ * [filters], table [characters, size]: for each word the largest of what each filter sees of its characters,
+ * after tanh.
  */
 const wordConvEmbedding: Operator = (call) => {
   const [words, w, b, table] = [call.input(0), call.input(1), call.input(2), call.input(3)]
