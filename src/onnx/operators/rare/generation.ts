@@ -25,6 +25,8 @@ function* goOn(
   more: (texts: number, vocabulary: number) => Processor[] = () => [],
   shown?: readonly Float32Array[],
 ): Steps<Value[]> {
+  const type = call.number('model_type', 0)
+  if (type !== 0) call.fail('model_type', '0, a decoder alone', type)
   const { texts, longest } = textsOf(call)
   const [end, pad] = [call.number('eos_token_id', -1), call.number('pad_token_id', -1)]
   const decoder = new Decoder(call, texts, 1, call.inputs[inputs.attentionMask])
