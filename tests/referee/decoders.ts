@@ -1,6 +1,6 @@
 /**
- * Small language models with random weights, as exporters put them inside of nodes: a decoder as GPT-2's, and an encoder
- * before a decoder as T5's, in its two forms.
+ * Small language models with random weights, as exporters put them inside of nodes: a decoder as GPT-2's, and
+ * an encoder before a decoder as T5's, in its two forms.
  */
 // biome-ignore-all format: tables
 
@@ -58,7 +58,10 @@ const attending = (q: string, key: string, value: string, y: string, mask?: stri
   node('Softmax', mask ? `${y}_m` : `${y}_s`, `${y}_p`, { axis: -1 }), node('MatMul', `${y}_p ${value}`, `${y}_a`), node('Squeeze', `${y}_a one`, y),
 ]
 
-/** One token of each text: attention over the tokens before, then over the text. `past`: whether there are some. */
+/**
+ * One token of each text: attention over the tokens before, then over the text. `past`: whether there are
+ * some.
+ */
 const going = (tokens: string, cross: (name: string) => string, past: boolean) => [
   node('Gather', `tokens ${tokens}`, 'x'), node('MatMul', 'x query', 'q'),
   ...['key', 'value'].flatMap((name) => [

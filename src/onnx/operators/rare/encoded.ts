@@ -1,6 +1,6 @@
 /**
- * A language model of two graphs inside of a node, as T5's: an encoder that reads each text once, and a decoder
- * that goes on token by token from what that gave. For BeamSearch of com.microsoft.
+ * A language model of two graphs inside of a node, as T5's: an encoder that reads each text once, and a
+ * decoder that goes on token by token from what that gave. For BeamSearch of com.microsoft.
  */
 import type { Steps } from '../../../base/turns.js'
 import type { Graph } from '../../graph/graph.js'
@@ -16,10 +16,10 @@ const countedIn = (text: readonly number[], pad: number): number[] => {
 }
 
 /**
- * The encoder takes ids and a mask and gives what the decoder looks at (keys and values of each layer); or, as
- * older exporters have it, it takes the first token too and gives its logits, the states of the text, and what
- * the decoder knows by then. The decoder takes tokens, the mask, in the older form these states, what it knew
- * and what it looks at.
+ * The encoder takes ids and a mask and gives what the decoder looks at (keys and values of each layer); or,
+ * as older exporters have it, it takes the first token too and gives its logits, the states of the text, and
+ * what the decoder knows by then. The decoder takes tokens, the mask, in the older form these states, what it
+ * knew and what it looks at.
  */
 export class EncodedDecoder {
   private readonly encoder: Graph
