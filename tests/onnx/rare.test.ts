@@ -39,6 +39,7 @@ const i64 = (...values: number[]): TensorParts => ({
   shape: [values.length],
   data: BigInt64Array.from(values, BigInt),
 })
+const i32 = (shape: readonly number[], ...values: number[]): TensorParts => ({ shape, data: Int32Array.from(values) })
 const texts = (...data: string[]): TensorParts => ({ shape: [data.length], data })
 const bool = (...values: number[]): TensorParts => ({ ...u8(...values), type: 'bool' })
 const microsoft = (op: string) => `com.microsoft.${op}`
@@ -70,6 +71,8 @@ const lines: Line[] = [
   { op: microsoft('BiasSoftmax'), inputs: [of([2, 1, 2], 1, 2, 3, 4), of([1, 2], 0, 1)], attributes: { axis: 2, is_inner_broadcast: 0 }, outputs: [of([2, 1, 2], ...softmax(1, 3), ...softmax(3, 5))] },
   { op: microsoft('BiasDropout'), inputs: [of([1, 2], 1, 2), f32(10, 20), of([1, 2], 100, 200)], outputs: [of([1, 2], 111, 222)] },
   { op: microsoft('GemmFastGelu'), inputs: [of([1, 2], 1, 2), of([2, 1], 0.5, 0.25), f32(-1.5)], outputs: [of([1, 1], fast(-0.5))] },
+  // An end of a text is no part of what follows it: 4 * 3 ^ 2 * 5, 5 * 3 ^ 4 * 5, 6 * 3 ^ 2 * 5, all by 7.
+  { op: microsoft('NGramHashMapping'), inputs: [i32([1, 3], 4, 5, 6), i32([2], 3, 5), i32([1], 7)], attributes: { max_ngram_size: 2, n_head_per_ngram: 1, pad_id: 2, eos_token_id: 5 }, outputs: [i32([1, 3, 1], 6, 6, 3), i32([1, 1], 6)] },
   { op: microsoft('ComplexMul'), inputs: [of([1, 2], 1, 2), of([1, 2], 3, 4)], outputs: [of([1, 2], -5, 10)] },
   { op: microsoft('ComplexMulConj'), inputs: [of([1, 2], 1, 2), of([1, 2], 3, 4)], outputs: [of([1, 2], 11, 2)] },
   { op: microsoft('GroupNorm'), inputs: [of([1, 1, 2, 2], 1, 5, 3, 9), f32(1, 2), f32(0, 1)], attributes: { groups: 2 }, outputs: [of([1, 1, 2, 2], ...[normal(1, 3)[0]!, 2 * normal(5, 9)[0]! + 1, normal(1, 3)[1]!, 2 * normal(5, 9)[1]! + 1])] },
@@ -304,7 +307,6 @@ describe('a rare node gives what its definition says', () => {
     const names = layouts.flatMap((all) => [...all.flat(), ...Array(10 - all.flat().length).fill(-1)])
     const [q, k, v] = [floats(2, length, 64), floats(2, length, 32), floats(2, length, 32)]
     const buffers = [floats(2, 2, 64, 16), floats(2, 2, 64, 16)]
-    const i32 = (shape: number[], ...values: number[]): TensorParts => ({ shape, data: Int32Array.from(values) })
     const total = past + length
     const heads = { num_heads: 4, kv_num_heads: 2 }
     const sparse: Line = {
@@ -355,6 +357,9 @@ describe('a rare node gives what its definition says', () => {
       [{ op: microsoft('LinearAttention'), inputs: [of([1, 1, 2], 1, 2), of([1, 1, 2], 1, 2), of([1, 1, 2], 1, 2)], outputs: [of([1], 0), of([1], 0)], attributes: { q_num_heads: 1, kv_num_heads: 1, update_rule: 'linear', state_window: 2 } }, /state_window must be 0, got 2/],
       [{ op: microsoft('CausalConvWithState'), inputs: [of([1, 1, 2], 1, 2), of([1, 1, 2], 1, 2)], outputs: [of([1], 0), of([1], 0)], attributes: { dilation: 2 } }, /dilation must be 1, got 2/],
       [{ op: microsoft('MoE'), inputs: [of([1, 1], 1), of([1, 1], 1), of([1, 1, 1], 1), undefined, of([1, 1, 1], 1)], outputs: [of([1], 0)], attributes: { activation_type: 'sine' } }, /activation_type must be one of relu.*got "?sine/],
+      [{ op: microsoft('Tokenizer'), inputs: [texts('a')], outputs: [texts('a')], attributes: { separators: ['('] } }, /separators must be a regular expression, got/],
+      [{ op: microsoft('NGramHashMapping'), inputs: [{ ...i64(4), shape: [1, 1] }, i64(2 ** 53, 5), i64(7)], outputs: [i64(0)], attributes: { max_ngram_size: 2, n_head_per_ngram: 1, pad_id: 2 } }, /multipliers must be whole numbers below 2\^53/],
+      [{ op: microsoft('WordConvEmbedding'), inputs: [{ shape: [1, 2], data: Int32Array.of(3, 0) }, of([1, 1, 2, 1], 1, 1), f32(0), of([2, 1], 1, 1)], outputs: [of([1], 0)] }, /Sequence must be numbers from 0 to 1, got 3/],
       [{ op: 'NegativeLogLikelihoodLoss', inputs: [of([1, 2], 0, 0), i64(2)], outputs: [scalar(0)] }, /classes from 0 to 1, got 2/],
       [{ op: microsoft('GatherBlockQuantized'), inputs: [{ ...u8(1, 2), shape: [1, 2] }, i64(3), of([1, 1], 1)], outputs: [of([1], 0)], attributes: { block_size: 16 } }, /indices must be from -1 to 0, got 3/],
     ]

@@ -175,4 +175,40 @@ const decoding: Line[] = [
   ...[1, 2].map((outputs): Line => ({ op: microsoft('LinearAttentionGate'), inputs: [f([2, 3, 4]), f([4]), f([4]), ...(outputs === 2 ? [f([2, 3, 4])] : [])], outputs })),
 ]
 
-export const families: Record<string, Line[]> = { decoding, experts, sinks, sound, lists, strings, fewBits: bits, fused, states }
+const cut = (attributes: Line['attributes'], input: Input): Line => ({ op: microsoft('Tokenizer'), inputs: [input], attributes: { mark: 0, mincharnum: 1, pad_value: '#', ...attributes } })
+const tokens: Line[] = [
+  ...[0, 1].flatMap((mark): Line[] => [
+    cut({ mark, separators: [''] }, texts([2], 'abc', 'é漢')), cut({ mark, separators: [' '] }, texts([2], 'Hello World!', 'a b  c')), cut({ mark, separators: [';', ','] }, texts([1, 2], 'a,b;c', ',x;;y,')),
+    cut({ mark, separators: [','], mincharnum: 2 }, texts([2], 'aa,b,ccc', 'd,ee')), cut({ mark, separators: [','] }, texts([2], ',,', '')), cut({ mark, separators: ['[0-9]+'] }, texts([2], 'a1b22', 'x')),
+    cut({ mark, tokenexp: '[a-z]+', mincharnum: 2 }, texts([3], 'hello world', 'a', 'ab cd 12')),
+  ]),
+  cut({ separators: [', ', ','] }, texts([1], 'a, b,c')), cut({ separators: ['aba', 'bab'] }, texts([1], 'xababx')),
+  ...[1, 2].flatMap((min_ngram_size): Line[] => [0, 3, 8].flatMap((from): Line[] => [true, false].map((guesses): Line => ({
+    op: microsoft('BifurcationDetector'), inputs: [i64([8], 0, 2), i64([4], 0, 2), ints(from), guesses ? i64([9 - from], 0, 2) : undefined], outputs: 2, attributes: { min_ngram_size, max_ngram_size: 3 },
+  })))),
+  ...[i32, i64].flatMap((make): Line[] => [1, 6].flatMap((length): Line[] => [true, false].map((past): Line => ({
+    op: microsoft('NGramHashMapping'), inputs: [make([2, length], 0, 9), make([4], make === i32 ? 2 ** 30 : 2 ** 50, make === i32 ? 2 ** 31 - 1 : 2 ** 51), make([6], 100, 999), past ? make([2, 3], 0, 9) : undefined],
+    outputs: 2, attributes: { max_ngram_size: 4, n_head_per_ngram: 2, pad_id: 2 },
+  })))),
+  ...[[5, 7], [1, 4, 9], [1, 6], [6, 1]].flatMap((shape): Line[] => [f(shape, 0, 1), { ...f(shape), data: Float32Array.from(random.integers(shape.reduce((a, b) => a * b), 0, 2)) }].map((x) => ({ op: microsoft('DynamicTimeWarping'), inputs: [x] }))),
+]
+
+// Words of no characters are not asked about: there ONNX Runtime leaves what was in its memory.
+const characters = (count: number, longest: number): Input => ({ ...i32([count, longest]), data: Int32Array.from({ length: count * longest }, (_, i) => (i % longest <= Math.floor(i / longest) ? random.integer(1, 19) : 0)) })
+const windows: Line[] = [
+  ...[[[2, 3, 9], [3], [2, 3, 9]], [[2, 3, 7, 8], [3, 2], [2, 3, 7, 8]], [[2, 3, 7, 8], [2, 3], [1, 1, 7, 8]], [[1, 2, 4, 5, 6], [2, 2, 2], [1, 2, 4, 5, 6]]].flatMap(([shape, window, mask]): Line[] => [1, 2].flatMap((stride): Line[] => [0, 1].map((pad): Line => ({
+    op: microsoft('MaxpoolWithMask'), inputs: [f(shape!), i32(mask!, 0, 1)], attributes: { kernel_shape: window!, strides: window!.map(() => stride), pads: [...window!, ...window!].map(() => pad) },
+  })))),
+  ...[[0, 0, 0, 0], [1, 1, 0, 1]].flatMap((pads): Line[] => [[f([3])], []].map((bias): Line => ({ op: microsoft('ConvTransposeWithDynamicPads'), inputs: [f([1, 2, 5, 6]), f([2, 3, 3, 3]), ints(...pads), ...bias], attributes: { strides: [2, 2] } }))),
+  ...[{}, { embedding_size: 6, conv_window_size: 3, char_embedding_size: 4 }].map((attributes): Line => ({ op: microsoft('WordConvEmbedding'), inputs: [characters(5, 7), f([6, 1, 3, 4]), f([6]), f([20, 4])], attributes })),
+  ...[u8, anyI8].flatMap((make): Line[] => [true, false].flatMap((kinds): Line[] => [true, false].map((mask): Line => {
+    const [scales, zeros] = [Array.from({ length: 5 }, () => scale(random.integer(10, 30) / 1000)), Array.from({ length: 5 }, () => scalar(make([1])))]
+    const only = (list: Input[]) => list.map((value, i) => (i === 2 && !kinds ? undefined : value))
+    return {
+      op: microsoft('QEmbedLayerNormalization'), fixed: true, outputs: 2, attributes: { epsilon: { float: 1e-5 } }, tolerance: 1e-4,
+      inputs: [i32([2, 4], 0, 9), kinds ? i32([2, 4], 0, 1) : undefined, make([10, 8]), make([6, 8]), kinds ? make([2, 8]) : undefined, make([8]), make([8]), mask ? i32([2, 4], 0, 1) : undefined, ...only(scales), ...only(zeros)],
+    }
+  }))),
+]
+
+export const families: Record<string, Line[]> = { tokens, windows, decoding, experts, sinks, sound, lists, strings, fewBits: bits, fused, states }

@@ -352,8 +352,8 @@ export function toUser(type: ElementType, data: HostArray): UserArray {
 }
 
 /**
- * Numbers of 64 bits by their halves: some 50 times as fast as BigInts, and rounded once, as they are. Of most
- * the upper half only repeats the sign.
+ * Numbers of 64 bits by their halves: some 50 times as fast as BigInts, and rounded once, as they are. Of
+ * most the upper half only repeats the sign.
  */
 function fromWords(data: BigInt64Array, signed: boolean): Float64Array {
   const numbers = new Float64Array(data.length)

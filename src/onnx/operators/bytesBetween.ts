@@ -85,7 +85,9 @@ type Quantize = (call: Call, y: Value, to: Terms) => Value
 
 const quantized: Quantize = (call, y, { scale, zero }) => quantizeLinear(call.on([y, scale, zero])) as Value
 
-/** With the zero point added before it is rounded, so that it is the sum that goes to the even side of a tie. */
+/**
+ * With the zero point added before it is rounded, so that it is the sum that goes to the even side of a tie.
+ */
 const shifted: Quantize = (call, y, { scale, zero }) => {
   const one = Value.onHost(call.run, 'float32', [], Float32Array.of(1), true)
   const offset = dequantizeLinear(call.on([zero, one])) as Value

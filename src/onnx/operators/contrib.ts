@@ -159,6 +159,14 @@ const simplifiedLayerNorm: Operator = (call) => {
  * input_ids, segment_ids, three tables (words, places, segments), scale, offset, mask, position_ids: layer
  * norm of the sum of the rows; how much of each mask is there; the sum.
  */
+/** How many numbers of a mask [n, length] count in each row; 0 without one. */
+export function countsOf(call: Call, mask: Value | undefined, n: number): Value {
+  const counts = mask
+    ? sum(cast(notEqual(mask.tensor(), 0), 'float32'), { axes: 1 })
+    : call.tables('none', [n], [], () => [new Array<number>(n).fill(0)])[0]!.tensor()
+  return call.tensor('int32', cast(counts, 'int32'))
+}
+
 const embedLayerNorm: Operator = (call) => {
   const [ids, segments, words, places, kinds] = [
     call.input(0),
@@ -177,12 +185,9 @@ const embedLayerNorm: Operator = (call) => {
     offset: offset.tensor(),
     epsilon: call.number('epsilon', 1e-12),
   })
-  const counts = mask
-    ? cast(sum(cast(notEqual(mask.tensor(), 0), 'float32'), { axes: 1 }), 'int32')
-    : cast(call.tables('none', [n], [], () => [new Array<number>(n).fill(0)])[0]!.tensor(), 'int32')
   return [
     call.tensor(words.type, y),
-    call.tensor('int32', counts),
+    countsOf(call, mask, n),
     call.node.outputs[2] ? call.tensor(words.type, total) : undefined,
   ]
 }

@@ -1,6 +1,7 @@
 /** com.microsoft's BeamSearch: the likeliest lines, of as many as are followed at a time. */
 import type { SteppedOperator } from '../../run/call.js'
 import { bounded, Decoder, type Inputs, processorsOf, textsOf } from './decoder.js'
+import { EncodedDecoder } from './encoded.js'
 
 /** Logarithms of the chances that logits stand for, in place. */
 function logSoftmax(row: Float32Array): void {
@@ -48,7 +49,9 @@ class Found {
   }
 }
 
-/** Which tokens come next in which of a text's beams, the likeliest first, and the sums of their logarithms. */
+/**
+ * Which tokens come next in which of a text's beams, the likeliest first, and the sums of their logarithms.
+ */
 function likeliest(
   rows: readonly Float32Array[],
   count: number,
@@ -71,25 +74,31 @@ const BEAMS: Inputs = { minLength: 2, repetitionPenalty: 6, vocabMask: 7, prefix
 
 /**
  * input_ids, max_length, min_length, num_beams, num_return_sequences, length_penalty, repetition_penalty,
- * vocab_mask, prefix_vocab_mask, attention_mask: the lines of each text whose tokens are the likeliest in all,
- * of as many as are followed at a time.
+ * vocab_mask, prefix_vocab_mask, attention_mask: the lines of each text whose tokens are the likeliest in
+ * all, of as many as are followed at a time.
  */
 export const beamSearch: SteppedOperator = function* (call) {
-  const { texts, longest } = textsOf(call)
+  const type = call.number('model_type', 0)
+  const isEncoded = type === 1
+  if (type !== 0 && !isEncoded) call.fail('model_type', '0 (a decoder alone) or 1 (behind an encoder)', type)
+  const { texts, longest } = textsOf(call, isEncoded)
   const beams = bounded(call, 3, 'num_beams', 1)
   const returned = bounded(call, 4, 'num_return_sequences', 1)
   if (returned > beams) call.fail('num_return_sequences', `up to ${beams}, as there are beams`, returned)
   const [end, pad] = [call.number('eos_token_id', -1), call.number('pad_token_id', -1)]
-  const lines = texts.flatMap((line) => Array.from({ length: beams }, () => line))
-  const decoder = new Decoder(call, lines, beams, call.inputs[BEAMS.attentionMask])
-  const { vocabulary } = decoder
+  const repeated = () => texts.flatMap((line) => Array.from({ length: beams }, () => line))
+  const mask = call.inputs[BEAMS.attentionMask]
+  const decoder = isEncoded
+    ? new EncodedDecoder(call, texts, beams, mask)
+    : new Decoder(call, repeated(), beams, mask)
+  const { lines, vocabulary } = decoder
   const processors = processorsOf(call, BEAMS, texts.length, vocabulary)
   const found = texts.map(() => new Found(beams, call.scalar(5) ?? 1))
   const done = texts.map(() => false)
   // The beams of a text begin alike: all but the first wait, so that they do not go on alike.
   const sums = Float32Array.from(lines, (_, i) => (i % beams ? -1e9 : 0))
   const steps: Float32Array[][] = []
-  const length = texts[0]?.length ?? longest
+  const length = lines[0]?.length ?? longest
   try {
     for (let step = 1; length + step <= longest && texts.length; step++) {
       const rows = yield* decoder.next()
@@ -103,8 +112,12 @@ export const beamSearch: SteppedOperator = function* (call) {
       )
       const all = candidates.flat()
       for (const [text, ends] of found.entries()) {
-        if (done[text]) continue
         const first = text * beams
+        if (done[text]) {
+          from.fill(0, first, first + beams)
+          sums.fill(0, first, first + beams)
+          continue
+        }
         let taken = 0
         for (const [rank, { beam, token, sum }] of candidates[text]!.entries()) {
           if (taken === beams) break
@@ -117,7 +130,8 @@ export const beamSearch: SteppedOperator = function* (call) {
           sums[first + taken] = sum
           taken++
         }
-        // As ONNX Runtime 1.30 counts: of a later text they are partly those of the one before.
+        // As ONNX Runtime 1.30 counts: of a later text they are partly those of the one before, which goes on
+        // from the first line of all once it is done.
         const best = Math.max(...all.slice(first, first + 2 * beams).map(({ sum }) => sum))
         done[text] = ends.isFull && (call.flag('early_stopping') || !ends.canImprove(best, length + step - 1))
       }

@@ -4,10 +4,14 @@
  */
 import { sizeOf } from '../../../base/shape.js'
 import { add, mul } from '../../../ops/arithmetic.js'
+import { layerNorm } from '../../../ops/layerNorm.js'
 import { transpose } from '../../../ops/transpose.js'
 import type { Call, Operator } from '../../run/call.js'
+import { moveBox } from '../../run/move.js'
 import type { Value } from '../../run/value.js'
 import { zipInEngine } from '../broadcast.js'
+import { countsOf } from '../contrib.js'
+import { indexing } from '../indexing.js'
 import { multiHead } from '../multiHead.js'
 import { dequantizeLinear, dynamicQuantizeLinear, scaledSums } from '../quantize.js'
 import { recurrence } from '../recurrent.js'
@@ -147,6 +151,32 @@ const mulInteger: Operator = (call) => {
   return zipInEngine(call, centred(a, aZero), centred(b, bZero), mul, 'int32')
 }
 
+/**
+ * EmbedLayerNormalization of bytes: ids, segments, words, places, kinds, scale, offset, mask, then the scales
+ * of the five tables and their zero points. Rows are taken as bytes.
+ */
+const qEmbedLayerNorm: Operator = (call) => {
+  const [ids, places] = [call.input(0), call.input(3)]
+  const [segments, kinds] = [call.inputs[1], call.inputs[4]]
+  const [n, length] = ids.shape as [number, number]
+  const floats = (x: Value, table: number) =>
+    (dequantizeLinear(call.on([x, call.input(8 + table), call.inputs[13 + table]])) as Value).tensor()
+  const rows = (table: Value, indices: Value) =>
+    indexing.Gather!(call.on([table, indices], { axis: 0 })) as Value
+  const first = moveBox(call, places, [
+    { length, axis: 0 },
+    { length: places.shape[1]!, axis: 1 },
+  ])
+  let total = add(floats(rows(call.input(2), ids), 0), floats(first, 1))
+  if (segments && kinds) total = add(total, floats(rows(kinds, segments), 2))
+  const y = layerNorm(total, {
+    scale: floats(call.input(5), 3),
+    offset: floats(call.input(6), 4),
+    epsilon: call.number('epsilon', 1e-12),
+  })
+  return [call.tensor('float32', y), countsOf(call, call.inputs[7], n)]
+}
+
 export const bits: Record<string, Operator> = Object.fromEntries(
   Object.entries({
     DynamicQuantizeLSTM: dynamicQuantizeLstm,
@@ -155,5 +185,6 @@ export const bits: Record<string, Operator> = Object.fromEntries(
     MatMulIntegerToFloat: matMulIntegerToFloat,
     MulInteger: mulInteger,
     QAttention: qAttention,
+    QEmbedLayerNormalization: qEmbedLayerNorm,
   }).map(([name, run]) => [`com.microsoft.${name}`, run]),
 )

@@ -12,7 +12,9 @@ interface Samples {
   part: Float64Array
 }
 
-/** Writes what a plane of width w has at rows x columns; called for each, so that it is compiled as a whole. */
+/**
+ * Writes what a plane of width w has at rows x columns; called for each, so that it is compiled as a whole.
+ */
 function sample(
   from: Float32Array,
   w: number,

@@ -14,7 +14,9 @@ const NEVER = -3.4028234663852886e38
 /** Tokens of each line so far; all are of one length. */
 export type Lines = number[][]
 
-/** What the scores of the next token go through, in this order. `scores`: one row of the vocabulary each line. */
+/**
+ * What the scores of the next token go through, in this order. `scores`: one row of the vocabulary each line.
+ */
 export type Processor = (lines: Lines, scores: Float32Array[], step: number) => void
 
 /** Where a node gives the same settings: inputs by their number, -1 where it has none. */
@@ -84,6 +86,31 @@ export function processorsOf(call: Call, inputs: Inputs, texts: number, vocabula
   return processors
 }
 
+/** How many tokens there are, by the logits that a graph gives first. */
+export function vocabularyOf(call: Call, { outputs }: Graph): number {
+  const width = outputs[0]!.shape?.at(-1)
+  if (typeof width !== 'number')
+    call.fail('decoder', 'a graph whose logits name their vocabulary', outputs[0]!.shape)
+  return width
+}
+
+/** Rows of tokens, places or a mask as a graph takes them. */
+export function tokensOf(call: Call, rows: readonly ArrayLike<number>[]): Value {
+  const width = rows[0]!.length
+  return call.host('int32', [rows.length, width], (to) => {
+    for (const [i, row] of rows.entries()) to.set(row, i * width)
+  })
+}
+
+/** Of logits [lines, length, vocabulary] the last ones of each line. */
+export function lastRows(logits: Value, lines: number, vocabulary: number): Float32Array[] {
+  const data = logits.data as Float32Array
+  const each = data.length / lines
+  return Array.from({ length: lines }, (_, i) =>
+    Float32Array.from(data.subarray((i + 1) * each - vocabulary, (i + 1) * each)),
+  )
+}
+
 /** A decoder that is asked for the scores of the next token of each line, and what it knows of the lines. */
 export class Decoder {
   private readonly body: Graph
@@ -115,10 +142,7 @@ export class Decoder {
         'a graph of input_ids, position_ids, attention_mask and past_0, ..., without a buffer that past and present share',
         names,
       )
-    const width = outputs[0]!.shape?.at(-1)
-    if (typeof width !== 'number')
-      call.fail('decoder', 'a graph whose logits name their vocabulary', outputs[0]!.shape)
-    this.vocabulary = width
+    this.vocabulary = vocabularyOf(call, this.body)
     const pad = call.number('pad_token_id', -1)
     this.words = lines.map((line) => Int32Array.from(line, (token) => Number(token !== pad)))
     this.first = this.words.map((row) => row.reduce((sum, counts) => sum + counts, 0))
@@ -126,13 +150,6 @@ export class Decoder {
     this.mask = this.words.map((row, i) =>
       kept ? row.map((_, k) => kept[Math.floor(i / beams) * row.length + k]!) : row,
     )
-  }
-
-  private host(rows: readonly ArrayLike<number>[]): Value {
-    const width = rows[0]!.length
-    return this.call.host('int32', [rows.length, width], (to) => {
-      for (const [i, row] of rows.entries()) to.set(row, i * width)
-    })
   }
 
   /** The last logits of each line. */
@@ -146,15 +163,11 @@ export class Decoder {
     const past = isFirst ? this.nothing() : this.known
     const starts = isFirst && call.node.attributes.has('init_decoder')
     const given = [isFirst ? lines : lines.map((line) => line.slice(-1)), places, mask]
-    const inputs = [...given.map((rows) => this.host(rows)), ...past]
+    const inputs = [...given.map((rows) => tokensOf(call, rows)), ...past]
     const [logits, ...present] = yield* call.stepGraph(starts ? call.graph('init_decoder') : body, inputs)
     for (const value of past) value.dispose()
     this.known = present
-    const data = logits!.data as Float32Array
-    const each = data.length / lines.length
-    const rows = lines.map((_, i) =>
-      Float32Array.from(data.subarray((i + 1) * each - vocabulary, (i + 1) * each)),
-    )
+    const rows = lastRows(logits!, lines.length, vocabulary)
     logits!.dispose()
     return rows
   }
@@ -190,15 +203,14 @@ export class Decoder {
   }
 }
 
-/** What all three take, checked. */
-export function textsOf(call: Call): { texts: Lines; longest: number } {
-  const type = call.number('model_type', 0)
-  if (type !== 0) call.fail('model_type', '0, a decoder alone', type)
+/** What all three take, checked. `isEncoded`: whether an encoder reads the texts. */
+export function textsOf(call: Call, isEncoded = false): { texts: Lines; longest: number } {
   const ids = call.input(0)
   if (ids.shape.length !== 2) call.fail('input_ids', '[texts, tokens]', ids.shape)
   const [count, length] = ids.shape as [number, number]
   const longest = bounded(call, 1, 'max_length', 1)
-  if (length > longest) call.fail('max_length', `at least ${length}, as many as there are tokens`, longest)
+  if (!isEncoded && length > longest)
+    call.fail('max_length', `at least ${length}, as many as there are tokens`, longest)
   const tokens = ids.numbers
   const texts = Array.from({ length: count }, (_, i) => tokens.slice(i * length, (i + 1) * length))
   return { texts, longest }

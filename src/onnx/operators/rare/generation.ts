@@ -25,6 +25,8 @@ function* goOn(
   more: (texts: number, vocabulary: number) => Processor[] = () => [],
   shown?: readonly Float32Array[],
 ): Steps<Value[]> {
+  const type = call.number('model_type', 0)
+  if (type !== 0) call.fail('model_type', '0, a decoder alone', type)
   const { texts, longest } = textsOf(call)
   const [end, pad] = [call.number('eos_token_id', -1), call.number('pad_token_id', -1)]
   const decoder = new Decoder(call, texts, 1, call.inputs[inputs.attentionMask])
@@ -103,7 +105,10 @@ function filterTop(call: Call, row: Float32Array): void {
 
 const SAMPLING: Inputs = { minLength: 2, repetitionPenalty: 3, vocabMask: 4, prefixMask: 5, attentionMask: 6 }
 
-/** The same and presence_mask [texts, vocabulary], seed: one of the likely tokens, each as often as it is likely. */
+/**
+ * The same and presence_mask [texts, vocabulary], seed: one of the likely tokens, each as often as it is
+ * likely.
+ */
 const sampling: SteppedOperator = (call) => {
   // Nothing that is known before the run, so that it is never kept.
   call.run.hostReads = true

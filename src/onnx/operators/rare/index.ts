@@ -15,6 +15,8 @@ import { losses } from './losses.js'
 import { spectra } from './spectra.js'
 import { states } from './states.js'
 import { texts } from './texts.js'
+import { tokens } from './tokens.js'
+import { windows } from './windows.js'
 
 export const module: OperatorModule = {
   operators: {
@@ -32,6 +34,8 @@ export const module: OperatorModule = {
     ...spectra,
     ...states,
     ...texts,
+    ...tokens,
+    ...windows,
   },
   stepped: generation,
   shapedByInputs: [
@@ -40,6 +44,7 @@ export const module: OperatorModule = {
     ...Object.keys(hashes),
     ...Object.keys(states),
     ...Object.keys(experts),
+    ...['com.microsoft.NGramHashMapping', 'com.microsoft.MaxpoolWithMask', 'com.microsoft.WordConvEmbedding'],
     ...['com.microsoft.GatedRMSNorm', 'com.microsoft.LinearAttentionGate', 'com.microsoft.MRotaryEmbedding'],
     ...['Bernoulli', 'RandomNormalLike', 'RandomUniformLike', 'Det', 'MaxRoiPool', 'TensorScatter'],
     ...['NegativeLogLikelihoodLoss', 'SoftmaxCrossEntropyLoss', 'StringConcat', 'RegexFullMatch'],

@@ -1,4 +1,6 @@
-/** Small things on the host: Unique, Det, MaxRoiPool, and com.microsoft's kin of them. */
+/**
+ * Small things on the host: Unique, Det, MaxRoiPool, and com.microsoft's kin of them and DynamicTimeWarping.
+ */
 import { sizeOf } from '../../../base/shape.js'
 import { type HostArray, isFloat } from '../../file/types.js'
 import type { Call, Operator } from '../../run/call.js'
@@ -253,6 +255,36 @@ const tensorScatter: Operator = (call) => {
   return call.host(past.type, past.shape, data as HostArray)
 }
 
+/** The cheapest way through a matrix of costs, from its first corner to the last: rows, and columns. */
+const dynamicTimeWarping: Operator = (call) => {
+  const x = call.input(0)
+  const [rows, columns] = x.shape.slice(-2) as [number, number]
+  if (x.shape.length < 2 || x.size !== rows * columns)
+    call.fail('input 0', '[rows, columns] or [1, rows, columns]', x.shape)
+  const own = x.data as Float32Array
+  const width = columns + 1
+  const costs = new Float32Array((rows + 1) * width).fill(Number.POSITIVE_INFINITY)
+  const [across, down] = [width + 1, width]
+  const steps = new Int32Array(costs.length)
+  costs[0] = 0
+  for (let j = 1; j <= columns; j++) {
+    for (let i = 1; i <= rows; i++) {
+      const at = i * width + j
+      const [a, b, c] = [costs[at - across]!, costs[at - down]!, costs[at - 1]!]
+      steps[at] = a < b && a < c ? across : b < a && b < c ? down : 1
+      costs[at] = costs[at - steps[at]!]! + own[(i - 1) * columns + j - 1]!
+    }
+  }
+  const way: number[] = []
+  for (let at = rows * width + columns; at >= width && at % width; at -= steps[at]!) way.unshift(at)
+  return call.host('int32', [2, way.length], (to) => {
+    for (const [k, at] of way.entries()) {
+      to[k] = Math.floor(at / width) - 1
+      to[way.length + k] = (at % width) - 1
+    }
+  })
+}
+
 const isAllFinite: Operator = (call) => {
   const skips = { infinities: call.flag('isnan_only'), nans: call.flag('isinf_only') }
   const fine = (v: number) => Number.isFinite(v) || (Number.isNaN(v) ? skips.nans : skips.infinities)
@@ -265,6 +297,7 @@ export const lists: Record<string, Operator> = {
   MaxRoiPool: maxRoiPool,
   TensorScatter: tensorScatter,
   Unique: unique,
+  'com.microsoft.DynamicTimeWarping': dynamicTimeWarping,
   'com.microsoft.Inverse': inverse,
   'com.microsoft.IsAllFinite': isAllFinite,
   'com.microsoft.Unique': uniqueByPlace,
