@@ -8,7 +8,7 @@ import { type Build, chooseBuild, compileSource, loadModule, type WasmSource } f
 import { chooseThreads } from '../wasm/workers.js'
 import { ANY, arrayAt, checkElements, type DType, FLOATS, listOf } from './dtype.js'
 import { checkNumbers, type Numbers } from './numbers.js'
-import { checkInteger, checkOptions, isShape, MOST, type Names } from './options.js'
+import { checkInteger, checkOptions, isShape, MOST, type Names, SIGNAL } from './options.js'
 import { settleType, type TensorOptions } from './quantization.js'
 import { reachedFrom } from './reach.js'
 import { Runtime } from './runtime.js'
@@ -55,7 +55,7 @@ export const ENGINE: Names<EngineOptions> = {
   threads: true,
   maximumBytes: true,
   wasm: true,
-  signal: true,
+  signal: SIGNAL,
 }
 
 const PAGE = 65536

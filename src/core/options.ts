@@ -5,37 +5,32 @@
 import { type Complaint, check, FilterbankError, show } from '../base/errors.js'
 import type { Shape } from '../base/shape.js'
 
+/** What an option is in every call that has it, in words, and whether a value is that. */
+export type Kind = readonly [expected: string, fits: (value: unknown) => boolean]
+
+export const SIGNAL: Kind = [
+  'an AbortSignal',
+  (value) => value === null || typeof (value as AbortSignal).throwIfAborted === 'function',
+]
+export const CALLBACK: Kind = ['a function', (value) => value === null || typeof value === 'function']
+export const BY_NAME: Kind = ['an object of them by name', (value) => Object(value) === value]
+export const NAMES: Kind = ['an array of names', Array.isArray]
+
+/** Options of these names have a kind: what is of another would show late, or where nobody can catch it. */
+type KindOf<Name> = Name extends 'signal' | `on${Capitalize<string>}` | 'dimensions' | 'externalData' | 'taps'
+  ? Kind
+  : true
+
 /**
  * Every name of an options type. A field that is new in the type does not compile until it stands here too.
  */
-export type Names<Options> = Readonly<Record<keyof Options, true>>
+export type Names<Options> = { readonly [Name in keyof Options]-?: KindOf<Name> }
 
 /** The largest integer that a kernel takes. */
 export const MOST = 2 ** 31 - 1
 
 /** What an error about an option needs beside it. */
 export type About = Pick<Complaint, 'op' | 'shapes'>
-
-type Kind = readonly [expected: string, fits: (value: unknown) => boolean]
-
-const SIGNAL: Kind = [
-  'an AbortSignal',
-  (value) => value === null || typeof (value as AbortSignal).throwIfAborted === 'function',
-]
-const CALLBACK: Kind = ['a function', (value) => value === null || typeof value === 'function']
-const BY_NAME: Kind = ['an object of them by name', (value) => Object(value) === value]
-
-/** What options of these names are in every call: what is none shows late, or in a page's callback. */
-const KINDS: Readonly<Record<string, Kind>> = {
-  signal: SIGNAL,
-  onBatch: CALLBACK,
-  onCache: CALLBACK,
-  onEpoch: CALLBACK,
-  onProgress: CALLBACK,
-  dimensions: BY_NAME,
-  externalData: BY_NAME,
-  taps: ['an array of names', Array.isArray],
-}
 
 /**
  * Throws unless `options` is an object whose every name is among `names`: a misspelt one would silently be
@@ -48,11 +43,14 @@ export function checkOptions<Options extends object>(
 ): void {
   if (typeof options !== 'object' || options === null) throw noOptions(op, options, names)
   for (const name in options) {
-    if (names[name] !== true) throw misspelt(op, options, name, names)
+    const kind: true | Kind = names[name]
+    if (kind === true) continue
+    // What every object has is no option.
+    if (!Object.hasOwn(names, name)) throw misspelt(op, options, name, names)
+    const [expected, fits] = kind
     const value: unknown = options[name]
-    const kind = KINDS[name]
-    if (kind && value !== undefined && !kind[1](value))
-      throw new FilterbankError({ op, argument: name, expected: kind[0], got: show(value) })
+    if (value !== undefined && !fits(value))
+      throw new FilterbankError({ op, argument: name, expected, got: show(value) })
   }
 }
 

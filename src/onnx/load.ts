@@ -3,7 +3,7 @@
 import { check, FilterbankError, show } from '../base/errors.js'
 import { inTurns, shareTurns, TURN } from '../base/turns.js'
 import type { Engine } from '../core/engine.js'
-import { checkInteger, checkOptions, MOST, type Names } from '../core/options.js'
+import { BY_NAME, CALLBACK, checkInteger, checkOptions, MOST, type Names, SIGNAL } from '../core/options.js'
 import { takeIn } from './file/arrival.js'
 import type { CacheReport, ModelCache } from './file/cache.js'
 import type { Keeper } from './file/intake.js'
@@ -54,14 +54,14 @@ export interface LoadOptions {
 }
 
 const LOAD: Names<LoadOptions> = {
-  onProgress: true,
-  signal: true,
-  dimensions: true,
-  externalData: true,
+  onProgress: CALLBACK,
+  signal: SIGNAL,
+  dimensions: BY_NAME,
+  externalData: BY_NAME,
   cache: true,
   key: true,
   revalidate: true,
-  onCache: true,
+  onCache: CALLBACK,
 }
 
 /**

@@ -13,7 +13,7 @@ import {
   isUrl,
 } from '../base/realm.js'
 import type { EngineOptions } from '../core/engine.js'
-import { checkBoolean, checkOptions, type Names } from '../core/options.js'
+import { BY_NAME, CALLBACK, checkBoolean, checkOptions, NAMES, type Names, SIGNAL } from '../core/options.js'
 import type { AnyTensor, MemoryUse } from '../core/tensor.js'
 import type { OwnPixels, Pixels } from '../image/index.js'
 import { checkCacheSettings } from '../onnx/file/keep.js'
@@ -53,7 +53,7 @@ const WORKER: Names<WorkerOptions> = {
   simd: true,
   maximumBytes: true,
   wasm: true,
-  signal: true,
+  signal: SIGNAL,
   url: true,
 }
 
@@ -70,14 +70,14 @@ export interface WorkerLoadOptions extends LoadOptions {
 }
 
 const LOAD: Names<WorkerLoadOptions> = {
-  onProgress: true,
-  signal: true,
-  dimensions: true,
-  externalData: true,
+  onProgress: CALLBACK,
+  signal: SIGNAL,
+  dimensions: BY_NAME,
+  externalData: BY_NAME,
   cache: true,
   key: true,
   revalidate: true,
-  onCache: true,
+  onCache: CALLBACK,
   transfer: true,
 }
 
@@ -96,9 +96,9 @@ export interface WorkerRunOptions extends RunAsyncOptions {
 }
 
 const RUN: Names<WorkerRunOptions> = {
-  signal: true,
-  onProgress: true,
-  taps: true,
+  signal: SIGNAL,
+  onProgress: CALLBACK,
+  taps: NAMES,
   latestOnly: true,
   transfer: true,
 }
@@ -113,7 +113,7 @@ export interface WorkerFilterOptions {
   transfer?: boolean
 }
 
-const FILTER: Names<WorkerFilterOptions> = { signal: true, output: true, transfer: true }
+const FILTER: Names<WorkerFilterOptions> = { signal: SIGNAL, output: true, transfer: true }
 
 /** A model in a worker: as `Model`, but for promises. */
 export interface WorkerModel extends Pick<Model, 'inputs' | 'outputs' | 'dispose'> {

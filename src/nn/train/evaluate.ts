@@ -2,7 +2,7 @@
 import { check, show } from '../../base/errors.js'
 import { sameShape } from '../../base/shape.js'
 import { shareTurns } from '../../base/turns.js'
-import { checkOptions, type Names } from '../../core/options.js'
+import { CALLBACK, checkOptions, type Names, SIGNAL } from '../../core/options.js'
 import { Tensor } from '../../core/tensor.js'
 import { slice } from '../../ops/slice.js'
 import { type AnyLayer, type Layer, Mode, type Tensors } from '../layer.js'
@@ -27,8 +27,8 @@ export interface EvaluateOptions<Output extends Tensors = Tensor>
   extends MeasureOptions<Output>,
     ProgressOptions {}
 
-const EVALUATE: Names<EvaluateOptions> = { ...MEASURE, batchSize: true, signal: true, onProgress: true }
-const PREDICT: Names<ProgressOptions> = { batchSize: true, signal: true, onProgress: true }
+const EVALUATE: Names<EvaluateOptions> = { ...MEASURE, batchSize: true, signal: SIGNAL, onProgress: CALLBACK }
+const PREDICT: Names<ProgressOptions> = { batchSize: true, signal: SIGNAL, onProgress: CALLBACK }
 
 /**
  * Loss and accuracy of a model on data that it does not learn from. The model computes as in use, and nothing

@@ -1,7 +1,7 @@
 /** Training. */
 import { check, show } from '../../base/errors.js'
 import { shareTurns } from '../../base/turns.js'
-import { checkNumber, checkOptions, type Names } from '../../core/options.js'
+import { CALLBACK, checkNumber, checkOptions, type Names, SIGNAL } from '../../core/options.js'
 import type { Storage } from '../../core/storage.js'
 import type { Tensor } from '../../core/tensor.js'
 import { frozen } from '../frozen.js'
@@ -84,9 +84,9 @@ const FIT: Names<FitOptions> = {
   allowUnused: true,
   validation: true,
   earlyStopping: true,
-  signal: true,
-  onBatch: true,
-  onEpoch: true,
+  signal: SIGNAL,
+  onBatch: CALLBACK,
+  onEpoch: CALLBACK,
 }
 
 /** Parameters that a `fit` is moving. */

@@ -80,13 +80,13 @@ export class Steps<X, Output extends Tensors> {
   move(): void {
     const { pending } = this
     if (!pending) return
-    const { engine, optimizer, learning, clipNorm, mode } = this.options
-    const { gradients, samples, batches, putBack } = pending
+    const { engine, optimizer, learning, accumulate, clipNorm, mode } = this.options
+    const { gradients, samples, putBack } = pending
     const at = `in step ${optimizer.steps + 1}`
     try {
       mode.run(() =>
         engine.scope(() => {
-          if (batches > 1) for (const gradient of gradients) mul(gradient, 1 / samples, { out: gradient })
+          if (accumulate > 1) for (const gradient of gradients) mul(gradient, 1 / samples, { out: gradient })
           if (clipNorm !== undefined) clipByGlobalNorm(gradients, clipNorm)
           const each = new Map(learning.map((parameter, i) => [parameter, gradients[i]]))
           optimizer.step(optimizer.parameters.map((parameter) => each.get(parameter)))
@@ -122,7 +122,7 @@ export class Steps<X, Output extends Tensors> {
     this.pending = undefined
   }
 
-  /** The gradients of all batches of the step; of several each times its samples. */
+  /** The gradients of all batches of the step, each times its samples where several may come. */
   private joined(gradients: Tensor[], samples: number): Omit<Pending, 'putBack'> {
     const { engine, accumulate } = this.options
     const { pending } = this

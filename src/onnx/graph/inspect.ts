@@ -1,5 +1,5 @@
 import { inTurns } from '../../base/turns.js'
-import { checkOptions, type Names } from '../../core/options.js'
+import { BY_NAME, CALLBACK, checkOptions, type Names, SIGNAL } from '../../core/options.js'
 import { forget, takeIn } from '../file/arrival.js'
 import type { DataSource, ModelSource, Progress } from '../file/load.js'
 import { type LayerSummary, multiplyAddsOf, parametersOf } from '../run/summary.js'
@@ -39,7 +39,7 @@ export interface InspectOptions {
   externalData?: Record<string, DataSource>
 }
 
-const INSPECT: Names<InspectOptions> = { onProgress: true, signal: true, externalData: true }
+const INSPECT: Names<InspectOptions> = { onProgress: CALLBACK, signal: SIGNAL, externalData: BY_NAME }
 
 /**
  * Reads an ONNX model without an engine, also one that cannot be run. Of large tensors nothing is kept, so

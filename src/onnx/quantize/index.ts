@@ -1,7 +1,7 @@
 /** Static and dynamic post-training quantisation, each choice by what it measures at the outputs. */
 import { check, show } from '../../base/errors.js'
 import type { Engine } from '../../core/engine.js'
-import { checkOptions, type Names } from '../../core/options.js'
+import { BY_NAME, CALLBACK, checkOptions, type Names, SIGNAL } from '../../core/options.js'
 import type { ModelSource } from '../file/load.js'
 import { loadModel } from '../load.js'
 import type { LayerSummary } from '../run/summary.js'
@@ -15,13 +15,13 @@ import { checkVaried, collect, errorOf, type Observed, observe, type Taps } from
 
 const op = 'quantizeModel'
 const QUANTIZE: Names<QuantizeOptions> = {
-  externalData: true,
+  externalData: BY_NAME,
   method: true,
   perChannel: true,
   weightBits: true,
   tolerance: true,
-  onProgress: true,
-  signal: true,
+  onProgress: CALLBACK,
+  signal: SIGNAL,
 }
 const METHODS: readonly RangeMethod[] = ['minmax', 'percentile', 'entropy']
 /** Samples that candidates are compared on, and that each layer is tried on by itself. */

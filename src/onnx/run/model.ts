@@ -4,7 +4,7 @@ import { check, show } from '../../base/errors.js'
 import { disposal } from '../../base/realm.js'
 import { atOnce as finished, giveTurn, othersWaitedFor, TURN } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
-import { checkOptions, type Names } from '../../core/options.js'
+import { CALLBACK, checkOptions, NAMES, type Names, SIGNAL } from '../../core/options.js'
 import { Tensor } from '../../core/tensor.js'
 import { dtypeOf, type HostArray, isHalf, staysOnHost, toHost, toUser } from '../file/types.js'
 import { fuse } from '../graph/fuse.js'
@@ -48,8 +48,8 @@ export interface RunAsyncOptions extends RunOptions {
   signal?: AbortSignal
 }
 
-const RUN: Names<RunOptions> = { taps: true }
-const RUN_ASYNC: Names<RunAsyncOptions> = { taps: true, onProgress: true, signal: true }
+const RUN: Names<RunOptions> = { taps: NAMES }
+const RUN_ASYNC: Names<RunAsyncOptions> = { taps: NAMES, onProgress: CALLBACK, signal: SIGNAL }
 
 /** Names and shapes of what a model takes or gives; an open length is a name or null. */
 export type { Port }

@@ -61,7 +61,7 @@ const same = (a: Uint8Array, b: Uint8Array): boolean =>
 describe('accumulate', () => {
   it('is one step of a large batch', async () => {
     using engine = await createEngine({ threads: 1 })
-    const weights = async (options: { batchSize: number; accumulate?: number }) => {
+    const weights = async (options: { batchSize: number; accumulate?: number; clipNorm?: number }) => {
       const model = new Sequential(new Linear(engine, { inFeatures: 36, outFeatures: 4, seed: 1 }))
       using optimizer = sgd(model.parameters, { learningRate: 0.5 })
       const steps: number[] = []
@@ -70,7 +70,6 @@ describe('accumulate', () => {
         ...options,
         optimizer,
         epochs: 2,
-        clipNorm: 0.1,
         onBatch: ({ batch }) => void steps.push(batch),
       })
       const numbers = model.parameters.map((tensor) => tensor.toArray())
@@ -78,13 +77,20 @@ describe('accumulate', () => {
       model.dispose()
       return { numbers, taken, steps }
     }
-    const large = await weights({ batchSize: 12 })
-    const small = await weights({ batchSize: 4, accumulate: 3 })
-    expect(small.taken).toBe(large.taken)
+    const compare = async (batchSize: number, accumulate: number, steps: number[], clipNorm?: number) => {
+      const large = await weights({ batchSize: batchSize * accumulate, ...(clipNorm && { clipNorm }) })
+      const small = await weights({ batchSize, accumulate, ...(clipNorm && { clipNorm }) })
+      expect(small.taken).toBe(large.taken)
+      expect(small.steps).toEqual(steps)
+      for (const [i, numbers] of large.numbers.entries())
+        for (const [j, value] of numbers.entries()) expect(small.numbers[i]![j]).toBeCloseTo(value, 5)
+    }
     // 22 samples are batches of 4, 4, 4, and 4, 4, 2: the rest of an epoch is a step too.
-    expect(small.steps).toEqual([3, 6, 3, 6])
-    for (const [i, numbers] of large.numbers.entries())
-      for (const [j, value] of numbers.entries()) expect(small.numbers[i]![j]).toBeCloseTo(value, 5)
+    await compare(4, 3, [3, 6, 3, 6])
+    await compare(4, 3, [3, 6, 3, 6], 0.1)
+    // 8, 8, and 6: a batch that is left alone.
+    await compare(8, 2, [2, 3, 2, 3])
+    await compare(22, 4, [1, 1])
     expect(engine.memory().tensors).toBe(0)
   })
 
