@@ -399,6 +399,17 @@ export const cases = (random: Random): Case[] => [
     ],
   },
   {
+    // A last window that would start beyond the input: ONNX Runtime counts it as it checks shapes.
+    ops: 'maxPool2d avgPool2d',
+    shape: [8, 7, 2],
+    parameters: [[64, 3]],
+    compute: (x, w) => {
+      const sparse = { size: 1, stride: 2, ceilMode: true }
+      const pooled = [core.maxPool2d(x, { ...sparse, padding: 'same' }), core.avgPool2d(x, sparse)]
+      return core.linear(core.concat(pooled).reshape([-1, 64]), w)
+    },
+  },
+  {
     ops: 'maxPool1d avgPool1d',
     shape: [9, 4],
     compute: (x) => [
