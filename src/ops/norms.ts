@@ -1,5 +1,6 @@
 /** Reductions beyond sums and extremes; axes and shapes as of `sum`. */
 
+import { sizeOf } from '../base/shape.js'
 import { engineOf } from '../core/engine.js'
 import { checkOptions } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
@@ -8,16 +9,25 @@ import { ReduceOp } from '../wasm/abi.js'
 import { clamp } from './activation.js'
 import { add, div, mul, sub } from './arithmetic.js'
 import { equal } from './compare.js'
-import { axesOf, max, mean, REDUCE, type ReduceOptions, reduce, sum } from './reduce.js'
+import { axesOf, checkSome, max, mean, REDUCE, type ReduceOptions, reduce, sum } from './reduce.js'
 import { cumprod } from './scan.js'
 import { exp, log } from './unary.js'
 import { where } from './where.js'
 
-/** The axes in question, and x's shape with length 1 in their place; throws for axes that x does not have. */
-function settle(op: string, x: Tensor, { axes }: ReduceOptions): { axes: number[]; wide: number[] } {
+/**
+ * The axes in question, and x's shape with length 1 in their place; throws for axes that x does not have, and
+ * where there is nothing along them but may not be.
+ */
+function settle(
+  op: string,
+  x: Tensor,
+  { axes }: ReduceOptions,
+  ofNothing = true,
+): { axes: number[]; wide: number[] } {
   engineOf(op, { x })
   const context: Context = { op, shapes: { x: x.shape } }
   const list = axes === undefined ? [...x.shape.keys()] : axesOf(axes, x.shape, 'axes', context)
+  if (!ofNothing) checkSome(sizeOf(list.map((axis) => x.shape[axis]!)), context)
   return { axes: list, wide: x.shape.map((length, axis) => (list.includes(axis) ? 1 : length)) }
 }
 
@@ -79,7 +89,7 @@ export function norm(x: Tensor, options: ReduceOptions = {}): Tensor {
  */
 export function variance(x: Tensor, options: ReduceOptions = {}): Tensor {
   checkOptions('variance', options, REDUCE)
-  const { axes } = settle('variance', x, options)
+  const { axes } = settle('variance', x, options, false)
   return x.engine.scope(() => {
     const apart = sub(x, mean(x, { axes, keepDims: true }))
     return mean(mul(apart, apart), { ...options, axes })
@@ -93,7 +103,7 @@ export function variance(x: Tensor, options: ReduceOptions = {}): Tensor {
  */
 export function logSumExp(x: Tensor, options: ReduceOptions = {}): Tensor {
   checkOptions('logSumExp', options, REDUCE)
-  const { axes } = settle('logSumExp', x, options)
+  const { axes } = settle('logSumExp', x, options, false)
   const { engine } = x
   return engine.scope(() => {
     // A constant to the tape: what it takes away it brings back. Infinite ones would be taken from

@@ -149,6 +149,16 @@ export function axesOf(
   return settled
 }
 
+/** Throws where there is nothing along the axes. */
+export function checkSome(count: number, context: Context): void {
+  check(count > 0, () => ({
+    ...context,
+    argument: 'x',
+    expected: 'of at least one element along the axes',
+    got: 'none',
+  }))
+}
+
 /** Shared with norms.ts, whose ops tell the tape themselves. */
 export function reduce<D extends DType = 'float32'>(
   op: string,
@@ -163,12 +173,7 @@ export function reduce<D extends DType = 'float32'>(
   const axes = new Set(wanted === undefined ? x.shape.keys() : axesOf(wanted, x.shape, 'axes', context))
   const count = sizeOf(x.shape.filter((_, axis) => axes.has(axis)))
   const fromNothing = code === ReduceOp.sum || code === ReduceOp.prod || code === ReduceOp.norm
-  check(count > 0 || fromNothing, () => ({
-    ...context,
-    argument: 'x',
-    expected: 'of at least one element along the axes',
-    got: 'none',
-  }))
+  if (!fromNothing) checkSome(count, context)
   const shape = x.shape.flatMap((length, axis) => (axes.has(axis) ? (keepDims ? [1] : []) : [length]))
 
   const runs = runsOf(x.shape, axes)

@@ -16,21 +16,19 @@ import { axisOf } from './axis.js'
  * @throws FilterbankError where an axis is missing, there twice, or none of x
  * @example const nchw = transpose(nhwc, [0, 3, 1, 2])
  */
-export function transpose<D extends DType>(
-  x: Tensor<D>,
-  axes: readonly number[] = x.shape.map((_, i) => i).reverse(),
-): Tensor<D> {
+export function transpose<D extends DType>(x: Tensor<D>, axes?: readonly number[]): Tensor<D> {
   const engine = engineOf('transpose', { x }, {}, ANY)
   const { shape } = x
+  const wanted = axes ?? [...shape.keys()].reverse()
   const context = { op: 'transpose', shapes: { x: shape } }
   const fail = () => ({
     ...context,
     argument: 'axes',
     expected: `the ${shape.length} axes of x in some order`,
-    got: show(axes),
+    got: show(wanted),
   })
-  check(Array.isArray(axes) && axes.length === shape.length, fail)
-  const order = axes.map((axis, i) => axisOf(axis, shape.length, context, `axes[${i}]`))
+  check(Array.isArray(wanted) && wanted.length === shape.length, fail)
+  const order = wanted.map((axis, i) => axisOf(axis, shape.length, context, `axes[${i}]`))
   check(new Set(order).size === shape.length, fail)
 
   const quantization =

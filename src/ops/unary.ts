@@ -1,10 +1,10 @@
 /** Functions of each element by itself. Error bounds: assembly/math.ts. NaN gives NaN. */
 
 import { FLOATS, NUMBERS } from '../core/dtype.js'
-import { engineOf } from '../core/engine.js'
+import { type Engine, engineOf } from '../core/engine.js'
 import { checkOptions } from '../core/options.js'
 import type { Tensor } from '../core/tensor.js'
-import { OUT, type OutOptions, produce, runUnary } from '../plans/elementwise.js'
+import { checkOut, OUT, type OutOptions, produce, runUnary } from '../plans/elementwise.js'
 import { UnaryOp } from '../wasm/abi.js'
 import { add, div, mul } from './arithmetic.js'
 
@@ -137,13 +137,21 @@ export function sqrt(x: Tensor, options: OutOptions = {}): Tensor {
   return apply('sqrt', x, options)
 }
 
+/** Checks of what is made of arithmetic, by its own name. */
+function checkOne(op: string, x: Tensor, options: OutOptions): Engine {
+  checkOptions(op, options, OUT)
+  const { out } = options
+  const engine = engineOf(op, { x }, { out })
+  checkOut(engine, x.shape, out, { op, shapes: { x: x.shape, out: out?.shape } })
+  return engine
+}
+
 /**
  * 1 / sqrt(x).
  * @example const y = rsqrt(add(variance(x), 1e-5))
  */
 export function rsqrt(x: Tensor, options: OutOptions = {}): Tensor {
-  checkOptions('rsqrt', options, OUT)
-  const engine = engineOf('rsqrt', { x }, { out: options.out })
+  const engine = checkOne('rsqrt', x, options)
   return engine.scope(() => div(1, sqrt(x), options))
 }
 
@@ -152,8 +160,7 @@ export function rsqrt(x: Tensor, options: OutOptions = {}): Tensor {
  * @example const y = square(x)
  */
 export function square(x: Tensor, options: OutOptions = {}): Tensor {
-  checkOptions('square', options, OUT)
-  engineOf('square', { x }, { out: options.out })
+  checkOne('square', x, options)
   return mul(x, x, options)
 }
 
@@ -162,8 +169,7 @@ export function square(x: Tensor, options: OutOptions = {}): Tensor {
  * @example const y = reciprocal(x)
  */
 export function reciprocal(x: Tensor, options: OutOptions = {}): Tensor {
-  checkOptions('reciprocal', options, OUT)
-  engineOf('reciprocal', { x }, { out: options.out })
+  checkOne('reciprocal', x, options)
   return div(1, x, options)
 }
 

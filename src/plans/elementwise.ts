@@ -33,6 +33,24 @@ export function checkNoTape(engine: Engine, out: AnyTensor | undefined, context:
   }))
 }
 
+/** Throws unless `out`, where it was given, is of this shape and type, and nobody may need what it held. */
+export function checkOut(
+  engine: Engine,
+  shape: Shape,
+  out: AnyTensor | undefined,
+  context: Context,
+  dtype: DType = 'float32',
+): void {
+  check(!out || sameShape(out.shape, shape), () => ({
+    ...context,
+    argument: 'out',
+    expected: show(shape),
+    got: show(out?.shape),
+  }))
+  if (out) checkType(context.op, 'out', out, [dtype])
+  checkNoTape(engine, out, context)
+}
+
 /** `write` writes into `out` where it was given and fits, else into a new tensor. */
 export function produce<D extends DType = 'float32'>(
   engine: Engine,
@@ -42,15 +60,8 @@ export function produce<D extends DType = 'float32'>(
   write: (y: Tensor<D>) => void,
   dtype = 'float32' as D,
 ): Tensor<D> {
-  check(!out || sameShape(out.shape, shape), () => ({
-    ...context,
-    argument: 'out',
-    expected: show(shape),
-    got: show(out?.shape),
-  }))
+  checkOut(engine, shape, out, context, dtype)
   if (!out) return engine.make(shape, write, dtype === 'float32' ? undefined : { dtype })
-  checkType(context.op, 'out', out, [dtype])
-  checkNoTape(engine, out, context)
   write(out)
   return out.changed()
 }

@@ -261,6 +261,13 @@ describe('ops of any type', () => {
         complaint(() => fb.pow(ints as never, 2), 'pow: a must be of float32')
         complaint(() => fb.cumsum(table, { axis: 2 }), 'cumsum: axis must be an axis of x')
         complaint(() => fb.norm(table, { axes: 2 }), 'norm: axes must be integers from -2 to 1')
+        // By the name of the call, not of what it is made of.
+        const none = engine().zeros([0, 3])
+        for (const op of [fb.variance, fb.logSumExp])
+          complaint(() => op(none), `${op.name}: x must be of at least one element along the axes, got none`)
+        for (const op of [fb.square, fb.reciprocal, fb.rsqrt, fb.exp])
+          complaint(() => op(table, { out: none }), `${op.name}: out must be [2, 3], got [0, 3]`)
+        complaint(() => fb.transpose(undefined as never), 'transpose: x must be')
       })
     })
   })

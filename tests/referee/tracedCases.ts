@@ -399,6 +399,16 @@ export const cases = (random: Random): Case[] => [
     ],
   },
   {
+    ops: 'maxPool2d avgPool2d', // whose last window would start beyond the input
+    shape: [8, 7, 2],
+    parameters: [[64, 3]],
+    compute: (x, w) => {
+      const largest = core.maxPool2d(x, { size: 1, stride: 2, padding: 'same', ceilMode: true })
+      const means = core.avgPool2d(x, { size: 1, stride: 2, ceilMode: true })
+      return core.linear(core.concat([largest, means]).reshape([-1, 64]), w)
+    },
+  },
+  {
     ops: 'maxPool1d avgPool1d',
     shape: [9, 4],
     compute: (x) => [

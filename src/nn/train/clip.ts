@@ -1,4 +1,5 @@
 /** Gradients of a bounded length. */
+import { check, show } from '../../base/errors.js'
 import { engineOf } from '../../core/engine.js'
 import { checkNumber } from '../../core/options.js'
 import type { Tensor } from '../../core/tensor.js'
@@ -19,6 +20,12 @@ const MOST_SQUARES = 2 ** 126
 export function clipByGlobalNorm(gradients: readonly Tensor[], maximum: number): number {
   const op = 'clipByGlobalNorm'
   checkNumber(maximum, 'maximum', (v) => v > 0, 'a positive number', { op })
+  check(Array.isArray(gradients), () => ({
+    op,
+    argument: 'gradients',
+    expected: 'an array of tensors',
+    got: show(gradients),
+  }))
   const engine = engineOf(
     op,
     Object.fromEntries(gradients.map((gradient, i) => [`gradients[${i}]`, gradient])),

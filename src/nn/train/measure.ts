@@ -1,5 +1,6 @@
 /** What answers come to: the measures of batches, and their means. */
 import { check, show } from '../../base/errors.js'
+import { engineOf } from '../../core/engine.js'
 import { Tensor } from '../../core/tensor.js'
 import type { Tensors } from '../layer.js'
 import type { Batch } from './batches.js'
@@ -69,6 +70,7 @@ export const MEASURE = { loss: true, classWeights: true, metrics: true } as cons
  * @example const share = accuracy(model.forward(x), labels)
  */
 export function accuracy(output: Tensor, labels: ArrayLike<number>): number {
+  engineOf('accuracy', { output })
   if (output.shape.length < 2 || output.shape[1] === 1) {
     checkLabels('accuracy', labels, output.size, 2)
     return shareOf(output, (i) => labels[i]! > 0)

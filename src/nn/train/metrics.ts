@@ -1,5 +1,6 @@
 /** Measures of classifiers: of all samples together, where the mean over batches would be another number. */
 import { check, show } from '../../base/errors.js'
+import { engineOf } from '../../core/engine.js'
 import { checkInteger, checkOptions, MOST, type Names } from '../../core/options.js'
 import type { Tensor } from '../../core/tensor.js'
 import { checkLabels } from './losses.js'
@@ -93,6 +94,7 @@ export class ConfusionMatrix {
  */
 export function confusionMatrix(output: Tensor, labels: ArrayLike<number>): ConfusionMatrix {
   const op = 'confusionMatrix'
+  engineOf(op, { output })
   const list = numbersOf(labels, op)
   const isOne = list.length === output.size
   const classes = isOne ? 2 : (output.shape.at(-1) ?? 0)
@@ -147,6 +149,7 @@ export function topKAccuracy(options: TopKAccuracyOptions = {}): Metric {
   const { k = 5 } = options
   checkInteger(k, 'k', 1, MOST, { op })
   return (output, labels) => {
+    engineOf(op, { output })
     const list = numbersOf(labels, op)
     const classes = output.shape.at(-1) ?? 0
     checkLabels(op, list, output.size / Math.max(1, classes), classes)

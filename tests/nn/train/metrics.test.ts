@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { createEngine } from '../../../src/index.js'
 import {
+  accuracy,
+  clipByGlobalNorm,
   confusionMatrix,
   evaluate,
   f1Score,
@@ -45,6 +47,14 @@ describe('metrics', () => {
         2 / 3,
       )
       expectComplaint(engine, () => topKAccuracy({ k: 0 }), 'topKAccuracy: k must be')
+      expectComplaint(engine, () => top(null as never, Int32Array.of(1)), 'topKAccuracy: output must be')
+      expectComplaint(engine, () => accuracy([1, 2] as never, [0]), 'accuracy: output must be')
+      expectComplaint(engine, () => confusionMatrix(3 as never, [0]), 'confusionMatrix: output must be')
+      expectComplaint(
+        engine,
+        () => clipByGlobalNorm(output as never, 1),
+        'gradients must be an array of tensors',
+      )
     })
   })
 

@@ -1,7 +1,7 @@
 /** Ops on images: with channels right after the batch, as ONNX has them. */
 
 import { check, show } from '../../../base/errors.js'
-import type { Shape } from '../../../base/shape.js'
+import { type Shape, sameShape } from '../../../base/shape.js'
 import type { AxesOptions, Axis } from '../../../core/window.js'
 import { type Context, slidingWindow, transposedWindow } from '../../../core/window.js'
 import { type Call, float, type Operator, type Operators } from '../call.js'
@@ -129,25 +129,33 @@ interface PoolOptions extends AxesOptions {
   countIncludePad?: boolean
 }
 
+/** Whether rounding down would give fewer outputs. */
+const isRoundedUp = ({ input, output, size, stride, dilation, before, after }: Axis): boolean =>
+  (output - 1) * stride + dilation * (size - 1) + 1 > before + input + after
+
 const pool =
   (op: string): Operator =>
   (call) => {
     const options = call.options<PoolOptions>()
     const rank = call.rank - 2
     const size = typeof options.size === 'number' ? new Array<number>(rank).fill(options.size) : options.size
-    const axes = call.same('padding', (note) =>
+    const axesOf = (note: Note) =>
       slidingWindow<readonly number[]>(
         shapeOf(note).slice(1, -1),
         size,
         { ...options, stride: options.stride ?? size },
         contextOf(call, note),
-      ).map(sidesOf),
-    )
+      )
+    const axes = call.same('padding', (note) => axesOf(note).map(sidesOf))
+    // Where it changes nothing it is left out: for some readers a last window may start beyond the input.
+    const lengths = call.notes.map((note) => shapeOf(note).slice(1, -1))
+    const isOpen = options.padding !== 'same' && lengths.some((each) => !sameShape(each, lengths[0]!))
+    const ceil = options.ceilMode && (isOpen || axesOf(call.notes[0]!).some(isRoundedUp))
     const order = channelsFirst(call.rank)
     const name = call.node(op, [call.value().as(order)], {
       ...windowAttributes(axes),
       pads: padsOf(axes),
-      ceil_mode: Number(options.ceilMode ?? false),
+      ceil_mode: Number(ceil ?? false),
       count_include_pad: options.countIncludePad ? 1 : undefined,
     })
     return { name, order }
