@@ -74,6 +74,8 @@ const plainly = (call: Call, run: () => AnyTensor): AnyTensor =>
     return new Tensor(y.engine, y.shape, y.storage as never)
   })
 
+const oneOf = (call: Call): Value => Value.onHost(call.run, 'float32', [], Float32Array.of(1), true)
+
 type Quantize = (call: Call, y: Value, to: Terms) => Value
 
 const quantized: Quantize = (call, y, { scale, zero }) => quantizeLinear(call.on([y, scale, zero])) as Value
@@ -82,7 +84,7 @@ const quantized: Quantize = (call, y, { scale, zero }) => quantizeLinear(call.on
  * With the zero point added before it is rounded, so that it is the sum that goes to the even side of a tie.
  */
 const shifted: Quantize = (call, y, { scale, zero }) => {
-  const one = Value.onHost(call.run, 'float32', [], Float32Array.of(1), true)
+  const one = oneOf(call)
   const offset = dequantizeLinear(call.on([zero, one])) as Value
   const units = elementwise.Div!(call.on([y, scale])) as Value
   const sum = elementwise.Add!(call.on([units, offset])) as Value
@@ -101,8 +103,23 @@ function byFloats(
   return end(call, run(call.on(floats)) as Value, to)
 }
 
+type ByFloats = (call: Call, a: Operand, b: Operand, to: Terms) => Value
+
+const sumByFloats: ByFloats = (call, a, b, to) => byFloats(call, [a, b], to, elementwise.Add!, shifted)
+
+/** Products of whole numbers, which are exact, times what the scales are together. */
+const productByFloats: ByFloats = (call, a, b, to) => {
+  const one = oneOf(call)
+  const product = elementwise.Mul!
+  const [p, q] = [a, b].map(({ x, zero }) => dequantizeLinear(call.on([x, one, zero])) as Value)
+  const scale = product(call.on([a.scale, b.scale])) as Value
+  const ratio = elementwise.Div!(call.on([scale, to.scale])) as Value
+  const y = product(call.on([product(call.on([p, q])) as Value, ratio])) as Value
+  return shifted(call, y, { scale: one, zero: to.zero })
+}
+
 const arithmetic =
-  (op: typeof add | typeof mul, floats: Operator): Operator =>
+  (op: typeof add | typeof mul, floats: ByFloats): Operator =>
   (call) => {
     const [a, b] = [operandAt(call, 0), operandAt(call, 3)]
     const to = termsAt(call, 6, a.x.type)
@@ -117,7 +134,7 @@ const arithmetic =
       const y = plainly(call, () => op(ofA!(p), ofB!(q), { quantization, ...(activation && { activation }) }))
       return call.tensor(to.zero.type, y, layout)
     })
-    return bytes ?? byFloats(call, [a, b], to, floats, shifted)
+    return bytes ?? floats(call, a, b, to)
   }
 
 /** A function of each element, by a table. */
@@ -264,12 +281,12 @@ const alphaOf = (call: Call, alpha: number): Value =>
 
 export const bytesBetween: Record<string, Operator> = {
   'com.microsoft.QGemm': qGemm,
-  'com.microsoft.QLinearAdd': arithmetic(add, elementwise.Add!),
+  'com.microsoft.QLinearAdd': arithmetic(add, sumByFloats),
   'com.microsoft.QLinearAveragePool': qLinearAveragePool,
   'com.microsoft.QLinearConcat': qLinearConcat,
   'com.microsoft.QLinearGlobalAveragePool': qLinearGlobalAveragePool,
   'com.microsoft.QLinearLeakyRelu': qLinearLeakyRelu,
-  'com.microsoft.QLinearMul': arithmetic(mul, elementwise.Mul!),
+  'com.microsoft.QLinearMul': arithmetic(mul, productByFloats),
   'com.microsoft.QLinearSigmoid': activated(() => 'sigmoid'),
   // What DequantizeLinear, an activation and QuantizeLinear are joined to, or without the activation.
   'filterbank.QLinearActivation': activated((call) => call.node.activation ?? EVERYTHING),
