@@ -264,6 +264,7 @@ describe('a text goes on as ONNX Runtime has it', () => {
     }
     const prompt = problem.inputs[0]
     await refused({ inputs: [prompt, one(1)] }, /max_length must be at least 2.*got 1/)
+    await refused({ inputs: [prompt, one(2 ** 31 - 1)] }, /max_length must be up to 67108864 tokens/)
     await refused({ attributes: { model_type: 1 } }, /model_type must be 0.*got 1/)
     const pair = [prompt, one(9), one(0), one(2), one(1)]
     const whisper = { op: 'BeamSearch', inputs: pair, attributes: { model_type: 2 } }

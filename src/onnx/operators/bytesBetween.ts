@@ -81,6 +81,8 @@ const plainly = (call: Call, run: () => AnyTensor): AnyTensor =>
     return new Tensor(y.engine, y.shape, y.storage as never)
   })
 
+const oneOf = (call: Call): Value => Value.onHost(call.run, 'float32', [], Float32Array.of(1), true)
+
 type Quantize = (call: Call, y: Value, to: Terms) => Value
 
 const quantized: Quantize = (call, y, { scale, zero }) => quantizeLinear(call.on([y, scale, zero])) as Value
@@ -89,7 +91,7 @@ const quantized: Quantize = (call, y, { scale, zero }) => quantizeLinear(call.on
  * With the zero point added before it is rounded, so that it is the sum that goes to the even side of a tie.
  */
 const shifted: Quantize = (call, y, { scale, zero }) => {
-  const one = Value.onHost(call.run, 'float32', [], Float32Array.of(1), true)
+  const one = oneOf(call)
   const offset = dequantizeLinear(call.on([zero, one])) as Value
   const units = elementwise.Div!(call.on([y, scale])) as Value
   const sum = elementwise.Add!(call.on([units, offset])) as Value
@@ -108,8 +110,27 @@ function byFloats(
   return end(call, run(call.on(floats)) as Value, to)
 }
 
+type ByFloats = (call: Call, a: Operand, b: Operand, to: Terms) => Value
+
+/** By the operator of that name. */
+const byOperator =
+  (name: 'Add' | 'Div' | 'Max' | 'Min' | 'Sub'): ByFloats =>
+  (call, a, b, to) =>
+    byFloats(call, [a, b], to, elementwise[name]!, shifted)
+
+/** Products of whole numbers, which are exact, times what the scales are together. */
+const productByFloats: ByFloats = (call, a, b, to) => {
+  const one = oneOf(call)
+  const product = elementwise.Mul!
+  const [p, q] = [a, b].map(({ x, zero }) => dequantizeLinear(call.on([x, one, zero])) as Value)
+  const scale = product(call.on([a.scale, b.scale])) as Value
+  const ratio = elementwise.Div!(call.on([scale, to.scale])) as Value
+  const y = product(call.on([product(call.on([p, q])) as Value, ratio])) as Value
+  return shifted(call, y, { scale: one, zero: to.zero })
+}
+
 const arithmetic =
-  (op: typeof add | typeof maximum, floats: Operator): Operator =>
+  (op: typeof add | typeof maximum, floats: ByFloats): Operator =>
   (call) => {
     const [a, b] = [operandAt(call, 0), operandAt(call, 3)]
     const to = termsAt(call, 6, a.x.type)
@@ -124,7 +145,7 @@ const arithmetic =
       const y = plainly(call, () => op(ofA!(p), ofB!(q), { quantization, ...(activation && { activation }) }))
       return call.tensor(to.zero.type, y, layout)
     })
-    return bytes ?? byFloats(call, [a, b], to, floats, shifted)
+    return bytes ?? floats(call, a, b, to)
   }
 
 /** A function of each element, by a table. */
@@ -378,22 +399,22 @@ const alphaOf = (call: Call, alpha: number): Value =>
 
 export const bytesBetween: Record<string, Operator> = {
   'com.microsoft.QGemm': qGemm,
-  'com.microsoft.QLinearAdd': arithmetic(add, elementwise.Add!),
+  'com.microsoft.QLinearAdd': arithmetic(add, byOperator('Add')),
   'com.microsoft.QLinearAveragePool': qLinearAveragePool,
   'com.microsoft.QLinearConcat': qLinearConcat,
   'com.microsoft.QLinearGlobalAveragePool': qLinearGlobalAveragePool,
   'com.microsoft.QLinearLeakyRelu': qLinearLeakyRelu,
-  'com.microsoft.QLinearMul': arithmetic(mul, elementwise.Mul!),
+  'com.microsoft.QLinearMul': arithmetic(mul, productByFloats),
   'com.microsoft.QLinearReduceMean': qLinearReduceMean,
   'com.microsoft.QLinearSigmoid': activated(() => 'sigmoid'),
   'com.microsoft.QLinearSoftmax': qLinearSoftmax((call) => call.number('opset', 13) < 13),
   'com.microsoft.QLinearWhere': qLinearWhere,
   'filterbank.ByteFunction': byteFunction,
   'filterbank.QLinearConvTranspose': qLinearConvTranspose,
-  'filterbank.QLinearDiv': arithmetic(div, elementwise.Div!),
-  'filterbank.QLinearMax': arithmetic(maximum, elementwise.Max!),
-  'filterbank.QLinearMin': arithmetic(minimum, elementwise.Min!),
-  'filterbank.QLinearSub': arithmetic(sub, elementwise.Sub!),
+  'filterbank.QLinearDiv': arithmetic(div, byOperator('Div')),
+  'filterbank.QLinearMax': arithmetic(maximum, byOperator('Max')),
+  'filterbank.QLinearMin': arithmetic(minimum, byOperator('Min')),
+  'filterbank.QLinearSub': arithmetic(sub, byOperator('Sub')),
   'filterbank.QLinearSoftmax': qLinearSoftmax((call) => call.opset < 13),
   'filterbank.QLinearResize': qLinearResize,
 }

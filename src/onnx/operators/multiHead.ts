@@ -3,17 +3,18 @@
  * Runtime.
  */
 
+import type { Shape } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
 import { attention as attend } from '../../ops/attention.js'
 import { equal } from '../../ops/compare.js'
 import { concat } from '../../ops/concat.js'
-import { matmul } from '../../ops/matmul.js'
 import { where } from '../../ops/where.js'
 import type { Call, Operator } from '../run/call.js'
 import { move, moveBox, type Part, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { behind, bySteps, inEngine, joinHeads, type Mask, maskBy, splitHeads } from './attention.js'
+import { product as weighed } from './matrix.js'
 import { anglesAt, anglesBy, turned } from './rotary.js'
 
 /** Columns [from, from + length) of the last axis. */
@@ -142,22 +143,27 @@ const attention: Operator = (call) => {
   const [bias, mask, past, scores] = [2, 3, 4, 5].map((i) => call.inputs[i])
   const all = weights.shape[1]!
   const [a, b, c] = call.numbers('qkv_hidden_sizes', [all / 3, all / 3, all / 3]) as [number, number, number]
-  const product = matmul(x.tensor(), weights.tensor())
-  const projected = call.tensor(x.type, bias ? add(product, bias.tensor(), { out: product }) : product)
+  // Constant weights are packed once, and the bias goes along.
+  const along = weights.constant ? bias : undefined
+  const product = weighed(call, x, weights, along)
+  const projected = bias && !along ? call.tensor(x.type, add(product.tensor(), bias.tensor())) : product
   const part = (from: number, length: number) =>
     splitHeads(call, columnsOf(call, projected, from, length), heads, 'num_heads')
-  const before = (i: number) =>
-    past &&
-    moveBox(
-      call,
-      inEngine(call, past),
-      whole(past.shape).map((box, axis) => (axis ? box : { ...box, length: 1, from: i })),
-    ).reshaped(past.shape.slice(1))
-  const [q, key, value] = [
-    part(0, a),
-    behind(call, before(0), part(a, b)),
-    behind(call, before(1), part(a + b, c)),
-  ]
+  /** Keys (0) or values (1) behind those of the past [2, n, heads, places, size]. */
+  const grown = (i: number, own: Value): Value => {
+    if (!past) return own
+    const before = past.shape[3]!
+    const shape = [1, ...own.shape].with(3, before + own.shape[2]!)
+    const axesOf = (from: Shape, axis: number, box: object) =>
+      whole(from).map((all, i) => (i === axis ? { ...all, ...box } : all))
+    const latest = own.reshaped([1, ...own.shape])
+    const parts: Part[] = [
+      { source: past, axes: axesOf(past.shape, 0, { length: 1, from: i }) },
+      { source: latest, axes: axesOf(latest.shape, 3, { to: before }) },
+    ]
+    return move(call, shape, parts, { layout: 'plain' }).reshaped(shape.slice(1))
+  }
+  const [q, key, value] = [part(0, a), grown(0, part(a, b)), grown(1, part(a + b, c))]
   const [n, , length] = q.shape as [number, number, number]
   const keys = key.shape[2]!
   const y = attend(q.tensor(), key.tensor(), value.tensor(), {

@@ -250,37 +250,51 @@ function holdsInts(numbers: Float64Array): boolean {
 const FEW = 128
 
 /**
- * The k largest numbers of each line of x, or the smallest, on the host: each number that belongs among those
- * found so far is put in its place. `stride`: from one number of a line to the next.
+ * The k largest numbers of each line of x, or the smallest, on the host: a heap of those found so far, with
+ * the least on top, and of equal ones the last. `stride`: from one number of a line to the next.
  */
 function fewLargest(
   from: Float64Array,
   { lines, n, stride, k, largest }: { lines: number; n: number; stride: number; k: number; largest: boolean },
 ): { values: Float64Array; places: Float64Array } {
   const [values, places] = [new Float64Array(lines * k), new Float64Array(lines * k)]
-  const [best, at] = [new Float64Array(k), new Int32Array(k)]
+  const [heap, at] = [new Float64Array(k), new Int32Array(k)]
   const sign = largest ? 1 : -1
+  /** Puts a number where the heap of `size` has a gap at its top. */
+  const sink = (value: number, place: number, size: number) => {
+    let i = 0
+    for (let child = 1; child < size; child = 2 * i + 1) {
+      const next = child + 1
+      const isNext =
+        next < size && (heap[next]! < heap[child]! || (heap[next] === heap[child] && at[next]! > at[child]!))
+      const least = isNext ? next : child
+      if (heap[least]! > value || (heap[least] === value && at[least]! < place)) break
+      heap[i] = heap[least]!
+      at[i] = at[least]!
+      i = least
+    }
+    heap[i] = value
+    at[i] = place
+  }
   for (let line = 0; line < lines && k; line++) {
     const [outer, i] = [Math.floor(line / stride), line % stride]
     const first = outer * n * stride + i
-    let found = 0
-    let least = Number.NEGATIVE_INFINITY
-    for (let j = 0; j < n; j++) {
+    heap.fill(Number.NEGATIVE_INFINITY)
+    // Behind all places, so that they leave first.
+    for (let j = 0; j < k; j++) at[j] = n + k - j
+    for (let j = 0; j < k; j++) sink(sign * from[first + j * stride]!, j, k)
+    let least = heap[0]!
+    for (let j = k; j < n; j++) {
       const value = sign * from[first + j * stride]!
-      if (found === k && value <= least) continue
-      let place = found < k ? found++ : k - 1
-      for (; place > 0 && best[place - 1]! < value; place--) {
-        best[place] = best[place - 1]!
-        at[place] = at[place - 1]!
-      }
-      best[place] = value
-      at[place] = j
-      least = best[found - 1]!
+      if (value <= least) continue
+      sink(value, j, k)
+      least = heap[0]!
     }
-    for (let j = 0; j < k; j++) {
-      const to = (outer * k + j) * stride + i
-      values[to] = from[first + at[j]! * stride]!
-      places[to] = at[j]!
+    for (let size = k; size > 0; size--) {
+      const to = (outer * k + size - 1) * stride + i
+      values[to] = from[first + at[0]! * stride]!
+      places[to] = at[0]!
+      sink(heap[size - 1]!, at[size - 1]!, size - 1)
     }
   }
   return { values, places }

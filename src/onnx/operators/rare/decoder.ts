@@ -203,12 +203,17 @@ export class Decoder {
   }
 }
 
+/** More tokens than any model goes on with, before there is no memory for them. */
+const MOST_TOKENS = 2 ** 26
+
 /** What all three take, checked. `isEncoded`: whether an encoder reads the texts. */
 export function textsOf(call: Call, isEncoded = false): { texts: Lines; longest: number } {
   const ids = call.input(0)
   if (ids.shape.length !== 2) call.fail('input_ids', '[texts, tokens]', ids.shape)
   const [count, length] = ids.shape as [number, number]
   const longest = bounded(call, 1, 'max_length', 1)
+  if (count * longest > MOST_TOKENS)
+    call.fail('max_length', `up to ${MOST_TOKENS} tokens in all texts`, longest)
   if (!isEncoded && length > longest)
     call.fail('max_length', `at least ${length}, as many as there are tokens`, longest)
   const tokens = ids.numbers
