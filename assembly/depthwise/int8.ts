@@ -15,7 +15,7 @@
  * run: i16[4][2]
  *
  * scratch: sums [7][4] | finishes [oc / 8][32] | orders [planes / 2][8] | list [rows][pairs][runs] | rows
- * held [reach] | blank row | ring [reach] planes
+ * held [slots] | blank row | ring [slots] planes
  */
 import { frame, scratch } from '../arguments'
 import { Finish, Igemm8 } from '../abi'
@@ -323,6 +323,8 @@ export function grouped8(call: usize, begin: i32, end: i32): void {
   // Rows of words, how far apart they are, and how far below the first row their last one is.
   const high = deep ? kh : (kh + 1) / 2, rowStep = deep ? dilationH : 2 * dilationH
   const below = deep ? 0 : dilationH, reach = (high - 1) * rowStep + 1
+  // Rows that lie far apart are brought for each row of outputs anew.
+  const keeps = reach <= 4 * high, slots = keeps ? reach : high
   const runs = (kw + taps - 1) / taps
   const columns = (max(ow, TILE) - 1) * stepW + (runs * taps - 1) * dilationW + 1
   const perSet = groupOut % 4 == 0 ? groupOut / 4 : 1, setChannels = 4 * perSet
@@ -335,7 +337,7 @@ export function grouped8(call: usize, begin: i32, end: i32): void {
 
   const sums = scratch(), finishes = sums + TILE * 16 + 16, orders = finishes + panels * FINISH_BYTES
   const list = orders + planes * 16, held = list + (high * pairs * runs * 4 + 15 & ~15)
-  const blank = held + (reach * 4 + 15 & ~15), ring = blank + (xRow + 47 & ~15)
+  const blank = held + (slots * 4 + 15 & ~15), ring = blank + (xRow + 47 & ~15)
   const x0 = max(0, firstW), x1 = max(x0, min(iw, firstW + columns)), inside: usize = (x0 - firstW) * 16
   const rows = changetype<Rows>(frame()), row = changetype<Row>(frame() + offsetof<Rows>())
   let started = false
@@ -346,9 +348,9 @@ export function grouped8(call: usize, begin: i32, end: i32): void {
       startSums(args, 0, finishes, args.w, 0, panels, oc)
       if (isBytes) quicken(finishes, panels, kh * kw * groupIn, <i32>args.low, <i32>args.high)
       orderPlanes(args, orders, list)
-      memory.fill(held, 255, reach * 4)
+      memory.fill(held, 255, slots * 4)
       memory.fill(blank, <u8>zero, xRow + 16)
-      for (let at = ring; at < ring + reach * rowBytes; at += plane) {
+      for (let at = ring; at < ring + slots * rowBytes; at += plane) {
         for (let pad = at; pad < at + inside; pad += 16) v128.store(pad, i32x4.splat(0))
         for (let pad = at + inside + (x1 - x0) * 16; pad < at + columns * 16; pad += 16)
           v128.store(pad, i32x4.splat(0))
@@ -379,7 +381,7 @@ export function grouped8(call: usize, begin: i32, end: i32): void {
         const iy = oy * stepH + firstH + k * rowStep
         if (iy + below < 0 || iy >= ih) continue
         if (first < 0) first = k
-        const key = n * (ih + below) + iy + below, slot = (iy + below) % reach
+        const key = n * (ih + below) + iy + below, slot = keeps ? (iy + below) % reach : k
         const planesAt = ring + slot * rowBytes
         if (load<i32>(held + slot * 4) != key) {
           store<i32>(held + slot * 4, key)

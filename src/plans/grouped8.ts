@@ -59,15 +59,17 @@ export function blockGrouped8(layer: PlaneLayer): Blocking & { rows: number } {
   const rows = rowsOf(layer)
   const { taps, high, runs, pairs, planes } = runsOf(layer)
   const reach = (high - 1) * h.dilation * (inChannels > groups ? 1 : 2) + 1
+  // Rows that lie far apart are not kept.
+  const slots = reach <= 4 * high ? reach : high
   const columns = (Math.max(w.output, TILE) - 1) * w.stride + (runs * taps - 1) * w.dilation + 1
   const plane = columns * 16 + 192
   const bytes =
     16 * TILE +
     4 * FINISH * Math.ceil(outChannels / 8) +
     16 * planes +
-    4 * (high * pairs * runs + reach) +
+    4 * (high * pairs * runs + slots) +
     w.input * inChannels +
-    reach * planes * plane +
+    slots * planes * plane +
     // What rounds the parts up, and what vectors read behind the last.
     192
   return { rows, units: n * Math.ceil(h.output / rows), scratch: Math.ceil(bytes / 4) }

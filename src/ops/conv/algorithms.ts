@@ -238,8 +238,11 @@ export const algorithms: readonly Algorithm[] = [
     pays(layer) {
       const [ic, oc] = [groupIn(layer), groupOut(layer)]
       const [h, w] = layer.axes
-      if (layer.groups > 1)
-        return oc % 8 !== 0 || ic <= 2 ? 'too few channels in a group to fill panels of 8' : undefined
+      if (layer.groups > 1) {
+        // Strides bring more columns for an output than most of a panel pays for.
+        const isPanel = oc % 8 === 0 || (oc > 4 && oc < 8 && ic > 4 && w.stride > 1)
+        return isPanel && ic > 2 ? undefined : 'too few channels in a group to fill panels of 8'
+      }
       // One long row of one channel is a run of words by itself.
       if (ic === 1 && h.size === 1 && w.size > 8) return undefined
       const few = oc <= 4 ? ic <= 8 || oc === 4 : ic <= 2 || (ic <= 6 && oc <= 8) || (ic === 4 && oc <= 16)

@@ -108,6 +108,7 @@ export const convolutions: Record<string, Case> = {
   'conv2d, bytes, depthwise 5x5': depthwiseBytes([5, 5], { padding: 2 }),
   'conv2d, bytes, depthwise 5x5, stride 2': depthwiseBytes([5, 5], { padding: 2, stride: 2 }),
   'conv2d, bytes, depthwise 7x7': depthwiseBytes([7, 7], { padding: 3 }),
+  'conv2d, bytes, depthwise 3x3, dilated by 5': depthwiseBytes([3, 3], { padding: 5, dilation: 5 }),
   'conv2d, bytes, depthwise 2x4, dilated': depthwiseBytes([2, 4], { padding: 3, dilation: [1, 2] }),
   'quantize and dequantize along an axis': photo((x) => {
     const scale = Array.from({ length: x!.shape[3]! }, (_, i) => 0.01 + i / 999)
