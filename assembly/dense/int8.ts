@@ -26,7 +26,7 @@
  */
 import { frame, rolled, scratch } from '../arguments'
 import { Finish, Igemm8, Pack8, WIDEN_BLOCK, Widen } from '../abi'
-import { FINISH_BYTES, setFinish } from '../quantize'
+import { FINISH_BYTES, quicken, setFinish } from '../quantize'
 import { FUSED, TILE_ROWS, WIDE, loadLanes } from '../simd'
 import { pointPixels } from './igemm'
 import { LANE_ROWS, laneColumns, laneTiles8 } from './lanes'
@@ -80,6 +80,10 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
         for (let i: usize = 0; i < <usize>(max(ic, oc) + 8) * 4; i += 4) store<i32>(padding + i, word)
         const less = byLanes && args.signed ? zero + 128 : zero
         startSums(args, less, finishes, args.w, panelStride, groupPanels, groupOut)
+        const products = taps * depth * (bytes ? 4 : 2)
+        // Whole tiles alone ask for it.
+        if (yBytes == 1 && !byLanes && allPixels >= rows)
+          quicken(finishes, groups * groupPanels, products, <i32>args.low, <i32>args.high)
       }
       count = min(pixels, allPixels - block * pixels)
       pointPixels(args, table, positions, padding, block * pixels, count, rows)

@@ -52,7 +52,7 @@ function putSums(y: usize, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5:
 /** The bytes of a tile, four outputs in p and three in q. */
 // @ts-ignore: decorator
 @inline
-function putBytes(y: usize, stride: usize, p: v128, q: v128): void {
+export function putBytes(y: usize, stride: usize, p: v128, q: v128): void {
   v128.store32_lane(y, p, 0)
   v128.store32_lane(y += stride, p, 1)
   v128.store32_lane(y += stride, p, 2)
@@ -290,7 +290,7 @@ export function tilesOfThree<W>(
 /** Sums of two pixels as what they round to, plus zero, of 16 bits. */
 // @ts-ignore: decorator
 @inline
-function nearest(a: v128, b: v128, factor: v128, magic: v128, zero: v128): v128 {
+export function nearest(a: v128, b: v128, factor: v128, magic: v128, zero: v128): v128 {
   const p = i32x4.add(f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(a), factor), magic), zero)
   const q = i32x4.add(f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(b), factor), magic), zero)
   return i16x8.narrow_i32x4_s(p, q)
@@ -299,6 +299,6 @@ function nearest(a: v128, b: v128, factor: v128, magic: v128, zero: v128): v128 
 /** 16 of them as bytes: they are less `low`, so that what is too little is 0. */
 // @ts-ignore: decorator
 @inline
-function bounded(a: v128, b: v128, span: v128, low: v128): v128 {
+export function bounded(a: v128, b: v128, span: v128, low: v128): v128 {
   return i8x16.add(i8x16.min_u(i8x16.narrow_i16x8_u(a, b), span), low)
 }

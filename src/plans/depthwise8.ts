@@ -1,21 +1,15 @@
-/** The plan of a convolution of 8-bit integers with one filter per channel (assembly/depthwise/int8.ts). */
+/** The plan of a convolution of 8-bit integers with one filter per channel (assembly/depthwise/rows.ts). */
 
+import { blockGrouped8, grouped8Words, rowsOf, runGrouped8, TILE } from './grouped8.js'
 import { type Blocking, filterPanels, productArgs, productOf } from './igemm.js'
 import { args8, byBytes, FINISH, keyOf, paddingOf, zeroOf, zerosOf } from './int8.js'
 import { type ConvJob, derive, imageArgs, multiplyAdds, type PlaneLayer } from './layer.js'
-
-/** Units that a layer falls into at least, where it has rows for them. */
-const UNITS = 16
-/** Outputs of a tile, as in assembly/depthwise/int8.ts. */
-const TILE = 4
-/** The same in assembly/depthwise/rows.ts. */
-const GROUP_TILE = 7
 
 /**
  * Whether rows come in groups: see assembly/depthwise/rows.ts. They do not where padding makes most of a row,
  * since they are kept with it.
  */
-const byGroups = ({ axes: [h, w] }: PlaneLayer): boolean =>
+const byRows = ({ axes: [h, w] }: PlaneLayer): boolean =>
   (w.size === 3 || w.size === 5) &&
   h.size <= w.size &&
   w.stride <= 2 &&
@@ -26,45 +20,49 @@ const byGroups = ({ axes: [h, w] }: PlaneLayer): boolean =>
 /** The most groups of `each` rows that a window sees. */
 const groupsOf = (kh: number, each: number): number => Math.floor((kh + 2 * each - 2) / each)
 
-/** Words of a filter of 8 channels, the sums before it among them. */
+/** Words of a filter, the sums of 8 channels before them among those. */
 export function depthwise8Words(layer: PlaneLayer): number {
+  if (!byRows(layer)) return grouped8Words(layer)
   const [h, w] = layer.axes
-  const vectors = Math.ceil(layer.inChannels / 8)
-  if (!byGroups(layer)) return vectors * 8 * (1 + Math.ceil((h.size * w.size) / 2))
   const words = (each: number): number => each * groupsOf(h.size, each) * w.size * 8
-  return vectors * (16 + Math.max(words(2), words(4)))
+  return Math.ceil(layer.inChannels / 8) * (16 + Math.max(words(2), words(4)))
 }
 
 export function blockDepthwise8(layer: PlaneLayer): Blocking & { rows: number } {
+  if (!byRows(layer)) return blockGrouped8(layer)
   const { n, axes, inChannels: c } = layer
   const [h, w] = axes
-  const rows = Math.max(1, Math.floor(h.output / Math.ceil(UNITS / Math.max(1, n))))
+  const rows = rowsOf(layer)
   const vectors = Math.ceil(c / 8)
-  const columns = (tile: number): number => (tile - 1) * w.stride + (w.size - 1) * w.dilation + 1
-  const plane = columns(Math.max(w.output, GROUP_TILE)) * 16 + 192
-  const own = byGroups(layer)
-    ? 64 +
-      32 * GROUP_TILE +
-      vectors * 161 +
-      4 * h.size +
-      w.input * c +
-      groupsOf(h.size, 2) * vectors * 2 * plane
-    : w.input * c + 4 * (h.size + h.size * w.size + 1) + h.size * columns(TILE) * c
-  // What rounds the parts up, and what vectors read behind the last, comes on top.
-  const bytes = vectors * FINISH * 4 + own + 128
+  const columns = (Math.max(w.output, TILE) - 1) * w.stride + w.size
+  const plane = columns * 16 + 192
+  const bytes =
+    vectors * FINISH * 4 +
+    64 +
+    32 * TILE +
+    vectors * 161 +
+    4 * h.size +
+    w.input * c +
+    groupsOf(h.size, 2) * vectors * 2 * plane +
+    // What rounds the parts up, and what vectors read behind the last.
+    128
   return { rows, units: n * Math.ceil(h.output / rows), scratch: Math.ceil(bytes / 4) }
 }
 
-export function runDepthwise8({ engine, layer, x, filter, bias, y, clamp, terms }: ConvJob): void {
+export function runDepthwise8(job: ConvJob): void {
+  const { engine, layer, x, filter, bias, y, clamp, terms } = job
+  if (!byRows(layer)) {
+    runGrouped8(job)
+    return
+  }
   const { inChannels: c } = layer
   const { x: from, filter: by } = terms!
   const panels = filterPanels(filter, 1)
   const zeros = zerosOf(filter, terms!)
   const words = depthwise8Words(layer)
-  const grouped = byGroups(layer)
-  const isWords = grouped && byBytes(engine, terms!)
+  const isWords = byBytes(engine, terms!)
   // Rows of a group: two as 16 bits, or four as bytes.
-  const each = isWords ? 4 : grouped ? 2 : 0
+  const each = isWords ? 4 : 2
   const w = derive(filter, `depthwise bytes ${each} ${keyOf(by.zeroPoint)}`, words, (source, at) => {
     engine.run({
       kernel: 'packDepthwise8',
@@ -96,7 +94,7 @@ export function runDepthwise8({ engine, layer, x, filter, bias, y, clamp, terms 
     signed: Number(isWords ? isSigned !== (engine.byteDot === 'signed') : isSigned),
   }
   engine.run({
-    kernel: grouped ? 'depthwiseRows8' : 'depthwise8',
+    kernel: 'depthwiseRows8',
     args: args8(Object.assign(product, imageArgs(layer)), own, { filter, terms, clamp }),
     units: block.units,
     work: multiplyAdds(layer),

@@ -96,7 +96,7 @@ describe('8-bit integers', () => {
           }
         })
       }
-      for (const name of ['depthwise', 'winograd', 'gemm', 'igemm'])
+      for (const name of ['depthwise', 'winograd', 'grouped', 'gemm', 'igemm'])
         expect(ran.get(name) ?? 0, name).toBeGreaterThan(5)
     })
 
@@ -404,8 +404,8 @@ describe('8-bit integers', () => {
         complaint(() => fb.matmul(x, floats as never), 'matmul: b must be')
         complaint(() => fb.conv2d(x, w, { bias: odd as never }), 'bias must be of float32 or int32')
         complaint(
-          () => fb.conv2d(x, w, { algorithm: 'grouped' }),
-          'algorithm must be one of auto, depthwise, winograd, gemm, igemm',
+          () => fb.conv2d(x, w, { algorithm: 'direct' as never }),
+          'algorithm must be one of auto, depthwise, winograd, grouped, gemm, igemm',
         )
       })
     })

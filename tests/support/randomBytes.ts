@@ -42,8 +42,9 @@ export function randomProblem(random: Random) {
     [1, random.integer(1, 90), random.integer(1, 6)],
     [random.integer(1, 40), 1, 1],
     [random.integer(2, 4), random.integer(1, 9), random.integer(1, 9)],
+    [random.integer(2, 9), random.pick([1, 2, 4]), random.integer(1, 8)],
   ]) as [number, number, number]
-  const size = random.pick([1, 3, 3, 3, 5, random.integer(1, 5)])
+  const size = random.pick([1, 3, 3, 3, 5, random.integer(1, 5), random.integer(6, 9)])
   const plain = random.next() < 0.6
   const geometry: Geometry = {
     stride: plain ? 1 : random.integer(1, 3),

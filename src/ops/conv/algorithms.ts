@@ -19,6 +19,7 @@ import {
 import { blockDepthwise8, depthwise8Words, runDepthwise8 } from '../../plans/depthwise8.js'
 import { NO_CLAMP } from '../../plans/elementwise.js'
 import { runDenseFilterGradient } from '../../plans/filterGradient.js'
+import { blockGrouped8, fitsGrouped8, grouped8Words, runGrouped8 } from '../../plans/grouped8.js'
 import {
   type Blocking,
   blockProduct,
@@ -48,7 +49,8 @@ type AlgorithmName = Exclude<ConvAlgorithm, 'auto'>
 /**
  * `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 or 5x5 at stride 1;
  * of 8 bits 3x3 to 9x9, but as `'igemm'` where its tiles save little and the host multiplies four bytes at
- * once. `'depthwise'`: one filter per channel. `'grouped'`: up to 16 in and out.
+ * once. `'depthwise'`: one filter per channel. `'grouped'`: up to 16 in and
+ * out; of 8 bits up to 4, 8 or 16 in, by how outputs fall into fours.
  */
 export type ConvAlgorithm = 'auto' | 'depthwise' | 'gemm' | 'winograd' | 'grouped' | 'igemm'
 
@@ -228,6 +230,27 @@ export const algorithms: readonly Algorithm[] = [
     packing: (layer) => transformed8Words(layer),
     blocking: (layer) => blockWinograd8(layer),
     run: runWinograd8,
+  },
+  {
+    ...dense8,
+    name: 'grouped',
+    fits: (layer) => fitsGrouped8(layer) && isNear(layer.axes),
+    pays(layer) {
+      const [ic, oc] = [groupIn(layer), groupOut(layer)]
+      const [h, w] = layer.axes
+      if (layer.groups > 1) {
+        // Strides bring more columns for an output than most of a panel pays for.
+        const isPanel = oc % 8 === 0 || (oc > 4 && oc < 8 && ic > 4 && w.stride > 1)
+        return isPanel && ic > 2 ? undefined : 'too few channels in a group to fill panels of 8'
+      }
+      // One long row of one channel is a run of words by itself.
+      if (ic === 1 && h.size === 1 && w.size > 8) return undefined
+      const few = oc <= 4 ? ic <= 8 || oc === 4 : ic <= 2 || (ic <= 6 && oc <= 8) || (ic === 4 && oc <= 16)
+      return few ? 'too few channels to fill panels and runs' : undefined
+    },
+    packing: grouped8Words,
+    blocking: (layer) => blockGrouped8(layer),
+    run: runGrouped8,
   },
   {
     ...dense8,

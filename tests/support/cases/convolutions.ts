@@ -91,6 +91,10 @@ export const convolutions: Record<string, Case> = {
   'conv2d, bytes, to 3 channels': ofBytes([1, 3], 1, { padding: 1, dilation: 2 }, 'uint8', undefined, 3),
   'conv2d, bytes, 64 to 4 channels': ofBytes([3, 3], 1, { padding: 1, stride: 2 }, undefined, 64, 4),
   'conv2d, bytes, groups': ofBytes([3, 2], 3, { padding: 1, groups: 3, dilation: [1, 2] }, 'uint8'),
+  'conv2d, bytes, 4 channels in a group': ofBytes([3, 3], 5, { padding: 1, groups: 5 }, 'int8', 4, 4),
+  'conv2d, bytes, 3 channels in a group': ofBytes([4, 7], 4, { padding: 3, groups: 4 }, 'uint8', 3, 2),
+  'conv2d, bytes, two filters each': ofBytes([3, 3], 7, { padding: 1, stride: 2, groups: 7 }, 'uint8', 1, 2),
+  'conv2d, bytes, from 1 channel': ofBytes([5, 5], 1, { padding: 3, dilation: 2 }, undefined, 1),
   'conv2d, bytes, winograd': ofBytes([3, 3], 1, { padding: 1, algorithm: 'winograd' }, 'int8'),
   'conv2d, bytes, winograd, 5x5': ofBytes([5, 5], 1, { padding: 2, algorithm: 'winograd' }, 'int8'),
   'conv2d, bytes, winograd, dilated': ofBytes(
@@ -103,6 +107,8 @@ export const convolutions: Record<string, Case> = {
   'conv2d, bytes, depthwise 3x3, stride 2': depthwiseBytes([3, 3], { padding: 'same', stride: 2 }),
   'conv2d, bytes, depthwise 5x5': depthwiseBytes([5, 5], { padding: 2 }),
   'conv2d, bytes, depthwise 5x5, stride 2': depthwiseBytes([5, 5], { padding: 2, stride: 2 }),
+  'conv2d, bytes, depthwise 7x7': depthwiseBytes([7, 7], { padding: 3 }),
+  'conv2d, bytes, depthwise 3x3, dilated by 5': depthwiseBytes([3, 3], { padding: 5, dilation: 5 }),
   'conv2d, bytes, depthwise 2x4, dilated': depthwiseBytes([2, 4], { padding: 3, dilation: [1, 2] }),
   'quantize and dequantize along an axis': photo((x) => {
     const scale = Array.from({ length: x!.shape[3]! }, (_, i) => 0.01 + i / 999)
