@@ -120,6 +120,21 @@ function widenRow(image: usize, row: usize, to: usize, bytes: usize, flip: i32):
   }
   const second = image + load<u32>(row, 32)
   const weight0 = v128.load32_splat(row, 20), weight1 = v128.load32_splat(row, 36)
+  if (count == 4) {
+    const third = image + load<u32>(row, 48), fourth = image + load<u32>(row, 64)
+    const weight2 = v128.load32_splat(row, 52), weight3 = v128.load32_splat(row, 68)
+    for (let i: usize = 0; i < bytes; i += 8) {
+      const a = eightAt(first + i, mask), b = eightAt(second + i, mask)
+      const c = eightAt(third + i, mask), d = eightAt(fourth + i, mask)
+      let low = f32x4.add(f32x4.mul(lowFloats(a), weight0), f32x4.mul(lowFloats(b), weight1))
+      let high = f32x4.add(f32x4.mul(highFloats(a), weight0), f32x4.mul(highFloats(b), weight1))
+      low = f32x4.add(f32x4.add(low, f32x4.mul(lowFloats(c), weight2)), f32x4.mul(lowFloats(d), weight3))
+      high = f32x4.add(f32x4.add(high, f32x4.mul(highFloats(c), weight2)), f32x4.mul(highFloats(d), weight3))
+      v128.store(to + 4 * i, low)
+      v128.store(to + 4 * i, high, 16)
+    }
+    return
+  }
   for (let i: usize = 0; i < bytes; i += 8) {
     const v = eightAt(first + i, mask), w = eightAt(second + i, mask)
     const low = f32x4.add(f32x4.mul(lowFloats(v), weight0), f32x4.mul(lowFloats(w), weight1))
@@ -166,7 +181,19 @@ function weightedRow(
   for (; ow > 0; ow--) {
     const count = load<i32>(table)
     if (!count) fill(to, c, value)
-    else {
+    else if (count == 4) {
+      const first = x + load<u32>(table, 16), second = x + load<u32>(table, 32)
+      const third = x + load<u32>(table, 48), fourth = x + load<u32>(table, 64)
+      const weight0 = v128.load32_splat(table, 20), weight1 = v128.load32_splat(table, 36)
+      const weight2 = v128.load32_splat(table, 52), weight3 = v128.load32_splat(table, 68)
+      for (let i: usize = 0; i < pixelStride; i += 16) {
+        const sum = f32x4.add(
+          f32x4.mul(v128.load(first + i), weight0), f32x4.mul(v128.load(second + i), weight1),
+        )
+        const more = f32x4.add(sum, f32x4.mul(v128.load(third + i), weight2))
+        v128.store(to + i, f32x4.add(more, f32x4.mul(v128.load(fourth + i), weight3)))
+      }
+    } else {
       for (let i: usize = 0; i < pixelStride; i += 16) {
         let sum = f32x4.mul(v128.load(x + load<u32>(table, 16) + i), v128.load32_splat(table, 20))
         for (let t = 2; t <= count; t++) {

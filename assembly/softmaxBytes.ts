@@ -10,11 +10,16 @@
  *   T[16 h + l] = A[l] * B[h],  A in 15 bits, B in 28
  *
  * An entry of A is off by 2^-16, and A[15] is exp(-3.75) or more, so a sum by 1/1500 at most, and a level of
- * the result by a fifth. Else T is a list of 256, each off by 2^-30 of the largest.
+ * the result by a fifth. So do columns, and short rows, of which 16 are transposed and taken as columns. Else
+ * T is a list of 256, each off by 2^-30 of the largest.
  */
 import { scratch } from './arguments'
-import { SoftmaxBytes } from './abi'
-import { MAGIC, storeEight } from './quantize'
+import { SOFTMAX_BYTES_KEPT, SOFTMAX_BYTES_SHORT, SoftmaxBytes } from './abi'
+import {
+  columns, factorOf, fewColumns, fourOf, highPairs, lowDigit, lowOf, lowPairs, mostOf, productColumns,
+  shiftOf, sideBySide, storeBytes,
+} from './softmaxColumns'
+import { MAGIC } from './quantize'
 
 /** exp(-scale), by its series of a part up to 1/2. Of exp(-64) nothing is left. */
 function decay(scale: f32): f64 {
@@ -43,83 +48,43 @@ function makeTable(table: usize, scale: f32): void {
   }
 }
 
-/** What a sum of T makes of T. Not infinite: of an entry of 0 it would make NaN. */
-// @ts-ignore: decorator
-@inline
-function factorOf(args: SoftmaxBytes, sum: u64): f32 {
-  return <f32>min<f64>(1 / (<f64>args.scaleY * <f64>sum), 1e38)
-}
-
-/** The bounds of the nearest integers, and what is added to their bits. */
-// @ts-ignore: decorator
-@inline
-function mostOf(args: SoftmaxBytes): v128 {
-  const high = args.signedY ? 127 : 255
-  return f32x4.splat(<f32>(high - args.zeroY))
-}
-// @ts-ignore: decorator
-@inline
-function shiftOf(args: SoftmaxBytes): v128 {
-  return i32x4.splat(args.zeroY - reinterpret<i32>(MAGIC))
-}
-
-// @ts-ignore: decorator
-@inline
-function fourOf(e: v128, factor: v128, most: v128, shift: v128): v128 {
-  const v = f32x4.pmin(most, f32x4.mul(f32x4.convert_i32x4_s(e), factor))
-  return i32x4.add(f32x4.add(v, f32x4.splat(MAGIC)), shift)
-}
-
-/** 16 integers of 32 bits, which are -128 to 255, as bytes. */
-// @ts-ignore: decorator
-@inline
-function lowOf(a: v128, b: v128, c: v128, d: v128): v128 {
-  const low = i16x8.narrow_i32x4_s(a, b), high = i16x8.narrow_i32x4_s(c, d)
-  return v128.shuffle<i8>(low, high, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
-}
-
-/** Writes `count` (1 to 16) of the bytes. */
-// @ts-ignore: decorator
-@inline
-function storeBytes(y: usize, v: v128, count: i32): void {
-  if (count == 16) v128.store(y, v)
-  else if (count < 8) storeEight(y, v, count)
-  else {
-    v128.store64_lane(y, v, 0)
-    storeEight(y + 8, v128.shuffle<i64>(v, v, 1, 1), count - 8)
-  }
-}
-
-/** Unit: `unit` rows or columns. y may be x. scratch: table [256] | room [64] | of rows n entries of it */
+/**
+ * Unit: `unit` rows or columns. y may be x. scratch: table [256] | room [64] | of rows n entries of it; or
+ * factors [64] | sums [16] u64 | room | n entries of 16 columns | of short rows their integers, transposed
+ */
 export function softmaxBytes(call: usize, begin: i32, end: i32): void {
   const args = changetype<SoftmaxBytes>(call)
   const n = args.n, inner = args.inner, table = scratch()
   const last = min(args.vectors, end * args.unit)
-  // By less than 1/256 more levels were needed than a factor of 16 bits has.
-  if (inner == 1 && args.scale <= 0.25 && args.scaleY >= 0.00390625) {
-    makeFactors(table, args.scale)
-    shortRows(args, begin * args.unit, last, table)
+  const isProduct = args.scale <= 0.25
+  const isKept = isProduct && n <= SOFTMAX_BYTES_KEPT && (inner > 1 || n <= SOFTMAX_BYTES_SHORT)
+  if (isProduct) makeFactors(table, args.scale)
+  if (inner == 1 && isKept) {
+    for (let o = begin * args.unit; o < last; o += 16) sideBySide(args, o, min(16, last - o), table)
     return
   }
-  makeTable(table, args.scale)
+  // By less than 1/256 more levels were needed than a factor of 16 bits has.
+  if (inner == 1 && isProduct && args.scaleY >= 0.00390625) {
+    productRows(args, begin * args.unit, last, table)
+    return
+  }
+  if (!isKept) makeTable(table, args.scale)
   for (let o = begin * args.unit; o < last; ) {
     const outer = o / inner, column = o - outer * inner
+    const few = isKept && !column ? min(16, last - o) / inner : 0
+    if (few > 1) {
+      fewColumns(args, outer, few, table)
+      o += few * inner
+      continue
+    }
     const width = inner == 1 ? 1 : min(min(inner - column, last - o), 16)
     const offset = <usize>(outer * n * inner + column)
     const x = args.x + offset, y = args.y + offset
-    if (inner > 1) columns(args, x, y, width, table)
+    if (isKept) productColumns(args, x, y, inner, width, table)
+    else if (inner > 1) columns(args, x, y, width, table)
     else rowOf(args, x, y, table)
     o += width
   }
-}
-
-/** The largest of 16 columns of n rows, as unsigned integers. */
-// @ts-ignore: decorator
-@inline
-function peaks(x: usize, n: i32, stride: usize, mask: v128): v128 {
-  let v = v128.xor(v128.load(x), mask)
-  while (--n) v = i8x16.max_u(v, v128.xor(v128.load(x += stride), mask))
-  return v
 }
 
 /** The largest of n integers, as an unsigned one. */
@@ -164,21 +129,6 @@ function storeHalves(to: usize, v: i32): void {
   store<u8>(to, <u8>v)
   store<u8>(to, <u8>(v >> 8), 16)
 }
-
-// @ts-ignore: decorator
-@inline
-function lowPairs(a: v128, b: v128): v128 {
-  return v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-}
-// @ts-ignore: decorator
-@inline
-function highPairs(a: v128, b: v128): v128 {
-  return v128.shuffle<i8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
-}
-
-// @ts-ignore: decorator
-@inline
-function lowDigit(distance: v128): v128 { return v128.and(distance, i8x16.splat(15)) }
 
 /** Sums of A[l] * B[h], by fours; where l is beyond 15 nothing. */
 // @ts-ignore: decorator
@@ -227,7 +177,7 @@ function factorsAt(table: usize, factor: v128): v128 {
 }
 
 /** Rows by A and B. Levels have 7 bits behind the point. */
-function shortRows(args: SoftmaxBytes, first: i32, last: i32, table: usize): void {
+function productRows(args: SoftmaxBytes, first: i32, last: i32, table: usize): void {
   const n = args.n, flip = args.flip, whole = <usize>(n & -16)
   const signedY = args.signedY, scaleY = <f64>args.scaleY
   const a0 = v128.load(table), a1 = v128.load(table, 16)
@@ -306,58 +256,3 @@ function rowOf(args: SoftmaxBytes, x: usize, y: usize, table: usize): void {
   }
 }
 
-/** entries[j] of one row, where `place` has 255 less the distances to the largest of each column. */
-// @ts-ignore: decorator
-@inline
-function gather(place: v128, width: i32, table: usize, room: usize, entries: usize): void {
-  v128.store(room, place)
-  if (width < 16) {
-    for (let j = 0; j < width; j++) {
-      store<u32>(entries + (j << 2), load<u32>(table + (<usize>load<u8>(room + j) << 2)))
-    }
-    return
-  }
-  for (let j: usize = 0; j < 16; j += 4) {
-    const at = room + j, to = entries + (j << 2)
-    store<u32>(to, load<u32>(table + (<usize>load<u8>(at) << 2)))
-    store<u32>(to, load<u32>(table + (<usize>load<u8>(at, 1) << 2)), 4)
-    store<u32>(to, load<u32>(table + (<usize>load<u8>(at, 2) << 2)), 8)
-    store<u32>(to, load<u32>(table + (<usize>load<u8>(at, 3) << 2)), 12)
-  }
-}
-
-/** sums += entries, of four columns. */
-// @ts-ignore: decorator
-@inline
-function addFour(sums: usize, e: v128): void {
-  v128.store(sums, i64x2.add(v128.load(sums), i64x2.extend_low_i32x4_u(e)))
-  v128.store(sums, i64x2.add(v128.load(sums, 16), i64x2.extend_high_i32x4_u(e)), 16)
-}
-
-/** Up to 16 columns. room, of 256 bytes: places [16] | entries u32 [16] | sums u64 [16], then factors [16] */
-function columns(args: SoftmaxBytes, x: usize, y: usize, width: i32, table: usize): void {
-  const stride = <usize>args.inner, end = x + args.n * stride
-  const room = table + 1024, entries = room + 16, sums = room + 80
-  const mask = i8x16.splat(<i8>args.flip)
-  const past = i8x16.add(v128.xor(peaks(x, args.n, stride, mask), mask), i8x16.splat(1))
-  memory.fill(entries, 0, 192)
-  for (let at = x; at < end; at += stride) {
-    gather(i8x16.sub(v128.load(at), past), width, table, room, entries)
-    for (let i: usize = 0; i < <usize>width * 4; i += 16) addFour(sums + 2 * i, v128.load(entries + i))
-  }
-  // Each is written over sums that have been read.
-  for (let j = 0; j < 16; j++) {
-    const sum = load<u64>(sums + (j << 3))
-    store<f32>(sums + (j << 2), factorOf(args, max<u64>(1, sum)))
-  }
-  const most = mostOf(args), shift = shiftOf(args)
-  for (let at = x; at < end; at += stride) {
-    gather(i8x16.sub(v128.load(at), past), width, table, room, entries)
-    const a = fourOf(v128.load(entries), v128.load(sums), most, shift)
-    const b = fourOf(v128.load(entries, 16), v128.load(sums, 16), most, shift)
-    const c = fourOf(v128.load(entries, 32), v128.load(sums, 32), most, shift)
-    const d = fourOf(v128.load(entries, 48), v128.load(sums, 48), most, shift)
-    storeBytes(y, lowOf(a, b, c, d), width)
-    y += stride
-  }
-}

@@ -97,3 +97,8 @@ export class SoftmaxBytes {
   flip: i32; scale: f32
   signedY: i32; scaleY: f32; zeroY: i32
 }
+
+/** Rows of as many integers, of which `softmaxBytes` takes 16 side by side. */
+export const SOFTMAX_BYTES_SHORT = 48
+/** Columns of as many, of which it keeps what each becomes. */
+export const SOFTMAX_BYTES_KEPT = 1024

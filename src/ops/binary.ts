@@ -52,9 +52,10 @@ function extreme(
  * The larger of a and b, NaN where one is; broadcasting, types and errors as of `add`. Equal ones share the
  * derivative.
  *
- * @param a a tensor of float32 or int32, or a number
+ * @param a a tensor of float32 or int32, or a number; int8 or uint8 on both sides, as of `add`
  * @param b of a's type, or a number; one of the two is a tensor
- * @param options out: a tensor of the result's shape and type to write into, which may be a or b
+ * @param options out: a tensor of the result's shape and type to write into, which may be a or b; of 8-bit
+ *   integers quantization and activation, as of `add`
  * @returns the common shape
  * @example const y = maximum(x, 0)
  */

@@ -9,6 +9,8 @@ import {
   BinaryBytesOp,
   MAP_BYTES_BLOCK,
   type PoolBytesOp,
+  SOFTMAX_BYTES_KEPT,
+  SOFTMAX_BYTES_SHORT,
   type UnaryOp,
 } from '../wasm/abi.js'
 import { broadcastAxes } from './elementwise.js'
@@ -101,7 +103,8 @@ export function runSoftmaxBytes(
   const { scale, signed } = termsOf(x)
   const to = termsOf(y)
   const vectors = x.size / n
-  x.engine.scratch(1024 + 256 + 4 * (n + 16))
+  const isKept = n <= SOFTMAX_BYTES_KEPT && (inner > 1 || n <= SOFTMAX_BYTES_SHORT)
+  x.engine.scratch(Math.max(1280 + 4 * (n + 16), isKept ? 768 + 64 * n + 16 * (n + 15) : 0))
   x.engine.run({
     kernel: 'softmaxBytes',
     args: {

@@ -40,6 +40,8 @@ describe('8-bit integers', () => {
         const n = random.pick([1, 2, 7, 10, 15, 16, 17, 33, 64, 100, 1000])
         const [shape, axis] = random.pick([
           [[3, n], 1],
+          [[35, n], 1],
+          [[11, n, 5], 1],
           [[2, n, 3], 1],
           [[n, 21], 0],
           [[2, n, 16], 1],
@@ -83,7 +85,9 @@ describe('8-bit integers', () => {
       const random = new Random(32)
       for (const shape of [
         [1100, 37],
+        [700, 12],
         [2, 70, 900],
+        [150, 40, 3],
       ])
         for (const scale of [0.1, 0.4])
           engine().scope(() => {

@@ -137,12 +137,14 @@ export const convolutions: Record<string, Case> = {
   'avgPool2d of bytes': photo((x) => fb.avgPool2d(quantize(x!), { size: 3, stride: 1, padding: 1 })),
   'globalAvgPool2d of bytes': photo((x) => fb.globalAvgPool2d(quantize(x!))),
   'softmax of bytes': photo((x) => fb.softmax(quantize(x!, 'int8'))),
+  'softmax of bytes, columns': photo((x) => fb.softmax(quantize(x!), { axis: 1 })),
+  'softmax of bytes, few columns': photo((x) => fb.softmax(quantize(x!), { axis: 2 })),
+  'softmax of bytes, long rows': photo((x) => fb.softmax(quantize(x!.reshape([1, x!.size])))),
   'softmax of bytes, far apart': photo((x) =>
     fb.softmax(fb.quantize(x!, { scale: 0.3, zeroPoint: 9 }), {
       quantization: { scale: 0.001, zeroPoint: 1 },
     }),
   ),
-  'softmax of bytes, columns': photo((x) => fb.softmax(quantize(x!), { axis: 1 })),
   'resize of bytes, nearest': photo((x) => fb.resize(quantize(x!), { size: [7, 9], method: 'nearest' })),
   'resize of bytes, bilinear': photo((x) => fb.resize(quantize(x!, 'int8'), { size: [20, 5] })),
   'resize of bytes, bicubic, another scale': photo((x) =>
