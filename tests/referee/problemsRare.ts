@@ -177,6 +177,7 @@ const decoding: Line[] = [
 
 const cut = (attributes: Line['attributes'], input: Input): Line => ({ op: microsoft('Tokenizer'), inputs: [input], attributes: { mark: 0, mincharnum: 1, pad_value: '#', ...attributes } })
 const tokens: Line[] = [
+  { op: microsoft('GatedAdd'), inputs: [f([2, 3, 5]), f([2, 3, 5]), f([2, 3, 1])] },
   ...[0, 1].flatMap((mark): Line[] => [
     cut({ mark, separators: [''] }, texts([2], 'abc', 'é漢')), cut({ mark, separators: [' '] }, texts([2], 'Hello World!', 'a b  c')), cut({ mark, separators: [';', ','] }, texts([1, 2], 'a,b;c', ',x;;y,')),
     cut({ mark, separators: [','], mincharnum: 2 }, texts([2], 'aa,b,ccc', 'd,ee')), cut({ mark, separators: [','] }, texts([2], ',,', '')), cut({ mark, separators: ['[0-9]+'] }, texts([2], 'a1b22', 'x')),

@@ -192,8 +192,17 @@ const linearAttentionGate: Operator = (call) => {
   return [call.tensor(a.type, decay), b && call.tensor(b.type, sigmoid(b.tensor()))]
 }
 
+/** X + Y * gate, of which there is one for each row. */
+const gatedAdd: Operator = (call) => {
+  const [x, y, gate] = [call.input(0), call.input(1), call.input(2)]
+  if (gate.shape.join() !== x.shape.with(-1, 1).join())
+    call.fail('gate', `[${x.shape.with(-1, 1)}]`, gate.shape)
+  return call.tensor(x.type, add(x.tensor(), mul(y.tensor(), gate.tensor())))
+}
+
 export const decoding: Record<string, Operator> = {
   'com.microsoft.DecoderMaskedMultiHeadAttention': decoderMasked,
+  'com.microsoft.GatedAdd': gatedAdd,
   'com.microsoft.GatedRMSNorm': gatedRmsNorm,
   'com.microsoft.LinearAttentionGate': linearAttentionGate,
   'com.microsoft.MRotaryEmbedding': rotaryOfThree,
