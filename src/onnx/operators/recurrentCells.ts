@@ -186,7 +186,7 @@ function byCells(step: Step, gates: number, defaults: string[]): Operator {
           // Forms of the weights that the first step makes are for all.
           state = engine.scope(() => ({
             ...step(call, cell(t), state),
-            weights: [...rs, ...bs, ...ps].map(({ tensors }) => tensors),
+            weights: [...rs, ...bs, ...ps].map((value) => value.tensors()),
           }))
           store(state.h, y, t, d)
         }

@@ -165,28 +165,26 @@ export function* runNode(
     const container = takesContainers.has(node.op) ? -1 : inputs.findIndex((value) => value?.kind)
     if (container >= 0) call.fail(`input ${container}`, 'a tensor', NAMES[inputs[container]!.kind!])
   }
-  const kept = () =>
-    [...inputs, ...outputs, ...call.used].flatMap((value) => [
-      ...(value?.tensors ?? []),
-      ...(value?.origin?.tensors ?? []),
-    ])
-  if (Object.hasOwn(stepped, node.op)) {
-    const made = new Set<AnyTensor>()
-    let ends = new Set<AnyTensor>()
-    try {
-      run.engine.within(made, begin)
+  const made = new Set<AnyTensor>()
+  const kept = new Set<AnyTensor>()
+  try {
+    run.engine.within(made, begin)
+    if (Object.hasOwn(stepped, node.op)) {
       outputs = yield* stepsWithin(run, made, stepped[node.op]!(call))
-      ends = new Set(kept())
-    } finally {
-      run.engine.leave(made, ends)
+    } else {
+      run.engine.within(made, () => {
+        const result = operators[node.op]!(call)
+        outputs = result instanceof Value ? [ofRank(result, node.rank)] : result
+      })
     }
-  } else {
-    run.engine.scope(() => {
-      begin()
-      const result = operators[node.op]!(call)
-      outputs = result instanceof Value ? [ofRank(result, node.rank)] : result
-      return kept()
-    })
+    for (const values of [inputs, outputs, call.used]) {
+      for (const value of values) {
+        value?.tensors(kept)
+        value?.origin?.tensors(kept)
+      }
+    }
+  } finally {
+    run.engine.leave(made, kept)
   }
   const milliseconds = now() - start
   const shape = outputs[0]?.kind ? undefined : outputs[0]?.shape
@@ -195,11 +193,12 @@ export function* runNode(
     inputs.map((value) => value?.shape),
     shape,
   )
-  for (const value of [...inputs, ...call.used]) if (value) setting.touched?.add(value)
+  const read = call.used.length ? [...inputs, ...call.used] : inputs
+  if (setting.touched) for (const value of read) if (value) setting.touched.add(value)
   for (const input of spare)
     for (const output of outputs) if (input && output && input !== output) input.donate(output)
-  const plain = node.attributes.size === plainAttributes(node)
-  const isSteady = [...inputs, ...call.used].every((value) => value?.steady ?? true)
+  const plain = isPlain(node)
+  const isSteady = read.every((value) => value?.steady ?? true)
   const keepsShape = !run.hostReads || shapedByInputs.has(node.op)
   node.outputs.forEach((name, i) => {
     const value = outputs[i]
@@ -244,9 +243,11 @@ const ofRank = (value: Value, rank = 0): Value =>
     ? value.reshaped([...Array(rank - value.shape.length).fill(1), ...value.shape])
     : value
 
-/** How many attributes are no graphs: what these make may depend on values that are no inputs of the node. */
-const plainAttributes = (node: Node): number =>
-  [...node.attributes.values()].filter((value) => !(typeof value === 'object' && 'nodes' in value)).length
+/** Whether no attribute is a graph: what these make may depend on values that are no inputs of the node. */
+function isPlain({ attributes }: Node): boolean {
+  for (const value of attributes.values()) if (typeof value === 'object' && 'nodes' in value) return false
+  return true
+}
 
 /** The constants of a graph as values. */
 export const constantsOf = (graph: Graph, run: Run): Map<string, Value> => atOnce(constantsIn(graph, run))
@@ -288,13 +289,12 @@ export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generato
         run.read = undefined
         let note: Note
         try {
-          const last = lastUse[i]!.map((name) => (keep.has(name) ? undefined : scope.values.get(name)))
-          note = yield* runNode(
-            node,
-            scope,
-            setting,
-            new Set(last.filter((value) => value && !value.constant)),
-          )
+          const spare = new Set<Value>()
+          for (const name of lastUse[i]!) {
+            const value = keep.has(name) ? undefined : scope.values.get(name)
+            if (value && !value.constant) spare.add(value)
+          }
+          note = yield* runNode(node, scope, setting, spare)
           checkFault(node, run.engine)
         } catch (error) {
           throw located(error, node)

@@ -284,12 +284,15 @@ function* hostStep(
 function ownValue(value: Value): Value {
   const { engine, kind, layout, shape, type } = value
   if (kind) {
-    const isLent = (part: Value) => part.tensors.some(({ storage }) => storage.isLent)
+    const isLent = (part: Value) => [...part.tensors()].some(({ storage }) => storage.isLent)
     if (!isLent(value)) return value
     const own = value.items.map((item) => (isLent(item) ? ownValue(item) : item.alias()))
     return Value.holding(value.run, type, own, kind)
   }
-  if (!value.inEngine || value.tensors.every(({ storage }) => storage.references === 1 && !storage.isLent))
+  if (
+    !value.inEngine ||
+    [...value.tensors()].every(({ storage }) => storage.references === 1 && !storage.isLent)
+  )
     return value
   if (value.onHost) return Value.onHost(value.run, type, shape, value.fresh())
   return Value.inEngine(value.run, type, shape, copied(engine, value.asHeld(layout)), layout)

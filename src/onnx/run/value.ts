@@ -429,12 +429,16 @@ export class Value {
 
   /** Leaves its tensors to `other`, which has written over them. */
   donate(other: Value): void {
-    for (const [key, tensor] of this.forms) if (other.tensors.includes(tensor)) this.forms.delete(key)
+    if (this.forms.size === 0) return
+    const written = other.tensors()
+    for (const [key, tensor] of this.forms) if (written.has(tensor)) this.forms.delete(key)
   }
 
-  /** All tensors that live with it. */
-  get tensors(): AnyTensor[] {
-    return [...this.forms.values(), ...(this.elements ?? []).flatMap(({ tensors }) => tensors)]
+  /** All tensors that live with it, with those of `to`. */
+  tensors(to = new Set<AnyTensor>()): Set<AnyTensor> {
+    for (const tensor of this.forms.values()) to.add(tensor)
+    for (const element of this.elements ?? []) element.tensors(to)
+    return to
   }
 
   dispose(): void {
