@@ -17,7 +17,7 @@ import { scratch } from './arguments'
 import { SOFTMAX_BYTES_KEPT, SOFTMAX_BYTES_SHORT, SoftmaxBytes } from './abi'
 import {
   columns, factorOf, fewColumns, fourOf, highPairs, lowDigit, lowOf, lowPairs, mostOf, productColumns,
-  shiftOf, sideBySide, storeBytes,
+  shiftOf, sideBySide, storeSome,
 } from './softmaxColumns'
 import { MAGIC } from './quantize'
 
@@ -215,7 +215,7 @@ function productRows(args: SoftmaxBytes, first: i32, last: i32, table: usize): v
     }
     if (left) {
       const v = levelsOf(signedY, i8x16.sub(peak, v128.load(x + whole)), a0, a1, f0, f1, zero)
-      storeBytes(y + whole, v, left)
+      storeSome(y + whole, v, left)
     }
   }
 }
@@ -251,7 +251,7 @@ function rowOf(args: SoftmaxBytes, x: usize, y: usize, table: usize): void {
   for (let i = 0; i < n; i += 16) {
     const a = fourOf(v128.load(e), factor, most, shift), b = fourOf(v128.load(e, 16), factor, most, shift)
     const c = fourOf(v128.load(e, 32), factor, most, shift), d = fourOf(v128.load(e, 48), factor, most, shift)
-    storeBytes(y + i, lowOf(a, b, c, d), min(16, n - i))
+    storeSome(y + i, lowOf(a, b, c, d), min(16, n - i))
     e += 64
   }
 }

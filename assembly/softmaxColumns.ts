@@ -3,7 +3,8 @@
  * are transposed, 16 of them, and columns of which there are few are put side by side.
  */
 import { SoftmaxBytes } from './abi'
-import { MAGIC, storeEight } from './quantize'
+import { MAGIC } from './quantize'
+import { storeBytes } from './simd'
 
 /** What a sum of T makes of T. Not infinite: of an entry of 0 it would make NaN. */
 // @ts-ignore: decorator
@@ -40,16 +41,12 @@ export function lowOf(a: v128, b: v128, c: v128, d: v128): v128 {
   return v128.shuffle<i8>(low, high, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30)
 }
 
-/** Writes `count` (1 to 16) of the bytes. */
+/** Writes the first `count` (1 to 16) bytes of v. */
 // @ts-ignore: decorator
 @inline
-export function storeBytes(y: usize, v: v128, count: i32): void {
+export function storeSome(y: usize, v: v128, count: i32): void {
   if (count == 16) v128.store(y, v)
-  else if (count < 8) storeEight(y, v, count)
-  else {
-    v128.store64_lane(y, v, 0)
-    storeEight(y + 8, v128.shuffle<i64>(v, v, 1, 1), count - 8)
-  }
+  else storeBytes(y, v, count)
 }
 
 /** The largest of 16 columns of n rows, as unsigned integers. */
@@ -122,7 +119,7 @@ export function productColumns(
   for (let e = entries; e < to; e += 64) {
     const a = fourOf(v128.load(e), f0, most, shift), b = fourOf(v128.load(e, 16), f1, most, shift)
     const c = fourOf(v128.load(e, 32), f2, most, shift), d = fourOf(v128.load(e, 48), f3, most, shift)
-    storeBytes(y, lowOf(a, b, c, d), width)
+    storeSome(y, lowOf(a, b, c, d), width)
     y += stride
   }
 }
@@ -149,7 +146,7 @@ export function sideBySide(args: SoftmaxBytes, first: i32, rows: i32, table: usi
   let y = args.y + <usize>first * n
   for (let row: usize = 0; row < <usize>rows; row++) {
     for (let i = 0; i < n; i += 16) {
-      storeBytes(y + i, v128.load(block + (i << 4) + (row << 4)), min(16, n - i))
+      storeSome(y + i, v128.load(block + (i << 4) + (row << 4)), min(16, n - i))
     }
     y += n
   }
@@ -248,7 +245,7 @@ export function columns(args: SoftmaxBytes, x: usize, y: usize, width: i32, tabl
     const b = fourOf(v128.load(entries, 16), v128.load(sums, 16), most, shift)
     const c = fourOf(v128.load(entries, 32), v128.load(sums, 32), most, shift)
     const d = fourOf(v128.load(entries, 48), v128.load(sums, 48), most, shift)
-    storeBytes(y, lowOf(a, b, c, d), width)
+    storeSome(y, lowOf(a, b, c, d), width)
     y += stride
   }
 }
