@@ -154,9 +154,9 @@ async function makeServed() {
     external: ['node:*'],
     plugins: [withoutBinaries],
   })
-  const bundle = await rollup({ input: join(draft, 'serve.js'), external: /^node:/ })
-  const { output } = await bundle.generate({ format: 'iife', inlineDynamicImports: true })
-  await bundle.close()
+  const joined = await rollup({ input: join(draft, 'serve.js'), external: /^node:/ })
+  const { output } = await joined.generate({ format: 'iife', inlineDynamicImports: true })
+  await joined.close()
   const { code } = await transform(output[0].code, {
     target: shared.target,
     charset: 'ascii',
