@@ -132,7 +132,7 @@ function layerOf(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): At
   return { n, heads, kvHeads, length, keys, size, valueSize: v.shape[3]!, scale, softcap, first }
 }
 
-const broadcastsTo = (part: Shape, shape: Shape): boolean =>
+export const broadcastsTo = (part: Shape, shape: Shape): boolean =>
   part.length <= shape.length &&
   part.every((length, i) => length === 1 || length === shape[shape.length - part.length + i])
 

@@ -202,7 +202,7 @@ describe('a node gives what its definition says', () => {
 })
 
 // What runs graphs is tried in inner.test.ts and segments.test.ts, others in sequence.test.ts and blocks.test.ts;
-// what only `fuse` writes, and some of com.microsoft, in referee/bytes.test.ts, bytesBetween.test.ts and bytesChain.test.ts.
+// what only `fuse` writes, and some of com.microsoft, in referee/bytes.test.ts, bytesBetween.test.ts and bytesChain.test.ts, or attention.test.ts.
 it('every operator is tried here or refereed', () => {
   const tried = new Set(
     [lines, families, networks]
@@ -213,7 +213,9 @@ it('every operator is tried here or refereed', () => {
   const elsewhere = [
     ...['If', 'Loop', 'Scan', 'com.microsoft.MatMulNBits', 'com.microsoft.NhwcMaxPool'],
     ...['ReduceMean', 'Softmax', 'Where'].map((op) => `com.microsoft.QLinear${op}`),
-    ...['ByteFunction', 'ConvInteger', 'MatMulInteger', 'Rounded'].map((op) => `filterbank.${op}`),
+    ...['Attention', 'ByteFunction', 'ConvInteger', 'MatMulInteger', 'Rounded'].map(
+      (op) => `filterbank.${op}`,
+    ),
     ...['ConvTranspose', 'Div', 'Max', 'Min', 'Resize', 'Softmax', 'Sub'].map(
       (op) => `filterbank.QLinear${op}`,
     ),

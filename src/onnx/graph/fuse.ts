@@ -11,6 +11,7 @@ import { sizeOf } from '../../base/shape.js'
 import { atOnce, type Steps } from '../../base/turns.js'
 import { isFloat } from '../file/types.js'
 import { activationOf, nameActivation } from './activations.js'
+import { nameAttention } from './attention.js'
 import { dropDequantized, joinBytes, scaleProduct, scaleSums } from './fuseBytes.js'
 import { type Constants, Fusion, MadeTensor, number, numbers } from './fusion.js'
 import type { AttributeValue, FilePort, Graph, Node } from './graph.js'
@@ -38,6 +39,7 @@ export function* fuse<P extends FilePort>(
   yield* fusion.each(roundNumbers)
   yield* fusion.passOn()
   yield* fusion.each(nameLayerNorm)
+  yield* fusion.each(nameAttention)
   yield* fusion.each(foldNorm)
   yield* fusion.each(scaleSums)
   yield* fusion.each(addBias)

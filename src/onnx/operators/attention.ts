@@ -4,18 +4,21 @@
  * stand next to each other: [n, kv heads, group * length, size] is the same memory.
  */
 
+import { sameShape } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { tanh } from '../../ops/activation.js'
 import { add, mul } from '../../ops/arithmetic.js'
-import { type AttentionOptions, attention as attend } from '../../ops/attention.js'
+import { type AttentionOptions, attention as attend, broadcastsTo } from '../../ops/attention.js'
 import { greater } from '../../ops/compare.js'
 import { matmul } from '../../ops/matmul.js'
 import { max } from '../../ops/reduce.js'
 import { softmax } from '../../ops/softmax.js'
 import { and, where } from '../../ops/where.js'
+import { isFloat } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, move, permuted, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
+import { product } from './matrix.js'
 
 /** What a query sees: bytes, 0 where it does not, or floats to add. */
 export type Mask = Tensor<'uint8'> | Tensor
@@ -163,4 +166,37 @@ function sharesOf(scores: Tensor): Tensor {
   return where(sees, softmax(where(sees, scores, HIDDEN)), 0)
 }
 
-export const attending: Record<string, Operator> = { Attention: attention }
+/**
+ * What `nameAttention` joins: softmax(q k^T * scale + mask) v of q [..., length, size] and k, v [..., keys,
+ * size], with `low` where a score is not seen.
+ */
+const joined: Operator = (call) => {
+  const [q, k, v] = [0, 1, 2].map((i) => call.input(i)) as [Value, Value, Value]
+  const [given, sees] = [call.inputs[3], call.inputs[4]]
+  const scale = call.number('scale', 1)
+  const added = () => (given ?? call.tables('zero', [1], [], () => [[0]])[0]!).tensor()
+  const mask = sees ? where(sees.typed() as Tensor<'uint8'>, added(), call.number('low', 0)) : given?.tensor()
+  const heads = [q, k, v].map(({ shape }) => shape.slice(0, -2))
+  const rank = q.shape.length
+  const [length, keys] = [q.shape.at(-2)!, k.shape.at(-2)!]
+  const isOne =
+    (rank === 3 || rank === 4) &&
+    [k, v].every(({ shape }) => shape.length === rank) &&
+    heads.every((shape) => sameShape(shape, heads[0]!)) &&
+    q.shape.at(-1) === k.shape.at(-1) &&
+    v.shape.at(-2) === keys &&
+    (!mask || broadcastsTo(mask.shape, [...heads[0]!, length, keys]))
+  const framed = (x: Value) => (rank === 3 ? x.tensor().reshape([1, ...x.shape]) : x.tensor())
+  if (isOne && isFloat(q.type)) {
+    const y = attend(framed(q), framed(k), framed(v), { mask, scale })
+    return call.tensor(q.type, y.reshape([...heads[0]!, length, v.shape.at(-1)!]))
+  }
+  const order = [...k.shape.keys()]
+  const scores = mul(
+    product(call, q, permuted(call, k, [...order.slice(0, -2), order.at(-1)!, order.at(-2)!])).tensor(),
+    scale,
+  )
+  return product(call, call.tensor(q.type, softmax(mask ? add(scores, mask) : scores)), v)
+}
+
+export const attending: Record<string, Operator> = { Attention: attention, 'filterbank.Attention': joined }

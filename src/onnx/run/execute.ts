@@ -42,7 +42,9 @@ export interface Setting {
   /** Whether the steps of a loop are part of this run: a recording has them one after the other. */
   unrolls?: (call: Call) => boolean
   /** Whether a recording leaves a node to the replay; then it has put its outputs into the scope. */
-  defer?: (node: Node, scope: Scope) => boolean
+  defer?: (node: Node, scope: Scope, lastUse: readonly string[]) => boolean
+  /** Where lengths are open: names whose values have other shapes in each run; those of all others are steady. */
+  loose?: ReadonlySet<string> | undefined
 }
 
 /** The value of a name, in a graph or in those around it. */
@@ -111,7 +113,7 @@ export function* runNode(
   setting: Setting,
   spare: ReadonlySet<Value | undefined> = new Set(),
 ): Steps<Note> {
-  const { run, opset, constants, inner: found } = setting
+  const { run, opset, constants, inner: found, loose } = setting
   const inputs = node.inputs.map((name) => (name ? find(name, scope) : undefined))
   const isFixed = !isRandom(node.op) && node.inputs.every((_, i) => inputs[i]?.constant ?? true)
   const runGraph = function* (graph: Graph, given: readonly Value[] = []): Steps<Value[]> {
@@ -204,7 +206,7 @@ export function* runNode(
     const value = outputs[i]
     if (!name || !value) return
     value.constant = (plain && isFixed) || (isSteady && call.ofShapes.has(value))
-    value.steady = value.constant || (isSteady && keepsShape)
+    value.steady = value.constant || (loose ? !loose.has(name) : isSteady && keepsShape)
     value.named = true
     const known = value.constant ? constants.get(name) : undefined
     // Of a node that has other outputs too, an earlier run may have left it.
@@ -283,7 +285,7 @@ export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generato
       const known = node.outputs.every((name) => !name || constants.has(name))
       if (known) {
         for (const name of node.outputs) if (name) scope.values.set(name, constants.get(name)!)
-      } else if (!setting.defer?.(node, scope)) {
+      } else if (!setting.defer?.(node, scope, lastUse[i]!)) {
         const readBefore = run.hostReads
         run.hostReads = false
         run.read = undefined

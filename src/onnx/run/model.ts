@@ -12,7 +12,8 @@ import type { Graph, Node, Port } from '../graph/graph.js'
 import { constantsOf, type Scope } from './execute.js'
 import type { Holder } from './hold.js'
 import { pictureLater, pictureNow, withPictures } from './pictures.js'
-import { dropPlan, newPlan, type Plan, type Setup, type Stand, standOfInput } from './plan.js'
+import { type Plan, type Setup, type Stands, standOfInput } from './plan.js'
+import { Plans } from './plans.js'
 import {
   type AnyModelOutputs,
   copyOf,
@@ -26,7 +27,6 @@ import {
   mapOf,
   type NumberInputs,
   numbersOf,
-  shapeKey,
   tensorsOf,
 } from './ports.js'
 import { record } from './record.js'
@@ -56,7 +56,7 @@ export type { Port }
 
 /** What is known before the first run. */
 const NO_RUNS = { notes: new Map(), traces: new Map(), constants: new Map() }
-/** Programs for this many sets of input shapes are kept; each holds the memory of one run. */
+/** Plans for this many sets of input shapes are kept; each holds the memory of one run. */
 const PLANS = 2
 
 /** A sequence's tensors, not numbers. */
@@ -71,7 +71,7 @@ export class Model {
   /** The same before nodes were joined, but for the graphs inside of them. */
   private readonly file: Graph
   private tapped: { key: string; graph: Graph } | undefined
-  private readonly plans = new Map<string, Plan>()
+  private readonly plans: Plans
   private readonly execution: Run
   private readonly constants: Map<string, Value>
   private readonly holder: Holder
@@ -96,6 +96,7 @@ export class Model {
     this.outputs = file.outputs
     this.file = file
     this.graph = this.completed(graph)
+    this.plans = new Plans(this.graph, PLANS)
   }
 
   /** A graph whose new constants have joined the others. */
@@ -211,7 +212,7 @@ export class Model {
    */
   summary(): LayerSummary[] {
     this.checkAlive()
-    const plan = [...this.plans.values()].at(-1)
+    const plan = this.plans.latest
     return describe(this.graph, this.constants, plan ?? NO_RUNS, this.waiting ? undefined : plan?.recorded)
   }
 
@@ -220,8 +221,7 @@ export class Model {
     if (this.gone) return
     this.gone = true
     if (this.engine.disposed) return
-    for (const plan of this.plans.values()) dropPlan(plan)
-    this.plans.clear()
+    this.plans.dispose()
     for (const value of this.constants.values()) value.dispose()
     this.constants.clear()
     dropKept(this.execution)
@@ -257,27 +257,28 @@ export class Model {
   ): Generator<Node | undefined, AnyModelOutputs> {
     this.checkAlive()
     this.checkTaps(taps)
-    const key = this.inputs.map(({ name }) => `${name} ${shapeKey(feeds.get(name)!)}`).join(';')
-    let plan = this.plans.get(key)
-    if (!plan?.ran || taps.length || apart) {
-      if (!plan) {
-        plan = newPlan(this.constants)
-        for (const [oldest, old] of this.plans) {
-          if (this.plans.size < PLANS || apart) break
-          dropPlan(old)
-          this.plans.delete(oldest)
-        }
-        this.plans.set(key, plan)
-        // Of a hundred thousand constants each list takes its time.
-        yield
-        this.checkAlive()
+    const stands: Stands = new Map(
+      [...feeds].map(([name, { type, shape, kind }]) => [name, standOfInput(type, shape, kind)]),
+    )
+    const isAlone = !taps.length && !apart
+    let plan = this.plans.find(stands, !isAlone)
+    if (plan?.ran && isAlone) {
+      const outputs = yield* this.replayed(plan, feeds, atOnce)
+      if (outputs) return outputs
+      if (plan.open) {
+        this.plans.mistook(plan)
+        plan = this.plans.find(stands, true)
       }
-      return yield* this.nodeByNode(plan, feeds, taps)
     }
-    // The plan in use is the youngest.
-    this.plans.delete(key)
-    this.plans.set(key, plan)
-    return (yield* this.replayed(plan, feeds, atOnce)) ?? (yield* this.nodeByNode(plan, feeds, taps))
+    if (!plan) {
+      plan = this.plans.add(stands, this.constants, !apart)
+      // Of a hundred thousand constants each list takes its time.
+      yield
+      this.checkAlive()
+    }
+    const outputs = yield* this.nodeByNode(plan, feeds, taps)
+    if (isAlone && !plan.open) this.plans.compare(plan)
+    return outputs
   }
 
   private *nodeByNode(
@@ -295,7 +296,9 @@ export class Model {
     for (const [name, value] of this.constants) if (!scope.values.has(name)) scope.values.set(name, value)
     const keep = new Set([...taps, ...this.inputs.map(({ name }) => name)])
     try {
-      for (const [name, feed] of feeds) scope.values.set(name, this.enter(feed))
+      for (const [name, feed] of feeds) {
+        scope.values.set(name, this.entered(plan, name, feed))
+      }
       const steps = nodeByNode({ ...this.setup(plan), graph }, scope, keep, graph === this.graph)
       yield* this.whileAlive(steps)
       return this.collect(
@@ -314,11 +317,7 @@ export class Model {
   ): Generator<Node | undefined, AnyModelOutputs | undefined> {
     const setup = this.setup(plan)
     if (!plan.recorded) {
-      const stands = [...feeds].map(([name, { type, shape, kind }]) => [
-        name,
-        standOfInput(type, shape, kind),
-      ])
-      const made = yield* this.whileAlive(record(setup, new Map(stands as [string, Stand][]), !atOnce))
+      const made = yield* this.whileAlive(record(setup, !atOnce))
       plan.recorded ??= made
     }
     const { recorded } = plan
@@ -326,7 +325,7 @@ export class Model {
     for (const [name, feed] of feeds) {
       const input = recorded.inputs.get(name)
       if (input) input.typed().set(numbersOf(feed))
-      else live.set(name, this.enter(feed))
+      else live.set(name, this.entered(plan, name, feed))
     }
     try {
       const fits = atOnce
@@ -380,6 +379,13 @@ export class Model {
         return [name, isList ? value.items.map((item) => output(name, item)) : output(name, value)]
       }),
     )
+  }
+
+  /** An input as a value, from whose shape nothing follows that outlives the run where it is open. */
+  private entered({ open }: Plan, name: string, feed: Feed): Value {
+    const value = this.enter(feed)
+    value.steady = !open?.has(name)
+    return value
   }
 
   private enter({ type, shape, data, kind, items }: Feed): Value {

@@ -7,35 +7,46 @@ import type { Program } from '../../core/program.js'
 import { dtypeOf, type ElementType, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
 import type { Setting } from './execute.js'
+import type { Plans } from './plans.js'
 import type { Note } from './summary.js'
 import type { Kind, Layout, Run, Value } from './value.js'
 
 /** What is known about runs of a graph on inputs of certain shapes. */
 export interface Plan {
+  /** How its inputs stand, or of those that are open stood in its first run. */
+  stands: Stands
+  /** Names of inputs that may be of any length, in a plan that leaves some open. */
+  open?: ReadonlySet<string>
   /** Values that only the shapes decide. */
   constants: Map<string, Value>
   /** Those of them that live elsewhere. */
   shared: ReadonlyMap<string, Value>
   /** The same of the graphs inside of nodes that are part of these runs. */
   inner: Setting['inner']
-  /** Runs of inner graphs that are runs of their own, for each way that what they read stands. */
-  bodies: Map<Graph, Set<Plan>>
-  /** Of such a run: how what it reads stands. */
-  stands?: ReadonlyMap<string, Stand>
+  /** Of runs of inner graphs that are runs of their own. */
+  bodies: Map<Graph, Plans>
   /** Of the last run node by node. */
   notes: Map<Node, Note>
   /** Of the first one. */
   traces: Map<Node, Trace>
   /** Whether a run came to its end: then all that outlives a recording is there. */
   ran: boolean
-  /** Names whose values were seen in other shapes than at first: what reads them is not recorded. */
+  /**
+   * Names whose values were seen in other shapes than at first: what reads them is not recorded. Where inputs
+   * are open these are known from the start, and the shapes of all others are taken to be fixed, which each
+   * replay checks.
+   */
   loose: Set<string>
   recorded?: Recording | undefined
   /** Of a graph inside of a node: whether a run of it has a pause. */
   busy?: boolean
+  /** Where inputs are open: whether its first run began, and how they stood in the last one. */
+  begun?: boolean
+  last?: Stands
 }
 
-export const newPlan = (shared: ReadonlyMap<string, Value>): Plan => ({
+export const newPlan = (shared: ReadonlyMap<string, Value>, stands: Stands): Plan => ({
+  stands,
   constants: new Map(shared),
   shared,
   inner: new Map(),
@@ -51,7 +62,7 @@ export function dropPlan(plan: Plan): void {
   const { constants, shared, inner, bodies } = plan
   for (const [name, value] of constants) if (shared.get(name) !== value) value.dispose()
   for (const found of inner.values()) for (const value of found.values()) value.dispose()
-  for (const plans of bodies.values()) for (const body of plans.values()) dropPlan(body)
+  for (const plans of bodies.values()) plans.dispose()
   dropRecording(plan)
 }
 
@@ -81,6 +92,9 @@ export interface Stand {
   kind?: Kind
 }
 
+/** How inputs stand, by their names. */
+export type Stands = ReadonlyMap<string, Stand>
+
 export function standOf(value: Value): Stand {
   const { inEngine, kind, layout, shape, type } = value
   if (kind) return { type, shape, kind }
@@ -94,6 +108,16 @@ export const sameStand = (a: Stand, b: Stand): boolean =>
   a.form?.dtype === b.form?.dtype &&
   a.form?.layout === b.form?.layout &&
   sameShape(a.shape, b.shape)
+
+/** The same for all inputs of a graph. */
+export function sameStands(a: Stands, b: Stands): boolean {
+  if (a.size !== b.size) return false
+  for (const [name, one] of a) {
+    const other = b.get(name)
+    if (!other || !sameStand(one, other)) return false
+  }
+  return true
+}
 
 /** How inputs stand: in the engine, row-major, where it has their type. */
 export const standOfInput = (type: ElementType, shape: Shape, kind?: Kind): Stand =>
@@ -150,6 +174,6 @@ export interface Setup {
 }
 
 export function settingOf({ run, opset, plan, runBody }: Setup, keep: ReadonlySet<string>): Setting {
-  const { constants, inner } = plan
-  return { run, opset, constants, inner, keep, runBody }
+  const { constants, inner, open } = plan
+  return { run, opset, constants, inner, keep, runBody, loose: open && plan.loose }
 }

@@ -120,9 +120,6 @@ export function describePort({ type, shape, sequence, optional, map }: Port): st
   return `${sequence ? `an array of ${item}` : item}${optional ? ' or null' : ''}`
 }
 
-/** Key of the runs that may be replayed for one another. */
-export const shapeKey = ({ kind, shape }: Feed): string => kind ?? shape.join()
-
 function feedOf(port: Port, given: NumberInputs[string]): Feed {
   const { name, type, sequence, optional } = port
   const nothing = { type, shape: [0], data: new Float32Array() }

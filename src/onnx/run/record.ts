@@ -30,11 +30,7 @@ import { type Layout, lastShape, type Run, Value } from './value.js'
 type Source = { name: string } | { stand: Stand; pointer: number }
 
 /** Notes down the jobs of a run, dry, and what the host does between them; where `inTurns`, in steps. */
-export function* record(
-  setup: Setup,
-  stands: ReadonlyMap<string, Stand>,
-  inTurns: boolean,
-): Steps<Recording> {
+export function* record(setup: Setup, inTurns: boolean): Steps<Recording> {
   const { graph, plan, run } = setup
   const { engine } = run
   const marks: Mark[] = []
@@ -65,22 +61,23 @@ export function* record(
       })
     }
     const scope: Scope = { values: new Map(plan.constants) }
-    for (const [name, stand] of stands) {
-      const value = stand.form ? empty(run, stand) : pending(name, stand)
-      if (stand.form) inputs.set(name, value)
+    for (const [name, stand] of plan.stands) {
+      const isFed = stand.form && !plan.open?.has(name)
+      const value = isFed ? empty(run, stand) : pending(name, stand)
+      if (isFed) inputs.set(name, value)
       value.named = true
       scope.values.set(name, value)
     }
-    const setting = settingOf(setup, new Set(stands.keys()))
+    const setting = settingOf(setup, new Set(plan.stands.keys()))
     // Graphs inside of nodes that go without the host are part of the recording.
     setting.runBody = undefined
-    setting.defer = (node, { values }) => {
+    setting.defer = (node, { values }, lastUse) => {
       const freed = readsOf(node).find((name) => loose.has(name))
       const isLoose = freed !== undefined
       const trace = plan.traces.get(node)
       if (!trace || !(trace.host || isLoose)) return false
       host = trace.host ?? `the shape of ${show(freed)} changes from run to run`
-      if (isLoose) for (const name of node.outputs) loose.add(name)
+      if (isLoose && !plan.open) for (const name of node.outputs) loose.add(name)
       const sources = new Map<string, Source>()
       // Many of what an If reads are weights, the same in each run.
       const fixed: Scope = { values: new Map() }
@@ -106,10 +103,11 @@ export function* record(
           ...(inPlace && { pointer: value.as(stand.form!.dtype, stand.form!.layout).pointer }),
         })
       })
+      const last = lastUse.filter((name) => live.has(name) && !plan.stands.has(name))
       const passOn = passesOn(engine, node, sources, slots)
       steps.push({
         at: program.length,
-        run: (values) => passOn() || hostStep(setup, node, { sources, fixed }, slots, values),
+        run: (values) => passOn() || hostStep(setup, node, { sources, fixed, last }, slots, values),
       })
       return true
     }
@@ -228,7 +226,15 @@ function passesOn(
 function* hostStep(
   setup: Setup,
   node: Node,
-  { sources, fixed }: { sources: ReadonlyMap<string, Source>; fixed: Scope },
+  {
+    sources,
+    fixed,
+    last,
+  }: {
+    sources: ReadonlyMap<string, Source>
+    fixed: Scope /** Of live values, those nobody reads later. */
+    last: readonly string[]
+  },
   slots: readonly Slot[],
   live: Live,
 ): Steps<boolean> {
@@ -252,7 +258,8 @@ function* hostStep(
   for (const name of node.outputs) scope.values.delete(name)
   try {
     try {
-      yield* runNode(node, scope, settingOf(setup, new Set()))
+      const spare = new Set(last.map((name) => values.get(name)))
+      yield* runNode(node, scope, settingOf(setup, new Set()), spare)
     } catch (error) {
       throw located(error, node)
     }
@@ -260,7 +267,7 @@ function* hostStep(
     for (const { name, stand, pointer } of slots) {
       const value = scope.values.get(name)!
       const other = value.kind || value.type !== stand.type || !sameShape(value.shape, stand.shape)
-      if (pointer !== undefined && other) {
+      if ((pointer !== undefined || (plan.open && !plan.loose.has(name))) && other) {
         plan.loose.add(name)
         fits = false
       } else if (pointer !== undefined) put(value, stand.form!, pointer)
@@ -269,6 +276,10 @@ function* hostStep(
         own.named = true
         live.set(name, own)
       }
+    }
+    for (const name of last) {
+      live.get(name)?.dispose()
+      live.delete(name)
     }
     return fits
   } finally {

@@ -10,18 +10,16 @@ import { type Graph, graphsOf, type Node } from '../graph/graph.js'
 import type { Call } from './call.js'
 import { checkFault, constantsOf, find, type Scope, stepsOf, turnsOf } from './execute.js'
 import {
-  dropPlan,
   dropRecording,
   type Live,
-  newPlan,
   type Plan,
   type Recording,
   type Setup,
   type Stand,
-  sameStand,
   settingOf,
   standOf,
 } from './plan.js'
+import { Plans } from './plans.js'
 import { copied, feed, record } from './record.js'
 import { type Run, Value } from './value.js'
 
@@ -43,6 +41,7 @@ export function* nodeByNode(
 ): Generator<Node | undefined, void> {
   const { graph, plan, run } = setup
   const setting = settingOf(setup, keep)
+  if (traced) plan.begun = true
   if (traced && !plan.ran) setting.unrolls = hasFewSteps
   setting.onNode = (node, note, hostReads, scope) => {
     const { values } = scope
@@ -191,15 +190,6 @@ function* bodyOf(
   }
 }
 
-function sameStands(a: ReadonlyMap<string, Stand>, b: ReadonlyMap<string, Stand>): boolean {
-  if (a.size !== b.size) return false
-  for (const [name, one] of a) {
-    const other = b.get(name)
-    if (!other || !sameStand(one, other)) return false
-  }
-  return true
-}
-
 function* bodySteps(
   { run, opset }: Pick<Setup, 'run' | 'opset'>,
   outer: Plan,
@@ -211,40 +201,59 @@ function* bodySteps(
   if (!constants.has(graph)) constants.set(graph, constantsOf(graph, run))
   const stands = new Map<string, Stand>()
   for (const [name, value] of around) stands.set(name, standOf(value))
-  const plans = outer.bodies.get(graph) ?? new Set<Plan>()
+  const plans = outer.bodies.get(graph) ?? new Plans(graph, BODIES)
   outer.bodies.set(graph, plans)
-  let plan = [...plans].find((other) => sameStands(other.stands!, stands))
-  if (!plan) {
-    const oldest = [...plans].find(({ busy }) => !busy)
-    if (plans.size >= BODIES && oldest) {
-      dropPlan(oldest)
-      plans.delete(oldest)
+  const exactly = () =>
+    plans.find(stands, true) ?? plans.add(stands, new Map([...constants.get(graph)!, ...constantsAround()]))
+  const use = function* (plan: Plan): Generator<Node | undefined, Value[] | undefined> {
+    const setup = setupOf(run, opset, graph, plan)
+    // What another run has a pause in keeps its memory to itself.
+    const { busy = false } = plan
+    plan.busy = true
+    try {
+      const results = plan.ran && !busy ? yield* replayBody(setup, around) : undefined
+      // It may be another graph the next time, or in other shapes.
+      run.hostReads = true
+      if (results || (plan.open && plan.ran)) return results
+      const made = yield* runBody(setup, around)
+      if (!plan.open) plans.compare(plan)
+      return made
+    } finally {
+      plan.busy = busy
     }
-    plan = newPlan(new Map([...constants.get(graph)!, ...constantsAround()]))
-    plan.stands = stands
-    plans.add(plan)
   }
-  const setup = setupOf(run, opset, graph, plan)
-  // What another run has a pause in keeps its memory to itself.
-  const { busy = false } = plan
-  plan.busy = true
-  try {
-    const results = plan.ran && !busy ? yield* replayBody(setup, stands, around) : undefined
-    // It may be another graph the next time, or in other shapes.
-    run.hostReads = true
-    return results ?? (yield* runBody(setup, around))
-  } finally {
-    plan.busy = busy
-  }
+  const plan = plans.find(stands) ?? exactly()
+  const results = yield* use(plan)
+  if (results) return results
+  plans.mistook(plan)
+  return (yield* use(exactly()))!
 }
 
 function* runBody(setup: Setup, around: ReadonlyMap<string, Value>): Generator<Node | undefined, Value[]> {
   const { graph, plan } = setup
-  const scope: Scope = { values: new Map([...plan.constants, ...around]) }
-  yield* nodeByNode(setup, scope, new Set(around.keys()), true)
-  return detached(
-    graph.outputs.map(({ name }) => scope.values.get(name)!),
-    new Set(around.values()),
+  const open = aliasesOf(plan, around)
+  const given = new Map([...around, ...open])
+  const scope: Scope = { values: new Map([...plan.constants, ...given]) }
+  try {
+    yield* nodeByNode(setup, scope, new Set(given.keys()), true)
+    return detached(
+      graph.outputs.map(({ name }) => scope.values.get(name)!),
+      new Set(given.values()),
+    )
+  } finally {
+    for (const value of open.values()) value.dispose()
+  }
+}
+
+/** Values of open inputs with lives of their own, of whose shapes nothing is made that outlives the run. */
+function aliasesOf({ open = new Set() }: Plan, around: ReadonlyMap<string, Value>): Map<string, Value> {
+  return new Map(
+    [...open].map((name) => {
+      const value = around.get(name)!.alias()
+      value.named = true
+      value.steady = false
+      return [name, value]
+    }),
   )
 }
 
@@ -258,27 +267,28 @@ function detached(values: readonly Value[], others: ReadonlySet<Value>): Value[]
   })
 }
 
-function* replayBody(
-  setup: Setup,
-  stands: ReadonlyMap<string, Stand>,
-  around: ReadonlyMap<string, Value>,
-): Steps<Value[] | undefined> {
+function* replayBody(setup: Setup, around: ReadonlyMap<string, Value>): Steps<Value[] | undefined> {
   const { plan, run } = setup
-  const live: Live = new Map()
-  for (const [name, stand] of stands) if (!stand.form) live.set(name, around.get(name)!)
-  const given = new Set(live.values())
-  plan.recorded ??= atOnce(record(setup, stands, false))
+  plan.recorded ??= atOnce(record(setup, false))
   const recording = plan.recorded
-  for (const name of recording.inputs.keys()) feed(recording, name, around.get(name)!)
-  if (!(yield* replayUnwatched(setup, recording, live))) return undefined
-  const results = recording.outputs.map((output) => {
-    if (typeof output === 'string') return live.get(output)!
-    if (output.constant) return output
-    const { layout } = output
-    return Value.inEngine(run, output.type, output.shape, copied(run.engine, output.asHeld(layout)), layout)
-  })
-  const outputs = detached(results, given)
-  for (const value of outputs) for (const [name, other] of live) if (other === value) live.delete(name)
-  disposeLive(live, given)
-  return outputs
+  const open = aliasesOf(plan, around)
+  const live: Live = new Map(open)
+  for (const [name, { form }] of plan.stands) if (!form && !open.has(name)) live.set(name, around.get(name)!)
+  const given = new Set(live.values())
+  try {
+    for (const name of recording.inputs.keys()) feed(recording, name, around.get(name)!)
+    if (!(yield* replayUnwatched(setup, recording, live))) return undefined
+    const results = recording.outputs.map((output) => {
+      if (typeof output === 'string') return live.get(output)!
+      if (output.constant) return output
+      const { layout } = output
+      return Value.inEngine(run, output.type, output.shape, copied(run.engine, output.asHeld(layout)), layout)
+    })
+    const outputs = detached(results, given)
+    for (const value of outputs) for (const [name, other] of live) if (other === value) live.delete(name)
+    disposeLive(live, given)
+    return outputs
+  } finally {
+    for (const value of open.values()) value.dispose()
+  }
 }

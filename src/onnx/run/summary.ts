@@ -172,6 +172,7 @@ const products: Record<string, (inputs: readonly (Shape | undefined)[], y: Shape
   QLinearConv: ([, , , w], y) => sizeOf(y) * sizeOf(w!.slice(1)),
   ConvTranspose: ([x, w]) => sizeOf(x!) * sizeOf(w!.slice(1)),
   'filterbank.ConvInteger': ([, w], y) => sizeOf(y) * sizeOf(w!.slice(1)),
+  'filterbank.Attention': ([q, k], y) => k!.at(-2)! * (sizeOf(q!) + sizeOf(y)),
   'filterbank.MatMulInteger': ([a], y) => sizeOf(y) * a!.at(-1)!,
   'filterbank.QLinearConvTranspose': ([x, , , w]) => sizeOf(x!) * sizeOf(w!.slice(1)),
   MatMul: ([a], y) => sizeOf(y) * a!.at(-1)!,

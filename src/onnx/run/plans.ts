@@ -1,0 +1,167 @@
+/**
+ * The plans of one graph: for inputs that stand as they did, and for inputs of which some have other lengths
+ * in each run, as a decoder's past has.
+ */
+import { sameShape } from '../../base/shape.js'
+import { type Graph, type Node, readsOf } from '../graph/graph.js'
+import {
+  dropPlan,
+  newPlan,
+  type Plan,
+  type Stand,
+  type Stands,
+  sameStand,
+  sameStands,
+  standOf,
+} from './plan.js'
+import type { Value } from './value.js'
+
+/** Plans that leave lengths open are kept for this many sets of the others. */
+const OPEN = 2
+/** They are made where at least this part of the nodes can be recorded. */
+const RECORDED = 0.25
+
+export class Plans implements Iterable<Plan> {
+  /** For inputs that stand as they did. The one in use is the last, here and below. */
+  private readonly exact: Plan[] = []
+  /** For inputs of which some are of any length. */
+  private readonly open: Plan[] = []
+  /** Names seen in other shapes although a plan had taken theirs to be fixed. */
+  private readonly loose = new Set<string>()
+  /** Sets of open inputs with which too little could be recorded. */
+  private readonly refused = new Set<string>()
+  /** The one that was asked for last. */
+  latest: Plan | undefined
+
+  constructor(
+    private readonly graph: Graph,
+    /** Plans for inputs that stand as they did are kept for this many sets of shapes. */
+    private readonly most: number,
+  ) {}
+
+  *[Symbol.iterator](): Iterator<Plan> {
+    yield* this.exact
+    yield* this.open
+  }
+
+  /** The plan for inputs that stand so; `exactly`: none that leaves lengths open. */
+  find(stands: Stands, exactly = false): Plan | undefined {
+    const exact = this.exact.find((plan) => sameStands(plan.stands, stands))
+    const found = exact ?? (exactly ? undefined : this.findOpen(stands))
+    if (!found) return undefined
+    const plans = exact ? this.exact : this.open
+    if (plans.at(-1) !== found) plans.push(...plans.splice(plans.indexOf(found), 1))
+    this.latest = found
+    return found
+  }
+
+  private findOpen(stands: Stands): Plan | undefined {
+    // What the first run found is not known to hold for others where it was stopped.
+    for (const plan of this.open.filter(({ begun, ran, busy }) => begun && !ran && !busy)) this.drop(plan)
+    const plan = this.open.find((plan) => !plan.busy && accepts(plan, stands))
+    // Runs at one length may go on for long: a plan for that length alone records more of them.
+    if (!plan || (plan.last && sameStands(plan.last, stands))) return undefined
+    plan.last = stands
+    return plan
+  }
+
+  /** A new plan for inputs that stand so; where there is no `room` for it, the oldest one stays all the same. */
+  add(stands: Stands, constants: ReadonlyMap<string, Value>, room = true): Plan {
+    for (const old of room ? this.exact.filter(({ busy }) => !busy) : [])
+      if (this.exact.length >= this.most) this.drop(old)
+    const plan = newPlan(constants, stands)
+    this.exact.push(plan)
+    this.latest = plan
+    return plan
+  }
+
+  /**
+   * Compares a run, which went node by node, with one before it: where only some inputs stood otherwise,
+   * there is a plan from now on that leaves their lengths open.
+   */
+  compare(plan: Plan): void {
+    const other = this.exact.findLast((other) => other !== plan && other.ran)
+    const open = other && changed(other.stands, plan.stands)
+    if (!other || !open?.size || open.size === plan.stands.size) return
+    const key = [...open].sort().join()
+    if (this.refused.has(key) || this.open.some((known) => accepts(known, plan.stands))) return
+    const loose = new Set([...open, ...this.loose])
+    let all = 0
+    let recorded = 0
+    for (const node of this.graph.nodes) {
+      const isFixed = node.outputs.every((name) => !name || plan.constants.has(name))
+      for (const [i, name] of node.outputs.entries())
+        if (name && !sameOutput([other, plan], node, name, i)) loose.add(name)
+      if (isFixed) continue
+      all++
+      if (!plan.traces.get(node)?.host && !readsOf(node).some((name) => loose.has(name))) recorded++
+    }
+    if (recorded < RECORDED * all) {
+      this.refused.add(key)
+      return
+    }
+    if (this.open.length >= OPEN) this.drop(this.open[0]!)
+    this.open.push(Object.assign(newPlan(plan.shared, plan.stands), { open, loose }))
+  }
+
+  /** Gives back an open plan that took a shape to be fixed; the next ones know better. */
+  mistook(plan: Plan): void {
+    for (const name of plan.loose) this.loose.add(name)
+    this.drop(plan)
+  }
+
+  private drop(plan: Plan): void {
+    const plans = plan.open ? this.open : this.exact
+    plans.splice(plans.indexOf(plan), 1)
+    dropPlan(plan)
+  }
+
+  /** Gives all back. */
+  dispose(): void {
+    for (const plan of this) dropPlan(plan)
+    this.exact.length = 0
+    this.open.length = 0
+    this.latest = undefined
+  }
+}
+
+/** Names of the inputs that stand otherwise; undefined where more than their lengths did. */
+function changed(before: Stands, after: Stands): Set<string> | undefined {
+  const names = new Set<string>()
+  if (before.size !== after.size) return undefined
+  for (const [name, stand] of after) {
+    const other = before.get(name)
+    if (!other || !isAlike(other, stand)) return undefined
+    if (!sameStand(other, stand)) names.add(name)
+  }
+  return names
+}
+
+/** Whether values stand the same way but for their lengths. */
+const isAlike = (a: Stand, b: Stand): boolean =>
+  sameStand({ ...a, shape: b.shape }, b) && a.shape.length === b.shape.length
+
+/** Whether an open plan is for inputs that stand so. */
+function accepts({ open, stands }: Plan, given: Stands): boolean {
+  if (stands.size !== given.size) return false
+  for (const [name, stand] of stands) {
+    const other = given.get(name)
+    if (!other || !(open!.has(name) ? isAlike : sameStand)(stand, other)) return false
+  }
+  return true
+}
+
+/** Whether output `i` of a node stood the same way in both plans' first runs. */
+function sameOutput(plans: readonly [Plan, Plan], node: Node, name: string, i: number): boolean {
+  const [a, b] = plans.map(({ constants, traces }) => {
+    const constant = constants.get(name)
+    return constant ? standOf(constant) : traces.get(node)?.outputs[i]
+  })
+  return (
+    a !== undefined &&
+    b !== undefined &&
+    a.type === b.type &&
+    a.kind === b.kind &&
+    sameShape(a.shape, b.shape)
+  )
+}
