@@ -3,7 +3,7 @@
  * Runtime.
  */
 
-import type { Shape } from '../../base/shape.js'
+import { sameShape } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
 import { attention as attend } from '../../ops/attention.js'
@@ -149,37 +149,56 @@ const attention: Operator = (call) => {
   const projected = bias && !along ? call.tensor(x.type, add(product.tensor(), bias.tensor())) : product
   const part = (from: number, length: number) =>
     splitHeads(call, columnsOf(call, projected, from, length), heads, 'num_heads')
-  /** Keys (0) or values (1) behind those of the past [2, n, heads, places, size]. */
-  const grown = (i: number, own: Value): Value => {
-    if (!past) return own
-    const before = past.shape[3]!
-    const shape = [1, ...own.shape].with(3, before + own.shape[2]!)
-    const axesOf = (from: Shape, axis: number, box: object) =>
-      whole(from).map((all, i) => (i === axis ? { ...all, ...box } : all))
-    const latest = own.reshaped([1, ...own.shape])
-    const parts: Part[] = [
-      { source: past, axes: axesOf(past.shape, 0, { length: 1, from: i }) },
-      { source: latest, axes: axesOf(latest.shape, 3, { to: before }) },
-    ]
-    return move(call, shape, parts, { layout: 'plain' }).reshaped(shape.slice(1))
-  }
-  const [q, key, value] = [part(0, a), grown(0, part(a, b)), grown(1, part(a + b, c))]
+  const q = part(0, a)
   const [n, , length] = q.shape as [number, number, number]
-  const keys = key.shape[2]!
-  const y = attend(q.tensor(), key.tensor(), value.tensor(), {
+  const hasPresent = call.node.outputs[1] !== undefined && call.node.outputs[1] !== ''
+  const own = () => [part(a, b), part(a + b, c)] as const
+  const present = past || hasPresent ? stacked(call, past, projected, [n, length, heads, a, b, c]) : undefined
+  const [key, value] = present ? halves(present.tensor()) : own().map((x) => x.tensor())
+  const keys = key!.shape[2]!
+  const y = attend(q.tensor(), key!, value!, {
     ...maskOption(sumOf(mask && paddingMask(call, mask, n, length, keys), scores?.tensor())),
     causal: call.flag('unidirectional') ? keys - length : false,
     ...scaleOption(call),
   })
-  const present = () => {
-    const shape = [2, ...key.shape]
-    const put = (source: Value, to: number): Part => ({
-      source: source.reshaped([1, ...source.shape]),
-      axes: shape.map((length, axis) => (axis ? { length, axis } : { length: 1, axis, to })),
-    })
-    return move(call, shape, [put(key, 0), put(value, 1)], { layout: 'plain' })
-  }
-  return [joinHeads(call, call.tensor(x.type, y)), call.node.outputs[1] ? present() : undefined]
+  return [joinHeads(call, call.tensor(x.type, y)), hasPresent ? present : undefined]
+}
+
+/**
+ * Keys and values [2, n, heads, places, size]: those of the past, and behind them the columns of
+ * `projected` [n, length, q + k + v] that are k and v.
+ */
+function stacked(
+  call: Call,
+  past: Value | undefined,
+  projected: Value,
+  [n, length, heads, q, k, v]: readonly [number, number, number, number, number, number],
+): Value {
+  const size = k / heads
+  if (v !== k) call.fail('qkv_hidden_sizes', 'keys and values of one size, for a past', [q, k, v])
+  if (!Number.isInteger(size)) call.fail('num_heads', 'a divisor of the columns', heads)
+  const before = past?.shape[3] ?? 0
+  if (past && !sameShape(past.shape, [2, n, heads, before, size]))
+    call.fail('past', `[2, ${n}, ${heads}, places, ${size}]`, past.shape)
+  const to = (i: number): Part => ({
+    source: projected.reshaped([n, length, (q + k + v) / size, size]),
+    axes: [
+      { length: 1, to: i },
+      { length: n, axis: 0 },
+      { length: heads, axis: 2, from: (q + i * k) / size },
+      { length, axis: 1, to: before },
+      { length: size, axis: 3 },
+    ],
+  })
+  const parts = [...(past ? [{ source: past, axes: whole(past.shape) }] : []), to(0), to(1)]
+  return move(call, [2, n, heads, before + length, size], parts, { layout: 'plain' })
+}
+
+/** x[0] and x[1], in memory of x. */
+function halves(x: Tensor): [Tensor, Tensor] {
+  const shape = x.shape.slice(1)
+  const bytes = x.storage.bytes / 2
+  return [x.engine.lend(x.pointer, shape, 'float32'), x.engine.lend(x.pointer + bytes, shape, 'float32')]
 }
 
 /**
