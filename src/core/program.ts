@@ -28,12 +28,18 @@ export class Program {
   private readonly blocks: Int32Array[] = []
   private touched: [start: number, end: number][] = []
   private readonly kept: number[] = []
+  private size = 0
 
   constructor(private readonly engine: Runner) {}
 
   /** Number of jobs. */
   get length(): number {
     return this.steps.length
+  }
+
+  /** Bytes of memory that it keeps. */
+  get bytes(): number {
+    return this.size
   }
 
   /** What jobs [begin, end) run. */
@@ -80,11 +86,15 @@ export class Program {
    * and puts the argument blocks beside them.
    */
   keep(allocator: Allocator): void {
-    for (const pointer of this.hold(allocator)) this.kept.push(pointer)
+    for (const pointer of this.hold(allocator)) {
+      this.kept.push(pointer)
+      this.size += allocator.sizeOf(pointer)
+    }
     this.touched = []
     const words = this.blocks.reduce((sum, block) => sum + block.length, 0)
     const pointer = this.engine.allocate(words * 4)
     this.kept.push(pointer)
+    this.size += words * 4
     let call = pointer / 4
     for (const [i, block] of this.blocks.entries()) {
       this.engine.i32.set(block, call)

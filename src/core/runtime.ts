@@ -49,7 +49,7 @@ export class Runtime {
     private exports: Exports,
     readonly simd: Build,
     readonly simdReason: string,
-    maximumBytes: number,
+    readonly maximumBytes: number,
     private readonly mostThreads: number,
     private readonly chosenThreadsReason: string,
   ) {

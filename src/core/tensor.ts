@@ -321,6 +321,8 @@ export interface Engine {
   readonly i32: Int32Array<ArrayBuffer>
   /** All memory as bytes; replaced like `f32`. @internal */
   readonly u8: Uint8Array<ArrayBuffer>
+  /** Most bytes that it may take. @internal */
+  readonly maximumBytes: number
   /** Rows of the register tile: plans make their blocks multiples of it. @internal */
   readonly tileRows: number
   /** A tensor of zeros, of a type that is known to be right. @internal */

@@ -170,13 +170,14 @@ describe('a model whose inputs grow from run to run', () => {
           )
           expectNear(outputs.y!, wanted.y!, about)
         }
+        if (prompt !== 5) continue
+        const { host, recorded } = sharesOf(model)
+        // Greater, two Concat, and all between q k^T and v as one.
+        expect(host.length).toBe(4)
+        expect(host).toContain('the shape of "past k" changes from run to run')
+        expect(recorded).toBeGreaterThan(6)
       }
       await session.release()
-      const { host, recorded } = sharesOf(model)
-      // Greater, two Concat, and all between q k^T and v as one.
-      expect(host.length).toBe(4)
-      expect(host).toContain('the shape of "past k" changes from run to run')
-      expect(recorded).toBeGreaterThan(6)
     })
   }
 
@@ -195,16 +196,30 @@ describe('a model whose inputs grow from run to run', () => {
     expect(sharesOf(model).host.length).toBeGreaterThan(0)
   })
 
-  it('keeps the memory of few runs, whatever the lengths', async () => {
-    using model = await loadModel(engine, writeModel(decoder('targets from shapes')))
-    const memoryAfter = (runs: number) => {
-      for (let i = 0; i < runs; i++) model.run(step(1, 20 + ((i * 7) % 30)))
-      return engine.memory()
+  it('records all of lengths that come again, each for itself', async () => {
+    const bytes = writeModel(decoder('targets known'))
+    using model = await loadModel(engine, bytes)
+    for (let round = 0; round < 4; round++) {
+      for (let past = 4; past < 20; past++) {
+        const feeds = step(1, past)
+        expect(bitsOf(model.run(feeds)), `${past} in round ${round}`).toEqual(await fresh(bytes, feeds))
+        if (round === 3) expect(sharesOf(model).host).toEqual([])
+      }
     }
-    const { live, tensors } = memoryAfter(60)
-    const later = memoryAfter(60)
-    expect(later.tensors).toBe(tensors)
-    expect(later.live).toBe(live)
+  })
+
+  it('keeps the memory of runs as long as it is little', async () => {
+    const [most, part] = [2 ** 23, 1 / 16]
+    const small = await createEngine({ threads: 1, maximumBytes: most })
+    const model = await loadModel(small, writeModel(decoder('targets from shapes')))
+    for (const past of [20, 21, 22]) model.run(step(1, past))
+    const { live } = small.memory()
+    for (let i = 0; i < 400; i++) model.run(step(1, 20 + (i % 100)))
+    expect(small.memory().live - live).toBeGreaterThan(0)
+    expect(small.memory().live - live).toBeLessThan(most * part)
+    model.dispose()
+    expect(small.memory().tensors).toBe(0)
+    small.dispose()
   })
 
   it('goes on where a run was stopped before a shape was known to be fixed', async () => {
@@ -325,18 +340,20 @@ describe('a model whose inputs grow from run to run', () => {
   it('gives what new ones give: random graphs', { timeout: 60_000 }, async () => {
     const draw = new Random(153)
     let open = 0
-    for (let g = 0; g < 60; g++) {
+    for (let g = 0; g < 40; g++) {
       const bytes = writeModel(randomGraph(draw))
       using model = await loadModel(engine, bytes)
       for (let i = 0; i < 10; i++) {
-        const n = draw.integer(0, 9)
+        // Other lengths, then such that were there.
+        const n = [3, 5, 6, 0, 8, 2][i] ?? draw.integer(0, 9)
         const feeds = { x: floats(2, 4), p: floats(n, 4), 'p again': floats(n, 4) }
         const outputs = i % 4 === 3 ? await model.runAsync(feeds) : model.run(feeds)
         expect(bitsOf(outputs), `graph ${g}, run ${i}, ${n} rows`).toEqual(await fresh(bytes, feeds))
+        if (i === 5 && sharesOf(model).host.some((reason) => reason.includes('changes from run to run')))
+          open++
       }
-      if (sharesOf(model).host.some((reason) => reason.includes('changes from run to run'))) open++
     }
-    expect(open).toBeGreaterThan(20)
+    expect(open).toBeGreaterThan(12)
   })
 })
 

@@ -13,7 +13,7 @@ import { constantsOf, type Scope } from './execute.js'
 import type { Holder } from './hold.js'
 import { pictureLater, pictureNow, withPictures } from './pictures.js'
 import { type Plan, type Setup, type Stands, standOfInput } from './plan.js'
-import { Plans } from './plans.js'
+import { Plans, roomIn } from './plans.js'
 import {
   type AnyModelOutputs,
   copyOf,
@@ -56,8 +56,8 @@ export type { Port }
 
 /** What is known before the first run. */
 const NO_RUNS = { notes: new Map(), traces: new Map(), constants: new Map() }
-/** Plans for this many sets of input shapes are kept; each holds the memory of one run. */
-const PLANS = 2
+/** For how many sets of input shapes plans are kept; each holds the memory of one run. */
+const PLANS = { least: 2, bytes: 2 ** 24, part: 1 / 16 }
 
 /** A sequence's tensors, not numbers. */
 const isList = (given: NumberInputs[string]): given is readonly ModelInput[] =>
@@ -96,7 +96,7 @@ export class Model {
     this.outputs = file.outputs
     this.file = file
     this.graph = this.completed(graph)
-    this.plans = new Plans(this.graph, PLANS)
+    this.plans = new Plans(this.graph, roomIn(engine, PLANS))
   }
 
   /** A graph whose new constants have joined the others. */
@@ -271,7 +271,7 @@ export class Model {
       }
     }
     if (!plan) {
-      plan = this.plans.add(stands, this.constants, !apart)
+      plan = this.plans.add(stands, this.constants, apart)
       // Of a hundred thousand constants each list takes its time.
       yield
       this.checkAlive()
@@ -319,6 +319,7 @@ export class Model {
     if (!plan.recorded) {
       const made = yield* this.whileAlive(record(setup, !atOnce))
       plan.recorded ??= made
+      this.plans.trim()
     }
     const { recorded } = plan
     const live = new Map<string, Value>()

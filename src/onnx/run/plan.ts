@@ -38,11 +38,14 @@ export interface Plan {
    */
   loose: Set<string>
   recorded?: Recording | undefined
+  /** Of constants and notes, once they are known. */
+  ownBytes?: number
   /** Of a graph inside of a node: whether a run of it has a pause. */
   busy?: boolean
-  /** Where inputs are open: whether its first run began, and how they stood in the last one. */
+  /** Where inputs are open: whether its first run began, and the lengths of the last one and of all. */
   begun?: boolean
-  last?: Stands
+  last?: string
+  seen?: Set<string>
 }
 
 export const newPlan = (shared: ReadonlyMap<string, Value>, stands: Stands): Plan => ({
@@ -56,6 +59,22 @@ export const newPlan = (shared: ReadonlyMap<string, Value>, stands: Stands): Pla
   ran: false,
   loose: new Set(),
 })
+
+/** What a plan takes on the host for each node, about. */
+const NODE_BYTES = 512
+
+/** Bytes that a plan takes, about: of its program, its constants, and plans of inner graphs. */
+export function bytesOf(plan: Plan): number {
+  const { bodies, constants, recorded, shared, traces } = plan
+  plan.ownBytes ??= 0
+  if (plan.ran && !plan.ownBytes) {
+    plan.ownBytes = NODE_BYTES * traces.size
+    for (const [name, value] of constants) if (shared.get(name) !== value) plan.ownBytes += 4 * value.size
+  }
+  let bytes = plan.ownBytes + (recorded?.bytes ?? 0)
+  for (const plans of bodies.values()) for (const body of plans) bytes += bytesOf(body)
+  return bytes
+}
 
 /** Gives back what a plan holds. */
 export function dropPlan(plan: Plan): void {
@@ -161,6 +180,8 @@ export interface Recording {
   /** Inputs in the engine, which are written before a replay. */
   inputs: Map<string, Value>
   outputs: (Value | string)[]
+  /** What all of it takes in the engine. */
+  bytes: number
 }
 
 /** A graph and what its runs have in common. */

@@ -3,8 +3,10 @@
  * in each run, as a decoder's past has.
  */
 import { sameShape } from '../../base/shape.js'
+import type { Engine } from '../../core/engine.js'
 import { type Graph, type Node, readsOf } from '../graph/graph.js'
 import {
+  bytesOf,
   dropPlan,
   newPlan,
   type Plan,
@@ -20,6 +22,23 @@ import type { Value } from './value.js'
 const OPEN = 2
 /** They are made where at least this part of the nodes can be recorded. */
 const RECORDED = 0.25
+/** Lengths that such a plan remembers. */
+const SEEN = 1024
+
+/**
+ * For how many sets of shapes plans for inputs that stand as they did are kept: so many, and more while all of
+ * them take no more bytes than these.
+ */
+interface Room {
+  least: number
+  bytes: number
+}
+
+/** The same where bytes are a part of what the engine may take, if that is less. */
+export const roomIn = ({ maximumBytes }: Engine, { least, bytes, part }: Room & { part: number }): Room => ({
+  least,
+  bytes: Math.min(bytes, part * maximumBytes),
+})
 
 export class Plans implements Iterable<Plan> {
   /** For inputs that stand as they did. The one in use is the last, here and below. */
@@ -35,8 +54,7 @@ export class Plans implements Iterable<Plan> {
 
   constructor(
     private readonly graph: Graph,
-    /** Plans for inputs that stand as they did are kept for this many sets of shapes. */
-    private readonly most: number,
+    private readonly room: Room,
   ) {}
 
   *[Symbol.iterator](): Iterator<Plan> {
@@ -59,16 +77,29 @@ export class Plans implements Iterable<Plan> {
     // What the first run found is not known to hold for others where it was stopped.
     for (const plan of this.open.filter(({ begun, ran, busy }) => begun && !ran && !busy)) this.drop(plan)
     const plan = this.open.find((plan) => !plan.busy && accepts(plan, stands))
-    // Runs at one length may go on for long: a plan for that length alone records more of them.
-    if (!plan || (plan.last && sameStands(plan.last, stands))) return undefined
-    plan.last = stands
-    return plan
+    if (!plan) return undefined
+    // A plan for one length alone records more: where the next run has the same one, or others of it may follow.
+    const key = [...stands.values()].map(({ shape }) => shape.join()).join(';')
+    const isAgain = plan.last === key || (plan.seen?.has(key) && !this.isFull)
+    plan.last = key
+    plan.seen ??= new Set()
+    if (plan.seen.size < SEEN) plan.seen.add(key)
+    return isAgain ? undefined : plan
   }
 
-  /** A new plan for inputs that stand so; where there is no `room` for it, the oldest one stays all the same. */
-  add(stands: Stands, constants: ReadonlyMap<string, Value>, room = true): Plan {
-    for (const old of room ? this.exact.filter(({ busy }) => !busy) : [])
-      if (this.exact.length >= this.most) this.drop(old)
+  /** Drops old plans until the others have room. */
+  trim(): void {
+    for (const old of this.exact.slice(0, -1)) if (!old.busy && this.isFull) this.drop(old)
+  }
+
+  private get isFull(): boolean {
+    const { least, bytes } = this.room
+    return this.exact.length >= least && this.exact.reduce((sum, plan) => sum + bytesOf(plan), 0) >= bytes
+  }
+
+  /** A new plan for inputs that stand so. Old ones make room for it, unless they are to `stay`. */
+  add(stands: Stands, constants: ReadonlyMap<string, Value>, stay = false): Plan {
+    if (!stay) this.trim()
     const plan = newPlan(constants, stands)
     this.exact.push(plan)
     this.latest = plan

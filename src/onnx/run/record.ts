@@ -138,7 +138,9 @@ export function* record(setup: Setup, inTurns: boolean): Steps<Recording> {
     program = (yield* engine.recordInSteps(record, { dry: true })).program
     const stops = yield* stopsOf(program, marks)
     done = true
-    return { program, marks, stops, inputs, outputs }
+    const held = new Set([...inputs.values(), ...made].flatMap((value) => [...value.tensors()]))
+    const bytes = [...held].reduce((sum, { storage }) => sum + storage.bytes, program.bytes)
+    return { program, marks, stops, inputs, outputs, bytes }
   } finally {
     if (!done) {
       program?.dispose()

@@ -19,7 +19,7 @@ import {
   settingOf,
   standOf,
 } from './plan.js'
-import { Plans } from './plans.js'
+import { Plans, roomIn } from './plans.js'
 import { copied, feed, record } from './record.js'
 import { type Run, Value } from './value.js'
 
@@ -162,7 +162,7 @@ export function disposeLive(live: Live, given: ReadonlySet<Value> = new Set()): 
 }
 
 /** Plans of a graph inside of a node are kept for this many sets of shapes. */
-const BODIES = 4
+const BODIES = { least: 4, bytes: 2 ** 22, part: 1 / 64 }
 
 /**
  * Runs a graph inside of a node on values of those around it, and on constants there; its results have lives
@@ -201,7 +201,7 @@ function* bodySteps(
   if (!constants.has(graph)) constants.set(graph, constantsOf(graph, run))
   const stands = new Map<string, Stand>()
   for (const [name, value] of around) stands.set(name, standOf(value))
-  const plans = outer.bodies.get(graph) ?? new Plans(graph, BODIES)
+  const plans = outer.bodies.get(graph) ?? new Plans(graph, roomIn(run.engine, BODIES))
   outer.bodies.set(graph, plans)
   const exactly = () =>
     plans.find(stands, true) ?? plans.add(stands, new Map([...constants.get(graph)!, ...constantsAround()]))
@@ -224,6 +224,7 @@ function* bodySteps(
   }
   const plan = plans.find(stands) ?? exactly()
   const results = yield* use(plan)
+  plans.trim()
   if (results) return results
   plans.mistook(plan)
   return (yield* use(exactly()))!
