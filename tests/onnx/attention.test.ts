@@ -170,6 +170,35 @@ const cases: Record<string, Case> = {
   },
 }
 
+it("com.microsoft's: says what does not fit its past", async () => {
+  const engine = await createEngine({ threads: 1 })
+  const refused = async (past: number[], sizes: number[], message: RegExp) => {
+    const columns = sizes.reduce((a, b) => a + b)
+    const bytes = writeModel({
+      nodes: [
+        node('com.microsoft.Attention', ['x', 'w', '', '', 'past'], ['y', 'present'], {
+          num_heads: 2,
+          qkv_hidden_sizes: sizes,
+        }),
+      ],
+      inputs: [
+        { name: 'x', shape: [1, 3, 4] },
+        { name: 'past', shape: past },
+      ],
+      outputs: [{ name: 'y' }, { name: 'present' }],
+      initializers: [{ name: 'w', shape: [4, columns], data: random.floats(4 * columns) }],
+    })
+    const model = await loadModel(engine, bytes)
+    const count = past.reduce((a, b) => a * b, 1)
+    expect(() => model.run({ x: random.floats(12), past: random.floats(count) })).toThrow(message)
+    model.dispose()
+  }
+  await refused([2, 1, 2, 5, 3], [4, 4, 4], /past must be \[2, 1, 2, places, 2\], got \[2, 1, 2, 5, 3\]/)
+  await refused([2, 1, 2, 5, 2], [4, 4, 6], /qkv_hidden_sizes must be keys and values of one size/)
+  expect(engine.memory().tensors).toBe(0)
+  engine.dispose()
+})
+
 describe('attention spelled out', () => {
   let engine: Engine
   beforeAll(async () => {

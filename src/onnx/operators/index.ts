@@ -34,16 +34,8 @@ const shaped = new Set([
   ...Object.keys(recurrence),
   ...['Gather', 'GatherElements', 'GatherND', 'Scatter', 'ScatterElements', 'ScatterND', 'Trilu'],
   ...['ArgMax', 'ArgMin', 'CumSum', 'CumProd', 'Identity', 'Transpose', 'Flatten', 'Concat', 'Dropout'],
-  ...[
-    'MatMul',
-    'Gemm',
-    'filterbank.Attention',
-    'GridSample',
-    'RoiAlign',
-    'DeformConv',
-    'ReverseSequence',
-    'RotaryEmbedding',
-  ],
+  ...['MatMul', 'Gemm', 'GridSample', 'RoiAlign', 'DeformConv', 'ReverseSequence', 'RotaryEmbedding'],
+  'filterbank.Attention',
 ])
 
 /**

@@ -151,17 +151,18 @@ const attention: Operator = (call) => {
     splitHeads(call, columnsOf(call, projected, from, length), heads, 'num_heads')
   const q = part(0, a)
   const [n, , length] = q.shape as [number, number, number]
-  const hasPresent = call.node.outputs[1] !== undefined && call.node.outputs[1] !== ''
-  const own = () => [part(a, b), part(a + b, c)] as const
-  const present = past || hasPresent ? stacked(call, past, projected, [n, length, heads, a, b, c]) : undefined
-  const [key, value] = present ? halves(present.tensor()) : own().map((x) => x.tensor())
-  const keys = key!.shape[2]!
-  const y = attend(q.tensor(), key!, value!, {
+  const present =
+    past || call.node.outputs[1] ? stacked(call, past, projected, [n, length, heads, a, b, c]) : undefined
+  const [key, value] = present
+    ? halves(present.tensor())
+    : ([part(a, b).tensor(), part(a + b, c).tensor()] as const)
+  const keys = key.shape[2]!
+  const y = attend(q.tensor(), key, value, {
     ...maskOption(sumOf(mask && paddingMask(call, mask, n, length, keys), scores?.tensor())),
     causal: call.flag('unidirectional') ? keys - length : false,
     ...scaleOption(call),
   })
-  return [joinHeads(call, call.tensor(x.type, y)), hasPresent ? present : undefined]
+  return [joinHeads(call, call.tensor(x.type, y)), present]
 }
 
 /**

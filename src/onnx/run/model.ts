@@ -296,9 +296,7 @@ export class Model {
     for (const [name, value] of this.constants) if (!scope.values.has(name)) scope.values.set(name, value)
     const keep = new Set([...taps, ...this.inputs.map(({ name }) => name)])
     try {
-      for (const [name, feed] of feeds) {
-        scope.values.set(name, this.entered(plan, name, feed))
-      }
+      for (const [name, feed] of feeds) scope.values.set(name, this.entered(plan, name, feed))
       const steps = nodeByNode({ ...this.setup(plan), graph }, scope, keep, graph === this.graph)
       yield* this.whileAlive(steps)
       return this.collect(

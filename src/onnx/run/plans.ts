@@ -131,7 +131,8 @@ export class Plans implements Iterable<Plan> {
       this.refused.add(key)
       return
     }
-    if (this.open.length >= OPEN) this.drop(this.open[0]!)
+    const old = this.open.find(({ busy }) => !busy)
+    if (old && this.open.length >= OPEN) this.drop(old)
     this.open.push(Object.assign(newPlan(plan.shared, plan.stands), { open, loose }))
   }
 

@@ -221,6 +221,15 @@ function passesOn(
   }
 }
 
+/** What a host step reads. */
+interface Given {
+  sources: ReadonlyMap<string, Source>
+  /** Values that are the same in each run. */
+  fixed: Scope
+  /** Names of live values that nobody reads after it. */
+  last: readonly string[]
+}
+
 /**
  * Runs a node as at first, on values of the replay. False where an output has another shape than at
  * first.
@@ -228,15 +237,7 @@ function passesOn(
 function* hostStep(
   setup: Setup,
   node: Node,
-  {
-    sources,
-    fixed,
-    last,
-  }: {
-    sources: ReadonlyMap<string, Source>
-    fixed: Scope /** Of live values, those nobody reads later. */
-    last: readonly string[]
-  },
+  { sources, fixed, last }: Given,
   slots: readonly Slot[],
   live: Live,
 ): Steps<boolean> {
