@@ -43,7 +43,9 @@ export interface Setting {
   unrolls?: (call: Call) => boolean
   /** Whether a recording leaves a node to the replay; then it has put its outputs into the scope. */
   defer?: (node: Node, scope: Scope, lastUse: readonly string[]) => boolean
-  /** Where lengths are open: names whose values have other shapes in each run; those of all others are steady. */
+  /**
+   * Where lengths are open: names whose values have other shapes in each run; those of all others are steady.
+   */
   loose?: ReadonlySet<string> | undefined
 }
 

@@ -12,8 +12,7 @@ import type { Graph, Node, Port } from '../graph/graph.js'
 import { constantsOf, type Scope } from './execute.js'
 import type { Holder } from './hold.js'
 import { pictureLater, pictureNow, withPictures } from './pictures.js'
-import { type Plan, type Setup, type Stands, standOfInput } from './plan.js'
-import { Plans, roomIn } from './plans.js'
+import { type Plan, Plans, roomIn, type Setup } from './plan.js'
 import {
   type AnyModelOutputs,
   copyOf,
@@ -30,6 +29,7 @@ import {
   tensorsOf,
 } from './ports.js'
 import { record } from './record.js'
+import { type Stands, standOfInput } from './recording.js'
 import { disposeLive, nodeByNode, replay, replayUnwatched, setupOf } from './replay.js'
 import { describe, type LayerSummary } from './summary.js'
 import { dropKept, dropTables, type Run, Value } from './value.js'

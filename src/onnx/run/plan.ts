@@ -1,15 +1,23 @@
-/** What is kept of the runs of a graph on inputs of given shapes, so that the next one is quicker. */
+/**
+ * What is kept of the runs of a graph so that the next one is quicker: plans for inputs that stand as they
+ * did, and for inputs of which some have other lengths in each run, as a decoder's past has.
+ */
 
-import { type Shape, sameShape } from '../../base/shape.js'
-import type { Steps } from '../../base/turns.js'
-import type { DType } from '../../core/dtype.js'
-import type { Program } from '../../core/program.js'
-import { dtypeOf, type ElementType, staysOnHost } from '../file/types.js'
-import type { Graph, Node } from '../graph/graph.js'
+import { sameShape } from '../../base/shape.js'
+import type { Engine } from '../../core/engine.js'
+import { type Graph, type Node, readsOf } from '../graph/graph.js'
 import type { Setting } from './execute.js'
-import type { Plans } from './plans.js'
+import {
+  type Recording,
+  type Stand,
+  type Stands,
+  sameStand,
+  sameStands,
+  standOf,
+  type Trace,
+} from './recording.js'
 import type { Note } from './summary.js'
-import type { Kind, Layout, Run, Value } from './value.js'
+import type { Run, Value } from './value.js'
 
 /** What is known about runs of a graph on inputs of certain shapes. */
 export interface Plan {
@@ -48,7 +56,7 @@ export interface Plan {
   seen?: Set<string>
 }
 
-export const newPlan = (shared: ReadonlyMap<string, Value>, stands: Stands): Plan => ({
+const newPlan = (shared: ReadonlyMap<string, Value>, stands: Stands): Plan => ({
   stands,
   constants: new Map(shared),
   shared,
@@ -64,20 +72,19 @@ export const newPlan = (shared: ReadonlyMap<string, Value>, stands: Stands): Pla
 const NODE_BYTES = 512
 
 /** Bytes that a plan takes, about: of its program, its constants, and plans of inner graphs. */
-export function bytesOf(plan: Plan): number {
+function bytesOf(plan: Plan): number {
   const { bodies, constants, recorded, shared, traces } = plan
-  plan.ownBytes ??= 0
-  if (plan.ran && !plan.ownBytes) {
-    plan.ownBytes = NODE_BYTES * traces.size
-    for (const [name, value] of constants) if (shared.get(name) !== value) plan.ownBytes += 4 * value.size
+  if (plan.ran && plan.ownBytes === undefined) {
+    const own = [...constants].filter(([name, value]) => shared.get(name) !== value)
+    plan.ownBytes = own.reduce((sum, [, { size }]) => sum + 4 * size, NODE_BYTES * traces.size)
   }
-  let bytes = plan.ownBytes + (recorded?.bytes ?? 0)
+  let bytes = (plan.ownBytes ?? 0) + (recorded?.bytes ?? 0)
   for (const plans of bodies.values()) for (const body of plans) bytes += bytesOf(body)
   return bytes
 }
 
 /** Gives back what a plan holds. */
-export function dropPlan(plan: Plan): void {
+function dropPlan(plan: Plan): void {
   const { constants, shared, inner, bodies } = plan
   for (const [name, value] of constants) if (shared.get(name) !== value) value.dispose()
   for (const found of inner.values()) for (const value of found.values()) value.dispose()
@@ -94,96 +101,6 @@ export function dropRecording(plan: Plan): void {
   plan.recorded = undefined
 }
 
-/** What a node did in a run node by node. */
-export interface Trace {
-  /** Why the host had a part in it; undefined where it had none. */
-  host: string | undefined
-  outputs: (Stand | undefined)[]
-}
-
-/** Where a value stands, and how. */
-export interface Stand {
-  type: ElementType
-  shape: Shape
-  /** In the engine; else on the host. */
-  form?: { dtype: DType; layout: Layout }
-  /** Where it is no tensor: on the host, whatever it holds. */
-  kind?: Kind
-}
-
-/** How inputs stand, by their names. */
-export type Stands = ReadonlyMap<string, Stand>
-
-export function standOf(value: Value): Stand {
-  const { inEngine, kind, layout, shape, type } = value
-  if (kind) return { type, shape, kind }
-  return inEngine ? { type, shape, form: { dtype: value.asHeld(layout).dtype, layout } } : { type, shape }
-}
-
-/** Whether values stand the same way. */
-export const sameStand = (a: Stand, b: Stand): boolean =>
-  a.type === b.type &&
-  a.kind === b.kind &&
-  a.form?.dtype === b.form?.dtype &&
-  a.form?.layout === b.form?.layout &&
-  sameShape(a.shape, b.shape)
-
-/** The same for all inputs of a graph. */
-export function sameStands(a: Stands, b: Stands): boolean {
-  if (a.size !== b.size) return false
-  for (const [name, one] of a) {
-    const other = b.get(name)
-    if (!other || !sameStand(one, other)) return false
-  }
-  return true
-}
-
-/** How inputs stand: in the engine, row-major, where it has their type. */
-export const standOfInput = (type: ElementType, shape: Shape, kind?: Kind): Stand =>
-  kind
-    ? { type, shape, kind }
-    : staysOnHost(type)
-      ? { type, shape }
-      : { type, shape, form: { dtype: dtypeOf(type), layout: 'plain' } }
-
-/** What a replay does between two jobs, at the place of the next one; false where it cannot go on. */
-export interface HostStep {
-  at: number
-  run: (live: Live) => boolean | Steps<boolean>
-}
-
-/** Values of a replay that stand on the host, by their names. */
-export type Live = Map<string, Value>
-
-/** A node of a recording: its jobs end at `end`, and host steps are among them. */
-export interface Mark {
-  node: Node
-  end: number
-  steps: HostStep[]
-  /** Why it is a host step itself; undefined where its jobs are recorded. */
-  host?: string | undefined
-}
-
-/** Where a replay that nobody watches stops: its jobs up to `end`, then a host step or a check of a node. */
-export interface Stop {
-  end: number
-  run?: HostStep['run']
-  /** The node whose kernels may have met an index outside of its axis. */
-  node?: Node
-}
-
-/** A program with what the host does between its jobs. */
-export interface Recording {
-  program: Program
-  marks: Mark[]
-  stops: Stop[]
-  /** Inputs in the engine, which are written before a replay. */
-  inputs: Map<string, Value>
-  outputs: (Value | string)[]
-  /** What all of it takes in the engine. */
-  bytes: number
-}
-
 /** A graph and what its runs have in common. */
 export interface Setup {
   run: Run
@@ -197,4 +114,184 @@ export interface Setup {
 export function settingOf({ run, opset, plan, runBody }: Setup, keep: ReadonlySet<string>): Setting {
   const { constants, inner, open } = plan
   return { run, opset, constants, inner, keep, runBody, loose: open && plan.loose }
+}
+
+/** Plans that leave lengths open are kept for this many sets of the others. */
+const OPEN = 2
+/** They are made where at least this part of the nodes can be recorded. */
+const RECORDED = 0.25
+/** Lengths that such a plan remembers. */
+const SEEN = 1024
+
+/**
+ * For how many sets of shapes plans for inputs that stand as they did are kept: so many, and more while all
+ * of them take no more bytes than these.
+ */
+interface Room {
+  least: number
+  bytes: number
+}
+
+/** The same where bytes are a part of what the engine may take, if that is less. */
+export const roomIn = ({ maximumBytes }: Engine, { least, bytes, part }: Room & { part: number }): Room => ({
+  least,
+  bytes: Math.min(bytes, part * maximumBytes),
+})
+
+export class Plans implements Iterable<Plan> {
+  /** For inputs that stand as they did. The one in use is the last, here and below. */
+  private readonly exact: Plan[] = []
+  /** For inputs of which some are of any length. */
+  private readonly open: Plan[] = []
+  /** Names seen in other shapes although a plan had taken theirs to be fixed. */
+  private readonly loose = new Set<string>()
+  /** Sets of open inputs with which too little could be recorded. */
+  private readonly refused = new Set<string>()
+  /** The one that was asked for last. */
+  latest: Plan | undefined
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly room: Room,
+  ) {}
+
+  *[Symbol.iterator](): Iterator<Plan> {
+    yield* this.exact
+    yield* this.open
+  }
+
+  /** The plan for inputs that stand so; `exactly`: none that leaves lengths open. */
+  find(stands: Stands, exactly = false): Plan | undefined {
+    const exact = this.exact.find((plan) => sameStands(plan.stands, stands))
+    const found = exact ?? (exactly ? undefined : this.findOpen(stands))
+    if (!found) return undefined
+    const plans = exact ? this.exact : this.open
+    if (plans.at(-1) !== found) plans.push(...plans.splice(plans.indexOf(found), 1))
+    this.latest = found
+    return found
+  }
+
+  private findOpen(stands: Stands): Plan | undefined {
+    // What the first run found is not known to hold for others where it was stopped.
+    for (const plan of this.open.filter(({ begun, ran, busy }) => begun && !ran && !busy)) this.drop(plan)
+    const plan = this.open.find((plan) => !plan.busy && accepts(plan, stands))
+    if (!plan) return undefined
+    // A plan for one length alone records more: there may be more runs of a length that comes again.
+    const key = [...stands.values()].map(({ shape }) => shape.join()).join(';')
+    const isAgain = plan.last === key || (plan.seen?.has(key) && !this.isFull)
+    plan.last = key
+    plan.seen ??= new Set()
+    if (plan.seen.size < SEEN) plan.seen.add(key)
+    return isAgain ? undefined : plan
+  }
+
+  /** Drops old plans until the others have room. */
+  trim(): void {
+    for (const old of this.exact.slice(0, -1)) if (!old.busy && this.isFull) this.drop(old)
+  }
+
+  private get isFull(): boolean {
+    const { least, bytes } = this.room
+    return this.exact.length >= least && this.exact.reduce((sum, plan) => sum + bytesOf(plan), 0) >= bytes
+  }
+
+  /** A new plan for inputs that stand so. Old ones make room for it, unless they are to `stay`. */
+  add(stands: Stands, constants: ReadonlyMap<string, Value>, stay = false): Plan {
+    if (!stay) this.trim()
+    const plan = newPlan(constants, stands)
+    this.exact.push(plan)
+    this.latest = plan
+    return plan
+  }
+
+  /**
+   * Compares a run, which went node by node, with one before it: where only some inputs stood otherwise,
+   * there is a plan from now on that leaves their lengths open.
+   */
+  compare(plan: Plan): void {
+    const other = this.exact.findLast((other) => other !== plan && other.ran)
+    const open = other && changed(other.stands, plan.stands)
+    if (!other || !open?.size || open.size === plan.stands.size) return
+    const key = [...open].sort().join()
+    if (this.refused.has(key) || this.open.some((known) => accepts(known, plan.stands))) return
+    const loose = new Set([...open, ...this.loose])
+    let all = 0
+    let recorded = 0
+    for (const node of this.graph.nodes) {
+      const isFixed = node.outputs.every((name) => !name || plan.constants.has(name))
+      for (const [i, name] of node.outputs.entries())
+        if (name && !sameOutput([other, plan], node, name, i)) loose.add(name)
+      if (isFixed) continue
+      all++
+      if (!plan.traces.get(node)?.host && !readsOf(node).some((name) => loose.has(name))) recorded++
+    }
+    if (recorded < RECORDED * all) {
+      this.refused.add(key)
+      return
+    }
+    const old = this.open.find(({ busy }) => !busy)
+    if (old && this.open.length >= OPEN) this.drop(old)
+    this.open.push(Object.assign(newPlan(plan.shared, plan.stands), { open, loose }))
+  }
+
+  /** Gives back an open plan that took a shape to be fixed; the next ones know better. */
+  mistook(plan: Plan): void {
+    for (const name of plan.loose) this.loose.add(name)
+    this.drop(plan)
+  }
+
+  private drop(plan: Plan): void {
+    const plans = plan.open ? this.open : this.exact
+    plans.splice(plans.indexOf(plan), 1)
+    dropPlan(plan)
+  }
+
+  /** Gives all back. */
+  dispose(): void {
+    for (const plan of this) dropPlan(plan)
+    this.exact.length = 0
+    this.open.length = 0
+    this.latest = undefined
+  }
+}
+
+/** Names of the inputs that stand otherwise; undefined where more than their lengths did. */
+function changed(before: Stands, after: Stands): Set<string> | undefined {
+  const names = new Set<string>()
+  if (before.size !== after.size) return undefined
+  for (const [name, stand] of after) {
+    const other = before.get(name)
+    if (!other || !isAlike(other, stand)) return undefined
+    if (!sameStand(other, stand)) names.add(name)
+  }
+  return names
+}
+
+/** Whether values stand the same way but for their lengths. */
+const isAlike = (a: Stand, b: Stand): boolean =>
+  sameStand({ ...a, shape: b.shape }, b) && a.shape.length === b.shape.length
+
+/** Whether an open plan is for inputs that stand so. */
+function accepts({ open, stands }: Plan, given: Stands): boolean {
+  if (stands.size !== given.size) return false
+  for (const [name, stand] of stands) {
+    const other = given.get(name)
+    if (!other || !(open!.has(name) ? isAlike : sameStand)(stand, other)) return false
+  }
+  return true
+}
+
+/** Whether output `i` of a node stood the same way in both plans' first runs. */
+function sameOutput(plans: readonly [Plan, Plan], node: Node, name: string, i: number): boolean {
+  const [a, b] = plans.map(({ constants, traces }) => {
+    const constant = constants.get(name)
+    return constant ? standOf(constant) : traces.get(node)?.outputs[i]
+  })
+  return (
+    a !== undefined &&
+    b !== undefined &&
+    a.type === b.type &&
+    a.kind === b.kind &&
+    sameShape(a.shape, b.shape)
+  )
 }

@@ -12,18 +12,17 @@ import type { AnyTensor } from '../../core/tensor.js'
 import { type Graph, type Node, readsOf } from '../graph/graph.js'
 import { find, located, runNode, type Scope, stepsOf } from './execute.js'
 import { numbersAs } from './hold.js'
+import { type Setup, settingOf } from './plan.js'
 import {
   type HostStep,
   type Live,
   type Mark,
   type Recording,
-  type Setup,
   type Stand,
   type Stop,
   sameStand,
-  settingOf,
   standOf,
-} from './plan.js'
+} from './recording.js'
 import { type Layout, lastShape, type Run, Value } from './value.js'
 
 /** A host step needs it: what a host step before it made, or what stands in memory of the program. */

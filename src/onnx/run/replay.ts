@@ -9,18 +9,9 @@ import { atOnce, type Steps } from '../../base/turns.js'
 import { type Graph, graphsOf, type Node } from '../graph/graph.js'
 import type { Call } from './call.js'
 import { checkFault, constantsOf, find, type Scope, stepsOf, turnsOf } from './execute.js'
-import {
-  dropRecording,
-  type Live,
-  type Plan,
-  type Recording,
-  type Setup,
-  type Stand,
-  settingOf,
-  standOf,
-} from './plan.js'
-import { Plans, roomIn } from './plans.js'
+import { dropRecording, type Plan, Plans, roomIn, type Setup, settingOf } from './plan.js'
 import { copied, feed, record } from './record.js'
+import { type Live, type Recording, type Stand, standOf } from './recording.js'
 import { type Run, Value } from './value.js'
 
 /** A graph and what its runs on inputs of some shapes share, with the graphs inside of its nodes. */
