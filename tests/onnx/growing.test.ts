@@ -3,14 +3,16 @@
  * them is recorded. Every run gives the bytes that a newly loaded model gives, and the answer of ONNX Runtime.
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { Program } from '../../src/core/program.js'
 import { createEngine, type Engine } from '../../src/index.js'
 import { type GraphParts, type ModelParts, type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel, type Model, type ModelOutput } from '../../src/onnx/index.js'
+import { randomGraph } from '../support/growing.js'
 import { node, whole } from '../support/onnx.js'
 import { Random } from '../support/random.js'
 
-type Feed = { data: Float32Array | BigInt64Array; shape: number[] }
+type Feed = { data: Float32Array | BigInt64Array | Uint8Array; shape: number[] }
 type Feeds = Record<string, Feed>
 
 const WIDTH = 8
@@ -274,6 +276,47 @@ describe('a model whose inputs grow from run to run', () => {
     }
   })
 
+  it('grows in the branch of an If that says whether there is a past', async () => {
+    const { nodes, inputs, outputs, initializers } = decoder('targets from shapes')
+    const renamed = (names: readonly string[], prefix: string) =>
+      names.map((name) => (made.has(name) ? `${prefix} ${name}` : name))
+    const made = new Set(nodes.flatMap(({ outputs }) => outputs))
+    const branch = (prefix: string): GraphParts => ({
+      inputs: [],
+      outputs: outputs.map(({ name }) => ({ name: `${prefix} ${name}` })),
+      nodes: nodes.map((node) => ({
+        ...node,
+        inputs: renamed(node.inputs, prefix),
+        outputs: renamed(node.outputs, prefix),
+      })),
+    })
+    const bytes = writeModel({
+      inputs: [...inputs, { name: 'has past', type: 'bool', shape: [1] }],
+      outputs,
+      initializers,
+      nodes: [
+        node('If', ['has past'], ['y', 'k', 'v'], {
+          then_branch: branch('with'),
+          else_branch: branch('without'),
+        }),
+      ],
+    })
+    using model = await loadModel(engine, bytes)
+    const replays = vi.spyOn(Program.prototype, 'run')
+    for (const prompt of [4, 3, 6]) {
+      for (let past = 0; past < 12; past += past ? 1 : prompt) {
+        const hasPast = { data: Uint8Array.of(past ? 1 : 0), shape: [1] }
+        const feeds = { ...step(past ? 1 : prompt, past), 'has past': hasPast }
+        replays.mockClear()
+        const outputs = model.run(feeds)
+        const about = `${past} places behind a prompt of ${prompt}`
+        if (prompt === 4 && past > 7) expect(replays, about).toHaveBeenCalled()
+        expect(bitsOf(outputs), about).toEqual(await fresh(bytes, feeds))
+      }
+    }
+    replays.mockRestore()
+  })
+
   it('grows in the graph of a loop, too', async () => {
     const body: GraphParts = {
       inputs: [
@@ -356,83 +399,3 @@ describe('a model whose inputs grow from run to run', () => {
     expect(open).toBeGreaterThan(12)
   })
 })
-
-/** Nodes on x [2, 4] and p [n, 4], of which some have results of one shape whatever n is. */
-function randomGraph(draw: Random): ModelParts {
-  const nodes: NodeParts[] = []
-  const make = (op: string, inputs: string[], attributes: NodeParts['attributes'] = {}): string => {
-    const name = `${op} ${nodes.length}`
-    nodes.push(node(op, inputs, [name], attributes))
-    return name
-  }
-  /** Values of [2, 4], of [n, 4], of any number of rows, lists of lengths, and lengths. */
-  const [two, grown, rows, lists, lengths] = [['x'], ['p', 'p again'], ['p'], ['lengths'], ['four']]
-  const any = () => draw.pick([...two, ...grown, ...rows])
-  const ways: (() => void)[] = [
-    () => two.push(make('MatMul', [draw.pick(two), 'w'])),
-    () => grown.push(make('MatMul', [draw.pick(grown), 'w'])),
-    () => two.push(make(draw.pick(['Relu', 'Tanh', 'Sigmoid']), [draw.pick(two)])),
-    () => grown.push(make(draw.pick(['Add', 'Mul', 'Max']), [draw.pick(grown), draw.pick(grown)])),
-    () => rows.push(make('Concat', [any(), any()], { axis: 0 })),
-    () => two.push(make('Add', [draw.pick(two), make('ReduceMean', [draw.pick(grown), 'zeroth'])])),
-    () => rows.push(make('Slice', [any(), 'zeroth', draw.pick(['second', 'third']), 'zeroth'])),
-    () => lists.push(make('Shape', [any()])),
-    () => lists.push(make('Shape', [make('NonZero', [make('Relu', [any()])])])),
-    () => lengths.push(make('Gather', [draw.pick(lists), 'zero'])),
-    () => {
-      const wanted = make('Concat', [make('Unsqueeze', [draw.pick(lengths), 'zeroth']), 'fourth'], {
-        axis: 0,
-      })
-      rows.push(make('Expand', ['b', wanted]))
-    },
-    () => {
-      const scores = make('MatMul', [draw.pick(two), make('Transpose', ['p'], { perm: [1, 0] })])
-      two.push(make('MatMul', [make('Softmax', [scores], { axis: -1 }), draw.pick(grown)]))
-    },
-    () => {
-      const inner = `inner ${nodes.length}`
-      const branch = (op: string): GraphParts => ({
-        inputs: [],
-        outputs: [{ name: inner }],
-        nodes: [node(op, [draw.pick(grown)], ['first']), node('MatMul', ['first', 'w'], [inner])],
-      })
-      const sum = make('ReduceSum', [draw.pick(two)], { keepdims: 0 })
-      const branches = { then_branch: branch('Relu'), else_branch: branch('Tanh') }
-      grown.push(make('If', [make('Greater', [sum, 'half'])], branches))
-    },
-  ]
-  for (let i = draw.integer(5, 25); i > 0; i--) draw.pick(ways)()
-  const types = {
-    Shape: 'int64',
-    Gather: 'int64',
-    Unsqueeze: 'int64',
-    NonZero: 'int64',
-    Greater: 'bool',
-  } as const
-  const made = nodes.map(({ outputs }) => outputs[0]!)
-  return {
-    nodes,
-    inputs: [
-      { name: 'x', shape: [2, 4] },
-      { name: 'p', shape: ['n', 4] },
-      { name: 'p again', shape: ['n', 4] },
-    ],
-    outputs: [...new Set([draw.pick(made), draw.pick(made), made.at(-1)!])].map((name) => {
-      const { op, inputs } = nodes[made.indexOf(name)]!
-      const isTarget = op === 'Concat' && inputs[1] === 'fourth'
-      return { name, type: isTarget ? 'int64' : (types[op as keyof typeof types] ?? 'float32') }
-    }),
-    initializers: [
-      weight('w', 4, 4),
-      weight('b', 4),
-      scalar('half', 0.1),
-      whole('zero', [], 0),
-      whole('four', [], 4),
-      whole('zeroth', [1], 0),
-      whole('second', [1], 2),
-      whole('third', [1], 3),
-      whole('fourth', [1], 4),
-      whole('lengths', [2], 3, 4),
-    ],
-  }
-}

@@ -5,7 +5,7 @@
 
 import { sameShape } from '../../base/shape.js'
 import type { Engine } from '../../core/engine.js'
-import { type Graph, type Node, readsOf } from '../graph/graph.js'
+import { type Graph, graphsOf, type Node, readsOf } from '../graph/graph.js'
 import type { Setting } from './execute.js'
 import {
   type Recording,
@@ -33,6 +33,8 @@ export interface Plan {
   inner: Setting['inner']
   /** Of runs of inner graphs that are runs of their own. */
   bodies: Map<Graph, Plans>
+  /** Those of them that all plans of this graph have in common. */
+  common: Map<Graph, Plans>
   /** Of the last run node by node. */
   notes: Map<Node, Note>
   /** Of the first one. */
@@ -56,8 +58,9 @@ export interface Plan {
   seen?: Set<string>
 }
 
-const newPlan = (shared: ReadonlyMap<string, Value>, stands: Stands): Plan => ({
+const newPlan = ({ shared, common }: Pick<Plan, 'shared' | 'common'>, stands: Stands): Plan => ({
   stands,
+  common,
   constants: new Map(shared),
   shared,
   inner: new Map(),
@@ -73,22 +76,44 @@ const NODE_BYTES = 512
 
 /** Bytes that a plan takes, about: of its program, its constants, and plans of inner graphs. */
 function bytesOf(plan: Plan): number {
-  const { bodies, constants, recorded, shared, traces } = plan
+  const { constants, recorded, shared, traces } = plan
   if (plan.ran && plan.ownBytes === undefined) {
     const own = [...constants].filter(([name, value]) => shared.get(name) !== value)
     plan.ownBytes = own.reduce((sum, [, { size }]) => sum + 4 * size, NODE_BYTES * traces.size)
   }
   let bytes = (plan.ownBytes ?? 0) + (recorded?.bytes ?? 0)
-  for (const plans of bodies.values()) for (const body of plans) bytes += bytesOf(body)
+  for (const plans of ownBodies(plan)) for (const body of plans) bytes += bytesOf(body)
   return bytes
+}
+
+const ownBodies = ({ bodies, common }: Plan): Plans[] =>
+  [...bodies].filter(([graph, plans]) => common.get(graph) !== plans).map(([, plans]) => plans)
+
+/**
+ * The plans of a graph inside of a node: those of all plans around, where it reads only such `constants`
+ * there as live longer than one of them.
+ */
+export function bodiesOf(
+  outer: Plan,
+  graph: Graph,
+  constants: () => Iterable<[string, Value]>,
+  room: Room,
+): Plans {
+  const known = outer.bodies.get(graph)
+  if (known) return known
+  const isCommon = [...constants()].every(([name, value]) => outer.shared.get(name) === value)
+  const plans = (isCommon ? outer.common.get(graph) : undefined) ?? new Plans(graph, room)
+  if (isCommon) outer.common.set(graph, plans)
+  outer.bodies.set(graph, plans)
+  return plans
 }
 
 /** Gives back what a plan holds. */
 function dropPlan(plan: Plan): void {
-  const { constants, shared, inner, bodies } = plan
+  const { constants, shared, inner } = plan
   for (const [name, value] of constants) if (shared.get(name) !== value) value.dispose()
   for (const found of inner.values()) for (const value of found.values()) value.dispose()
-  for (const plans of bodies.values()) plans.dispose()
+  for (const plans of ownBodies(plan)) plans.dispose()
   dropRecording(plan)
 }
 
@@ -147,6 +172,10 @@ export class Plans implements Iterable<Plan> {
   private readonly loose = new Set<string>()
   /** Sets of open inputs with which too little could be recorded. */
   private readonly refused = new Set<string>()
+  /** Plans of graphs inside of nodes that all of these have in common. */
+  private readonly common = new Map<Graph, Plans>()
+  /** Whether there were more than there is room for: then open ones serve lengths that come again, too. */
+  private crowded = false
   /** The one that was asked for last. */
   latest: Plan | undefined
 
@@ -178,7 +207,7 @@ export class Plans implements Iterable<Plan> {
     if (!plan) return undefined
     // A plan for one length alone records more: there may be more runs of a length that comes again.
     const key = [...stands.values()].map(({ shape }) => shape.join()).join(';')
-    const isAgain = plan.last === key || (plan.seen?.has(key) && !this.isFull)
+    const isAgain = plan.last === key || (plan.seen?.has(key) && !this.crowded)
     plan.last = key
     plan.seen ??= new Set()
     if (plan.seen.size < SEEN) plan.seen.add(key)
@@ -187,7 +216,11 @@ export class Plans implements Iterable<Plan> {
 
   /** Drops old plans until the others have room. */
   trim(): void {
-    for (const old of this.exact.slice(0, -1)) if (!old.busy && this.isFull) this.drop(old)
+    for (const old of this.exact.slice(0, -1)) {
+      if (old.busy || !this.isFull) continue
+      this.drop(old)
+      this.crowded = true
+    }
   }
 
   private get isFull(): boolean {
@@ -198,7 +231,7 @@ export class Plans implements Iterable<Plan> {
   /** A new plan for inputs that stand so. Old ones make room for it, unless they are to `stay`. */
   add(stands: Stands, constants: ReadonlyMap<string, Value>, stay = false): Plan {
     if (!stay) this.trim()
-    const plan = newPlan(constants, stands)
+    const plan = newPlan({ shared: constants, common: this.common }, stands)
     this.exact.push(plan)
     this.latest = plan
     return plan
@@ -222,8 +255,11 @@ export class Plans implements Iterable<Plan> {
       for (const [i, name] of node.outputs.entries())
         if (name && !sameOutput([other, plan], node, name, i)) loose.add(name)
       if (isFixed) continue
-      all++
-      if (!plan.traces.get(node)?.host && !readsOf(node).some((name) => loose.has(name))) recorded++
+      // Graphs inside of it have recordings of their own.
+      const inside = graphsOf(node).reduce((sum, { nodes }) => sum + nodes.length, 0)
+      const isRecorded = !plan.traces.get(node)?.host && !readsOf(node).some((name) => loose.has(name))
+      all += 1 + inside
+      recorded += inside + Number(isRecorded)
     }
     if (recorded < RECORDED * all) {
       this.refused.add(key)
@@ -231,7 +267,7 @@ export class Plans implements Iterable<Plan> {
     }
     const old = this.open.find(({ busy }) => !busy)
     if (old && this.open.length >= OPEN) this.drop(old)
-    this.open.push(Object.assign(newPlan(plan.shared, plan.stands), { open, loose }))
+    this.open.push(Object.assign(newPlan(plan, plan.stands), { open, loose }))
   }
 
   /** Gives back an open plan that took a shape to be fixed; the next ones know better. */
@@ -249,6 +285,8 @@ export class Plans implements Iterable<Plan> {
   /** Gives all back. */
   dispose(): void {
     for (const plan of this) dropPlan(plan)
+    for (const plans of this.common.values()) plans.dispose()
+    this.common.clear()
     this.exact.length = 0
     this.open.length = 0
     this.latest = undefined

@@ -9,7 +9,7 @@ import { atOnce, type Steps } from '../../base/turns.js'
 import { type Graph, graphsOf, type Node } from '../graph/graph.js'
 import type { Call } from './call.js'
 import { checkFault, constantsOf, find, type Scope, stepsOf, turnsOf } from './execute.js'
-import { dropRecording, type Plan, Plans, roomIn, type Setup, settingOf } from './plan.js'
+import { bodiesOf, dropRecording, type Plan, roomIn, type Setup, settingOf } from './plan.js'
 import { copied, feed, record } from './record.js'
 import { type Live, type Recording, type Stand, standOf } from './recording.js'
 import { type Run, Value } from './value.js'
@@ -192,8 +192,7 @@ function* bodySteps(
   if (!constants.has(graph)) constants.set(graph, constantsOf(graph, run))
   const stands = new Map<string, Stand>()
   for (const [name, value] of around) stands.set(name, standOf(value))
-  const plans = outer.bodies.get(graph) ?? new Plans(graph, roomIn(run.engine, BODIES))
-  outer.bodies.set(graph, plans)
+  const plans = bodiesOf(outer, graph, constantsAround, roomIn(run.engine, BODIES))
   const exactly = () =>
     plans.find(stands, true) ?? plans.add(stands, new Map([...constants.get(graph)!, ...constantsAround()]))
   const use = function* (plan: Plan): Generator<Node | undefined, Value[] | undefined> {
