@@ -1,4 +1,5 @@
-/** Einsum in the engine, whatever the equation: the host would stop a replay for it. */
+/** What kernels do wherever there are floats: the host would stop a replay for it. */
+import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { createEngine } from '../../src/index.js'
 import { writeModel } from '../../src/onnx/file/write.js'
@@ -71,5 +72,47 @@ describe('Einsum', () => {
       })
     }
     expect(model.summary().map(({ host }) => host)).toEqual([undefined])
+  })
+})
+
+describe('functions of floats', () => {
+  const infinite = (low: number, high: number) => ({ detect_negative: low, detect_positive: high })
+  it.each([
+    ['Pow', ['x', 'z'], {}],
+    ['Pow', ['x', 'per column'], {}],
+    ['Mod', ['z', 'x'], { fmod: 1 }],
+    ['Mod', ['z', 'third'], { fmod: 1 }],
+    ['IsInf', ['z'], {}],
+    ['IsInf', ['z'], infinite(0, 1)],
+    ['IsInf', ['z'], infinite(1, 0)],
+    ['IsInf', ['z'], infinite(0, 0)],
+  ] as [string, string[], Record<string, number>][])('%s of %s, %o', async (op, inputs, attributes) => {
+    const shape = [5, 9]
+    const bytes = writeModel({
+      // Made in the run, so that it stands in the engine.
+      nodes: [node('Neg', ['w'], ['z']), node(op, inputs, ['y'], attributes)],
+      inputs: ['x', 'w'].map((name) => ({ name, shape })),
+      outputs: [{ name: 'y', type: op === 'IsInf' ? 'bool' : 'float32', shape }],
+      initializers: [
+        { name: 'third', shape: [], data: Float32Array.of(1 / 3) },
+        { name: 'per column', shape: [9], data: Float32Array.from({ length: 9 }, (_, i) => i / 2 - 2) },
+      ],
+    })
+    const x = random.floats(45).map((v) => Math.abs(v) + 0.1)
+    const w = random.floats(45).map((v) => 4 * v)
+    w.set([0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+    const session = await InferenceSession.create(bytes, { graphOptimizationLevel: 'disabled' })
+    const wanted = await session.run({ x: new Tensor(x, shape), w: new Tensor(w, shape) })
+    await session.release()
+    using engine = await createEngine({ threads: 1 })
+    using model = await loadModel(engine, bytes)
+    for (let run = 0; run < 3; run++) {
+      const got = model.run({ x, w })['y']!.toArray() as Float32Array
+      Array.from(wanted['y']!.data as Float32Array, Number).forEach((v, i) => {
+        const near = Object.is(got[i], v) || got[i] === v || Math.abs(got[i]! - v) <= 1e-6 * Math.abs(v)
+        if (!near) expect.fail(`element ${i} of run ${run}: ${got[i]} for ${v}`)
+      })
+    }
+    expect(model.summary().map(({ host }) => host)).toEqual([undefined, undefined])
   })
 })
