@@ -293,11 +293,13 @@ export function scan(call: usize, begin: i32, end: i32): void {
   const last = min(args.vectors, end * unit)
   for (let o = begin * unit; o < last; ) {
     const outer = o / inner, column = o - outer * inner
-    const width = min(min(inner - column, last - o), 4)
+    const single = op == ScanOp.sumSingle
+    const width = min(min(inner - column, last - o), single ? 16 : 4)
     const first = (<usize>(outer * n * inner + column) << 2) + (reverse ? <usize>(n - 1) * stride : 0)
     const x = args.x + first, y = args.y + first
     const step = reverse ? -stride : stride
-    if (op == ScanOp.sumInt) scanInts(x, y, n, width, step, exclusive)
+    if (single) scanSingles(x, y, n, width, step, exclusive)
+    else if (op == ScanOp.sumInt) scanInts(x, y, n, width, step, exclusive)
     else scanFloats(x, y, n, width, step, exclusive, op == ScanOp.prod)
     o += width
   }
@@ -316,6 +318,45 @@ function scanFloats(
     x += step
     y += step
   }
+}
+
+/** Up to 16 columns. */
+function scanSingles(x: usize, y: usize, n: i32, width: usize, step: usize, exclusive: i32): void {
+  if (width == STRIP) {
+    let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0
+    for (; n; n--) {
+      const a = v128.load(x), b = v128.load(x, 16), c = v128.load(x, 32), d = v128.load(x, 48)
+      if (exclusive) storeStrip(y, s0, s1, s2, s3)
+      s0 = f32x4.add(s0, a)
+      s1 = f32x4.add(s1, b)
+      s2 = f32x4.add(s2, c)
+      s3 = f32x4.add(s3, d)
+      if (!exclusive) storeStrip(y, s0, s1, s2, s3)
+      x += step
+      y += step
+    }
+    return
+  }
+  for (let c: usize = 0; c < width; c += 4) {
+    let from = x + (c << 2), to = y + (c << 2), sum = f32x4.splat(0)
+    for (let k = n; k; k--) {
+      const v = loadSome(from, width - c)
+      if (exclusive) storeSome(to, sum, width - c)
+      sum = f32x4.add(sum, v)
+      if (!exclusive) storeSome(to, sum, width - c)
+      from += step
+      to += step
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function storeStrip(y: usize, a: v128, b: v128, c: v128, d: v128): void {
+  v128.store(y, a)
+  v128.store(y, b, 16)
+  v128.store(y, c, 32)
+  v128.store(y, d, 48)
 }
 
 function scanInts(x: usize, y: usize, n: i32, width: usize, step: usize, exclusive: i32): void {

@@ -73,7 +73,8 @@ export class Scan {
   exclusive: i32; reverse: i32
 }
 
-export const enum ScanOp { sum, prod, sumInt }
+/** sum: in float64; sumSingle: each sum is rounded to float32. */
+export const enum ScanOp { sum, prod, sumInt, sumSingle }
 
 /** x [outer, n, inner] -> y [outer, inner]: see reduce.ts. */
 @unmanaged

@@ -50,6 +50,11 @@ export function cumsum<D extends 'float32' | 'int32'>(x: Tensor<D>, options: Cum
   return y
 }
 
+/** Running sums of which each is rounded to float32, as NumPy and ONNX Runtime have them. */
+export function cumsumSingle(x: Tensor, axis: number, exclusive: boolean, reverse: boolean): Tensor {
+  return x.engine.make(x.shape, (y) => runScan(ScanOp.sumSingle, x, y, axis, exclusive, reverse))
+}
+
 /** Running products along an axis, of which the backward of `prod` is made. */
 export function cumprod(x: Tensor, axis: number, exclusive: boolean, reverse: boolean): Tensor {
   return x.engine.make(x.shape, (y) => runScan(ScanOp.prod, x, y, axis, exclusive, reverse))

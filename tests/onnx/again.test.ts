@@ -192,6 +192,46 @@ describe('as ONNX Runtime has it', () => {
         { y: 'float32' },
       ))
 
+  for (const [axis, exclusive, reverse] of [
+    [0, 0, 0],
+    [1, 0, 1],
+    [1, 1, 0],
+    [2, 0, 0],
+  ] as const)
+    it(`CumSum along ${axis} rounds each sum to float32, exclusive ${exclusive}, reverse ${reverse}`, () => {
+      const long = floats('long', ...[2, 3, 19].with(axis, 500))
+      return expectAnswers(
+        14,
+        { x: { ...long, data: long.data.map((v) => 100 * Math.abs(v)) } },
+        [whole('axis', [], axis)],
+        [node('CumSum', ['x', 'axis'], ['y'], { exclusive, reverse })],
+        { y: 'float32' },
+      )
+    })
+
+  for (const norm of ['BatchNormalization', 'InstanceNormalization', 'GroupNormalization'])
+    for (const op of ['Relu', 'Sigmoid', 'Clip'])
+      it(`${op} behind ${norm}`, () => {
+        const batch = norm === 'BatchNormalization'
+        const tables = [floats('scale', 4), floats('offset', 4), ...(batch ? [floats('mean', 4)] : [])]
+        const variance = { name: 'variance', shape: [4], data: Float32Array.of(1, 0.5, 2, 3) }
+        const bound = { name: 'bound', shape: [], data: Float32Array.of(0.25) }
+        const names = tables.map(({ name }) => name)
+        return expectAnswers(
+          21,
+          { image: floats('image', 2, 4, 3, 5) },
+          [...tables, ...(batch ? [variance] : []), bound],
+          [
+            node('Sin', ['image'], ['x']),
+            node(norm, ['x', ...names, ...(batch ? ['variance'] : [])], ['n'], {
+              ...(norm === 'GroupNormalization' && { num_groups: 2 }),
+            }),
+            node(op, op === 'Clip' ? ['n', '', 'bound'] : ['n'], ['y']),
+          ],
+          { y: 'float32' },
+        )
+      })
+
   it('casts of floats to bytes keep the lowest bits, for what reads them too', () =>
     expectAnswers(
       14,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { fromHalf, toHost } from '../../src/onnx/file/types.js'
+import { fromHalf, toHalf } from '../../src/onnx/file/halves.js'
+import { toHost, toUser } from '../../src/onnx/file/types.js'
 
 const every = Uint16Array.from({ length: 65536 }, (_, i) => i)
 
@@ -20,6 +21,36 @@ describe('floats of 16 bits', () => {
       if (!Object.is(numbers[half], want) || !Object.is(fromHalf(half), want))
         expect.fail(`${half}: ${numbers[half]} and ${fromHalf(half)} for ${want}`)
     }
+  })
+
+  it('float16: the nearest to a float32, of two that are as near the even one', () => {
+    const halves = [...every].filter((half) => (half & 0x7fff) < 0x7c00)
+    expect(Array.from(toUser('float16', Float32Array.from(halves, fromHalf)) as Uint16Array)).toEqual(halves)
+    const between = halves.flatMap((half) => {
+      const above = half + 1
+      const [a, b] = [
+        fromHalf(half),
+        (half & 0x7fff) === 0x7bff ? Math.sign(fromHalf(half)) * 65536 : fromHalf(above),
+      ]
+      const near = (b - a) / 1024
+      const middle = (a + b) / 2
+      return [
+        { v: middle, want: half % 2 ? above : half },
+        { v: middle - near, want: half },
+        { v: middle + near, want: above },
+      ]
+    })
+    const numbers = Float32Array.from(between, ({ v }) => v)
+    const got = toUser('float16', numbers) as Uint16Array
+    between.forEach(({ v, want }, i) => {
+      if (got[i] !== want || toHalf(v) !== want) expect.fail(`${v}: ${got[i]} and ${toHalf(v)} for ${want}`)
+    })
+    const beyond = Float32Array.of(Number.NaN, 1e9, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0)
+    expect([...(toUser('float16', beyond) as Uint16Array)]).toEqual([0x7e00, 0x7c00, 0x7c00, 0xfc00, 0x8000])
+    // The numbers of the host that are float64.
+    expect([...(toUser('float16', Float64Array.of(1, 65519.9, 2 ** -25)) as Uint16Array)]).toEqual([
+      0x3c00, 0x7bff, 0,
+    ])
   })
 
   it('bfloat16: the upper half of a float32', () => {

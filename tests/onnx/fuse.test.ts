@@ -125,6 +125,13 @@ describe('fuse', () => {
       ['Conv', undefined],
       ['Add', 'relu'],
     ])
+    const normed = (op: string, attributes?: NodeParts['attributes']) => {
+      const tables = op === 'BatchNormalization' ? ['b', 'b', 'b', 'variance'] : ['b', 'b']
+      return fused([node(op, ['x', ...tables], 'n', attributes), node('Relu', ['n'], 'y')])
+    }
+    for (const op of ['BatchNormalization', 'InstanceNormalization', 'GroupNormalization'])
+      expect(normed(op).first).toMatchObject({ op, activation: 'relu', outputs: ['y'] })
+    expect(normed('BatchNormalization', { training_mode: 1 }).ops).toEqual(['BatchNormalization', 'Relu'])
     // Two integers may be added too.
     expect(fused([node('Add', ['x', 'x'], 's'), node('Relu', ['s'], 'y')]).ops).toEqual(['Add', 'Relu'])
   })

@@ -1,7 +1,7 @@
 /** Files of old versions of the operators, whose attributes later became inputs or went away. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
-import { fromHalf, toHalf } from '../../src/onnx/file/types.js'
+import { fromHalf, toHalf } from '../../src/onnx/file/halves.js'
 import { type NodeParts, type TensorParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel } from '../../src/onnx/index.js'
 import { Random } from '../support/random.js'

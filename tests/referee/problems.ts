@@ -173,6 +173,9 @@ const matrix: Line[] = [
       'bhid,bhjd->bhij': [[2, 3, 4, 5], [2, 3, 6, 5]], 'bij,bjk,bkl->bil': [[2, 3, 4], [2, 4, 5], [2, 5, 2]], 'b i d, b j d -> b i j': [[2, 3, 4], [2, 5, 4]],
     'nchw,kc->nkhw': [[2, 3, 4, 5], [6, 3]], 'ij,ij->ij': [[3, 4], [3, 4]], 'ijk,k->ij': [[2, 3, 4], [4]], '...,...->...': [[3, 4], [3, 4]],
       'i...->...i': [[3, 4, 5]],
+    'nhwc->nchw': [[2, 3, 4, 5]], 'abcd->db': [[2, 3, 4, 5]], 'bld,dn->bldn': [[2, 3, 4], [4, 5]], 'bld,bln,bld->bldn': [[2, 3, 4], [2, 3, 5], [2, 3, 4]],
+      'bn,bn->b': [[3, 4], [3, 4]], 'ab,bc,cd->da': [[3, 4], [4, 5], [5, 2]], 'a,b,c->cab': [[2], [3], [4]], 'abc,dbe->a': [[2, 3, 4], [5, 3, 2]],
+      'cij,cjk->cik': [[1, 3, 4], [2, 4, 5]], 'ij,jk->k': [[3, 4], [1, 5]], '...ij,jk->...ki': [[2, 3, 4], [4, 5]], 'ab,ab,ab->': [[3, 4], [3, 4], [3, 4]],
   }).map(([equation, shapes]): Line => ({ op: 'Einsum', inputs: shapes.map((shape) => f(shape)), attributes: { equation } })),
 ]
 

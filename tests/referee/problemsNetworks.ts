@@ -200,6 +200,13 @@ const contrib: Line[] = [
     { op: microsoft('FusedConv'), inputs: [f([1, 2, 5, 5]), f([3, 2, 3, 3]), f([3])], attributes: { ...(activation && { activation }), ...(activation === 'LeakyRelu' && { activation_params: {
       floats: [0.2] } }), pads: [1, 1, 1, 1] } },
   ]),
+  ...Object.entries({ Elu: { alpha: 0.7 }, HardSigmoid: { alpha: 0.3, beta: 0.4 }, Selu: { alpha: 1.5, gamma: 1.1 }, Softplus: {}, Softsign: {}, ThresholdedRelu: { alpha: 0.1 } }).map(([activation,
+    numbers]): Line => ({
+    op: microsoft('FusedGemm'),
+    inputs: [f([3, 4]), f([4, 5]), f([5])],
+    attributes: { activation, ...Object.fromEntries(Object.entries(numbers).map(([name, float]) => [`activation_${name}`, { float }])) },
+    tolerance: 1e-4,
+  })),
   { op: microsoft('FusedConv'), inputs: [f([1, 2, 5, 5]), f([3, 2, 3, 3]), f([3]), f([1, 3, 3, 3])], attributes: { activation: 'Relu' } },
   { op: microsoft('FusedConv'), inputs: [f([1, 2, 5, 5]), f([3, 2, 3, 3])], attributes: { activation: 'Clip', activation_params: { floats: [0, 1] } } },
   { op: microsoft('FusedConv'), inputs: [f([1, 2, 5, 5]), f([3, 2, 3, 3])], attributes: { activation: 'HardSigmoid', activation_params: { floats: [0.3, 0.4] } } },

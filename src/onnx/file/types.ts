@@ -7,6 +7,7 @@ import { arrayName } from '../../base/realm.js'
 import type { Shape } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
+import { fromBrain, fromBrains, fromHalf, fromHalves, toBrain, toBrains, toHalf, toHalves } from './halves.js'
 
 /** What a value of a model is made of, by the names of ONNX. */
 export type ElementType =
@@ -149,59 +150,6 @@ export function hostArray(type: ElementType, length: number): HostArray {
 export const userArrayName = (type: ElementType): string =>
   type === 'string' ? 'string[]' : described[type].user.name
 
-/** float32 of the 16 bits of an IEEE half. */
-export function fromHalf(bits: number): number {
-  const exponent = (bits >> 10) & 31
-  const fraction = bits & 1023
-  const size =
-    exponent === 31
-      ? fraction
-        ? Number.NaN
-        : Number.POSITIVE_INFINITY
-      : exponent
-        ? 2 ** (exponent - 25) * (1024 + fraction)
-        : 2 ** -24 * fraction
-  return bits & 0x8000 ? -size : size
-}
-
-/** The same of many: by their bits, which takes nanoseconds each. */
-function fromHalves(halves: Uint16Array): Float32Array {
-  const floats = new Float32Array(halves.length)
-  const bits = new Uint32Array(floats.buffer)
-  for (let i = 0; i < halves.length; i++) {
-    const half = halves[i]!
-    const size = half & 0x7fff
-    // The exponent's bias is 112 more, and that of infinities and NaN twice that; the numbers below 2^-14 are
-    // multiples of 2^-24.
-    if (size < 0x400) floats[i] = (half & 0x8000 ? -1 : 1) * size * 2 ** -24
-    else bits[i] = ((half & 0x8000) << 16) | ((size << 13) + (size < 0x7c00 ? 0x38000000 : 0x70000000))
-  }
-  return floats
-}
-
-function fromBrains(brains: Uint16Array): Float32Array {
-  const bits = new Uint32Array(brains.length)
-  for (let i = 0; i < brains.length; i++) bits[i] = brains[i]! << 16
-  return new Float32Array(bits.buffer)
-}
-
-const word = new Float32Array(1)
-const bitsOfWord = new Uint32Array(word.buffer)
-
-/** The 16 bits of the IEEE half nearest to a float32; ties to even, too large to infinity. */
-export function toHalf(value: number): number {
-  word[0] = value
-  const bits = bitsOfWord[0]!
-  const sign = (bits >>> 16) & 0x8000
-  const size = Math.abs(word[0])
-  if (Number.isNaN(size)) return sign | 0x7e00
-  if (size >= 65520) return sign | 0x7c00
-  // Below the normal halves all are 2^-24 apart; above, a half keeps 10 of 23 bits.
-  if (size < 2 ** -14) return sign | roundToEven(size * 2 ** 24)
-  const rest = bits & 0x7fffffff
-  return sign | ((rest - 0x38000000 + 0xfff + ((rest >>> 13) & 1)) >>> 13)
-}
-
 export const limit = (v: number, low: number, high: number): number => Math.min(Math.max(v, low), high)
 
 export function roundToEven(value: number): number {
@@ -214,17 +162,6 @@ export function rangeOf(type: ElementType): [number, number] | undefined {
   const [, unsigned, bits] = /^(u?)int(\d+)$/.exec(type) ?? []
   if (!bits) return undefined
   return unsigned ? [0, 2 ** Number(bits) - 1] : [-(2 ** (Number(bits) - 1)), 2 ** (Number(bits) - 1) - 1]
-}
-
-const fromBrain = (bits: number): number => {
-  bitsOfWord[0] = bits << 16
-  return word[0]!
-}
-
-function toBrain(value: number): number {
-  word[0] = value
-  const bits = bitsOfWord[0]!
-  return Number.isNaN(value) ? 0x7fc0 : ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff
 }
 
 /** A float of few bits: sign, exponent, fraction. */
@@ -343,8 +280,8 @@ export function toUser(type: ElementType, data: HostArray): UserArray {
   const numbers = data as Float64Array
   if (type === 'int64') return toWords(numbers, new BigInt64Array(numbers.length), -(2 ** 63), 2n ** 63n - 1n)
   if (type === 'uint64') return toWords(numbers, new BigUint64Array(numbers.length), 0, 2n ** 64n - 1n)
-  if (type === 'float16') return Uint16Array.from(numbers, toHalf)
-  if (type === 'bfloat16') return Uint16Array.from(numbers, toBrain)
+  if (type === 'float16') return toHalves(numbers)
+  if (type === 'bfloat16') return toBrains(numbers)
   if (isSmallFloat(type)) return Uint8Array.from(numbers, (v) => toSmall(type, v))
   const copy = new described[type].user(data.length) as Float64Array
   copy.set(numbers)
@@ -359,7 +296,8 @@ function fromWords(data: BigInt64Array, signed: boolean): Float64Array {
   const numbers = new Float64Array(data.length)
   const words = new Int32Array(data.buffer, data.byteOffset, 2 * data.length)
   for (let i = 0; i < numbers.length; i++) {
-    const [low, high] = [words[2 * i]!, words[2 * i + 1]!]
+    const low = words[2 * i]!
+    const high = words[2 * i + 1]!
     if (signed && high === low >> 31) numbers[i] = low
     else numbers[i] = (signed ? high : high >>> 0) * 2 ** 32 + (low >>> 0)
   }

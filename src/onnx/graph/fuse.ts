@@ -230,12 +230,17 @@ function padWindow(window: Node, fusion: Fusion): void {
   })
 }
 
+/** What may have an activation. */
+const ACTIVATED = [
+  ...['Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Add'],
+  ...['BatchNormalization', 'InstanceNormalization', 'GroupNormalization'],
+]
+
 /** An activation is done by what makes its input: clamps as the results are stored, others in place. */
 function activate(node: Node, fusion: Fusion): void {
   if (node.activation) return
   const activation = activationOf(node, fusion)
-  const maker =
-    activation && fusion.sole(node.inputs[0], 'Conv', 'ConvTranspose', 'Gemm', 'MatMul', 'Add', ...SCALED)
+  const maker = activation && fusion.sole(node.inputs[0], ...ACTIVATED, ...SCALED)
   if (!maker || maker.activation || !computesInEngine(maker, fusion)) return
   fusion.replace(node, [maker], { ...maker, activation })
 }
@@ -243,6 +248,8 @@ function activate(node: Node, fusion: Fusion): void {
 /** Whether a node is sure to work on floats in the engine: its operands' types are not known otherwise. */
 function computesInEngine(node: Node, fusion: Fusion): boolean {
   if (SCALED.includes(node.op)) return true
+  // By the numbers of the batch itself it is made of several operations.
+  if (number(node, 'training_mode', 0)) return false
   if (node.op === 'Add')
     return node.inputs.some(
       (name) =>

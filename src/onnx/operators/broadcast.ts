@@ -10,7 +10,7 @@ import type { ArithmeticOptions } from '../../ops/arithmetic.js'
 import type { OutOptions } from '../../plans/elementwise.js'
 import { type ElementType, type HostArray, hostArray } from '../file/types.js'
 import type { Call } from '../run/call.js'
-import { indexesOf, offsetOf } from '../run/move.js'
+import { offsetsOf } from '../run/move.js'
 import { type Layout, lastShape, Value } from '../run/value.js'
 
 type Numbers = Float64Array
@@ -51,14 +51,15 @@ export function zipOnHost(
   const inner = shape.at(-1) ?? 1
   const step = (strides: number[] | undefined) => strides?.at(-1) ?? 0
   const steps = [step(p), step(q), step(r)] as const
+  const rows = shape.slice(0, -1)
+  const [firstA, firstB, firstC] = [p, q, r].map(
+    (strides) => strides && offsetsOf(rows, strides.slice(0, -1)),
+  )
   const to = hostArray(type, sizeOf(shape)) as unknown[]
-  let i = 0
-  for (const row of indexesOf(shape.slice(0, -1))) {
-    let [j, k, l] = [p, q, r].map((strides) => (strides ? offsetOf(row, strides) : 0)) as [
-      number,
-      number,
-      number,
-    ]
+  for (let row = 0, i = 0; i < to.length; row++) {
+    let j = firstA![row]!
+    let k = firstB![row]!
+    let l = firstC ? firstC[row]! : 0
     for (let n = inner; n > 0; n--) {
       to[i++] = f(a[j]!, b[k]!, c?.[l] as number)
       j += steps[0]

@@ -4,7 +4,7 @@
  */
 
 import type { Tensor } from '../../core/tensor.js'
-import { clamp, gelu, hardSigmoid, leakyRelu, relu, sigmoid, tanh } from '../../ops/activation.js'
+import { gelu, sigmoid } from '../../ops/activation.js'
 import { add, mul } from '../../ops/arithmetic.js'
 import { cast } from '../../ops/cast.js'
 import { notEqual } from '../../ops/compare.js'
@@ -16,6 +16,7 @@ import { transpose } from '../../ops/transpose.js'
 import type { Call, Operator } from '../run/call.js'
 import type { Value } from '../run/value.js'
 import { mapInEngine } from './broadcast.js'
+import { elementwise } from './elementwise.js'
 import { rowsOf } from './indexing.js'
 import { matrix, product } from './matrix.js'
 import { normalized } from './normalize.js'
@@ -26,44 +27,57 @@ function summed(first: Value, ...others: (Value | undefined)[]): Tensor {
   return others.reduce<Tensor>((total, other) => (other ? add(total, other.tensor()) : total), first.tensor())
 }
 
-/** An activation by the standard's name, with its parameters in the order in which the standard has them. */
-function activated(call: Call, x: Value, name: string, parameters: readonly number[]): Value {
-  const [first, second] = parameters
-  const by: Record<string, (x: Tensor) => Tensor> = {
-    Relu: relu,
-    Tanh: tanh,
-    Sigmoid: sigmoid,
-    LeakyRelu: (t) => leakyRelu(t, { alpha: first ?? 0.01 }),
-    Clip: (t) =>
-      clamp(t, { low: first ?? Number.NEGATIVE_INFINITY, high: second ?? Number.POSITIVE_INFINITY }),
-    HardSigmoid: (t) => hardSigmoid(t, { alpha: first ?? 0.2, beta: second ?? 0.5 }),
-  }
+/** Activations that optimisers join to products, and the names of their numbers, in the standard's order. */
+const JOINED: Readonly<Record<string, readonly string[]>> = {
+  Clip: ['min', 'max'],
+  Elu: ['alpha'],
+  HardSigmoid: ['alpha', 'beta'],
+  HardSwish: [],
+  LeakyRelu: ['alpha'],
+  Relu: [],
+  Selu: ['alpha', 'gamma'],
+  Sigmoid: [],
+  Softplus: [],
+  Softsign: [],
+  Tanh: [],
+  ThresholdedRelu: ['alpha'],
+}
+
+/** The activation that a node says it has; `parameterOf`: a number of it, by its name and its place. */
+function activated(
+  call: Call,
+  x: Value,
+  parameterOf: (name: string, i: number) => number | undefined,
+): Value {
+  const name = call.text('activation')
   if (!name) return x
-  const f = by[name] ?? call.fail('activation', `one of ${Object.keys(by).join(', ')}`, name)
-  return mapInEngine(call, x, f)
+  const names = Object.hasOwn(JOINED, name)
+    ? JOINED[name]!
+    : call.fail('activation', `one of ${Object.keys(JOINED).join(', ')}`, name)
+  const attributes = names.flatMap((parameter, i) => {
+    const value = parameterOf(parameter, i)
+    return value === undefined ? [] : [[parameter, value] as const]
+  })
+  return elementwise[name]!(call.on([x], Object.fromEntries(attributes))) as Value
+}
+
+/** The same with its numbers in a list. */
+function activatedByList(call: Call, x: Value): Value {
+  const list = call.numbers('activation_params', [])
+  return activated(call, x, (_, i) => list[i])
 }
 
 const fusedConv: Operator = (call) => {
   const y = window.Conv!(call) as Value
   const more = call.inputs[3]
   const sumOf = more ? call.tensor(y.type, add(y.tensor('last'), more.tensor('last')), 'last') : y
-  return activated(call, sumOf, call.text('activation'), call.numbers('activation_params', []))
+  return activatedByList(call, sumOf)
 }
 
-const fusedConvTranspose: Operator = (call) =>
-  activated(
-    call,
-    window.ConvTranspose!(call) as Value,
-    call.text('activation'),
-    call.numbers('activation_params', []),
-  )
+const fusedConvTranspose: Operator = (call) => activatedByList(call, window.ConvTranspose!(call) as Value)
 
-const fusedGemm: Operator = (call) => {
-  const parameters = ['activation_alpha', 'activation_beta'].flatMap((name) =>
-    call.has(name) ? [call.number(name, 0)] : [],
-  )
-  return activated(call, matrix.Gemm!(call) as Value, call.text('activation'), parameters)
-}
+const fusedGemm: Operator = (call) =>
+  activated(call, matrix.Gemm!(call) as Value, (name) => call.number(`activation_${name}`, undefined))
 
 /** alpha * A B, where the last two axes of either may be the other way round. */
 const fusedMatMul: Operator = (call) => {

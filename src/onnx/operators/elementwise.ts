@@ -20,7 +20,7 @@ import {
   silu,
 } from '../../ops/activation.js'
 import { add, div, mul, sub } from '../../ops/arithmetic.js'
-import { maximum, minimum, mod } from '../../ops/binary.js'
+import { maximum, minimum, mod, pow } from '../../ops/binary.js'
 import { equal, greater, greaterEqual, less, lessEqual, notEqual } from '../../ops/compare.js'
 import { prelu } from '../../ops/prelu.js'
 import {
@@ -188,6 +188,19 @@ export function modulo(a: number, b: number): number {
   return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest
 }
 
+/** What is left of a after whole times b, with the sign of a, as C's fmod. */
+const rest: Binary = (a, b) => {
+  const size = (v: Tensor | number) => (typeof v === 'number' ? Math.abs(v) : abs(v))
+  const left = mod(size(a), size(b))
+  return mul(left, typeof a === 'number' ? Math.sign(a) : sign(a))
+}
+
+const isInfinite = (x: Tensor, call: Call): AnyTensor => {
+  const [low, high] = [call.flag('detect_negative', true), call.flag('detect_positive', true)]
+  if (low && high) return equal(abs(x), Number.POSITIVE_INFINITY)
+  return low || high ? equal(x, low ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY) : less(x, x)
+}
+
 const clip: Operator = (call) => {
   const x = call.input(0)
   const bound = (i: number, name: string, otherwise: number) => call.scalar(i) ?? call.number(name, otherwise)
@@ -329,7 +342,7 @@ export const elementwise: Record<string, Operator> = {
         (v === Number.POSITIVE_INFINITY && call.flag('detect_positive', true)) ||
           (v === Number.NEGATIVE_INFINITY && call.flag('detect_negative', true)),
       ),
-    undefined,
+    (x, _, call) => isInfinite(x, call),
     'bool',
   ),
   BitwiseNot: unary((v) => ~v),
@@ -385,21 +398,12 @@ export const elementwise: Record<string, Operator> = {
     if (inEngine && known === 1) return a.alias()
     if (inEngine && known) return mapInEngine(call, a, (x, options) => power(x, known, options))
     const whole = (p: number, q: number) => Math.trunc(p ** q)
-    return zipOnHost(
-      call,
-      [a, oldBroadcast(call, a, b)],
-      a.type,
-      isFloat(a.type) ? (p: number, q: number) => p ** q : whole,
-    )
+    return arithmetic(call, a, b, (p, q) => p ** q, isFloat(a.type) ? pow : undefined, whole)
   },
   Mod: (call) => {
-    const remainder = call.flag('fmod') || isFloat(call.input(0).type)
-    return zipOnHost(
-      call,
-      [call.input(0), call.input(1)],
-      call.input(0).type,
-      remainder ? (a: number, b: number) => a % b : modulo,
-    )
+    const [a, b] = [call.input(0), call.input(1)]
+    if (isFloat(a.type)) return arithmetic(call, a, b, (p, q) => p % q, rest)
+    return call.flag('fmod') ? arithmetic(call, a, b, (p, q) => p % q) : arithmetic(call, a, b, modulo, mod)
   },
   Max: folded((a, b) => Math.max(a, b), maximum),
   Min: folded((a, b) => Math.min(a, b), minimum),

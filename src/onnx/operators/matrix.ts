@@ -1,6 +1,6 @@
-/** Matrix products: MatMul, Gemm, Einsum. */
+/** Matrix products: MatMul and Gemm; Einsum stands by itself. */
 
-import { broadcastShapes, broadcastStrides, type Shape, sizeOf, stridesOf } from '../../base/shape.js'
+import { broadcastShapes, broadcastStrides, type Shape, stridesOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add, mul } from '../../ops/arithmetic.js'
 import { linear, matmul } from '../../ops/matmul.js'
@@ -9,6 +9,7 @@ import type { Call, Operator } from '../run/call.js'
 import { indexesOf, offsetOf, permuted } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { commonShape } from './broadcast.js'
+import { einsum } from './einsum.js'
 
 /** [...batch, m, n] of a product of [...batch, m, k] and [...batch, k, n]. */
 function productShape(call: Call, a: Value, b: Value): Shape {
@@ -122,115 +123,6 @@ const gemm: Operator = (call) => {
   if (scales) y = mul(y, alpha, { out: y, ...(!adds && { activation }) })
   if (adds) y = add(y, beta === 1 ? c.tensor() : mul(c.tensor(), beta), { activation })
   return call.tensor(givenA.type, y)
-}
-
-/**
- * Sums over the letters that the result lacks of the products of all inputs: Einstein's notation. On the host
- * but for what is a product of matrices.
- */
-const einsum: Operator = (call) => {
-  const [left, right] = call.text('equation').replaceAll(' ', '').split('->') as [string, string | undefined]
-  const values = call.inputs as Value[]
-  const terms = left.split(',')
-  // '...' stands for as many axes as are left: letters of their own.
-  const extra = Math.max(
-    0,
-    ...terms.map((term, i) => (term.includes('...') ? values[i]!.shape.length - term.length + 3 : 0)),
-  )
-  const dots = Array.from({ length: extra }, (_, i) => String.fromCharCode(0x100 + i)).join('')
-  const named = terms.map((term, i) =>
-    term.replace('...', () =>
-      dots.slice(dots.length - Math.max(0, values[i]!.shape.length - term.length + 3)),
-    ),
-  )
-  const all = [...new Set(named.join(''))]
-  const once = all
-    .filter((letter) => named.join('').split(letter).length === 2 && !dots.includes(letter))
-    .sort()
-  const result = [...(right === undefined ? dots + once.join('') : right.replace('...', dots))]
-  const lengths = new Map<string, number>()
-  named.forEach((term, i) => {
-    if (term.length !== values[i]!.shape.length)
-      call.fail('equation', `a letter for each axis of input ${i}`, call.text('equation'))
-    ;[...term].forEach((letter, axis) => {
-      const length = values[i]!.shape[axis]!
-      const known = lengths.get(letter) ?? length
-      if (known !== 1 && length !== 1 && known !== length)
-        call.fail('inputs', `of one length for ${letter}`, [known, length])
-      lengths.set(letter, known === 1 ? length : known)
-    })
-  })
-  const summed = all.filter((letter) => !result.includes(letter))
-  const [a, b] = values as [Value, Value]
-  const [p, q] = named.map((term) => [...term]) as [string[], string[]]
-  const isProduct =
-    values.length === 2 &&
-    isFloat(a.type) &&
-    !(a.isHost && b.isHost) &&
-    a.size * b.size > 0 &&
-    summed.every((letter) => p.includes(letter) && q.includes(letter)) &&
-    named.every(
-      (term, i) =>
-        new Set(term).size === term.length &&
-        [...term].every((letter, axis) => values[i]!.shape[axis] === lengths.get(letter)),
-    )
-  if (isProduct) {
-    const batch = result.filter((letter) => p.includes(letter) && q.includes(letter))
-    const [rows, columns] = [
-      p.filter((letter) => !q.includes(letter)),
-      q.filter((letter) => !p.includes(letter)),
-    ]
-    // With the letters that dots stand for, which the other operand's rank decides.
-    const equation = `einsum ${named.join()} to ${result.join('')}`
-    const matrices =
-      (value: Value, term: string[], ...sides: string[][]) =>
-      () =>
-        permuted(
-          call,
-          value,
-          sides.flat().map((letter) => term.indexOf(letter)),
-        )
-          .tensor()
-          .reshape(sides.map((letters) => sizeOf(letters.map((letter) => lengths.get(letter)!))))
-    const left = a.form(`${equation} left`, matrices(a, p, batch, rows, summed))
-    const y = batch.length
-      ? matmul(left, b.form(equation, matrices(b, q, batch, summed, columns)))
-      : linear(left, b.form(equation, matrices(b, q, summed, columns)))
-    const order = [...batch, ...rows, ...columns]
-    const product = call.tensor(a.type, y.reshape(order.map((letter) => lengths.get(letter)!)))
-    return permuted(
-      call,
-      product,
-      result.map((letter) => order.indexOf(letter)),
-    )
-  }
-  const shape = result.map((letter) => lengths.get(letter)!)
-  const sumShape = summed.map((letter) => lengths.get(letter)!)
-  const strides = named.map((term, i) => {
-    const own = stridesOf(values[i]!.shape)
-    // A letter that stands twice walks the diagonal.
-    const of = (letter: string) =>
-      [...term].reduce(
-        (sum, other, axis) => sum + (other === letter && values[i]!.shape[axis] !== 1 ? own[axis]! : 0),
-        0,
-      )
-    return { outer: result.map(of), inner: summed.map(of) }
-  })
-  const arrays = values.map((value) => value.data as Float64Array)
-  return call.host(values[0]!.type, shape, (y) => {
-    let i = 0
-    for (const index of indexesOf(shape)) {
-      const first = strides.map(({ outer }) => offsetOf(index, outer))
-      let sum = 0
-      for (const inner of indexesOf(sumShape)) {
-        sum += arrays.reduce(
-          (product, array, k) => product * array[first[k]! + offsetOf(inner, strides[k]!.inner)]!,
-          1,
-        )
-      }
-      y[i++] = sum
-    }
-  })
 }
 
 export const matrix: Record<string, Operator> = { MatMul: matMul, Gemm: gemm, Einsum: einsum }

@@ -35,6 +35,9 @@ export function normalized(
   return { y: mul(centre, inverse, average && { out: centre }), average, inverse }
 }
 
+/** What `fuse` joined to it. */
+const activationOf = ({ node: { activation } }: Call) => (activation ? { activation } : {})
+
 const batchNormalization: Operator = (call) => {
   const [x, ...tables] = [0, 1, 2, 3, 4].map((i) => call.input(i)) as [Value, Value, Value, Value, Value]
   const wanted = x.shape[1] ?? 1
@@ -62,13 +65,17 @@ const batchNormalization: Operator = (call) => {
   // Of a single axis each number is an image of one channel.
   const flattened = places || x.shape.length === 1
   const flat = (tensor: Tensor, shape: Shape = [tensor.size]) => (flattened ? tensor.reshape(shape) : tensor)
-  const rows = flat(x.tensor(layout), [x.shape[0]!, average.size])
+  const given = x.tensor(layout)
+  const rows = flat(given, [x.shape[0]!, average.size])
+  const out = flattened ? undefined : call.over(x, given, given.shape)
   const y = batchNorm(rows, {
     mean: flat(average),
     variance: flat(variance),
     scale: flat(scale),
     offset: flat(offset),
     epsilon,
+    ...(out && { out }),
+    ...activationOf(call),
   })
   return call.tensor(x.type, flat(y, x.shape), layout)
 }
@@ -116,6 +123,7 @@ const instanceNormalization: Operator = (call) => {
     scale: scale.tensor(),
     offset: offset.tensor(),
     epsilon: call.number('epsilon', 1e-5),
+    ...activationOf(call),
   })
   return call.tensor(x.type, y, 'last')
 }
@@ -135,6 +143,7 @@ const groupNormalization: Operator = (call) => {
     scale: each(scale),
     offset: each(offset),
     epsilon: call.number('epsilon', 1e-5),
+    ...activationOf(call),
   })
   return call.tensor(x.type, y, 'last')
 }
@@ -201,8 +210,8 @@ const lrn: Operator = (call) => {
     ],
     countIncludePad: true,
   })
-  const base = power(add(mul(sums, alpha, { out: sums }), bias, { out: sums }), -beta, { out: sums })
-  return call.tensor(x.type, mul(tensor, base.reshape(tensor.shape)), 'last')
+  const base = power(add(mul(sums, alpha, { out: sums }), bias, { out: sums }), beta, { out: sums })
+  return call.tensor(x.type, div(tensor, base.reshape(tensor.shape)), 'last')
 }
 
 const meanVariance: Operator = (call) => {

@@ -25,11 +25,22 @@ export function lengthAlong(x: Tensor, axes: readonly number[], p: number): Tens
   return mul(power(sum(power(abs(scaled), p), { axes, keepDims: true }), 1 / p), largest)
 }
 
-/** x to the power of a number: whole ones by squares, others as exp(exponent * log(x)), NaN below 0. */
+/**
+ * x to the power of a number: whole ones by squares, quarters by roots too, others as exp(exponent * log(x));
+ * NaN below 0.
+ */
 export function power(x: Tensor, exponent: number, options?: OutOptions): Tensor {
   if (exponent === 1) return x
   if (exponent === 0.5) return sqrt(x, options)
-  if (exponent < 0 && exponent % 0.5 === 0) return div(1, power(x, -exponent, options), options)
+  if (exponent < 0 && exponent % 0.25 === 0) return div(1, power(x, -exponent, options), options)
+  if (exponent === 0.25) {
+    const root = sqrt(x)
+    return sqrt(root, { out: root })
+  }
+  if (exponent % 0.5 && exponent % 0.25 === 0) {
+    const root = power(x, 0.25)
+    return mul(root, power(x, exponent - 0.25), { out: root })
+  }
   if (exponent % 1) {
     const y = log(x, options)
     return exp(mul(y, exponent, { out: y }), { out: y })

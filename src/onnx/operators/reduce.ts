@@ -8,13 +8,13 @@ import { cast as castTo } from '../../ops/cast.js'
 import { equal } from '../../ops/compare.js'
 import { norm, prod } from '../../ops/norms.js'
 import { argmax, max, mean, min, sum } from '../../ops/reduce.js'
-import { cumprod, cumsum } from '../../ops/scan.js'
+import { cumprod, cumsumSingle } from '../../ops/scan.js'
 import { logSoftmax, softmax } from '../../ops/softmax.js'
 import { topK as largestOf } from '../../ops/topK.js'
 import { abs, exp, log } from '../../ops/unary.js'
 import { isFloat, staysOnHost } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
-import { indexesOf, offsetOf } from '../run/move.js'
+import { offsetsOf } from '../run/move.js'
 import { type Layout, lastAxis, lastShape, Value } from '../run/value.js'
 import { MOST } from './powers.js'
 
@@ -43,17 +43,14 @@ function reduceOnHost(
   const strides = stridesOf(shape)
   const part = (list: number[], of: readonly number[]) => list.map((axis) => of[axis]!)
   const from = x.data as Float64Array
-  const seen = new Float64Array(sizeOf(part(inner, shape)))
+  const within = offsetsOf(part(inner, shape), part(inner, strides))
+  const seen = new Float64Array(within.length)
   const result = keeps ? shape.map((length, axis) => (axes.includes(axis) ? 1 : length)) : part(outer, shape)
   return call.host(type, result, (y) => {
-    let i = 0
-    for (const index of indexesOf(part(outer, shape))) {
-      const first = offsetOf(index, part(outer, strides))
-      let j = 0
-      for (const within of indexesOf(part(inner, shape)))
-        seen[j++] = from[first + offsetOf(within, part(inner, strides))]!
-      y[i++] = f(seen)
-    }
+    offsetsOf(part(outer, shape), part(outer, strides)).forEach((first, i) => {
+      for (let j = 0; j < seen.length; j++) seen[j] = from[first + within[j]!]!
+      y[i] = f(seen)
+    })
   })
 }
 
@@ -99,11 +96,24 @@ export function reducedValue(
   return call.flag('keepdims', true) ? y : y.reshaped(x.shape.filter((_, axis) => !isReduced(axis)))
 }
 
-const total = (values: Float64Array): number => values.reduce((sum, v) => sum + v, 0)
-const largest = (values: Float64Array): number =>
-  values.reduce((a, b) => (Number.isNaN(b) || b > a ? b : a), Number.NEGATIVE_INFINITY)
-const smallest = (values: Float64Array): number =>
-  values.reduce((a, b) => (Number.isNaN(b) || b < a ? b : a), Number.POSITIVE_INFINITY)
+function total(values: Float64Array): number {
+  let sum = 0
+  for (let i = 0; i < values.length; i++) sum += values[i]!
+  return sum
+}
+/** The largest, or with a sign of -1 the smallest; NaN where one is. */
+const extreme =
+  (sign: number) =>
+  (values: Float64Array): number => {
+    let most = Number.NEGATIVE_INFINITY
+    for (let i = 0; i < values.length; i++) {
+      const v = sign * values[i]!
+      if (v > most || Number.isNaN(v)) most = v
+    }
+    return sign * most
+  }
+const largest = extreme(1)
+const smallest = extreme(-1)
 const kept = { keepDims: true }
 
 /** log(sum(exp(x))) from the largest, so that nothing overflows. */
@@ -225,17 +235,23 @@ const cumulative: Operator = (call) => {
   if (!x.isHost && isFloat(x.type)) {
     const { layout } = x
     const [tensor, along] = [x.tensor(layout), axisIn(x, axis)]
-    const y = multiplies
-      ? cumprod(tensor, along, exclusive, reverse)
-      : cumsum(tensor, { axis: along, exclusive, reverse })
+    // Phases that a sine is taken of show where sums are rounded.
+    const y = (multiplies ? cumprod : cumsumSingle)(tensor, along, exclusive, reverse)
     return Value.inEngine(call.run, x.type, x.shape, y, layout)
   }
-  return inLanes(call, x, x.shape, axis, (from, y, places) => {
-    let running = multiplies ? 1 : 0
-    for (const at of reverse ? places.reverse() : places) {
-      const next = multiplies ? running * from[at]! : running + from[at]!
-      y[at] = exclusive ? running : next
-      running = next
+  const from = x.data as Float64Array
+  const stride = stridesOf(x.shape)[axis]!
+  const n = x.shape[axis]!
+  const step = reverse ? -stride : stride
+  return call.host(x.type, x.shape, (y) => {
+    for (let first = 0; first < y.length; first++) {
+      if (Math.floor(first / stride) % n) continue
+      let running = multiplies ? 1 : 0
+      for (let k = 0, at = first + (reverse ? (n - 1) * stride : 0); k < n; k++, at += step) {
+        const next = multiplies ? running * from[at]! : running + from[at]!
+        y[at] = exclusive ? running : next
+        running = next
+      }
     }
   })
 }

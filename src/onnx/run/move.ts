@@ -47,6 +47,10 @@ function walkHost(
     to[start] = from[at]
     return
   }
+  if (depth === walk.length - 1) {
+    for (let i = 0; i < axis.length; i++) to[start + i * axis.to] = from[at + i * axis.from]
+    return
+  }
   for (let i = 0; i < axis.length; i++)
     walkHost(from, at + i * axis.from, to, start + i * axis.to, walk, depth + 1)
 }
@@ -179,3 +183,14 @@ export function* indexesOf(shape: Shape): Generator<readonly number[]> {
 /** Where in a row-major array of `shape` the element at `index` stands. */
 export const offsetOf = (index: readonly number[], strides: readonly number[]): number =>
   index.reduce((sum, i, axis) => sum + i * strides[axis]!, 0)
+
+/** Where the elements of `shape`, in order, stand in an array with these strides. */
+export function offsetsOf(shape: Shape, strides: readonly number[]): Int32Array {
+  const offsets = new Int32Array(sizeOf(shape))
+  let size = 1
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    for (let i = size; i < size * shape[axis]!; i++) offsets[i] = offsets[i - size]! + strides[axis]!
+    size *= shape[axis]!
+  }
+  return offsets
+}

@@ -6,9 +6,27 @@ import * as fb from '../../../src/index.js'
 import { runColumns, runMaxPoolPlaces } from '../../../src/plans/pool.js'
 import { type GridRules, runGridTaps, runPoints, runRoiAlign } from '../../../src/plans/regions.js'
 import { runSuppress } from '../../../src/plans/suppress.js'
+import { ScanOp } from '../../../src/wasm/abi.js'
 import type { Case } from './maker.js'
 
 export const inner: Record<string, Case> = {
+  'running sums rounded to float32': {
+    shapes: (random) => [[random.integer(1, 3), random.integer(1, 40), random.integer(1, 40)]],
+    op: (x) => {
+      const { engine, shape, size } = x!
+      const [, n, inner] = shape as [number, number, number]
+      const vectors = size / n
+      const sums = [0, 1].flatMap((exclusive) =>
+        [0, 1].map((reverse) => {
+          const y = engine.zeros(shape)
+          const args = { op: ScanOp.sumSingle, x: x!.pointer, y: y.pointer, n, inner, vectors, unit: vectors }
+          engine.run({ kernel: 'scan', args: { ...args, exclusive, reverse }, units: 1 })
+          return y
+        }),
+      )
+      return fb.concat(sums)
+    },
+  },
   'terms of quantising in the run': {
     shapes: (random) => [[random.integer(1, 9), random.integer(1, 40)]],
     op: (x) => {

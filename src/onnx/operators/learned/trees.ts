@@ -25,6 +25,7 @@ const MODES = [
   'BRANCH_MEMBER',
   'LEAF',
 ]
+const LEQ = 0
 const MEMBER = 6
 const LEAF = 7
 const AGGREGATES = ['AVERAGE', 'SUM', 'MIN', 'MAX']
@@ -45,6 +46,10 @@ interface Forest {
   first: Int32Array
   target: Int32Array
   weight: Float64Array
+  /** The targets that leaves have a vote for. */
+  voted: ReadonlySet<number>
+  /** Whether no vote is below 0. */
+  isShare: boolean
   /** How many features a row has at least. */
   features: number
 }
@@ -90,7 +95,7 @@ function votesOf(
     target[at] = targets[i]!
     weight[at] = weights[i]!
   })
-  return { first, target, weight }
+  return { first, target, weight, voted: new Set(target), isShare: weight.every((w) => w >= 0) }
 }
 
 /**
@@ -214,10 +219,15 @@ function leafOf(forest: Forest, root: number, x: Float64Array, at: number): numb
   for (;;) {
     const kind = mode[i]!
     if (kind === LEAF) return i
+    // Nearly all trees ask nothing else, and NaN is not at most anything.
+    if (kind === LEQ && !missing[i]) {
+      i = x[at + feature[i]!]! <= threshold[i]! ? yes[i]! : no[i]!
+      continue
+    }
     const v = x[at + feature[i]!]!
     const t = threshold[i]!
     let is: boolean
-    if (kind === 0) is = v <= t
+    if (kind === LEQ) is = v <= t
     else if (kind === 1) is = v < t
     else if (kind === 2) is = v >= t
     else if (kind === 3) is = v > t
@@ -233,20 +243,21 @@ function aggregated(call: Call, forest: Forest, targets: number, aggregate: stri
   const { count, features, data } = rowsOf(call)
   if (features < forest.features)
     call.fail('input 0', `rows of at least ${forest.features} features`, features)
-  const { roots, first, target, weight } = forest
-  const outside = target.find((id) => !(id >= 0 && id < targets))
+  const { roots, first, target, weight, voted } = forest
+  const outside = [...voted].find((id) => !(id >= 0 && id < targets))
   if (outside !== undefined) call.fail('attributes', `votes for targets from 0 to ${targets - 1}`, outside)
   const sums = new Float64Array(count * targets)
   const given = new Uint8Array(count * targets)
+  const adds = aggregate === 'SUM' || aggregate === 'AVERAGE'
   for (let row = 0; row < count; row++) {
-    for (const root of roots) {
-      const leaf = leafOf(forest, root, data, row * features)
+    for (let tree = 0; tree < roots.length; tree++) {
+      const leaf = leafOf(forest, roots[tree]!, data, row * features)
       for (let k = first[leaf]!; k < first[leaf + 1]!; k++) {
         const at = row * targets + target[k]!
         const w = weight[k]!
-        if (aggregate === 'MIN') sums[at] = given[at] ? Math.min(sums[at]!, w) : w
-        else if (aggregate === 'MAX') sums[at] = given[at] ? Math.max(sums[at]!, w) : w
-        else sums[at]! += w
+        if (adds) sums[at]! += w
+        else if (aggregate === 'MIN') sums[at] = given[at] ? Math.min(sums[at]!, w) : w
+        else sums[at] = given[at] ? Math.max(sums[at]!, w) : w
         given[at] = 1
       }
     }
@@ -300,10 +311,9 @@ const treeEnsembleClassifier: Operator = (call) => {
   const classes = labels.list.length
   const { sums, count } = aggregated(call, forest, classes, 'SUM')
   const base = listOf(call, 'base_values')
-  const voted = new Set(forest.target)
+  const { voted, isShare } = forest
   const one = classes === 2 && voted.size === 1
   const single = one && voted.has(0) && base.length < 2
-  const isShare = forest.weight.every((w) => w >= 0)
   const found: (number | string)[] = []
   const scores: number[] = []
   for (let row = 0; row < count; row++) {

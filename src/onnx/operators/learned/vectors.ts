@@ -21,11 +21,14 @@ function kernelOf(call: Call): Kernel {
   const [gamma = 0, shift = 0, degree = 0] = call.numbers('kernel_params', [])
   const kernels: Record<string, Kernel> = {
     LINEAR: dot,
-    POLY: (...given) => (gamma * dot(...given) + shift) ** degree,
-    SIGMOID: (...given) => Math.tanh(gamma * dot(...given) + shift),
+    POLY: (x, at, vectors, from, length) => (gamma * dot(x, at, vectors, from, length) + shift) ** degree,
+    SIGMOID: (x, at, vectors, from, length) => Math.tanh(gamma * dot(x, at, vectors, from, length) + shift),
     RBF: (x, at, vectors, from, length) => {
       let sum = 0
-      for (let i = 0; i < length; i++) sum += (x[at + i]! - vectors[from + i]!) ** 2
+      for (let i = 0; i < length; i++) {
+        const difference = x[at + i]! - vectors[from + i]!
+        sum += difference * difference
+      }
       return Math.exp(-gamma * sum)
     },
   }
@@ -36,7 +39,7 @@ function kernelOf(call: Call): Kernel {
 /** Rows, vectors of as many features, and the kernel of each pair of them. */
 function machineOf(call: Call, count: number) {
   const rows = rowsOf(call)
-  const vectors = Float64Array.from(call.numbers('support_vectors', []))
+  const vectors = call.numbers('support_vectors', [])
   const coefficients = call.numbers('coefficients', [])
   const rho = call.numbers('rho', [])
   const kernel = count ? kernelOf(call) : dot
