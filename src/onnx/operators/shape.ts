@@ -175,6 +175,7 @@ const pad: Operator = (call) => {
   const given =
     call.list(1, 'pads') ?? call.numbers('paddings', undefined) ?? call.fail('pads', 'given', 'none')
   const axes = call.axes(call.inputs[3]?.numbers, rank)
+  if (given.length !== 2 * axes.length) call.fail('pads', `of ${2 * axes.length} numbers`, given)
   const mode = call.text('mode', 'constant')
   const before = x.shape.map(() => 0)
   const after = x.shape.map(() => 0)
@@ -188,6 +189,8 @@ const pad: Operator = (call) => {
     // What a negative padding takes away is gone before anything is repeated.
     const first = Math.max(0, -before[axis]!)
     const kept = length - first - Math.max(0, -after[axis]!)
+    if (kept < 1 && mode !== 'constant' && length + before[axis]! + after[axis]! > 0)
+      call.fail(`mode ${mode}`, `something to repeat along axis ${axis}`, x.shape)
     return Array.from({ length: Math.max(0, length + before[axis]! + after[axis]!) }, (_, i) => {
       const at = i - before[axis]! - first
       if (at >= 0 && at < kept) return first + at

@@ -1,6 +1,6 @@
 import { type Complaint, FilterbankError, show } from '../../base/errors.js'
 import { type Shape, sameShape } from '../../base/shape.js'
-import { atOnce, type Steps } from '../../base/turns.js'
+import type { Steps } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
@@ -50,11 +50,6 @@ export class Call {
   private readonly owner: Node
   private readonly ownInputs: readonly (Value | undefined)[]
 
-  /** The same at once. */
-  runGraph(graph: Graph, inputs?: readonly Value[]): Value[] {
-    return atOnce(this.stepGraph(graph, inputs))
-  }
-
   get engine(): Engine {
     return this.run.engine
   }
@@ -86,6 +81,14 @@ export class Call {
       got: typeof got === 'string' ? got : show(got),
       shapes,
     } satisfies Complaint)
+  }
+
+  /** Throws unless a value, where there is one, has this shape; of an open length any will do. */
+  shaped(argument: string, value: Value | undefined, shape: readonly (number | undefined)[]): void {
+    if (!value) return
+    const isIt = shape.every((length, i) => length === undefined || length === value.shape[i])
+    if (!isIt || value.shape.length !== shape.length)
+      this.fail(argument, `[${shape.map((length) => length ?? '...').join(', ')}]`, value.shape)
   }
 
   has(name: string): boolean {
@@ -126,6 +129,15 @@ export class Call {
     const value: AttributeValue | undefined = this.node.attributes.get(name)
     if (typeof value !== 'object' || !('nodes' in value)) this.fail(`attribute ${name}`, 'a graph', 'none')
     return value
+  }
+
+  /** The graph that runs once a step, on so many values, and gives out as many as are carried on, or more. */
+  body(inputs: number, outputs: number): Graph {
+    const body = this.graph('body')
+    if (body.inputs.length !== inputs) this.fail('body', `a graph of ${inputs} inputs`, body.inputs.length)
+    if (!(outputs >= 0 && body.outputs.length >= outputs))
+      this.fail('body', `a graph of ${outputs} outputs or more`, body.outputs.length)
+    return body
   }
 
   /** The number that input `i` is; undefined where the node leaves it out. */
