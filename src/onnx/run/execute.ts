@@ -122,7 +122,7 @@ export function* runNode(
     if (runBody && !isPart) {
       const all = () => namesAround(graph).map((name): [string, Value] => [name, find(name, scope)!])
       const around = new Map(all().filter(([, value]) => !value.constant))
-      call.used.push(...around.values())
+      for (const value of around.values()) call.used.push(value)
       const own = lentTo({ values: around }, graph, given)
       try {
         return yield* runBody(graph, around, () => all().filter(([, value]) => value.constant))
@@ -142,7 +142,7 @@ export function* runNode(
     if (unrolls) inside.unrolls = unrolls
     try {
       yield* turnsOf(stepsOf(graph, inner, inside))
-      call.used.push(...[...touched].filter((value) => !lent.has(value)))
+      for (const value of touched) if (!lent.has(value)) call.used.push(value)
       const out = new Set<Value>(lent)
       return graph.outputs.map(({ name }) => {
         const value = find(name, inner)!
