@@ -218,6 +218,10 @@ export class Runtime {
     this.execute(kernel, call, units, work)
   }
 
+  get mostBytes(): number {
+    return this.allocator.limit
+  }
+
   takeFault(): { index: number; length: number } | undefined {
     const word = this.fault / 4
     const length = this.i32[word]! - 1

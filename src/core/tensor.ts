@@ -342,6 +342,9 @@ export interface Engine {
   /** A tensor over memory that someone else owns, such as a program. @internal */
   lend<D extends DType>(pointer: number, shape: Shape, dtype: D): Tensor<D>
 
+  /** What it may take at most. @internal */
+  readonly mostBytes: number
+
   /** Where kernels tell of an index outside of its axis. @internal */
   readonly fault: number
 

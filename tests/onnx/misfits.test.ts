@@ -58,6 +58,21 @@ const wrong: [op: string, inputs: Given[], attributes: NodeParts['attributes'], 
   ['Pad', [f(2, 3)], { pads: [1, 1, 1] }, /pads must be of 4 numbers/],
   ['DepthToSpace', [f(1, 6, 2, 2)], { blocksize: 4 }, /shape must be one of 24 elements/],
   ['DepthToSpace', [i(1, 6, 2, 2)], { blocksize: 4 }, /shape must be one of 24 elements/],
+  ['Pad', [f(2, 3)], { pads: [0, 2 ** 31, 0, 2 ** 31] }, /Pad "y": pads must be of a result that fits/],
+  ['Pad', [f(2, 3)], { mode: 'edge', pads: [0, 2 ** 33, 0, 0] }, /pads must be of a result that fits/],
+  ['Pad', [f(2, 3)], { mode: 'mirror', pads: [0, 1, 0, 0] }, /mode must be constant, edge, wrap or reflect/],
+  [
+    'TfIdfVectorizer',
+    [i(12)],
+    { pool_int64s: [1, 2], ngram_counts: [0], ngram_indexes: [0, 2 ** 31], max_skip_count: 2 ** 40 },
+    /output must be of at most \d+ elements, got \[2147483649\]/,
+  ],
+  [
+    'TfIdfVectorizer',
+    [i(12)],
+    { pool_int64s: [1], ngram_counts: [-(2 ** 40)], ngram_indexes: [0] },
+    /ngram_counts/,
+  ],
   ['MaxPool', [f(1, 1, 4, 4)], { kernel_shape: [0, 2] }, /kernel_shape must be lengths from 1 on/],
   ['MaxPool', [f(1, 1, 4, 4)], { kernel_shape: [2, 2], strides: [0, 1] }, /strides and dilations/],
   [
@@ -75,7 +90,7 @@ const wrong: [op: string, inputs: Given[], attributes: NodeParts['attributes'], 
 describe('a node of what does not fit together', () => {
   let engine: Engine
   beforeAll(async () => {
-    engine = await createEngine({ threads: 1 })
+    engine = await createEngine({ threads: 1, maximumBytes: 1 << 30 })
   })
   afterAll(() => {
     expect(engine.memory().tensors).toBe(0)

@@ -3,12 +3,12 @@
  * operands have, or on the host.
  */
 
-import { broadcastShapes, broadcastStrides, type Shape, sameShape, sizeOf } from '../../base/shape.js'
+import { broadcastShapes, broadcastStrides, type Shape, sameShape } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import type { ArithmeticOptions } from '../../ops/arithmetic.js'
 import type { OutOptions } from '../../plans/elementwise.js'
-import { type ElementType, type HostArray, hostArray } from '../file/types.js'
+import type { ElementType, HostArray } from '../file/types.js'
 import type { Call } from '../run/call.js'
 import { indexesOf, offsetOf } from '../run/move.js'
 import { type Layout, lastShape, Value } from '../run/value.js'
@@ -51,7 +51,7 @@ export function zipOnHost(
   const inner = shape.at(-1) ?? 1
   const step = (strides: number[] | undefined) => strides?.at(-1) ?? 0
   const steps = [step(p), step(q), step(r)] as const
-  const to = hostArray(type, sizeOf(shape)) as unknown[]
+  const to = call.room(type, shape) as unknown[]
   let i = 0
   for (const row of indexesOf(shape.slice(0, -1))) {
     let [j, k, l] = [p, q, r].map((strides) => (strides ? offsetOf(row, strides) : 0)) as [

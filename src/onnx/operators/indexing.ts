@@ -9,7 +9,7 @@ import { putElements, type Reduction, takeElements } from '../../ops/elements.js
 import { takeRows } from '../../ops/gather.js'
 import { placesOf, putAt, settled, takeAt } from '../../ops/gatherND.js'
 import { where } from '../../ops/where.js'
-import { fitsEngine, type HostArray, hostArray, isFloat, staysOnHost } from '../file/types.js'
+import { fitsEngine, type HostArray, isFloat, staysOnHost } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, move, moveBox, offsetOf, whole } from '../run/move.js'
 import { Value } from '../run/value.js'
@@ -41,7 +41,7 @@ function alike(...values: Value[]): Tensor<DType>[] {
 /** Elements of x picked by `at`, which says for each index of the result where in x it is found. */
 function pick(call: Call, x: Value, shape: Shape, at: (index: readonly number[]) => number): Value {
   const from = x.data as unknown as number[]
-  const to = hostArray(x.type, sizeOf(shape)) as unknown as number[]
+  const to = call.room(x.type, shape) as unknown as number[]
   let i = 0
   for (const index of indexesOf(shape)) to[i++] = from[at(index)]!
   return Value.onHost(call.run, x.type, shape, to as unknown as HostArray)

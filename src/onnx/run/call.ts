@@ -4,7 +4,7 @@ import type { Steps } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
-import { type ElementType, type HostArray, type HostTensor, hostArray } from '../file/types.js'
+import { bitsOf, type ElementType, type HostArray, type HostTensor, hostArray } from '../file/types.js'
 import type { AttributeValue, Graph, Node } from '../graph/graph.js'
 import { type Layout, lastShape, type Run, Value } from './value.js'
 
@@ -171,15 +171,20 @@ export class Call {
   host(type: ElementType, shape: Shape, data: HostArray | ((data: Float64Array) => void)): Value {
     let array: HostArray
     if (typeof data === 'function') {
-      array = hostArray(
-        type,
-        shape.reduce((size, length) => size * length, 1),
-      )
+      array = this.room(type, shape)
       data(array as Float64Array)
     } else array = data
     const value = Value.onHost(this.run, type, shape, array)
     if (!this.run.hostReads) this.ofShapes.add(value)
     return value
+  }
+
+  /** Memory of the host for numbers of a shape that fits: at most as much as the engine may take. */
+  room(type: ElementType, shape: Shape): HostArray {
+    const size = shape.reduce((product, length) => product * length, 1)
+    const most = Math.floor(this.engine.mostBytes / (type === 'string' ? 8 : bitsOf(type) / 8))
+    if (!(size >= 0 && size <= most)) this.fail('output', `of at most ${most} elements`, shape)
+    return hostArray(type, size)
   }
 
   /**

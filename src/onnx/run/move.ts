@@ -7,7 +7,7 @@ import { type Shape, sizeOf } from '../../base/shape.js'
 import { bytesPerElement, type DType } from '../../core/dtype.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
-import { dtypeOf, hostArray } from '../file/types.js'
+import { dtypeOf } from '../file/types.js'
 import type { Call } from './call.js'
 import { type Layout, lastShape, stridesIn, Value } from './value.js'
 
@@ -113,7 +113,7 @@ export function move(
   }
 
   if (parts.every(({ source }) => source.isHost)) {
-    const data = hostArray(type, sizeOf(shape)) as unknown[]
+    const data = call.room(type, shape) as unknown[]
     if (!covered && type !== 'string') (data as number[]).fill(options.fill ?? 0)
     for (const part of parts) {
       const { first, start, box } = walk(part, 'plain', 'plain')
