@@ -10,10 +10,11 @@ import { node } from '../support/onnx.js'
 
 interface Given {
   shape: number[]
-  type?: 'float32' | 'int64'
+  type?: 'float32' | 'int64' | 'int32'
 }
 const f = (...shape: number[]): Given => ({ shape })
 const i = (...shape: number[]): Given => ({ shape, type: 'int64' })
+const i32 = (...shape: number[]): Given => ({ shape, type: 'int32' })
 
 const port = (name: string, ...shape: number[]) => ({ name, shape })
 const body = (inputs: number, outputs: number): GraphParts => ({
@@ -43,6 +44,7 @@ const wrong: [op: string, inputs: Given[], attributes: NodeParts['attributes'], 
     {},
     /initial_h must be \[1, 3, 4\]/,
   ],
+  ['GRU', [f(0, 3, 2), f(1, 12, 2), f(1, 12, 4), f(1, 24), i32(3)], {}, /sequence_lens must be from 0 to 0/],
   ['LSTM', [f(5, 3), f(1, 16, 2), f(1, 16, 4)], {}, /X must be of three axes/],
   ['GatherND', [f(2, 3), i(2, 3)], {}, /a depth from 1 to 2, got \[2, 3\]/],
   ['GatherND', [f(2, 3), i(1, 1)], { batch_dims: 1 }, /indices must be \[2, ..., depth\]/],
@@ -108,6 +110,7 @@ describe('a node of what does not fit together', () => {
     using model = await loadModel(engine, file)
     const data = ({ shape, type }: Given) => {
       const numbers = Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 1)
+      if (type === 'int32') return Int32Array.from(numbers)
       return type ? BigInt64Array.from(numbers, BigInt) : Float32Array.from(numbers)
     }
     const feeds = Object.fromEntries(

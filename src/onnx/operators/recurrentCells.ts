@@ -70,14 +70,14 @@ export function checkSequence(call: Call, gates: number): void {
   call.shaped('initial_h', call.inputs[5], state)
   call.shaped('initial_c', call.inputs[6], state)
   call.shaped('P', call.inputs[7], [directions, 3 * hidden])
-  // In the engine the kernel sees to it.
   const lengths = call.inputs[4]
-  if (
-    lengths?.onHost &&
-    !lengths.inEngine &&
-    lengths.numbers.some((length) => !(length >= 0 && length <= steps))
-  )
-    call.fail('sequence_lens', `from 0 to ${steps}`, lengths.numbers)
+  // In the engine the kernel sees to it.
+  if (lengths?.onHost && !lengths.inEngine) checkLengths(call, lengths.numbers, steps)
+}
+
+function checkLengths(call: Call, lengths: readonly number[], steps: number): void {
+  if (lengths.some((length) => !(length >= 0 && length <= steps)))
+    call.fail('sequence_lens', `from 0 to ${steps}`, lengths)
 }
 
 /** What one step of one direction works with. */
@@ -153,6 +153,7 @@ function byCells(step: Step, gates: number, defaults: string[]): Operator {
       )
 
     const ends = lengths?.numbers ?? Array(batch).fill(steps)
+    checkLengths(call, ends, steps)
     // Sequences of different lengths go one by one.
     const groups = ends.every((length) => length === ends[0])
       ? [{ first: 0, count: batch }]

@@ -59,8 +59,9 @@ export function dropRecording(plan: Plan): void {
   const { recorded } = plan
   if (!recorded) return
   recorded.program.dispose()
+  // Constants that go out belong to the graph, here or around.
   for (const value of [...recorded.inputs.values(), ...recorded.outputs])
-    if (typeof value !== 'string') value.dispose()
+    if (typeof value !== 'string' && !value.constant) value.dispose()
   plan.recorded = undefined
 }
 
