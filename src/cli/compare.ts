@@ -3,7 +3,14 @@ import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { createEngine, type Engine, FilterbankError } from '../index.js'
 import { Failure, wrongUsage } from '../node/failure.js'
-import { inspectModel, type Model, type ModelFacts, type ModelOutput } from '../onnx/index.js'
+import {
+  type AnyModelOutputs,
+  inspectModel,
+  type Model,
+  type ModelFacts,
+  type ModelMap,
+  type ModelOutput,
+} from '../onnx/index.js'
 import { version } from '../version.js'
 import { type Command, parse, plural } from './command.js'
 import { type Difference, differenceOf, type Numbers } from './difference.js'
@@ -25,21 +32,31 @@ interface Row extends Difference {
   shape: readonly number[] | undefined
 }
 
-const numbersOf = (output: ModelOutput): Numbers => ({
-  type: output.type,
-  shape: output.shape,
-  data: output.toArray() as ArrayLike<number>,
-})
+/** An output under its name; a map (of ZipMap) as its keys and its values. */
+function numbersOf(name: string, output: ModelOutput | ModelMap): [string, Numbers][] {
+  if (isTensor(output)) {
+    const { type, shape } = output
+    return [[name, { type, shape, data: output.toArray() as ArrayLike<number> }]]
+  }
+  const [keys, values] = [Object.keys(output), Object.values(output)]
+  const shape = [keys.length]
+  return [
+    [`${name} keys`, { type: 'string', shape, data: keys }],
+    [name, { type: typeof values[0] === 'string' ? 'string' : 'float32', shape, data: values }],
+  ]
+}
+
+const isTensor = (output: ModelOutput | ModelMap): output is ModelOutput =>
+  typeof output['toArray'] === 'function'
 
 const byFilterbank = (name: string, model: Model): Contender => ({
   name,
   async run(inputs, taps) {
-    const outputs = await model.runAsync(inputs as never, { taps })
-    const flat = Object.entries(outputs).flatMap(([name, output]): [string, Numbers | null][] =>
-      Array.isArray(output)
-        ? output.map((item, i) => [`${name}[${i}]`, numbersOf(item)])
-        : [[name, output && numbersOf(output)]],
-    )
+    const outputs: AnyModelOutputs = await model.runAsync(inputs as never, { taps })
+    const flat = Object.entries(outputs).flatMap(([name, output]): [string, Numbers | null][] => {
+      if (Array.isArray(output)) return output.flatMap((item, i) => numbersOf(`${name}[${i}]`, item))
+      return output ? numbersOf(name, output) : [[name, null]]
+    })
     return new Map(flat)
   },
 })
@@ -274,8 +291,9 @@ async function comparison(
     }
   }
   const [reference, ...others] = answers
+  if (!reference) return []
   const tapped = new Set(taps)
-  const outputs = [...reference![1].keys()].filter((name) => !tapped.has(name))
+  const outputs = [...reference[1].keys()].filter((name) => !tapped.has(name))
   return others.map(([{ name }, values]) => {
     // Another model may have other names for its outputs.
     const own = [...values.keys()].filter((key) => !tapped.has(key))
@@ -287,8 +305,8 @@ async function comparison(
     const order = facts.layers.flatMap((layer) => layer.outputs).filter((tap) => tapped.has(tap))
     return {
       name,
-      outputs: rowsOf(outputs, reference![1], answer),
-      layers: rowsOf(order, reference![1], answer),
+      outputs: rowsOf(outputs, reference[1], answer),
+      layers: rowsOf(order, reference[1], answer),
     }
   })
 }

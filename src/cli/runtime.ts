@@ -21,7 +21,7 @@ interface Ort {
       model: string | Uint8Array,
       options: object,
     ): Promise<{
-      run(feeds: Record<string, OrtTensor>): Promise<Record<string, OrtTensor>>
+      run(feeds: Record<string, OrtTensor>, names: readonly string[]): Promise<Record<string, OrtTensor>>
       release(): Promise<void>
     }>
   }
@@ -74,7 +74,11 @@ export async function openRuntime(): Promise<Runtime | undefined> {
         const feeds = Object.entries(inputs).map(
           ([name, { type, data, shape }]) => [name, new ort.Tensor(type, data, shape)] as const,
         )
-        const outputs = Object.entries(await session.run(Object.fromEntries(feeds)))
+        // Of sequences and maps it gives nothing.
+        const tensors = facts.outputs.filter(({ map, sequence }) => !map && !sequence)
+        const names = [...tensors.map(({ name }) => name), ...(whole ? [] : taps)]
+        if (names.length === 0) throw new Error('it gives sequences and maps to no program of JavaScript')
+        const outputs = Object.entries(await session.run(Object.fromEntries(feeds), names))
         return new Map(outputs.map(([name, output]) => [name, numbersOf(output)]))
       } finally {
         await session.release()

@@ -49,7 +49,7 @@ export class Runtime {
     private exports: Exports,
     readonly simd: Build,
     readonly simdReason: string,
-    readonly maximumBytes: number,
+    maximumBytes: number,
     private readonly mostThreads: number,
     private readonly chosenThreadsReason: string,
   ) {
@@ -216,6 +216,10 @@ export class Runtime {
       if (this.dry) return
     }
     this.execute(kernel, call, units, work)
+  }
+
+  get mostBytes(): number {
+    return this.allocator.limit
   }
 
   takeFault(): { index: number; length: number } | undefined {

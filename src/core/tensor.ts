@@ -321,8 +321,6 @@ export interface Engine {
   readonly i32: Int32Array<ArrayBuffer>
   /** All memory as bytes; replaced like `f32`. @internal */
   readonly u8: Uint8Array<ArrayBuffer>
-  /** Most bytes that it may take. @internal */
-  readonly maximumBytes: number
   /** Rows of the register tile: plans make their blocks multiples of it. @internal */
   readonly tileRows: number
   /** A tensor of zeros, of a type that is known to be right. @internal */
@@ -343,6 +341,9 @@ export interface Engine {
   ): Tensor<D>
   /** A tensor over memory that someone else owns, such as a program. @internal */
   lend<D extends DType>(pointer: number, shape: Shape, dtype: D): Tensor<D>
+
+  /** What it may take at most. @internal */
+  readonly mostBytes: number
 
   /** Where kernels tell of an index outside of its axis. @internal */
   readonly fault: number

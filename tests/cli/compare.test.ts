@@ -97,6 +97,48 @@ it('compares one model with ONNX Runtime where that is installed, and says where
   expect(there.out).toMatch(/\nmore +\[1, 2\] +0 +0 +same\n/)
 })
 
+it('compares sequences and maps, which ONNX Runtime gives to no program of JavaScript', async () => {
+  const parts = (w: number) => ({
+    opset: 17,
+    domains: { 'ai.onnx.ml': 1 },
+    nodes: [
+      { op: 'Mul', inputs: ['x', 'w'], outputs: ['p'] },
+      {
+        op: 'ai.onnx.ml.ZipMap',
+        inputs: ['p'],
+        outputs: ['m'],
+        attributes: { classlabels_strings: ['a', 'b'] },
+      },
+      { op: 'SplitToSequence', inputs: ['p'], outputs: ['s'] },
+    ],
+    inputs: [{ name: 'x', shape: [2, 2] }],
+    initializers: [{ name: 'w', shape: [], data: Float32Array.of(w) }],
+  })
+  const lists = [
+    { name: 'm', sequence: true, map: 'string' as const },
+    { name: 's', sequence: true },
+  ]
+  writeFileSync(
+    file('lists.onnx'),
+    writeModel({ ...parts(2), outputs: [{ name: 'p', shape: [2, 2] }, ...lists] }),
+  )
+  writeFileSync(
+    file('others.onnx'),
+    writeModel({ ...parts(3), outputs: [{ name: 'p', shape: [2, 2] }, ...lists] }),
+  )
+  writeFileSync(file('only.onnx'), writeModel({ ...parts(2), outputs: lists }))
+  const { out, err } = await filterbank('compare', 'lists.onnx', 'others.onnx', '--input', 'x=1,2,3,4')
+  expect(err).toBe('')
+  expect(out).toMatch(/\nm\[1\] keys +\[2\] +0 +0 +same\n/)
+  expect(out).toMatch(/\nm\[1\] +\[2\] +4\.00e\+0 +5\.00e-1 /)
+  expect(out).toMatch(/\ns\[0\] +\[1, 2\] +2\.00e\+0 +5\.00e-1 /)
+  const beside = await filterbank('compare', 'lists.onnx')
+  expect(beside.out).toMatch(/beside onnxruntime-node 1\..*\np +\[2, 2\] +0 +0 +same\n/s)
+  const alone = await filterbank('compare', 'only.onnx', '--taps')
+  expect({ code: alone.code, err: alone.err }).toEqual({ code: 0, err: '' })
+  expect((await filterbank('compare', 'only.onnx')).out).toContain('gives sequences and maps to no program')
+})
+
 it('says what is wrong', async () => {
   const failing: [number, string[], string][] = [
     [2, [], 'one model or two, got 0'],

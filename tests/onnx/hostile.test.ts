@@ -241,6 +241,56 @@ describe('a file that is not as files are', { timeout: 60_000 }, () => {
     expect(engine.memory()).toEqual(before)
   })
 
+  it('has as many in graphs inside of nodes, or a node of more inputs or outputs than any: is refused too', async () => {
+    const part: GraphParts = {
+      nodes: Array.from({ length: 50_000 }, (_, i) => node('Neg', ['x'], [`v${i}`])),
+      inputs: [],
+      outputs: [{ name: 'v7' }],
+    }
+    const branches = { then_branch: part, else_branch: part }
+    const nodes = [node('If', ['c'], ['h'], branches), node('If', ['c'], ['y'], branches)]
+    expect(await attempt(of(nodes), {})).toMatch(/^loadModel: model must be of at most 131072 nodes/)
+    const names = Array.from({ length: 20_000 }, (_, i) => `v${i}`)
+    const few = /^loadModel: model must be of nodes of at most 16384 inputs, outputs and attributes/
+    expect(await attempt(of([node('Sum', names.fill('x'), ['y'])]), {})).toMatch(few)
+    expect(await attempt(of([node('Split', ['x'], ['y', ...names])]), {})).toMatch(few)
+  })
+
+  it('has graphs in graphs in graphs: is read in a time that its nodes say', async () => {
+    let inner: GraphParts = { nodes: [node('Neg', ['x'], ['o'])], inputs: [], outputs: [{ name: 'o' }] }
+    for (let depth = 0; depth < 12; depth++) {
+      const branches = { then_branch: inner, else_branch: inner }
+      inner = {
+        nodes: [node('If', ['c'], [`o${depth}`], branches)],
+        inputs: [],
+        outputs: [{ name: `o${depth}` }],
+      }
+    }
+    const c = { name: 'c', type: 'bool' as const, shape: [], data: Uint8Array.of(1) }
+    const nodes = [...inner.nodes, node('Identity', ['o11'], ['y'])]
+    expect(await attempt(of(nodes, [c]), { x: { data: new Float32Array(256), shape: [2, 128] } })).toBe('')
+  })
+
+  it('reads from a hundred thousand nodes that come behind: is sorted', async () => {
+    // As many as one call of a function cannot take.
+    const nodes = Array.from({ length: 130_000 }, (_, i) => node('Neg', ['x'], [`v${i}`]))
+    const sums = Array.from({ length: 9 }, (_, i) =>
+      node(
+        'Sum',
+        nodes.slice(i * 14_000, (i + 1) * 14_000).map(({ outputs }) => outputs[0]!),
+        [`s${i}`],
+      ),
+    )
+    const body: GraphParts = {
+      nodes: sums,
+      inputs: [],
+      outputs: [{ name: 's0' }],
+    }
+    const c = { name: 'c', type: 'bool' as const, shape: [], data: Uint8Array.of(1) }
+    const source = of([node('If', ['c'], ['y'], { then_branch: body, else_branch: body }), ...nodes], [c])
+    expect((await inspectModel(source)).problems).toEqual([])
+  })
+
   it('has twenty thousand nodes, the last one first: is sorted and runs', async () => {
     const count = 20_000
     const nodes = Array.from({ length: count }, (_, i) =>

@@ -267,4 +267,42 @@ describe('graphs inside of nodes', () => {
     for (let run = 0; run < 4; run++) model.run({ x }, { taps: run % 2 ? ['s'] : ['s', 'a'] })
     expect(engine.memory().tensors).toBe(tensors)
   })
+
+  it('gives out constants of the graphs around, also where what was recorded of it goes', async () => {
+    const length = { type: 'int64' as const, shape: [] }
+    const body: GraphParts = {
+      nodes: [node('Identity', ['go'], ['on']), node('Identity', ['h'], ['part'])],
+      inputs: [
+        { name: 'i', ...length },
+        { name: 'go', type: 'bool', shape: [] },
+      ],
+      outputs: [{ name: 'on', type: 'bool', shape: [] }, { name: 'part' }],
+    }
+    // How many parts there are changes, and so the branch is recorded anew; it gives out what y is made of.
+    const then_branch = graph(
+      [node('Identity', ['x'], ['h']), node('Loop', ['k', ''], ['parts'], { body })],
+      'm',
+    )
+    const nodes = [
+      node('Neg', ['w'], ['m']),
+      node('Add', ['m', 'x'], ['y']),
+      node('If', ['c'], ['z'], { then_branch, else_branch: graph([], 'w') }),
+    ]
+    const file = writeModel({
+      nodes,
+      inputs: [
+        { name: 'x', shape: [6] },
+        { name: 'k', ...length },
+        { name: 'c', type: 'bool', shape: [] },
+      ],
+      outputs: [{ name: 'y' }, { name: 'z' }],
+      initializers: [{ name: 'w', shape: [6], data: new Float32Array(6).fill(0.5) }],
+    })
+    using model = await loadModel(engine, file)
+    for (const k of [2, 2, 3, 3, 2, 2, 3, 3, 2]) {
+      const { y, z } = model.run({ x: Array(6).fill(k), k: [k], c: [1] })
+      expect([...y!.toArray()]).toEqual(Array(6).fill(k - 0.5))
+      expect([...z!.toArray()]).toEqual(Array(6).fill(-0.5))
+    }
+  })
 })

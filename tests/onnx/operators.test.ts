@@ -211,7 +211,7 @@ it('every operator is tried here or refereed', () => {
       .map(({ op }) => op),
   )
   const elsewhere = [
-    ...['If', 'Loop', 'Scan', 'com.microsoft.MatMulNBits', 'com.microsoft.NhwcMaxPool'],
+    ...['If', 'Loop', 'Scan', 'SequenceMap', 'com.microsoft.MatMulNBits', 'com.microsoft.NhwcMaxPool'],
     ...['ReduceMean', 'Softmax', 'Where'].map((op) => `com.microsoft.QLinear${op}`),
     ...['Attention', 'ByteFunction', 'ConvInteger', 'MatMulInteger', 'Rounded'].map(
       (op) => `filterbank.${op}`,

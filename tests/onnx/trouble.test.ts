@@ -422,6 +422,8 @@ describe('trouble with a model', () => {
     const failure = await model.runAsync({ x: [1, 2] }).catch((error) => error)
     expect(failure).toBeInstanceOf(FilterbankError)
     expect(failure.message).toMatch(/"more"/)
+    // A run that failed is no first run, of which the next one would be a replay.
+    expect(() => model.run({ x: [1, 2] })).toThrow(failure.message)
     expect(still(engine.memory())).toEqual(before)
   })
 })

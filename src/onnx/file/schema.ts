@@ -206,13 +206,28 @@ const FIXED32 = 5
 const DEEPEST = 64
 
 /**
- * Nodes that a graph may have, a few times those of the longest models that are known: of a million the
- * loading would take minutes, in which nothing else runs, and gigabytes.
+ * Nodes that a model may have, those of graphs inside of nodes too: a few times those of the longest models
+ * that are known. Of a million the loading would take minutes, in which nothing else runs, and gigabytes.
  */
 export const MOST_NODES = 1 << 17
 
+/** Inputs, outputs or attributes that a node may have: it runs at once. */
+const MOST_OF_NODE = 1 << 14
+
 /** What the reading ends with; `readAll` says it in words. */
-class TooManyNodes extends Error {}
+class TooMany extends Error {}
+
+/** Counts the nodes. */
+class Reader extends PbfReader {
+  private nodes = 0
+
+  /** A list of a message has become so long. */
+  note(name: string, length: number): void {
+    if (name === 'node' && ++this.nodes > MOST_NODES) throw new TooMany(`at most ${MOST_NODES} nodes`)
+    if (length > MOST_OF_NODE && (name === 'input' || name === 'output' || name === 'attribute'))
+      throw new TooMany(`nodes of at most ${MOST_OF_NODE} inputs, outputs and attributes`)
+  }
+}
 
 /**
  * Fields that are absent have the zero of their kind, as proto3 reads them; but those that may be absent on
@@ -234,12 +249,12 @@ const STEPPED = 2
 /** Fields between two steps. */
 const FEW = 256
 
-const read = (message: Message, reader: PbfReader, end: number, depth: number): Record<string, unknown> =>
+const read = (message: Message, reader: Reader, end: number, depth: number): Record<string, unknown> =>
   atOnce(readInSteps(message, reader, end, depth))
 
 function* readInSteps(
   message: Message,
-  reader: PbfReader,
+  reader: Reader,
   end: number,
   depth: number,
 ): Steps<Record<string, unknown>> {
@@ -269,7 +284,8 @@ function* readInSteps(
     else if (kind === 'bytes') result[name] = take(endOfField())
     else if (kind === 'string') result[name] = decodeUtf8(take(endOfField()))
     else if (kind === 'bytes[]') (result[name] as Uint8Array[]).push(take(endOfField()))
-    else if (kind === 'string[]') (result[name] as string[]).push(decodeUtf8(take(endOfField())))
+    else if (kind === 'string[]')
+      reader.note(name, (result[name] as string[]).push(decodeUtf8(take(endOfField()))))
     else if (kind === 'words')
       (result[name] as Uint8Array[]).push(
         take(reader.type === BYTES ? endOfField() : reader.pos + (reader.type === FIXED32 ? 4 : 8)),
@@ -286,8 +302,7 @@ function* readInSteps(
           ? yield* readInSteps(part, reader, last, depth + 1)
           : read(part, reader, last, depth + 1)
       if (!Array.isArray(kind)) result[name] = inner
-      else if ((result[name] as object[]).push(inner) > MOST_NODES && name === 'node')
-        throw new TooManyNodes()
+      else reader.note(name, (result[name] as object[]).push(inner))
     }
     if (reader.pos > end) throw corrupt('a field that ends beyond what holds it')
   }
@@ -305,13 +320,13 @@ function* readAll<T>(
   try {
     // Browsers refuse to decode text out of shared memory.
     const own = isArrayBuffer(bytes.buffer) ? bytes : new Uint8Array(bytes)
-    return (yield* readInSteps(message, new PbfReader(own), own.length, 0)) as T
+    return (yield* readInSteps(message, new Reader(own), own.length, 0)) as T
   } catch (error) {
-    if (error instanceof TooManyNodes)
+    if (error instanceof TooMany)
       throw new FilterbankError({
         op,
         argument: 'model',
-        expected: `of at most ${MOST_NODES} nodes`,
+        expected: `of ${error.message}`,
         got: `more, in ${size} bytes`,
       })
     throw new FilterbankError(

@@ -238,21 +238,29 @@ export function* openGraph(
   return { graph, opset, problems, own: new Set(own) }
 }
 
+/** What graphs take from those around them, as far as it was found; nobody changes them in between. */
+type FreeNames = Map<Graph, readonly string[]>
+
 /** Names that a node reads: its inputs, and what the graphs inside it take from outside. */
-export const readsOf = (node: Node): string[] => [
+export const readsOf = (node: Node, known?: FreeNames): string[] => [
   ...node.inputs.filter((name) => name),
-  ...graphsOf(node).flatMap(freeNames),
+  ...graphsOf(node).flatMap((graph) => freeNames(graph, known)),
 ]
 
 /** Names that a graph inside of a node takes from those around it. */
-export function freeNames(graph: Graph): string[] {
+export function freeNames(graph: Graph, known: FreeNames = new Map()): readonly string[] {
+  const found = known.get(graph)
+  if (found) return found
   const own = new Set([
     ...graph.constants.keys(),
     ...graph.inputs.map(({ name }) => name),
     ...graph.nodes.flatMap(({ outputs }) => outputs),
   ])
-  const read = [...graph.nodes.flatMap(readsOf), ...graph.outputs.map(({ name }) => name)]
-  return [...new Set(read)].filter((name) => !own.has(name))
+  const read = new Set(graph.outputs.map(({ name }) => name))
+  for (const node of graph.nodes) for (const name of readsOf(node, known)) read.add(name)
+  const free = [...read].filter((name) => !own.has(name))
+  known.set(graph, free)
+  return free
 }
 
 export const graphsOf = (node: Node): Graph[] =>
@@ -265,7 +273,7 @@ export const graphsOf = (node: Node): Graph[] =>
  * nothing goes in circles, no name is given twice. A graph inside of a node may use names of the graphs
  * around for values of its own, as ONNX Runtime lets it where they are made later.
  */
-function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): Steps<void> {
+function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>, free: FreeNames = new Map()): Steps<void> {
   const fail = (argument: string, expected: string, got: string): never => {
     throw new FilterbankError({ op: 'loadModel', argument, expected, got })
   }
@@ -277,7 +285,7 @@ function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): Steps<void> 
   }
   const read = new Set<string>()
   yield* fewByFew(graph.nodes, (node) => {
-    for (const name of readsOf(node)) read.add(name)
+    for (const name of readsOf(node, free)) read.add(name)
     for (const name of node.outputs) {
       if (!name) continue
       if (makers.has(name) || own.has(name))
@@ -305,7 +313,7 @@ function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): Steps<void> 
         stack.pop()
         continue
       }
-      const waiting = readsOf(node).flatMap((name) => {
+      const waiting = readsOf(node, free).flatMap((name) => {
         const maker = makers.get(name)
         if (!maker && !given.has(name))
           fail(`node ${show(node.name)}`, 'one whose inputs exist', `${show(name)}, which nothing makes`)
@@ -320,7 +328,7 @@ function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): Steps<void> 
         state.set(node, 'open')
         const again = waiting.find((maker) => state.get(maker) === 'open')
         if (again) fail('model', 'a graph without circles', `one through node ${show(again.name)}`)
-        stack.push(...waiting)
+        for (const maker of waiting) stack.push(maker)
       }
     }
   }
@@ -333,5 +341,5 @@ function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>): Steps<void> 
   const holding = sorted.filter((node) => graphsOf(node).length > 0)
   if (holding.length === 0) return
   const known = new Set([...given, ...makers.keys()])
-  for (const node of holding) for (const inner of graphsOf(node)) yield* sort(inner, known)
+  for (const node of holding) for (const inner of graphsOf(node)) yield* sort(inner, known, free)
 }

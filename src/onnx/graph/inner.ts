@@ -56,7 +56,7 @@ function passedOn(graph: Graph): Graph {
     while (makers.has(name)) name = makers.get(name)!
     return { ...port, name }
   })
-  const read = new Set([...graph.nodes.flatMap(readsOf), ...outputs.map(({ name }) => name)])
+  const read = new Set([...graph.nodes.flatMap((node) => readsOf(node)), ...outputs.map(({ name }) => name)])
   const nodes = graph.nodes.filter(({ op, outputs }) => op !== 'Identity' || read.has(outputs[0]!))
   return { ...graph, nodes, outputs }
 }

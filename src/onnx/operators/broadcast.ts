@@ -3,12 +3,12 @@
  * operands have, or on the host.
  */
 
-import { broadcastShapes, broadcastStrides, type Shape, sameShape, sizeOf } from '../../base/shape.js'
+import { broadcastShapes, broadcastStrides, type Shape, sameShape } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import type { ArithmeticOptions } from '../../ops/arithmetic.js'
 import type { OutOptions } from '../../plans/elementwise.js'
-import { type ElementType, type HostArray, hostArray } from '../file/types.js'
+import type { ElementType, HostArray } from '../file/types.js'
 import type { Call } from '../run/call.js'
 import { offsetsOf } from '../run/move.js'
 import { type Layout, lastShape, Value } from '../run/value.js'
@@ -55,7 +55,7 @@ export function zipOnHost(
   const [firstA, firstB, firstC] = [p, q, r].map(
     (strides) => strides && offsetsOf(rows, strides.slice(0, -1)),
   )
-  const to = hostArray(type, sizeOf(shape)) as unknown[]
+  const to = call.room(type, shape) as unknown[]
   for (let row = 0, i = 0; i < to.length; row++) {
     let j = firstA![row]!
     let k = firstB![row]!

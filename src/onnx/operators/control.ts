@@ -1,10 +1,11 @@
-/** Operators that run the graphs inside of them: If, Loop, Scan. */
+/** Operators that run the graphs inside of them: If, Loop, Scan, and SequenceMap of sequences. */
 
 import type { Steps } from '../../base/turns.js'
 import type { Graph } from '../graph/graph.js'
 import type { Call, SteppedOperator } from '../run/call.js'
 import { move, moveBox, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
+import { sequenceMap } from './sequence.js'
 
 const condition: SteppedOperator = (call) =>
   call.stepGraph(call.graph(call.input(0).data[0] ? 'then_branch' : 'else_branch'))
@@ -76,7 +77,7 @@ function stacked(call: Call, values: readonly Value[], port: Graph['outputs'][nu
 }
 
 const loop: SteppedOperator = function* (call) {
-  const body = call.graph('body')
+  const body = call.body(call.inputs.length, call.inputs.length - 1)
   const most = call.scalar(0) ?? Number.POSITIVE_INFINITY
   let goes = call.scalar(1) ?? 1
   const host = (type: 'int64' | 'bool', value: number) => call.host(type, [], (data) => data.fill(value))
@@ -103,9 +104,9 @@ const scan: SteppedOperator = (call) =>
 
 /** A Scan of initial values and, behind them, what is gone through; `backwards`: 1 for each from its end. */
 function* scanned(call: Call, given: readonly Value[], backwards: readonly number[]): Steps<Value[]> {
-  const body = call.graph('body')
   const count = call.number('num_scan_inputs', 1)
   const carried = given.length - count
+  const body = call.body(given.length, carried)
   const inputs = given.slice(carried)
   const axes = call
     .numbers('scan_input_axes', Array(count).fill(0))
@@ -180,4 +181,9 @@ function* scanImages(call: Call): Steps<Value[]> {
 }
 
 /** Those that run graphs, in steps. */
-export const control: Record<string, SteppedOperator> = { If: condition, Loop: loop, Scan: scan }
+export const control: Record<string, SteppedOperator> = {
+  If: condition,
+  Loop: loop,
+  Scan: scan,
+  SequenceMap: sequenceMap,
+}

@@ -9,7 +9,7 @@ import { putElements, type Reduction, takeElements } from '../../ops/elements.js
 import { takeRows } from '../../ops/gather.js'
 import { placesOf, putAt, settled, takeAt } from '../../ops/gatherND.js'
 import { where } from '../../ops/where.js'
-import { fitsEngine, type HostArray, hostArray, isFloat, staysOnHost } from '../file/types.js'
+import { fitsEngine, type HostArray, isFloat, staysOnHost } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, move, moveBox, offsetOf, whole } from '../run/move.js'
 import { Value } from '../run/value.js'
@@ -41,7 +41,7 @@ function alike(...values: Value[]): Tensor<DType>[] {
 /** Elements of x picked by `at`, which says for each index of the result where in x it is found. */
 function pick(call: Call, x: Value, shape: Shape, at: (index: readonly number[]) => number): Value {
   const from = x.data as unknown as number[]
-  const to = hostArray(x.type, sizeOf(shape)) as unknown as number[]
+  const to = call.room(x.type, shape) as unknown as number[]
   let i = 0
   for (const index of indexesOf(shape)) to[i++] = from[at(index)]!
   return Value.onHost(call.run, x.type, shape, to as unknown as HostArray)
@@ -171,9 +171,39 @@ const corner = (call: Call, x: Value, shape: Shape): Value =>
         { layout: 'plain' },
       )
 
+/** Throws unless indices of elements along an axis are where x has elements, along the others. */
+function checkElements(call: Call, x: Value, indices: Value, axis: number): void {
+  const isIn = indices.shape.every((length, i) => i === axis || length <= x.shape[i]!)
+  if (!isIn || indices.shape.length !== x.shape.length)
+    call.fail(
+      'indices',
+      `within [${x.shape.map((length, i) => (i === axis ? '...' : length)).join(', ')}]`,
+      indices.shape,
+    )
+}
+
+/** Throws unless indices are of rows of x; how many they are each. */
+function depthOf(call: Call, x: Value, indices: Value, batch = 0): number {
+  const depth = indices.shape.at(-1) ?? 0
+  const isIn =
+    Number.isInteger(batch) &&
+    batch >= 0 &&
+    depth > 0 &&
+    batch + depth <= x.shape.length &&
+    batch < indices.shape.length
+  if (!isIn || !sameShape(x.shape.slice(0, batch), indices.shape.slice(0, batch)))
+    call.fail(
+      'indices',
+      `[${[...x.shape.slice(0, batch), '...', 'depth'].join(', ')}], a depth from 1 to ${x.shape.length - batch}`,
+      indices.shape,
+    )
+  return depth
+}
+
 const gatherElements: Operator = (call) => {
   const [x, indices] = [call.input(0), call.input(1)]
   const axis = call.ownAxis(x.shape.length, 0)
+  checkElements(call, x, indices, axis)
   const n = x.shape[axis]!
   if (isHosts(x, indices)) {
     const list = indices.data as Float64Array
@@ -195,7 +225,7 @@ const gatherElements: Operator = (call) => {
 const gatherNd: Operator = (call) => {
   const [x, indices] = [call.input(0), call.input(1)]
   const batch = call.number('batch_dims', 0)
-  const depth = indices.shape.at(-1)!
+  const depth = depthOf(call, x, indices, batch)
   const outer = indices.shape.slice(0, -1)
   const shape = [...outer, ...x.shape.slice(batch + depth)]
   if (isHosts(x, indices)) {
@@ -242,6 +272,8 @@ const scatterElements: Operator = (call) => {
   const axis = call.ownAxis(x.shape.length, 0)
   const n = x.shape[axis]!
   const reduction = reductionOf(call)
+  checkElements(call, x, indices, axis)
+  call.shaped('updates', updates, indices.shape)
   if (staysOnHost(x.type) || isHosts(x, indices, updates)) {
     const strides = stridesOf(x.shape)
     const list = indices.data as Float64Array
@@ -279,7 +311,8 @@ const scatterElements: Operator = (call) => {
 const scatterNd: Operator = (call) => {
   const [x, indices, updates] = [call.input(0), call.input(1), call.input(2)]
   const reduction = reductionOf(call)
-  const depth = indices.shape.at(-1)!
+  const depth = depthOf(call, x, indices)
+  call.shaped('updates', updates, [...indices.shape.slice(0, -1), ...x.shape.slice(depth)])
   if (staysOnHost(x.type) || isHosts(x, indices, updates)) {
     const strides = stridesOf(x.shape)
     const list = indices.data as Float64Array

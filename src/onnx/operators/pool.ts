@@ -19,13 +19,13 @@ import {
 } from '../../ops/pool.js'
 import { abs, sqrt } from '../../ops/unary.js'
 import { runMaxPoolPlaces, runPool } from '../../plans/pool.js'
-import { isFloat } from '../file/types.js'
+import { isFloat, limit } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, move, offsetOf, whole } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { mapInEngine } from './broadcast.js'
 import { lengthAlong } from './powers.js'
-import { deepAxes, optionsOf, pooledLengths, type Sides, sidesOf } from './window.js'
+import { deepAxes, optionsOf, pooledLengths, poolSides, type Sides } from './window.js'
 
 /**
  * Any pool on the host: for each output, `start`, `take` of what is under the window with the place that it
@@ -52,16 +52,19 @@ function poolOnHost(
     for (const index of indexesOf(shape)) {
       const first = (index[0]! * c + index[1]!) * plane
       const under: { value: number; at: number }[] = []
-      let counted = 0
-      for (const tap of indexesOf(size)) {
-        const at = tap.map(
-          (t, axis) => index[axis + 2]! * stride[axis]! - before[axis]! + t * dilation[axis]!,
-        )
-        if (countsAll || at.every((p, axis) => p < input[axis]! + after[axis]!)) counted++
-        if (at.every((p, axis) => p >= 0 && p < input[axis]!)) {
-          const place = first + offsetOf(at, strides)
-          under.push({ value: from[place]!, at: place })
-        }
+      const starts = index.slice(2).map((o, axis) => o * stride[axis]! - before[axis]!)
+      const tapsBefore = (end: number, axis: number) =>
+        limit(Math.ceil((end - starts[axis]!) / dilation[axis]!), 0, size[axis]!)
+      const counted = countsAll
+        ? sizeOf(size)
+        : sizeOf(input.map((length, axis) => tapsBefore(length + after[axis]!, axis)))
+      // Of a window however long only what is in the input is looked at.
+      const begins = input.map((_, axis) => tapsBefore(0, axis))
+      const taps = input.map((length, axis) => tapsBefore(length, axis) - begins[axis]!)
+      for (const tap of indexesOf(taps)) {
+        const at = tap.map((t, axis) => starts[axis]! + (begins[axis]! + t) * dilation[axis]!)
+        const place = first + offsetOf(at, strides)
+        under.push({ value: from[place]!, at: place })
       }
       const { value, at } = each(under, counted)
       places[i] = at
@@ -110,7 +113,7 @@ const takesBytes = (x: Value): boolean => BYTES.includes(x.type as ByteType) && 
 const isImage = (x: Value): boolean => !x.isHost && x.shape.length > 2 && x.shape.length < 6
 
 function maxPoolOf(call: Call, x: Value): [Value, ...Value[]] {
-  const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  const sides = poolSides(call, x.shape.slice(2))
   if (isImage(x) && reaches(x, sides))
     return call.node.outputs[1]
       ? maxPoolWithPlaces(call, x, sides)
@@ -197,8 +200,9 @@ function meansOf(
     /** How many places of each window are before `end` and not before `begin`. */
     const counts = ({ output, size, stride, dilation, before }: Axis, begin: number, end: number) =>
       Array.from({ length: output }, (_, o) => {
-        const places = Array.from({ length: size }, (_, tap) => o * stride - before + tap * dilation)
-        return places.filter((place) => place >= begin && place < end).length
+        const tapsBefore = (place: number) =>
+          limit(Math.ceil((place - o * stride + before) / dilation), 0, size)
+        return tapsBefore(end) - tapsBefore(begin)
       })
     const inside = window.map((axis) => counts(axis, 0, axis.input))
     const counted = window.map((axis) => counts(axis, -axis.before, axis.input + axis.after))
@@ -214,7 +218,7 @@ function meansOf(
 
 const averagePool: Operator = (call) => {
   const x = call.input(0)
-  const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  const sides = poolSides(call, x.shape.slice(2))
   const countIncludePad = call.flag('count_include_pad')
   if (isImage(x) && reaches(x, sides) && sides.dilation.every((step) => step === 1))
     return pooled(
@@ -246,7 +250,7 @@ const averagePool: Operator = (call) => {
 export function withWholeWindows(call: Call, x: Value): Call {
   if (!call.flag('ceil_mode') || !call.flag('count_include_pad')) return call
   const input = x.shape.slice(2)
-  const sides = sidesOf(call, input, call.numbers('kernel_shape', []))
+  const sides = poolSides(call, input)
   const after = pooledLengths(sides, input, true).map((output, i) =>
     Math.max(
       sides.after[i]!,
@@ -263,7 +267,7 @@ export function averagePoolOfBytes(
   average: (pixels: AnyTensor, options: MaxPool2dOptions) => AnyTensor,
 ): Value | undefined {
   if (x.shape.length < 3 || x.shape.length > 4) return undefined
-  const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  const sides = poolSides(call, x.shape.slice(2))
   if (!reaches(x, sides) || sides.dilation.some((step) => step !== 1)) return undefined
   // Of three axes there are none here.
   return pooled(call, x, sides, average, maxPool3d)
@@ -272,7 +276,7 @@ export function averagePoolOfBytes(
 const lpPool: Operator = (call) => {
   const x = call.input(0)
   const p = call.number('p', 2)
-  const sides = sidesOf(call, x.shape.slice(2), call.numbers('kernel_shape', []))
+  const sides = poolSides(call, x.shape.slice(2))
   if (isImage(x) && isFloat(x.type) && reaches(x, sides) && x.shape.length < 5) {
     const pixels = x.tensor('last')
     const powers = p === 1 ? abs(pixels) : p === 2 ? mul(pixels, pixels) : pow(abs(pixels), p)
@@ -310,7 +314,7 @@ const globalLpPool = (x: Tensor, call: Call): Tensor => lengthAlong(x, [1, 2], c
 const maxUnpool: Operator = (call) => {
   const [x, places] = [call.input(0), call.input(1)]
   const [n, c, ...input] = x.shape as [number, number, ...number[]]
-  const sides = sidesOf(call, input, call.numbers('kernel_shape', []))
+  const sides = poolSides(call, input)
   const natural = input.map(
     (length, i) => (length - 1) * sides.stride[i]! + sides.size[i]! - sides.before[i]! - sides.after[i]!,
   )

@@ -6,11 +6,11 @@
 import { stridesOf } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { rowsByMatrix } from '../../ops/matmul.js'
-import { gatesOf, NOWHERE, type Rows, runSequence } from '../../plans/recurrent.js'
+import { NOWHERE, type Rows, runSequence } from '../../plans/recurrent.js'
 import { Cell } from '../../wasm/abi.js'
 import type { Call, Operator } from '../run/call.js'
 import type { Value } from '../run/value.js'
-import { gruByCells, lstmByCells, rnnByCells } from './recurrentCells.js'
+import { checkSequence, gruByCells, lstmByCells, rnnByCells } from './recurrentCells.js'
 
 /** Where each of the kernel's gates stands among those of the standard: i o f c, and z r h. */
 const ORDER: Record<Cell, readonly number[]> = {
@@ -84,15 +84,15 @@ function biasesOf(call: Call, value: Value, cell: Cell): [both: readonly Value[]
 }
 
 const recurrent =
-  (byCells: Operator): Operator =>
+  (byCells: Operator, gates: number): Operator =>
   (call) => {
     const { engine } = call
+    checkSequence(call, gates)
     const [x, w, r] = [call.input(0), call.input(1), call.input(2)]
     const [b, lengths, h0, c0] = [3, 4, 5, 6].map((i) => call.inputs[i])
     const [directions, , hidden] = r.shape as [number, number, number]
     const cells = cellsOf(call, directions)
     if (!cells) return byCells(call)
-    const gates = gatesOf(cells[0]!)
     const batchFirst = call.flag('layout')
     const [n, steps] = (batchFirst ? x.shape : [x.shape[1], x.shape[0]]) as [number, number]
     const [inputWeights, stateWeights] = [w, r].map((value, i) =>
@@ -146,7 +146,7 @@ const recurrent =
   }
 
 export const recurrence: Record<string, Operator> = {
-  RNN: recurrent(rnnByCells),
-  GRU: recurrent(gruByCells),
-  LSTM: recurrent(lstmByCells),
+  RNN: recurrent(rnnByCells, 1),
+  GRU: recurrent(gruByCells, 3),
+  LSTM: recurrent(lstmByCells, 4),
 }

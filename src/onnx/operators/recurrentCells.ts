@@ -54,6 +54,32 @@ function activationsOf(call: Call, names: readonly string[]): ((x: Tensor) => Te
   })
 }
 
+/** Throws unless what the node reads fits together, whichever way it is computed. */
+export function checkSequence(call: Call, gates: number): void {
+  const [x, w, r] = [call.input(0), call.input(1), call.input(2)]
+  const batchFirst = call.flag('layout')
+  if (x.shape.length !== 3) call.fail('X', 'of three axes', x.shape)
+  const [steps, n] = batchFirst ? [x.shape[1]!, x.shape[0]!] : [x.shape[0]!, x.shape[1]!]
+  const directions = call.text('direction') === 'bidirectional' ? 2 : 1
+  const hidden = call.number('hidden_size', r.shape[2] ?? 0)
+  call.shaped('W', w, [directions, gates * hidden, x.shape[2]!])
+  call.shaped('R', r, [directions, gates * hidden, hidden])
+  call.shaped('B', call.inputs[3], [directions, 2 * gates * hidden])
+  call.shaped('sequence_lens', call.inputs[4], [n])
+  const state = batchFirst ? [n, directions, hidden] : [directions, n, hidden]
+  call.shaped('initial_h', call.inputs[5], state)
+  call.shaped('initial_c', call.inputs[6], state)
+  call.shaped('P', call.inputs[7], [directions, 3 * hidden])
+  const lengths = call.inputs[4]
+  // In the engine the kernel sees to it.
+  if (lengths?.onHost && !lengths.inEngine) checkLengths(call, lengths.numbers, steps)
+}
+
+function checkLengths(call: Call, lengths: readonly number[], steps: number): void {
+  if (lengths.some((length) => !(length >= 0 && length <= steps)))
+    call.fail('sequence_lens', `from 0 to ${steps}`, lengths)
+}
+
 /** What one step of one direction works with. */
 interface Cell {
   /** The shares of a gate that the input and the hidden state have, with their biases. */
@@ -127,6 +153,7 @@ function byCells(step: Step, gates: number, defaults: string[]): Operator {
       )
 
     const ends = lengths?.numbers ?? Array(batch).fill(steps)
+    checkLengths(call, ends, steps)
     // Sequences of different lengths go one by one.
     const groups = ends.every((length) => length === ends[0])
       ? [{ first: 0, count: batch }]

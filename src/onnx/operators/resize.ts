@@ -221,6 +221,7 @@ const gridSample: Operator = (call) => {
   const [n, c, ...input] = x.shape as [number, number, ...number[]]
   const output = grid.shape.slice(1, -1)
   const rank = input.length
+  call.shaped('grid', grid, [n, ...input.map(() => undefined), rank])
   const mode = call.text('mode', 'linear')
   const padding = call.text('padding_mode', 'zeros')
   const align = call.flag('align_corners')

@@ -3,7 +3,7 @@
  * optional value that has its element is that element.
  */
 import { codeOf, type ElementType, typeOf } from '../file/types.js'
-import type { Call, Operator } from '../run/call.js'
+import type { Call, Operator, SteppedOperator } from '../run/call.js'
 import { move, moveBox, whole } from '../run/move.js'
 import { Value } from '../run/value.js'
 
@@ -121,8 +121,8 @@ function concatFromSequence(call: Call): Value {
 }
 
 /** Runs its body on the elements of its sequences, one after the other, and on its tensors each time. */
-const sequenceMap: Operator = (call) => {
-  const body = call.graph('body')
+export const sequenceMap: SteppedOperator = function* (call) {
+  const body = call.body(call.inputs.length, 0)
   const count = sequenceAt(call, 0).items.length
   const lists = call.inputs.map((_, i) => {
     const value = call.input(i)
@@ -135,13 +135,14 @@ const sequenceMap: Operator = (call) => {
   let done = false
   try {
     for (let step = 0; step < count; step++) {
-      const made = call.runGraph(
+      const made = yield* call.stepGraph(
         body,
         lists.map((list) => list(step)),
       )
       made.forEach((value, i) => {
         results[i]!.push(value)
       })
+      yield
     }
     done = true
   } finally {
@@ -173,7 +174,6 @@ export const sequence: Record<string, Operator> = {
   SequenceLength: length,
   SplitToSequence: splitToSequence,
   ConcatFromSequence: concatFromSequence,
-  SequenceMap: sequenceMap,
   Optional: optional,
   OptionalHasElement: hasElement,
   OptionalGetElement: getElement,

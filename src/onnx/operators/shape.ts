@@ -175,7 +175,10 @@ const pad: Operator = (call) => {
   const given =
     call.list(1, 'pads') ?? call.numbers('paddings', undefined) ?? call.fail('pads', 'given', 'none')
   const axes = call.axes(call.inputs[3]?.numbers, rank)
+  if (given.length !== 2 * axes.length) call.fail('pads', `of ${2 * axes.length} numbers`, given)
   const mode = call.text('mode', 'constant')
+  if (!['constant', 'edge', 'wrap', 'reflect'].includes(mode))
+    call.fail('mode', 'constant, edge, wrap or reflect', mode)
   const before = x.shape.map(() => 0)
   const after = x.shape.map(() => 0)
   axes.forEach((axis, i) => {
@@ -183,24 +186,30 @@ const pad: Operator = (call) => {
     after[axis] = given[i + axes.length]!
   })
   const value = call.scalar(2) ?? call.number('value', 0)
-  // For each index of the result, along each axis, the index of x that it shows; -1 is none.
-  const shown = x.shape.map((length, axis) => {
+  const shape = x.shape.map((length, axis) => Math.max(0, length + before[axis]! + after[axis]!))
+  if (sizeOf(shape) > call.engine.mostBytes) call.fail('pads', 'of a result that fits', shape)
+  // Along each axis boxes of x; none of what shows the border.
+  const boxes = x.shape.map((length, axis) => {
     // What a negative padding takes away is gone before anything is repeated.
     const first = Math.max(0, -before[axis]!)
     const kept = length - first - Math.max(0, -after[axis]!)
-    return Array.from({ length: Math.max(0, length + before[axis]! + after[axis]!) }, (_, i) => {
+    if (mode === 'constant') {
+      const box = { to: Math.max(0, before[axis]!), from: first, length: kept, step: 1 }
+      return kept > 0 ? [box] : []
+    }
+    if (kept < 1 && shape[axis]! > 0)
+      call.fail(`mode ${mode}`, `something to repeat along axis ${axis}`, x.shape)
+    const shown = Array.from({ length: sizeOf(shape) && shape[axis]! }, (_, i) => {
       const at = i - before[axis]! - first
       if (at >= 0 && at < kept) return first + at
       if (mode === 'edge') return first + (at < 0 ? 0 : kept - 1)
       if (mode === 'wrap') return first + modulo(at, kept)
-      if (mode !== 'reflect') return -1
       const period = Math.max(1, 2 * (kept - 1))
       const turned = modulo(at, period)
       return first + (turned < kept ? turned : period - turned)
     })
+    return runs(shown)
   })
-  const shape = shown.map(({ length }) => length)
-  const boxes = shown.map((indexes) => runs(indexes))
   const parts: Part[] = []
   for (const index of indexesOf(boxes.map(({ length }) => length))) {
     parts.push({ source: x, axes: index.map((i, axis) => ({ ...boxes[axis]![i]!, axis })) })

@@ -20,6 +20,9 @@ export interface Sides {
   after: number[]
 }
 
+/** Kernels count in 32 bits. */
+const MOST = 2 ** 31
+
 /**
  * `auto_pad` settled by the sizes: SAME keeps ceil(input / stride), the odd element after (UPPER) or before
  * (LOWER).
@@ -33,6 +36,10 @@ export function sidesOf(call: Call, input: Shape, size: readonly number[]): Side
   const pads = call.numbers('pads', Array(2 * rank).fill(0))
   if (stride.length !== rank || dilation.length !== rank || pads.length !== 2 * rank)
     call.fail('strides, dilations and pads', `for ${rank} axes`, [stride, dilation, pads])
+  if (![...stride, ...dilation].every((step) => step >= 1 && step < MOST))
+    call.fail('strides and dilations', 'from 1 on', [stride, dilation])
+  if (size.some((length, i) => !(length >= 0 && dilation[i]! * length < MOST)))
+    call.fail('kernel_shape', 'lengths of windows', size)
   const auto = call.text('auto_pad', 'NOTSET')
   const sides = { size: [...size], stride, dilation, before: pads.slice(0, rank), after: pads.slice(rank) }
   if (auto === 'VALID') return { ...sides, before: Array(rank).fill(0), after: Array(rank).fill(0) }
@@ -43,11 +50,18 @@ export function sidesOf(call: Call, input: Shape, size: readonly number[]): Side
       (Math.ceil(length / stride[i]!) - 1) * stride[i]! + dilation[i]! * (size[i]! - 1) + 1 - length,
     ),
   )
-  const less = total.map((sum) => sum >> 1)
-  const more = total.map((sum) => sum - (sum >> 1))
+  const less = total.map((sum) => Math.floor(sum / 2))
+  const more = total.map((sum) => Math.ceil(sum / 2))
   return auto === 'SAME_UPPER'
     ? { ...sides, before: less, after: more }
     : { ...sides, before: more, after: less }
+}
+
+/** The window of a pool, which has places. */
+export function poolSides(call: Call, input: Shape): Sides {
+  const size = call.numbers('kernel_shape', [])
+  if (size.some((length) => length === 0)) call.fail('kernel_shape', 'lengths from 1 on', size)
+  return sidesOf(call, input, size)
 }
 
 /** A window of up to three axes along depth, height and width, of which those in front may be missing. */
@@ -200,8 +214,8 @@ function transposedSides(
     // What is missing where the wanted output is larger than all that the taps reach.
     extra = extra.map((more, i) => more + Math.max(0, -full[i]!))
     const total = full.map((sum) => Math.max(0, sum))
-    const less = total.map((sum) => sum >> 1)
-    const more = total.map((sum) => sum - (sum >> 1))
+    const less = total.map((sum) => Math.floor(sum / 2))
+    const more = total.map((sum) => Math.ceil(sum / 2))
     pads = auto === 'SAME_UPPER' ? [...less, ...more] : [...more, ...less]
   }
   const sides: Sides = {

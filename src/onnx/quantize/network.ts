@@ -238,7 +238,7 @@ const nodeParts = (
 })
 
 function graphParts({ nodes, constants, inputs, outputs }: Graph, floats: ReadonlySet<string>): GraphParts {
-  const read = new Set([...nodes.flatMap(readsOf), ...outputs.map(({ name }) => name)])
+  const read = new Set([...nodes.flatMap((node) => readsOf(node)), ...outputs.map(({ name }) => name)])
   return {
     nodes: nodes.map((node) => nodeParts(node, floats)),
     inputs,

@@ -1,10 +1,10 @@
 import { type Complaint, FilterbankError, show } from '../../base/errors.js'
 import { type Shape, sameShape } from '../../base/shape.js'
-import { atOnce, type Steps } from '../../base/turns.js'
+import type { Steps } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
-import { type ElementType, type HostArray, type HostTensor, hostArray } from '../file/types.js'
+import { bitsOf, type ElementType, type HostArray, type HostTensor, hostArray } from '../file/types.js'
 import type { AttributeValue, Graph, Node } from '../graph/graph.js'
 import { type Layout, lastShape, type Run, Value } from './value.js'
 
@@ -50,11 +50,6 @@ export class Call {
   private readonly owner: Node
   private readonly ownInputs: readonly (Value | undefined)[]
 
-  /** The same at once. */
-  runGraph(graph: Graph, inputs?: readonly Value[]): Value[] {
-    return atOnce(this.stepGraph(graph, inputs))
-  }
-
   get engine(): Engine {
     return this.run.engine
   }
@@ -86,6 +81,14 @@ export class Call {
       got: typeof got === 'string' ? got : show(got),
       shapes,
     } satisfies Complaint)
+  }
+
+  /** Throws unless a value, where there is one, has this shape; of an open length any will do. */
+  shaped(argument: string, value: Value | undefined, shape: readonly (number | undefined)[]): void {
+    if (!value) return
+    const isIt = shape.every((length, i) => length === undefined || length === value.shape[i])
+    if (!isIt || value.shape.length !== shape.length)
+      this.fail(argument, `[${shape.map((length) => length ?? '...').join(', ')}]`, value.shape)
   }
 
   has(name: string): boolean {
@@ -128,6 +131,15 @@ export class Call {
     return value
   }
 
+  /** The graph that runs once a step, on so many values, and gives out as many as are carried on, or more. */
+  body(inputs: number, outputs: number): Graph {
+    const body = this.graph('body')
+    if (body.inputs.length !== inputs) this.fail('body', `a graph of ${inputs} inputs`, body.inputs.length)
+    if (!(outputs >= 0 && body.outputs.length >= outputs))
+      this.fail('body', `a graph of ${outputs} outputs or more`, body.outputs.length)
+    return body
+  }
+
   /** The number that input `i` is; undefined where the node leaves it out. */
   scalar(i: number): number | undefined {
     return this.inputs[i]?.data[0] as number | undefined
@@ -159,15 +171,20 @@ export class Call {
   host(type: ElementType, shape: Shape, data: HostArray | ((data: Float64Array) => void)): Value {
     let array: HostArray
     if (typeof data === 'function') {
-      array = hostArray(
-        type,
-        shape.reduce((size, length) => size * length, 1),
-      )
+      array = this.room(type, shape)
       data(array as Float64Array)
     } else array = data
     const value = Value.onHost(this.run, type, shape, array)
     if (!this.run.hostReads) this.ofShapes.add(value)
     return value
+  }
+
+  /** Memory of the host for numbers of a shape that fits: at most as much as the engine may take. */
+  room(type: ElementType, shape: Shape): HostArray {
+    const size = shape.reduce((product, length) => product * length, 1)
+    const most = Math.floor(this.engine.mostBytes / (type === 'string' ? 8 : bitsOf(type) / 8))
+    if (!(size >= 0 && size <= most)) this.fail('output', `of at most ${most} elements`, shape)
+    return hostArray(type, size)
   }
 
   /**

@@ -126,7 +126,7 @@ export function* runNode(
     if (runBody && !isPart) {
       const all = () => namesAround(graph).map((name): [string, Value] => [name, find(name, scope)!])
       const around = new Map(all().filter(([, value]) => !value.constant))
-      call.used.push(...around.values())
+      for (const value of around.values()) call.used.push(value)
       const own = lentTo({ values: around }, graph, given)
       try {
         return yield* runBody(graph, around, () => all().filter(([, value]) => value.constant))
@@ -146,7 +146,7 @@ export function* runNode(
     if (unrolls) inside.unrolls = unrolls
     try {
       yield* turnsOf(stepsOf(graph, inner, inside))
-      call.used.push(...[...touched].filter((value) => !lent.has(value)))
+      for (const value of touched) if (!lent.has(value)) call.used.push(value)
       const out = new Set<Value>(lent)
       return graph.outputs.map(({ name }) => {
         const value = find(name, inner)!
@@ -166,6 +166,8 @@ export function* runNode(
   const start = now()
   const begin = () => {
     call = new Call(node, inputs, opset, run, runGraph, spare)
+    const absent = node.inputs.findIndex((name, i) => name && !inputs[i])
+    if (absent >= 0) call.fail(`input ${show(node.inputs[absent])}`, 'made by a node', 'none that makes it')
     const container = takesContainers.has(node.op) ? -1 : inputs.findIndex((value) => value?.kind)
     if (container >= 0) call.fail(`input ${container}`, 'a tensor', NAMES[inputs[container]!.kind!])
   }
@@ -309,11 +311,21 @@ export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generato
       for (const name of lastUse[i]!) free(name)
       yield node
     }
+    for (const { name } of graph.outputs) if (!find(name, scope)) throw unmade(name)
     done = true
   } finally {
     if (!done) for (const name of [...scope.values.keys()]) if (!before.has(name)) free(name)
   }
 }
+
+/** A node names an output that its operator did not give. */
+const unmade = (name: string): FilterbankError =>
+  new FilterbankError({
+    op: 'model',
+    argument: `output ${show(name)}`,
+    expected: 'made by a node',
+    got: 'none that makes it',
+  })
 
 /** Throws where a kernel met an index outside of its axis. */
 export function checkFault(node: Node, engine: Engine): void {

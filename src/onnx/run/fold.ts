@@ -65,7 +65,7 @@ function* readersOf(graph: Graph): Steps<Map<string, number>> {
   const note = (name: string) => readers.set(name, (readers.get(name) ?? 0) + 1)
   for (const { name } of graph.outputs) note(name)
   yield* fewByFew(graph.nodes, (node) => {
-    for (const name of [...node.inputs, ...graphsOf(node).flatMap(freeNames)]) note(name)
+    for (const name of [...node.inputs, ...graphsOf(node).flatMap((inner) => freeNames(inner))]) note(name)
   })
   return readers
 }

@@ -1,5 +1,6 @@
 /** Layouts of a value's numbers in the engine. */
-import { type Shape, sizeOf, stridesOf } from '../../base/shape.js'
+import { check } from '../../base/errors.js'
+import { printShape, type Shape, sizeOf, stridesOf } from '../../base/shape.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
 
@@ -44,4 +45,15 @@ export function moved(
   return x.engine.make(wanted, (y) => copy(x.engine, x.pointer, y.pointer, axes, x.dtype), {
     dtype: x.dtype,
   })
+}
+
+/** Throws unless so many numbers have this shape: lengths that a file makes up need not be any. */
+export function checkSize(size: number, shape: Shape): void {
+  const isShape = shape.every((length) => Number.isInteger(length) && length >= 0) && sizeOf(shape) === size
+  check(isShape, () => ({
+    op: 'model',
+    argument: 'shape',
+    expected: `one of ${size} elements`,
+    got: printShape(shape),
+  }))
 }

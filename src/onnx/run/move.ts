@@ -7,7 +7,7 @@ import { type Shape, sizeOf } from '../../base/shape.js'
 import { bytesPerElement, type DType } from '../../core/dtype.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
-import { dtypeOf, hostArray } from '../file/types.js'
+import { dtypeOf } from '../file/types.js'
 import type { Call } from './call.js'
 import { type Layout, lastShape, stridesIn, Value } from './value.js'
 
@@ -55,6 +55,18 @@ function walkHost(
     walkHost(from, at + i * axis.from, to, start + i * axis.to, walk, depth + 1)
 }
 
+/** Throws where a box is not in its source, or not in the result: nothing else keeps it there. */
+function checkBox(call: Call, shape: Shape, { source, axes }: Part): void {
+  const isIn = axes.every(({ axis, from = 0, length, step = 1, to = 0 }, i) => {
+    const last = from + (length - 1) * step
+    const own = axis === undefined ? Number.POSITIVE_INFINITY : source.shape[axis]!
+    const isRead = axis === undefined || (Math.min(from, last) >= 0 && Math.max(from, last) < own)
+    return Number.isInteger(length) && to >= 0 && to + length <= shape[i]! && (isRead || length === 0)
+  })
+  const isEmpty = axes.some(({ length }) => length === 0)
+  if (!isIn && !isEmpty) call.fail('shape', `one whose elements are in ${source.shape}`, shape)
+}
+
 /** A box of a source as a value of its own. */
 export function moveBox(call: Call, source: Value, axes: Part['axes'], options?: { layout: Layout }): Value {
   return move(
@@ -86,6 +98,7 @@ export function move(
   options: { fill?: number; layout?: Layout } = {},
 ): Value {
   const { type } = parts[0]!.source
+  for (const part of parts) checkBox(call, shape, part)
   const covered =
     parts.reduce((sum, { axes }) => sum + axes.reduce((size, { length }) => size * length, 1), 0) ===
     sizeOf(shape)
@@ -104,7 +117,7 @@ export function move(
   }
 
   if (parts.every(({ source }) => source.isHost)) {
-    const data = hostArray(type, sizeOf(shape)) as unknown[]
+    const data = call.room(type, shape) as unknown[]
     if (!covered && type !== 'string') (data as number[]).fill(options.fill ?? 0)
     for (const part of parts) {
       const { first, start, box } = walk(part, 'plain', 'plain')

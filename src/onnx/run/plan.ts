@@ -121,8 +121,9 @@ export function dropRecording(plan: Plan): void {
   const { recorded } = plan
   if (!recorded) return
   recorded.program.dispose()
+  // Constants that go out belong to the graph, here or around.
   for (const value of [...recorded.inputs.values(), ...recorded.outputs])
-    if (typeof value !== 'string') value.dispose()
+    if (typeof value !== 'string' && !value.constant) value.dispose()
   plan.recorded = undefined
 }
 
@@ -158,9 +159,9 @@ interface Room {
 }
 
 /** The same where bytes are a part of what the engine may take, if that is less. */
-export const roomIn = ({ maximumBytes }: Engine, { least, bytes, part }: Room & { part: number }): Room => ({
+export const roomIn = ({ mostBytes }: Engine, { least, bytes, part }: Room & { part: number }): Room => ({
   least,
-  bytes: Math.min(bytes, part * maximumBytes),
+  bytes: Math.min(bytes, part * mostBytes),
 })
 
 export class Plans implements Iterable<Plan> {

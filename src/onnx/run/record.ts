@@ -200,10 +200,11 @@ function passesOn(
   if (!condition || !('stand' in condition) || sizeOf(condition.stand.shape) !== 1) return () => false
   const { dtype } = condition.stand.form!
   const copies = ['else_branch', 'then_branch'].map((name) => {
-    const branch = node.attributes.get(name) as Graph
-    if (branch.nodes.length) return undefined
+    // A branch that is never taken may be missing.
+    const branch = node.attributes.get(name) as Graph | undefined
+    if (branch?.nodes?.length !== 0) return undefined
     const all = slots.map(({ name, pointer: to, stand }) => {
-      const source = sources.get(branch.outputs[node.outputs.indexOf(name)]!.name)
+      const source = sources.get(branch.outputs[node.outputs.indexOf(name)]?.name ?? '')
       if (!source || !('stand' in source) || to === undefined || !sameStand(source.stand, stand))
         return undefined
       const bytes = sizeOf(stand.shape) * bytesPerElement(stand.form!.dtype)

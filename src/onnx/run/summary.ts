@@ -164,35 +164,42 @@ export const parametersOf = (
     return sum + (constant && !whole.has(constant.type) ? sizeOf(constant.shape) : 0)
   }, 0)
 
+/** Shapes of the first inputs; [] where there is none. */
+type Operands = readonly [Shape, Shape, Shape, Shape]
+
 /** Products that the definition of an operator sums, by the shapes of its inputs and of its first output. */
-const products: Record<string, (inputs: readonly (Shape | undefined)[], y: Shape, node: Node) => number> = {
-  Conv: ([, w], y) => sizeOf(y) * sizeOf(w!.slice(1)),
-  ConvInteger: ([, w], y) => sizeOf(y) * sizeOf(w!.slice(1)),
-  DeformConv: ([, w], y) => sizeOf(y) * sizeOf(w!.slice(1)),
-  QLinearConv: ([, , , w], y) => sizeOf(y) * sizeOf(w!.slice(1)),
-  ConvTranspose: ([x, w]) => sizeOf(x!) * sizeOf(w!.slice(1)),
-  'filterbank.ConvInteger': ([, w], y) => sizeOf(y) * sizeOf(w!.slice(1)),
-  'filterbank.Attention': ([q, k], y) => k!.at(-2)! * (sizeOf(q!) + sizeOf(y)),
-  'filterbank.MatMulInteger': ([a], y) => sizeOf(y) * a!.at(-1)!,
-  'filterbank.QLinearConvTranspose': ([x, , , w]) => sizeOf(x!) * sizeOf(w!.slice(1)),
-  MatMul: ([a], y) => sizeOf(y) * a!.at(-1)!,
-  MatMulInteger: ([a], y) => sizeOf(y) * a!.at(-1)!,
-  QLinearMatMul: ([a], y) => sizeOf(y) * a!.at(-1)!,
-  'com.microsoft.QGemm': ([a], y) => sizeOf(y) * a!.at(-1)!,
-  Gemm: ([a], y, { attributes }) => sizeOf(y) * a!.at(attributes.get('transA') ? 0 : 1)!,
+const products: Record<string, (inputs: Operands, y: Shape, node: Node) => number> = {
+  Conv: ([, w], y) => sizeOf(y) * sizeOf(w.slice(1)),
+  ConvInteger: ([, w], y) => sizeOf(y) * sizeOf(w.slice(1)),
+  DeformConv: ([, w], y) => sizeOf(y) * sizeOf(w.slice(1)),
+  QLinearConv: ([, , , w], y) => sizeOf(y) * sizeOf(w.slice(1)),
+  ConvTranspose: ([x, w]) => sizeOf(x) * sizeOf(w.slice(1)),
+  'filterbank.ConvInteger': ([, w], y) => sizeOf(y) * sizeOf(w.slice(1)),
+  'filterbank.Attention': ([q, k], y) => k.at(-2)! * (sizeOf(q) + sizeOf(y)),
+  'filterbank.MatMulInteger': ([a], y) => sizeOf(y) * a.at(-1)!,
+  'filterbank.QLinearConvTranspose': ([x, , , w]) => sizeOf(x) * sizeOf(w.slice(1)),
+  MatMul: ([a], y) => sizeOf(y) * a.at(-1)!,
+  MatMulInteger: ([a], y) => sizeOf(y) * a.at(-1)!,
+  QLinearMatMul: ([a], y) => sizeOf(y) * a.at(-1)!,
+  'com.microsoft.QGemm': ([a], y) => sizeOf(y) * a.at(-1)!,
+  Gemm: ([a], y, { attributes }) => sizeOf(y) * a.at(attributes.get('transA') ? 0 : 1)!,
   // Weights [directions, gates, ...] meet each row of x [seconds, batch, features] once.
   RNN: recurrent,
   GRU: recurrent,
   LSTM: recurrent,
 }
 
-function recurrent([x, w, r]: readonly (Shape | undefined)[]): number {
-  return x![0]! * x![1]! * (sizeOf(w!) + sizeOf(r!))
+function recurrent([x, w, r]: Operands): number {
+  return x[0]! * x[1]! * (sizeOf(w) + sizeOf(r))
 }
 
-/** Multiply-adds of a node by definition; 0 for all that is no sum of products. */
-export const multiplyAddsOf = (
+/** Multiply-adds of a node by definition; 0 for what is no sum of products, or one of senseless shapes. */
+export function multiplyAddsOf(
   node: Node,
   inputs: readonly (Shape | undefined)[],
   y: Shape | undefined,
-): number => (y && Object.hasOwn(products, node.op) && products[node.op]!(inputs, y, node)) || 0
+): number {
+  if (!y || !Object.hasOwn(products, node.op)) return 0
+  const [a = [], b = [], c = [], d = []] = inputs
+  return products[node.op]!([a, b, c, d], y, node) || 0
+}

@@ -8,7 +8,7 @@ import type { ElementType, HostArray, HostTensor } from '../file/types.js'
 import { dtypeOf, hostArray, isFloat, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
 import { numbersAs, WITHOUT_NUMBERS, widened } from './hold.js'
-import { isBoth, type Layout, lastShape, moved } from './layout.js'
+import { checkSize, isBoth, type Layout, lastShape, moved } from './layout.js'
 
 export { type Layout, lastAxis, lastShape, stridesIn } from './layout.js'
 
@@ -112,13 +112,7 @@ export class Value {
   }
 
   static onHost(run: Run, type: ElementType, shape: Shape, data: HostArray, constant = false): Value {
-    check(data.length === sizeOf(shape), () => ({
-      op: 'onnx',
-      argument: 'data',
-      expected: `${sizeOf(shape)} elements`,
-      got: `${data.length}`,
-      shapes: { shape },
-    }))
+    checkSize(data.length, shape)
     return new Value(run, type, shape, { data }, constant)
   }
 
@@ -385,6 +379,7 @@ export class Value {
   /** The same numbers under another shape (and type), without a copy where the layout allows. */
   reshaped(shape: Shape, type = this.type): Value {
     const { constant, host, pending, run } = this
+    checkSize(this.size, shape)
     const value = new Value(run, type, shape, host, constant, host && this.owner, pending)
     if (this.host === undefined || this.heldIn('plain')) {
       const tensor = this.asHeld('plain')
@@ -403,6 +398,7 @@ export class Value {
    * engine goes with the scope around.
    */
   temporary(shape: Shape): Value {
+    checkSize(this.size, shape)
     return this.constant && this.host && !this.heldIn('plain')
       ? new Value(this.run, this.type, shape, this.host, true)
       : this.reshaped(shape)

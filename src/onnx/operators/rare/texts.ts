@@ -101,6 +101,10 @@ const tfIdfVectorizer: Operator = (call) => {
   const mode = call.text('mode', 'TF')
   if (!['TF', 'IDF', 'TFIDF'].includes(mode)) call.fail('mode', 'TF, IDF or TFIDF', mode)
   const weights = call.numbers('weights', [])
+  const bounds = [0, ...starts, pool.length]
+  if (bounds.some((from, i) => i > 0 && !(from >= bounds[i - 1]!)))
+    call.fail('ngram_counts', `places in a pool of ${pool.length}`, starts)
+  if (!indexes.every((index) => index >= 0)) call.fail('ngram_indexes', 'from 0 on', indexes)
   const keyOf = (words: readonly (number | string)[]) => JSON.stringify(words)
   const ids = new Map<string, number>()
   starts.forEach((from, i) => {
@@ -114,8 +118,8 @@ const tfIdfVectorizer: Operator = (call) => {
   return call.host('float32', [...shape.slice(0, -1), width], (to) => {
     for (let row = 0; row < rows; row++) {
       const words = data.slice(row * columns, (row + 1) * columns)
-      for (let skip = 0; skip <= skips; skip++) {
-        for (let n = skip ? Math.max(least, 2) : least; n <= most; n++) {
+      for (let skip = 0; skip <= Math.min(skips, columns); skip++) {
+        for (let n = Math.max(least, skip ? 2 : 1); n <= Math.min(most, columns); n++) {
           for (let at = 0; at + (n - 1) * (skip + 1) < columns; at++) {
             const gram = Array.from({ length: n }, (_, k) => words[at + k * (skip + 1)]!)
             const id = ids.get(keyOf(gram))

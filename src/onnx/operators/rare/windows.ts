@@ -5,7 +5,7 @@
 import { sizeOf, stridesOf } from '../../../base/shape.js'
 import type { Operator } from '../../run/call.js'
 import { indexesOf, offsetOf } from '../../run/move.js'
-import { pooledLengths, sidesOf, window } from '../window.js'
+import { pooledLengths, poolSides, window } from '../window.js'
 
 /** The least float32: the largest of nothing. */
 const LEAST = -3.4028234663852886e38
@@ -20,7 +20,7 @@ const maxPoolWithMask: Operator = (call) => {
   const [n, c, ...input] = x.shape as [number, number, ...number[]]
   if (mask.shape.length !== x.shape.length || input.some((length, i) => mask.shape[i + 2] !== length))
     call.fail('M', `[m, k, ${input}]`, mask.shape)
-  const sides = sidesOf(call, input, call.numbers('kernel_shape', []))
+  const sides = poolSides(call, input)
   const output = pooledLengths(sides, input, call.flag('ceil_mode'))
   const [plane, strides] = [sizeOf(input), stridesOf(input)]
   const [from, counts] = [x.data as Float32Array, mask.data as Int32Array]
