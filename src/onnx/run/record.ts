@@ -294,7 +294,7 @@ function ownValue(value: Value): Value {
     [...value.tensors()].every(({ storage }) => storage.references === 1 && !storage.isLent)
   )
     return value
-  if (value.onHost) return Value.onHost(value.run, type, shape, value.fresh())
+  if (value.onHost) return Value.onHost(value.run, type, shape, value.longs?.fresh() ?? value.fresh())
   return Value.inEngine(value.run, type, shape, copied(engine, value.asHeld(layout)), layout)
 }
 
@@ -308,8 +308,12 @@ export function copied(engine: Engine, x: AnyTensor): AnyTensor {
 function put(value: Value, { dtype, layout }: { dtype: DType; layout: Layout }, pointer: number): true {
   const { engine } = value
   if (value.onHost && layout === 'plain') {
-    const from = numbersAs(value.data as Float64Array, value.type, dtype)
-    arrayAt(dtype, engine.u8.buffer, pointer, value.size).set(from)
+    const { longs } = value
+    if (longs?.isSigned) longs.write(engine, dtype, pointer)
+    else {
+      const from = numbersAs(value.data as Float64Array, value.type, dtype)
+      arrayAt(dtype, engine.u8.buffer, pointer, value.size).set(from)
+    }
   } else {
     const { storage } = value.as(dtype, layout)
     engine.u8.copyWithin(pointer, storage.pointer, storage.pointer + storage.bytes)

@@ -7,8 +7,10 @@ import { runColumns, runMaxPoolPlaces } from '../../../src/plans/pool.js'
 import { type GridRules, runGridTaps, runPoints, runRoiAlign } from '../../../src/plans/regions.js'
 import { runSuppress } from '../../../src/plans/suppress.js'
 import type { Case } from './maker.js'
+import { wholes } from './wholes.js'
 
 export const inner: Record<string, Case> = {
+  ...wholes,
   'terms of quantising in the run': {
     shapes: (random) => [[random.integer(1, 9), random.integer(1, 40)]],
     op: (x) => {

@@ -1,7 +1,10 @@
 /**
- * Small things on the host: Unique, Det, MaxRoiPool, and com.microsoft's kin of them and DynamicTimeWarping.
+ * Small things on the host: Unique, Det, the regions of MaxRoiPool, and com.microsoft's kin of them and
+ * DynamicTimeWarping.
  */
 import { sizeOf } from '../../../base/shape.js'
+import type { Tensor } from '../../../core/tensor.js'
+import { runRegionMax } from '../../../plans/crops.js'
 import { type HostArray, isFloat } from '../../file/types.js'
 import type { Call, Operator } from '../../run/call.js'
 import type { Value } from '../../run/value.js'
@@ -168,32 +171,6 @@ const inverse: Operator = (call) => {
 /** Half away from zero. */
 const rounded = (v: number): number => Math.sign(v) * Math.round(Math.abs(v))
 
-/** Where each part of a region begins and ends along an axis. */
-interface Parts {
-  from: Int32Array
-  to: Int32Array
-}
-
-/** Writes the largest number of each part of a plane of width w; called for each, so that it is compiled. */
-function largestOfParts(plane: Float32Array, w: number, rows: Parts, columns: Parts, to: Float32Array): void {
-  const [lefts, rights] = [columns.from, columns.to]
-  let at = 0
-  for (let py = 0; py < rows.from.length; py++) {
-    const [top, bottom] = [rows.from[py]! * w, rows.to[py]! * w]
-    for (let px = 0; px < lefts.length; px++) {
-      const [left, right] = [lefts[px]!, rights[px]!]
-      let most = bottom > top && right > left ? Number.NEGATIVE_INFINITY : 0
-      for (let row = top; row < bottom; row += w) {
-        for (let i = row + left; i < row + right; i++) {
-          const value = plane[i]!
-          most = value > most ? value : most
-        }
-      }
-      to[at++] = most
-    }
-  }
-}
-
 /** The largest of parts of regions [batch, x1, y1, x2, y2], in pixels. (Girshick, "Fast R-CNN", 2015.) */
 const maxRoiPool: Operator = (call) => {
   const [x, regions] = [call.input(0), call.input(1)]
@@ -204,29 +181,35 @@ const maxRoiPool: Operator = (call) => {
   const [oh, ow] = call.numbers('pooled_shape', []) as [number, number]
   if (!(oh > 0 && ow > 0)) call.fail('pooled_shape', 'two lengths', [oh, ow])
   const scale = call.number('spatial_scale', 1)
-  const [from, box] = [x.data as Float32Array, regions.data as Float32Array]
-  const ends = (parts: number, first: number, last: number, most: number): Parts => {
+  const words = 1 + 2 * oh + 2 * ow
+  const count = regions.shape[0]!
+  const parts = new Int32Array(count * words)
+  /** Where each part begins and ends along an axis. */
+  const divide = (at: number, count: number, [first, last]: [number, number], most: number) => {
     // In float32, as ONNX Runtime counts: where a part ends at a pixel, that decides.
-    const size = Math.fround(Math.max(last - first + 1, 1) / parts)
+    const size = Math.fround(Math.max(last - first + 1, 1) / count)
     const place = (v: number) => Math.min(Math.max(v + first, 0), most)
-    return {
-      from: Int32Array.from({ length: parts }, (_, i) => place(Math.floor(Math.fround(i * size)))),
-      to: Int32Array.from({ length: parts }, (_, i) => place(Math.ceil(Math.fround((i + 1) * size)))),
+    for (let i = 0; i < count; i++) {
+      parts[at + 2 * i] = place(Math.floor(Math.fround(i * size)))
+      parts[at + 2 * i + 1] = place(Math.ceil(Math.fround((i + 1) * size)))
     }
   }
-  return call.host(x.type, [regions.shape[0]!, c, oh, ow], (to) => {
-    let at = 0
-    for (let r = 0; r < regions.shape[0]!; r++) {
+  const table = call.tables('parts', [parts.length], [regions], () => {
+    const box = regions.data as Float32Array
+    for (let r = 0; r < count; r++) {
       const image = box[r * 5]!
       if (!(image >= 0 && image < n)) call.fail('input 1', `images from 0 to ${n - 1}`, image)
       const side = (k: number) => rounded(Math.fround(box[r * 5 + k]! * scale))
-      const [rows, columns] = [ends(oh, side(2), side(4), h), ends(ow, side(1), side(3), w)]
-      for (let channel = 0; channel < c; channel++, at += oh * ow) {
-        const plane = from.subarray((image * c + channel) * h * w)
-        largestOfParts(plane, w, rows, columns, to.subarray(at, at + oh * ow) as unknown as Float32Array)
-      }
+      const at = r * words
+      parts[at] = image
+      divide(at + 1, oh, [side(2), side(4)], h)
+      divide(at + 1 + 2 * oh, ow, [side(1), side(3)], w)
     }
-  })
+    return [parts]
+  })[0]!
+  const y = call.engine.empty([count, oh, ow, c])
+  runRegionMax(x.tensor('last'), table.typed() as Tensor<'int32'>, y)
+  return call.tensor(x.type, y, 'last')
 }
 
 /** Update written into a cache along an axis, each image's from a place of its own. */
