@@ -76,17 +76,21 @@ export function coordinates(call: usize, begin: i32, end: i32): void {
   }
 }
 
-/** Unit: `unit` rows. */
+/** Unit: `unit` rows. A length beyond the axis is told to the fault word. */
 export function reverseRows(call: usize, begin: i32, end: i32): void {
   const args = changetype<ReverseRows>(call)
   const m = args.m, second = args.second, bytes = args.bytes
   const first = begin * args.unit, last = min(args.n * m, end * args.unit)
-  const lengths = args.lengths, x = args.x
+  const lengths = args.lengths, x = args.x, places = second ? m : args.n
   let y = args.y + <usize>first * <usize>bytes
   let i = first / m, j = first - i * m
   for (let row = first; row < last; row++) {
     const at = second ? j : i, length = load<i32>(lengths + (<usize>(second ? i : j) << 2))
-    const turned = at < length ? length - 1 - at : at
+    if (<u32>length > <u32>places) {
+      store<i32>(args.fault, places + 1)
+      store<i32>(args.fault, length, 4)
+    }
+    const turned = at < length && length <= places ? length - 1 - at : at
     const from = x + <usize>(second ? i * m + turned : turned * m + j) * <usize>bytes
     if (bytes == 4) store<u32>(y, load<u32>(from))
     else if (bytes == 8) store<u64>(y, load<u64>(from))

@@ -10,6 +10,20 @@ export function places(call: usize, begin: i32, end: i32): void {
   const depth = args.depth, fault = args.fault, batchStep = args.batchStep
   const last = min(args.rows, end * args.unit)
   const axes = call + offsetof<Places>()
+  if (depth == 1 && !batchStep) {
+    const axis = changetype<PlaceAxis>(axes), length = axis.length, stride = axis.stride
+    for (let row = begin * args.unit; row < last; row++) {
+      const given = load<i32>(args.indices + (<usize>row << 2))
+      let index = given < 0 ? given + length : given
+      if (<u32>index >= <u32>length) {
+        store<i32>(fault, length + 1)
+        store<i32>(fault, given, 4)
+        index = 0
+      }
+      store<i32>(args.y + (<usize>row << 2), index * stride)
+    }
+    return
+  }
   for (let row = begin * args.unit; row < last; row++) {
     const indices = args.indices + (<usize>(row * depth) << 2)
     let place = batchStep ? row / args.batchRows * batchStep : 0

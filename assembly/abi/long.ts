@@ -94,6 +94,8 @@ export class ReverseRows {
   second: i32
   /** Bytes of a row, and rows of a unit. */
   bytes: i32; unit: i32
+  /** Two words: the length of an axis and 1, and a length beyond it. */
+  fault: usize
 }
 
 /** Parts of regions of x [n, h, w, c]: see crops.ts. */

@@ -228,6 +228,7 @@ export function runReverseRows(
       second: Number(second),
       bytes,
       unit,
+      fault: x.engine.fault,
     },
     units: Math.ceil((n * m) / unit),
     work: x.size,

@@ -300,6 +300,26 @@ describe('numbers of 64 bits', () => {
   )
 })
 
+describe('ReverseSequence', () => {
+  inEveryBuild((engine) => {
+    it('refuses lengths beyond the axis, in every run', async () => {
+      for (const x of [floats([4, 3]), long([4, 3]), floats([4, 3])]) {
+        const model = await loadModel(engine(), bytesOf(one('ReverseSequence', [x, list(1, 4, 0)])))
+        const feeds = (...lengths: number[]) => ({
+          x0: { data: x.data, shape: x.shape },
+          x1: { data: BigInt64Array.from(lengths, BigInt), shape: [3] },
+        })
+        for (let i = 0; i < 3; i++) {
+          for (const wrong of [5, -1, 2 ** 40])
+            expect(() => model.run(feeds(1, wrong, 0))).toThrow(/sequence_lens must be from 0 to 4/)
+          expect(model.run(feeds(0, 4, 1))['y']!.data[1]).toBe(x.data[10])
+        }
+        model.dispose()
+      }
+    })
+  })
+})
+
 describe('ModelOutput', () => {
   inEveryBuild((engine) => {
     it('gives the same array each time, and others by toArray', async () => {

@@ -329,11 +329,9 @@ const reverseSequence: Operator = (call) => {
   const [n, m, ...inner] = x.shape as [number, number, ...number[]]
   if (x.shape.length < 2 || time + batch !== 1 || time * batch !== 0)
     call.fail('time_axis and batch_axis', '0 and 1, of two axes or more', [time, batch])
-  const lengths = ends.numbers
   const places = x.shape[time]!
-  const wrong = lengths.find((length) => !(length >= 0 && length <= places))
-  if (wrong !== undefined || lengths.length !== x.shape[batch])
-    call.fail('sequence_lens', `${x.shape[batch]} numbers from 0 to ${places}`, lengths)
+  if (ends.size !== x.shape[batch])
+    call.fail('sequence_lens', `${x.shape[batch]} numbers from 0 to ${places}`, `${ends.size}`)
   if (x.type !== 'string' && (isWords(x) || !x.isHost)) {
     const table = tableOf(x)
     const rules = {
@@ -342,11 +340,13 @@ const reverseSequence: Operator = (call) => {
       second: time === 1,
       bytes: sizeOf(inner) * (isWords(x) ? 8 : bytesPerElement(table.dtype)),
     }
-    const turned = call.tables('lengths', [lengths.length], [ends], () => [Int32Array.from(lengths)])[0]!
     const y = call.engine.empty<DType>(table.shape, { dtype: table.dtype })
-    runReverseRows(table, indicesOf(turned), y, rules)
+    runReverseRows(table, indicesOf(ends), y, rules)
     return taking(call, x, x.shape, y)
   }
+  const lengths = ends.numbers
+  const wrong = lengths.find((length) => !(length >= 0 && length <= places))
+  if (wrong !== undefined) call.fail('sequence_lens', `from 0 to ${places}`, wrong)
   const list = new Int32Array(n * m)
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < m; j++) {

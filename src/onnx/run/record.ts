@@ -154,8 +154,10 @@ function* stopsOf(program: Program, marks: readonly Mark[]): Steps<Stop[]> {
   let begin = 0
   const stops: Stop[] = []
   yield* fewByFew(marks, ({ node, end, steps }) => {
-    // The only kernel that tells of one; what a host step ran may have been it.
-    const looks = steps.length > 0 || program.kernels(begin, end).includes('places')
+    // The only kernels that tell of one; what a host step ran may have been one of them.
+    const looks =
+      steps.length > 0 ||
+      program.kernels(begin, end).some((kernel) => kernel === 'places' || kernel === 'reverseRows')
     begin = end
     for (const { at, run } of steps) stops.push({ end: at, run })
     if (looks) stops.push({ end, node })
