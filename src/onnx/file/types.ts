@@ -48,7 +48,6 @@ export type HostArray =
   | string[]
 /** Whole numbers of 64 bits as users give and get them. */
 export type LongArray = BigInt64Array | BigUint64Array
-/** Whether an array is of such. */
 export const isLong = (data: unknown): data is LongArray => arrayName(data)?.startsWith('Big') === true
 
 /** What a value of the host may stand in. */
@@ -64,7 +63,8 @@ export type UserArray =
   | Uint16Array
   | Int32Array
   | Uint32Array
-  | LongArray
+  | BigInt64Array
+  | BigUint64Array
   | string[]
 
 interface Described {

@@ -47,7 +47,7 @@ export class ModelOutput {
     readonly name: string,
     readonly type: ElementType,
     readonly shape: Shape,
-    private readonly numbers: AnyArray,
+    private readonly numbers: HostArray | UserArray,
   ) {}
 
   /**
