@@ -41,8 +41,8 @@ export function pack(call: usize, begin: i32, end: i32): void {
  *   y[i * yStrides + row * yRowStride + column * yColumnStride] = x[i * xStrides + row * xRowStride + column
  *   * xColumnStride]
  *
- * Elements are of 1 or 4 bytes. A stride of 0 repeats x. Fast where the columns are neighbours in y, and in x
- * either they are too, or the rows are, or all are one value.
+ * Elements are of 1, 4 or 8 bytes. A stride of 0 repeats x. Fast where the columns are neighbours in y, and
+ * in x either they are too, or the rows are (not of 8 bytes), or all are one value.
  */
 export function copy(call: usize, begin: i32, end: i32): void {
   const args = changetype<Copy>(call)
@@ -64,7 +64,12 @@ export function copy(call: usize, begin: i32, end: i32): void {
       y += (index % length) * axis.yStride
       index /= length
     }
-    if (bytes == 1) copyPlane<u8>(x, y, count, columns, xRowStride, yRowStride, xColumnStride, yColumnStride)
+    if (bytes == 8) copyPlane<u64>(
+      x, y, count, columns, xRowStride, yRowStride, xColumnStride, yColumnStride,
+    )
+    else if (bytes == 1) copyPlane<u8>(
+      x, y, count, columns, xRowStride, yRowStride, xColumnStride, yColumnStride,
+    )
     else copyPlane<f32>(x, y, count, columns, xRowStride, yRowStride, xColumnStride, yColumnStride)
   }
 }
@@ -78,6 +83,9 @@ function copyPlane<T>(
     x, y, rows, columns, xRowStride, yRowStride, xColumnStride, yColumnStride,
   )
   else if (xColumnStride == sizeof<T>()) copyRows<T>(x, y, rows, columns, xRowStride, yRowStride)
+  else if (sizeof<T>() == 8) copyScattered<T>(
+    x, y, rows, columns, xRowStride, yRowStride, xColumnStride, yColumnStride,
+  )
   else if (xRowStride == sizeof<T>()) transposeRows<T>(x, y, rows, columns, xColumnStride, yRowStride)
   else if (xColumnStride == 0) fillRows<T>(x, y, rows, columns, xRowStride, yRowStride)
   else copyScattered<T>(x, y, rows, columns, xRowStride, yRowStride, xColumnStride, sizeof<T>())
@@ -139,6 +147,7 @@ function copyRows<T>(
 ): void {
   for (; rows; rows--) {
     if (sizeof<T>() == 1) copyBytes(x, y, columns)
+    else if (sizeof<T>() == 8) copyFloats(x, y, columns * 2)
     else if (columns == 8) {
       v128.store(y, v128.load(x))
       v128.store(y, v128.load(x, 16), 16)
@@ -303,11 +312,22 @@ function moveRows(call: usize, begin: i32, end: i32, back: bool): void {
   const args = changetype<Gather>(call)
   const count = args.count, rows = args.rows
   const bytes = args.inner * args.bytes
+  if (begin >= end) return
+  let first = begin / count * rows, i = begin % count
   for (let u = begin; u < end; u++) {
-    const outer = u / count
-    const row = outer * rows + load<i32>(args.indices + (<usize>(u - outer * count) << 2))
+    const row = first + load<i32>(args.indices + (<usize>i << 2))
+    if (++i == count) {
+      i = 0
+      first += rows
+    }
     const table = args.table + <usize>row * bytes, y = args.y + <usize>u * bytes
-    if (back) copyBytes(y, table, bytes)
+    if (bytes == 4) {
+      if (back) store<u32>(table, load<u32>(y))
+      else store<u32>(y, load<u32>(table))
+    } else if (bytes == 8) {
+      if (back) store<u64>(table, load<u64>(y))
+      else store<u64>(y, load<u64>(table))
+    } else if (back) copyBytes(y, table, bytes)
     else copyBytes(table, y, bytes)
   }
 }
@@ -342,7 +362,9 @@ export function scatterAdd(call: usize, begin: i32, end: i32): void {
 
 /** Unit: `unit` vectors along the axis. y[i] = x[indices[i]] */
 export function gatherElements(call: usize, begin: i32, end: i32): void {
-  if (changetype<Elements>(call).bytes == 1) moveElements<u8>(call, begin, end, true)
+  const bytes = changetype<Elements>(call).bytes
+  if (bytes == 1) moveElements<u8>(call, begin, end, true)
+  else if (bytes == 8) moveElements<u64>(call, begin, end, true)
   else moveElements<u32>(call, begin, end, true)
 }
 
@@ -351,7 +373,9 @@ export function gatherElements(call: usize, begin: i32, end: i32): void {
  * ScatterOp, one after the other.
  */
 export function scatterElements(call: usize, begin: i32, end: i32): void {
-  if (changetype<Elements>(call).bytes == 1) moveElements<u8>(call, begin, end, false)
+  const bytes = changetype<Elements>(call).bytes
+  if (bytes == 1) moveElements<u8>(call, begin, end, false)
+  else if (bytes == 8) moveElements<u64>(call, begin, end, false)
   else moveElements<u32>(call, begin, end, false)
 }
 

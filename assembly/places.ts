@@ -7,12 +7,26 @@ import { PlaceAxis, Places, ScatterOp, ScatterRows } from './abi'
  */
 export function places(call: usize, begin: i32, end: i32): void {
   const args = changetype<Places>(call)
-  const depth = args.depth, fault = args.fault
+  const depth = args.depth, fault = args.fault, batchStep = args.batchStep
   const last = min(args.rows, end * args.unit)
   const axes = call + offsetof<Places>()
+  if (depth == 1 && !batchStep) {
+    const axis = changetype<PlaceAxis>(axes), length = axis.length, stride = axis.stride
+    for (let row = begin * args.unit; row < last; row++) {
+      const given = load<i32>(args.indices + (<usize>row << 2))
+      let index = given < 0 ? given + length : given
+      if (<u32>index >= <u32>length) {
+        store<i32>(fault, length + 1)
+        store<i32>(fault, given, 4)
+        index = 0
+      }
+      store<i32>(args.y + (<usize>row << 2), index * stride)
+    }
+    return
+  }
   for (let row = begin * args.unit; row < last; row++) {
     const indices = args.indices + (<usize>(row * depth) << 2)
-    let place = row / args.batchRows * args.batchStep
+    let place = batchStep ? row / args.batchRows * batchStep : 0
     for (let i = 0; i < depth; i++) {
       const axis = changetype<PlaceAxis>(axes + <usize>i * offsetof<PlaceAxis>())
       const length = axis.length, given = load<i32>(indices + (<usize>i << 2))
@@ -38,7 +52,12 @@ export function scatterRows(call: usize, begin: i32, end: i32): void {
   let from = args.updates + first
   for (let i = 0; i < args.count; i++) {
     const to = args.x + <usize>load<i32>(args.places + (<usize>i << 2)) * bytes + first
-    if (op == ScatterOp.put) memory.copy(to, from, width)
+    if (op == ScatterOp.put) {
+      // The call alone takes longer than these.
+      if (width == 4) store<u32>(to, load<u32>(from))
+      else if (width == 8) store<u64>(to, load<u64>(from))
+      else memory.copy(to, from, width)
+    }
     else if (args.integers) {
       for (let at: usize = 0; at < width; at += 4)
         store<i32>(to + at, combinedInteger(op, load<i32>(to + at), load<i32>(from + at)))

@@ -27,13 +27,23 @@ export function topK(call: usize, begin: i32, end: i32): void {
       from += stride
     }
     makeHeap(heap, k)
-    for (let i = k; i < n; i++) {
-      const next = entry(from, i, integers, turn)
-      if (next > load<i64>(heap)) {
-        store<i64>(heap, next)
-        sink(heap, 0, k)
+    for (let i = k; i < n; ) {
+      if (inner == 1) {
+        // Of most none of four is larger than the smallest of those found.
+        const least = i32x4.splat(<i32>(load<i64>(heap) >> 32))
+        while (i + 4 <= n && !v128.any_true(above(v128.load(from), least, integers, turn))) {
+          i += 4
+          from += 16
+        }
       }
-      from += stride
+      for (let left = min(4, n - i); left > 0; left--) {
+        const next = entry(from, i++, integers, turn)
+        if (next > load<i64>(heap)) {
+          store<i64>(heap, next)
+          sink(heap, 0, k)
+        }
+        from += stride
+      }
     }
     sortHeap(heap, k)
     let values = args.values + offset, indices = args.indices + offset
@@ -45,6 +55,17 @@ export function topK(call: usize, begin: i32, end: i32): void {
       indices += stride
     }
   }
+}
+
+/** Lanes that are above `least`, or NaN; see `ordered`. */
+// @ts-ignore: decorator
+@inline
+function above(v: v128, least: v128, integers: i32, turn: i32): v128 {
+  const by = i32x4.splat(turn)
+  if (integers) return i32x4.gt_s(v128.xor(v, by), least)
+  const bits = f32x4.add(v, f32x4.splat(0))
+  const key = v128.xor(bits, v128.and(i32x4.shr_s(bits, 31), i32x4.splat(i32.MAX_VALUE)))
+  return v128.or(i32x4.gt_s(v128.xor(key, by), least), f32x4.ne(v, v))
 }
 
 /** `turn` -1: the other way round. */

@@ -14,6 +14,7 @@ export * from './bytes'
 export * from './rows'
 export * from './move'
 export * from './sequence'
+export * from './long'
 
 /**
  * Bytes ahead of each thread's scratch memory in which a kernel writes down what its inner functions are

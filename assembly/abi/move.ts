@@ -9,7 +9,7 @@ export class Copy {
   unitRows: i32
   /** Axes outside the rows. */
   rank: i32
-  /** Bytes of an element: 1 or 4. */
+  /** Bytes of an element: 1, 4 or 8. */
   bytes: i32
   /** What is copied where x is 0: one value everywhere, in the first bytes of the word. */
   value: i32
@@ -72,7 +72,7 @@ export class Elements {
   x: usize; indices: usize; y: usize; n: i32; count: i32; inner: i32
   /** outer * inner, and how many of them are one unit. */
   vectors: i32; unit: i32
-  /** Bytes of an element; 4 unless they are put. */
+  /** Bytes of an element, 1, 4 or 8; 4 unless they are put. */
   bytes: i32
   /** scatterElements: a ScatterOp; of 32-bit integers; whether x starts from zeros. */
   op: i32; integers: i32; clear: i32

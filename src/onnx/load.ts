@@ -16,8 +16,8 @@ import { checkGraph } from './graph/known.js'
 import { checkQuantized } from './graph/quantized.js'
 import { foldConstants } from './run/fold.js'
 import { Holder } from './run/hold.js'
+import { newRun } from './run/kept.js'
 import { Model } from './run/model.js'
-import { newRun } from './run/value.js'
 
 /** What `loadModel` takes beside the source. */
 export interface LoadOptions {

@@ -214,14 +214,15 @@ const placeOf = (i: number, shape: Shape): string =>
 
 /**
  * The same of indices that are known to be right, or settled by `placesOf`: what a recording does, which
- * cannot look at them.
+ * cannot look at them. An axis more of x than of the indices is that of the two words of numbers of 64 bits.
  */
 export function takeElements<D extends DType>(
   x: Tensor<D>,
   indices: Tensor<'int32'>,
   axis: number,
 ): Tensor<D> {
-  return x.engine.make<D>(indices.shape, (y) => runElements('gatherElements', x, indices, y, axis), x)
+  const shape = [...indices.shape, ...x.shape.slice(indices.shape.length)]
+  return x.engine.make<D>(shape, (y) => runElements('gatherElements', x, indices, y, axis), x)
 }
 
 /** The same of `scatterElements`; of several to one place the last is put. */
@@ -252,7 +253,8 @@ function runElements(
 ): void {
   const n = x.shape[axis]!
   const count = indices.shape[axis]!
-  const inner = sizeOf(x.shape.slice(axis + 1))
+  const rank = indices.shape.length
+  const inner = sizeOf(x.shape.slice(axis + 1, rank))
   const vectors = inner * sizeOf(x.shape.slice(0, axis))
   const unit = outputsPerUnit(Math.max(clear ? n : 0, count), inner)
   x.engine.run({
@@ -266,7 +268,7 @@ function runElements(
       inner,
       vectors,
       unit,
-      bytes: bytesPerElement(x.dtype),
+      bytes: x.shape.length > rank ? 8 : bytesPerElement(x.dtype),
       op,
       integers: Number(x.dtype === 'int32'),
       clear: Number(clear),

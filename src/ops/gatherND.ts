@@ -252,7 +252,7 @@ export function putAt<D extends DType>(
 }
 
 /** Writes updates to places of x. */
-function bring(x: AnyTensor, places: Tensor<'int32'>, updates: AnyTensor, op: ScatterOp): void {
+export function bring(x: AnyTensor, places: Tensor<'int32'>, updates: AnyTensor, op: ScatterOp): void {
   const count = places.size
   if (updates.size === 0 || x.size === 0) return
   const inner = updates.size / count

@@ -35,9 +35,24 @@ export function copy(
   box: readonly CopyAxis[],
   dtype: DType = 'float32',
 ): void {
+  copyElements(engine, x, y, box, bytesPerElement(dtype), dtype)
+}
+
+/** The same of numbers of 64 bits. */
+export const copyLongs = (engine: Engine, x: number, y: number, box: readonly CopyAxis[]): void =>
+  copyElements(engine, x, y, box, 8)
+
+function copyElements(
+  engine: Engine,
+  x: number | Fill,
+  y: number,
+  box: readonly CopyAxis[],
+  elementBytes: number,
+  dtype: DType = 'float32',
+): void {
   if (box.some(({ length }) => length === 0)) return
   let outer = merged(box)
-  let bytes: number = bytesPerElement(dtype)
+  let bytes = elementBytes
   const words =
     bytes === 1 && typeof x === 'number' && x % 4 === 0 && y % 4 === 0 ? inWords(outer) : undefined
   if (words) {

@@ -3,7 +3,7 @@
 import { FilterbankError, messageOf } from '../base/errors.js'
 import type { Shape } from '../base/shape.js'
 import type { EngineOptions } from '../core/engine.js'
-import type { ElementType, HostArray } from '../onnx/file/types.js'
+import type { AnyArray, ElementType } from '../onnx/file/types.js'
 import type { ModelMap } from '../onnx/run/ports.js'
 
 /** To the worker. */
@@ -31,7 +31,7 @@ export type ArrivedSource = Uint8Array | ArrayBuffer | SharedArrayBuffer | Blob 
 export type StartArgument = Omit<EngineOptions, 'signal'>
 
 /** An output as it travels: what `ModelOutput` is made of, or a map as it is. */
-export type Packed = { type: ElementType; shape: Shape; data: HostArray } | { map: ModelMap }
+export type Packed = { type: ElementType; shape: Shape; data: AnyArray } | { map: ModelMap }
 
 /** An error as structured clone leaves all of it. */
 export interface PackedError {

@@ -9,6 +9,7 @@ import { createEngine, type Engine } from '../core/engine.js'
 import { isName } from '../core/options.js'
 import type { MemoryUse } from '../core/tensor.js'
 import type { OwnPixels } from '../image/index.js'
+import { isLong } from '../onnx/file/types.js'
 import {
   type AnyModelOutputs,
   type CacheReport,
@@ -167,7 +168,9 @@ function makeService() {
         })
       const pack = (output: ModelOutput | ModelMap): Packed => {
         if (!(output instanceof ModelOutput)) return { map: output }
-        const data = output.toArray()
+        // Numbers of 64 bits are exact as they are.
+        const own = output.data
+        const data = isLong(own) ? own : output.toArray()
         if (ArrayBuffer.isView(data)) transfer.push(data.buffer as ArrayBuffer)
         return { type: output.type, shape: output.shape, data }
       }

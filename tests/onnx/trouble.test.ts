@@ -110,10 +110,12 @@ describe('trouble with a model', () => {
     const x = image(1, 9, 9)
     const first = model.run({ x })['y']!
     const wanted = Array.from(first.toArray() as Float32Array)
-    ;(first.data as Float32Array).fill(0)
+    const own = first.data as Float32Array
+    expect(first.data).toBe(own)
     ;(first.toArray() as Float32Array).fill(0)
     for (let i = 0; i < 3; i++) model.run({ x: image(1, 9, 9) })
     expect([...first.toArray()]).toEqual(wanted)
+    expect([...own]).toEqual(wanted)
     const copies = [1, 2].map(() => ({ data: x.data.slice(), shape: x.shape }))
     const answers = copies.map((copy) => model.runAsync({ x: copy }))
     for (const { data } of copies) data.fill(0)

@@ -47,6 +47,13 @@ export type HostArray =
   | Int32Array
   | Uint32Array
   | string[]
+/** Whole numbers of 64 bits as users give and get them. */
+export type LongArray = BigInt64Array | BigUint64Array
+export const isLong = (data: unknown): data is LongArray => arrayName(data)?.startsWith('Big') === true
+
+/** What a value of the host may stand in. */
+export type AnyArray = HostArray | LongArray
+
 /** What users give and get: floats of 16, 8 and 4 bits as their bits, one element in each of the array's. */
 export type UserArray =
   | Float32Array
@@ -320,8 +327,7 @@ function toWords<T extends BigInt64Array | BigUint64Array>(
     const value = numbers[i]!
     if (value >= most) to[i] = high
     else if (value >= low) {
-      const whole = Math.trunc(value)
-      const upper = Math.floor(whole / 2 ** 32)
+      const [whole, upper] = [Math.trunc(value), Math.floor(Math.trunc(value) / 2 ** 32)]
       words[2 * i] = whole - upper * 2 ** 32
       words[2 * i + 1] = upper
     } else to[i] = BigInt(Number.isNaN(value) ? 0 : low)

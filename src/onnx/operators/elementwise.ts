@@ -39,18 +39,9 @@ import {
   sqrt,
 } from '../../ops/unary.js'
 import { and, where as choose, not, or, xor } from '../../ops/where.js'
-import { type OutOptions, runUnary } from '../../plans/elementwise.js'
-import { UnaryOp } from '../../wasm/abi.js'
-import {
-  type ElementType,
-  fitsEngine,
-  isFloat,
-  limit,
-  roundedTo,
-  roundToEven,
-  staysOnHost,
-  typeOf,
-} from '../file/types.js'
+import type { OutOptions } from '../../plans/elementwise.js'
+import { LongOp } from '../../wasm/abi.js'
+import { type ElementType, fitsEngine, isFloat, limit, roundToEven, staysOnHost } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { moveBox, spreadOf } from '../run/move.js'
 import { Value } from '../run/value.js'
@@ -66,25 +57,10 @@ import {
   zipInEngine,
   zipOnHost,
 } from './broadcast.js'
+import { chooseLongs, limitLongs, mapLongs, takesLongs, zipLongs } from './longs.js'
 import { power } from './powers.js'
 
 type Numbers = Float64Array
-
-/** A kernel's function that has no name of its own, since it is part of another one. */
-const truncated = (x: Tensor, { out }: OutOptions = {}): Tensor => {
-  if (!out) return x.engine.make(x.shape, (y) => runUnary(UnaryOp.trunc, x, y, 0, 0))
-  runUnary(UnaryOp.trunc, x, out, 0, 0)
-  return out.changed()
-}
-
-/** Whole numbers in the range of a type of few bits, by its lowest bits, as the host's arrays have them. */
-function wrapped(x: Tensor, type: ElementType): Tensor {
-  const bits = /^u?int(8|16)$/.exec(type)?.[1]
-  if (!bits) return x
-  const length = 2 ** Number(bits)
-  const least = type.startsWith('u') ? 0 : -length / 2
-  return least ? add(mod(sub(x, least), length), least) : mod(x, length)
-}
 
 export const softsign = (x: Tensor): Tensor => div(x, add(abs(x), 1))
 
@@ -93,9 +69,11 @@ function unary(
   host: (v: number, call: Call) => number,
   engine?: (x: Tensor, options: OutOptions, call: Call) => AnyTensor,
   type?: ElementType,
+  long?: (call: Call, x: Value) => Value,
 ): Operator {
   return (call) => {
     const x = call.input(0)
+    if (long && x.type === 'int64' && !x.constant) return long(call, x)
     if (engine && !x.isHost && (isFloat(x.type) || x.type === 'bool'))
       return mapInEngine(call, x, (tensor, options) => engine(tensor, options, call), type)
     return mapOnHost(call, x, (v) => host(v, call), type)
@@ -109,19 +87,31 @@ const activation =
     mapInEngine(call, call.input(0), (x, options) => f(x, options, call))
 
 /** A function of two numbers: `host` by whether they are whole numbers, `engine` for floats. */
-function binary(host: (a: number, b: number) => number, engine?: Binary, whole = host): Operator {
-  return (call) => arithmetic(call, call.input(0), call.input(1), host, engine, whole)
+function binary(
+  host: (a: number, b: number) => number,
+  engine?: Binary,
+  long?: LongOp,
+  whole = host,
+): Operator {
+  return (call) => arithmetic(call, call.input(0), call.input(1), { host, engine, long, whole })
+}
+
+/** The same function where it may run: `whole` of whole numbers of the host, `long` of 64 bits. */
+interface Arithmetic {
+  host: (a: number, b: number) => number
+  engine?: Binary | undefined
+  whole?: (a: number, b: number) => number
+  long?: LongOp | undefined
 }
 
 function arithmetic(
   call: Call,
   a: Value,
   given: Value,
-  host: (a: number, b: number) => number,
-  engine?: Binary,
-  whole = host,
+  { host, engine, long, whole = host }: Arithmetic,
 ): Value {
   const b = oldBroadcast(call, a, given)
+  if (long !== undefined && takesLongs([a, b], long)) return zipLongs(call, long, a, b)
   if (engine && isFloat(a.type) && isFloat(b.type) && !(a.isHost && b.isHost))
     return zipInEngine(call, a, b, engine)
   const ints = engine && a.type === 'int32' && b.type === 'int32' && (a.inEngine || b.inEngine)
@@ -142,18 +132,24 @@ function oldBroadcast(call: Call, a: Value, b: Value): Value {
  * first one may not write over it.
  */
 const folded =
-  (host: (a: number, b: number) => number, engine?: Binary): Operator =>
+  (host: (a: number, b: number) => number, engine?: Binary, long?: LongOp): Operator =>
   (call) => {
     const [first, ...rest] = call.inputs as Value[]
     const isLast = (value: Value) => call.inputs.indexOf(value) === call.inputs.lastIndexOf(value)
-    return rest.reduce((a, b) => arithmetic(call, a, isLast(b) ? b : b.alias(), host, engine), first!.alias())
+    return rest.reduce(
+      (a, b) => arithmetic(call, a, isLast(b) ? b : b.alias(), { host, engine, long }),
+      first!.alias(),
+    )
   }
 
 /** A question about two elements. */
 const compare =
-  (test: (a: number, b: number) => boolean, engine: typeof equal): Operator =>
+  (test: (a: number, b: number) => boolean, engine: typeof equal, long: LongOp, swaps = false): Operator =>
   (call) => {
     const [a, b] = [call.input(0), oldBroadcast(call, call.input(0), call.input(1))]
+    const isNarrow = [a, b].every((value) => value.inEngine || value.constant)
+    if (!isNarrow && takesLongs([a, b], long))
+      return swaps ? zipLongs(call, long, b, a) : zipLongs(call, long, a, b)
     if (a.isHost && b.isHost) return zipOnHost(call, [a, b], 'bool', (p, q) => Number(test(p, q)))
     const ask: Binary<DType, DType> = (p, q) => engine(p as Tensor, q as Tensor)
     if ([a, b].every(({ type }) => fitsEngine(type))) return zipAs(call, 'float32', a, b, ask, 'bool')
@@ -206,63 +202,16 @@ const clip: Operator = (call) => {
   const bound = (i: number, name: string, otherwise: number) => call.scalar(i) ?? call.number(name, otherwise)
   const low = bound(1, 'min', Number.NEGATIVE_INFINITY)
   const high = bound(2, 'max', Number.POSITIVE_INFINITY)
+  if (x.type === 'int64' && !x.constant) return limitLongs(call, x, low, high)
   if (x.isHost || !fitsEngine(x.type) || low > high) return mapOnHost(call, x, (v) => limit(v, low, high))
   return mapInEngine(call, x, (tensor, options) => clamp(tensor, { ...options, low, high }))
-}
-
-const cast: Operator = (call) =>
-  castTo(
-    call,
-    call.input(0),
-    typeOf(call.number('to', 1)) ??
-      call.fail('attribute to', 'a type that filterbank knows', call.number('to', 1)),
-  )
-
-function castTo(call: Call, x: Value, type: ElementType): Value {
-  if (x.type === type) return x.alias()
-  if (type === 'string')
-    return call.host(
-      type,
-      x.shape,
-      Array.from(x.data as Numbers, (v) => printed(v, x.type)),
-    )
-  if (x.type === 'string')
-    return call.host(type, x.shape, (to) => to.set((x.data as string[]).map((text) => parsed(text, type))))
-  if (!x.isHost) {
-    const whole = /int(8|16|32|64)/.test(type)
-    if ((isFloat(type) && type !== 'float64') || (whole && x.type === 'bool')) return x.alias(type)
-    if (type === 'bool') return mapInEngine(call, x, (t) => notEqual(t, 0), type)
-    if (whole && isFloat(x.type))
-      return mapInEngine(call, x, (tensor, options) => wrapped(truncated(tensor, options), type), type)
-    // The same whole numbers, of a type that has at least as many.
-    if (whole && x.dtype !== 'float32' && (/64|32/.test(type) || x.type === type)) return x.alias(type)
-  }
-  return mapOnHost(call, x, roundedTo(type, call.flag('saturate', true), call.text('round_mode', 'up')), type)
-}
-
-const printed = (v: number, type: ElementType): string =>
-  isFloat(type)
-    ? Number.isFinite(v)
-      ? `${Number(v.toPrecision(7))}`
-      : Number.isNaN(v)
-        ? 'NaN'
-        : v > 0
-          ? 'INF'
-          : '-INF'
-    : `${v}`
-const parsed = (text: string, type: ElementType): number => {
-  const v = /^[+-]?inf$/i.test(text)
-    ? text.startsWith('-')
-      ? Number.NEGATIVE_INFINITY
-      : Number.POSITIVE_INFINITY
-    : Number(text)
-  return isFloat(type) ? v : Math.trunc(v)
 }
 
 const where: Operator = (call) => {
   const [condition, a, b] = [call.input(0), call.input(1), call.input(2)]
   const values = [condition, a, b]
   const inEngine = !staysOnHost(a.type) || [a, b].every((value) => value.inEngine && !value.holdsFloats)
+  if (!inEngine && a.type === b.type && takesLongs([a, b])) return chooseLongs(call, condition, a, b)
   if (!inEngine || values.every(({ isHost }) => isHost))
     return zipOnHost(call, values, a.type, (test: number, p: number, q: number) => (test ? p : q))
   const shape = commonShape(
@@ -303,8 +252,13 @@ function swishOf(call: Call, x: Value): Value {
 }
 
 export const elementwise: Record<string, Operator> = {
-  Abs: unary(Math.abs, abs),
-  Neg: unary((v) => -v, neg),
+  Abs: unary(Math.abs, abs, undefined, (call, x) => mapLongs(call, LongOp.abs, x, x)),
+  Neg: unary(
+    (v) => -v,
+    neg,
+    undefined,
+    (call, x) => mapLongs(call, LongOp.sub, 0, x),
+  ),
   Exp: unary(Math.exp, exp),
   Log: unary(Math.log, log),
   Sqrt: unary(Math.sqrt, sqrt),
@@ -312,7 +266,7 @@ export const elementwise: Record<string, Operator> = {
   Floor: unary(Math.floor, floor),
   Ceil: unary(Math.ceil, ceil),
   Round: unary(roundToEven, round),
-  Sign: unary(Math.sign, sign),
+  Sign: unary(Math.sign, sign, undefined, (call, x) => limitLongs(call, x, -1, 1)),
   Sin: unary(Math.sin, sin),
   Cos: unary(Math.cos, cos),
   Tan: unary(Math.tan),
@@ -383,12 +337,13 @@ export const elementwise: Record<string, Operator> = {
     return choose(less(x, -lambda), add(x, bias), choose(greater(x, lambda), sub(x, bias), 0))
   }),
 
-  Add: binary((a, b) => a + b, add),
-  Sub: binary((a, b) => a - b, sub),
-  Mul: binary((a, b) => a * b, mul),
+  Add: binary((a, b) => a + b, add, LongOp.add),
+  Sub: binary((a, b) => a - b, sub, LongOp.sub),
+  Mul: binary((a, b) => a * b, mul, LongOp.mul),
   Div: binary(
     (a, b) => a / b,
     div,
+    LongOp.div,
     (a, b) => Math.trunc(a / b),
   ),
   Pow: (call) => {
@@ -398,15 +353,21 @@ export const elementwise: Record<string, Operator> = {
     if (inEngine && known === 1) return a.alias()
     if (inEngine && known) return mapInEngine(call, a, (x, options) => power(x, known, options))
     const whole = (p: number, q: number) => Math.trunc(p ** q)
-    return arithmetic(call, a, b, (p, q) => p ** q, isFloat(a.type) ? pow : undefined, whole)
+    return arithmetic(call, a, b, {
+      host: (p, q) => p ** q,
+      engine: isFloat(a.type) ? pow : undefined,
+      whole,
+    })
   },
   Mod: (call) => {
     const [a, b] = [call.input(0), call.input(1)]
-    if (isFloat(a.type)) return arithmetic(call, a, b, (p, q) => p % q, rest)
-    return call.flag('fmod') ? arithmetic(call, a, b, (p, q) => p % q) : arithmetic(call, a, b, modulo, mod)
+    const remains: Arithmetic = { host: (p, q) => p % q, long: LongOp.remainder }
+    if (isFloat(a.type)) return arithmetic(call, a, b, { ...remains, engine: rest })
+    if (call.flag('fmod')) return arithmetic(call, a, b, remains)
+    return arithmetic(call, a, b, { host: modulo, engine: mod, long: LongOp.mod })
   },
-  Max: folded((a, b) => Math.max(a, b), maximum),
-  Min: folded((a, b) => Math.min(a, b), minimum),
+  Max: folded((a, b) => Math.max(a, b), maximum, LongOp.maximum),
+  Min: folded((a, b) => Math.min(a, b), minimum, LongOp.minimum),
   Sum: folded((a, b) => a + b, add),
   Mean: (call) => {
     const sum = elementwise['Sum']!(call) as Value
@@ -418,14 +379,14 @@ export const elementwise: Record<string, Operator> = {
   And: logic((a, b) => !!a && !!b, and),
   Or: logic((a, b) => !!a || !!b, or),
   Xor: logic((a, b) => !!a !== !!b, xor),
-  Equal: compare((a, b) => a === b, equal),
-  Less: compare((a, b) => a < b, less),
-  LessOrEqual: compare((a, b) => a <= b, lessEqual),
-  Greater: compare((a, b) => a > b, greater),
-  GreaterOrEqual: compare((a, b) => a >= b, greaterEqual),
-  BitwiseAnd: binary((a, b) => a & b),
-  BitwiseOr: binary((a, b) => a | b),
-  BitwiseXor: binary((a, b) => a ^ b),
+  Equal: compare((a, b) => a === b, equal, LongOp.equal),
+  Less: compare((a, b) => a < b, less, LongOp.less),
+  LessOrEqual: compare((a, b) => a <= b, lessEqual, LongOp.lessEqual),
+  Greater: compare((a, b) => a > b, greater, LongOp.less, true),
+  GreaterOrEqual: compare((a, b) => a >= b, greaterEqual, LongOp.lessEqual, true),
+  BitwiseAnd: binary((a, b) => a & b, undefined, LongOp.and),
+  BitwiseOr: binary((a, b) => a | b, undefined, LongOp.or),
+  BitwiseXor: binary((a, b) => a ^ b, undefined, LongOp.xor),
   BitShift: (call) => {
     const left = call.text('direction') === 'LEFT'
     return zipOnHost(call, [call.input(0), call.input(1)], call.input(0).type, (a: number, b: number) =>
@@ -434,6 +395,4 @@ export const elementwise: Record<string, Operator> = {
   },
   Where: where,
   Clip: clip,
-  Cast: cast,
-  CastLike: (call) => castTo(call, call.input(0), call.input(1).type),
 }

@@ -8,12 +8,14 @@ import { attending } from './attention.js'
 import { blocks } from './blocks.js'
 import { boxes } from './boxes.js'
 import { bytesBetween } from './bytesBetween.js'
+import { casts } from './casts.js'
 import { columns } from './columns.js'
 import { contrib } from './contrib.js'
 import { control } from './control.js'
 import { elementwise } from './elementwise.js'
 import { experimental } from './experimental.js'
 import { indexing } from './indexing.js'
+import { masks } from './masks.js'
 import { matrix } from './matrix.js'
 import { multiHead } from './multiHead.js'
 import { normalize } from './normalize.js'
@@ -28,6 +30,7 @@ import { shape } from './shape.js'
 import { window } from './window.js'
 
 const shaped = new Set([
+  ...Object.keys(casts),
   ...Object.keys(elementwise),
   ...Object.keys(bytesBetween),
   ...Object.keys(quantize),
@@ -67,12 +70,14 @@ export const operators: Record<string, Operator> = {
   ...blocks,
   ...boxes,
   ...bytesBetween,
+  ...casts,
   ...columns,
   ...contrib,
   ...wholeOf(control),
   ...elementwise,
   ...experimental,
   ...indexing,
+  ...masks,
   ...matrix,
   ...multiHead,
   ...normalize,

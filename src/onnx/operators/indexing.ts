@@ -1,18 +1,17 @@
 /** Operators that take or bring elements by indices, by a mask, or by where they stand. */
 
 import { type Shape, sameShape, sizeOf, stridesOf } from '../../base/shape.js'
-import type { DType } from '../../core/dtype.js'
+import { bytesPerElement, type DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
-import { add } from '../../ops/arithmetic.js'
-import { equal, less, notEqual } from '../../ops/compare.js'
 import { putElements, type Reduction, takeElements } from '../../ops/elements.js'
 import { takeRows } from '../../ops/gather.js'
 import { placesOf, putAt, settled, takeAt } from '../../ops/gatherND.js'
-import { where } from '../../ops/where.js'
-import { fitsEngine, type HostArray, isFloat, staysOnHost } from '../file/types.js'
+import { runKept, runReverseRows, type Words } from '../../plans/long.js'
+import { type HostArray, staysOnHost } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, move, moveBox, offsetOf, whole } from '../run/move.js'
 import { Value } from '../run/value.js'
+import { isWords, takesLongs } from './longs.js'
 
 /** An index counted from the front. */
 function fromFront(call: Call, index: number, length: number): number {
@@ -31,6 +30,10 @@ const isHosts = (x: Value, ...others: (Value | undefined)[]): boolean =>
 
 /** Indices of the file in the engine. */
 const indicesOf = (value: Value): Tensor<'int32'> => value.as('int32', 'plain') as Tensor<'int32'>
+
+/** x in the engine, of numbers of 64 bits as words: with an axis of two more. */
+const tableOf = (x: Value): Tensor<DType> =>
+  isWords(x) ? (x.words.reshape([...x.shape, 2]) as Tensor<DType>) : alike(x)[0]!
 
 /** Values in the engine as one type. */
 function alike(...values: Value[]): Tensor<DType>[] {
@@ -81,7 +84,7 @@ const gather: Operator = (call) => {
   const axis = call.ownAxis(x.shape.length, 0)
   const n = x.shape[axis]!
   const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)]
-  if (isHosts(x, indices)) {
+  if (!isWords(x) && isHosts(x, indices)) {
     const list = indices.numbers.map((index) => fromFront(call, index, n))
     const strides = stridesOf(x.shape)
     const places = stridesOf(indices.shape)
@@ -100,8 +103,7 @@ const gather: Operator = (call) => {
       return indices.shape.length === 1 ? picked : picked.reshaped(shape)
     }
   }
-  const [table] = alike(x)
-  return inEngine(call, x, shape, takeRows(table!, settled(indicesOf(indices), n), axis))
+  return taking(call, x, shape, takeRows(tableOf(x), settled(indicesOf(indices), n), axis))
 }
 
 /** Rows of a matrix by indices. */
@@ -111,6 +113,10 @@ export const rowsOf = (table: Value, indices: Value): Tensor =>
 /** A result of x's type. */
 const inEngine = (call: Call, x: Value, shape: Shape, y: AnyTensor): Value =>
   Value.inEngine(call.run, x.type, shape, y)
+
+/** What was taken from `tableOf`. */
+const taking = (call: Call, x: Value, shape: Shape, y: AnyTensor): Value =>
+  isWords(x) ? Value.ofWords(call.run, x.type, shape, y as Words) : inEngine(call, x, shape, y)
 
 /** Whether the numbers of x stand on the host alone, so that moving them there takes no copy. */
 const standsOnHost = (x: Value): boolean => x.onHost && !x.inEngine
@@ -139,26 +145,34 @@ const compress: Operator = (call) => {
   const x = flat ? call.input(0).reshaped([call.input(0).size]) : call.input(0)
   const axis = call.ownAxis(x.shape.length, 0)
   const given = call.input(1)
-  const keeps = given.data as Float64Array
-  const kept = new Int32Array(keeps.length)
-  let count = 0
-  let ends = 0
-  for (let i = 0; i < keeps.length; i++) {
-    if (!keeps[i]) continue
-    if (!count || kept[count - 1] !== i - 1) ends++
-    kept[count++] = i
-  }
-  const list = kept.subarray(0, count)
-  if (count && list.at(-1)! >= x.shape[axis]!)
-    call.fail('condition', `of at most ${x.shape[axis]} elements`, list.at(-1)! + 1)
-  if (count === 0) return call.host(x.type, x.shape.with(axis, 0), () => {})
-  if ((x.isHost && x.constant) || (!standsOnHost(x) && ends <= MOST_RUNS))
-    return taken(call, x, axis, [...list])
-  if (standsOnHost(x)) return slicesOf(call, x, axis, list)
-  const [table] = alike(x)
-  const rows = call.tables('kept', [count], [given], () => [list])[0]!
-  return inEngine(call, x, x.shape.with(axis, count), takeRows(table!, indicesOf(rows), axis))
+  const { places, count } = given.constant ? knownPlaces(call, given) : foundPlaces(given)
+  const list = places.elements.subarray(0, count)
+  if (count && list[count - 1]! >= x.shape[axis]!)
+    call.fail('condition', `of at most ${x.shape[axis]} elements`, list[count - 1]! + 1)
+  const shape = x.shape.with(axis, count)
+  if (count === 0) return call.host(x.type, shape, () => {})
+  if (x.isHost && x.constant) return taken(call, x, axis, [...list])
+  if (standsOnHost(x) && !isWords(x)) return slicesOf(call, x, axis, list)
+  return taking(call, x, shape, takeRows(tableOf(x), firstOf(places, count), axis))
 }
+
+/** Where a mask that is known before the run is set. */
+function knownPlaces(call: Call, mask: Value): { places: Tensor<'int32'>; count: number } {
+  const list = () => [Int32Array.from([...(mask.data as Uint8Array)].flatMap((v, i) => (v ? [i] : [])))]
+  const size = (mask.data as Uint8Array).reduce((sum, v) => sum + Number(v !== 0), 0)
+  const places = call.tables('kept', [size], [mask], list)[0]!
+  return { places: indicesOf(places), count: size }
+}
+
+/** And one of the run. */
+function foundPlaces(mask: Value): { places: Tensor<'int32'>; count: number } {
+  mask.noteRead()
+  return runKept(mask.as('uint8', 'plain'))
+}
+
+/** So many of the first elements, without a copy. */
+const firstOf = ({ engine, pointer }: Tensor<'int32'>, count: number): Tensor<'int32'> =>
+  engine.lend(pointer, [count], 'int32')
 
 /** What is within these lengths, from the beginning of each axis. */
 const corner = (call: Call, x: Value, shape: Shape): Value =>
@@ -205,7 +219,7 @@ const gatherElements: Operator = (call) => {
   const axis = call.ownAxis(x.shape.length, 0)
   checkElements(call, x, indices, axis)
   const n = x.shape[axis]!
-  if (isHosts(x, indices)) {
+  if (!isWords(x) && isHosts(x, indices)) {
     const list = indices.data as Float64Array
     const [strides, places] = [stridesOf(x.shape), stridesOf(indices.shape)]
     return pick(
@@ -217,9 +231,8 @@ const gatherElements: Operator = (call) => {
         (fromFront(call, list[offsetOf(index, places)]!, n) - index[axis]!) * strides[axis]!,
     )
   }
-  const [table] = alike(corner(call, x, indices.shape.with(axis, n)))
-  const y = takeElements(table!, settled(indicesOf(indices), n), axis)
-  return inEngine(call, x, indices.shape, y)
+  const table = tableOf(corner(call, x, indices.shape.with(axis, n)))
+  return taking(call, x, indices.shape, takeElements(table, settled(indicesOf(indices), n), axis))
 }
 
 const gatherNd: Operator = (call) => {
@@ -228,7 +241,7 @@ const gatherNd: Operator = (call) => {
   const depth = depthOf(call, x, indices, batch)
   const outer = indices.shape.slice(0, -1)
   const shape = [...outer, ...x.shape.slice(batch + depth)]
-  if (isHosts(x, indices)) {
+  if (!isWords(x) && isHosts(x, indices)) {
     const list = indices.data as Float64Array
     const [strides, places] = [stridesOf(x.shape), stridesOf(outer)]
     return pick(call, x, shape, (index) => {
@@ -242,9 +255,8 @@ const gatherNd: Operator = (call) => {
       return at
     })
   }
-  const [table] = alike(x)
   const places = placesOf(indicesOf(indices), x.shape, batch)
-  return inEngine(call, x, shape, takeAt(table!, places, batch + depth, indices.shape))
+  return taking(call, x, shape, takeAt(tableOf(x), places, batch + depth, indices.shape))
 }
 
 const combine: Record<Reduction, (old: number, update: number) => number> = {
@@ -274,6 +286,12 @@ const scatterElements: Operator = (call) => {
   const reduction = reductionOf(call)
   checkElements(call, x, indices, axis)
   call.shaped('updates', updates, indices.shape)
+  const isWhole = sameShape(indices.shape.with(axis, n), x.shape) && x.size * indices.size > 0
+  if (reduction === 'none' && isWhole && takesLongs([x, updates])) {
+    const words = x.words.reshape([...x.shape, 2])
+    const y = putElements(words, settled(indicesOf(indices), n), updates.words, axis, 'none')
+    return Value.ofWords(call.run, x.type, x.shape, y)
+  }
   if (staysOnHost(x.type) || isHosts(x, indices, updates)) {
     const strides = stridesOf(x.shape)
     const list = indices.data as Float64Array
@@ -313,6 +331,11 @@ const scatterNd: Operator = (call) => {
   const reduction = reductionOf(call)
   const depth = depthOf(call, x, indices)
   call.shaped('updates', updates, [...indices.shape.slice(0, -1), ...x.shape.slice(depth)])
+  if (reduction === 'none' && takesLongs([x, updates])) {
+    const places = placesOf(indicesOf(indices), x.shape, 0)
+    const words = x.words.reshape([...x.shape, 2])
+    return Value.ofWords(call.run, x.type, x.shape, putAt(words, places, updates.words, 'none'))
+  }
   if (staysOnHost(x.type) || isHosts(x, indices, updates)) {
     const strides = stridesOf(x.shape)
     const list = indices.data as Float64Array
@@ -332,78 +355,6 @@ const scatterNd: Operator = (call) => {
   return inEngine(call, x, x.shape, putAt(from!, places, news!, reduction))
 }
 
-const oneHot: Operator = (call) => {
-  const [indices, depth, values] = [call.input(0), call.input(1).data[0] as number, call.input(2)]
-  const rank = indices.shape.length + 1
-  const axis = call.ownAxis(rank, -1)
-  const shape = indices.shape.toSpliced(axis, 0, depth)
-  if (values.constant && fitsEngine(values.type) && !(indices.isHost && indices.constant)) {
-    const [off, on] = values.numbers as [number, number]
-    const counted = shape.map((_, i) => (i === axis ? depth : 1))
-    const classes = call.tables('classes', counted, [], () => [Array(depth).keys()])[0]!.tensor()
-    const i = indices.tensor().reshape(indices.shape.toSpliced(axis, 0, 1))
-    const found = equal(where(less(i, 0), add(i, depth), i), classes)
-    const ons = call.tables('on', [], [], () => [[on]])[0]!.tensor()
-    return Value.inEngine(call.run, values.type, shape, where(found, ons, off))
-  }
-  const [off, on] = values.data as unknown as [number, number]
-  const places = stridesOf(indices.shape)
-  return call.host(values.type, shape, (to) => {
-    let i = 0
-    for (const index of indexesOf(shape)) {
-      const wanted = (indices.data as Float64Array)[offsetOf(index.toSpliced(axis, 1), places)]!
-      to[i++] = index[axis] === (wanted < 0 ? wanted + depth : wanted) ? on : off
-    }
-  })
-}
-
-/** How many there are is a shape: the host has to know. */
-const nonZero: Operator = (call) => {
-  const x = call.input(0)
-  const from = x.data as Float64Array
-  let count = 0
-  for (let i = 0; i < from.length; i++) if (from[i] !== 0) count++
-  const rank = x.shape.length
-  const [before, columns] = [x.shape.slice(0, -1), x.shape.at(-1) ?? 1]
-  return call.host('int64', [rank, count], (to) => {
-    let found = 0
-    let first = 0
-    for (const index of indexesOf(before)) {
-      for (let column = 0; column < columns; column++) {
-        if (from[first + column] === 0) continue
-        for (let axis = 0; axis < rank - 1; axis++) to[axis * count + found] = index[axis]!
-        if (rank) to[(rank - 1) * count + found] = column
-        found++
-      }
-      first += columns
-    }
-  })
-}
-
-const trilu: Operator = (call) => {
-  const x = call.input(0)
-  const k = call.scalar(1) ?? 0
-  const upper = call.flag('upper', true)
-  const [rows, columns] = x.shape.slice(-2) as [number, number]
-  if (!x.isHost && isFloat(x.type) && (call.inputs[1]?.constant ?? true)) {
-    const keeps = (i: number) => {
-      const distance = (i % columns) - Math.floor(i / columns)
-      return Number(upper ? distance >= k : distance <= k)
-    }
-    const table = call.tables('kept', [rows, columns], [], () => [
-      Float32Array.from({ length: rows * columns }, (_, i) => keeps(i)),
-    ])[0]!
-    return call.tensor(x.type, where(notEqual(table.tensor(), 0), x.tensor(), 0))
-  }
-  const from = x.data as Float64Array
-  return call.host(x.type, x.shape, (to) => {
-    for (let i = 0; i < to.length; i++) {
-      const distance = (i % columns) - (Math.floor(i / columns) % rows)
-      to[i] = (upper ? distance >= k : distance <= k) ? from[i]! : 0
-    }
-  })
-}
-
 /** The first so many places of each image the other way round; time and images are the first two axes. */
 const reverseSequence: Operator = (call) => {
   const [x, ends] = [call.input(0), call.input(1)]
@@ -411,11 +362,24 @@ const reverseSequence: Operator = (call) => {
   const [n, m, ...inner] = x.shape as [number, number, ...number[]]
   if (x.shape.length < 2 || time + batch !== 1 || time * batch !== 0)
     call.fail('time_axis and batch_axis', '0 and 1, of two axes or more', [time, batch])
-  const lengths = ends.numbers
   const places = x.shape[time]!
+  if (ends.size !== x.shape[batch])
+    call.fail('sequence_lens', `${x.shape[batch]} numbers from 0 to ${places}`, `${ends.size}`)
+  if (x.type !== 'string' && (isWords(x) || !x.isHost)) {
+    const table = tableOf(x)
+    const rules = {
+      n,
+      m,
+      second: time === 1,
+      bytes: sizeOf(inner) * (isWords(x) ? 8 : bytesPerElement(table.dtype)),
+    }
+    const y = call.engine.empty<DType>(table.shape, { dtype: table.dtype })
+    runReverseRows(table, indicesOf(ends), y, rules)
+    return taking(call, x, x.shape, y)
+  }
+  const lengths = ends.numbers
   const wrong = lengths.find((length) => !(length >= 0 && length <= places))
-  if (wrong !== undefined || lengths.length !== x.shape[batch])
-    call.fail('sequence_lens', `${x.shape[batch]} numbers from 0 to ${places}`, lengths)
+  if (wrong !== undefined) call.fail('sequence_lens', `from 0 to ${places}`, wrong)
   const list = new Int32Array(n * m)
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < m; j++) {
@@ -424,11 +388,7 @@ const reverseSequence: Operator = (call) => {
       list[i * m + j] = time ? i * m + from : from * m + j
     }
   }
-  if (standsOnHost(x)) return slicesOf(call, x.reshaped([n * m, ...inner]), 0, list).reshaped(x.shape)
-  const rows = call.tables('rows', [n * m], [ends], () => [list])[0]!
-  const [table] = alike(x)
-  const y = takeRows(table!.reshape([n * m, ...inner]), indicesOf(rows), 0)
-  return inEngine(call, x, x.shape, y.reshape(x.shape))
+  return slicesOf(call, x.reshaped([n * m, ...inner]), 0, list).reshaped(x.shape)
 }
 
 export const indexing: Record<string, Operator> = {
@@ -439,8 +399,5 @@ export const indexing: Record<string, Operator> = {
   Scatter: scatterElements,
   ScatterElements: scatterElements,
   ScatterND: scatterNd,
-  OneHot: oneHot,
-  NonZero: nonZero,
-  Trilu: trilu,
   ReverseSequence: reverseSequence,
 }

@@ -6,7 +6,7 @@ import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import type { Axis, Window } from '../../core/window.js'
 import { mul } from '../../ops/arithmetic.js'
 import { pow } from '../../ops/binary.js'
-import { placesOf, putAt } from '../../ops/gatherND.js'
+import { bring, placesOf } from '../../ops/gatherND.js'
 import {
   avgPool2d,
   avgPool3d,
@@ -19,6 +19,7 @@ import {
 } from '../../ops/pool.js'
 import { abs, sqrt } from '../../ops/unary.js'
 import { runMaxPoolPlaces, runPool } from '../../plans/pool.js'
+import { ScatterOp } from '../../wasm/abi.js'
 import { isFloat, limit } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, move, offsetOf, whole } from '../run/move.js'
@@ -321,21 +322,10 @@ const maxUnpool: Operator = (call) => {
   const shape = call.inputs[2]?.numbers ?? [n, c, ...natural]
   // Indices count in the natural output, which the wanted one may be larger than.
   const total = sizeOf([n, c, ...natural])
-  if ([x, places].every((value) => value.onHost && !value.inEngine) && isFloat(x.type)) {
-    const [from, at] = [x.data as Float32Array, places.data as Float64Array]
-    const y = call.host(x.type, [n, c, ...natural], (to) => {
-      for (let i = 0; i < from.length; i++) {
-        const place = at[i]!
-        if (!(place >= 0 && place < total)) call.fail('indices', `from 0 to ${total - 1}`, place)
-        to[place] = from[i]!
-      }
-    })
-    return spread(call, y, shape)
-  }
-  const zeros = call.zeros(x.type, [total]).tensor()
+  const y = call.zeros(x.type, [n, c, ...natural])
   const indices = (places.as('int32', 'plain') as Tensor<'int32'>).reshape([places.size, 1])
-  const y = putAt(zeros, placesOf(indices, [total], 0), x.tensor().reshape([x.size]), 'none')
-  return spread(call, call.tensor(x.type, y.reshape([n, c, ...natural])), shape)
+  bring(y.tensor(), placesOf(indices, [total], 0), x.tensor(), ScatterOp.put)
+  return spread(call, y, shape)
 }
 
 /** x in the corner of a value of a larger shape. */

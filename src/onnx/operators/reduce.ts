@@ -12,10 +12,12 @@ import { cumprod, cumsumSingle } from '../../ops/scan.js'
 import { logSoftmax, softmax } from '../../ops/softmax.js'
 import { topK as largestOf } from '../../ops/topK.js'
 import { abs, exp, log } from '../../ops/unary.js'
+import { WholeOp } from '../../wasm/abi.js'
 import { isFloat, staysOnHost } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { offsetsOf } from '../run/move.js'
 import { type Layout, lastAxis, lastShape, Value } from '../run/value.js'
+import { narrowed, reducesWholes, reduceWholes, scanWholes } from './longs.js'
 import { MOST } from './powers.js'
 
 /**
@@ -54,13 +56,25 @@ function reduceOnHost(
   })
 }
 
+/** What a reduction leaves of the shape of x. */
+const shapeWithout = (call: Call, { shape }: Value, axes: readonly number[]): Shape =>
+  call.flag('keepdims', true)
+    ? shape.map((length, axis) => (axes.includes(axis) ? 1 : length))
+    : shape.filter((_, axis) => !axes.includes(axis))
+
 /** A reduction on the host, and in the engine where there are floats to reduce. */
 const reduction =
-  (host: (values: Float64Array) => number, engine?: (x: Tensor, axes: number[]) => Tensor): Operator =>
+  (
+    host: (values: Float64Array) => number,
+    engine?: (x: Tensor, axes: number[]) => Tensor,
+    whole?: WholeOp,
+  ): Operator =>
   (call) => {
     const x = call.input(0)
     const axes = reducedAxes(call, x)
     const count = sizeOf(axes.map((axis) => x.shape[axis]!))
+    if (whole !== undefined && axes.length && reducesWholes(x, whole))
+      return reduceWholes(call, whole, x, axes, shapeWithout(call, x, axes))
     if (!engine || x.isHost || !isFloat(x.type) || count === 0 || axes.length === 0)
       return reduceOnHost(call, x, axes, host)
     return reduceInEngine(call, x, axes, engine)
@@ -129,6 +143,8 @@ const place =
     const x = call.input(0)
     const last = call.flag('select_last_index')
     const axis = call.ownAxis(x.shape.length, 0)
+    const op = sign < 0 ? WholeOp.argmin : WholeOp.argmax
+    if (reducesWholes(x, op)) return reduceWholes(call, op, x, [axis], shapeWithout(call, x, [axis]))
     if (!x.isHost && isFloat(x.type) && !last)
       return reduceInEngine(
         call,
@@ -239,6 +255,8 @@ const cumulative: Operator = (call) => {
     const y = (multiplies ? cumprod : cumsumSingle)(tensor, along, exclusive, reverse)
     return Value.inEngine(call.run, x.type, x.shape, y, layout)
   }
+  if (!multiplies && /^int(32|64)$/.test(x.type) && !(x.constant && x.isHost))
+    return scanWholes(call, x, axis, exclusive, reverse)
   const from = x.data as Float64Array
   const stride = stridesOf(x.shape)[axis]!
   const n = x.shape[axis]!
@@ -334,6 +352,11 @@ const topK: Operator = (call) => {
     ]
   }
   const stride = stridesOf(x.shape)[axis]!
+  const narrow = x.type === 'int64' && !x.constant && x.onHost ? narrowed(x) : undefined
+  if (narrow) {
+    const found = largestOf(narrow, { k, axis, largest: isLargest })
+    return [found.values, found.indices].map((tensor) => Value.inEngine(call.run, 'int64', shape, tensor))
+  }
   if (x.onHost && !x.inEngine && !isFloat(x.type) && k <= FEW) {
     const lines = n ? x.size / n : 0
     const found = fewLargest(x.data as Float64Array, { lines, n, stride, k, largest: isLargest })
@@ -376,16 +399,17 @@ function compared(a: number, b: number): number {
 }
 
 export const reduce: Record<string, Operator> = {
-  ReduceSum: reduction(total, (x, axes) => sum(x, { axes, ...kept })),
+  ReduceSum: reduction(total, (x, axes) => sum(x, { axes, ...kept }), WholeOp.sum),
   ReduceMean: reduction(
     (values) => total(values) / values.length,
     (x, axes) => mean(x, { axes, ...kept }),
   ),
-  ReduceMax: reduction(largest, (x, axes) => max(x, { axes, ...kept })),
-  ReduceMin: reduction(smallest, (x, axes) => min(x, { axes, ...kept })),
+  ReduceMax: reduction(largest, (x, axes) => max(x, { axes, ...kept }), WholeOp.max),
+  ReduceMin: reduction(smallest, (x, axes) => min(x, { axes, ...kept }), WholeOp.min),
   ReduceProd: reduction(
     (values) => values.reduce((product, v) => product * v, 1),
     (x, axes) => prod(x, { axes, ...kept }),
+    WholeOp.prod,
   ),
   ReduceL1: reduction(
     (values) => values.reduce((sum, v) => sum + Math.abs(v), 0),

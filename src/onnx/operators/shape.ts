@@ -6,6 +6,7 @@ import { indexesOf, move, moveBox, type Part, permuted, whole } from '../run/mov
 import { Value } from '../run/value.js'
 import { modulo } from './elementwise.js'
 import { runs } from './indexing.js'
+import { risingLongs } from './longs.js'
 
 /** What a Reshape asks for: 0 keeps a length (unless `allowzero`), -1 follows from the rest. */
 export function reshapedShape(
@@ -273,7 +274,10 @@ const range: Operator = (call) => {
   const [start, limit] = [0, 1].map((i) => call.input(i).data[0] as number) as [number, number]
   // com.microsoft's may go without.
   const delta = call.scalar(2) ?? 1
-  return call.host(call.input(0).type, [Math.max(0, Math.ceil((limit - start) / delta))], (to) => {
+  const length = Math.max(0, Math.ceil((limit - start) / delta))
+  if (call.input(0).type === 'int64' && !call.inputs.every((value) => value?.constant ?? true))
+    return risingLongs(call, length, start, delta)
+  return call.host(call.input(0).type, [length], (to) => {
     for (let i = 0; i < to.length; i++) to[i] = start + i * delta
   })
 }

@@ -18,7 +18,7 @@ import { foldWeights } from '../graph/fuse.js'
 import { type AttributeValue, type Graph, type Node, openGraph, type Port, readsOf } from '../graph/graph.js'
 import { checkGraph } from '../graph/known.js'
 import { foldConstants } from '../run/fold.js'
-import { dropKept, newRun } from '../run/value.js'
+import { dropKept, newRun } from '../run/kept.js'
 
 const op = 'quantizeModel'
 /** The first whose QuantizeLinear has an axis. */

@@ -331,8 +331,13 @@ const unmade = (name: string): FilterbankError =>
 export function checkFault(node: Node, engine: Engine): void {
   const fault = engine.takeFault()
   if (!fault) return
-  const expected = outsideWords(fault.length)
-  throw new FilterbankError({ op: nameOf(node), argument: 'indices', expected, got: show(fault.index) })
+  const isLength = node.op === 'ReverseSequence'
+  throw new FilterbankError({
+    op: nameOf(node),
+    argument: isLength ? 'sequence_lens' : 'indices',
+    expected: isLength ? `from 0 to ${fault.length}` : outsideWords(fault.length),
+    got: show(fault.index),
+  })
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Large tensors of a file, in the engine from the moment that they come in. */
+import { check } from '../../base/errors.js'
 import type { Shape } from '../../base/shape.js'
-import { bytesPerElement, type DType } from '../../core/dtype.js'
+import { type ArrayOf, bytesPerElement, type DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { hostRoom, type Keeper, type Room } from '../file/intake.js'
@@ -10,6 +11,8 @@ import {
   type Halves,
   type HostArray,
   type HostTensor,
+  hostArray,
+  isFloat,
   isHalf,
   limit,
   staysOnHost,
@@ -121,6 +124,40 @@ export function numbersAs(data: Float64Array, type: ElementType, dtype: DType): 
     numbers[i] = whole === value ? whole : limit(value, -(2 ** 31), 2 ** 31 - 1)
   }
   return numbers
+}
+
+/** The host's numbers in the engine: bytes of the file as they are, halves widened. */
+export function uploaded(
+  engine: Engine,
+  host: Pick<HostTensor, 'data' | 'bytes' | 'halves'> | undefined,
+  type: ElementType,
+  shape: Shape,
+  dtype: DType,
+): AnyTensor {
+  const { bytes, halves } = host ?? {}
+  if (halves && dtype === 'float32') return widened(engine, halves, type, shape)
+  if (bytes) return engine.upload(shape, (pointer) => engine.u8.set(bytes, pointer))
+  check(host !== undefined && type !== 'string', () => ({
+    op: 'onnx',
+    argument: 'value',
+    expected: 'numbers',
+    got: 'texts',
+  }))
+  return engine.tensor(numbersAs(host.data as Float64Array, type, dtype), shape, { dtype })
+}
+
+/** Numbers of the engine as the host has those of a type. */
+export function hostNumbers(type: ElementType, numbers: ArrayOf<DType>): HostArray {
+  if (isFloat(type) && numbers instanceof Float32Array) return numbers
+  const data = hostArray(type, numbers.length)
+  ;(data as Float64Array).set(numbers)
+  return data
+}
+
+/** The numbers of a tensor on the host, where they stood in the engine alone; how to bring them back. */
+export function spilled({ dtype, engine, shape, storage }: AnyTensor): () => AnyTensor {
+  const bytes = engine.u8.slice(storage.address, storage.address + storage.bytes)
+  return () => engine.upload(shape, (pointer) => engine.u8.set(bytes, pointer), { dtype })
 }
 
 /** What a recording has in the place of numbers. */

@@ -11,10 +11,12 @@ import { fuse } from '../graph/fuse.js'
 import type { Graph, Node, Port } from '../graph/graph.js'
 import { constantsOf, type Scope } from './execute.js'
 import type { Holder } from './hold.js'
+import { dropKept, dropTables } from './kept.js'
 import { pictureLater, pictureNow, withPictures } from './pictures.js'
 import { type Plan, Plans, roomIn, type Setup } from './plan.js'
 import {
   type AnyModelOutputs,
+  answerOf,
   copyOf,
   type Feed,
   fail,
@@ -32,7 +34,7 @@ import { record } from './record.js'
 import { type Stands, standOfInput } from './recording.js'
 import { disposeLive, nodeByNode, replay, replayUnwatched, setupOf } from './replay.js'
 import { describe, type LayerSummary } from './summary.js'
-import { dropKept, dropTables, type Run, Value } from './value.js'
+import { type Run, Value } from './value.js'
 
 /** What `model.run` takes beside the inputs. */
 export interface RunOptions {
@@ -366,9 +368,14 @@ export class Model {
     const output = (name: string, value: Value) => {
       const { type, shape, kind } = value
       if (kind === 'map') return mapOf(value)
-      const data = value.fresh()
+      const data = answerOf(value)
       // Halves are rounded here alone: inside all is float32.
-      return new ModelOutput(name, type, shape, isHalf(type) ? toHost(type, toUser(type, data)) : data)
+      return new ModelOutput(
+        name,
+        type,
+        shape,
+        isHalf(type) ? toHost(type, toUser(type, data as HostArray)) : data,
+      )
     }
     return Object.fromEntries(
       values.map(([name, made]): [string, AnyModelOutputs[string]] => {

@@ -6,9 +6,11 @@
 import { type Shape, sizeOf } from '../../base/shape.js'
 import { bytesPerElement, type DType } from '../../core/dtype.js'
 import type { AnyTensor } from '../../core/tensor.js'
-import { copy } from '../../plans/copy.js'
+import { copy, copyLongs } from '../../plans/copy.js'
+import { emptyWords, fillWords } from '../../plans/long.js'
 import { dtypeOf } from '../file/types.js'
 import type { Call } from './call.js'
+import { areLong } from './long.js'
 import { type Layout, lastShape, stridesIn, Value } from './value.js'
 
 /** A box of a source, and where it goes: along axis i of the result, `length` elements from `to` on. */
@@ -116,6 +118,17 @@ export function move(
     return { first, start, box }
   }
 
+  if (areLong(parts.map(({ source }) => source))) {
+    const words = emptyWords(call.engine, sizeOf(shape))
+    const { pointer } = words
+    if (!covered) fillWords(words, options.fill ?? 0)
+    for (const part of parts) {
+      const { first, start, box } = walk(part, 'plain', 'plain')
+      box.sort((a, b) => b.to - a.to)
+      copyLongs(call.engine, part.source.words.pointer + first * 8, pointer + start * 8, box)
+    }
+    return Value.ofWords(call.run, type, shape, words)
+  }
   if (parts.every(({ source }) => source.isHost)) {
     const data = call.room(type, shape) as unknown[]
     if (!covered && type !== 'string') (data as number[]).fill(options.fill ?? 0)

@@ -6,9 +6,11 @@ import { Tensor } from '../../core/tensor.js'
 import type { FromImageOptions } from '../../pictures/fromImage.js'
 import type { ImageSource } from '../../pictures/source.js'
 import {
+  type AnyArray,
   type ElementType,
   type HostArray,
   isFloat,
+  isLong,
   isUserArray,
   toHost,
   toUser,
@@ -16,6 +18,7 @@ import {
   userArrayName,
 } from '../file/types.js'
 import type { Port } from '../graph/graph.js'
+import { isLongType, longsOf } from './long.js'
 import type { Kind, Value } from './value.js'
 
 /**
@@ -38,27 +41,39 @@ export interface PictureInput<Source = ImageSource> extends FromImageOptions {
 
 /** What came out, copied out of the engine: row-major, in the shape and layout of the file. */
 export class ModelOutput {
+  private user: UserArray | undefined
+
   constructor(
     readonly name: string,
     readonly type: ElementType,
     readonly shape: Shape,
-    private readonly host: HostArray,
+    private readonly numbers: HostArray | UserArray,
   ) {}
 
   /**
    * In the array of its type: float16 as bits in a Uint16Array, bool as Uint8Array, int64 as BigInt64Array.
+   * The same array each time.
    */
   get data(): UserArray {
-    return toUser(this.type, this.host)
+    this.user ??= isUserArray(this.type, this.numbers) ? this.numbers : toUser(this.type, this.numbers)
+    return this.user
   }
 
   /**
    * As plain numbers (strings where it holds strings): int64 as a Float64Array, small integers and bool in
-   * the array of their type, floats as a Float32Array.
+   * the array of their type, floats as a Float32Array. A new array each time.
    */
   toArray(): HostArray {
-    return this.host.slice() as HostArray
+    const { numbers, type } = this
+    return isLong(numbers) ? toHost(type, numbers) : (numbers.slice() as HostArray)
   }
+}
+
+/** The numbers of a value, copied: of 64 bits as users have them. */
+export function answerOf(value: Value): AnyArray {
+  const { longs, onHost, type } = value
+  if (longs) return longs.fresh()
+  return !onHost && isLongType(type) ? longsOf(value.asHeld('plain'), type) : value.fresh()
 }
 
 /** What a run gives, by the names of outputs and taps, where all of them are tensors. */
@@ -102,7 +117,7 @@ export function fail(argument: string, expected: string, got: string): never {
 export interface Feed {
   type: ElementType
   shape: Shape
-  data: HostArray | Tensor
+  data: AnyArray | Tensor
   /** Where it is no tensor. */
   kind?: Kind
   items?: readonly Feed[]
@@ -207,7 +222,11 @@ function tensorOf(port: Port, given: ModelInput, item: number | undefined): Feed
   return {
     type,
     shape,
-    data: numbers ? fromNumbers(type, data as number[]) : toHost(type, data as UserArray),
+    data: numbers
+      ? fromNumbers(type, data as number[])
+      : isLong(data)
+        ? data
+        : toHost(type, data as UserArray),
   }
 }
 
@@ -220,7 +239,7 @@ function fromNumbers(type: ElementType, numbers: readonly number[]): HostArray {
 
 /** What goes into the engine, as float32. */
 export const numbersOf = ({ data }: Feed): Float32Array =>
-  data instanceof Tensor ? data.toArray() : (data as Float32Array)
+  data instanceof Tensor ? data.toArray() : (data as unknown as Float32Array)
 
 /** The inputs in order of the file, checked. `steady`: what can be read while the engine writes. */
 export function feedsOf(

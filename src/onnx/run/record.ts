@@ -153,8 +153,10 @@ function* stopsOf(program: Program, marks: readonly Mark[]): Steps<Stop[]> {
   let begin = 0
   const stops: Stop[] = []
   yield* fewByFew(marks, ({ node, end, steps }) => {
-    // The only kernel that tells of one; what a host step ran may have been it.
-    const looks = steps.length > 0 || program.kernels(begin, end).includes('places')
+    // The only kernels that tell of one; what a host step ran may have been one of them.
+    const looks =
+      steps.length > 0 ||
+      program.kernels(begin, end).some((kernel) => kernel === 'places' || kernel === 'reverseRows')
     begin = end
     for (const { at, run } of steps) stops.push({ end: at, run })
     if (looks) stops.push({ end, node })
@@ -308,7 +310,7 @@ function ownValue(value: Value): Value {
     [...value.tensors()].every(({ storage }) => storage.references === 1 && !storage.isLent)
   )
     return value
-  if (value.onHost) return Value.onHost(value.run, type, shape, value.fresh())
+  if (value.onHost) return Value.onHost(value.run, type, shape, value.longs?.fresh() ?? value.fresh())
   return Value.inEngine(value.run, type, shape, copied(engine, value.asHeld(layout)), layout)
 }
 
@@ -322,8 +324,12 @@ export function copied(engine: Engine, x: AnyTensor): AnyTensor {
 function put(value: Value, { dtype, layout }: { dtype: DType; layout: Layout }, pointer: number): true {
   const { engine } = value
   if (value.onHost && layout === 'plain') {
-    const from = numbersAs(value.data as Float64Array, value.type, dtype)
-    arrayAt(dtype, engine.u8.buffer, pointer, value.size).set(from)
+    const { longs } = value
+    if (longs?.isSigned) longs.write(engine, dtype, pointer)
+    else {
+      const from = numbersAs(value.data as Float64Array, value.type, dtype)
+      arrayAt(dtype, engine.u8.buffer, pointer, value.size).set(from)
+    }
   } else {
     const { storage } = value.as(dtype, layout)
     engine.u8.copyWithin(pointer, storage.pointer, storage.pointer + storage.bytes)

@@ -1,14 +1,15 @@
-import { check } from '../../base/errors.js'
 import { type Shape, sizeOf } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { cast } from '../../ops/cast.js'
-import type { ElementType, HostArray, HostTensor } from '../file/types.js'
-import { dtypeOf, hostArray, isFloat, staysOnHost } from '../file/types.js'
+import type { Words } from '../../plans/long.js'
+import type { AnyArray, ElementType, HostArray, HostTensor } from '../file/types.js'
+import { dtypeOf, isLong, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
-import { numbersAs, WITHOUT_NUMBERS, widened } from './hold.js'
+import { hostNumbers, spilled, WITHOUT_NUMBERS } from './hold.js'
 import { checkSize, isBoth, type Layout, lastShape, moved } from './layout.js'
+import { Longs, uploadedFrom, widenedToWords, wordsFrom } from './long.js'
 
 export { type Layout, lastAxis, lastShape, stridesIn } from './layout.js'
 
@@ -34,27 +35,6 @@ interface Kept {
   readonly tables: Map<Node, Map<string, readonly Value[]>>
   /** Constants of the graphs inside of nodes. */
   readonly constants: Map<Graph, ReadonlyMap<string, Value>>
-}
-
-export const newRun = (engine: Engine): Run => ({
-  engine,
-  hostReads: false,
-  kept: { tables: new Map(), constants: new Map() },
-})
-
-/** Gives back the tables of these nodes. */
-export function dropTables({ kept }: Run, nodes: Iterable<Node>): void {
-  for (const node of nodes) {
-    for (const value of [...(kept.tables.get(node)?.values() ?? [])].flat()) value.dispose()
-    kept.tables.delete(node)
-  }
-}
-
-/** Gives back all that is kept. */
-export function dropKept(run: Run): void {
-  dropTables(run, run.kept.tables.keys())
-  for (const constants of run.kept.constants.values()) for (const value of constants.values()) value.dispose()
-  run.kept.constants.clear()
 }
 
 /** A list of values, a map (which holds its keys and its values), or an optional one without its element. */
@@ -111,9 +91,33 @@ export class Value {
     this.dtype = dtypeOf(type)
   }
 
-  static onHost(run: Run, type: ElementType, shape: Shape, data: HostArray, constant = false): Value {
+  static onHost(run: Run, type: ElementType, shape: Shape, data: AnyArray, constant = false): Value {
     checkSize(data.length, shape)
-    return new Value(run, type, shape, { data }, constant)
+    return new Value(run, type, shape, isLong(data) ? new Longs(type, data) : { data }, constant)
+  }
+
+  /** A value that takes over numbers of 64 bits in the engine. */
+  static ofWords(run: Run, type: ElementType, shape: Shape, words: Words): Value {
+    const value = new Value(run, type, shape)
+    value.keepWords(words)
+    return value
+  }
+
+  private keepWords(words: Words): void {
+    this.host = new Longs(this.type, words)
+    this.forms.set('words', words)
+  }
+
+  /** The host's numbers of 64 bits, where they are exact. */
+  get longs(): Longs | undefined {
+    return this.host instanceof Longs ? this.host : undefined
+  }
+
+  /** The same in the engine: [..., 2]. */
+  get words(): Words {
+    this.noteRead()
+    const { engine, host, type } = this
+    return this.form('words', () => (host ? wordsFrom(engine, type, host) : widenedToWords(this.asHeld())))
   }
 
   /**
@@ -163,7 +167,8 @@ export class Value {
     return this.elements ?? []
   }
 
-  private noteRead(): void {
+  /** Notes that the run depends on its numbers. */
+  noteRead(): void {
     if (this.constant) return
     this.run.hostReads = true
     this.run.read = this
@@ -182,8 +187,9 @@ export class Value {
   }
 
   /** Whose its numbers are in the engine: what an operator made for itself is nobody's to give back. */
-  private get owner(): Value {
-    return this.named ? this : (this.origin ?? this)
+  private get owner(): Value | undefined {
+    // Words are shared in the engine.
+    return this.named ? this : (this.origin ?? (this.held('words') ? undefined : this))
   }
 
   get size(): number {
@@ -250,10 +256,7 @@ export class Value {
     // What the other forms were made of: float32 may hold less than they, or more.
     const [key] = [...this.forms.keys()].filter((key) => this.held(key))
     const numbers = (key?.endsWith('floats') ? this.tensor() : this.typed()).toArray()
-    if (isFloat(this.type) && numbers instanceof Float32Array) return numbers
-    const data = hostArray(this.type, numbers.length)
-    ;(data as Float64Array).set(numbers)
-    return data
+    return hostNumbers(this.type, numbers)
   }
 
   /** A copy of the numbers as they are now, row-major. */
@@ -342,14 +345,8 @@ export class Value {
     tensor.strides = strides
     const result = use(tensor)
     if (this.constant && (!own || tensor.storage.references === 1))
-      tensor.storage.releaseNumbers(() => (own ? make : this.spilled(tensor)))
+      tensor.storage.releaseNumbers(() => (own ? make : spilled(tensor)))
     return result
-  }
-
-  /** The numbers of a tensor on the host, where they stood in the engine alone; how to bring them back. */
-  private spilled({ dtype, engine, shape, storage }: AnyTensor): () => AnyTensor {
-    const bytes = engine.u8.slice(storage.address, storage.address + storage.bytes)
-    return () => engine.upload(shape, (pointer) => engine.u8.set(bytes, pointer), { dtype })
   }
 
   private upload(dtype: DType): AnyTensor {
@@ -364,16 +361,7 @@ export class Value {
     // A replay uploads what has a name; it knows nothing of what an operator made for itself.
     if (!this.constant && !this.named) run.hostReads = true
     const { engine } = run
-    const { bytes, halves } = host ?? {}
-    if (halves && dtype === 'float32') return widened(engine, halves, type, shape)
-    if (bytes) return engine.upload(shape, (pointer) => engine.u8.set(bytes, pointer))
-    check(host !== undefined && type !== 'string', () => ({
-      op: 'onnx',
-      argument: 'value',
-      expected: 'numbers',
-      got: 'texts',
-    }))
-    return engine.tensor(numbersAs(host.data as Float64Array, type, dtype), shape, { dtype })
+    return uploadedFrom(engine, host, type, shape, dtype)
   }
 
   /** The same numbers under another shape (and type), without a copy where the layout allows. */
@@ -385,6 +373,13 @@ export class Value {
       const tensor = this.asHeld('plain')
       value.put(value.accepts(tensor) ? tensor.reshape(shape) : this.tensor().reshape(shape), 'plain')
     }
+    return this.lendWords(value)
+  }
+
+  /** Numbers of 64 bits that stand in the engine live there as long as either value does. */
+  private lendWords(value: Value): Value {
+    const words = this.longs && this.held('words')
+    if (words) value.keepWords(words.reshape(words.shape) as Words)
     return value
   }
 
@@ -420,7 +415,7 @@ export class Value {
       const tensor = this.tensor(layout)
       value.put(tensor.reshape(tensor.shape), layout)
     }
-    return value
+    return this.lendWords(value)
   }
 
   /** Leaves its tensors to `other`, which has written over them. */

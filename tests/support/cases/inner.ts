@@ -8,6 +8,7 @@ import { type GridRules, runGridTaps, runPoints, runRoiAlign } from '../../../sr
 import { runSuppress } from '../../../src/plans/suppress.js'
 import { ScanOp } from '../../../src/wasm/abi.js'
 import type { Case } from './maker.js'
+import { wholes } from './wholes.js'
 
 export const inner: Record<string, Case> = {
   'running sums rounded to float32': {
@@ -27,6 +28,7 @@ export const inner: Record<string, Case> = {
       return fb.concat(sums)
     },
   },
+  ...wholes,
   'terms of quantising in the run': {
     shapes: (random) => [[random.integer(1, 9), random.integer(1, 40)]],
     op: (x) => {

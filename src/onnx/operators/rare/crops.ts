@@ -2,46 +2,9 @@
  * com.microsoft's CropAndResize: boxes of images, each sampled at the same number of places, the corners
  * among them. It is TensorFlow's, with the channels before the places.
  */
-import { sizeOf } from '../../../base/shape.js'
+import type { Tensor } from '../../../core/tensor.js'
+import { runCropBoxes } from '../../../plans/crops.js'
 import type { Operator } from '../../run/call.js'
-
-/** Places along an axis: the pixels on both sides of each, how far it is from the first; -1 outside. */
-interface Samples {
-  before: Int32Array
-  after: Int32Array
-  part: Float64Array
-}
-
-/**
- * Writes what a plane of width w has at rows x columns; called for each, so that it is compiled as a whole.
- */
-function sample(
-  from: Float32Array,
-  w: number,
-  rows: Samples,
-  columns: Samples,
-  outside: number,
-  to: Float32Array,
-): void {
-  const [{ before: tops, after: bottoms, part: downs }, { before: lefts, after: rights, part: acrosses }] = [
-    rows,
-    columns,
-  ]
-  const width = lefts.length
-  for (let i = 0; i < tops.length; i++) {
-    const [top, bottom, down] = [tops[i]! * w, bottoms[i]! * w, downs[i]!]
-    for (let j = 0; j < width; j++) {
-      const [left, right, across] = [lefts[j]!, rights[j]!, acrosses[j]!]
-      let value = outside
-      if (top >= 0 && left >= 0) {
-        const above = from[top + left]! + (from[top + right]! - from[top + left]!) * across
-        const below = from[bottom + left]! + (from[bottom + right]! - from[bottom + left]!) * across
-        value = above + (below - above) * down
-      }
-      to[i * width + j] = value
-    }
-  }
-}
 
 /** x [n, c, h, w], boxes [count, 4] of y1, x1, y2, x2 in parts of an image, images [count], size [2] */
 const cropAndResize: Operator = (call) => {
@@ -57,37 +20,44 @@ const cropAndResize: Operator = (call) => {
   if (size.size !== 2 || !(oh >= 1 && ow >= 1))
     call.fail('crop_size', 'two lengths of at least 1', size.numbers)
   const outside = call.number('extrapolation_value', 0)
-  const [from, corners] = [x.data as Float32Array, boxes.numbers]
   const isNearest = mode === 'nearest'
   // In float32, as ONNX Runtime counts: halfway between two pixels that decides which one is nearest.
   const { fround } = Math
-  const samples = (low: number, high: number, length: number, wanted: number): Samples => {
+  const words = 1 + 3 * (oh + ow)
+  const places = new Int32Array(count * words)
+  const parts = new Float32Array(places.buffer)
+  const sample = (at: number, [low, high]: [number, number], length: number, wanted: number) => {
     const step = wanted > 1 ? fround(fround(fround(high - low) * (length - 1)) / (wanted - 1)) : 0
     const first = wanted > 1 ? fround(low * (length - 1)) : fround(0.5 * fround(low + high) * (length - 1))
-    const [before, after, part] = [new Int32Array(wanted), new Int32Array(wanted), new Float64Array(wanted)]
     for (let i = 0; i < wanted; i++) {
       const place = fround(first + fround(i * step))
       const isInside = place >= 0 && place <= length - 1
-      before[i] = !isInside ? -1 : isNearest ? Math.round(place) : Math.floor(place)
-      after[i] = isNearest ? before[i]! : Math.ceil(place)
-      part[i] = isNearest ? 0 : place - before[i]!
+      const before = !isInside ? -1 : isNearest ? Math.round(place) : Math.floor(place)
+      places[at + 3 * i] = before
+      places[at + 3 * i + 1] = isNearest ? before : Math.ceil(place)
+      parts[at + 3 * i + 2] = isNearest ? 0 : place - before
     }
-    return { before, after, part }
   }
-  const shape = [count, c, oh, ow]
-  return call.host(x.type, shape, (data) => {
-    if (sizeOf(shape) === 0) return
-    let to = 0
-    for (const [box, image] of images.numbers.entries()) {
+  const table = call.tables('places', [places.length], [boxes, images, size], () => {
+    const corners = boxes.data as Float32Array
+    images.numbers.forEach((image, box) => {
       if (!(image >= 0 && image < n)) call.fail('batch_indices', `from 0 to ${n - 1}`, image)
-      const [y1, x1, y2, x2] = corners.slice(box * 4, box * 4 + 4) as [number, number, number, number]
-      const [rows, columns] = [samples(y1, y2, h, oh), samples(x1, x2, w, ow)]
-      for (let channel = 0; channel < c; channel++, to += oh * ow) {
-        const plane = from.subarray((image * c + channel) * h * w)
-        sample(plane, w, rows, columns, outside, data.subarray(to, to + oh * ow) as unknown as Float32Array)
-      }
-    }
-  })
+      const [y1, x1, y2, x2] = corners.slice(box * 4, box * 4 + 4) as unknown as [
+        number,
+        number,
+        number,
+        number,
+      ]
+      const at = box * words
+      places[at] = image
+      sample(at + 1, [y1, y2], h, oh)
+      sample(at + 1 + 3 * oh, [x1, x2], w, ow)
+    })
+    return [places]
+  })[0]!
+  const y = call.engine.empty([count, oh, ow, c])
+  runCropBoxes(x.tensor('last'), table.typed() as Tensor<'int32'>, y, outside)
+  return call.tensor(x.type, y, 'last')
 }
 
 export const crops: Record<string, Operator> = { 'com.microsoft.CropAndResize': cropAndResize }

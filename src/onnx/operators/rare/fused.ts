@@ -17,6 +17,7 @@ import { permuted } from '../../run/move.js'
 import { mapInEngine } from '../broadcast.js'
 import { contrib } from '../contrib.js'
 import { indexing, taken } from '../indexing.js'
+import { masks } from '../masks.js'
 import { product } from '../matrix.js'
 import { quantize } from '../quantize.js'
 import { resizing } from '../resize.js'
@@ -194,7 +195,7 @@ export const fused: Record<string, Operator> = Object.fromEntries(
     SkipGroupNorm: skipGroupNorm,
     TransposeMatMul: contrib['com.microsoft.FusedMatMul']!,
     TorchEmbedding: torchEmbedding,
-    Trilu: indexing['Trilu']!,
+    Trilu: masks['Trilu']!,
     UnfoldTensor: unfoldTensor,
   }).map(([name, run]) => [`com.microsoft.${name}`, run]),
 )

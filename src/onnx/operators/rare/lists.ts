@@ -1,7 +1,10 @@
 /**
- * Small things on the host: Unique, Det, MaxRoiPool, and com.microsoft's kin of them and DynamicTimeWarping.
+ * Small things on the host: Unique, Det, the regions of MaxRoiPool, and com.microsoft's kin of them and
+ * DynamicTimeWarping.
  */
 import { sizeOf } from '../../../base/shape.js'
+import type { Tensor } from '../../../core/tensor.js'
+import { runRegionMax } from '../../../plans/crops.js'
 import { type HostArray, isFloat } from '../../file/types.js'
 import type { Call, Operator } from '../../run/call.js'
 import type { Value } from '../../run/value.js'
@@ -16,8 +19,15 @@ function compare(a: Element, b: Element): number {
   return Number(Number.isNaN(a)) - Number(Number.isNaN(b))
 }
 
-/** For each of `count` elements its group, groups by their first elements; and these. NaN is NaN here. */
-function groupsOf(data: ArrayLike<Element>): { groupOf: Int32Array; firsts: number[] } {
+/** Which group each element is of, groups by their first elements; and these. NaN is NaN here. */
+interface Groups {
+  groupOf: Int32Array
+  firsts: number[]
+  /** The group of what is like an element that was seen. */
+  find: (value: Element) => number | undefined
+}
+
+function groupsOfTexts(data: ArrayLike<Element>): Groups {
   const groupOf = new Int32Array(data.length)
   const firsts: number[] = []
   const known = new Map<Element, number>()
@@ -29,26 +39,138 @@ function groupsOf(data: ArrayLike<Element>): { groupOf: Int32Array; firsts: numb
     }
     groupOf[i] = group
   }
-  return { groupOf, firsts }
+  return { groupOf, firsts, find: (value) => known.get(value) }
 }
 
-/** The same of rows of so many elements, found by sorting them. */
-function groupsOfRows(rows: ArrayLike<Element>, length: number): { groupOf: Int32Array; firsts: number[] } {
-  const order = (a: number, b: number) => {
-    for (let k = 0; k < length; k++) {
-      const found = compare(rows[a * length + k]!, rows[b * length + k]!)
+const word = new Float64Array(1)
+const bits = new Int32Array(word.buffer)
+
+/** By the bits of a number: a Map makes an object of each. 0 has no sign, and NaN no bits. */
+function hashOf(value: number): number {
+  word[0] = value + 0
+  const hash = Number.isNaN(value) ? 0 : Math.imul(bits[0]! ^ Math.imul(bits[1]!, 0x85ebca6b), 0x9e3779b1)
+  return hash ^ (hash >>> 15)
+}
+
+/** A table of twice as many places as there are things, so that most are found at the first look. */
+const tableFor = (count: number): Int32Array =>
+  new Int32Array(2 ** Math.ceil(Math.log2(2 * count + 1))).fill(-1)
+
+function groupsOfNumbers(data: ArrayLike<number>): Groups {
+  const groupOf = new Int32Array(data.length)
+  const firsts: number[] = []
+  const table = tableFor(data.length)
+  const mask = table.length - 1
+  /** Where in the table the group of a number stands, or is to stand. */
+  const placeOf = (value: number) => {
+    let place = hashOf(value) & mask
+    for (; ; place = (place + 1) & mask) {
+      const group = table[place]!
+      if (group < 0) return place
+      const other = data[firsts[group]!]!
+      if (other === value || (Number.isNaN(value) && Number.isNaN(other))) return place
+    }
+  }
+  for (let i = 0; i < data.length; i++) {
+    const place = placeOf(data[i]!)
+    if (table[place]! < 0) table[place] = firsts.push(i) - 1
+    groupOf[i] = table[place]!
+  }
+  return { groupOf, firsts, find: (value) => table[placeOf(value as number)] }
+}
+
+const groupsOf = (data: ArrayLike<Element>): Groups =>
+  Array.isArray(data) ? groupsOfTexts(data) : groupsOfNumbers(data as ArrayLike<number>)
+
+/** Rows in groups, and their elements as the numbers of theirs. */
+interface RowGroups extends Pick<Groups, 'groupOf' | 'firsts'> {
+  elements: Int32Array
+  kinds: Groups
+}
+
+/** The same of rows of so many elements. */
+function groupsOfRows(rows: ArrayLike<Element>, length: number): RowGroups {
+  const kinds = groupsOf(rows)
+  const elements = kinds.groupOf
+  const count = rows.length / length
+  const groupOf = new Int32Array(count)
+  const firsts: number[] = []
+  const table = tableFor(count)
+  const mask = table.length - 1
+  for (let row = 0; row < count; row++) {
+    const at = row * length
+    let hash = 0
+    for (let k = 0; k < length; k++) hash = Math.imul(hash ^ elements[at + k]!, 0x9e3779b1) ^ (hash >>> 15)
+    let place = (hash ^ (hash >>> 16)) & mask
+    for (;;) {
+      const group = table[place]!
+      if (group < 0) {
+        groupOf[row] = table[place] = firsts.push(row) - 1
+        break
+      }
+      const other = firsts[group]! * length
+      let k = 0
+      while (k < length && elements[at + k] === elements[other + k]) k++
+      if (k === length) {
+        groupOf[row] = group
+        break
+      }
+      place = (place + 1) & mask
+    }
+  }
+  return { groupOf, firsts, elements, kinds }
+}
+
+/** Groups of numbers by size, in the order that the host has for them. */
+function sortedNumbers(data: ArrayLike<number>, { firsts, find }: Groups): Uint32Array<ArrayBuffer> {
+  const numbers = Float64Array.from(firsts, (first) => data[first]!).sort()
+  return Uint32Array.from(numbers, (value) => find(value)!)
+}
+
+/** Groups of elements, the least first. */
+const sortedGroups = (data: ArrayLike<Element>, groups: Groups): Uint32Array<ArrayBuffer> =>
+  Array.isArray(data)
+    ? Uint32Array.from(groups.firsts, (_, group) => group).sort((a, b) =>
+        compare(data[groups.firsts[a]!]!, data[groups.firsts[b]!]!),
+      )
+    : sortedNumbers(data as ArrayLike<number>, groups)
+
+/** The same of rows: by the ranks of their elements, as one number where float64 holds them all. */
+function sortedRows(rows: ArrayLike<Element>, each: number, groups: RowGroups): Uint32Array<ArrayBuffer> {
+  const { elements, firsts, kinds } = groups
+  const ranks = new Int32Array(kinds.firsts.length)
+  sortedGroups(rows, kinds).forEach((kind, rank) => {
+    ranks[kind] = rank
+  })
+  const total = firsts.length
+  if (ranks.length ** each * total < 2 ** 53) {
+    const keys = Float64Array.from(firsts, (first, group) => {
+      let key = 0
+      for (let k = 0; k < each; k++) key = key * ranks.length + ranks[elements[first * each + k]!]!
+      return key * total + group
+    })
+    return Uint32Array.from(keys.sort(), (key) => key % total)
+  }
+  return Uint32Array.from(firsts, (_, group) => group).sort((a, b) => {
+    const [p, q] = [firsts[a]! * each, firsts[b]! * each]
+    for (let k = 0; k < each; k++) {
+      const found = ranks[elements[p + k]!]! - ranks[elements[q + k]!]!
       if (found) return found
     }
     return 0
-  }
-  const count = rows.length / length
-  const sorted = Uint32Array.from({ length: count }, (_, i) => i).sort((a, b) => order(a, b) || a - b)
-  // The first of its kind for each row; rows of a kind stand in order.
-  const likes = new Int32Array(count)
-  sorted.forEach((row, i) => {
-    likes[row] = i && order(sorted[i - 1]!, row) === 0 ? likes[sorted[i - 1]!]! : row
   })
-  return groupsOf(likes)
+}
+
+/** Slices along an axis as rows: element (k / inner, i, k % inner) of data is element k of row i. */
+function rowsOf(data: ArrayLike<Element>, count: number, each: number, inner: number): ArrayLike<Element> {
+  const rows = (Array.isArray(data) ? Array(data.length) : new Float64Array(data.length)) as Element[]
+  for (let outer = 0; outer < each / inner; outer++) {
+    for (let i = 0; i < count; i++) {
+      const [from, to] = [(outer * count + i) * inner, i * each + outer * inner]
+      for (let k = 0; k < inner; k++) rows[to + k] = data[from + k]!
+    }
+  }
+  return rows
 }
 
 /** The different elements, or slices along an axis; where each is first, which each one is, how often. */
@@ -61,24 +183,15 @@ const unique: Operator = (call) => {
   const each = sizeOf(shape) / (count || 1)
   const data = x.data as unknown as Element[]
   // Slices along the first axis stand as rows already.
-  const rows =
-    each === inner
-      ? data
-      : Array.from({ length: x.size }, (_, at) => {
-          const [i, k] = [Math.floor(at / each), at % each]
-          return data[(Math.floor(k / inner) * count + i) * inner + (k % inner)]!
-        })
-  const { groupOf, firsts } = each === 1 ? groupsOf(data) : groupsOfRows(rows, each)
-  const order = Uint32Array.from(firsts, (_, group) => group)
-  if (call.flag('sorted', true)) {
-    order.sort((a, b) => {
-      for (let k = 0; k < each; k++) {
-        const found = compare(rows[firsts[a]! * each + k]!, rows[firsts[b]! * each + k]!)
-        if (found) return found
-      }
-      return 0
-    })
-  }
+  const rows = each === inner ? data : rowsOf(data, count, each, inner)
+  const single = each === 1 ? groupsOf(data) : undefined
+  const several = single ? undefined : groupsOfRows(rows, each)
+  const { groupOf, firsts } = single ?? several!
+  const order = !call.flag('sorted', true)
+    ? Uint32Array.from(firsts, (_, group) => group)
+    : single
+      ? sortedGroups(data, single)
+      : sortedRows(rows, each, several!)
   const total = order.length
   const [places, counts, inverse] = [new Uint32Array(total), new Float64Array(total), new Float64Array(count)]
   for (let place = 0; place < total; place++) places[order[place]!] = place
@@ -168,32 +281,6 @@ const inverse: Operator = (call) => {
 /** Half away from zero. */
 const rounded = (v: number): number => Math.sign(v) * Math.round(Math.abs(v))
 
-/** Where each part of a region begins and ends along an axis. */
-interface Parts {
-  from: Int32Array
-  to: Int32Array
-}
-
-/** Writes the largest number of each part of a plane of width w; called for each, so that it is compiled. */
-function largestOfParts(plane: Float32Array, w: number, rows: Parts, columns: Parts, to: Float32Array): void {
-  const [lefts, rights] = [columns.from, columns.to]
-  let at = 0
-  for (let py = 0; py < rows.from.length; py++) {
-    const [top, bottom] = [rows.from[py]! * w, rows.to[py]! * w]
-    for (let px = 0; px < lefts.length; px++) {
-      const [left, right] = [lefts[px]!, rights[px]!]
-      let most = bottom > top && right > left ? Number.NEGATIVE_INFINITY : 0
-      for (let row = top; row < bottom; row += w) {
-        for (let i = row + left; i < row + right; i++) {
-          const value = plane[i]!
-          most = value > most ? value : most
-        }
-      }
-      to[at++] = most
-    }
-  }
-}
-
 /** The largest of parts of regions [batch, x1, y1, x2, y2], in pixels. (Girshick, "Fast R-CNN", 2015.) */
 const maxRoiPool: Operator = (call) => {
   const [x, regions] = [call.input(0), call.input(1)]
@@ -204,29 +291,35 @@ const maxRoiPool: Operator = (call) => {
   const [oh, ow] = call.numbers('pooled_shape', []) as [number, number]
   if (!(oh > 0 && ow > 0)) call.fail('pooled_shape', 'two lengths', [oh, ow])
   const scale = call.number('spatial_scale', 1)
-  const [from, box] = [x.data as Float32Array, regions.data as Float32Array]
-  const ends = (parts: number, first: number, last: number, most: number): Parts => {
+  const words = 1 + 2 * oh + 2 * ow
+  const count = regions.shape[0]!
+  const parts = new Int32Array(count * words)
+  /** Where each part begins and ends along an axis. */
+  const divide = (at: number, count: number, [first, last]: [number, number], most: number) => {
     // In float32, as ONNX Runtime counts: where a part ends at a pixel, that decides.
-    const size = Math.fround(Math.max(last - first + 1, 1) / parts)
+    const size = Math.fround(Math.max(last - first + 1, 1) / count)
     const place = (v: number) => Math.min(Math.max(v + first, 0), most)
-    return {
-      from: Int32Array.from({ length: parts }, (_, i) => place(Math.floor(Math.fround(i * size)))),
-      to: Int32Array.from({ length: parts }, (_, i) => place(Math.ceil(Math.fround((i + 1) * size)))),
+    for (let i = 0; i < count; i++) {
+      parts[at + 2 * i] = place(Math.floor(Math.fround(i * size)))
+      parts[at + 2 * i + 1] = place(Math.ceil(Math.fround((i + 1) * size)))
     }
   }
-  return call.host(x.type, [regions.shape[0]!, c, oh, ow], (to) => {
-    let at = 0
-    for (let r = 0; r < regions.shape[0]!; r++) {
+  const table = call.tables('parts', [parts.length], [regions], () => {
+    const box = regions.data as Float32Array
+    for (let r = 0; r < count; r++) {
       const image = box[r * 5]!
       if (!(image >= 0 && image < n)) call.fail('input 1', `images from 0 to ${n - 1}`, image)
       const side = (k: number) => rounded(Math.fround(box[r * 5 + k]! * scale))
-      const [rows, columns] = [ends(oh, side(2), side(4), h), ends(ow, side(1), side(3), w)]
-      for (let channel = 0; channel < c; channel++, at += oh * ow) {
-        const plane = from.subarray((image * c + channel) * h * w)
-        largestOfParts(plane, w, rows, columns, to.subarray(at, at + oh * ow) as unknown as Float32Array)
-      }
+      const at = r * words
+      parts[at] = image
+      divide(at + 1, oh, [side(2), side(4)], h)
+      divide(at + 1 + 2 * oh, ow, [side(1), side(3)], w)
     }
-  })
+    return [parts]
+  })[0]!
+  const y = call.engine.empty([count, oh, ow, c])
+  runRegionMax(x.tensor('last'), table.typed() as Tensor<'int32'>, y)
+  return call.tensor(x.type, y, 'last')
 }
 
 /** Update written into a cache along an axis, each image's from a place of its own. */

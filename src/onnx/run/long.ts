@@ -1,0 +1,127 @@
+/**
+ * Numbers of 64 bits: as users give them, as two words each in the engine, where all that is done with them
+ * is exact and wraps, and as the host's float64, which is made once an operator asks for it.
+ */
+import type { Shape } from '../../base/shape.js'
+import type { DType } from '../../core/dtype.js'
+import type { AnyTensor, Engine } from '../../core/tensor.js'
+import { emptyWords, runCastLong, type Words } from '../../plans/long.js'
+import { LongCastOp } from '../../wasm/abi.js'
+import type { AnyArray, ElementType, HostArray, HostTensor, LongArray } from '../file/types.js'
+import { toHost, toUser } from '../file/types.js'
+import { uploaded } from './hold.js'
+
+export const isLongType = (type: ElementType): boolean => type === 'int64' || type === 'uint64'
+
+/**
+ * Whether it is for words what to do with these values: numbers of 64 bits that stand on the host, not all of
+ * them known before the run.
+ */
+export const areLong = (values: readonly Longer[]): boolean =>
+  values.every(({ type }) => isLongType(type)) &&
+  values.some(({ isHost, inEngine, constant }) => isHost && !inEngine && !constant)
+
+/** What of a value says so. */
+interface Longer {
+  readonly type: ElementType
+  readonly isHost: boolean
+  readonly inEngine: boolean
+  readonly constant: boolean
+}
+
+/** The numbers of 64 bits of a value that stands on the host. */
+export class Longs {
+  private numbers: HostArray | undefined
+
+  /** @param source the user's array, which nobody writes as long as the value is, or words of the engine */
+  constructor(
+    readonly type: ElementType,
+    readonly source: LongArray | Words,
+  ) {}
+
+  get data(): HostArray {
+    this.numbers ??= toHost(this.type, this.longs)
+    return this.numbers
+  }
+
+  /** They as users have them, not to be written. */
+  get longs(): LongArray {
+    const { source, type } = this
+    return ArrayBuffer.isView(source) ? source : viewOf(source, type)
+  }
+
+  /** A copy as users get it. */
+  fresh(): LongArray {
+    return this.longs.slice() as LongArray
+  }
+
+  get isSigned(): boolean {
+    return this.type === 'int64'
+  }
+
+  /**
+   * Writes them as int32 or float32 to an address of the engine; what is beyond int32 becomes the nearest of
+   * it. Of int64 alone.
+   */
+  write(engine: Engine, dtype: DType, pointer: number): void {
+    const { source, type } = this
+    const op = dtype === 'float32' ? LongCastOp.toFloat : LongCastOp.toInt
+    if (ArrayBuffer.isView(source)) {
+      const words = engine.apart(() => wordsOf(engine, type, source))
+      runCastLong(engine, op, { x: words.pointer, y: pointer, size: source.length })
+      words.dispose()
+    } else runCastLong(engine, op, { x: source.pointer, y: pointer, size: source.size / 2 })
+  }
+}
+
+/** Words as numbers of 64 bits, without a copy. */
+function viewOf({ elements }: Words, type: ElementType): LongArray {
+  const { buffer, byteOffset, length } = elements
+  return type === 'int64'
+    ? new BigInt64Array(buffer, byteOffset, length / 2)
+    : new BigUint64Array(buffer, byteOffset, length / 2)
+}
+
+/** Numbers of the host in the engine. */
+export function wordsOf(engine: Engine, type: ElementType, data: AnyArray): Words {
+  const longs = (data instanceof Float64Array ? toUser(type, data) : data) as LongArray
+  const words = new Int32Array(longs.buffer, longs.byteOffset, 2 * longs.length)
+  return engine.upload([longs.length, 2], (pointer) => engine.i32.set(words, pointer / 4), {
+    dtype: 'int32',
+  })
+}
+
+/** The same, however a value has them. */
+export const wordsFrom = (engine: Engine, type: ElementType, host: Pick<HostTensor, 'data'>): Words =>
+  wordsOf(engine, type, host instanceof Longs ? host.longs : host.data)
+
+/** Numbers of the engine as words. */
+export function widenedToWords(x: AnyTensor): Words {
+  const y = emptyWords(x.engine, x.size)
+  const op = { float32: LongCastOp.fromFloat, int32: LongCastOp.fromInt } as Partial<
+    Record<DType, LongCastOp>
+  >
+  const byte = x.dtype === 'uint8' ? LongCastOp.fromByte : LongCastOp.fromSigned
+  runCastLong(x.engine, op[x.dtype] ?? byte, { x: x.pointer, y: y.pointer, size: x.size })
+  return y
+}
+
+/** Numbers of the engine as users get them. */
+export function longsOf(x: AnyTensor, type: ElementType): LongArray {
+  const words = x.engine.apart(() => widenedToWords(x))
+  const longs = viewOf(words, type).slice() as LongArray
+  words.dispose()
+  return longs
+}
+
+/** The host's numbers as a type of the engine. */
+export function uploadedFrom(
+  engine: Engine,
+  host: Pick<HostTensor, 'data' | 'bytes' | 'halves'> | undefined,
+  type: ElementType,
+  shape: Shape,
+  dtype: DType,
+): AnyTensor {
+  if (!(host instanceof Longs) || !host.isSigned) return uploaded(engine, host, type, shape, dtype)
+  return engine.upload<DType>(shape, (pointer) => host.write(engine, dtype, pointer), { dtype })
+}
