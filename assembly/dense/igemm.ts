@@ -19,8 +19,14 @@ import { Igemm } from '../abi'
 import { TILE_ROWS, WIDE } from '../simd'
 import { LANE_ROWS, laneTiles } from './lanes'
 import { runTwoPanels } from './rolled'
-import { Product, pixelByPanels, runTiles } from './tile'
+import { Product, pixelByPanels, runTiles, tile1 } from './tile'
 import { runWide } from './wide'
+
+/**
+ * Depths of a panel from which on one pixel reads four panels at once. Shorter ones follow each other as one
+ * stream: memory serves four that begin anew so often at two thirds of its speed.
+ */
+const FOUR_STREAMS: i32 = 1024
 
 /**
  * Unit: `pixels` output pixels x `panels` panels of 8 output channels of one group; units of the same pixels
@@ -67,7 +73,8 @@ export function igemm(call: usize, begin: i32, end: i32): void {
     const group = slice / groupSlices
     const panel0 = (slice % groupSlices) * unitPanels
     const panel1 = min(panel0 + unitPanels, groupPanels)
-    const most = count == 1 ? 4 : WIDE || byTwo ? 2 : 1
+    const alone = count == 1, inTurn = alone && taps * depth < FOUR_STREAMS
+    const most = inTurn ? 1 : alone ? 4 : WIDE || byTwo ? 2 : 1
     p.xOffset = group * groupIn * 4
     for (let panel = panel0, panels = 0; panel < panel1; panel += panels) {
       const channel = group * groupOut + panel * 8
@@ -77,7 +84,8 @@ export function igemm(call: usize, begin: i32, end: i32): void {
       p.yOffset = channel * 4
       p.columns = min(panels * 8, groupOut - panel * 8)
       if (byLanes) laneTiles(p, count, table)
-      else if (count == 1) pixelByPanels(p, panels, table)
+      else if (inTurn) tile1(p, table)
+      else if (alone) pixelByPanels(p, panels, table)
       else if (panels == 1) runTiles(p, count, table)
       else if (WIDE) runWide(p, count, table)
       else runTwoPanels(p, count, table)
