@@ -3,11 +3,13 @@
  * those around its position; four, of a cubic; or with antialiasing all that a wider filter covers.
  *
  * scratch: for each of ow columns, and behind them for one row: the number of taps, then [taps] of (byte
- * offset of the pixel, weight as f32, weight as f64), 16 bytes each; then a row of the input [iw, c]
+ * offset of the pixel, weight as f32, weight as f64), 16 bytes each; then a row of the input [iw, c]; then
+ * what resizeNarrow.ts has
  */
 import { scratch } from './arguments'
 import { NearestRule, Resize, ResizeAxis, ResizeMethod, ResizeRounding, ResizeRule } from './abi'
-import { loadPart, madd, storePart } from './simd'
+import { fillNarrow, narrowRow } from './resizeNarrow'
+import { loadPart, madd, storePart, storeWithin } from './simd'
 
 /** Unit: `rows` output rows. */
 export function resize(call: usize, begin: i32, end: i32): void {
@@ -19,8 +21,11 @@ export function resize(call: usize, begin: i32, end: i32): void {
   const row = table + ow * entryStride, buffer = row + entryStride
   const method = args.method, isPair = method == ResizeMethod.linear && !args.antialias
   const value = args.extrapolation
+  const twiceRow = twiceOf(axisOf(call, 0), xRowStride), twiceColumn = twiceOf(axisOf(call, 1), pixelStride)
   const last = min(end * unitRows, args.n * oh)
   fillTable(args, axisOf(call, 1), pixelStride, table, entryStride)
+  const narrow = buffer + xRowStride + 16
+  if (args.narrow) fillNarrow(args, table, entryStride, narrow, twiceColumn)
   for (let r = begin * unitRows; r < last; r++) {
     const y = args.y + r * yRowStride
     const count = taps(args, axisOf(call, 0), r % oh, xRowStride, row)
@@ -30,17 +35,19 @@ export function resize(call: usize, begin: i32, end: i32): void {
       preciseRow(args, image, row, table, entryStride, y)
     } else if (method == ResizeMethod.nearest) {
       nearestRow(image + load<u32>(row, 16), table, entryStride, ow, y, pixelStride, value)
-    } else if (isPair && iw > ow) {
-      bilinearRow(image, row, table, entryStride, ow, y, pixelStride, value)
+    } else if (isPair) {
+      const upper = load<u32>(row, 16)
+      if (upper == load<u32>(row, 32) && upper != twiceRow)
+        pairRow(image + upper, table, entryStride, ow, y, pixelStride, value)
+      else if (args.narrow) narrowRow(args, image, row, table, entryStride, y, narrow, twiceColumn)
+      else bilinearRow(args, image, row, table, entryStride, y, twiceColumn)
     } else {
       let source = image + load<u32>(row, 16)
-      const isApart = count == 2 && load<u32>(row, 32) != load<u32>(row, 16)
-      if (count > 2 || isApart || load<f64>(row, 24) != (isPair ? 0.5 : 1)) {
+      if (count > 1 || load<f64>(row, 24) != 1) {
         combineRows(image, row, buffer, xRowStride)
         source = buffer
       }
-      if (isPair) pairRow(source, table, entryStride, ow, y, pixelStride, value)
-      else weightedRow(source, table, entryStride, ow, y, pixelStride, value)
+      weightedRow(source, table, entryStride, ow, y, pixelStride, value)
     }
   }
 }
@@ -49,6 +56,16 @@ export function resize(call: usize, begin: i32, end: i32): void {
 @inline
 function axisOf(call: usize, i: usize): ResizeAxis {
   return changetype<ResizeAxis>(call + offsetof<Resize>() + i * offsetof<ResizeAxis>())
+}
+
+/**
+ * By ONNX's rules the last pixel counts twice by half where an output stands on it or beyond, as ONNX Runtime
+ * has it: one that it stands on elsewhere counts alone. The byte offset of that last one; none of `exact`.
+ */
+// @ts-ignore: decorator
+@inline
+function twiceOf(axis: ResizeAxis, stride: usize): usize {
+  return axis.rule == ResizeRule.exact ? usize.MAX_VALUE : <usize>(axis.input - 1) * stride
 }
 
 /** The taps of all columns. */
@@ -77,14 +94,20 @@ function position(axis: ResizeAxis, o: i32): f64 {
   }
   if (scale == 1) return o
   const length = <f32>input * scale
-  const exact = output == <i32>floor(length) ? length : <f32>output
+  // What a scale makes of the length before it is cut, but not where the scale follows from the lengths.
+  const isCut = output == <i32>floor(length) && <f32>output / <f32>input != scale
+  const exact = isCut ? length : <f32>output
   const halfway = (<f32>o + 0.5) / scale
   switch (rule) {
     case ResizeRule.alignCorners: return exact == 1 ? 0 : <f32>o * <f32>(input - 1) / (exact - 1)
     case ResizeRule.asymmetric: return <f32>o / scale
     case ResizeRule.halfPixelForNearest: return halfway
     case ResizeRule.pytorchHalfPixel: return exact > 1 ? halfway - 0.5 : 0
-    case ResizeRule.halfPixelSymmetric: return <f32>input / 2 * (1 - <f32>output / length) + halfway - 0.5
+    case ResizeRule.halfPixelSymmetric: {
+      const offset = <f32>input / 2 * (1 - <f32>output / length)
+      // In float64 there, and rounded last.
+      return <f32>(offset + (<f64>o + 0.5) / scale - 0.5)
+    }
   }
   return halfway - 0.5
 }
@@ -217,40 +240,61 @@ function pairRow(
       const left = x + load<u32>(table, 16), right = x + load<u32>(table, 32)
       const weightLeft = v128.load32_splat(table, 20), weightRight = v128.load32_splat(table, 36)
       for (let i: usize = 0; i < pixelStride; i += 16) {
-        storeWithin(
-          y + i,
-          madd(v128.load(right + i), weightRight, f32x4.mul(v128.load(left + i), weightLeft)),
-          rowEnd,
-        )
+        const before = f32x4.mul(v128.load(left + i), weightLeft)
+        const after = f32x4.mul(v128.load(right + i), weightRight)
+        storeWithin(y + i, f32x4.add(before, after), rowEnd)
       }
     }
     y += pixelStride
   }
 }
 
-/** Two taps along h and two along w. */
+/**
+ * Two taps along h and two along w: four products, each with the product of its weights, added one after the
+ * other. In float32 and not fused, these are the bits of ONNX Runtime: a last bit that differs would flip
+ * levels where the result is quantised.
+ */
 function bilinearRow(
-  image: usize, row: usize, table: usize, entryStride: usize, ow: i32, y: usize, pixelStride: usize,
-  value: f32,
+  args: Resize, image: usize, row: usize, table: usize, entryStride: usize, y: usize, twice: usize,
 ): void {
-  const rowEnd = y + ow * pixelStride
+  const pixelStride = <usize>args.c * 4, rowEnd = y + args.ow * pixelStride
   const upper = image + load<u32>(row, 16), lower = image + load<u32>(row, 32)
   const weightUpper = v128.load32_splat(row, 20), weightLower = v128.load32_splat(row, 36)
   for (; y < rowEnd; table += entryStride) {
-    if (!load<i32>(table)) fillRow(y, y + pixelStride, value)
-    else {
-      const left: usize = load<u32>(table, 16), right: usize = load<u32>(table, 32)
-      const weightLeft = v128.load32_splat(table, 20), weightRight = v128.load32_splat(table, 36)
+    const left: usize = load<u32>(table, 16), right: usize = load<u32>(table, 32), pixelEnd = y + pixelStride
+    if (!load<i32>(table)) fillRow(y, pixelEnd, args.extrapolation)
+    else if (left == right && left != twice) {
       for (let i: usize = 0; i < pixelStride; i += 16) {
-        const aboveLeft = f32x4.mul(v128.load(upper + left + i), weightLeft)
-        const above = madd(v128.load(upper + right + i), weightRight, aboveLeft)
-        const belowLeft = f32x4.mul(v128.load(lower + left + i), weightLeft)
-        const below = madd(v128.load(lower + right + i), weightRight, belowLeft)
-        storeWithin(y + i, madd(below, weightLower, f32x4.mul(above, weightUpper)), rowEnd)
+        const above = f32x4.mul(v128.load(upper + left + i), weightUpper)
+        const below = f32x4.mul(v128.load(lower + left + i), weightLower)
+        storeWithin(y + i, f32x4.add(above, below), rowEnd)
+      }
+    } else {
+      const weightLeft = v128.load32_splat(table, 20), weightRight = v128.load32_splat(table, 36)
+      const aboveLeft = f32x4.mul(weightLeft, weightUpper), aboveRight = f32x4.mul(weightRight, weightUpper)
+      const belowLeft = f32x4.mul(weightLeft, weightLower), belowRight = f32x4.mul(weightRight, weightLower)
+      let ul = upper + left, ur = upper + right, ll = lower + left, lr = lower + right
+      storeWithin(y, fourOf(ul, ur, ll, lr, aboveLeft, aboveRight, belowLeft, belowRight), rowEnd)
+      for (let to = y + 16; to < pixelEnd; to += 16) {
+        ul += 16
+        ur += 16
+        ll += 16
+        lr += 16
+        storeWithin(to, fourOf(ul, ur, ll, lr, aboveLeft, aboveRight, belowLeft, belowRight), rowEnd)
       }
     }
-    y += pixelStride
+    y = pixelEnd
   }
+}
+
+/** The weighted sum of four pixels, in this order. */
+// @ts-ignore: decorator
+@inline
+function fourOf(a: usize, b: usize, c: usize, d: usize, p: v128, q: v128, r: v128, s: v128): v128 {
+  let sum = f32x4.mul(v128.load(a), p)
+  sum = f32x4.add(sum, f32x4.mul(v128.load(b), q))
+  sum = f32x4.add(sum, f32x4.mul(v128.load(c), r))
+  return f32x4.add(sum, f32x4.mul(v128.load(d), s))
 }
 
 /** Any number of taps along w, of a row. */
@@ -302,17 +346,6 @@ function preciseRow(
     }
     table += entryStride
   }
-}
-
-/**
- * Writes v, but nothing at or beyond `end`. Lanes behind the last channel land in the next pixel of the row,
- * which is written after.
- */
-// @ts-ignore: decorator
-@inline
-function storeWithin(p: usize, v: v128, end: usize): void {
-  if (p + 16 <= end) v128.store(p, v)
-  else storePart(p, v, (end - p) >> 2)
 }
 
 /**

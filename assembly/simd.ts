@@ -72,6 +72,17 @@ export function storePart(p: usize, v: v128, count: usize): void {
   } else if (count & 1) v128.store32_lane(p, v, 0)
 }
 
+/**
+ * Writes v, but nothing at or beyond `end`. Lanes behind the last channel of a pixel land in the next one,
+ * which is written after.
+ */
+// @ts-ignore: decorator
+@inline
+export function storeWithin(p: usize, v: v128, end: usize): void {
+  if (p + 16 <= end) v128.store(p, v)
+  else storePart(p, v, (end - p) >> 2)
+}
+
 /** The first `count` (0 to 4) floats at p. */
 // @ts-ignore: decorator
 @inline

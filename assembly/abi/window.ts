@@ -40,6 +40,8 @@ export class Resize {
   cubic: f32; extrapolation: f32
   /** Other than none: sums in float64, made whole. */
   rounding: i32
+  /** 1: bilinear, and pixels are spread out first: see resizeNarrow.ts. */
+  narrow: i32
 }
 
 /**

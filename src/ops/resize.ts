@@ -266,6 +266,9 @@ function planOf(
   const shrinks = Math.max(
     ...axes.map(({ rule, input, output, scale }) => (rule ? 1 / scale : input / output)),
   )
+  const isBilinear = method === ResizeMethod.linear && !antialias && rounding === ResizeRounding.none
+  // From 6 channels on a pixel at a time is as fast; a region has outputs without pixels.
+  const isNarrow = isBilinear && c < 6 && oh > ih && axes[1].rule !== ResizeRule.cropAndResize
   const reach = (method === ResizeMethod.cubic ? 2 : 1) * (antialias ? Math.max(1, shrinks) : 1)
   return {
     n,
@@ -282,19 +285,23 @@ function planOf(
     cubic,
     extrapolation,
     rounding,
+    narrow: Number(isNarrow),
     axes,
   }
 }
 
+/** What the kernel spreads out of narrow pixels. */
+const narrowBytes = (c: number, ow: number): number => 6 * (ow * c * 4 + 16) + 16
+
 /** y = x in another size, or backward: x from y. */
 function runResize(kernel: 'resize' | 'resizeGradient', plan: Plan, x: AnyTensor, y: AnyTensor): void {
   const { engine } = x
-  const { n, oh, ow, iw, c, rows, taps } = plan
+  const { n, oh, ow, iw, c, rows, taps, narrow } = plan
   if (sizeOf([n, oh, ow, c]) === 0) {
     engine.u8.fill(0, x.pointer, x.pointer + (kernel === 'resizeGradient' ? x.storage.bytes : 0))
     return
   }
-  engine.scratch((ow + 1) * (taps + 1) * 16 + iw * c * 4 + 16)
+  engine.scratch((ow + 1) * (taps + 1) * 16 + iw * c * 4 + 16 + (narrow ? narrowBytes(c, ow) : 0))
   const units = kernel === 'resize' ? Math.ceil((n * oh) / rows) : n
   engine.run({
     kernel,

@@ -119,6 +119,7 @@ export const resize: Operator = (call) => {
   const x = call.input(0)
   const { shape, layout, changed, settings } = planOf(call, x)
   if (changed.size === 0) return x.alias()
+  if (isFloat(x.type)) addNeighbour(x, layout, changed, settings)
   if (sizeOf(shape) === 0) return call.zeros(x.type, shape)
   const isNearest = settings.method === ResizeMethod.nearest
   const isWhole = !isFloat(x.type)
@@ -130,6 +131,27 @@ export const resize: Operator = (call) => {
       ? resizeWhole(x.type, tensor as Tensor, changed, settings)
       : resizeAxes(tensor, changed, settings)
   return Value.inEngine(call.run, x.type, shape, y, layout)
+}
+
+/**
+ * Of images ONNX Runtime takes four products where one of the two axes keeps its length, too: at the end of
+ * that axis their sum may differ in the last bit from that of two.
+ */
+function addNeighbour(
+  x: Value,
+  layout: Layout,
+  changed: Map<number, ResizeAxis>,
+  { method, antialias }: ResizeSettings,
+): void {
+  const rank = x.shape.length
+  if (method !== ResizeMethod.linear || antialias || (rank !== 2 && rank !== 4)) return
+  const [h, w] = [rank - 2, rank - 1].map((axis) => (layout === 'plain' ? axis : lastAxis(axis, rank)))
+  for (const [axis, other, length] of [
+    [h!, w!, x.shape[rank - 2]!],
+    [w!, h!, x.shape[rank - 1]!],
+  ] as const)
+    if (changed.size === 1 && changed.has(other))
+      changed.set(axis, axisOf(length, length, ResizeRule.asymmetric, NearestRule.floor, 1))
 }
 
 /**
