@@ -141,7 +141,9 @@ describe('a model of large tensors', () => {
       expect(model.run({ x })['y']!.toArray()).toEqual(first)
       // One more row or less, and with what was joined apart.
       const one = model.run({ x: { data: x.data.slice(0, DEPTH), shape: [1, DEPTH] } }, { taps: ['p', 'q'] })
-      expect(one['y']!.toArray()).toEqual(first.slice(0, DEPTH))
+      // Sums of one row alone have another order.
+      for (const [i, value] of one['y']!.toArray().entries())
+        expect(value as number, `y[${i}]`).toBeCloseTo(first[i]!, 4)
       expect(one['p']!.shape).toEqual([1, COLUMNS])
     }
     expect(engine.memory().tensors).toBe(tensors)
