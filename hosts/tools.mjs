@@ -112,10 +112,10 @@ export async function freePort() {
 
 /**
  * Packages from the npm registry, in a folder of their own under build/hosts; again only where other versions
- * are asked for.
+ * are asked for. Some put their program in place by a script, which this project's settings leave out.
  * @returns the folder
  */
-export async function install(name, packages, flags = []) {
+export async function install(name, packages) {
   const folder = join(kept, name)
   const note = join(folder, 'installed.json')
   const wanted = JSON.stringify(packages)
@@ -124,9 +124,8 @@ export async function install(name, packages, flags = []) {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
   try {
-    await run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', ...flags, ...packages], {
-      ...{ cwd: folder, seconds: 300 },
-    })
+    const flags = ['--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts=false']
+    await run('npm', ['install', ...flags, ...packages], { cwd: folder, seconds: 300 })
   } catch (error) {
     throw new Absent(`npm cannot install it: ${error.message.split('\n').slice(-3).join(' ')}`)
   }
