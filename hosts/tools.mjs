@@ -115,7 +115,7 @@ export async function freePort() {
  * are asked for. Some put their program in place by a script, which this project's settings leave out.
  * @returns the folder
  */
-export async function install(name, packages) {
+export async function install(name, packages, flags = []) {
   const folder = join(kept, name)
   const note = join(folder, 'installed.json')
   const wanted = JSON.stringify(packages)
@@ -124,8 +124,8 @@ export async function install(name, packages) {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
   try {
-    const flags = ['--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts=false']
-    await run('npm', ['install', ...flags, ...packages], { cwd: folder, seconds: 300 })
+    const usual = ['--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts=false']
+    await run('npm', ['install', ...usual, ...flags, ...packages], { cwd: folder, seconds: 300 })
   } catch (error) {
     throw new Absent(`npm cannot install it: ${error.message.split('\n').slice(-3).join(' ')}`)
   }
