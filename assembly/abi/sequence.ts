@@ -22,6 +22,8 @@ export class Attention {
   scale: f32
   /** Scores s become softcap * tanh(s / softcap); 0: they stay. */
   softcap: f32
+  /** What a row gives that sees no key: 0, or NaN. */
+  unseen: f32
   /** Query i sees keys 0 to first + i. */
   first: i32
   /** Rows and keys (a multiple of 8) of one block. */

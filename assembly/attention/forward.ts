@@ -92,7 +92,8 @@ export function attention(call: usize, begin: i32, end: i32): void {
           mix(scores + r * scoreBytes, v + <usize>j * valueBytes, taken, valueSize, mixed + r * valueBytes)
       for (let r: usize = 0; r < <usize>count; r++) {
         const to = y + r * valueBytes, from = mixed + r * valueBytes
-        const share = isLast ? shareOf(load<f64>(sums + (r << 3))) : 1
+        const sum = load<f64>(sums + (r << 3))
+        const share: f32 = !isLast ? 1 : sum == 0 ? args.unseen : shareOf(sum)
         if (j) addFloats(from, to, valueSize, load<f32>(kept + (r << 2)) * share, share)
         else scaleFloats(from, to, valueSize, share)
       }

@@ -55,12 +55,23 @@ const ATTENTION: Names<AttentionOptions> = { mask: true, causal: true, scale: tr
  * @example const y = attention(q, k, v, { causal: true })
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  return attentionOr(0, q, k, v, options)
+}
+
+/** The same where a query that sees no key gives `unseen`: 0, or NaN as a softmax would. @internal */
+export function attentionOr(
+  unseen: number,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: AttentionOptions,
+): Tensor {
   const op = 'attention'
   checkOptions(op, options, ATTENTION)
   const { mask } = options
   const engine = engineOf(op, { q, k, v })
   if (mask) engineOf(op, { q, mask }, {}, ['float32', 'uint8'])
-  const layer = layerOf(q, k, v, options)
+  const layer = { ...layerOf(q, k, v, options), unseen }
   const inputs: AttentionInputs = { q, k, v, mask }
   const shape = [layer.n, layer.heads, layer.length, layer.valueSize]
   const isEmpty = sizeOf(shape) === 0 || layer.keys === 0
@@ -87,7 +98,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
 }
 
 /** The lengths of an attention, checked. */
-function layerOf(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): AttentionLayer {
+function layerOf(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Omit<AttentionLayer, 'unseen'> {
   const { mask, causal = false, softcap = 0 } = options
   const context: Context = {
     op: 'attention',

@@ -19,6 +19,8 @@ export interface AttentionLayer {
   scale: number
   /** 0: none. */
   softcap: number
+  /** What a query gives that sees no key: 0, or NaN. */
+  unseen: number
   /** Query i sees keys 0 to first + i. */
   first: number
 }
@@ -87,7 +89,7 @@ function argsOf(
   y: Tensor,
   at: { k: number; v: number; packed: boolean; statistics: number },
 ): Attention {
-  const { n, heads, kvHeads, length, keys, size, valueSize, scale, softcap, first } = layer
+  const { n, heads, kvHeads, length, keys, size, valueSize, scale, softcap, unseen, first } = layer
   const bytes = mask?.dtype === 'uint8' ? 1 : 4
   const strides = mask ? broadcastStrides(mask.shape, [n, heads, length, keys]) : [0, 0, 0, 0]
   const [image, head, row, key] = strides.map((stride) => stride * bytes) as [number, number, number, number]
@@ -113,6 +115,7 @@ function argsOf(
     valueSize,
     scale,
     softcap,
+    unseen,
     first,
     ...FORWARD,
   }

@@ -122,6 +122,33 @@ const cases: Record<string, Case> = {
     left: 2,
     hides: true,
   },
+  'rows that see nothing are no numbers': {
+    nodes: [
+      turn(),
+      product(),
+      node('Where', ['sees', 'zero', 'hidden'], ['hides']),
+      node('Add', ['scores', 'hides'], ['m']),
+      softmax('m'),
+      mixed,
+    ],
+    left: 2,
+    hides: true,
+  },
+  'rows that see nothing, of one batch of keys': {
+    nodes: [
+      turn(),
+      product(),
+      node('Where', ['sees', 'zero', 'hidden'], ['hides']),
+      node('Add', ['scores', 'hides'], ['m']),
+      softmax('m'),
+      node('IsNaN', ['shares'], ['none']),
+      node('Where', ['none', 'zero', 'shares'], ['shares 2']),
+      node('MatMul', ['shares 2', 'v'], ['y']),
+    ],
+    shapes: { k: [1, HEADS, KEYS, SIZE], v: [1, HEADS, KEYS, SIZE] },
+    left: 2,
+    hides: true,
+  },
   'one batch of keys for all of q': {
     nodes: [turn(), product(), softmax(), mixed],
     shapes: { k: [1, HEADS, KEYS, SIZE], v: [1, HEADS, KEYS, SIZE] },
@@ -268,7 +295,8 @@ describe('attention spelled out', () => {
           expect([...got.shape]).toEqual([...dims])
           const numbers = got.toArray()
           for (const [at, value] of (data as Float32Array).entries())
-            expect(numbers[at], `${name}[${at}] of run ${i}`).toBeCloseTo(value, 5)
+            if (Number.isNaN(value)) expect(numbers[at], `${name}[${at}] of run ${i}`).toBeNaN()
+            else expect(numbers[at], `${name}[${at}] of run ${i}`).toBeCloseTo(value, 5)
         }
       }
       expect(runs[1]!.y!.data).toEqual(first.y!.data)

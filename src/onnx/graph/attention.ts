@@ -82,12 +82,19 @@ function productOf(node: Node, fusion: Fusion, behind: Behind): Scores | undefin
   return { ...behind, q, scale, transpose, turned }
 }
 
+interface Shares {
+  softmax: Node
+  joined: Node[]
+  /** What a row has of which nothing is seen. */
+  unseen: number
+}
+
 /** The softmax that a name is; where files put 0 for rows of which nothing is seen, too. */
-function sharesOf(name: string | undefined, fusion: Fusion): { softmax: Node; joined: Node[] } | undefined {
+function sharesOf(name: string | undefined, fusion: Fusion): Shares | undefined {
   const choice = fusion.sole(name, 'Where')
   if (!choice) {
     const softmax = fusion.sole(name, 'Softmax')
-    return softmax && { softmax, joined: [softmax] }
+    return softmax && { softmax, joined: [softmax], unseen: Number.NaN }
   }
   const test = fusion.sole(choice.inputs[0], 'IsNaN')
   const shares = choice.inputs[2]!
@@ -96,7 +103,7 @@ function sharesOf(name: string | undefined, fusion: Fusion): { softmax: Node; jo
     fusion.number(choice.inputs[1]) === 0 &&
     softmax?.op === 'Softmax' &&
     fusion.isReadBy(shares, [test, choice])
-    ? { softmax, joined: [choice, test, softmax] }
+    ? { softmax, joined: [choice, test, softmax], unseen: 0 }
     : undefined
 }
 
@@ -119,6 +126,7 @@ export function nameAttention(root: Node, fusion: Fusion): void {
     attributes: new Map([
       ['scale', scale],
       ['low', low],
+      ['unseen', shares.unseen],
     ]),
   })
 }

@@ -8,8 +8,8 @@ import { sameShape } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { tanh } from '../../ops/activation.js'
 import { add, mul } from '../../ops/arithmetic.js'
-import { type AttentionOptions, attention as attend, broadcastsTo } from '../../ops/attention.js'
-import { greater } from '../../ops/compare.js'
+import { type AttentionOptions, attention as attend, attentionOr, broadcastsTo } from '../../ops/attention.js'
+import { equal, greater } from '../../ops/compare.js'
 import { matmul } from '../../ops/matmul.js'
 import { max } from '../../ops/reduce.js'
 import { softmax } from '../../ops/softmax.js'
@@ -173,7 +173,7 @@ function sharesOf(scores: Tensor): Tensor {
 const joined: Operator = (call) => {
   const [q, k, v] = [0, 1, 2].map((i) => call.input(i)) as [Value, Value, Value]
   const [given, sees] = [call.inputs[3], call.inputs[4]]
-  const scale = call.number('scale', 1)
+  const [scale, unseen] = [call.number('scale', 1), call.number('unseen', 0)]
   const added = () => (given ?? call.tables('zero', [1], [], () => [[0]])[0]!).tensor()
   const mask = sees ? where(sees.typed() as Tensor<'uint8'>, added(), call.number('low', 0)) : given?.tensor()
   const heads = [q, k, v].map(({ shape }) => shape.slice(0, -2))
@@ -188,7 +188,7 @@ const joined: Operator = (call) => {
     (!mask || broadcastsTo(mask.shape, [...heads[0]!, length, keys]))
   const framed = (x: Value) => (rank === 3 ? x.tensor().reshape([1, ...x.shape]) : x.tensor())
   if (isOne && isFloat(q.type)) {
-    const y = attend(framed(q), framed(k), framed(v), { mask, scale })
+    const y = attentionOr(unseen, framed(q), framed(k), framed(v), { mask, scale })
     return call.tensor(q.type, y.reshape([...heads[0]!, length, v.shape.at(-1)!]))
   }
   const order = [...k.shape.keys()]
@@ -196,7 +196,9 @@ const joined: Operator = (call) => {
     product(call, q, permuted(call, k, [...order.slice(0, -2), order.at(-1)!, order.at(-2)!])).tensor(),
     scale,
   )
-  return product(call, call.tensor(q.type, softmax(mask ? add(scores, mask) : scores)), v)
+  const shares = softmax(mask ? add(scores, mask) : scores)
+  const seen = unseen === 0 ? where(equal(shares, shares), shares, 0) : shares
+  return product(call, call.tensor(q.type, seen), v)
 }
 
 export const attending: Record<string, Operator> = { Attention: attention, 'filterbank.Attention': joined }
