@@ -2,6 +2,7 @@
 import { Copy, CopyAxis, Elements, Gather, Pack, ScatterOp } from './abi'
 import { combinedFloat, combinedInteger } from './places'
 import { storeBytes, storeLanes, storePart } from './simd'
+import { transposeRows } from './transpose'
 
 /**
  * Unit: one panel. Any strided matrix becomes panels of `width` columns (8 or 4), the last one filled up with
@@ -190,112 +191,6 @@ function copyScattered<T>(
   }
 }
 
-/**
- * x[column][row] -> y[row][column], in squares whose rows are cache lines of 64 bytes: those on each side are
- * used up before the next square's come.
- */
-function transposeRows<T>(
-  x: usize, y: usize, rows: i32, columns: i32, xColumnStride: usize, yRowStride: usize,
-): void {
-  const square: i32 = <i32>(64 / sizeof<T>()), block: i32 = sizeof<T>() == 1 ? 8 : 4
-  for (let firstRow = 0; firstRow < rows; firstRow += square) {
-    for (let firstColumn = 0; firstColumn < columns; firstColumn += square) {
-      const rowEnd = min(firstRow + square, rows), columnEnd = min(firstColumn + square, columns)
-      for (let row = firstRow; row < rowEnd; row += block) {
-        for (let column = firstColumn; column < columnEnd; column += block) {
-          const from = x + column * xColumnStride + row * <i32>sizeof<T>()
-          const to = y + row * yRowStride + column * <i32>sizeof<T>()
-          if (sizeof<T>() == 1) transposeBytes(
-            from, to, rowEnd - row, columnEnd - column, xColumnStride, yRowStride,
-          )
-          else transposeBlock(from, to, rowEnd - row, columnEnd - column, xColumnStride, yRowStride)
-        }
-      }
-    }
-  }
-}
-
-/**
- * 8 x 8 bytes, or as many of them as there are. Loads may reach up to seven bytes beyond the rows; those are
- * not stored.
- */
-// @ts-ignore: decorator
-@inline
-function transposeBytes(
-  x: usize, y: usize, rows: i32, columns: i32, xColumnStride: usize, yRowStride: usize,
-): void {
-  // Columns that are not there repeat the one before.
-  const x1 = columns > 1 ? x + xColumnStride : x, x2 = columns > 2 ? x1 + xColumnStride : x1
-  const x3 = columns > 3 ? x2 + xColumnStride : x2
-  const x4 = columns > 4 ? x3 + xColumnStride : x3, x5 = columns > 5 ? x4 + xColumnStride : x4
-  const x6 = columns > 6 ? x5 + xColumnStride : x5, x7 = columns > 7 ? x6 + xColumnStride : x6
-  const c01 = mixBytes(v128.load64_zero(x), v128.load64_zero(x1))
-  const c23 = mixBytes(v128.load64_zero(x2), v128.load64_zero(x3))
-  const c45 = mixBytes(v128.load64_zero(x4), v128.load64_zero(x5))
-  const c67 = mixBytes(v128.load64_zero(x6), v128.load64_zero(x7))
-  // Rows 0 to 3, and 4 to 7, of four columns each.
-  const a0 = v128.shuffle<i16>(c01, c23, 0, 8, 1, 9, 2, 10, 3, 11)
-  const a4 = v128.shuffle<i16>(c01, c23, 4, 12, 5, 13, 6, 14, 7, 15)
-  const b0 = v128.shuffle<i16>(c45, c67, 0, 8, 1, 9, 2, 10, 3, 11)
-  const b4 = v128.shuffle<i16>(c45, c67, 4, 12, 5, 13, 6, 14, 7, 15)
-  y = storeTwoRows(y, v128.shuffle<i32>(a0, b0, 0, 4, 1, 5), rows, columns, yRowStride)
-  if (rows > 2) y = storeTwoRows(y, v128.shuffle<i32>(a0, b0, 2, 6, 3, 7), rows - 2, columns, yRowStride)
-  if (rows > 4) y = storeTwoRows(y, v128.shuffle<i32>(a4, b4, 0, 4, 1, 5), rows - 4, columns, yRowStride)
-  if (rows > 6) storeTwoRows(y, v128.shuffle<i32>(a4, b4, 2, 6, 3, 7), rows - 6, columns, yRowStride)
-}
-
-/** The low eight bytes of both, in turns. */
-// @ts-ignore: decorator
-@inline
-function mixBytes(a: v128, b: v128): v128 {
-  return v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
-}
-
-/**
- * A row of up to eight bytes from each half of v, the second where there is one; gives the address of the row
- * after them.
- */
-// @ts-ignore: decorator
-@inline
-function storeTwoRows(y: usize, v: v128, rows: i32, columns: i32, yRowStride: usize): usize {
-  if (columns >= 8) v128.store64_lane(y, v, 0)
-  else storeBytes(y, v, columns)
-  y += yRowStride
-  if (rows > 1) {
-    if (columns >= 8) v128.store64_lane(y, v, 1)
-    else storeBytes(y, v128.shuffle<i64>(v, v, 1, 1), columns)
-  }
-  return y + yRowStride
-}
-
-/**
- * 4 x 4 elements, or as many of them as there are. Loads may reach up to three floats beyond the rows; those
- * lanes are not stored.
- */
-// @ts-ignore: decorator
-@inline
-function transposeBlock(
-  x: usize, y: usize, rows: i32, columns: i32, xColumnStride: usize, yRowStride: usize,
-): void {
-  // Columns that are not there repeat the last one.
-  const x1 = columns > 1 ? x + xColumnStride : x, x2 = columns > 2 ? x1 + xColumnStride : x1
-  const x3 = columns > 3 ? x2 + xColumnStride : x2
-  const a = v128.load(x), b = v128.load(x1), c = v128.load(x2), d = v128.load(x3)
-  const ab01 = v128.shuffle<f32>(a, b, 0, 4, 1, 5), ab23 = v128.shuffle<f32>(a, b, 2, 6, 3, 7)
-  const cd01 = v128.shuffle<f32>(c, d, 0, 4, 1, 5), cd23 = v128.shuffle<f32>(c, d, 2, 6, 3, 7)
-  storeColumns(y, v128.shuffle<i64>(ab01, cd01, 0, 2), columns)
-  if (rows > 1) storeColumns(y + yRowStride, v128.shuffle<i64>(ab01, cd01, 1, 3), columns)
-  if (rows > 2) storeColumns(y + yRowStride * 2, v128.shuffle<i64>(ab23, cd23, 0, 2), columns)
-  if (rows > 3) storeColumns(y + yRowStride * 3, v128.shuffle<i64>(ab23, cd23, 1, 3), columns)
-}
-
-// @ts-ignore: decorator
-@inline
-function storeColumns(y: usize, v: v128, columns: i32): void {
-  if (columns >= 4) v128.store(y, v)
-  else storePart(y, v, columns)
-}
-
 /** Unit: one index of one outer. y[outer][i] = table[outer][indices[i]], rows of `inner` elements */
 export function gather(call: usize, begin: i32, end: i32): void {
   moveRows(call, begin, end, false)
@@ -390,6 +285,13 @@ function moveElements<T>(call: usize, begin: i32, end: i32, out: bool): void {
     const outer = v / inner, column = v - outer * inner
     const x = args.x + <usize>(outer * n * inner + column) * sizeof<T>()
     let at: usize = outer * count * inner + column
+    if (out && inner == 1) {
+      const to = args.y + at * sizeof<T>(), from = args.indices + (at << 2)
+      for (let i: usize = 0; i < <usize>count; i++) {
+        store<T>(to + i * sizeof<T>(), load<T>(x + <usize>load<i32>(from + (i << 2)) * sizeof<T>()))
+      }
+      continue
+    }
     if (!out && args.clear) for (let i = 0; i < n; i++) store<T>(x + <usize>(i * inner) * sizeof<T>(), 0)
     for (let i = 0; i < count; i++) {
       const place = x + <usize>(load<i32>(args.indices + (at << 2)) * inner) * sizeof<T>()

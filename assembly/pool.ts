@@ -12,7 +12,7 @@
  */
 import { scratch } from './arguments'
 import { POOL_BLOCK, Pool } from './abi'
-import { storeLanes } from './simd'
+import { larger, storeLanes } from './simd'
 
 /**
  * Unit: one output row, `channels` channels of it; units of the same row are neighbours. NaN wins; nothing
@@ -103,16 +103,6 @@ export function firstTap(i: i32, tapStep: i32): i32 {
 @inline
 export function endTap(i: i32, tapStep: i32, taps: i32, length: i32): i32 {
   return i + (taps - 1) * tapStep < length ? taps : max(0, (length - i + tapStep - 1) / tapStep)
-}
-
-/**
- * Where it compares a NaN, pmax takes its first operand, so that one in a alone is lost: there all bits are
- * set, which is a NaN.
- */
-// @ts-ignore: decorator
-@inline
-function larger(a: v128, b: v128): v128 {
-  return v128.or(f32x4.pmax(b, a), f32x4.ne(a, a))
 }
 
 @final

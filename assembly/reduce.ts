@@ -7,7 +7,7 @@
  */
 import { scratch } from './arguments'
 import { Reduce, ReduceOp, Scan, ScanOp } from './abi'
-import { highHalf, loadPart, lowHalf, madd, storePart } from './simd'
+import { highHalf, larger, loadPart, lowHalf, madd, storePart } from './simd'
 
 /** Columns taken side by side: a cache line. */
 const STRIP = 16
@@ -120,19 +120,21 @@ function maxRow(x: usize, n: i32, sign: i32): f32 {
   const flip = i32x4.splat(sign), end = x + (<usize>n << 2), whole = x + (<usize>(n & -16) << 2)
   let m0 = v128.xor(v128.load32_splat(x), flip), m1 = m0, m2 = m0, m3 = m0
   while (x < whole) {
-    m0 = f32x4.max(m0, v128.xor(v128.load(x), flip))
-    m1 = f32x4.max(m1, v128.xor(v128.load(x, 16), flip))
-    m2 = f32x4.max(m2, v128.xor(v128.load(x, 32), flip))
-    m3 = f32x4.max(m3, v128.xor(v128.load(x, 48), flip))
+    m0 = larger(v128.xor(v128.load(x), flip), m0)
+    m1 = larger(v128.xor(v128.load(x, 16), flip), m1)
+    m2 = larger(v128.xor(v128.load(x, 32), flip), m2)
+    m3 = larger(v128.xor(v128.load(x, 48), flip), m3)
     x += 64
   }
-  m0 = f32x4.max(f32x4.max(m0, m1), f32x4.max(m2, m3))
-  while (x < end) {
-    m0 = f32x4.max(m0, v128.xor(v128.load32_splat(x), flip))
-    x += 4
+  if (n < 4) {
+    while ((x += 4) < end) m0 = larger(v128.xor(v128.load32_splat(x), flip), m0)
+    return f32x4.extract_lane(m0, 0)
   }
-  m0 = f32x4.max(m0, v128.shuffle<f32>(m0, m0, 2, 3, 0, 1))
-  return f32x4.extract_lane(f32x4.max(m0, v128.shuffle<f32>(m0, m0, 1, 0, 3, 2)), 0)
+  // The last four may have been seen before.
+  for (; x < end; x += 16) m1 = larger(v128.xor(v128.load(min(x, end - 16)), flip), m1)
+  m0 = larger(larger(m0, m1), larger(m2, m3))
+  m0 = larger(m0, v128.shuffle<f32>(m0, m0, 2, 3, 0, 1))
+  return f32x4.extract_lane(larger(m0, v128.shuffle<f32>(m0, m0, 1, 0, 3, 2)), 0)
 }
 
 function maxColumns(x: usize, n: i32, stride: usize, width: usize, sign: i32, y: usize): void {
@@ -142,10 +144,10 @@ function maxColumns(x: usize, n: i32, stride: usize, width: usize, sign: i32, y:
     let m2 = v128.xor(v128.load(x, 32), flip), m3 = v128.xor(v128.load(x, 48), flip)
     while (--n) {
       x += stride
-      m0 = f32x4.max(m0, v128.xor(v128.load(x), flip))
-      m1 = f32x4.max(m1, v128.xor(v128.load(x, 16), flip))
-      m2 = f32x4.max(m2, v128.xor(v128.load(x, 32), flip))
-      m3 = f32x4.max(m3, v128.xor(v128.load(x, 48), flip))
+      m0 = larger(v128.xor(v128.load(x), flip), m0)
+      m1 = larger(v128.xor(v128.load(x, 16), flip), m1)
+      m2 = larger(v128.xor(v128.load(x, 32), flip), m2)
+      m3 = larger(v128.xor(v128.load(x, 48), flip), m3)
     }
     v128.store(y, v128.xor(m0, flip))
     v128.store(y, v128.xor(m1, flip), 16)
@@ -165,7 +167,7 @@ export function max4(x: usize, n: i32, stride: usize, width: usize, flip: v128):
   let m = v128.xor(loadSome(x, width), flip)
   while (--n) {
     x += stride
-    m = f32x4.max(m, v128.xor(loadSome(x, width), flip))
+    m = larger(v128.xor(loadSome(x, width), flip), m)
   }
   return m
 }

@@ -28,6 +28,17 @@ export function clamp(v: v128, low: v128, high: v128): v128 {
   return f32x4.pmin(f32x4.pmax(v, low), high)
 }
 
+/**
+ * The larger of an element `a` and what was found before, NaN where either is. Where it compares a NaN, pmax
+ * takes its first operand, so that one in `a` alone is lost: there all bits are set, which is a NaN.
+ * f32x4.max, which knows that -0 < 0 too, is nine instructions on x86.
+ */
+// @ts-ignore: decorator
+@inline
+export function larger(a: v128, found: v128): v128 {
+  return v128.or(f32x4.pmax(found, a), f32x4.ne(a, a))
+}
+
 /** Lanes 0 and 1 as float64. */
 // @ts-ignore: decorator
 @inline

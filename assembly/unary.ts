@@ -3,6 +3,7 @@ import { Unary, UnaryOp } from './abi'
 import { activation } from './activation'
 import { mapUnits } from './elementwise'
 import { erf, exp, expm1, log, log1p, sine } from './math'
+import { madd } from './simd'
 
 // @ts-ignore: decorator
 @final class Exp { @inline apply(x: v128, a: v128, b: v128): v128 { return exp(x) } }
@@ -58,6 +59,31 @@ class Sign {
   }
 }
 
+/**
+ * Quarter turns and eighths are taken off where the tangent is above tan(3 pi / 8) and tan(pi / 8); the rest
+ * is a polynomial, to 2 units in the last place. Source of its coefficients: atanf of the Cephes library.
+ */
+@final
+class Atan {
+  // @ts-ignore: decorator
+  @inline
+  apply(x: v128, a: v128, b: v128): v128 {
+    const sign = i32x4.splat(0x80000000), one = f32x4.splat(1)
+    const size = v128.andnot(x, sign)
+    const large = f32x4.gt(size, f32x4.splat(2.414213562)), middle = f32x4.gt(size, f32x4.splat(0.4142135624))
+    // -1 / size, or (size - 1) / (size + 1).
+    const over = v128.bitselect(f32x4.splat(-1), f32x4.sub(size, one), large)
+    const under = v128.bitselect(size, f32x4.add(size, one), large)
+    const t = v128.bitselect(f32x4.div(over, under), size, middle)
+    const turn = v128.and(middle, v128.bitselect(f32x4.splat(1.5707963268), f32x4.splat(0.7853981634), large))
+    const z = f32x4.mul(t, t)
+    let p = madd(f32x4.splat(8.05374449538e-2), z, f32x4.splat(-1.38776856032e-1))
+    p = madd(p, z, f32x4.splat(1.99777106478e-1))
+    p = madd(p, z, f32x4.splat(-3.33329491539e-1))
+    return v128.or(f32x4.add(turn, madd(f32x4.mul(p, z), t, t)), v128.and(x, sign))
+  }
+}
+
 /** Unit: UNARY_BLOCK floats. scratch: tail [16] */
 export function unary(call: usize, begin: i32, end: i32): void {
   switch (changetype<Unary>(call).op) {
@@ -75,6 +101,7 @@ export function unary(call: usize, begin: i32, end: i32): void {
     case UnaryOp.sign: return mapUnits<Sign>(call, begin, end)
     case UnaryOp.expm1: return mapUnits<Expm1>(call, begin, end)
     case UnaryOp.log1p: return mapUnits<Log1p>(call, begin, end)
+    case UnaryOp.atan: return mapUnits<Atan>(call, begin, end)
     case UnaryOp.negInt: return mapUnits<NegInt>(call, begin, end)
     case UnaryOp.absInt: return mapUnits<AbsInt>(call, begin, end)
     default: return activation(call, begin, end)

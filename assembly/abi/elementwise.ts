@@ -14,7 +14,7 @@ export const UNARY_BLOCK = 4096
 export const enum UnaryOp {
   clamp, leakyRelu, elu, gelu, geluTanh, sigmoid, hardSigmoid, tanh, silu, hardSwish, mish, softplus, exp,
   log, erf, sqrt, floor, ceil, round, trunc,
-  sine, neg, abs, sign, expm1, log1p,
+  sine, neg, abs, sign, expm1, log1p, atan,
   /** Of 32-bit integers; no others are. */
   negInt, absInt,
 }
@@ -107,10 +107,12 @@ export const enum SelectOp { where, and, or, xor }
 @unmanaged
 export class Cast {
   x: usize; y: usize; size: i32; from: i32; to: i32
+  /** 1, of floats as bytes: by their lowest bits; else by the nearest end of the range. */
+  wraps: i32
 }
 
-/** What `cast` knows. */
-export const enum Element { float32, int32, int8, uint8 }
+/** What `cast` knows; float16 from and to float32 alone. */
+export const enum Element { float32, int32, int8, uint8, float16 }
 
 /** One step of an optimiser: see optimise.ts. @rows UpdateParameter parameters */
 @unmanaged

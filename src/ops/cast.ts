@@ -1,17 +1,10 @@
-/** Elements of another type: the plan of assembly/cast.ts. */
+/** Elements of another type. */
 
 import { ANY, checkDtype, type DType } from '../core/dtype.js'
 import { engineOf } from '../core/engine.js'
 import type { AnyTensor, Tensor } from '../core/tensor.js'
-import { Element, SELECT_BLOCK } from '../wasm/abi.js'
+import { runCast } from '../plans/cast.js'
 import { slice } from './slice.js'
-
-const elements: Record<DType, Element> = {
-  float32: Element.float32,
-  int32: Element.int32,
-  int8: Element.int8,
-  uint8: Element.uint8,
-}
 
 /**
  * The same numbers in another type. A fraction is cut off toward zero; what lies outside of the type's range
@@ -36,22 +29,4 @@ export function cast<D extends DType>(x: AnyTensor, dtype: D): Tensor<D> {
   engine.trace?.note(op, y, { x }, { dtype })
   engine.tape?.record(op, y, { x }, {}, () => ({}))
   return y
-}
-
-/** y = x as y's type, which is another one. */
-export function runCast(x: AnyTensor, y: AnyTensor): void {
-  const { engine } = x
-  engine.scratch(128)
-  engine.run({
-    kernel: 'cast',
-    args: {
-      x: x.pointer,
-      y: y.pointer,
-      size: x.size,
-      from: elements[x.dtype],
-      to: elements[y.dtype],
-    },
-    units: Math.ceil(x.size / SELECT_BLOCK),
-    work: x.size,
-  })
 }

@@ -7,9 +7,10 @@ import { broadcastShapes, broadcastStrides, type Shape, sameShape } from '../../
 import type { DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import type { ArithmeticOptions } from '../../ops/arithmetic.js'
-import type { OutOptions } from '../../plans/elementwise.js'
-import type { ElementType, HostArray } from '../file/types.js'
-import type { Call } from '../run/call.js'
+import { type OutOptions, runUnary } from '../../plans/elementwise.js'
+import type { UnaryOp } from '../../wasm/abi.js'
+import { type ElementType, type HostArray, isFloat } from '../file/types.js'
+import type { Call, Operator } from '../run/call.js'
 import { offsetsOf } from '../run/move.js'
 import { type Layout, lastShape, Value } from '../run/value.js'
 
@@ -157,3 +158,28 @@ export function mapInEngine(
     layout,
   )
 }
+
+/** A function of one number on the host; `engine`, where there is a kernel, for floats. */
+export function unary(
+  host: (v: number, call: Call) => number,
+  engine?: (x: Tensor, options: OutOptions, call: Call) => AnyTensor,
+  type?: ElementType,
+  long?: (call: Call, x: Value) => Value,
+): Operator {
+  return (call) => {
+    const x = call.input(0)
+    if (long && x.type === 'int64' && !x.constant) return long(call, x)
+    if (engine && !x.isHost && (isFloat(x.type) || x.type === 'bool'))
+      return mapInEngine(call, x, (tensor, options) => engine(tensor, options, call), type)
+    return mapOnHost(call, x, (v) => host(v, call), type)
+  }
+}
+
+/** A kernel's function that has no name of its own, since it is part of others. */
+export const kernelOf =
+  (op: UnaryOp) =>
+  (x: Tensor, { out }: OutOptions = {}): Tensor => {
+    if (!out) return x.engine.make(x.shape, (y) => runUnary(op, x, y, 0, 0))
+    runUnary(op, x, out, 0, 0)
+    return out.changed()
+  }

@@ -1,30 +1,28 @@
 /** Operators that bring values to another type. */
-import type { Tensor } from '../../core/tensor.js'
+import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { add, sub } from '../../ops/arithmetic.js'
 import { mod } from '../../ops/binary.js'
 import { notEqual } from '../../ops/compare.js'
-import { type OutOptions, runUnary } from '../../plans/elementwise.js'
+import { runCast } from '../../plans/cast.js'
+import type { OutOptions } from '../../plans/elementwise.js'
 import { UnaryOp } from '../../wasm/abi.js'
 import { type ElementType, isFloat, roundedTo, typeOf } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import type { Value } from '../run/value.js'
-import { mapInEngine, mapOnHost } from './broadcast.js'
+import { kernelOf, mapInEngine, mapOnHost } from './broadcast.js'
 import { castLongs, takesLongs } from './longs.js'
 
-/** A kernel's function that has no name of its own, since it is part of another one. */
-const truncated = (x: Tensor, { out }: OutOptions = {}): Tensor => {
-  if (!out) return x.engine.make(x.shape, (y) => runUnary(UnaryOp.trunc, x, y, 0, 0))
-  runUnary(UnaryOp.trunc, x, out, 0, 0)
-  return out.changed()
-}
+const truncated = kernelOf(UnaryOp.trunc)
 
-/** Whole numbers in the range of a type of few bits, by its lowest bits, as the host's arrays have them. */
-function wrapped(x: Tensor, type: ElementType): Tensor {
-  const bits = /^u?int(8|16)$/.exec(type)?.[1]
-  if (!bits) return x
-  const length = 2 ** Number(bits)
-  const least = type.startsWith('u') ? 0 : -length / 2
-  return least ? add(mod(sub(x, least), length), least) : mod(x, length)
+/** Whole numbers of floats in a type of them: of those of few bits the lowest ones, as C has them. */
+function whole(x: Tensor, type: ElementType, options: OutOptions): AnyTensor {
+  if (type === 'int8' || type === 'uint8')
+    return x.engine.make(x.shape, (y) => runCast(x, y, true), { dtype: type })
+  if (type === 'int32') return x.engine.make(x.shape, (y) => runCast(x, y), { dtype: type })
+  const y = truncated(x, options)
+  if (!type.endsWith('16')) return y
+  const least = type === 'int16' ? -(2 ** 15) : 0
+  return least ? add(mod(sub(y, least), 2 ** 16), least) : mod(y, 2 ** 16)
 }
 
 const cast: Operator = (call) =>
@@ -48,14 +46,15 @@ function castTo(call: Call, x: Value, type: ElementType): Value {
   const long = takesLongs([x]) && x.onHost ? castLongs(call, x, type) : undefined
   if (long) return long
   if (!x.isHost) {
-    const whole = /int(8|16|32|64)/.test(type)
-    if ((isFloat(type) && type !== 'float64') || (whole && x.type === 'bool')) return x.alias(type)
+    const isWhole = /int(8|16|32|64)/.test(type)
+    if ((isFloat(type) && type !== 'float64') || (isWhole && x.type === 'bool')) return x.alias(type)
     if (type === 'bool') return mapInEngine(call, x, (t) => notEqual(t, 0), type)
-    if (whole && isFloat(x.type))
-      return mapInEngine(call, x, (tensor, options) => wrapped(truncated(tensor, options), type), type)
+    if (isWhole && isFloat(x.type))
+      return mapInEngine(call, x, (tensor, options) => whole(tensor, type, options), type)
     // The same whole numbers, of a type that has at least as many.
-    if (whole && x.dtype !== 'float32' && (/64|32/.test(type) || x.type === type)) return x.alias(type)
+    if (isWhole && x.dtype !== 'float32' && (/64|32/.test(type) || x.type === type)) return x.alias(type)
   }
+  if (type === 'float64') return call.host(type, x.shape, (to) => to.set(x.data as Float64Array))
   return mapOnHost(call, x, roundedTo(type, call.flag('saturate', true), call.text('round_mode', 'up')), type)
 }
 

@@ -23,25 +23,11 @@ import { add, div, mul, sub } from '../../ops/arithmetic.js'
 import { maximum, minimum, mod, pow } from '../../ops/binary.js'
 import { equal, greater, greaterEqual, less, lessEqual, notEqual } from '../../ops/compare.js'
 import { prelu } from '../../ops/prelu.js'
-import {
-  abs,
-  ceil,
-  cos,
-  erf,
-  exp,
-  floor,
-  log,
-  neg,
-  reciprocal,
-  round,
-  sign,
-  sin,
-  sqrt,
-} from '../../ops/unary.js'
+import { abs, ceil, erf, exp, floor, log, neg, reciprocal, round, sign, sqrt } from '../../ops/unary.js'
 import { and, where as choose, not, or, xor } from '../../ops/where.js'
 import type { OutOptions } from '../../plans/elementwise.js'
 import { LongOp } from '../../wasm/abi.js'
-import { type ElementType, fitsEngine, isFloat, limit, roundToEven, staysOnHost } from '../file/types.js'
+import { fitsEngine, isFloat, limit, roundToEven, staysOnHost } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { moveBox, spreadOf } from '../run/move.js'
 import { Value } from '../run/value.js'
@@ -53,31 +39,20 @@ import {
   mapOnHost,
   operand,
   tensorOf,
+  unary,
   zipAs,
   zipInEngine,
   zipOnHost,
 } from './broadcast.js'
 import { chooseLongs, limitLongs, mapLongs, takesLongs, zipLongs } from './longs.js'
 import { power } from './powers.js'
+import { trigonometry } from './trigonometry.js'
 
 type Numbers = Float64Array
 
-export const softsign = (x: Tensor): Tensor => div(x, add(abs(x), 1))
-
-/** A function of one number on the host; `engine`, where there is a kernel, for floats. */
-function unary(
-  host: (v: number, call: Call) => number,
-  engine?: (x: Tensor, options: OutOptions, call: Call) => AnyTensor,
-  type?: ElementType,
-  long?: (call: Call, x: Value) => Value,
-): Operator {
-  return (call) => {
-    const x = call.input(0)
-    if (long && x.type === 'int64' && !x.constant) return long(call, x)
-    if (engine && !x.isHost && (isFloat(x.type) || x.type === 'bool'))
-      return mapInEngine(call, x, (tensor, options) => engine(tensor, options, call), type)
-    return mapOnHost(call, x, (v) => host(v, call), type)
-  }
+export function softsign(x: Tensor, { out }: OutOptions = {}): Tensor {
+  const more = abs(x)
+  return div(x, add(more, 1, { out: more }), { out: out ?? more })
 }
 
 /** A function of floats, which the engine alone has. */
@@ -267,17 +242,7 @@ export const elementwise: Record<string, Operator> = {
   Ceil: unary(Math.ceil, ceil),
   Round: unary(roundToEven, round),
   Sign: unary(Math.sign, sign, undefined, (call, x) => limitLongs(call, x, -1, 1)),
-  Sin: unary(Math.sin, sin),
-  Cos: unary(Math.cos, cos),
-  Tan: unary(Math.tan),
-  Asin: unary(Math.asin),
-  Acos: unary(Math.acos),
-  Atan: unary(Math.atan),
-  Sinh: unary(Math.sinh),
-  Cosh: unary(Math.cosh),
-  Asinh: unary(Math.asinh),
-  Acosh: unary(Math.acosh),
-  Atanh: unary(Math.atanh),
+  ...trigonometry,
   Erf: activation(erf),
   Not: (call) => {
     const x = call.input(0)
@@ -328,7 +293,7 @@ export const elementwise: Record<string, Operator> = {
   HardSigmoid: activation((x, options, call) =>
     hardSigmoid(x, { ...options, alpha: call.number('alpha', 0.2), beta: call.number('beta', 0.5) }),
   ),
-  Softsign: activation((x) => softsign(x)),
+  Softsign: activation((x, options) => softsign(x, options)),
   Swish: (call) => swishOf(call, call.input(0)),
   SwiGLU: (call) => zipInEngine(call, swishOf(call, call.input(0)), call.input(1), mul),
   ThresholdedRelu: activation((x, _, call) => choose(greater(x, call.number('alpha', 1)), x, 0)),

@@ -190,28 +190,28 @@ const lpNormalization: Operator = (call) => {
 
 /**
  * x / (bias + alpha / size * sum of squares over `size` channels around)^beta. The sum is that of a window
- * over the channels: with channels last, an average pool over a picture whose columns are channels.
+ * over the channels: an average pool over a picture whose rows are channels, and its channels all places.
  */
 const lrn: Operator = (call) => {
   const x = call.input(0)
   if (!x.size) return call.zeros(x.type, x.shape)
   const size = call.number('size', 1)
   const [alpha, beta, bias] = [call.number('alpha', 1e-4), call.number('beta', 0.75), call.number('bias', 1)]
-  const tensor = x.tensor('last')
-  const c = x.shape[1]!
+  const tensor = x.tensor()
+  const [n, c] = x.shape as [number, number]
   const before = (size - 1) >> 1
   const squares = mul(tensor, tensor)
-  const sums = avgPool2d(squares.reshape([x.size / c, 1, c, 1]), {
-    size: [1, size],
+  const sums = avgPool2d(squares.reshape([n, c, 1, x.size / (n * c)]), {
+    size: [size, 1],
     stride: 1,
     padding: [
-      [0, 0],
       [before, size - 1 - before],
+      [0, 0],
     ],
     countIncludePad: true,
   })
   const base = power(add(mul(sums, alpha, { out: sums }), bias, { out: sums }), beta, { out: sums })
-  return call.tensor(x.type, div(tensor, base.reshape(tensor.shape)), 'last')
+  return call.tensor(x.type, div(tensor, base.reshape(tensor.shape)))
 }
 
 const meanVariance: Operator = (call) => {

@@ -29,7 +29,7 @@ const activations: Record<
   scaledtanh: { f: (x, alpha, beta) => mul(tanh(mul(x, beta)), alpha), alpha: 1, beta: 1 },
   hardsigmoid: { f: (x, alpha, beta) => hardSigmoid(x, { alpha, beta }), alpha: 0.2, beta: 0.5 },
   elu: { f: (x, alpha) => elu(x, { alpha }), alpha: 1 },
-  softsign: { f: softsign },
+  softsign: { f: (x) => softsign(x) },
   softplus: { f: (x) => softplus(x) },
   affine: { f: (x, alpha, beta) => add(mul(x, alpha), beta), alpha: 1, beta: 0 },
 }

@@ -4,6 +4,7 @@ import type { Shape } from '../../base/shape.js'
 import { type ArrayOf, bytesPerElement, type DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
+import { widenHalves } from '../../plans/cast.js'
 import { hostRoom, type Keeper, type Room } from '../file/intake.js'
 import {
   dtypeOf,
@@ -52,12 +53,16 @@ class HeldTensor implements HostTensor {
 const halfBits = ({ elements }: Halves): Uint16Array =>
   new Uint16Array(elements.buffer, elements.byteOffset, elements.length / 2)
 
-/** Halves made floats at a time: more would be another large copy. */
+/** Brain floats made floats at a time: more would be another large copy. */
 const PIECE = 1 << 16
 
 /** Halves as float32 in the engine. */
 export const widened = (engine: Engine, halves: Halves, type: ElementType, shape: Shape): Tensor =>
   engine.upload(shape, (pointer) => {
+    if (type === 'float16') {
+      widenHalves(engine, halves.pointer, pointer, halves.size / 2)
+      return
+    }
     const bits = halfBits(halves)
     const to = new Float32Array(engine.u8.buffer, pointer, bits.length)
     for (let i = 0; i < bits.length; i += PIECE)

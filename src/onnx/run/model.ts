@@ -6,7 +6,7 @@ import { atOnce as finished, giveTurn, othersWaitedFor, TURN } from '../../base/
 import type { Engine } from '../../core/engine.js'
 import { CALLBACK, checkOptions, NAMES, type Names, SIGNAL } from '../../core/options.js'
 import { Tensor } from '../../core/tensor.js'
-import { dtypeOf, type HostArray, isHalf, staysOnHost, toHost, toUser } from '../file/types.js'
+import { type HostArray, staysOnHost } from '../file/types.js'
 import { fuse } from '../graph/fuse.js'
 import type { Graph, Node, Port } from '../graph/graph.js'
 import { constantsOf, type Scope } from './execute.js'
@@ -17,7 +17,9 @@ import { type Plan, Plans, roomIn, type Setup } from './plan.js'
 import {
   type AnyModelOutputs,
   answerOf,
+  copiedNumbers,
   copyOf,
+  enter,
   type Feed,
   fail,
   feedsOf,
@@ -27,7 +29,7 @@ import {
   type ModelOutputs,
   mapOf,
   type NumberInputs,
-  numbersOf,
+  overwrite,
   tensorsOf,
 } from './ports.js'
 import { record } from './record.js'
@@ -176,7 +178,7 @@ export class Model {
       options.signal?.throwIfAborted()
     }
     const feeds = this.accept(numbers)
-    for (const feed of [...feeds.values()].flatMap(tensorsOf)) feed.data = numbersOf(feed).slice()
+    for (const feed of [...feeds.values()].flatMap(tensorsOf)) feed.data = copiedNumbers(feed)
     this.waiting++
     const result = this.queue.then(() => this.inTurns(feeds, options)).finally(() => this.waiting--)
     this.queue = result.catch(() => {})
@@ -325,7 +327,7 @@ export class Model {
     const live = new Map<string, Value>()
     for (const [name, feed] of feeds) {
       const input = recorded.inputs.get(name)
-      if (input) input.typed().set(numbersOf(feed))
+      if (input) overwrite(input.typed(), feed)
       else live.set(name, this.entered(plan, name, feed))
     }
     try {
@@ -368,14 +370,7 @@ export class Model {
     const output = (name: string, value: Value) => {
       const { type, shape, kind } = value
       if (kind === 'map') return mapOf(value)
-      const data = answerOf(value)
-      // Halves are rounded here alone: inside all is float32.
-      return new ModelOutput(
-        name,
-        type,
-        shape,
-        isHalf(type) ? toHost(type, toUser(type, data as HostArray)) : data,
-      )
+      return new ModelOutput(name, type, shape, answerOf(value))
     }
     return Object.fromEntries(
       values.map(([name, made]): [string, AnyModelOutputs[string]] => {
@@ -394,8 +389,9 @@ export class Model {
     return value
   }
 
-  private enter({ type, shape, data, kind, items }: Feed): Value {
+  private enter(feed: Feed): Value {
     const { engine, execution } = this
+    const { type, shape, data, kind, items } = feed
     if (kind) {
       const elements = items?.map((item) => this.enter(item)) ?? null
       const value = Value.holding(execution, type, elements, kind)
@@ -409,12 +405,7 @@ export class Model {
           shape,
           (data instanceof Tensor ? Float64Array.from(data.toArray()) : data) as HostArray,
         )
-      : Value.inEngine(
-          execution,
-          type,
-          shape,
-          engine.tensor(numbersOf({ type, shape, data }), shape, { dtype: dtypeOf(type) }),
-        )
+      : Value.inEngine(execution, type, shape, enter(engine, feed))
     value.named = true
     return value
   }

@@ -2,14 +2,16 @@
 import { FilterbankError, show } from '../../base/errors.js'
 import { printShape, type Shape, sizeOf } from '../../base/shape.js'
 import { isShape } from '../../core/options.js'
-import { Tensor } from '../../core/tensor.js'
+import { type AnyTensor, type Engine, Tensor } from '../../core/tensor.js'
 import type { FromImageOptions } from '../../pictures/fromImage.js'
 import type { ImageSource } from '../../pictures/source.js'
 import {
   type AnyArray,
+  dtypeOf,
   type ElementType,
   type HostArray,
   isFloat,
+  isHalf,
   isLong,
   isUserArray,
   toHost,
@@ -18,6 +20,7 @@ import {
   userArrayName,
 } from '../file/types.js'
 import type { Port } from '../graph/graph.js'
+import { fromHalves, halvesOf, writeHalves } from './half.js'
 import { isLongType, longsOf } from './long.js'
 import type { Kind, Value } from './value.js'
 
@@ -65,14 +68,20 @@ export class ModelOutput {
    */
   toArray(): HostArray {
     const { numbers, type } = this
-    return isLong(numbers) ? toHost(type, numbers) : (numbers.slice() as HostArray)
+    return isLong(numbers) || isHalf(type)
+      ? toHost(type, numbers as UserArray)
+      : (numbers.slice() as HostArray)
   }
 }
 
-/** The numbers of a value, copied: of 64 bits as users have them. */
+/** The numbers of a value, copied: of 64 bits as users have them, and halves. */
 export function answerOf(value: Value): AnyArray {
   const { longs, onHost, type } = value
   if (longs) return longs.fresh()
+  if (isHalf(type))
+    return onHost || type === 'bfloat16'
+      ? (toUser(type, value.fresh()) as Uint16Array)
+      : halvesOf(value.asHeld('plain'))
   return !onHost && isLongType(type) ? longsOf(value.asHeld('plain'), type) : value.fresh()
 }
 
@@ -224,8 +233,8 @@ function tensorOf(port: Port, given: ModelInput, item: number | undefined): Feed
     shape,
     data: numbers
       ? fromNumbers(type, data as number[])
-      : isLong(data)
-        ? data
+      : isLong(data) || type === 'float16'
+        ? (data as AnyArray)
         : toHost(type, data as UserArray),
   }
 }
@@ -237,9 +246,30 @@ function fromNumbers(type: ElementType, numbers: readonly number[]): HostArray {
   return Host.from(numbers)
 }
 
-/** What goes into the engine, as float32. */
-export const numbersOf = ({ data }: Feed): Float32Array =>
+/** A copy of a feed's numbers, as they came. */
+export const copiedNumbers = ({ data }: Feed): AnyArray =>
+  data instanceof Tensor ? data.toArray() : (data.slice() as AnyArray)
+
+/** Whether a feed is halves by their bits; plain numbers and tensors are floats. */
+const halfBits = ({ type, data }: Feed): Uint16Array | undefined =>
+  type === 'float16' && isUserArray(type, data) ? (data as Uint16Array) : undefined
+
+const numbersOf = ({ data }: Feed): Float32Array =>
   data instanceof Tensor ? data.toArray() : (data as unknown as Float32Array)
+
+/** The numbers of a feed in a tensor of the engine. */
+export function enter(engine: Engine, feed: Feed): AnyTensor {
+  const bits = halfBits(feed)
+  if (bits) return fromHalves(engine, bits, feed.shape)
+  return engine.tensor(numbersOf(feed), feed.shape, { dtype: dtypeOf(feed.type) })
+}
+
+/** The same in one that is there. */
+export function overwrite(tensor: AnyTensor, feed: Feed): void {
+  const bits = halfBits(feed)
+  if (bits) writeHalves(tensor.engine, bits, tensor.pointer)
+  else tensor.set(numbersOf(feed))
+}
 
 /** The inputs in order of the file, checked. `steady`: what can be read while the engine writes. */
 export function feedsOf(
