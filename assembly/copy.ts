@@ -143,6 +143,25 @@ export function copyBytes(x: usize, y: usize, count: i32): void {
   for (; count > 0; count--) store<u8>(y++, load<u8>(x++))
 }
 
+/** Each of `count` floats `times` times; writes up to three more behind the last one. */
+export function repeatFloats(to: usize, from: usize, count: i32, times: usize): void {
+  const end = from + (<usize>count << 2)
+  if (times == 2) {
+    // Pairs of two channels.
+    for (; from + 16 <= end; from += 16) {
+      const v = v128.load(from)
+      v128.store(to, v128.shuffle<i32>(v, v, 0, 0, 1, 1))
+      v128.store(to, v128.shuffle<i32>(v, v, 2, 2, 3, 3), 16)
+      to += 32
+    }
+  }
+  for (; from < end; from += 4) {
+    const v = v128.load32_splat(from)
+    for (let i: usize = 0; i < times; i += 4) v128.store(to + (i << 2), v)
+    to += times << 2
+  }
+}
+
 function copyRows<T>(
   x: usize, y: usize, rows: i32, columns: i32, xRowStride: usize, yRowStride: usize,
 ): void {

@@ -19,11 +19,11 @@
  * cannot hold, each row is read once from end to end before the first tile that sees it.
  *
  * scratch: zeros [max(ic, oc) + 4] | sums [7][4] | table [kh][columns] | gap [4] | rows that the ring holds
- * [reach(kh)] | ring [reach(kh)][iw][ic + 16]
+ * [reach(kh)] | ring [reach(kh)][iw][ic or oc + 16]
  */
 import { frame, scratch } from '../arguments'
 import { Depthwise } from '../abi'
-import { bringIn } from '../copy'
+import { bringIn, repeatFloats } from '../copy'
 import { clamp, madd, storeLanes } from '../simd'
 
 /**
@@ -94,7 +94,10 @@ class Tiles {
 /** Input and output of more bytes come from memory. Witness: bench, n16 i56x56x64 and i224x224x64. */
 const CACHED: u32 = 8 << 20
 
-/** Unit: `rows` output rows of one image, each channel from the input channel of its place. */
+/**
+ * Unit: `rows` output rows of one image, each channel from the input channel of its place. Where there are
+ * more of them than of the input, each of those comes as often into the ring, one beside the other.
+ */
 export function depthwise(call: usize, begin: i32, end: i32): void {
   convolve(false, call, begin, end)
 }
@@ -120,7 +123,8 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
   const rowBytes: usize = ((max(ow, TILE) - 1) * strideW + (kw - 1) * dilationW + 1) * 4
   const skewed = args.skewed, reach = (kh - 1) * dilationH + 1
   const held = table + kh * rowBytes + 16, ring = held + reach * 4
-  const pixelStride: usize = ic * 4 + (skewed ? 64 : 0), inputRow: usize = iw * ic * 4
+  const wide = planar ? ic : oc
+  const pixelStride: usize = skewed ? wide * 4 + 64 : ic * 4, inputRow: usize = iw * ic * 4
   const far = !skewed && <u32>args.n * (ih * iw * ic + oh * ow * oc) > CACHED / 4
   if (skewed) memory.fill(held, 255, reach * 4)
   const w = args.w, b = args.b, bias = b ? b : zeros
@@ -163,7 +167,8 @@ function convolve(planar: bool, call: usize, begin: i32, end: i32): void {
           if (load<i32>(held + slot * 4) != inputIndex) {
             store<i32>(held + slot * 4, inputIndex)
             for (let offset: usize = 0, at = copy; offset < inputRow; offset += ic * 4, at += pixelStride)
-              memory.copy(at, from + offset, ic * 4)
+              if (wide > ic) repeatFloats(at, from + offset, ic, wide / ic)
+              else memory.copy(at, from + offset, ic * 4)
           }
           from = copy
         }

@@ -28,11 +28,11 @@ const CROWDED = 256
 interface GroupedBlocking extends Blocking {
   /** Output rows of one unit. */
   rows: number
-  /** Whether rows are copied so that their pixels lie further apart. */
+  /** Whether rows are copied so that their pixels lie further apart, or have a channel for each filter. */
   skewed: boolean
 }
 
-type GroupedKernel = 'depthwise' | 'grouped'
+export type GroupedKernel = 'depthwise' | 'grouped'
 
 /** Columns of the table that a row of outputs sees. */
 const columnsOf = ({ output, size, stride, dilation }: Axis): number =>
@@ -45,16 +45,16 @@ const columnsOf = ({ output, size, stride, dilation }: Axis): number =>
 export const isNear = ([h, w]: Window): boolean =>
   columnsOf(w) <= 2 * w.input + 2 ** 16 && (h.size - 1) * h.dilation <= 2 * h.input + 64
 
-export function blockGrouped({
-  n,
-  axes: [h, w],
-  inChannels: ic,
-  outChannels: oc,
-}: PlaneLayer): GroupedBlocking {
+export function blockGrouped(
+  kernel: GroupedKernel,
+  { n, axes: [h, w], inChannels: ic, outChannels: oc }: PlaneLayer,
+): GroupedBlocking {
   const rows = Math.max(1, Math.floor(h.output / Math.ceil(UNITS / Math.max(1, n))))
   const columns = columnsOf(w)
-  const skewed = ic % CROWDED === 0
-  const ring = skewed ? ((h.size - 1) * h.dilation + 1) * (1 + w.input * (ic + 16)) : 0
+  // Several filters of a channel see as many copies of it.
+  const wide = kernel === 'depthwise' ? oc : ic
+  const skewed = wide % CROWDED === 0 || wide > ic
+  const ring = skewed ? ((h.size - 1) * h.dilation + 1) * (1 + w.input * (wide + 16)) : 0
   const table = h.size * (3 * w.size + columns) + 4
   return {
     rows,
@@ -86,7 +86,7 @@ export function runGrouped(
   const { inChannels: ic, outChannels: oc, groups, axes } = layer
   const [h, w] = axes
   const weights = packed(filter, panels)
-  const block = blockGrouped(layer)
+  const block = blockGrouped(kernel, layer)
   engine.scratch(4 * block.scratch)
 
   engine.run({

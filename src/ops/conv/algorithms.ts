@@ -49,7 +49,7 @@ type AlgorithmName = Exclude<ConvAlgorithm, 'auto'>
 /**
  * `'gemm'`: a 1x1 window as one matrix product. `'igemm'`: any window. `'winograd'`: 3x3 or 5x5 at stride 1;
  * of 8 bits 3x3 to 9x9, but as `'igemm'` where its tiles save little and the host multiplies four bytes at
- * once. `'depthwise'`: one filter per channel. `'grouped'`: up to 16 in and
+ * once. `'depthwise'`: one input channel in a group; of 8 bits one output too. `'grouped'`: up to 16 in and
  * out; of 8 bits up to 4, 8 or 16 in, by how outputs fall into fours.
  */
 export type ConvAlgorithm = 'auto' | 'depthwise' | 'gemm' | 'winograd' | 'grouped' | 'igemm'
@@ -128,17 +128,26 @@ const dense = {
   filterGradient: denseFilterGradient,
 } satisfies Partial<Algorithm>
 
+/** Of layers with few channels in a group, be it one. */
+const fewGradients = {
+  inputGradient: (job) => (isDepthwise(job.layer) ? runDepthwiseInput : runTransposed)(job),
+  filterGradient: (job) => (isDepthwise(job.layer) ? depthwiseFilterGradient : denseFilterGradient)(job),
+} satisfies Partial<Algorithm>
+
 const depthwise: Algorithm = {
   name: 'depthwise',
   dtypes: ['float32'],
   exact: true,
-  fits: isDepthwise,
-  pays: ({ axes, groups }) => (groups > 1 && isNear(axes) ? 'one filter per channel' : undefined),
+  fits: (layer) => groupIn(layer) === 1,
+  // Four filters of a channel fill a vector of the grouped tile. Witness: 56x56x128, 28x28x64, of two each.
+  pays: (layer) =>
+    layer.groups > 1 && groupOut(layer) < 4 && isNear(layer.axes)
+      ? `${groupOut(layer) > 1 ? 'few filters' : 'one filter'} per channel`
+      : undefined,
   packing: (layer) => packedFloats(groupedPanels('depthwise', { shape: filterShape(layer) }, layer.groups)),
-  blocking: blockGrouped,
+  blocking: (layer) => blockGrouped('depthwise', layer),
   run: (job) => runGrouped('depthwise', job),
-  inputGradient: runDepthwiseInput,
-  filterGradient: depthwiseFilterGradient,
+  ...fewGradients,
 }
 
 /** What the rows of 8-bit integers share. They have no gradients. */
@@ -201,10 +210,9 @@ export const algorithms: readonly Algorithm[] = [
         : undefined
     },
     packing: (layer) => packedFloats(groupedPanels('grouped', { shape: filterShape(layer) }, layer.groups)),
-    blocking: blockGrouped,
+    blocking: (layer) => blockGrouped('grouped', layer),
     run: (job) => runGrouped('grouped', job),
-    inputGradient: (job) => (isDepthwise(job.layer) ? runDepthwiseInput : runTransposed)(job),
-    filterGradient: (job) => (isDepthwise(job.layer) ? depthwiseFilterGradient : denseFilterGradient)(job),
+    ...fewGradients,
   },
   igemm,
   {
