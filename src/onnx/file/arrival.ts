@@ -104,13 +104,14 @@ export const forget: Keeper = (_, length) => ({
 
 /** A tensor and the room of its numbers, which stand in one field; of several each has its own. */
 function withRooms(tensor: TensorProto, rooms: Rooms): [TensorProto, Room?] {
-  const { rawData, floatData } = tensor
+  const { rawData, floatData, doubleData } = tensor
   const roomOf = (field: Uint8Array): Room | undefined =>
     field.length ? undefined : rooms.get(field.byteOffset)
-  const [only, ...others] = rawData ? [rawData] : floatData
+  const [only, ...others] = rawData ? [rawData] : [...floatData, ...doubleData]
   const room = only && others.length === 0 ? roomOf(only) : undefined
   if (room || rawData) return room ? [tensor, room] : [tensor]
-  return [{ ...tensor, floatData: floatData.map((field) => roomOf(field)?.bytes() ?? field) }]
+  const filled = (fields: Uint8Array[]) => fields.map((field) => roomOf(field)?.bytes() ?? field)
+  return [{ ...tensor, floatData: filled(floatData), doubleData: filled(doubleData) }]
 }
 
 const shapeOnly = (tensor: TensorProto): HostTensor => {

@@ -6,6 +6,7 @@ import { FilterbankError } from '../../base/errors.js'
 import type { Shape } from '../../base/shape.js'
 import { type Message, model, tensor } from './schema.js'
 import { type ElementType, type HostTensor, typeOf } from './types.js'
+import { Varints, widthIn } from './varints.js'
 
 /** Where the bytes of a large tensor go. */
 export interface Room {
@@ -53,6 +54,10 @@ const BYTES = 2
 const FIXED32 = 5
 /** Bytes of a key or a length, at most. */
 const LONGEST = 10
+/** Bytes of lengths that are looked at. */
+const MOST_DIMS = 1 << 10
+/** The field of raw data, whose key is one byte. */
+const RAW = 9
 
 /** A message that is gone into. */
 interface Level {
@@ -62,8 +67,9 @@ interface Level {
   /** Where its length stands in the small file, and in how many bytes; without one it is the file. */
   lengthAt: number
   lengthBytes: number
-  /** Of a tensor: its type, if it was told. */
+  /** Of a tensor: its type and how many elements it has, as far as that was told. */
   type: number | undefined
+  size: number
 }
 
 export class Intake {
@@ -79,13 +85,15 @@ export class Intake {
   private passing = 0
   private room: Room | undefined
   private written = 0
+  /** The field of whole numbers that comes in. */
+  private varints: Varints | undefined
 
   /** @param total how long the file is; Infinity where nobody knows */
   constructor(
     private readonly keep: Keeper,
     total = Number.POSITIVE_INFINITY,
   ) {
-    this.levels = [{ message: model, end: total, lengthAt: 0, lengthBytes: 0, type: undefined }]
+    this.levels = [{ message: model, end: total, lengthAt: 0, lengthBytes: 0, type: undefined, size: 0 }]
   }
 
   /** The next bytes, which are not used any more when this returns. */
@@ -100,8 +108,13 @@ export class Intake {
     }
     for (let at = 0; at < bytes.length; ) {
       const rest = bytes.length - at
-      const { room } = this
-      if (room) {
+      const { room, varints } = this
+      if (varints) {
+        const count = Math.min(rest, varints.left)
+        varints.push(bytes.subarray(at, at + count))
+        at += this.count(count)
+        if (varints.left === 0) this.endVarints(varints)
+      } else if (room) {
         const count = Math.min(rest, room.length - this.written)
         room.write(bytes.subarray(at, at + count), this.written)
         this.written += count
@@ -156,7 +169,10 @@ export class Intake {
   }
 
   /** In as many bytes as before: a varint may end in zeros. */
-  private writeLength({ lengthAt, lengthBytes }: Omit<Level, 'message'>, length: number): void {
+  private writeLength(
+    { lengthAt, lengthBytes }: Pick<Level, 'lengthAt' | 'lengthBytes'>,
+    length: number,
+  ): void {
     let left = length
     for (let i = 0; i < lengthBytes; i++) {
       this.out[lengthAt + i] = (left % 128) + (i < lengthBytes - 1 ? 128 : 0)
@@ -177,6 +193,7 @@ export class Intake {
       const value = varint(bytes, begin)
       if (!value) return this.unfinished(bytes, begin)
       if (level.message === tensor && known?.[0] === 'dataType') level.type = value.value
+      if (level.message === tensor && known?.[0] === 'dims') lengthen(level, value.value)
       return this.pass(bytes, at, key.length + value.length)
     }
     if (wire === FIXED32 || wire === FIXED64) {
@@ -195,21 +212,57 @@ export class Intake {
     const [name, kind] = known ?? ['', 'bytes' as const]
     const isLarge = length.value >= LARGE
     const lengthAt = this.filled + key.length
-    // Floats that are told of one by one, each with a key, go with the small file; no writer does that.
-    const isNumbers = name === 'rawData' || (name === 'floatData' && typeOf(level.type ?? 0) === 'float32')
-    if (isLarge && level.message === tensor && isNumbers) {
+    const type = typeOf(level.type ?? 0)
+    // Numbers that are told of one by one, each with a key, go with the small file; no writer does that.
+    const isNumbers =
+      name === 'rawData' ||
+      (name === 'floatData' && type === 'float32') ||
+      (name === 'doubleData' && type === 'float64')
+    const width = widthIn(name, type)
+    // Each number takes a byte at least.
+    const isWhole = width !== undefined && key.length === 1 && level.size > 0 && level.size <= length.value
+    if (isLarge && level.message === tensor && (isNumbers || isWhole)) {
       this.copy(bytes, at, header)
-      this.writeLength({ ...level, lengthAt, lengthBytes: length.length }, 0)
-      this.room = this.keep(typeOf(level.type ?? 0), length.value)
-      this.made.set(this.filled, this.room)
-      this.written = 0
+      this.writeLength({ lengthAt, lengthBytes: length.length }, 0)
+      const room = this.keep(type, isWhole ? level.size * width : length.value)
+      this.made.set(this.filled, room)
+      if (isWhole) {
+        this.out[lengthAt - 1] = (RAW << 3) | BYTES
+        this.varints = new Varints(room, width, length.value)
+      } else {
+        this.room = room
+        this.written = 0
+      }
       return header
+    }
+    if (level.message === tensor && name === 'dims' && length.value <= MOST_DIMS) {
+      const from = at + header
+      const last = from + length.value
+      if (last > bytes.length) return undefined
+      for (let next = varint(bytes, from), to = from; next && to < last; next = varint(bytes, to)) {
+        lengthen(level, next.value)
+        to += next.length
+      }
     }
     const inner = Array.isArray(kind) ? kind[0] : kind
     if (isLarge && typeof inner === 'object') {
-      this.levels.push({ message: inner, end, lengthAt, lengthBytes: length.length, type: undefined })
+      this.levels.push({
+        message: inner,
+        end,
+        lengthAt,
+        lengthBytes: length.length,
+        type: undefined,
+        size: 0,
+      })
     } else this.passing = length.value
     return this.copy(bytes, at, header)
+  }
+
+  /** As long as its numbers are: whoever makes a tensor of it says what is wrong with that. */
+  private endVarints({ length }: Varints): void {
+    this.varints = undefined
+    const room = this.made.get(this.filled)!
+    if (room.length !== length) this.made.set(this.filled, { ...room, length })
   }
 
   private copy(bytes: Uint8Array, at: number, count: number): number {
@@ -229,6 +282,10 @@ export class Intake {
     this.passing = Number.POSITIVE_INFINITY
     return 0
   }
+}
+
+const lengthen = (level: Level, length: number): void => {
+  level.size = (level.size || 1) * length
 }
 
 /** A number of seven bits a byte; undefined where its end is not there. */
