@@ -183,7 +183,9 @@ async function opened(
       )
   }
   const run = newRun(engine)
-  const constants = await inTurns(foldConstants(graph, opset, run), checkOn, (step) => engine.apart(step))
+  const constants = await inTurns(foldConstants(graph, opset, run, true), checkOn, (step) =>
+    engine.apart(step),
+  )
   try {
     const known = (name: string) => constants.get(name)
     const file = await inTurns(fuseInner(graph, known), checkOn)

@@ -34,6 +34,34 @@ export function joined(pieces: readonly Uint8Array[]): Uint8Array {
 export const floatsOf = (pieces: readonly Uint8Array[]): number[] =>
   Array.from(fromBytes('float32', joined(pieces)) as Float32Array)
 
+/**
+ * Numbers made of others when they are asked for, and again where nobody has them any more: of large ones the
+ * host keeps no copy beside the engine's.
+ */
+export class MadeTensor implements HostTensor {
+  private seen: WeakRef<HostArray> | undefined
+
+  constructor(
+    readonly type: ElementType,
+    readonly shape: Shape,
+    private readonly make: () => HostArray,
+  ) {}
+
+  get data(): HostArray {
+    let data = this.seen?.deref()
+    if (!data) {
+      data = this.make()
+      this.seen = new WeakRef(data)
+    }
+    return data
+  }
+
+  /** The same for who reads them once: what is weakly held stays until the host has a turn. */
+  once(): HostArray {
+    return this.seen?.deref() ?? this.make()
+  }
+}
+
 function askew(type: 'float32', shape: Shape, bytes: Uint8Array): HostTensor {
   let data: HostArray | undefined
   return {
@@ -80,6 +108,9 @@ export function decodeTensor(proto: TensorProto, given?: Uint8Array | Room): Hos
     const tensor = room?.tensor?.(type, shape)
     if (tensor) return tensor
     const own = room ? room.bytes() : (raw as Uint8Array)
+    // On the host they are more than in the file.
+    if (room && (bitsOf(type) < 8 || isSmallFloat(type)))
+      return new MadeTensor(type, shape, () => toHost(type, fromBytes(type, own, size)))
     if (type === 'float32' && own.byteOffset % 4) return askew(type, shape, own)
     data = toHost(type, fromBytes(type, own, size))
   } else {

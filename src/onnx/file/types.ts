@@ -353,12 +353,17 @@ export interface HostTensor {
   readonly bytes?: Uint8Array
   /** The numbers in an engine, where they went as they came in: `data` is a copy then, made anew. */
   readonly resident?: AnyTensor | undefined
-  /** The same of halves, as bytes. */
+  /** The same of halves. */
   readonly halves?: Halves | undefined
+  /** The same of numbers of 64 bits, two words each: [size, 2]. */
+  readonly words?: Tensor<'int32'> | undefined
 }
 
-/** The bytes of halves in an engine. */
-export type Halves = Tensor<'uint8'>
+/** Halves in an engine, as bytes, and of which type they are. */
+export interface Halves {
+  readonly type: ElementType
+  readonly bytes: Tensor<'uint8'>
+}
 
 /**
  * The user's array whose elements are these bytes, copied so that they are aligned. `length` matters where

@@ -9,11 +9,12 @@
 
 import { sizeOf } from '../../base/shape.js'
 import { atOnce, type Steps } from '../../base/turns.js'
-import { isFloat } from '../file/types.js'
+import { MadeTensor } from '../file/decode.js'
+import { fitsEngine, isFloat } from '../file/types.js'
 import { activationOf, nameActivation } from './activations.js'
 import { nameAttention } from './attention.js'
 import { dropDequantized, joinBytes, scaleProduct, scaleSums } from './fuseBytes.js'
-import { type Constants, Fusion, MadeTensor, number, numbers } from './fusion.js'
+import { type Constants, Fusion, number, numbers } from './fusion.js'
 import type { AttributeValue, FilePort, Graph, Node } from './graph.js'
 import { moveBytes, quantizeBefore, roundNumbers } from './moveBytes.js'
 import { nameLayerNorm } from './normal.js'
@@ -43,9 +44,23 @@ export function* fuse<P extends FilePort>(
   yield* fusion.each(foldNorm)
   yield* fusion.each(scaleSums)
   yield* fusion.each(addBias)
+  yield* fusion.each(turnMatrix)
   yield* fusion.each(padWindow)
   yield* fusion.each(activate)
   return { ...graph, nodes: fusion.nodes, constants: fusion.made }
+}
+
+/** A product with a transposed constant reads it as it stands. */
+function turnMatrix(node: Node, fusion: Fusion): void {
+  const maker = node.op === 'MatMul' ? fusion.sole(node.inputs[1], 'Transpose') : undefined
+  const weight = fusion.constant(maker?.inputs[0])
+  if (!maker || node.inputs[2] || weight?.shape.length !== 2 || numbers(maker, 'perm')[0] === 0) return
+  if (!isFloat(weight.type) || !fitsEngine(weight.type)) return
+  fusion.replace(node, [maker], {
+    op: 'com.microsoft.FusedMatMul',
+    inputs: [node.inputs[0]!, maker.inputs[0]!],
+    attributes: new Map([['transB', 1]]),
+  })
 }
 
 /**

@@ -3,11 +3,12 @@
  * stays in bytes from its first layer to its last.
  */
 
-import { sizeOf } from '../../base/shape.js'
+import { sameShape, sizeOf } from '../../base/shape.js'
 import type { Activation } from '../../ops/activation.js'
+import { MadeTensor } from '../file/decode.js'
 import { type HostTensor, roundToEven } from '../file/types.js'
 import { nameFunction } from './byteFunction.js'
-import { type Fusion, MadeTensor, number } from './fusion.js'
+import { type Fusion, number } from './fusion.js'
 import type { Node } from './graph.js'
 import { MOVING } from './moveBytes.js'
 import { bytesBehind, isByte, isPlain, isSmall, PAIRS, sameTerms, sameType } from './terms.js'
@@ -246,27 +247,42 @@ export function dropDequantized(node: Node, fusion: Fusion): void {
   const [output] = node.outputs as [string]
   const [integers, scale, zero] = node.inputs.map((input) => fusion.constant(input))
   if (fusion.isRead(output)) {
-    if (
-      !integers ||
-      scale?.type !== 'float32' ||
-      (node.inputs[2] && !zero) ||
-      node.attributes.get('block_size')
-    )
-      return
+    if (!integers || scale?.type !== 'float32' || (node.inputs[2] && !zero)) return
     const count = sizeOf(scale.shape)
-    const rank = integers.shape.length
-    const axis = (Number(node.attributes.get('axis') ?? 1) + rank) % Math.max(1, rank)
-    const inner = count === 1 ? 1 : sizeOf(integers.shape.slice(axis + 1))
-    const at = (list: HostTensor, i: number) => Number(list.data[Math.floor(i / inner) % count])
-    if (count > 1 && integers.shape[axis] !== count) return
+    const { shape } = integers
+    const rank = shape.length
+    const axis = (number(node, 'axis', 1) + rank) % Math.max(1, rank)
+    const block = number(node, 'block_size', 0)
+    const ofBlocks = shape.map((length, i) => (i === axis ? Math.ceil(length / block) : length))
+    const fits = block ? sameShape(scale.shape, ofBlocks) : count === 1 || shape[axis] === count
+    if (!fits || (zero && sizeOf(zero.shape) !== count)) return
     fusion.drop(node)
-    fusion.constantNamed(output, () => ({
-      type: 'float32',
-      shape: integers.shape,
-      data: Float32Array.from(
-        integers.data as Int32Array,
-        (q, i) => Math.fround(q - (zero ? at(zero, i) : 0)) * at(scale, i),
-      ),
-    }))
+    const terms = { scale, zero, axis, block: block || (count === 1 ? Number.POSITIVE_INFINITY : 1) }
+    // Each by itself, or all along the axes behind.
+    const make = () => dequantized(integers, { ...terms, step: block ? 1 : 0 })
+    fusion.constantNamed(output, () => new MadeTensor('float32', shape, make))
   } else fusion.drop(node)
+}
+
+/** Scales and zero points: one for `block` numbers along an axis, `step` apart along those behind it. */
+interface Terms {
+  scale: HostTensor
+  zero: HostTensor | undefined
+  axis: number
+  block: number
+  step: number
+}
+
+function dequantized({ data, shape }: HostTensor, { scale, zero, axis, block, step }: Terms): Float32Array {
+  const [from, scales, zeros] = [data as Float64Array, scale.data as Float32Array, zero?.data as Float64Array]
+  const y = new Float32Array(from.length)
+  const length = shape[axis] ?? 1
+  const inner = sizeOf(shape.slice(axis + 1))
+  for (let i = 0, row = 0; i < y.length; row++) {
+    const unit = Math.floor((row % length) / block)
+    const first = step ? (Math.floor(row / length) * Math.ceil(length / block) + unit) * inner : unit
+    for (let k = 0; k < inner; k++, i++)
+      y[i] = Math.fround(from[i]! - (zeros ? zeros[first + k * step]! : 0)) * scales[first + k * step]!
+  }
+  return y
 }

@@ -1,34 +1,11 @@
 /** A graph that rules change. */
-import { type Shape, sizeOf } from '../../base/shape.js'
+import { sizeOf } from '../../base/shape.js'
 import { fewByFew, type Steps } from '../../base/turns.js'
-import { type ElementType, type HostArray, type HostTensor, isFloat } from '../file/types.js'
+import { type HostTensor, isFloat } from '../file/types.js'
 import { type FilePort, type Graph, graphsOf, type Node, readsOf } from './graph.js'
 
 /** Known constants by name. */
 export type Constants = (name: string) => HostTensor | undefined
-
-/**
- * Numbers made of others when they are asked for, and again where nobody has them any more: of large ones the
- * host keeps no copy beside the engine's.
- */
-export class MadeTensor implements HostTensor {
-  private seen: WeakRef<HostArray> | undefined
-
-  constructor(
-    readonly type: ElementType,
-    readonly shape: Shape,
-    private readonly make: () => HostArray,
-  ) {}
-
-  get data(): HostArray {
-    let data = this.seen?.deref()
-    if (!data) {
-      data = this.make()
-      this.seen = new WeakRef(data)
-    }
-    return data
-  }
-}
 
 /** A graph being changed: who makes and who reads a name. */
 export class Fusion {

@@ -3,6 +3,7 @@
  * ContribOperators.md of ONNX Runtime.
  */
 import { add } from '../../ops/arithmetic.js'
+import { MadeTensor } from '../file/decode.js'
 import type { Call, Operator } from '../run/call.js'
 import type { Value } from '../run/value.js'
 import { product } from './matrix.js'
@@ -60,7 +61,11 @@ const matMulNBits: Operator = (call) => {
   const shape = [call.number('K', 0), call.number('N', 0)]
   if (a.shape.at(-1) !== shape[0]) call.fail('input 0', `of rows of ${shape[0]}`, a.shape)
   const from = [b, scales, ...(zeros ? [zeros] : [])]
-  const [weights] = call.tables('weights', shape, from, () => [dequantized(call, b, scales, zeros)])
+  const make = () => dequantized(call, b, scales, zeros)
+  const fixed = from.every(({ constant }) => constant)
+  const [weights] = call.tables('weights', shape, from, () => [
+    fixed ? new MadeTensor('float32', shape, make) : make(),
+  ])
   const y = product(call, a, weights!, weights!.constant ? bias : undefined)
   if (!bias || weights!.constant) return y
   return call.tensor(y.type, add(y.tensor(), bias.tensor()))

@@ -43,6 +43,7 @@ function castTo(call: Call, x: Value, type: ElementType): Value {
     )
   if (x.type === 'string')
     return call.host(type, x.shape, (to) => to.set((x.data as string[]).map((text) => parsed(text, type))))
+  if (type === 'float32' && x.isHalves) return x.alias(type)
   const long = takesLongs([x]) && x.onHost ? castLongs(call, x, type) : undefined
   if (long) return long
   if (!x.isHost) {

@@ -9,10 +9,12 @@ import { add, mul } from '../../ops/arithmetic.js'
 import { cast } from '../../ops/cast.js'
 import { notEqual } from '../../ops/compare.js'
 import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
+import { linear } from '../../ops/matmul.js'
 import { sum } from '../../ops/reduce.js'
 import { slice } from '../../ops/slice.js'
 import { tile } from '../../ops/tile.js'
 import { transpose } from '../../ops/transpose.js'
+import { fitsEngine, isFloat } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import type { Value } from '../run/value.js'
 import { mapInEngine } from './broadcast.js'
@@ -80,8 +82,19 @@ const fusedGemm: Operator = (call) =>
   activated(call, matrix.Gemm!(call) as Value, (name) => call.number(`activation_${name}`, undefined))
 
 /** alpha * A B, where the last two axes of either may be the other way round. */
+/** The product with a constant matrix [columns, rows], packed once from where it stands. */
+function turnedProduct(call: Call, a: Value, b: Value): Value {
+  const [columns, rows] = b.shape as [number, number]
+  if (a.shape.at(-1) !== rows) call.fail('inputs', 'of one inner length', [a.shape, b.shape])
+  return call.tensor(
+    a.type,
+    b.packed([rows, columns], [1, rows], (weight) => linear(a.tensor(), weight)),
+  )
+}
+
 const fusedMatMul: Operator = (call) => {
   for (const name of ['transBatchA', 'transBatchB']) if (call.flag(name)) call.fail(name, '0', 1)
+  const [a, b] = [call.input(0), call.input(1)]
   const factor = (i: number, attribute: string): Value => {
     const x = call.input(i)
     const rank = x.shape.length
@@ -89,7 +102,12 @@ const fusedMatMul: Operator = (call) => {
     // In the engine, also of a constant: what the host makes of one in each run no replay would repeat.
     return call.tensor(x.type, transpose(x.tensor(), [...Array(rank - 2).keys(), rank - 1, rank - 2]))
   }
-  const y = product(call, factor(0, 'transA'), factor(1, 'transB'))
+  const isMatrix = b.constant && b.shape.length === 2 && isFloat(b.type) && fitsEngine(b.type)
+  const isLarge = a.size > 0 && b.size > 0 && a.shape.length > 1 && !(a.isHost && b.isHost)
+  const y =
+    call.flag('transB') && isMatrix && isLarge && !call.flag('transA')
+      ? turnedProduct(call, a, b)
+      : product(call, factor(0, 'transA'), factor(1, 'transB'))
   const alpha = call.number('alpha', 1)
   return alpha === 1 ? y : mapInEngine(call, y, (t) => mul(t, alpha))
 }

@@ -18,7 +18,7 @@ import {
 } from '../../plans/long.js'
 import { LongCastOp, LongOp, WholeOp } from '../../wasm/abi.js'
 import type { Call } from '../run/call.js'
-import { isLongType, wordsOf } from '../run/long.js'
+import { isLongType, standAsWords, wordsOf } from '../run/long.js'
 import { moveBox, permuted, spreadOf } from '../run/move.js'
 import { Value } from '../run/value.js'
 import { commonShape } from './broadcast.js'
@@ -37,8 +37,8 @@ export const takesLongs = (values: readonly Value[], op?: LongOp): boolean =>
     ({ type }) => type === 'int64' || (type === 'uint64' && (op === undefined || UNSIGNED.has(op))),
   ) && values.some(({ constant }) => !constant)
 
-/** Numbers of 64 bits that stand on the host, not known before the run. */
-export const isWords = (x: Value): boolean => isLongType(x.type) && x.onHost && !x.inEngine && !x.constant
+/** Numbers of 64 bits that stand on the host and are the engine's to read. */
+export const isWords = (x: Value): boolean => x.onHost && standAsWords(x)
 
 /** The words of a value as often as `shape` has them; of a single number it alone. */
 const spreadWords = (call: Call, value: Value, shape: Shape): Words =>

@@ -246,7 +246,7 @@ const spaceToDepth: Operator = (call) => {
 
 const constant: Operator = (call) => {
   const tensor = call.constant('value')
-  if (tensor?.resident || tensor?.halves) return Value.constant(call.run, tensor)
+  if (tensor?.resident || tensor?.halves || tensor?.words) return Value.constant(call.run, tensor)
   if (tensor) return call.host(tensor.type, tensor.shape, tensor.data)
   const float = call.number('value_float', undefined)
   if (float !== undefined) return call.host('float32', [], Float32Array.of(float))

@@ -4,6 +4,7 @@ import type { Steps } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
+import { MadeTensor } from '../file/decode.js'
 import { bitsOf, type ElementType, type HostArray, type HostTensor, hostArray } from '../file/types.js'
 import type { AttributeValue, Graph, Node } from '../graph/graph.js'
 import { type Layout, lastShape, type Run, Value } from './value.js'
@@ -195,22 +196,25 @@ export class Call {
 
   /**
    * Numbers worked out from attributes and these values: int32 or uint8 where they come so, else float32. Of
-   * constants they are kept with the model, since a replay of the run uploads nothing.
+   * constants they are kept with the model, since a replay of the run uploads nothing; those that may be made
+   * anew in the engine alone.
    */
   tables(
     use: string,
     shape: Shape,
     from: readonly Value[],
-    make: () => readonly (Iterable<number> | Int32Array | Uint8Array)[],
+    make: () => readonly (Iterable<number> | Int32Array | Uint8Array | MadeTensor)[],
   ): readonly Value[] {
     const fixed = from.every(({ constant }) => constant)
     const { tables } = this.run.kept
     let values = fixed ? tables.get(this.node)?.get(use) : undefined
     if (!values) {
       values = make().map((data) =>
-        data instanceof Int32Array || data instanceof Uint8Array
-          ? Value.onHost(this.run, data instanceof Int32Array ? 'int32' : 'uint8', shape, data, fixed)
-          : Value.onHost(this.run, 'float32', shape, Float32Array.from(data), fixed),
+        data instanceof MadeTensor
+          ? Value.constant(this.run, data)
+          : data instanceof Int32Array || data instanceof Uint8Array
+            ? Value.onHost(this.run, data instanceof Int32Array ? 'int32' : 'uint8', shape, data, fixed)
+            : Value.onHost(this.run, 'float32', shape, Float32Array.from(data), fixed),
       )
       if (fixed) tables.set(this.node, (tables.get(this.node) ?? new Map()).set(use, values))
     }

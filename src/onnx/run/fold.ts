@@ -1,21 +1,34 @@
 /** What a graph computes the same every time is computed once, at load. */
 import { fewByFew, type Steps } from '../../base/turns.js'
+import { fitsEngine, type HostTensor, isFloat } from '../file/types.js'
 import { freeNames, type Graph, graphsOf, type Node } from '../graph/graph.js'
 import { isRandom } from '../operators/index.js'
 import { constantsIn, type Scope, stepsOf } from './execute.js'
 import type { Run, Value } from './value.js'
 
-/** Runs at load what needs no input, and takes it out of the graph. */
-export function* foldConstants(graph: Graph, opset: number, run: Run): Steps<Map<string, Value>> {
+/**
+ * Runs at load what needs no input, and takes it out of the graph.
+ * @param turns whether large matrices that others read too stay as they are before a product with them
+ *   transposed: `fuse` sees to it
+ */
+export function* foldConstants(
+  graph: Graph,
+  opset: number,
+  run: Run,
+  turns = false,
+): Steps<Map<string, Value>> {
   const constants = yield* constantsIn(graph, run)
   // The values share what stands in the engine already.
-  yield* fewByFew([...graph.constants.values()], ({ resident }) => resident?.dispose())
+  yield* fewByFew([...graph.constants.values()], giveBack)
   const filters = yield* filtersOfBytes(graph)
+  const readers = yield* readersOf(graph)
+  const turned = turns ? yield* turnedMatrices(graph, constants, readers) : filters
   const foldable: Node[] = []
   yield* fewByFew(graph.nodes, (node) => {
     const folds =
       !isRandom(node.op) &&
       !filters.has(node) &&
+      !turned.has(node) &&
       ![...node.attributes.values()].some((value) => typeof value === 'object' && 'nodes' in value)
     if (!folds || !node.inputs.every((name) => !name || constants.has(name))) return
     for (const name of node.outputs) if (name) constants.set(name, undefined as never)
@@ -27,7 +40,6 @@ export function* foldConstants(graph: Graph, opset: number, run: Run): Steps<Map
   const scope: Scope = { values: new Map(constants) }
   const part: Graph = { nodes: foldable, constants: new Map(), inputs: [], outputs: [] }
   const names = new Set(foldable.flatMap(({ outputs }) => outputs))
-  const readers = yield* readersOf(graph)
   // What nobody reads any more goes, where it is much: names of the rest may be tapped.
   const drop = (name: string) => {
     const value = constants.get(name)
@@ -44,7 +56,7 @@ export function* foldConstants(graph: Graph, opset: number, run: Run): Steps<Map
       if (!node) continue
       const { attributes, inputs } = node
       for (const value of attributes.values())
-        if (typeof value === 'object' && 'resident' in value) value.resident?.dispose()
+        if (typeof value === 'object' && 'data' in value) giveBack(value)
       for (const name of inputs) {
         readers.set(name, readers.get(name)! - 1)
         drop(name)
@@ -70,6 +82,11 @@ function* readersOf(graph: Graph): Steps<Map<string, number>> {
   return readers
 }
 
+const giveBack = ({ resident, words }: HostTensor): void => {
+  resident?.dispose()
+  words?.dispose()
+}
+
 /** Numbers of a constant that are given back once nobody needs them. */
 const MUCH = 1 << 14
 
@@ -86,6 +103,29 @@ function* filtersOfBytes(graph: Graph): Steps<ReadonlySet<Node>> {
     }
   })
   return filters
+}
+
+/** Transposes of large constants with other readers, for one product each. */
+function* turnedMatrices(
+  graph: Graph,
+  constants: ReadonlyMap<string, Value>,
+  readers: ReadonlyMap<string, number>,
+): Steps<ReadonlySet<Node>> {
+  const right = new Set<string>()
+  yield* fewByFew(graph.nodes, ({ op, inputs }) => {
+    if (op === 'MatMul') right.add(inputs[1]!)
+  })
+  const turned = new Set<Node>()
+  yield* fewByFew(graph.nodes, (node) => {
+    const [from, to] = [node.inputs[0]!, node.outputs[0]!]
+    if (node.op !== 'Transpose' || !right.has(to) || readers.get(to) !== 1 || readers.get(from) === 1) return
+    const x = constants.get(from)
+    const perm = node.attributes.get('perm')
+    const isTurned = perm === undefined || String(perm) === '1,0'
+    if (x?.shape.length === 2 && x.size >= MUCH && isFloat(x.type) && fitsEngine(x.type) && isTurned)
+      turned.add(node)
+  })
+  return turned
 }
 
 const TAKES_BYTES = new Set([

@@ -5,6 +5,7 @@ import { type ArrayOf, bytesPerElement, type DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { widenHalves } from '../../plans/cast.js'
+import { MadeTensor } from '../file/decode.js'
 import { hostRoom, type Keeper, type Room } from '../file/intake.js'
 import {
   dtypeOf,
@@ -15,28 +16,36 @@ import {
   hostArray,
   isFloat,
   isHalf,
+  type LongArray,
   limit,
   staysOnHost,
   toHost,
 } from '../file/types.js'
 
-/** Types whose bytes in the file are those of the engine; halves stay as they are until they are used. */
-const HELD = new Set<ElementType>(['float32', 'int8', 'uint8', 'bool', 'int32', 'float16', 'bfloat16'])
+/**
+ * Types whose bytes in the file are those of the engine; halves stay as they are until they are used, and
+ * numbers of 64 bits are two words there.
+ */
+const HELD = new Set<ElementType>([
+  ...(['float32', 'int8', 'uint8', 'bool', 'int32', 'float16', 'bfloat16', 'int64', 'uint64'] as const),
+])
 
 /** A tensor whose numbers stand in the engine; a copy of them goes when nobody uses it. */
 class HeldTensor implements HostTensor {
   readonly resident: AnyTensor | undefined
   readonly halves: Halves | undefined
+  readonly words: Tensor<'int32'> | undefined
   private seen: WeakRef<HostArray> | undefined
 
   constructor(
     readonly type: ElementType,
     readonly shape: Shape,
     private readonly read: () => HostArray,
-    { resident, halves }: Pick<HostTensor, 'resident' | 'halves'>,
+    { resident, halves, words }: Pick<HostTensor, 'resident' | 'halves' | 'words'>,
   ) {
     this.resident = resident
     this.halves = halves
+    this.words = words
   }
 
   get data(): HostArray {
@@ -50,23 +59,31 @@ class HeldTensor implements HostTensor {
 }
 
 /** The numbers of 16 bits that these bytes are. */
-const halfBits = ({ elements }: Halves): Uint16Array =>
+const halfBits = ({ bytes: { elements } }: Halves): Uint16Array =>
   new Uint16Array(elements.buffer, elements.byteOffset, elements.length / 2)
+
+/** Numbers of 64 bits in the engine as users have them, without a copy. */
+export function longView({ elements }: Tensor<'int32'>, type: ElementType): LongArray {
+  const { buffer, byteOffset, length } = elements
+  return type === 'int64'
+    ? new BigInt64Array(buffer, byteOffset, length / 2)
+    : new BigUint64Array(buffer, byteOffset, length / 2)
+}
 
 /** Brain floats made floats at a time: more would be another large copy. */
 const PIECE = 1 << 16
 
 /** Halves as float32 in the engine. */
-export const widened = (engine: Engine, halves: Halves, type: ElementType, shape: Shape): Tensor =>
+export const widened = (engine: Engine, halves: Halves, shape: Shape): Tensor =>
   engine.upload(shape, (pointer) => {
-    if (type === 'float16') {
-      widenHalves(engine, halves.pointer, pointer, halves.size / 2)
+    if (halves.type === 'float16') {
+      widenHalves(engine, halves.bytes.pointer, pointer, halves.bytes.size / 2)
       return
     }
     const bits = halfBits(halves)
     const to = new Float32Array(engine.u8.buffer, pointer, bits.length)
     for (let i = 0; i < bits.length; i += PIECE)
-      to.set(toHost(type, bits.subarray(i, i + PIECE)) as Float32Array, i)
+      to.set(toHost(halves.type, bits.subarray(i, i + PIECE)) as Float32Array, i)
   })
 
 /** What holds the large tensors of a model, which go with it. */
@@ -96,11 +113,16 @@ export class Holder {
       tensor: (asked, shape) => {
         if (asked !== type) return undefined
         if (isHalf(type)) {
-          const halves = all as Tensor<'uint8'>
+          const halves = { type, bytes: all as Tensor<'uint8'> }
           return new HeldTensor(type, shape, () => toHost(type, halfBits(halves)), { halves })
         }
-        const held = engine.apart(() => all.reshape(shape))
+        const isLong = type === 'int64' || type === 'uint64'
+        const held = engine.apart(() => all.reshape(isLong ? [all.size / 2, 2] : shape))
         tensors.add(held)
+        if (isLong) {
+          const words = held as Tensor<'int32'>
+          return new HeldTensor(type, shape, () => toHost(type, longView(words, type)), { words })
+        }
         return new HeldTensor(type, shape, () => held.toArray() as HostArray, { resident: held })
       },
     }
@@ -140,7 +162,7 @@ export function uploaded(
   dtype: DType,
 ): AnyTensor {
   const { bytes, halves } = host ?? {}
-  if (halves && dtype === 'float32') return widened(engine, halves, type, shape)
+  if (halves && dtype === 'float32') return widened(engine, halves, shape)
   if (bytes) return engine.upload(shape, (pointer) => engine.u8.set(bytes, pointer))
   check(host !== undefined && type !== 'string', () => ({
     op: 'onnx',
@@ -148,7 +170,8 @@ export function uploaded(
     expected: 'numbers',
     got: 'texts',
   }))
-  return engine.tensor(numbersAs(host.data as Float64Array, type, dtype), shape, { dtype })
+  const data = host instanceof MadeTensor ? host.once() : host.data
+  return engine.tensor(numbersAs(data as Float64Array, type, dtype), shape, { dtype })
 }
 
 /** Numbers of the engine as the host has those of a type. */

@@ -9,7 +9,7 @@ import { emptyWords, runCastLong, type Words } from '../../plans/long.js'
 import { LongCastOp } from '../../wasm/abi.js'
 import type { AnyArray, ElementType, HostArray, HostTensor, LongArray } from '../file/types.js'
 import { toHost, toUser } from '../file/types.js'
-import { uploaded } from './hold.js'
+import { longView, uploaded } from './hold.js'
 
 export const isLongType = (type: ElementType): boolean => type === 'int64' || type === 'uint64'
 
@@ -18,20 +18,31 @@ export const isLongType = (type: ElementType): boolean => type === 'int64' || ty
  * them known before the run.
  */
 export const areLong = (values: readonly Longer[]): boolean =>
-  values.every(({ type }) => isLongType(type)) &&
-  values.some(({ isHost, inEngine, constant }) => isHost && !inEngine && !constant)
+  values.every(({ type }) => isLongType(type)) && values.some(standAsWords)
+
+/**
+ * Whether it is numbers of 64 bits on the host that are the engine's to read: those that are not known before
+ * the run, and large constants, which stand there.
+ */
+export const standAsWords = ({ type, isHost, inEngine, constant, size }: Longer): boolean =>
+  isLongType(type) && isHost && !inEngine && (!constant || size > MUCH)
 
 /** What of a value says so. */
 interface Longer {
   readonly type: ElementType
+  readonly size: number
   readonly isHost: boolean
   readonly inEngine: boolean
   readonly constant: boolean
 }
 
+/** Numbers that are not kept twice: in the engine, and on the host as float64. */
+export const MUCH = 1 << 14
+
 /** The numbers of 64 bits of a value that stands on the host. */
 export class Longs {
   private numbers: HostArray | undefined
+  private seen: WeakRef<HostArray> | undefined
 
   /** @param source the user's array, which nobody writes as long as the value is, or words of the engine */
   constructor(
@@ -40,14 +51,18 @@ export class Longs {
   ) {}
 
   get data(): HostArray {
-    this.numbers ??= toHost(this.type, this.longs)
-    return this.numbers
+    const known = this.numbers ?? this.seen?.deref()
+    if (known) return known
+    const made = toHost(this.type, this.longs)
+    if (made.length > MUCH) this.seen = new WeakRef(made)
+    else this.numbers = made
+    return made
   }
 
   /** They as users have them, not to be written. */
   get longs(): LongArray {
     const { source, type } = this
-    return ArrayBuffer.isView(source) ? source : viewOf(source, type)
+    return ArrayBuffer.isView(source) ? source : longView(source, type)
   }
 
   /** A copy as users get it. */
@@ -74,14 +89,6 @@ export class Longs {
   }
 }
 
-/** Words as numbers of 64 bits, without a copy. */
-function viewOf({ elements }: Words, type: ElementType): LongArray {
-  const { buffer, byteOffset, length } = elements
-  return type === 'int64'
-    ? new BigInt64Array(buffer, byteOffset, length / 2)
-    : new BigUint64Array(buffer, byteOffset, length / 2)
-}
-
 /** Numbers of the host in the engine. */
 export function wordsOf(engine: Engine, type: ElementType, data: AnyArray): Words {
   const longs = (data instanceof Float64Array ? toUser(type, data) : data) as LongArray
@@ -92,8 +99,11 @@ export function wordsOf(engine: Engine, type: ElementType, data: AnyArray): Word
 }
 
 /** The same, however a value has them. */
-export const wordsFrom = (engine: Engine, type: ElementType, host: Pick<HostTensor, 'data'>): Words =>
-  wordsOf(engine, type, host instanceof Longs ? host.longs : host.data)
+export function wordsFrom(engine: Engine, type: ElementType, host: Pick<HostTensor, 'data'>): Words {
+  if (!(host instanceof Longs)) return wordsOf(engine, type, host.data)
+  const { source } = host
+  return ArrayBuffer.isView(source) ? wordsOf(engine, type, source) : (source.reshape(source.shape) as Words)
+}
 
 /** Numbers of the engine as words. */
 export function widenedToWords(x: AnyTensor): Words {
@@ -109,7 +119,7 @@ export function widenedToWords(x: AnyTensor): Words {
 /** Numbers of the engine as users get them. */
 export function longsOf(x: AnyTensor, type: ElementType): LongArray {
   const words = x.engine.apart(() => widenedToWords(x))
-  const longs = viewOf(words, type).slice() as LongArray
+  const longs = longView(words, type).slice() as LongArray
   words.dispose()
   return longs
 }

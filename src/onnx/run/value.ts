@@ -9,7 +9,7 @@ import { dtypeOf, isLong, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
 import { hostNumbers, spilled, WITHOUT_NUMBERS } from './hold.js'
 import { checkSize, isBoth, type Layout, lastShape, moved } from './layout.js'
-import { Longs, uploadedFrom, widenedToWords, wordsFrom } from './long.js'
+import { Longs, MUCH, uploadedFrom, widenedToWords, wordsFrom } from './long.js'
 
 export { type Layout, lastAxis, lastShape, stridesIn } from './layout.js'
 
@@ -44,9 +44,6 @@ export type Kind = 'sequence' | 'map' | 'none'
 type FormKey = Layout | `${Layout} floats`
 
 const LAYOUTS = ['plain', 'last'] as const
-
-/** Constants in the engine of more numbers are not kept on the host beside it. */
-const MUCH = 1 << 14
 
 /**
  * A value of the graph. Its numbers stand on the host, or in the engine in one layout or the other, as the
@@ -130,9 +127,10 @@ export class Value {
 
   /** What the file says. What stands in the engine already is shared with `tensor`. */
   static constant(run: Run, tensor: HostTensor): Value {
-    const { resident, shape, type } = tensor
+    const { resident, shape, type, words } = tensor
     const value = new Value(run, type, shape, resident ? undefined : tensor, true)
     value.named = true
+    if (words) value.keepWords(words.reshape(words.shape) as Words)
     if (resident) value.put(resident.reshape(shape), 'plain')
     return value
   }
@@ -207,6 +205,11 @@ export class Value {
   /** Whether its numbers stand on the host. */
   get onHost(): boolean {
     return this.host !== undefined
+  }
+
+  /** Whether it is a constant of halves as the file has them, of which floats are made once they are used. */
+  get isHalves(): boolean {
+    return this.constant && this.host?.halves !== undefined
   }
 
   /** Whether it stands in the engine, in whatever form. */
