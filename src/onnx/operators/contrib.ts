@@ -81,7 +81,6 @@ const fusedConvTranspose: Operator = (call) => activatedByList(call, window.Conv
 const fusedGemm: Operator = (call) =>
   activated(call, matrix.Gemm!(call) as Value, (name) => call.number(`activation_${name}`, undefined))
 
-/** alpha * A B, where the last two axes of either may be the other way round. */
 /** The product with a constant matrix [columns, rows], packed once from where it stands. */
 function turnedProduct(call: Call, a: Value, b: Value): Value {
   const [columns, rows] = b.shape as [number, number]
@@ -92,6 +91,7 @@ function turnedProduct(call: Call, a: Value, b: Value): Value {
   )
 }
 
+/** alpha * A B, where the last two axes of either may be the other way round. */
 const fusedMatMul: Operator = (call) => {
   for (const name of ['transBatchA', 'transBatchB']) if (call.flag(name)) call.fail(name, '0', 1)
   const [a, b] = [call.input(0), call.input(1)]
