@@ -16,6 +16,7 @@ import {
 } from '../core/quantization.js'
 import type { AnyTensor, Tensor } from '../core/tensor.js'
 import type { Context } from '../core/window.js'
+import { copy } from '../plans/copy.js'
 import { NO_CLAMP } from '../plans/elementwise.js'
 import { keyOf, tableOf } from '../plans/int8.js'
 import type { ByteTerms } from '../plans/layer.js'
@@ -250,15 +251,17 @@ export function makeBytes(op: ByteOp, run: RunBytes): AnyTensor {
       const { columns, filter, scale } = op
       const key = `factors ${terms.x.scale} ${keyOf(terms.filter.scale)}`
       const all = () => Array.from({ length: columns }, (_, i) => factor(terms, i))
-      const scales = scale?.pointer ?? tableOf(engine, filter.storage, key, columns, all)
-      const zeros = tableOf(
-        engine,
-        filter.storage,
-        `no zeros ${columns}`,
-        columns,
-        () => Array(columns).fill(0),
-        true,
-      )
+      // Of a filter that each run writes anew, a replay has to write what stands beside it: by a job.
+      const one = (key: string, value: number) =>
+        filter.storage.derive(key, columns, (to) => {
+          copy(engine, { value }, to, [{ length: columns, from: 0, to: 1 }])
+        })
+      const scales =
+        scale?.pointer ??
+        (typeof terms.filter.scale === 'number'
+          ? one(`${key} ${columns}`, factor(terms, 0))
+          : tableOf(engine, filter.storage, key, columns, all))
+      const zeros = one(`no zeros ${columns}`, 0)
       runScaleSums(y, { scales, each: scale?.size !== 1, zeros, bias: isFloat ? bias.pointer : 0 }, clamp)
     }),
   )
