@@ -114,9 +114,11 @@ export const rowsOf = (table: Value, indices: Value): Tensor =>
 const inEngine = (call: Call, x: Value, shape: Shape, y: AnyTensor): Value =>
   Value.inEngine(call.run, x.type, shape, y)
 
-/** What was taken from `tableOf`. */
+/** What was taken from `tableOf`: words where it has their axis. (x may have another form by now.) */
 const taking = (call: Call, x: Value, shape: Shape, y: AnyTensor): Value =>
-  isWords(x) ? Value.ofWords(call.run, x.type, shape, y as Words) : inEngine(call, x, shape, y)
+  y.shape.length > shape.length
+    ? Value.ofWords(call.run, x.type, shape, y as Words)
+    : inEngine(call, x, shape, y)
 
 /** Whether the numbers of x stand on the host alone, so that moving them there takes no copy. */
 const standsOnHost = (x: Value): boolean => x.onHost && !x.inEngine
