@@ -86,7 +86,32 @@ const wrong: [op: string, inputs: Given[], attributes: NodeParts['attributes'], 
   ['Loop', [i(), i(), f(2)], { body: body(2, 2) }, /body must be a graph of 3 inputs, got 2/],
   ['Loop', [i(), i(), f(2)], { body: body(3, 1) }, /body must be a graph of 2 outputs or more, got 1/],
   ['Scan', [f(2), f(3, 2)], { body: body(1, 1), num_scan_inputs: 1 }, /body must be a graph of 2 inputs/],
-  ['Scan', [f(3, 2)], { body: body(1, 1), num_scan_inputs: 2 }, /body must be a graph of -1 outputs/],
+  ['Scan', [f(3, 2)], { body: body(1, 1), num_scan_inputs: 2 }, /num_scan_inputs must be from 1 to 1, got 2/],
+  ['Slice', [f(4), i(1)], {}, /ends must be given, got none/],
+  ['Slice', [f(4), i(1), i(2)], {}, /ends must be of 1 numbers, got \[1, 1\]/],
+  ['Concat', [f(2), i(2)], { axis: 0 }, /inputs must be of one type, float32 as the first, got int64/],
+  ['Concat', [f(2), f(2)], {}, /attribute "axis" must be given, got none/],
+  ['Concat', [f(2), f(2)], { axis: 'x' }, /attribute "axis" must be a number, got "x"/],
+  [
+    'Conv',
+    [f(1, 1, 4, 4), f(1, 1, 2, 2)],
+    { strides: ['1', '1'] },
+    /attribute "strides" must be a list of numbers, got \["1", "1"\]/,
+  ],
+  ['Conv', [f(4), f(1, 1, 2)], {}, /input 0 must be of at least 3 axes, got \[4\]/],
+  ['ConvTranspose', [f(1, 1, 3, 3), f(1, 1, 2, 2)], { pads: [1, 1] }, /pads must be of 4 numbers/],
+  ['Loop', [i()], { body: body(2, 1), more: 1 }, /body must be a graph of 1 inputs, got 2/],
+  ['GlobalAveragePool', [f(3)], {}, /input 0 must be of at least 2 axes, got \[3\]/],
+  ['Einsum', [f(2, 2)], { equation: 'ij,jk->ik' }, /equation must be of 1 inputs/],
+  ['ReduceSum', [f(3, 4), i(2)], {}, /axes must be each axis once, got \[1, 1\]/],
+  ['Split', [f(4)], { num_outputs: -1 }, /num_outputs must be from 1 to 4, got -1/],
+  ['RNN', [f(5, 3, 2), f(1, 4, 2), f(1, 4, 4)], { activations: ['constructor'] }, /activations must be of/],
+  ['RNN', [f(5, 3, 2), f(1, 4, 2), f(1, 4, 4)], { activations: [] }, /activations must be of 1 names/],
+  ['ai.onnx.ml.Normalizer', [f(2, 2)], { norm: 'constructor' }, /norm must be one of MAX, L1, L2/],
+  ['MatMulInteger', [f(2, 2)], {}, /input 1 must be given, got none/],
+  ['com.microsoft.GatedAdd', [f(), f(), f()], {}, /input 0 must be of at least 1 axes/],
+  ['TopK', [i(3), i()], { axis: 5 }, /axis must be an integer from -1 to 0, got 5/],
+  ['CumSum', [f(3), i(0)], {}, /input 1 must be a number, got \[0\]/],
 ]
 
 describe('a node of what does not fit together', () => {
@@ -121,6 +146,40 @@ describe('a node of what does not fit together', () => {
       expect(error).toBeInstanceOf(FilterbankError)
       expect(error.message).toMatch(message)
     }
+  })
+
+  it('fails after an index that a kernel complains of: the next model hears nothing of it', async () => {
+    const rotary = writeModel({
+      opset: 23,
+      nodes: [node('RotaryEmbedding', ['x', 'c', 's', 'i'], ['y'])],
+      inputs: [
+        port('x', 1, 2, 3, 4),
+        port('c', 2, 1),
+        port('s', 2, 1),
+        { name: 'i', type: 'int64', shape: [1, 3] },
+      ],
+      outputs: [{ name: 'y' }],
+    })
+    using model = await loadModel(engine, rotary)
+    const given = { x: new Float32Array(24), c: new Float32Array(2), s: new Float32Array(2) }
+    expect(() => model.run({ ...given, i: BigInt64Array.of(9n, 9n, 9n) })).toThrow(/cos and sin must be of 2/)
+    const relu = { nodes: [node('Relu', ['x'], ['y'])], inputs: [port('x', 2)], outputs: [{ name: 'y' }] }
+    using other = await loadModel(engine, writeModel(relu))
+    expect([...other.run({ x: [1, -2] })['y']!.toArray()]).toEqual([1, 0])
+  })
+
+  it('has whole numbers as data and as indices: takes them in each run', async () => {
+    const nodes = [node('Gather', ['x', 'x'], ['y'])]
+    const input = { name: 'x', type: 'int64' as const, shape: [3] }
+    using model = await loadModel(engine, writeModel({ nodes, inputs: [input], outputs: [{ name: 'y' }] }))
+    for (let run = 0; run < 3; run++)
+      expect([...model.run({ x: [0, 2, -1] })['y']!.toArray()]).toEqual([0, -1, -1])
+  })
+
+  it('names an operator that joined nodes alone have: is refused', async () => {
+    const nodes = [node('filterbank.ByteFunction', ['x'], ['y'])]
+    const file = writeModel({ nodes, inputs: [port('x', 1)], outputs: [{ name: 'y' }] })
+    await expect(loadModel(engine, file)).rejects.toThrow(/operators that filterbank has, got filterbank/)
   })
 
   it('reads what its maker did not give: says so', async () => {

@@ -149,7 +149,8 @@ export class Fusion {
   /** Identity, and Dropout which drops nothing in a run: readers take what goes in. */
   passOn(): Steps<void> {
     return this.each((node) => {
-      const [from, to] = [node.inputs[0]!, node.outputs[0]!]
+      const [from, to] = [node.inputs[0], node.outputs[0]]
+      if (!from || !to) return
       const drops =
         node.op === 'Dropout' && !node.inputs[2] && !node.outputs.slice(1).some((name) => this.isRead(name))
       if ((node.op !== 'Identity' && !drops) || this.held.has(to)) return

@@ -48,7 +48,7 @@ function fused(graph: Graph, around: Constants): Graph {
 function passedOn(graph: Graph): Graph {
   const makers = new Map(
     graph.nodes.flatMap((node): [string, string][] =>
-      node.op === 'Identity' ? [[node.outputs[0]!, node.inputs[0]!]] : [],
+      node.op === 'Identity' && node.inputs[0] ? [[node.outputs[0]!, node.inputs[0]]] : [],
     ),
   )
   const outputs = graph.outputs.map((port) => {

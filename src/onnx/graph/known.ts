@@ -6,11 +6,15 @@ import { type Graph, graphsOf, type Node, type OpenedGraph } from './graph.js'
 
 type Nodes = Pick<Graph, 'nodes'>
 
-/** The operators of a graph that the tables lack, each with the names of its nodes. */
+/**
+ * The operators of a graph that the tables lack, each with the names of its nodes. Those of the domain
+ * filterbank come of joined nodes, not of files: they have what no attribute of a file says.
+ */
 function* missingIn(graph: Nodes, own: ReadonlySet<string>): Steps<Map<string, string[]>> {
   const missing = new Map<string, string[]>()
   const look = (node: Node) => {
-    if (!own.has(node.op) && !Object.hasOwn(operators, node.op)) {
+    const isOurs = node.op.startsWith('filterbank.')
+    if (!own.has(node.op) && (isOurs || !Object.hasOwn(operators, node.op))) {
       const names = missing.get(node.op)
       if (names) names.push(node.name)
       else missing.set(node.op, [node.name])

@@ -81,7 +81,8 @@ const loop: SteppedOperator = function* (call) {
   const most = call.scalar(0) ?? Number.POSITIVE_INFINITY
   let goes = call.scalar(1) ?? 1
   const host = (type: 'int64' | 'bool', value: number) => call.host(type, [], (data) => data.fill(value))
-  const rounds = new Rounds(call, body, call.inputs.slice(2) as Value[], 1)
+  const carried = call.inputs.slice(2).map((_, i) => call.input(i + 2))
+  const rounds = new Rounds(call, body, carried, 1)
   try {
     for (let i = 0; i < most && goes; i++) {
       const [next] = yield* rounds.run([host('int64', i), host('bool', 1)], [])
@@ -98,26 +99,25 @@ const loop: SteppedOperator = function* (call) {
 }
 
 const scan: SteppedOperator = (call) =>
-  call.opset < 9
-    ? scanImages(call)
-    : scanned(call, call.inputs as Value[], call.numbers('scan_input_directions', []))
+  call.opset < 9 ? scanImages(call) : scanned(call, call.given(), call.numbers('scan_input_directions', []))
 
 /** A Scan of initial values and, behind them, what is gone through; `backwards`: 1 for each from its end. */
 function* scanned(call: Call, given: readonly Value[], backwards: readonly number[]): Steps<Value[]> {
   const count = call.number('num_scan_inputs', 1)
   const carried = given.length - count
+  if (!(count >= 1 && count <= given.length)) call.fail('num_scan_inputs', `from 1 to ${given.length}`, count)
   const body = call.body(given.length, carried)
   const inputs = given.slice(carried)
   const axes = call
-    .numbers('scan_input_axes', Array(count).fill(0))
+    .asMany('scan_input_axes', Array(count).fill(0))
     .map((axis, i) => call.axis(axis, inputs[i]!.shape.length))
   const lengths = inputs.map(({ shape }, i) => shape[axes[i]!]!)
   const length = lengths[0] ?? 0
   if (lengths.some((other) => other !== length))
     call.fail('inputs', 'of one length along their axes', lengths)
   const outputs = body.outputs.length - carried
-  const outAxes = call.numbers('scan_output_axes', Array(outputs).fill(0))
-  const outBackwards = call.numbers('scan_output_directions', Array(outputs).fill(0))
+  const outAxes = call.asMany('scan_output_axes', Array(outputs).fill(0))
+  const outBackwards = call.asMany('scan_output_directions', Array(outputs).fill(0))
   const rounds = new Rounds(call, body, given.slice(0, carried), 0)
   try {
     for (let step = 0; step < length; step++) {
@@ -147,8 +147,11 @@ function* scanned(call: Call, given: readonly Value[], backwards: readonly numbe
  */
 function* scanImages(call: Call): Steps<Value[]> {
   const body = call.graph('body')
-  const [lengths, ...batches] = call.inputs as [Value | undefined, ...Value[]]
-  const [n, longest] = (batches.at(-1) ?? call.input(1)).shape as [number, number]
+  const lengths = call.inputs[0]
+  const batches = Array.from({ length: Math.max(1, call.inputs.length - 1) }, (_, i) => call.input(i + 1))
+  const last = batches.at(-1)!
+  if (last.shape.length < 2) call.fail('inputs', '[n, length, ...] to go through', last.shape)
+  const [n, longest] = last.shape as [number, number]
   const carried = batches.length - call.number('num_scan_inputs', 1)
   const ends = lengths?.numbers ?? Array<number>(n).fill(longest)
   if (ends.length !== n || ends.some((end) => !(end >= 0 && end <= longest)))

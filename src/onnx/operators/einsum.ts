@@ -26,8 +26,10 @@ interface Equation {
 /** '...' stands for as many axes as are left: letters of their own. */
 function read(call: Call): Equation {
   const [left, right] = call.text('equation').replaceAll(' ', '').split('->') as [string, string | undefined]
-  const values = call.inputs as Value[]
+  const values = call.given()
   const given = left.split(',')
+  if (given.length !== values.length)
+    call.fail('equation', `of ${values.length} inputs`, call.text('equation'))
   const extra = Math.max(
     0,
     ...given.map((term, i) => (term.includes('...') ? values[i]!.shape.length - term.length + 3 : 0)),

@@ -109,7 +109,7 @@ function oldBroadcast(call: Call, a: Value, b: Value): Value {
 const folded =
   (host: (a: number, b: number) => number, engine?: Binary, long?: LongOp): Operator =>
   (call) => {
-    const [first, ...rest] = call.inputs as Value[]
+    const [first, ...rest] = call.given()
     const isLast = (value: Value) => call.inputs.indexOf(value) === call.inputs.lastIndexOf(value)
     return rest.reduce(
       (a, b) => arithmetic(call, a, isLast(b) ? b : b.alias(), { host, engine, long }),

@@ -12,7 +12,7 @@ import { mapInEngine } from './broadcast.js'
 const imageScaler: Operator = (call) => {
   const x = call.input(0)
   const channels = x.shape[1]!
-  const given = call.numbers('bias', Array(channels).fill(0))
+  const given = call.asMany('bias', Array(channels).fill(0))
   if (given.length < channels) call.fail('bias', `a number for each of ${channels} channels`, given)
   const bias = given.slice(0, channels)
   const y = mul(x.tensor('last'), call.number('scale', 1))
@@ -28,9 +28,9 @@ const imageScaler: Operator = (call) => {
  */
 const crop: Operator = (call) => {
   const x = call.input(0)
-  const [left, top, right, bottom] = call.numbers('border', [0, 0, 0, 0]) as [number, number, number, number]
+  const [left, top, right, bottom] = call.asMany('border', [0, 0, 0, 0]) as [number, number, number, number]
   const [h, w] = x.shape.slice(2) as [number, number]
-  const [oh, ow] = call.numbers('scale', [h - top - bottom, w - left - right]) as [number, number]
+  const [oh, ow] = call.asMany('scale', [h - top - bottom, w - left - right]) as [number, number]
   const [n, c] = whole(x.shape) as [{ length: number; axis: number }, { length: number; axis: number }]
   const axes = [n, c, { length: oh, axis: 2, from: top }, { length: ow, axis: 3, from: left }]
   return moveBox(call, x, axes)

@@ -142,7 +142,7 @@ const attention: Operator = (call) => {
   const [x, weights] = [call.input(0), call.input(1)]
   const [bias, mask, past, scores] = [2, 3, 4, 5].map((i) => call.inputs[i])
   const all = weights.shape[1]!
-  const [a, b, c] = call.numbers('qkv_hidden_sizes', [all / 3, all / 3, all / 3]) as [number, number, number]
+  const [a, b, c] = call.asMany('qkv_hidden_sizes', [all / 3, all / 3, all / 3]) as [number, number, number]
   // Constant weights are packed once, and the bias goes along.
   const along = weights.constant ? bias : undefined
   const product = weighed(call, x, weights, along)

@@ -217,7 +217,7 @@ const lrn: Operator = (call) => {
 const meanVariance: Operator = (call) => {
   const x = call.input(0)
   if (!x.size) return call.zeros(x.type, x.shape)
-  const axes = call.numbers('axes', [0, 2, 3]).map((axis) => call.axis(axis, x.shape.length))
+  const axes = call.axes(call.numbers('axes', [0, 2, 3]), x.shape.length)
   return call.tensor(x.type, normalized(x.tensor(), axes, 1e-9).y)
 }
 

@@ -3,6 +3,7 @@
 import type { Tensor } from '../../core/tensor.js'
 import { clamp } from '../../ops/activation.js'
 import { div, mul } from '../../ops/arithmetic.js'
+import { pow } from '../../ops/binary.js'
 import { max, sum } from '../../ops/reduce.js'
 import { abs, exp, log, sqrt } from '../../ops/unary.js'
 import type { OutOptions } from '../../plans/elementwise.js'
@@ -30,6 +31,7 @@ export function lengthAlong(x: Tensor, axes: readonly number[], p: number): Tens
  * NaN below 0.
  */
 export function power(x: Tensor, exponent: number, options?: OutOptions): Tensor {
+  if (exponent === 0 || !Number.isFinite(exponent)) return pow(x, exponent, options)
   if (exponent === 1) return x
   if (exponent === 0.5) return sqrt(x, options)
   if (exponent < 0 && exponent % 0.25 === 0) return div(1, power(x, -exponent, options), options)

@@ -47,6 +47,8 @@ function spread(call: Call, x: Value, value: Value): Value {
   const axis = call.axis(call.number('axis', 1), x.shape.length)
   const block = call.number('block_size', 0)
   if (!block) return along(value, axis, x.shape.length)
+  if (!(block > 0)) call.fail('block_size', 'at least 1', block)
+  call.shaped('scale or zero point', value, x.shape.with(axis, Math.ceil(x.shape[axis]! / block)))
   const boxOf = (k: number) =>
     whole(x.shape).map((box, i) =>
       i === axis
@@ -220,9 +222,12 @@ function requantized(
   return saturated(call, scaled, zero, zero!.type)
 }
 
+/** a, its scale, b, its scale, and what the result stands for; the zero points of a and b may be left out. */
+const BETWEEN_BYTES = [0, 1, 3, 4, 6, 7]
+
 /** What `fuse` joins has a bias too, as QLinearConv has one. */
 const qLinearMatMul: Operator = (call) => {
-  const [a, aScale, aZero, b, bScale, bZero, yScale, yZero, bias] = call.inputs as Value[]
+  const [a, aScale, aZero, b, bScale, bZero, yScale, yZero, bias] = call.given(...BETWEEN_BYTES)
   const bytes = multiplyByteMatrices(call, [a!, aScale, aZero], [b!, bScale, bZero], [yScale!, yZero!], bias)
   if (bytes) return bytes
   const sums = integerProduct(call, inputsAt(call, 0, 2, 3, 5), 'float32')
@@ -231,7 +236,7 @@ const qLinearMatMul: Operator = (call) => {
 }
 
 const qLinearConv: Operator = (call) => {
-  const [x, xScale, xZero, w, wScale, wZero, yScale, yZero, bias] = call.inputs as Value[]
+  const [x, xScale, xZero, w, wScale, wZero, yScale, yZero, bias] = call.given(...BETWEEN_BYTES)
   return (
     convolveBytes(call, [x!, xScale, xZero], [w!, wScale, wZero], [yScale!, yZero!], bias) ??
     requantized(
@@ -255,10 +260,10 @@ function integerMatrices(
   )
 }
 
-const matMulInteger: Operator = (call) => integerMatrices(call, call.inputs, 'int32')
+const matMulInteger: Operator = (call) => integerMatrices(call, call.given(0, 1), 'int32')
 
 const convInteger: Operator = (call) => {
-  const [x, w, xZero, wZero] = call.inputs as Value[]
+  const [x, w, xZero, wZero] = call.given(0, 1)
   return (
     convolveBytes(call, [x!, undefined, xZero], [w!, undefined, wZero]) ??
     integerConvolution(call, inputsAt(call, 0, 2, 1, 3), 'int32')

@@ -46,9 +46,10 @@ function activationsOf(call: Call, names: readonly string[]): ((x: Tensor) => Te
   const next = (list: number[], otherwise: number | undefined) =>
     otherwise === undefined ? 0 : (list.shift() ?? otherwise)
   return names.map((name) => {
-    const known =
-      activations[name.toLowerCase()] ??
+    const key = name.toLowerCase()
+    if (!Object.hasOwn(activations, key))
       call.fail('activations', `of ${Object.keys(activations).join(', ')}`, name)
+    const known = activations[key]!
     const [alpha, beta] = [next(alphas, known.alpha), next(betas, known.beta)]
     return (x) => known.f(x, alpha, beta)
   })
@@ -132,6 +133,8 @@ function byCells(step: Step, gates: number, defaults: string[]): Operator {
     const hidden = call.number('hidden_size', r.shape[2]!)
     const limit = call.number('clip', 0)
     const names = call.texts('activations') ?? Array(directions).fill(defaults).flat()
+    if (names.length !== directions * defaults.length)
+      call.fail('activations', `of ${directions * defaults.length} names`, names)
     const named = activationsOf(call, names)
     // Of each direction and gate a matrix [depth, hidden], or a vector [hidden].
     const tables = (use: string, value: Value | undefined, ...shape: number[]): readonly Value[] =>

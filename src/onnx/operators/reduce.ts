@@ -26,8 +26,8 @@ import { MOST } from './powers.js'
  */
 export function reducedAxes(call: Call, x: Value): number[] {
   const given = call.list(1, 'axes') ?? []
-  if (given.length === 0) return call.number('noop_with_empty_axes', 0) ? [] : [...x.shape.keys()]
-  return given.map((axis) => call.axis(axis, x.shape.length))
+  if (given.length === 0) return call.flag('noop_with_empty_axes') ? [] : [...x.shape.keys()]
+  return call.axes(given, x.shape.length)
 }
 
 /** Each result from the elements that it sees, in order. */
@@ -245,7 +245,7 @@ const hardmax: Operator = (call) => {
 
 const cumulative: Operator = (call) => {
   const x = call.input(0)
-  const axis = call.axis(call.input(1).data[0] as number, x.shape.length)
+  const axis = call.axis(call.scalar(1) ?? call.fail('axis', 'given', 'none'), x.shape.length)
   const [exclusive, reverse] = [call.flag('exclusive'), call.flag('reverse')]
   const multiplies = call.node.op === 'CumProd'
   if (!x.isHost && isFloat(x.type)) {
@@ -336,6 +336,7 @@ function fewLargest(
 
 const topK: Operator = (call) => {
   const x = call.input(0)
+  if (x.type === 'string') call.fail('input 0', 'numbers', x.type)
   const k = call.inputs[1] ? (call.inputs[1].data[0] as number) : call.number('k', 1)
   const axis = call.ownAxis(x.shape.length, -1)
   const isLargest = call.flag('largest', true)

@@ -91,6 +91,9 @@ function embed(call: Call, x: Value, angles: (n: number, length: number) => Angl
  */
 const rotaryEmbedding: Operator = (call) => {
   const [x, cos, sin, places] = [call.input(0), call.input(1), call.input(2), call.inputs[3]]
+  const perPlace = places ? [undefined, undefined] : [undefined, undefined, undefined]
+  call.shaped('cos', cos, perPlace)
+  call.shaped('sin', sin, perPlace)
   return embed(call, x, (n, length) =>
     places ? anglesAt(cos, sin, places, [n, length]) : { cos: cos.tensor(), sin: sin.tensor() },
   )

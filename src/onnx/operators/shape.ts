@@ -42,7 +42,8 @@ const flatten: Operator = (call) => {
 
 const squeeze: Operator = (call) => {
   const { shape } = call.input(0)
-  const axes = call.list(1, 'axes')?.map((axis) => call.axis(axis, shape.length))
+  const given = call.list(1, 'axes')
+  const axes = given && call.axes(given, shape.length)
   const gone = (length: number, axis: number) => (axes ? axes.includes(axis) : length === 1)
   if (axes?.some((axis) => shape[axis] !== 1)) call.fail('axes', 'axes of length 1', axes)
   return call.input(0).reshaped(shape.filter((length, axis) => !gone(length, axis)))
@@ -52,8 +53,7 @@ const unsqueeze: Operator = (call) => {
   const { shape } = call.input(0)
   const axes = call.list(1, 'axes') ?? call.fail('axes', 'given', 'none')
   const rank = shape.length + axes.length
-  const added = new Set(axes.map((axis) => call.axis(axis, rank)))
-  if (added.size !== axes.length) call.fail('axes', 'each axis once', axes)
+  const added = new Set(call.axes(axes, rank))
   const rest = [...shape]
   return call
     .input(0)
@@ -80,7 +80,7 @@ const transpose: Operator = (call) => {
 }
 
 const concat: Operator = (call) => {
-  const all = call.inputs as Value[]
+  const all = call.given()
   const first = (all.find(({ size }) => size > 0) ?? all[0]!).shape
   const axis = call.ownAxis(first.length, 1)
   const isAlike = ({ shape }: Value) =>
@@ -107,6 +107,8 @@ const split: Operator = (call) => {
   const axis = call.ownAxis(x.shape.length, 0)
   const length = x.shape[axis]!
   const count = call.number('num_outputs', call.node.outputs.length)
+  const most = Math.max(length, call.node.outputs.length)
+  if (!(count >= 1 && count <= most)) call.fail('num_outputs', `from 1 to ${most}`, count)
   const even = Math.ceil(length / count)
   const lengths =
     call.list(1, 'split') ??
@@ -124,10 +126,14 @@ const split: Operator = (call) => {
 const slice: Operator = (call) => {
   const x = call.input(0)
   const rank = x.shape.length
-  const starts = call.list(1, 'starts')!
-  const ends = call.list(2, 'ends')!
-  const axes = (call.list(3, 'axes') ?? starts.map((_, i) => i)).map((axis) => call.axis(axis, rank))
-  const steps = call.list(4, 'steps') ?? starts.map(() => 1)
+  const starts = call.neededList(1, 'starts')
+  const { length: count } = starts
+  const ends = call.neededList(2, 'ends', count)
+  const optional = (input: number, name: string, otherwise: number[]) =>
+    call.list(input, name) ? call.neededList(input, name, count) : otherwise
+  const order = starts.map((_, i) => i)
+  const axes = call.axes(optional(3, 'axes', order), rank)
+  const steps = optional(4, 'steps', Array(count).fill(1))
   const box: { length: number; axis: number; from?: number; step?: number }[] = whole(x.shape)
   axes.forEach((axis, i) => {
     const length = x.shape[axis]!
@@ -286,7 +292,9 @@ const eyeLike: Operator = (call) => {
   const { shape, type } = call.input(0)
   const k = call.number('k', 0)
   const code = call.number('dtype', undefined)
-  return call.host(code === undefined ? type : typeOf(code)!, shape, (to) => {
+  const wanted = code === undefined ? type : (typeOf(code) ?? call.fail('dtype', 'a known type', code))
+  if (shape.length !== 2) call.fail('input 0', 'a matrix', shape)
+  return call.host(wanted, shape, (to) => {
     for (let i = 0; i < to.length; i++) to[i] = Number((i % shape[1]!) - Math.floor(i / shape[1]!) === k)
   })
 }
@@ -304,6 +312,7 @@ const centerCropPad: Operator = (call) => {
   const x = call.input(0)
   const wanted = call.input(1).numbers
   const axes = call.axes(call.numbers('axes', undefined), x.shape.length)
+  if (wanted.length !== axes.length) call.fail('shape', `of ${axes.length} lengths`, wanted)
   const shape = [...x.shape]
   const box: { length: number; axis: number; from?: number; to?: number }[] = whole(x.shape)
   axes.forEach((axis, i) => {

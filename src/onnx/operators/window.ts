@@ -199,14 +199,16 @@ function transposedSides(
   const spatial = x.shape.slice(2)
   const size = w.shape.slice(2)
   const rank = size.length
-  const stride = call.numbers('strides', Array(rank).fill(1))
-  const dilation = call.numbers('dilations', Array(rank).fill(1))
+  if (rank !== spatial.length)
+    call.fail('filter', `of rank ${x.shape.length}, as x`, `rank ${w.shape.length}`)
+  const stride = call.asMany('strides', Array(rank).fill(1))
+  const dilation = call.asMany('dilations', Array(rank).fill(1))
   const auto = call.text('auto_pad', 'NOTSET')
   const wanted =
     call.numbers('output_shape', undefined)?.slice(-rank) ??
     (auto.startsWith('SAME') ? spatial.map((length, i) => length * stride[i]!) : undefined)
-  let extra = call.numbers('output_padding', Array(rank).fill(0))
-  let pads = call.numbers('pads', Array(2 * rank).fill(0))
+  let extra = call.asMany('output_padding', Array(rank).fill(0))
+  let pads = call.asMany('pads', Array(2 * rank).fill(0))
   if (wanted) {
     const full = spatial.map(
       (length, i) => (length - 1) * stride[i]! + extra[i]! + dilation[i]! * (size[i]! - 1) + 1 - wanted[i]!,

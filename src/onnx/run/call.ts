@@ -6,7 +6,7 @@ import type { AnyTensor } from '../../core/tensor.js'
 import { copy } from '../../plans/copy.js'
 import { MadeTensor } from '../file/decode.js'
 import { bitsOf, type ElementType, type HostArray, type HostTensor, hostArray } from '../file/types.js'
-import type { AttributeValue, Graph, Node } from '../graph/graph.js'
+import { type AttributeValue, type Graph, graphsOf, type Node } from '../graph/graph.js'
 import { type Layout, lastShape, type Run, Value } from './value.js'
 
 /**
@@ -29,6 +29,29 @@ export interface OperatorModule {
 
 /** An operator that runs graphs, which may take long. */
 export type SteppedOperator = (call: Call) => Steps<Value[]>
+
+/** What attributes are, in the words of errors. */
+interface Kinds {
+  'a number': number
+  'a string': string
+  'a list of numbers': number[]
+  'a list of strings': string[]
+  'a tensor': HostTensor
+  'a graph': Graph
+}
+
+/** Which are of a kind. Of a list all items are as the first; an empty one is of either. */
+const KINDS: Record<keyof Kinds, (value: AttributeValue) => boolean> = {
+  'a number': (value) => typeof value === 'number',
+  'a string': (value) => typeof value === 'string',
+  'a list of numbers': (value) => Array.isArray(value) && typeof value[0] !== 'string',
+  'a list of strings': (value) => Array.isArray(value) && typeof value[0] !== 'number',
+  'a tensor': (value) => typeof value === 'object' && 'data' in value,
+  'a graph': (value) => typeof value === 'object' && 'nodes' in value,
+}
+
+const kindOf = (value: AttributeValue): string =>
+  Object.keys(KINDS).find((kind) => KINDS[kind as keyof Kinds](value))!
 
 /** One node at work: its inputs, its attributes, and ways to make its outputs. */
 export class Call {
@@ -64,6 +87,13 @@ export class Call {
     return Object.create(this, { inputs: { value: inputs }, ...(node && { node: { value: node } }) }) as Call
   }
 
+  /** The inputs, of which these have to be given; all of them, and one at least, where none are named. */
+  given(...places: number[]): Value[] {
+    const all = places.length ? places : Array.from({ length: this.inputs.length || 1 }, (_, i) => i)
+    for (const i of all) this.input(i)
+    return this.inputs as Value[]
+  }
+
   /** Input `i`; an error where the node leaves it out. */
   input(i: number): Value {
     const value = this.inputs[i]
@@ -96,40 +126,55 @@ export class Call {
     return this.node.attributes.has(name)
   }
 
-  number<T extends number | undefined>(name: string, otherwise: T): number | T {
+  /** An attribute, which has to be of a kind where it is given. */
+  private attribute<K extends keyof Kinds>(name: string, kind: K): Kinds[K] | undefined {
     const value = this.node.attributes.get(name)
-    return typeof value === 'number' ? value : otherwise
+    if (value === undefined || KINDS[kind](value)) return value as Kinds[K] | undefined
+    const got = typeof value !== 'object' || Array.isArray(value) ? show(value) : kindOf(value)
+    return this.fail(`attribute ${show(name)}`, kind, got)
   }
 
-  /** A number that says yes or no. */
+  number<T extends number | undefined>(name: string, otherwise: T): number | T {
+    return this.attribute(name, 'a number') ?? otherwise
+  }
+
+  /** A number that says yes, or of 0 no. */
   flag(name: string, otherwise = false): boolean {
-    return this.number(name, Number(otherwise)) === 1
+    return this.number(name, Number(otherwise)) !== 0
   }
 
   text(name: string, otherwise = ''): string {
-    const value = this.node.attributes.get(name)
-    return typeof value === 'string' ? value : otherwise
+    return this.attribute(name, 'a string') ?? otherwise
+  }
+
+  /** What a table has for the string that an attribute is. */
+  choice<T>(name: string, table: Readonly<Record<string, T>>, otherwise: string): T {
+    const text = this.text(name, otherwise)
+    if (!Object.hasOwn(table, text)) this.fail(name, `one of ${Object.keys(table).join(', ')}`, text)
+    return table[text]!
   }
 
   numbers<T extends number[] | undefined>(name: string, otherwise: T): number[] | T {
-    const value = this.node.attributes.get(name)
-    return Array.isArray(value) ? (value as number[]) : otherwise
+    return this.attribute(name, 'a list of numbers') ?? otherwise
+  }
+
+  /** As many numbers as those that hold where none are given. */
+  asMany(name: string, otherwise: number[]): number[] {
+    const list = this.numbers(name, otherwise)
+    if (list.length !== otherwise.length) this.fail(name, `of ${otherwise.length} numbers`, list)
+    return list
   }
 
   texts(name: string): string[] | undefined {
-    const value = this.node.attributes.get(name)
-    return Array.isArray(value) ? (value as string[]) : undefined
+    return this.attribute(name, 'a list of strings')
   }
 
   constant(name: string): HostTensor | undefined {
-    const value = this.node.attributes.get(name)
-    return typeof value === 'object' && 'data' in value ? value : undefined
+    return this.attribute(name, 'a tensor')
   }
 
   graph(name: string): Graph {
-    const value: AttributeValue | undefined = this.node.attributes.get(name)
-    if (typeof value !== 'object' || !('nodes' in value)) this.fail(`attribute ${name}`, 'a graph', 'none')
-    return value
+    return this.attribute(name, 'a graph') ?? this.fail(`attribute ${name}`, 'a graph', 'none')
   }
 
   /** The graph that runs once a step, on so many values, and gives out as many as are carried on, or more. */
@@ -143,12 +188,21 @@ export class Call {
 
   /** The number that input `i` is; undefined where the node leaves it out. */
   scalar(i: number): number | undefined {
-    return this.inputs[i]?.data[0] as number | undefined
+    const value = this.inputs[i]
+    if (value && !value.size) this.fail(`input ${i}`, 'a number', value.shape)
+    return value?.data[0] as number | undefined
   }
 
   /** A list that newer versions give as an input and older ones as an attribute. */
   list(input: number, attribute: string): number[] | undefined {
     return this.inputs[input]?.numbers ?? this.numbers(attribute, undefined)
+  }
+
+  /** The same, which has to be given, and of so many numbers where that is known. */
+  neededList(input: number, attribute: string, count?: number): number[] {
+    const list = this.list(input, attribute) ?? this.fail(attribute, 'given', 'none')
+    if (count !== undefined && list.length !== count) this.fail(attribute, `of ${count} numbers`, list)
+    return list
   }
 
   /** `axis` of `rank` axes, counted from the front. */
@@ -165,7 +219,10 @@ export class Call {
 
   /** Axes of `rank`, counted from the front: all where none are named. */
   axes(given: readonly number[] | undefined, rank: number): number[] {
-    return given ? given.map((axis) => this.axis(axis, rank)) : [...Array(rank).keys()]
+    if (!given) return [...Array(rank).keys()]
+    const axes = given.map((axis) => this.axis(axis, rank))
+    if (new Set(axes).size !== axes.length) this.fail('axes', 'each axis once', given)
+    return axes
   }
 
   /** A new value on the host that `fill` writes. */
@@ -228,8 +285,10 @@ export class Call {
    */
   kept(value: Value): Value {
     const { owner: node, run } = this
-    // Of constants alone the node is computed once; where numbers of the run have a part, on the host.
-    if (run.hostReads || this.ownInputs.every((input) => input?.constant ?? true)) return value
+    // Of constants alone a node without graphs is computed once; where numbers of the run have a part, on the
+    // host.
+    const isFolded = !graphsOf(node).length && this.ownInputs.every((input) => input?.constant ?? true)
+    if (run.hostReads || isFolded) return value
     const { tables } = run.kept
     const uses = tables.get(node) ?? new Map<string, readonly Value[]>()
     tables.set(node, uses)

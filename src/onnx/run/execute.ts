@@ -7,6 +7,7 @@ import type { AnyTensor } from '../../core/tensor.js'
 import { outsideWords } from '../../ops/gatherND.js'
 import { freeNames, type Graph, type Node, readsOf } from '../graph/graph.js'
 import { isRandom, operators, shapedByInputs, stepped, takesContainers } from '../operators/index.js'
+import { needs } from '../operators/needs.js'
 import { Call, nameOf } from './call.js'
 import { multiplyAddsOf, type Note } from './summary.js'
 import { type Run, Value } from './value.js'
@@ -170,6 +171,12 @@ export function* runNode(
     if (absent >= 0) call.fail(`input ${show(node.inputs[absent])}`, 'made by a node', 'none that makes it')
     const container = takesContainers.has(node.op) ? -1 : inputs.findIndex((value) => value?.kind)
     if (container >= 0) call.fail(`input ${container}`, 'a tensor', NAMES[inputs[container]!.kind!])
+    const { axes, attribute } = needs.get(node.op) ?? {}
+    axes?.forEach((least, i) => {
+      const { shape } = inputs[i] ?? {}
+      if (shape && shape.length < least) call.fail(`input ${i}`, `of at least ${least} axes`, shape)
+    })
+    if (attribute && !call.has(attribute)) call.fail(`attribute ${show(attribute)}`, 'given', 'none')
   }
   const made = new Set<AnyTensor>()
   const kept = new Set<AnyTensor>()
@@ -303,7 +310,7 @@ export function* stepsOf(graph: Graph, scope: Scope, setting: Setting): Generato
           note = yield* runNode(node, scope, setting, spare)
           checkFault(node, run.engine)
         } catch (error) {
-          throw located(error, node)
+          throw located(error, node, run.engine)
         }
         setting.onNode?.(node, note, run.hostReads, scope)
         run.hostReads ||= readBefore
@@ -344,7 +351,9 @@ export function checkFault(node: Node, engine: Engine): void {
  * The error with the name of the node in front. What a node with senseless attributes trips over in the
  * language itself becomes one of ours.
  */
-export function located(error: unknown, node: Node): FilterbankError {
+export function located(error: unknown, node: Node, engine: Engine): FilterbankError {
+  // An index that a kernel of this node met before it failed is not the next node's.
+  engine.takeFault()
   if (!(error instanceof FilterbankError)) {
     return new FilterbankError(
       { op: nameOf(node), argument: 'node', expected: 'one that can be run', got: (error as Error).message },

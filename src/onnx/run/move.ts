@@ -100,6 +100,8 @@ export function move(
   options: { fill?: number; layout?: Layout } = {},
 ): Value {
   const { type } = parts[0]!.source
+  const other = parts.find(({ source }) => source.type !== type)
+  if (other) call.fail('inputs', `of one type, ${type} as the first`, other.source.type)
   for (const part of parts) checkBox(call, shape, part)
   const covered =
     parts.reduce((sum, { axes }) => sum + axes.reduce((size, { length }) => size * length, 1), 0) ===

@@ -266,7 +266,7 @@ function* hostStep(
       const spare = new Set(last.map((name) => values.get(name)))
       yield* runNode(node, scope, settingOf(setup, new Set()), spare)
     } catch (error) {
-      throw located(error, node)
+      throw located(error, node, engine)
     }
     let fits = true
     for (const { name, stand, pointer } of slots) {

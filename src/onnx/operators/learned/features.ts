@@ -53,14 +53,13 @@ const imputer: Operator = (call) => {
 /** x / max(x), x / sum |x| or x / |x| along the last axis; where that is 0, x. */
 const normalizer: Operator = (call) => {
   const x = call.input(0)
-  const kind = call.text('norm', 'MAX')
   const along = { axes: -1, keepDims: true } as const
   const sizes: Record<string, (t: Tensor) => Tensor> = {
     MAX: (t) => max(t, along),
     L1: (t) => sum(abs(t), along),
     L2: (t) => norm(t, along),
   }
-  const size = sizes[kind] ?? call.fail('norm', `one of ${Object.keys(sizes).join(', ')}`, kind)
+  const size = call.choice('norm', sizes, 'MAX')
   return mapInEngine(
     call,
     alike(x),
@@ -99,7 +98,7 @@ const featureVectorizer: Operator = (call) => {
   const sources = call.inputs.map((_, i) => {
     const x = call.input(i)
     const [n, rest] = x.shape.length > 1 ? [x.shape[0]!, sizeOf(x.shape.slice(1))] : [1, x.size]
-    if (widths && widths[i] !== rest) call.fail(`input ${i}`, `rows of ${widths[i]} numbers`, x.shape)
+    if (widths && widths[i] !== rest) call.fail(`input ${i}`, `rows of ${widths[i] ?? 0} numbers`, x.shape)
     const floats =
       x.type === 'float32' ? x : x.isHost ? mapOnHost(call, x, (v) => v, 'float32') : x.alias('float32')
     return floats.reshaped([n, rest])
@@ -129,7 +128,8 @@ function listOf(call: Call, what: string): List | undefined {
   if (tensor) return { type: tensor.type, data: [...(tensor.data as unknown as number[])] }
   for (const [end, type] of Object.entries(TYPES)) {
     const name = `${what}_${end}`
-    const data = call.texts(name)
+    const data: (number | string)[] | undefined =
+      type === 'string' ? call.texts(name) : call.numbers(name, undefined)
     if (data?.length) return { type, data }
   }
   return undefined
@@ -190,7 +190,8 @@ const oneHotEncoder: Operator = (call) => {
   const isText = x.type === 'string'
   const name = isText ? 'cats_strings' : 'cats_int64s'
   const categories: readonly (number | string)[] =
-    call.texts(name) ?? call.fail(`attribute ${name}`, 'given', 'none')
+    (isText ? call.texts(name) : call.numbers(name, undefined)) ??
+    call.fail(`attribute ${name}`, 'given', 'none')
   const places = new Map<number | string, number>(categories.map((category, i) => [category, i]))
   const width = categories.length
   return call.host('float32', [...x.shape, width], (to) => {

@@ -1,5 +1,5 @@
 /** Maps between tensors of keys and of values: ZipMap, DictVectorizer, CastMap. */
-import type { HostArray } from '../../file/types.js'
+import type { ElementType, HostArray } from '../../file/types.js'
 import type { Call, Operator } from '../../run/call.js'
 import { Value } from '../../run/value.js'
 import { labelsOf } from './scores.js'
@@ -53,8 +53,7 @@ const CASTS = { TO_FLOAT: 'float32', TO_INT64: 'int64', TO_STRING: 'string' } as
 /** Values in the order of their keys (DENSE), or each at the place that its key is (SPARSE). */
 const castMap: Operator = (call) => {
   const { keys, values } = entriesOf(call)
-  const name = call.text('cast_to', 'TO_FLOAT') as keyof typeof CASTS
-  const type = CASTS[name] ?? call.fail('cast_to', `one of ${Object.keys(CASTS).join(', ')}`, name)
+  const type = call.choice<ElementType>('cast_to', CASTS, 'TO_FLOAT')
   const form = call.text('map_form', 'DENSE')
   if (form !== 'DENSE' && form !== 'SPARSE') call.fail('map_form', 'DENSE or SPARSE', form)
   const cast = (value: unknown) =>

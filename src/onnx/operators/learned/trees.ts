@@ -69,8 +69,9 @@ function forestOf(call: Call, make: (call: Call) => Forest): Forest {
 /** Numbers of an attribute, which may be a tensor where they are float64. */
 const listOf = (call: Call, name: string): ArrayLike<number> =>
   (call.constant(`${name}_as_tensor`)?.data as Float64Array | undefined) ??
-  (call.constant(name)?.data as Float64Array | undefined) ??
-  call.numbers(name, [])
+  (Array.isArray(call.node.attributes.get(name))
+    ? call.numbers(name, [])
+    : ((call.constant(name)?.data as Float64Array | undefined) ?? []))
 
 /** Votes sorted by the node that they belong to. */
 function votesOf(

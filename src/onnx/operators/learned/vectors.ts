@@ -32,8 +32,7 @@ function kernelOf(call: Call): Kernel {
       return Math.exp(-gamma * sum)
     },
   }
-  const name = call.text('kernel_type', 'LINEAR')
-  return kernels[name] ?? call.fail('kernel_type', `one of ${Object.keys(kernels).join(', ')}`, name)
+  return call.choice('kernel_type', kernels, 'LINEAR')
 }
 
 /** Rows, vectors of as many features, and the kernel of each pair of them. */

@@ -26,13 +26,13 @@ function scaledProduct(call: Call, factors: Given[], scales: [Value, Value], bia
 
 /** A, B, their scales, their zero points, bias */
 const matMulIntegerToFloat: Operator = (call) => {
-  const [a, b, aScale, bScale, aZero, bZero, bias] = call.inputs as Value[]
+  const [a, b, aScale, bScale, aZero, bZero, bias] = call.given(0, 1, 2, 3)
   return scaledProduct(call, [a, b, aZero, bZero], [aScale!, bScale!], bias)
 }
 
 /** A of floats, B, its scale and zero point, bias */
 const dynamicQuantizeMatMul: Operator = (call) => {
-  const [x, b, bScale, bZero, bias] = call.inputs as Value[]
+  const [x, b, bScale, bZero, bias] = call.given(0, 1, 2)
   const [a, aScale, aZero] = dynamicQuantizeLinear(call.on([x])) as [Value, Value, Value]
   return scaledProduct(call, [a, b, aZero, bZero], [aScale, bScale!], bias)
 }
@@ -125,7 +125,7 @@ function unpackedWeights(
 
 /** LSTM whose weights are of few bits; its inputs stay floats, and are bytes in ONNX Runtime. */
 const dynamicQuantizeLstm: Operator = (call) => {
-  const [x, w, r, bias, lengths, h, c, peep, wScale, wZero, rScale, rZero] = call.inputs as Value[]
+  const [x, w, r, bias, lengths, h, c, peep, wScale, wZero, rScale, rZero] = call.given(0, 1, 2, 8, 10)
   const order = [0, 2, 1]
   const input = unpackedWeights(call, 'input', [w!, wScale!, wZero], order)
   const state = unpackedWeights(call, 'state', [r!, rScale!, rZero], order)
@@ -134,7 +134,7 @@ const dynamicQuantizeLstm: Operator = (call) => {
 
 /** Attention of bytes: input, weights, bias, both scales, mask, both zero points, past */
 const qAttention: Operator = (call) => {
-  const [x, w, bias, xScale, wScale, mask, xZero, wZero, past] = call.inputs as Value[]
+  const [x, w, bias, xScale, wScale, mask, xZero, wZero, past] = call.given(0, 1, 2, 3, 4)
   const floats = dequantizeLinear(call.on([x, xScale, xZero])) as Value
   const last = call.on([w, wScale, wZero], { axis: 1 })
   const weights = dequantizeLinear(last) as Value
@@ -143,7 +143,7 @@ const qAttention: Operator = (call) => {
 
 /** (a - zero) * (b - zero), as int32 */
 const mulInteger: Operator = (call) => {
-  const [a, aZero, b, bZero] = call.inputs
+  const [a, aZero, b, bZero] = call.given(0, 2)
   const centred = (x: Given, zero: Given): Value =>
     zero
       ? zipInEngine(call, x!, zero, (p, q) => add(p, typeof q === 'number' ? -q : mul(q, -1)), 'float32')

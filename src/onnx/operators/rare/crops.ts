@@ -24,8 +24,8 @@ const cropAndResize: Operator = (call) => {
   // In float32, as ONNX Runtime counts: halfway between two pixels that decides which one is nearest.
   const { fround } = Math
   const words = 1 + 3 * (oh + ow)
-  const places = new Int32Array(count * words)
-  const parts = new Float32Array(places.buffer)
+  const places = call.room('int32', [count, words]) as Int32Array
+  const parts = new Float32Array(places.buffer as ArrayBuffer)
   const sample = (at: number, [low, high]: [number, number], length: number, wanted: number) => {
     const step = wanted > 1 ? fround(fround(fround(high - low) * (length - 1)) / (wanted - 1)) : 0
     const first = wanted > 1 ? fround(low * (length - 1)) : fround(0.5 * fround(low + high) * (length - 1))

@@ -150,6 +150,7 @@ const nGramRepeatBlock: Operator = (call) => {
   const [ids, scores] = [call.input(0), call.input(1)]
   const n = call.number('ngram_size', 0)
   if (!(n >= 1)) call.fail('ngram_size', 'at least 1', n)
+  if (scores.type === 'string') call.fail('input 1', 'numbers', scores.type)
   const [rows, length] = ids.shape as [number, number]
   const words = scores.shape[1]!
   if (scores.shape[0] !== rows) call.fail('scores', `[${rows}, words]`, scores.shape)

@@ -288,12 +288,13 @@ const maxRoiPool: Operator = (call) => {
   if (x.shape.length !== 4) call.fail('input 0', '[n, channels, height, width]', x.shape)
   if (regions.shape.length !== 2 || regions.shape[1] !== 5)
     call.fail('input 1', '[regions, 5]', regions.shape)
-  const [oh, ow] = call.numbers('pooled_shape', []) as [number, number]
-  if (!(oh > 0 && ow > 0)) call.fail('pooled_shape', 'two lengths', [oh, ow])
+  const lengths = call.numbers('pooled_shape', [])
+  const [oh, ow] = lengths as [number, number]
+  if (lengths.length !== 2 || !(oh > 0 && ow > 0)) call.fail('pooled_shape', 'two lengths', lengths)
   const scale = call.number('spatial_scale', 1)
   const words = 1 + 2 * oh + 2 * ow
   const count = regions.shape[0]!
-  const parts = new Int32Array(count * words)
+  const parts = call.room('int32', [count, words]) as Int32Array
   /** Where each part begins and ends along an axis. */
   const divide = (at: number, count: number, [first, last]: [number, number], most: number) => {
     // In float32, as ONNX Runtime counts: where a part ends at a pixel, that decides.
@@ -381,7 +382,7 @@ const dynamicTimeWarping: Operator = (call) => {
 const isAllFinite: Operator = (call) => {
   const skips = { infinities: call.flag('isnan_only'), nans: call.flag('isinf_only') }
   const fine = (v: number) => Number.isFinite(v) || (Number.isNaN(v) ? skips.nans : skips.infinities)
-  const all = (call.inputs as Value[]).every((x) => (x.data as Float64Array).every(fine))
+  const all = call.given().every((x) => (x.data as Float64Array).every(fine))
   return call.host('bool', [], (to) => to.fill(Number(all)))
 }
 

@@ -31,9 +31,7 @@ const stringNormalizer: Operator = (call) => {
     LOWER: (word) => word.toLocaleLowerCase(locale),
     UPPER: (word) => word.toLocaleUpperCase(locale),
   }
-  const name = call.text('case_change_action', 'NONE')
-  const change =
-    changes[name] ?? call.fail('case_change_action', `one of ${Object.keys(changes).join(', ')}`, name)
+  const change = call.choice('case_change_action', changes, 'NONE')
   const folded = call.flag('is_case_sensitive') ? changes['NONE']! : changes['LOWER']!
   const stops = new Set((call.texts('stopwords') ?? []).map(folded))
   const kept = words.filter((word) => !stops.has(folded(word))).map(change)
