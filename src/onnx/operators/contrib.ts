@@ -136,7 +136,7 @@ const quickGelu: Operator = (call) =>
   mapInEngine(call, call.input(0), (x) => mul(x, sigmoid(mul(x, call.number('alpha', 1.702)))))
 
 const biasAdd: Operator = (call) =>
-  call.tensor(call.input(0).type, summed(call.input(0), call.inputs[1], call.inputs[2]))
+  call.tensor(call.input(0).type, summed(call.input(0), call.input(1), call.inputs[2]))
 
 /** What a normalisation of the axes from `axis` on went by: mean and 1 / deviation, for files that ask. */
 function statistics(call: Call, x: Tensor, epsilon: number, { axis = -1, centred = true } = {}): Value[] {

@@ -262,7 +262,7 @@ const melWeightMatrix: Operator = (call) => {
   const bins = Math.floor(size / 2) + 1
   const mel = (hertz: number) => 2595 * Math.log10(1 + hertz / 700)
   const step = (mel(high) - mel(low)) / (bands + 2)
-  const edges = Array.from({ length: bands + 2 }, (_, i) => {
+  const edges = Array.from(call.room('float64', [bands + 2]) as Float64Array, (_, i) => {
     const hertz = 700 * (10 ** ((mel(low) + i * step) / 2595) - 1)
     return Math.floor(((size + 1) * hertz) / rate)
   })
