@@ -31,7 +31,6 @@ const attributes: Readonly<Record<string, string>> = {
   BitCast: 'to',
   BitShift: 'direction',
   Cast: 'to',
-  Concat: 'axis',
   ConcatFromSequence: 'axis',
   DepthToSpace: 'blocksize',
   Einsum: 'equation',

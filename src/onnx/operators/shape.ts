@@ -42,8 +42,9 @@ const flatten: Operator = (call) => {
 
 const squeeze: Operator = (call) => {
   const { shape } = call.input(0)
+  // No axes are all of length 1, to ONNX Runtime too.
   const given = call.list(1, 'axes')
-  const axes = given && call.axes(given, shape.length)
+  const axes = given?.length ? call.axes(given, shape.length) : undefined
   const gone = (length: number, axis: number) => (axes ? axes.includes(axis) : length === 1)
   if (axes?.some((axis) => shape[axis] !== 1)) call.fail('axes', 'axes of length 1', axes)
   return call.input(0).reshaped(shape.filter((length, axis) => !gone(length, axis)))
@@ -81,6 +82,7 @@ const transpose: Operator = (call) => {
 
 const concat: Operator = (call) => {
   const all = call.given()
+  if (call.opset >= 4 && !call.has('axis')) call.fail('attribute "axis"', 'given', 'none')
   const first = (all.find(({ size }) => size > 0) ?? all[0]!).shape
   const axis = call.ownAxis(first.length, 1)
   const isAlike = ({ shape }: Value) =>
