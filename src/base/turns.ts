@@ -26,6 +26,21 @@ export function* fewByFew<T>(things: readonly T[], each: (thing: T, i: number) =
   }
 }
 
+/** Numbers that are worked out between two looks at the clock, where each takes some nanoseconds. */
+export const SLICE = 1 << 14
+
+/**
+ * Work on so many numbers, slice by slice: `each` is told where one begins and ends. A slice has fewer where
+ * each takes the time of `cost` of them.
+ */
+export function* bySlices(count: number, each: (begin: number, end: number) => void, cost = 1): Steps<void> {
+  const length = Math.max(1, Math.floor(SLICE / cost))
+  for (let begin = 0; begin < count; begin += length) {
+    if (begin) yield
+    each(begin, Math.min(count, begin + length))
+  }
+}
+
 /** What steps lead to, without a turn for others. */
 export function atOnce<T>(steps: Generator<unknown, T>): T {
   for (;;) {

@@ -3,24 +3,35 @@
  * operands have, or on the host.
  */
 
-import { broadcastShapes, broadcastStrides, type Shape, sameShape } from '../../base/shape.js'
+import { broadcastShapes, broadcastStrides, type Shape, sameShape, sizeOf } from '../../base/shape.js'
+import { bySlices, SLICE } from '../../base/turns.js'
 import type { DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import type { ArithmeticOptions } from '../../ops/arithmetic.js'
 import { type OutOptions, runUnary } from '../../plans/elementwise.js'
 import type { UnaryOp } from '../../wasm/abi.js'
-import { type ElementType, type HostArray, isFloat } from '../file/types.js'
+import { type ElementType, isFloat } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { offsetsOf } from '../run/move.js'
 import { type Layout, lastShape, Value } from '../run/value.js'
 
 type Numbers = Float64Array
 
-/** Every element of one value through `f` on the host. */
+/**
+ * Every element of one value through `f` on the host. By way of float64, so that the loop sees numbers of one
+ * type whatever types a model has.
+ */
 export function mapOnHost(call: Call, x: Value, f: (v: number) => number, type: ElementType = x.type): Value {
-  const from = x.data as Numbers
-  return call.host(type, x.shape, (to) => {
-    for (let i = 0; i < to.length; i++) to[i] = f(from[i]!)
+  return call.host(type, x.shape, function* (to) {
+    yield* x.settled()
+    const from = x.data as Numbers
+    const slice = new Float64Array(Math.min(to.length, SLICE))
+    yield* bySlices(to.length, (begin, end) => {
+      const length = end - begin
+      slice.set(from.subarray(begin, end))
+      for (let i = 0; i < length; i++) slice[i] = f(slice[i]!)
+      to.set(length < slice.length ? slice.subarray(0, length) : slice, begin)
+    })
   })
 }
 
@@ -43,32 +54,54 @@ export function zipOnHost(
     call,
     values.map((value) => value.shape),
   )
-  const [a, b, c] = values.map((value) => value.data as Numbers) as [Numbers, Numbers, Numbers]
-  const [p, q, r] = values.map((value) => broadcastStrides(value.shape, shape)) as [
-    number[],
-    number[],
-    number[],
-  ]
-  const inner = shape.at(-1) ?? 1
-  const step = (strides: number[] | undefined) => strides?.at(-1) ?? 0
-  const steps = [step(p), step(q), step(r)] as const
-  const rows = shape.slice(0, -1)
-  const [firstA, firstB, firstC] = [p, q, r].map(
-    (strides) => strides && offsetsOf(rows, strides.slice(0, -1)),
-  )
-  const to = call.room(type, shape) as unknown[]
-  for (let row = 0, i = 0; i < to.length; row++) {
-    let j = firstA![row]!
-    let k = firstB![row]!
-    let l = firstC ? firstC[row]! : 0
-    for (let n = inner; n > 0; n--) {
-      to[i++] = f(a[j]!, b[k]!, c?.[l] as number)
-      j += steps[0]
-      k += steps[1]
-      l += steps[2]
-    }
+  return call.host(type, shape, function* (to) {
+    for (const value of values) yield* value.settled()
+    const length = Math.min(to.length, SLICE)
+    const [a, b, c] = values.map((value) => spread(value, shape, length)) as [Spread, Spread, Spread?]
+    const results = type === 'string' ? undefined : new Float64Array(length)
+    const texts = to as unknown as unknown[]
+    yield* bySlices(to.length, (begin, end) => {
+      const [p, q, r] = [a(begin, end), b(begin, end), c?.(begin, end)]
+      if (results) {
+        const count = end - begin
+        for (let i = 0; i < count; i++) results[i] = f(p[i]!, q[i]!, r?.[i] as number) as number
+        to.set(count < length ? results.subarray(0, count) : results, begin)
+      } else
+        for (let i = begin; i < end; i++) texts[i] = f(p[i - begin]!, q[i - begin]!, r?.[i - begin] as number)
+    })
+  })
+}
+
+/** The elements of a value that stand from one place on to another of a shape that it is broadcast to. */
+type Spread = (begin: number, end: number) => ArrayLike<number>
+
+/** The same of a value, at most `length` at a time: numbers as float64, of whatever type they are. */
+function spread(value: Value, shape: Shape, length: number): Spread {
+  const data = value.data as Numbers
+  const slice = value.type === 'string' ? (new Array(length) as unknown as Numbers) : new Float64Array(length)
+  if (data.length === 1) {
+    slice.fill(data[0]!)
+    return () => slice
   }
-  return Value.onHost(call.run, type, shape, to as unknown as HostArray)
+  if (value.size === sizeOf(shape))
+    return (begin, end) => {
+      if (value.type === 'string') return data.slice(begin, end)
+      slice.set(data.subarray(begin, end))
+      return slice
+    }
+  const from = value.type === 'string' || data instanceof Float64Array ? data : new Float64Array(data)
+  const strides = broadcastStrides(value.shape, shape)
+  const rows = offsetsOf(shape.slice(0, -1), strides.slice(0, -1))
+  const [inner, step] = [shape.at(-1)!, strides.at(-1)!]
+  return (begin, end) => {
+    let row = Math.floor(begin / inner)
+    let column = begin % inner
+    for (let i = 0; i < end - begin; row++, column = 0) {
+      for (let at = rows[row]! + column * step; column < inner && i < end - begin; column++, at += step)
+        slice[i++] = from[at]!
+    }
+    return slice
+  }
 }
 
 /** The layout for values that are broadcast to `shape`: that of those that have its rank. */

@@ -1,4 +1,5 @@
 /** Operators that bring values to another type. */
+import { bySlices } from '../../base/turns.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { add, sub } from '../../ops/arithmetic.js'
 import { mod } from '../../ops/binary.js'
@@ -36,13 +37,28 @@ const cast: Operator = (call) =>
 function castTo(call: Call, x: Value, type: ElementType): Value {
   if (x.type === type) return x.alias()
   if (type === 'string')
-    return call.host(
-      type,
-      x.shape,
-      Array.from(x.data as Float64Array, (v) => printed(v, x.type)),
-    )
+    return call.host(type, x.shape, (to) => {
+      const from = x.data as Float64Array
+      const texts = to as unknown as string[]
+      return bySlices(
+        to.length,
+        (begin, end) => {
+          for (let i = begin; i < end; i++) texts[i] = printed(from[i]!, x.type)
+        },
+        PRINTED,
+      )
+    })
   if (x.type === 'string')
-    return call.host(type, x.shape, (to) => to.set((x.data as string[]).map((text) => parsed(text, type))))
+    return call.host(type, x.shape, (to) => {
+      const texts = x.data as string[]
+      return bySlices(
+        to.length,
+        (begin, end) => {
+          for (let i = begin; i < end; i++) to[i] = parsed(texts[i]!, type)
+        },
+        PRINTED,
+      )
+    })
   if (type === 'float32' && x.isHalves) return x.alias(type)
   const long = takesLongs([x]) && x.onHost ? castLongs(call, x, type) : undefined
   if (long) return long
@@ -58,6 +74,9 @@ function castTo(call: Call, x: Value, type: ElementType): Value {
   if (type === 'float64') return call.host(type, x.shape, (to) => to.set(x.data as Float64Array))
   return mapOnHost(call, x, roundedTo(type, call.flag('saturate', true), call.text('round_mode', 'up')), type)
 }
+
+/** How many times longer than a sum it takes to print a number, or to read one. */
+const PRINTED = 16
 
 const printed = (v: number, type: ElementType): string =>
   isFloat(type)

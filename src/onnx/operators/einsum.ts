@@ -7,7 +7,7 @@ import { linear, matmul } from '../../ops/matmul.js'
 import { sum } from '../../ops/reduce.js'
 import { isFloat } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
-import { indexesOf, offsetOf, permuted } from '../run/move.js'
+import { FEW, indexesOf, offsetOf, permuted, wide } from '../run/move.js'
 import type { Value } from '../run/value.js'
 
 /** An input, or a product of some, with a letter for each axis. */
@@ -167,9 +167,11 @@ function onHost(call: Call, { terms, result, lengths }: Equation): Value {
       )
     return { outer: result.map(of), inner: summed.map(of) }
   })
-  const arrays = terms.map(({ value }) => value.data as Float64Array)
-  return call.host(terms[0]!.value.type, shape, (y) => {
+  return call.host(terms[0]!.value.type, shape, function* (y) {
+    for (const { value } of terms) yield* value.settled()
+    const arrays = terms.map(({ value }) => wide(value))
     let i = 0
+    let looks = 0
     for (const index of indexesOf(shape)) {
       const first = strides.map(({ outer }) => offsetOf(index, outer))
       let sum = 0
@@ -178,8 +180,10 @@ function onHost(call: Call, { terms, result, lengths }: Equation): Value {
           (product, array, k) => product * array[first[k]! + offsetOf(inner, strides[k]!.inner)]!,
           1,
         )
+        if (++looks % FEW === 0) yield
       }
       y[i++] = sum
+      if (++looks % FEW === 0) yield
     }
   })
 }

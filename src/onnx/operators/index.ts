@@ -27,6 +27,7 @@ import { resizing } from './resize.js'
 import { rotary } from './rotary.js'
 import { sequence } from './sequence.js'
 import { shape } from './shape.js'
+import { largest } from './topK.js'
 import { window } from './window.js'
 
 const shaped = new Set([
@@ -77,6 +78,7 @@ export const operators: Record<string, Operator> = {
   ...elementwise,
   ...experimental,
   ...indexing,
+  ...largest,
   ...masks,
   ...matrix,
   ...multiHead,

@@ -1,15 +1,16 @@
 /** Operators that take or bring elements by indices, by a mask, or by where they stand. */
 
 import { type Shape, sameShape, sizeOf, stridesOf } from '../../base/shape.js'
+import { bySlices } from '../../base/turns.js'
 import { bytesPerElement, type DType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
 import { putElements, type Reduction, takeElements } from '../../ops/elements.js'
 import { takeRows } from '../../ops/gather.js'
 import { placesOf, putAt, settled, takeAt } from '../../ops/gatherND.js'
 import { runKept, runReverseRows, type Words } from '../../plans/long.js'
-import { type HostArray, staysOnHost } from '../file/types.js'
+import { staysOnHost } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
-import { indexesOf, move, moveBox, offsetOf, whole } from '../run/move.js'
+import { FEW, indexesOf, move, moveBox, offsetOf, whole } from '../run/move.js'
 import { Value } from '../run/value.js'
 import { isWords, takesLongs } from './longs.js'
 
@@ -43,11 +44,21 @@ function alike(...values: Value[]): Tensor<DType>[] {
 
 /** Elements of x picked by `at`, which says for each index of the result where in x it is found. */
 function pick(call: Call, x: Value, shape: Shape, at: (index: readonly number[]) => number): Value {
-  const from = x.data as unknown as number[]
-  const to = call.room(x.type, shape) as unknown as number[]
-  let i = 0
-  for (const index of indexesOf(shape)) to[i++] = from[at(index)]!
-  return Value.onHost(call.run, x.type, shape, to as unknown as HostArray)
+  return call.host(x.type, shape, function* (to) {
+    yield* x.settled()
+    const from = x.data as Float64Array
+    let i = 0
+    for (const index of indexesOf(shape)) {
+      to[i++] = from[at(index)]!
+      if (i % FEW === 0) yield
+    }
+  })
+}
+
+/** Begins an array of the host with the elements of x. */
+function copyTo(to: Float64Array, { data }: Value): void {
+  if (ArrayBuffer.isView(data)) to.set(data)
+  else for (let i = 0; i < data.length; i++) (to as unknown as string[])[i] = data[i]!
 }
 
 /** Runs of indexes that rise by one, so that a border is few boxes. */
@@ -85,16 +96,10 @@ const gather: Operator = (call) => {
   const n = x.shape[axis]!
   const shape = [...x.shape.slice(0, axis), ...indices.shape, ...x.shape.slice(axis + 1)]
   if (!isWords(x) && isHosts(x, indices)) {
-    const list = indices.numbers.map((index) => fromFront(call, index, n))
-    const strides = stridesOf(x.shape)
-    const places = stridesOf(indices.shape)
-    const rank = indices.shape.length
-    return pick(call, x, shape, (index) => {
-      let at = list[offsetOf(index.slice(axis, axis + rank), places)]! * strides[axis]!
-      for (let i = 0; i < axis; i++) at += index[i]! * strides[i]!
-      for (let i = axis + rank; i < index.length; i++) at += index[i]! * strides[i - rank + 1]!
-      return at
-    })
+    const given = indices.data as Float64Array
+    const list = new Int32Array(given.length)
+    for (let i = 0; i < list.length; i++) list[i] = fromFront(call, given[i]!, n)
+    return slicesOf(call, x, axis, list).reshaped(shape)
   }
   if (indices.constant && indices.size > 0) {
     const list = indices.numbers.map((index) => fromFront(call, index, n))
@@ -129,16 +134,19 @@ function slicesOf(call: Call, x: Value, axis: number, list: Int32Array): Value {
   const outer = sizeOf(x.shape.slice(0, axis))
   const from = x.data as Float64Array
   const isLong = inner > 8 && ArrayBuffer.isView(from)
-  return call.host(x.type, x.shape.with(axis, list.length), (to) => {
-    let at = 0
-    for (let o = 0; o < outer; o++) {
-      for (let i = 0; i < list.length; i++, at += inner) {
-        const first = (o * n + list[i]!) * inner
-        if (isLong) to.set(from.subarray(first, first + inner), at)
-        else for (let k = 0; k < inner; k++) to[at + k] = from[first + k]!
-      }
-    }
-  })
+  return call.host(x.type, x.shape.with(axis, list.length), (to) =>
+    bySlices(
+      outer * list.length,
+      (begin, end) => {
+        for (let row = begin, at = begin * inner; row < end; row++, at += inner) {
+          const first = (Math.floor(row / list.length) * n + list[row % list.length]!) * inner
+          if (isLong) to.set(from.subarray(first, first + inner), at)
+          else for (let k = 0; k < inner; k++) to[at + k] = from[first + k]!
+        }
+      },
+      inner,
+    ),
+  )
 }
 
 /** What a list of yes and no keeps, along an axis or of all elements in a row. */
@@ -298,13 +306,15 @@ const scatterElements: Operator = (call) => {
     const strides = stridesOf(x.shape)
     const list = indices.data as Float64Array
     const news = updates.data as Float64Array
-    const data = x.data.slice() as unknown as Float64Array
-    let i = 0
-    for (const index of indexesOf(indices.shape)) {
-      const at = offsetOf(index, strides) + (fromFront(call, list[i]!, n) - index[axis]!) * strides[axis]!
-      data[at] = combine[reduction](data[at]!, news[i++]!)
-    }
-    return call.host(x.type, x.shape, data)
+    return call.host(x.type, x.shape, function* (data) {
+      copyTo(data, x)
+      let i = 0
+      for (const index of indexesOf(indices.shape)) {
+        const at = offsetOf(index, strides) + (fromFront(call, list[i]!, n) - index[axis]!) * strides[axis]!
+        data[at] = combine[reduction](data[at]!, news[i++]!)
+        if (i % FEW === 0) yield
+      }
+    })
   }
   if (indices.size === 0 || x.size === 0) return x.alias()
   const part = corner(call, x, indices.shape.with(axis, n))
@@ -342,15 +352,23 @@ const scatterNd: Operator = (call) => {
     const strides = stridesOf(x.shape)
     const list = indices.data as Float64Array
     const news = updates.data as Float64Array
-    const data = x.data.slice() as unknown as Float64Array
     const length = sizeOf(x.shape.slice(depth))
-    for (let row = 0; row < list.length / depth; row++) {
-      let at = 0
-      for (let i = 0; i < depth; i++) at += fromFront(call, list[row * depth + i]!, x.shape[i]!) * strides[i]!
-      for (let i = 0; i < length; i++)
-        data[at + i] = combine[reduction](data[at + i]!, news[row * length + i]!)
-    }
-    return call.host(x.type, x.shape, data)
+    return call.host(x.type, x.shape, function* (data) {
+      copyTo(data, x)
+      yield* bySlices(
+        list.length / depth,
+        (begin, end) => {
+          for (let row = begin; row < end; row++) {
+            let at = 0
+            for (let i = 0; i < depth; i++)
+              at += fromFront(call, list[row * depth + i]!, x.shape[i]!) * strides[i]!
+            for (let i = 0; i < length; i++)
+              data[at + i] = combine[reduction](data[at + i]!, news[row * length + i]!)
+          }
+        },
+        depth + length,
+      )
+    })
   }
   const [from, news] = summands(reduction, x, updates)
   const places = placesOf(indicesOf(indices), x.shape, 0)

@@ -1,5 +1,6 @@
 /** Operators that make masks, or read them: where something stands, what is on one side of a diagonal. */
-import { stridesOf } from '../../base/shape.js'
+import { sizeOf, stridesOf } from '../../base/shape.js'
+import { bySlices } from '../../base/turns.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add } from '../../ops/arithmetic.js'
 import { equal, less, notEqual } from '../../ops/compare.js'
@@ -7,7 +8,7 @@ import { where } from '../../ops/where.js'
 import { runCoordinates, runKept } from '../../plans/long.js'
 import { fitsEngine, isFloat } from '../file/types.js'
 import type { Operator } from '../run/call.js'
-import { indexesOf, offsetOf } from '../run/move.js'
+import { wide } from '../run/move.js'
 import { Value } from '../run/value.js'
 import { chooseLongs, isWords, selected, takesLongs } from './longs.js'
 
@@ -28,14 +29,17 @@ const oneHot: Operator = (call) => {
     return Value.inEngine(call.run, values.type, shape, where(found, ons, off))
   }
   const [off, on] = values.data as unknown as [number, number]
-  const places = stridesOf(indices.shape)
-  return call.host(values.type, shape, (to) => {
-    let i = 0
-    for (const index of indexesOf(shape)) {
-      const wanted = (indices.data as Float64Array)[offsetOf(index.toSpliced(axis, 1), places)]!
-      to[i++] = index[axis] === (wanted < 0 ? wanted + depth : wanted) ? on : off
-    }
-  })
+  const inner = sizeOf(indices.shape.slice(axis))
+  const wanted = indices.data as Float64Array
+  return call.host(values.type, shape, (to) =>
+    bySlices(to.length, (begin, end) => {
+      for (let i = begin; i < end; i++) {
+        const lane = Math.floor(i / inner)
+        const index = wanted[Math.floor(lane / depth) * inner + (i % inner)]!
+        to[i] = lane % depth === (index < 0 ? index + depth : index) ? on : off
+      }
+    }),
+  )
 }
 
 /** How many there are is a shape: the host has to know. */
@@ -47,22 +51,24 @@ const nonZero: Operator = (call) => {
     const { places, count } = runKept(isWords(x) ? x.words : x.asHeld('plain'), isWords(x))
     return Value.ofWords(call.run, 'int64', [rank, count], runCoordinates(places, count, x.shape))
   }
-  const from = x.data as Float64Array
+  const from = x.type === 'string' ? (x.data as unknown as Float64Array) : wide(x)
   let count = 0
   for (let i = 0; i < from.length; i++) if (from[i] !== 0) count++
-  const [before, columns] = [x.shape.slice(0, -1), x.shape.at(-1) ?? 1]
+  const strides = stridesOf(x.shape)
   return call.host('int64', [rank, count], (to) => {
     let found = 0
-    let first = 0
-    for (const index of indexesOf(before)) {
-      for (let column = 0; column < columns; column++) {
-        if (from[first + column] === 0) continue
-        for (let axis = 0; axis < rank - 1; axis++) to[axis * count + found] = index[axis]!
-        if (rank) to[(rank - 1) * count + found] = column
-        found++
-      }
-      first += columns
-    }
+    return bySlices(
+      from.length,
+      (begin, end) => {
+        for (let i = begin; i < end; i++) {
+          if (from[i] === 0) continue
+          for (let axis = 0; axis < rank; axis++)
+            to[axis * count + found] = Math.floor(i / strides[axis]!) % x.shape[axis]!
+          found++
+        }
+      },
+      rank,
+    )
   })
 }
 
@@ -92,12 +98,14 @@ const trilu: Operator = (call) => {
     return chooseLongs(call, table, x, call.host('int64', [], Float64Array.of(0)))
   }
   const from = x.data as Float64Array
-  return call.host(x.type, x.shape, (to) => {
-    for (let i = 0; i < to.length; i++) {
-      const distance = (i % columns) - (Math.floor(i / columns) % rows)
-      to[i] = (upper ? distance >= k : distance <= k) ? from[i]! : 0
-    }
-  })
+  return call.host(x.type, x.shape, (to) =>
+    bySlices(to.length, (begin, end) => {
+      for (let i = begin; i < end; i++) {
+        const distance = (i % columns) - (Math.floor(i / columns) % rows)
+        to[i] = (upper ? distance >= k : distance <= k) ? from[i]! : 0
+      }
+    }),
+  )
 }
 
 export const masks: Record<string, Operator> = { OneHot: oneHot, NonZero: nonZero, Trilu: trilu }

@@ -1,12 +1,13 @@
 /** Matrix products: MatMul and Gemm; Einsum stands by itself. */
 
 import { broadcastShapes, broadcastStrides, type Shape, stridesOf } from '../../base/shape.js'
+import { SLICE } from '../../base/turns.js'
 import type { Tensor } from '../../core/tensor.js'
 import { add, mul } from '../../ops/arithmetic.js'
 import { linear, matmul } from '../../ops/matmul.js'
 import { isFloat } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
-import { indexesOf, offsetOf, permuted } from '../run/move.js'
+import { FEW, indexesOf, offsetOf, permuted, wide } from '../run/move.js'
 import type { Value } from '../run/value.js'
 import { commonShape } from './broadcast.js'
 import { einsum } from './einsum.js'
@@ -29,17 +30,31 @@ function matmulOnHost(call: Call, a: Value, b: Value): Value {
   const [m, n] = shape.slice(-2) as [number, number]
   const k = a.shape.at(-1)!
   const [strideA, strideB] = [broadcastStrides(batchA, batch), broadcastStrides(batchB, batch)]
-  const [p, q] = [a.data as Float64Array, b.data as Float64Array]
-  return call.host(a.type, shape, (y) => {
+  return call.host(a.type, shape, function* (y) {
+    yield* a.settled()
+    yield* b.settled()
+    const [p, q] = [wide(a), wide(b)]
+    const sums = new Float64Array(n)
     let i = 0
+    let looks = 0
     for (const index of indexesOf(batch)) {
       const [firstA, firstB] = [offsetOf(index, strideA) * m * k, offsetOf(index, strideB) * k * n]
-      for (let row = 0; row < m; row++) {
-        for (let column = 0; column < n; column++) {
-          let sum = 0
-          for (let j = 0; j < k; j++) sum += p[firstA + row * k + j]! * q[firstB + j * n + column]!
-          y[i++] = sum
+      for (let row = 0; row < m; row++, i += n) {
+        sums.fill(0)
+        // A row of b at a time, as it stands in memory; each sum is in order.
+        for (let j = 0; j < k; j++) {
+          const factor = p[firstA + row * k + j]!
+          const first = firstB + j * n
+          for (let begin = 0; begin < n; begin += SLICE) {
+            const end = Math.min(n, begin + SLICE)
+            for (let column = begin; column < end; column++) sums[column]! += factor * q[first + column]!
+            looks += end - begin
+            if (looks < SLICE) continue
+            looks = 0
+            yield
+          }
         }
+        y.set(sums, i)
       }
     }
   })
@@ -86,13 +101,14 @@ const gemm: Operator = (call) => {
     const sums = matmulOnHost(call, a, transB ? transposed(call, b) : b)
     const shape = c ? commonShape(call, [sums.shape, c.shape]) : sums.shape
     const strides = c && broadcastStrides(c.shape, shape)
-    return call.host(a.type, shape, (y) => {
+    return call.host(a.type, shape, function* (y) {
+      yield* sums.settled()
+      if (c) yield* c.settled()
+      const [products, summand] = [wide(sums), c && wide(c)]
       let i = 0
       for (const index of indexesOf(shape)) {
-        y[i] =
-          alpha * (sums.data as Float64Array)[i]! +
-          (c ? beta * (c.data as Float64Array)[offsetOf(index, strides!)]! : 0)
-        i++
+        y[i] = alpha * products[i]! + (summand ? beta * summand[offsetOf(index, strides!)]! : 0)
+        if (++i % FEW === 0) yield
       }
     })
   }

@@ -1,9 +1,10 @@
 /** Pools, over one to three spatial axes in the engine. */
 
 import { type Shape, sameShape, sizeOf, stridesOf } from '../../base/shape.js'
+import { bySlices } from '../../base/turns.js'
 import { BYTES, type ByteType } from '../../core/dtype.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
-import type { Axis, Window } from '../../core/window.js'
+import type { Axis } from '../../core/window.js'
 import { mul } from '../../ops/arithmetic.js'
 import { pow } from '../../ops/binary.js'
 import { bring, placesOf } from '../../ops/gatherND.js'
@@ -28,6 +29,9 @@ import { mapInEngine } from './broadcast.js'
 import { lengthAlong } from './powers.js'
 import { deepAxes, optionsOf, pooledLengths, poolSides, type Sides } from './window.js'
 
+/** Places that a pool of the host looks at between two looks at the clock. */
+const FEW = 1 << 10
+
 /**
  * Any pool on the host: for each output, `start`, `take` of what is under the window with the place that it
  * has, and `end` with the number of places that count. `counted`: places of the window inside the input and
@@ -48,8 +52,9 @@ function poolOnHost(
   const places = new Float64Array(sizeOf(shape))
   const { size, stride, dilation, before, after } = sides
   const countsAll = call.opset < 19 && !reaches(x, sides)
-  const values = call.host(x.type, shape, (to) => {
+  const values = call.host(x.type, shape, function* (to) {
     let i = 0
+    let looks = 0
     for (const index of indexesOf(shape)) {
       const first = (index[0]! * c + index[1]!) * plane
       const under: { value: number; at: number }[] = []
@@ -66,10 +71,12 @@ function poolOnHost(
         const at = tap.map((t, axis) => starts[axis]! + (begins[axis]! + t) * dilation[axis]!)
         const place = first + offsetOf(at, strides)
         under.push({ value: from[place]!, at: place })
+        if (++looks % FEW === 0) yield
       }
       const { value, at } = each(under, counted)
       places[i] = at
       to[i++] = value
+      if (++looks % FEW === 0) yield
     }
   })
   return [values, call.host('int64', shape, places)]
@@ -128,10 +135,17 @@ function maxPoolOf(call: Call, x: Value): [Value, ...Value[]] {
   if (call.number('storage_order', 0) === 0 || x.shape.length !== 4) return [values, places]
   // Indices that count down columns first.
   const [h, w] = x.shape.slice(2) as [number, number]
-  const columns = (places.data as Float64Array).map(
-    (at) => at - (at % (h * w)) + (at % w) * h + Math.floor((at % (h * w)) / w),
-  )
-  return [values, call.host('int64', places.shape, columns)]
+  const columns = call.host('int64', places.shape, function* (to) {
+    yield* values.settled()
+    const rows = places.data as Float64Array
+    yield* bySlices(to.length, (begin, end) => {
+      for (let i = begin; i < end; i++) {
+        const at = rows[i]! % (h * w)
+        to[i] = rows[i]! - at + (at % w) * h + Math.floor(at / w)
+      }
+    })
+  })
+  return [values, columns]
 }
 
 /** The largest of each window and where in x it stands; indices count along rows, or down columns. */
@@ -168,8 +182,9 @@ const nhwcMaxPool: Operator = (call) => {
 }
 
 /**
- * Means of x with its channels last under windows of one or two axes, dilated or not, each times what
- * `factor` makes of the places of the window that are in x, and of those in x and its padding.
+ * Means of x with its channels last under windows of one to three axes, dilated or not, each times what
+ * `factor` makes of the places of the window that are in x, and of those in x and its padding. Over height
+ * and width, and then over depth.
  */
 function meansOf(
   call: Call,
@@ -178,25 +193,28 @@ function meansOf(
   pixels: Tensor,
   factor?: (inside: number, counted: number) => number,
 ): Value {
+  const { engine } = call
   const input = x.shape.slice(2)
   const output = pooledLengths(sides, input, call.flag('ceil_mode'))
-  const axes = input.map(
-    (length, i): Axis => ({
-      input: length,
-      output: output[i]!,
-      size: sides.size[i]!,
-      stride: sides.stride[i]!,
-      dilation: sides.dilation[i]!,
-      before: sides.before[i]!,
-      after: sides.after[i]!,
-    }),
-  )
-  const row: Axis = { input: 1, output: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 }
-  const window = (axes.length === 1 ? [row, axes[0]!] : axes) as unknown as Window
+  const axes = deepAxes(sides, input, output)
+  const [depth, height, width] = axes
   const [n, c] = x.shape as [number, number]
-  const image = pixels.reshape([n, window[0].input, window[1].input, c])
-  let y = call.engine.empty([n, window[0].output, window[1].output, c])
-  runPool('avgPool', image, y, window, false)
+  let y = engine.empty([n * depth.input, height.output, width.output, c])
+  runPool(
+    'avgPool',
+    pixels.reshape([n * depth.input, height.input, width.input, c]),
+    y,
+    [height, width],
+    false,
+  )
+  if (input.length === 3) {
+    const place = height.output * width.output
+    const along: Axis = { input: place, output: place, size: 1, stride: 1, dilation: 1, before: 0, after: 0 }
+    const flat = y.reshape([n, depth.input, place, c])
+    y = engine.empty([n, depth.output, place, c])
+    runPool('avgPool', flat, y, [depth, along], false)
+  }
+  const wide = [depth.output, height.output, width.output]
   if (factor) {
     /** How many places of each window are before `end` and not before `begin`. */
     const counts = ({ output, size, stride, dilation, before }: Axis, begin: number, end: number) =>
@@ -205,14 +223,24 @@ function meansOf(
           limit(Math.ceil((place - o * stride + before) / dilation), 0, size)
         return tapsBefore(end) - tapsBefore(begin)
       })
-    const inside = window.map((axis) => counts(axis, 0, axis.input))
-    const counted = window.map((axis) => counts(axis, -axis.before, axis.input + axis.after))
-    const table = call.tables('factors', [window[0].output, window[1].output, 1], [], () => [
-      inside[0]!.flatMap((h, i) =>
-        inside[1]!.map((w, j) => factor(h * w, counted[0]![i]! * counted[1]![j]!)),
-      ),
-    ])[0]!
-    y = mul(y, table.tensor(), { out: y })
+    const inside = axes.map((axis) => counts(axis, 0, axis.input))
+    const counted = axes.map((axis) => counts(axis, -axis.before, axis.input + axis.after))
+    const make = () => {
+      const factors = new Float32Array(sizeOf(wide))
+      let at = 0
+      inside[0]!.forEach((d, i) => {
+        inside[1]!.forEach((h, j) => {
+          const of = counted[0]![i]! * counted[1]![j]!
+          inside[2]!.forEach((w, k) => {
+            factors[at++] = factor(d * h * w, of * counted[2]![k]!)
+          })
+        })
+      })
+      return [factors]
+    }
+    const table = call.tables('factors', [...wide, 1], [], make)[0]!
+    const images = y.reshape([n, ...wide, c])
+    y = mul(images, table.tensor(), { out: images })
   }
   return call.tensor(x.type, y.reshape([n, ...output, c]), 'last')
 }
@@ -229,7 +257,7 @@ const averagePool: Operator = (call) => {
       (pixels, options) => avgPool2d(pixels as Tensor, { ...options, dilation: 1, countIncludePad }),
       (pixels, options) => avgPool3d(pixels, { ...options, dilation: 1, countIncludePad }),
     )
-  if (isImage(x) && isFloat(x.type) && reaches(x, sides) && x.shape.length < 5)
+  if (isImage(x) && isFloat(x.type) && reaches(x, sides))
     return meansOf(
       call,
       x,
@@ -278,7 +306,7 @@ const lpPool: Operator = (call) => {
   const x = call.input(0)
   const p = call.number('p', 2)
   const sides = poolSides(call, x.shape.slice(2))
-  if (isImage(x) && isFloat(x.type) && reaches(x, sides) && x.shape.length < 5) {
+  if (isImage(x) && isFloat(x.type) && reaches(x, sides)) {
     const pixels = x.tensor('last')
     const powers = p === 1 ? abs(pixels) : p === 2 ? mul(pixels, pixels) : pow(abs(pixels), p)
     const sums = meansOf(call, x, sides, powers, (inside) => inside)

@@ -13,7 +13,7 @@ import { runGridTaps } from '../../plans/regions.js'
 import { NearestRule, type ResizeAxis, ResizeMethod, ResizeRounding, ResizeRule } from '../../wasm/abi.js'
 import { type ElementType, isFloat, limit, rangeOf, roundToEven } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
-import { indexesOf, offsetOf } from '../run/move.js'
+import { FEW, indexesOf, offsetOf } from '../run/move.js'
 import { type Layout, lastAxis, Value } from '../run/value.js'
 
 const rules: Record<string, ResizeRule> = {
@@ -304,7 +304,8 @@ const gridSample: Operator = (call) => {
       weight: at.map((i) => (isCubic ? cubic(i - position, -0.75) : triangle(i - position))),
     }
   }
-  return call.host(x.type, [n, c, ...output], (to) => {
+  return call.host(x.type, [n, c, ...output], function* (to) {
+    let looks = 0
     const places = sizeOf(output)
     for (let image = 0; image < n; image++) {
       for (let place = 0; place < places; place++) {
@@ -328,6 +329,7 @@ const gridSample: Operator = (call) => {
               from[first + offsetOf(at, strides)]!
           }
           to[(image * c + channel) * places + place] = sum
+          if (++looks % FEW === 0) yield
         }
       }
     }
@@ -340,7 +342,7 @@ const affineGrid: Operator = (call) => {
   const align = call.flag('align_corners')
   const rank = output.length
   const matrix = theta.data as Float64Array
-  return call.host(theta.type, [n, ...output, rank], (to) => {
+  return call.host(theta.type, [n, ...output, rank], function* (to) {
     let i = 0
     for (let image = 0; image < n; image++) {
       for (const index of indexesOf(output)) {
@@ -357,6 +359,7 @@ const affineGrid: Operator = (call) => {
         for (let row = 0; row < rank; row++) {
           const first = (image * rank + row) * (rank + 1)
           to[i++] = point.reduce((sum, v, k) => sum + matrix[first + k]! * v, matrix[first + rank]!)
+          if (i % FEW === 0) yield
         }
       }
     }

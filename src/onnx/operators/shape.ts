@@ -1,5 +1,6 @@
 /** Operators that make, name and move elements and change none. */
 import { type Shape, sizeOf } from '../../base/shape.js'
+import { bySlices } from '../../base/turns.js'
 import { type ElementType, limit, toHost, typeOf } from '../file/types.js'
 import type { Call, Operator } from '../run/call.js'
 import { indexesOf, move, moveBox, type Part, permuted, whole } from '../run/move.js'
@@ -285,9 +286,11 @@ const range: Operator = (call) => {
   const length = Math.max(0, Math.ceil((limit - start) / delta))
   if (call.input(0).type === 'int64' && !call.inputs.every((value) => value?.constant ?? true))
     return risingLongs(call, length, start, delta)
-  return call.host(call.input(0).type, [length], (to) => {
-    for (let i = 0; i < to.length; i++) to[i] = start + i * delta
-  })
+  return call.host(call.input(0).type, [length], (to) =>
+    bySlices(to.length, (begin, end) => {
+      for (let i = begin; i < end; i++) to[i] = start + i * delta
+    }),
+  )
 }
 
 const eyeLike: Operator = (call) => {
@@ -296,8 +299,13 @@ const eyeLike: Operator = (call) => {
   const code = call.number('dtype', undefined)
   const wanted = code === undefined ? type : (typeOf(code) ?? call.fail('dtype', 'a known type', code))
   if (shape.length !== 2) call.fail('input 0', 'a matrix', shape)
+  const columns = shape[1]!
+  // There are zeros; of each row one is another, if that.
   return call.host(wanted, shape, (to) => {
-    for (let i = 0; i < to.length; i++) to[i] = Number((i % shape[1]!) - Math.floor(i / shape[1]!) === k)
+    for (let row = 0; row < shape[0]!; row++) {
+      const column = row + k
+      if (column >= 0 && column < columns) to[row * columns + column] = 1
+    }
   })
 }
 
@@ -365,10 +373,15 @@ const dropout: Operator = (call) => {
     return [x.alias(), call.host(type, x.shape, (to) => to.fill(kept))]
   }
   const random = twister(call.number('seed', Math.floor(Math.random() * 2 ** 32)))
-  const keeps = Uint8Array.from({ length: x.size }, () => Number(random() >= ratio))
+  const keeps = new Uint8Array(x.size)
   const from = x.data as Float64Array
   const y = call.host(x.type, x.shape, (to) =>
-    to.set(Float64Array.from(keeps, (keep, i) => (keep ? from[i]! / (1 - ratio) : 0))),
+    bySlices(to.length, (begin, end) => {
+      for (let i = begin; i < end; i++) {
+        keeps[i] = Number(random() >= ratio)
+        to[i] = keeps[i] ? from[i]! / (1 - ratio) : 0
+      }
+    }),
   )
   return [y, call.host('bool', x.shape, keeps)]
 }

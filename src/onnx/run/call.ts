@@ -7,6 +7,7 @@ import { copy } from '../../plans/copy.js'
 import { MadeTensor } from '../file/decode.js'
 import { bitsOf, type ElementType, type HostArray, type HostTensor, hostArray } from '../file/types.js'
 import { type AttributeValue, type Graph, graphsOf, type Node } from '../graph/graph.js'
+import { Filling } from './filling.js'
 import { type Layout, lastShape, type Run, Value } from './value.js'
 
 /**
@@ -29,6 +30,9 @@ export interface OperatorModule {
 
 /** An operator that runs graphs, which may take long. */
 export type SteppedOperator = (call: Call) => Steps<Value[]>
+
+/** What comes of writing an array at once (the array itself, or nothing) or in steps. */
+type Written = void | Float64Array | Steps<void>
 
 /** What attributes are, in the words of errors. */
 interface Kinds {
@@ -225,16 +229,45 @@ export class Call {
     return axes
   }
 
-  /** A new value on the host that `fill` writes. */
-  host(type: ElementType, shape: Shape, data: HostArray | ((data: Float64Array) => void)): Value {
-    let array: HostArray
-    if (typeof data === 'function') {
-      array = this.room(type, shape)
-      data(array as Float64Array)
-    } else array = data
-    const value = Value.onHost(this.run, type, shape, array)
+  /**
+   * A new value on the host of numbers, or of what `data` writes: in steps where it may take long, the first
+   * of them at once.
+   */
+  host(type: ElementType, shape: Shape, data: HostArray | ((data: Float64Array) => Written)): Value {
+    if (typeof data !== 'function') return this.made(Value.onHost(this.run, type, shape, data))
+    return this.written(type, shape, false, data)
+  }
+
+  /** The same of numbers that are written. `constant`: they are the same in every run on these shapes. */
+  written(type: ElementType, shape: Shape, constant: boolean, write: (data: Float64Array) => Written): Value {
+    const array = this.room(type, shape)
+    const work = write(array as Float64Array)
+    if (!(work && 'next' in work) || work.next().done)
+      return this.made(Value.onHost(this.run, type, shape, array, constant))
+    const value = Value.onHost(this.run, type, shape, new Filling(array, work), constant)
+    this.unsettled.push(value)
+    return value
+  }
+
+  /** Notes down a value of the host once its numbers are there. */
+  private made(value: Value): Value {
     if (!this.run.hostReads) this.ofShapes.add(value)
     return value
+  }
+
+  /** Values of `host` whose numbers are still being written. */
+  private readonly unsettled: Value[] = []
+
+  /** What is left to do of them; undefined where nothing is. */
+  get rest(): Steps<void> | undefined {
+    return this.unsettled.length ? this.settled() : undefined
+  }
+
+  private *settled(): Steps<void> {
+    for (const value of this.unsettled) {
+      yield* value.settled()
+      this.made(value)
+    }
   }
 
   /** Memory of the host for numbers of a shape that fits: at most as much as the engine may take. */

@@ -190,6 +190,8 @@ export function* runNode(
         outputs = result instanceof Value ? [ofRank(result, node.rank)] : result
       })
     }
+    const { rest } = call
+    if (rest) yield* stepsWithin(run, made, rest)
     for (const values of [inputs, outputs, call.used]) {
       for (const value of values) {
         value?.tensors(kept)

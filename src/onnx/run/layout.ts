@@ -10,6 +10,11 @@ import { copy } from '../../plans/copy.js'
  */
 export type Layout = 'plain' | 'last'
 
+/** A list of values, a map (which holds its keys and its values), or an optional one without its element. */
+export type Kind = 'sequence' | 'map' | 'none'
+
+export const LAYOUTS = ['plain', 'last'] as const
+
 /** Distance in elements between neighbours along each of the file's axes. */
 export function stridesIn(layout: Layout, shape: Shape): number[] {
   if (layout === 'plain') return stridesOf(shape)

@@ -4,6 +4,7 @@
  */
 
 import { type Shape, sizeOf } from '../../base/shape.js'
+import { SLICE, type Steps } from '../../base/turns.js'
 import { bytesPerElement, type DType } from '../../core/dtype.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { copy, copyLongs } from '../../plans/copy.js'
@@ -36,26 +37,47 @@ interface Walk {
   to: number
 }
 
-function walkHost(
+/** Moves a box of elements, of which `walk` says how they stand, innermost axis last. */
+function* walkHost(
   from: ArrayLike<unknown>,
   at: number,
   to: unknown[],
   start: number,
   walk: readonly Walk[],
-  depth = 0,
-): void {
-  const axis = walk[depth]
-  if (!axis) {
-    to[start] = from[at]
-    return
+): Steps<void> {
+  const rows = walk.slice(0, -1)
+  const { length, ...last } = walk.at(-1) ?? { length: 1, from: 0, to: 0 }
+  const isRow = last.from === 1 && last.to === 1 && length > SHORT && ArrayBuffer.isView(from)
+  const index = rows.map(() => 0)
+  let looks = 0
+  for (let row = sizeOf(rows.map(({ length }) => length)); row > 0; row--) {
+    for (let begin = 0; begin < length; begin += SLICE) {
+      const end = Math.min(length, begin + SLICE)
+      if (isRow)
+        (to as unknown as Float64Array).set(
+          (from as Float64Array).subarray(at + begin, at + end),
+          start + begin,
+        )
+      else for (let i = begin; i < end; i++) to[start + i * last.to] = from[at + i * last.from]
+      looks += end - begin
+      if (looks < SLICE) continue
+      looks = 0
+      yield
+    }
+    for (let axis = rows.length - 1; axis >= 0; axis--) {
+      const { from, length, to } = rows[axis]!
+      at += from
+      start += to
+      if (++index[axis]! < length) break
+      at -= from * length
+      start -= to * length
+      index[axis] = 0
+    }
   }
-  if (depth === walk.length - 1) {
-    for (let i = 0; i < axis.length; i++) to[start + i * axis.to] = from[at + i * axis.from]
-    return
-  }
-  for (let i = 0; i < axis.length; i++)
-    walkHost(from, at + i * axis.from, to, start + i * axis.to, walk, depth + 1)
 }
+
+/** Elements side by side that are moved by a loop of their own. */
+const SHORT = 8
 
 /** Throws where a box is not in its source, or not in the result: nothing else keeps it there. */
 function checkBox(call: Call, shape: Shape, { source, axes }: Part): void {
@@ -132,14 +154,15 @@ export function move(
     return Value.ofWords(call.run, type, shape, words)
   }
   if (parts.every(({ source }) => source.isHost)) {
-    const data = call.room(type, shape) as unknown[]
-    if (!covered && type !== 'string') (data as number[]).fill(options.fill ?? 0)
-    for (const part of parts) {
-      const { first, start, box } = walk(part, 'plain', 'plain')
-      walkHost(part.source.data, first, data, start, box)
-    }
     const constant = parts.every(({ source }) => source.constant)
-    const value = Value.onHost(call.run, type, shape, data as number[] as never, constant)
+    const value = call.written(type, shape, constant, function* (data) {
+      if (!covered && type !== 'string') data.fill(options.fill ?? 0)
+      for (const part of parts) {
+        const { first, start, box } = walk(part, 'plain', 'plain')
+        yield* part.source.settled()
+        yield* walkHost(part.source.data, first, data as unknown as unknown[], start, box)
+      }
+    })
     return constant ? call.kept(value) : value
   }
 
@@ -195,6 +218,13 @@ export function spreadOf(source: Shape, shape: Shape): { length: number; axis?: 
     i < missing || source[i - missing] !== length ? { length } : { length, axis: i - missing },
   )
 }
+
+/** The numbers of a value as float64, so that loops see numbers of one type. Not to be written. */
+export const wide = ({ data }: Value): Float64Array =>
+  data instanceof Float64Array ? data : new Float64Array(data as Float32Array)
+
+/** Indexes that are gone through between two looks at the clock. */
+export const FEW = 1 << 11
 
 /** For each flat index of `shape`, in order, the index along each axis. The array is reused. */
 export function* indexesOf(shape: Shape): Generator<readonly number[]> {

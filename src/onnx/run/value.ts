@@ -1,4 +1,5 @@
 import { type Shape, sizeOf } from '../../base/shape.js'
+import type { Steps } from '../../base/turns.js'
 import type { DType } from '../../core/dtype.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor, Tensor } from '../../core/tensor.js'
@@ -7,11 +8,12 @@ import type { Words } from '../../plans/long.js'
 import type { AnyArray, ElementType, HostArray, HostTensor } from '../file/types.js'
 import { dtypeOf, isLong, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
+import { Filling } from './filling.js'
 import { hostNumbers, spilled, WITHOUT_NUMBERS } from './hold.js'
-import { checkSize, isBoth, type Layout, lastShape, moved } from './layout.js'
+import { checkSize, isBoth, type Kind, LAYOUTS, type Layout, lastShape, moved } from './layout.js'
 import { Longs, MUCH, uploadedFrom, widenedToWords, wordsFrom } from './long.js'
 
-export { type Layout, lastAxis, lastShape, stridesIn } from './layout.js'
+export { type Kind, type Layout, lastAxis, lastShape, stridesIn } from './layout.js'
 
 /**
  * Where the values of one run live, and whether the host had to look at numbers that depend on the run's
@@ -37,13 +39,8 @@ interface Kept {
   readonly constants: Map<Graph, ReadonlyMap<string, Value>>
 }
 
-/** A list of values, a map (which holds its keys and its values), or an optional one without its element. */
-export type Kind = 'sequence' | 'map' | 'none'
-
 /** In which layout a form is, and whether it has the numbers as float32 where their own type is another. */
 type FormKey = Layout | `${Layout} floats`
-
-const LAYOUTS = ['plain', 'last'] as const
 
 /**
  * A value of the graph. Its numbers stand on the host, or in the engine in one layout or the other, as the
@@ -88,9 +85,21 @@ export class Value {
     this.dtype = dtypeOf(type)
   }
 
-  static onHost(run: Run, type: ElementType, shape: Shape, data: AnyArray, constant = false): Value {
+  static onHost(
+    run: Run,
+    type: ElementType,
+    shape: Shape,
+    data: AnyArray | Filling,
+    constant = false,
+  ): Value {
     checkSize(data.length, shape)
-    return new Value(run, type, shape, isLong(data) ? new Longs(type, data) : { data }, constant)
+    const host = data instanceof Filling ? data : isLong(data) ? new Longs(type, data) : { data }
+    return new Value(run, type, shape, host, constant)
+  }
+
+  /** Work that is left to be done on its numbers: who reads them before waits for it, without a turn. */
+  *settled(): Steps<void> {
+    if (this.host instanceof Filling) yield* this.host.steps()
   }
 
   /** A value that takes over numbers of 64 bits in the engine. */
