@@ -99,7 +99,6 @@ function attributeValue(attribute: AttributeProto, reading: Reading): AttributeV
     const { t } = attribute
     return tried(reading, () => reading.tensorOf(t))
   }
-  if (type === 5 && attribute.g) return atOnce(graphOf(attribute.g, reading)) as Graph
   if (type === 6) return floatsOf(attribute.floats)
   if (type === 7) return attribute.ints
   if (type === 8) return attribute.strings.map((bytes) => decodeUtf8(bytes))
@@ -188,19 +187,24 @@ function* graphOf(proto: GraphProto, reading: Reading): Steps<Graph<FilePort>> {
     constants.set(tensor.name, tried(reading, () => reading.tensorOf(tensor)) ?? absentTensor(tensor))
   })
   const nodes: Node[] = []
-  yield* fewByFew(proto.node, ({ opType, domain, name, input, output, attribute }) => {
-    const values = attribute.flatMap((item) => {
-      const value = attributeValue(item, reading)
-      return value === undefined ? [] : [[item.name, value] as const]
-    })
+  let looks = 0
+  for (const { opType, domain, name, input, output, attribute } of proto.node) {
+    const attributes = new Map<string, AttributeValue>()
+    for (const item of attribute) {
+      const isGraph = item.type === 5 && item.g
+      const value = isGraph ? ((yield* graphOf(item.g!, reading)) as Graph) : attributeValue(item, reading)
+      if (value !== undefined) attributes.set(item.name, value)
+      if (++looks % 256 === 0) yield
+    }
     nodes.push({
       op: operatorName(domain, opType),
       name: name || output.find((out) => out) || opType,
       inputs: input,
       outputs: output,
-      attributes: new Map(values),
+      attributes,
     })
-  })
+    if (++looks % 256 === 0) yield
+  }
   // Before version 4 of the file format constants are inputs too: defaults, which nobody here may replace.
   const inputs = proto.input.filter(({ name }) => !constants.has(name)).map((port) => portOf(port, reading))
   return { nodes, constants, inputs, outputs: proto.output.map((port) => portOf(port, reading)) }
@@ -229,7 +233,7 @@ export function* openGraph(
   const graph = yield* graphOf(inlined ?? model.graph, reading)
   const opset = model.opsetImport.find(({ domain }) => !domain || domain === 'ai.onnx')?.version ?? 1
   try {
-    yield* sort(graph, new Set())
+    yield* sort(graph, () => false)
   } catch (error) {
     if (!(error instanceof FilterbankError)) throw error
     problems.push(error)
@@ -239,7 +243,7 @@ export function* openGraph(
 }
 
 /** What graphs take from those around them, as far as it was found; nobody changes them in between. */
-type FreeNames = Map<Graph, readonly string[]>
+export type FreeNames = Map<Graph, readonly string[]>
 
 /** Names that a node reads: its inputs, and what the graphs inside it take from outside. */
 export const readsOf = (node: Node, known?: FreeNames): string[] => [
@@ -248,19 +252,32 @@ export const readsOf = (node: Node, known?: FreeNames): string[] => [
 ]
 
 /** Names that a graph inside of a node takes from those around it. */
-export function freeNames(graph: Graph, known: FreeNames = new Map()): readonly string[] {
+export const freeNames = (graph: Graph, known: FreeNames = new Map()): readonly string[] =>
+  atOnce(freeNamesOf(graph, known))
+
+function* freeNamesOf(graph: Graph, known: FreeNames): Steps<readonly string[]> {
   const found = known.get(graph)
   if (found) return found
-  const own = new Set([
-    ...graph.constants.keys(),
-    ...graph.inputs.map(({ name }) => name),
-    ...graph.nodes.flatMap(({ outputs }) => outputs),
-  ])
+  yield* freeNamesWithin(graph, known)
+  const own = new Set(graph.constants.keys())
+  for (const { name } of graph.inputs) own.add(name)
   const read = new Set(graph.outputs.map(({ name }) => name))
-  for (const node of graph.nodes) for (const name of readsOf(node, known)) read.add(name)
+  yield* fewByFew(graph.nodes, (node) => {
+    for (const name of node.outputs) own.add(name)
+    for (const name of readsOf(node, known)) read.add(name)
+  })
   const free = [...read].filter((name) => !own.has(name))
   known.set(graph, free)
   return free
+}
+
+/** Finds what the graphs inside of a graph's nodes take from outside, in steps. */
+export function* freeNamesWithin({ nodes }: Pick<Graph<FilePort>, 'nodes'>, known: FreeNames): Steps<void> {
+  let looks = 0
+  for (const node of nodes) {
+    for (const inner of graphsOf(node)) yield* freeNamesOf(inner, known)
+    if (++looks % 256 === 0) yield
+  }
 }
 
 export const graphsOf = (node: Node): Graph[] =>
@@ -273,7 +290,11 @@ export const graphsOf = (node: Node): Graph[] =>
  * nothing goes in circles, no name is given twice. A graph inside of a node may use names of the graphs
  * around for values of its own, as ONNX Runtime lets it where they are made later.
  */
-function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>, free: FreeNames = new Map()): Steps<void> {
+function* sort(
+  graph: Graph<FilePort>,
+  outer: (name: string) => boolean,
+  free: FreeNames = new Map(),
+): Steps<void> {
   const fail = (argument: string, expected: string, got: string): never => {
     throw new FilterbankError({ op: 'loadModel', argument, expected, got })
   }
@@ -284,6 +305,7 @@ function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>, free: FreeNam
     own.add(name)
   }
   const read = new Set<string>()
+  yield* freeNamesWithin(graph, free)
   yield* fewByFew(graph.nodes, (node) => {
     for (const name of readsOf(node, free)) read.add(name)
     for (const name of node.outputs) {
@@ -291,7 +313,7 @@ function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>, free: FreeNam
       if (makers.has(name) || own.has(name))
         fail(`value ${show(name)}`, 'made once', `a second time by node ${show(node.name)}`)
       // Of two values that stand under it nobody could say which is meant.
-      if (outer.has(name) && read.has(name))
+      if (read.has(name) && outer(name))
         fail(
           `value ${show(name)}`,
           'made once',
@@ -300,7 +322,7 @@ function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>, free: FreeNam
       makers.set(name, node)
     }
   })
-  const given = new Set([...outer, ...own])
+  const isGiven = (name: string) => own.has(name) || outer(name)
   const sorted: Node[] = []
   const state = new Map<Node, 'open' | 'done'>()
   // A stack of its own, since graphs may be thousands of nodes deep.
@@ -315,7 +337,7 @@ function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>, free: FreeNam
       }
       const waiting = readsOf(node, free).flatMap((name) => {
         const maker = makers.get(name)
-        if (!maker && !given.has(name))
+        if (!maker && !isGiven(name))
           fail(`node ${show(node.name)}`, 'one whose inputs exist', `${show(name)}, which nothing makes`)
         return maker && state.get(maker) !== 'done' ? [maker] : []
       })
@@ -333,13 +355,14 @@ function* sort(graph: Graph<FilePort>, outer: ReadonlySet<string>, free: FreeNam
     }
   }
   for (const { name } of graph.outputs) {
-    if (!makers.has(name) && !given.has(name))
+    if (!makers.has(name) && !isGiven(name))
       fail(`output ${show(name)}`, 'made by a node', 'none that makes it')
   }
   graph.nodes = sorted
   yield
   const holding = sorted.filter((node) => graphsOf(node).length > 0)
   if (holding.length === 0) return
-  const known = new Set([...given, ...makers.keys()])
+  // What graphs inside may use is asked for outwards: a set for each of thousands of them costs squares.
+  const known = (name: string) => isGiven(name) || makers.has(name)
   for (const node of holding) for (const inner of graphsOf(node)) yield* sort(inner, known, free)
 }

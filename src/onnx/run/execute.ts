@@ -5,7 +5,7 @@ import { atOnce, fewByFew, now, type Steps } from '../../base/turns.js'
 import type { Engine } from '../../core/engine.js'
 import type { AnyTensor } from '../../core/tensor.js'
 import { outsideWords } from '../../ops/gatherND.js'
-import { freeNames, type Graph, type Node, readsOf } from '../graph/graph.js'
+import { type FreeNames, freeNames, freeNamesWithin, type Graph, type Node, readsOf } from '../graph/graph.js'
 import { isRandom, operators, shapedByInputs, stepped, takesContainers } from '../operators/index.js'
 import { needs } from '../operators/needs.js'
 import { Call, nameOf } from './call.js'
@@ -71,8 +71,10 @@ function* lastUsesOf(graph: Graph): Steps<string[][]> {
   if (known) return known
   const seen = new Set(graph.outputs.map(({ name }) => name))
   const uses: string[][] = []
+  const free: FreeNames = new Map()
+  yield* freeNamesWithin(graph, free)
   yield* fewByFew(graph.nodes.toReversed(), (node) => {
-    const last = [...new Set([...readsOf(node), ...node.outputs])].filter((name) => !seen.has(name))
+    const last = [...new Set([...readsOf(node, free), ...node.outputs])].filter((name) => !seen.has(name))
     for (const name of last) seen.add(name)
     uses.push(last)
   })

@@ -1,7 +1,14 @@
 /** What a graph computes the same every time is computed once, at load. */
 import { fewByFew, type Steps } from '../../base/turns.js'
 import { fitsEngine, type HostTensor, isFloat } from '../file/types.js'
-import { freeNames, type Graph, graphsOf, type Node } from '../graph/graph.js'
+import {
+  type FreeNames,
+  freeNames,
+  freeNamesWithin,
+  type Graph,
+  graphsOf,
+  type Node,
+} from '../graph/graph.js'
 import { isRandom } from '../operators/index.js'
 import { constantsIn, type Scope, stepsOf } from './execute.js'
 import type { Run, Value } from './value.js'
@@ -76,8 +83,11 @@ function* readersOf(graph: Graph): Steps<Map<string, number>> {
   const readers = new Map<string, number>()
   const note = (name: string) => readers.set(name, (readers.get(name) ?? 0) + 1)
   for (const { name } of graph.outputs) note(name)
+  const free: FreeNames = new Map()
+  yield* freeNamesWithin(graph, free)
   yield* fewByFew(graph.nodes, (node) => {
-    for (const name of [...node.inputs, ...graphsOf(node).flatMap((inner) => freeNames(inner))]) note(name)
+    for (const name of [...node.inputs, ...graphsOf(node).flatMap((inner) => freeNames(inner, free))])
+      note(name)
   })
   return readers
 }
