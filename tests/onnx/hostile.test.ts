@@ -256,6 +256,22 @@ describe('a file that is not as files are', { timeout: 60_000 }, () => {
     expect(await attempt(of([node('Split', ['x'], ['y', ...names])]), {})).toMatch(few)
   })
 
+  it('names a million axes: is refused before anything is made of them', async () => {
+    const many = BigInt64Array.from({ length: 2 ** 20 }, () => 1n)
+    const list = { name: 'list', shape: [many.length], data: many }
+    const x = { x: { data: new Float32Array(256), shape: [2, 128] } }
+    for (const op of ['Unsqueeze', 'Squeeze', 'Reshape', 'Expand', 'Tile', 'Pad', 'ReduceSum'])
+      expect(await attempt(of([node(op, ['x', 'list'], ['y'])], [list]), x), op).toMatch(
+        /must be of at most 512 numbers, got 1048576/,
+      )
+    expect(await attempt(of([node('ConstantOfShape', ['list'], ['y'])], [list]), x)).toMatch(
+      /at most 512 numbers/,
+    )
+    expect(await attempt(of([node('RandomUniform', [], ['y'], { shape: Array(300).fill(1) })]), x)).toMatch(
+      /output must be of at most 256 axes, got 300/,
+    )
+  })
+
   it('has graphs in graphs in graphs: is read in a time that its nodes say', async () => {
     let inner: GraphParts = { nodes: [node('Neg', ['x'], ['o'])], inputs: [], outputs: [{ name: 'o' }] }
     for (let depth = 0; depth < 12; depth++) {

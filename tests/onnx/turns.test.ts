@@ -1,7 +1,13 @@
 /** Long graphs in turns with others: loading, the first run, and the one that is recorded. */
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createEngine, type Engine, relu } from '../../src/index.js'
-import { loadModel, type NodeParts, writeModel } from '../../src/onnx/index.js'
+import {
+  type ElementType,
+  loadModel,
+  type NodeParts,
+  type UserArray,
+  writeModel,
+} from '../../src/onnx/index.js'
 
 /** x + c, its absolute, and so on: every other node reads the same constant. */
 function chain(count: number): Uint8Array {
@@ -154,4 +160,220 @@ describe('a long graph', () => {
     )
     await settled
   })
+
+  it('lets others have a turn in the midst of a graph inside of a node, loaded', async () => {
+    const count = 5120
+    const nodes = Array.from({ length: count }, (_, i): NodeParts => {
+      return { op: 'Abs', inputs: [i ? `v${i}` : 'x'], outputs: [`v${i + 1}`] }
+    })
+    const branch = { nodes, inputs: [], outputs: [{ name: `v${count}` }] }
+    const bytes = writeModel({
+      nodes: [
+        {
+          op: 'If',
+          inputs: ['c'],
+          outputs: ['y'],
+          attributes: {
+            then_branch: branch,
+            else_branch: { ...branch, nodes: [], outputs: [{ name: 'x' }] },
+          },
+        },
+      ],
+      inputs: [
+        { name: 'c', type: 'bool', shape: [] },
+        { name: 'x', shape: [1] },
+      ],
+      outputs: [{ name: 'y' }],
+    })
+    hurry()
+    const loading = loadModel(engine, bytes)
+    // Read, made nodes of, seen for names of the graph around, sorted in two passes, joined.
+    expect(await turnsOf(loading)).toBeGreaterThan((6 * count) / 256)
+    using model = await loading
+    const { y } = await model.runAsync({ c: Uint8Array.of(1), x: Float32Array.of(-3) })
+    expect(y!.toArray()).toEqual(Float32Array.of(3))
+  })
+
+  /** Work on the host: a node of its own each, the shapes and types of its inputs, how many slices it takes. */
+  const hostWork: [NodeParts['op'], [type: ElementType, ...shape: number[]][], NodeParts['attributes']?][] = [
+    ['Exp', [['float64', 2 ** 18]]],
+    ['Cast', [['float64', 2 ** 18]], { to: 10 }],
+    ['Cast', [['float32', 2 ** 16]], { to: 8 }],
+    [
+      'Add',
+      [
+        ['float64', 2 ** 9, 2 ** 9],
+        ['float64', 2 ** 9],
+      ],
+    ],
+    [
+      'Max',
+      [
+        ['float64', 2 ** 18],
+        ['float64', 1],
+        ['float64', 2 ** 18],
+      ],
+    ],
+    [
+      'Where',
+      [
+        ['bool', 2 ** 18],
+        ['float64', 2 ** 18],
+        ['float64', 1],
+      ],
+    ],
+    ['ReduceSum', [['float64', 2 ** 18]]],
+    ['ReduceLogSumExp', [['float64', 2 ** 9, 2 ** 9]], { keepdims: 0 }],
+    ['Hardmax', [['float64', 2 ** 18]]],
+    [
+      'CumProd',
+      [
+        ['float64', 2 ** 18],
+        ['int64', 1],
+      ],
+    ],
+    [
+      'TopK',
+      [
+        ['float64', 2 ** 16],
+        ['int64', 1],
+      ],
+    ],
+    [
+      'MatMul',
+      [
+        ['float64', 64, 64],
+        ['float64', 64, 64],
+      ],
+    ],
+    [
+      'Gemm',
+      [
+        ['float64', 64, 64],
+        ['float64', 64, 64],
+        ['float64', 64],
+      ],
+    ],
+    [
+      'Einsum',
+      [
+        ['float64', 32, 32],
+        ['float64', 32, 32],
+      ],
+      { equation: 'ij,jk->ik' },
+    ],
+    ['Transpose', [['float64', 2 ** 9, 2 ** 9]]],
+    [
+      'Concat',
+      [
+        ['float64', 2 ** 17],
+        ['float64', 2 ** 17],
+      ],
+      { axis: 0 },
+    ],
+    [
+      'Gather',
+      [
+        ['float64', 8],
+        ['int64', 2 ** 18],
+      ],
+    ],
+    [
+      'GatherND',
+      [
+        ['float64', 8, 1],
+        ['int64', 2 ** 15, 1],
+      ],
+    ],
+    [
+      'ScatterElements',
+      [
+        ['float64', 2 ** 16],
+        ['int64', 2 ** 16],
+        ['float64', 2 ** 16],
+      ],
+    ],
+    [
+      'ScatterND',
+      [
+        ['float64', 2 ** 18],
+        ['int64', 2 ** 17, 1],
+        ['float64', 2 ** 17],
+      ],
+    ],
+    [
+      'Compress',
+      [
+        ['float64', 2 ** 18],
+        ['bool', 2 ** 18],
+      ],
+    ],
+    ['NonZero', [['float64', 2 ** 18]]],
+    ['Trilu', [['float64', 2 ** 9, 2 ** 9]]],
+    [
+      'OneHot',
+      [
+        ['int64', 2 ** 10],
+        ['int64', 1],
+        ['float64', 2],
+      ],
+      { axis: 0 },
+    ],
+    ['AveragePool', [['float64', 1, 1, 64, 64]], { kernel_shape: [3, 3] }],
+    ['LpPool', [['float64', 1, 1, 64, 64]], { kernel_shape: [3, 3] }],
+    ['MaxPool', [['float64', 1, 1, 64, 64]], { kernel_shape: [3, 3] }],
+    [
+      'AffineGrid',
+      [
+        ['float32', 1, 2, 3],
+        ['int64', 4],
+      ],
+    ],
+  ]
+
+  it.each(hostWork)(
+    'lets others have a turn in the midst of %s on the host',
+    async (op, shapes, attributes) => {
+      const names = shapes.map((_, i) => `x${i}`)
+      const isSize = (i: number) => shapes[i]!.length === 2 && shapes[i]![1] === 4
+      const dataOf = (type: ElementType, size: number, i: number): UserArray => {
+        if (isSize(i)) return BigInt64Array.of(1n, 1n, 128n, 128n)
+        // An axis, how many are wanted or how deep it is, or indices.
+        const long = op === 'TopK' ? 200 : op === 'OneHot' ? 256 : 0
+        if (type === 'int64')
+          return BigInt64Array.from({ length: size }, (_, k) => BigInt(size > 1 ? k % 8 : long))
+        if (type === 'bool') return Uint8Array.from({ length: size }, () => 1)
+        const numbers = Float64Array.from({ length: size }, (_, k) => Math.sin(k) + 2)
+        return type === 'float64' ? numbers : new Float32Array(numbers)
+      }
+      const bytes = writeModel({
+        opset: 26,
+        nodes: [{ op, inputs: names, outputs: op === 'TopK' ? ['y', 'at'] : ['y'], attributes }],
+        inputs: shapes.map(([type, ...shape], i) => {
+          const isScalar = type === 'int64' && shape.length === 1 && shape[0] === 1 && op !== 'TopK'
+          return { name: names[i]!, type, shape: isScalar ? [] : shape }
+        }),
+        outputs: [{ name: 'y' }],
+      })
+      using model = await loadModel(engine, bytes)
+      const inputs = Object.fromEntries(
+        shapes.map(([type, ...shape], i) => [
+          names[i]!,
+          dataOf(
+            type,
+            shape.reduce((p, q) => p * q, 1),
+            i,
+          ),
+        ]),
+      )
+      const wanted = model.run(inputs).y!.toArray()
+      using other = await loadModel(engine, bytes)
+      hurry()
+      for (const round of ['node by node', 'recorded', 'replayed']) {
+        const running = other.runAsync(inputs)
+        expect(await turnsOf(running), round).toBeGreaterThan(11)
+        expect((await running).y!.toArray(), round).toEqual(wanted)
+      }
+    },
+  )
 })

@@ -114,7 +114,7 @@ const split: Operator = (call) => {
   if (!(count >= 1 && count <= most)) call.fail('num_outputs', `from 1 to ${most}`, count)
   const even = Math.ceil(length / count)
   const lengths =
-    call.list(1, 'split') ??
+    call.list(1, 'split', Math.max(length, call.node.outputs.length)) ??
     Array.from({ length: count }, (_, i) => Math.max(0, Math.min(even, length - i * even)))
   if (lengths.reduce((sum, part) => sum + part, 0) !== length)
     call.fail('split', `lengths of ${length} in all`, lengths)
@@ -154,7 +154,7 @@ const slice: Operator = (call) => {
 /** Copies of x side by side: as an axis of repeats before each axis of x. */
 const tile: Operator = (call) => {
   const x = call.input(0)
-  const given = call.input(1).numbers
+  const given = call.list(1, 'repeats') ?? call.fail('repeats', 'given', 'none')
   // The first version repeats one axis, which its third input names.
   const repeats = call.inputs[2]
     ? x.shape.map((_, axis) => (axis === call.axis(call.scalar(2)!, x.shape.length) ? given[0]! : 1))
@@ -167,7 +167,7 @@ const tile: Operator = (call) => {
 
 const expand: Operator = (call) => {
   const x = call.input(0)
-  const wanted = call.input(1).numbers
+  const wanted = call.list(1, 'shape') ?? call.fail('shape', 'given', 'none')
   const rank = Math.max(wanted.length, x.shape.length)
   const missing = rank - x.shape.length
   const axes = Array.from({ length: rank }, (_, i) => {
@@ -276,7 +276,9 @@ const constantOfShape: Operator = (call) => {
     type: 'float32' as ElementType,
     data: toHost('float32', new Float32Array(1)),
   }
-  return call.host(type, call.input(0).numbers, (to) => to.fill(data[0] as number))
+  return call.host(type, call.list(0, 'shape') ?? call.fail('shape', 'given', 'none'), (to) =>
+    to.fill(data[0] as number),
+  )
 }
 
 const range: Operator = (call) => {

@@ -8,6 +8,7 @@ import { MadeTensor } from '../file/decode.js'
 import { bitsOf, type ElementType, type HostArray, type HostTensor, hostArray } from '../file/types.js'
 import { type AttributeValue, type Graph, graphsOf, type Node } from '../graph/graph.js'
 import { Filling } from './filling.js'
+import { MOST_AXES } from './layout.js'
 import { type Layout, lastShape, type Run, Value } from './value.js'
 
 /**
@@ -197,9 +198,15 @@ export class Call {
     return value?.data[0] as number | undefined
   }
 
-  /** A list that newer versions give as an input and older ones as an attribute. */
-  list(input: number, attribute: string): number[] | undefined {
-    return this.inputs[input]?.numbers ?? this.numbers(attribute, undefined)
+  /**
+   * A list that newer versions give as an input and older ones as an attribute, of two numbers for each axis
+   * at most.
+   */
+  list(input: number, attribute: string, most = 2 * MOST_AXES): number[] | undefined {
+    const given = this.inputs[input]
+    const length = given?.size ?? this.numbers(attribute, [])!.length
+    if (length > most) this.fail(attribute, `of at most ${most} numbers`, `${length}`)
+    return given?.numbers ?? this.numbers(attribute, undefined)
   }
 
   /** The same, which has to be given, and of so many numbers where that is known. */
@@ -272,6 +279,7 @@ export class Call {
 
   /** Memory of the host for numbers of a shape that fits: at most as much as the engine may take. */
   room(type: ElementType, shape: Shape): HostArray {
+    if (shape.length > MOST_AXES) this.fail('output', `of at most ${MOST_AXES} axes`, `${shape.length}`)
     const size = shape.reduce((product, length) => product * length, 1)
     const most = Math.floor(this.engine.mostBytes / (type === 'string' ? 8 : bitsOf(type) / 8))
     if (!(size >= 0 && size <= most)) this.fail('output', `of at most ${most} elements`, shape)

@@ -10,6 +10,9 @@ import { copy } from '../../plans/copy.js'
  */
 export type Layout = 'plain' | 'last'
 
+/** Axes of a tensor of a model, at most: what is done with them may cost their square. */
+export const MOST_AXES = 256
+
 /** A list of values, a map (which holds its keys and its values), or an optional one without its element. */
 export type Kind = 'sequence' | 'map' | 'none'
 
@@ -54,6 +57,12 @@ export function moved(
 
 /** Throws unless so many numbers have this shape: lengths that a file makes up need not be any. */
 export function checkSize(size: number, shape: Shape): void {
+  check(shape.length <= MOST_AXES, () => ({
+    op: 'model',
+    argument: 'shape',
+    expected: `of at most ${MOST_AXES} axes`,
+    got: `${shape.length}`,
+  }))
   const isShape = shape.every((length) => Number.isInteger(length) && length >= 0) && sizeOf(shape) === size
   check(isShape, () => ({
     op: 'model',

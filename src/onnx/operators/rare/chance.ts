@@ -1,4 +1,6 @@
 /** Random numbers: other ones in each run; with a seed the same ones of each model that is loaded. */
+
+import { bySlices } from '../../../base/turns.js'
 import { type ElementType, typeOf } from '../../file/types.js'
 import type { Node } from '../../graph/graph.js'
 import type { Call, Operator } from '../../run/call.js'
@@ -43,9 +45,18 @@ const typeFor = (call: Call, otherwise: ElementType): ElementType => {
 }
 
 const filled = (call: Call, shape: readonly number[], type: ElementType, next: Source): Value =>
-  call.host(type, shape, (to) => {
-    for (let i = 0; i < to.length; i++) to[i] = next()
-  })
+  call.host(type, shape, (to) =>
+    bySlices(
+      to.length,
+      (begin, end) => {
+        for (let i = begin; i < end; i++) to[i] = next()
+      },
+      DRAWN,
+    ),
+  )
+
+/** How many times longer than a sum it takes to draw a number. */
+const DRAWN = 8
 
 const drawn = {
   normal: (call: Call) => {

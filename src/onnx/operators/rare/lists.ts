@@ -3,6 +3,7 @@
  * DynamicTimeWarping.
  */
 import { sizeOf } from '../../../base/shape.js'
+import { bySlices } from '../../../base/turns.js'
 import type { Tensor } from '../../../core/tensor.js'
 import { runRegionMax } from '../../../plans/crops.js'
 import { type HostArray, isFloat } from '../../file/types.js'
@@ -262,7 +263,15 @@ function eliminate(rows: Float64Array[], n: number): number {
 const det: Operator = (call) => {
   const { rows, n } = matricesOf(call, 0)
   const { type, shape } = call.input(0)
-  return call.host(type, shape.slice(0, -2), (to) => to.set(rows.map((matrix) => eliminate(matrix, n))))
+  return call.host(type, shape.slice(0, -2), (to) =>
+    bySlices(
+      rows.length,
+      (begin, end) => {
+        for (let i = begin; i < end; i++) to[i] = eliminate(rows[i]!, n)
+      },
+      8 * n ** 3,
+    ),
+  )
 }
 
 const inverse: Operator = (call) => {

@@ -4,6 +4,7 @@
  * number between them. (Cooley and Tukey, 1965, in the order of Bailey, 1990.)
  */
 import { sizeOf } from '../../../base/shape.js'
+import { bySlices } from '../../../base/turns.js'
 import type { Tensor } from '../../../core/tensor.js'
 import { add, mul } from '../../../ops/arithmetic.js'
 import { concat } from '../../../ops/concat.js'
@@ -238,12 +239,18 @@ const cosines =
     const size = call.scalar(0) ?? call.fail('size', 'given', 'none')
     if (!(size >= 0)) call.fail('size', 'at least 0', size)
     const period = call.flag('periodic', true) ? size : size - 1
-    return call.host(typeNamed(call), [size], (to) => {
-      for (let i = 0; i < size; i++) {
-        const angle = period ? (2 * Math.PI * i) / period : 0
-        to[i] = terms.reduce((sum, term, k) => sum + term * Math.cos(k * angle), 0)
-      }
-    })
+    return call.host(typeNamed(call), [size], (to) =>
+      bySlices(
+        to.length,
+        (begin, end) => {
+          for (let i = begin; i < end; i++) {
+            const angle = period ? (2 * Math.PI * i) / period : 0
+            to[i] = terms.reduce((sum, term, k) => sum + term * Math.cos(k * angle), 0)
+          }
+        },
+        8 * terms.length,
+      ),
+    )
   }
 
 /** Triangles that are equally wide on the mel scale, as columns over the bins of a spectrum. */

@@ -1,7 +1,7 @@
 /** Operators on texts: StringConcat, StringNormalizer, StringSplit, RegexFullMatch, TfIdfVectorizer. */
 import { broadcastStrides } from '../../../base/shape.js'
 import type { Call, Operator } from '../../run/call.js'
-import { indexesOf, offsetOf } from '../../run/move.js'
+import { FEW, indexesOf, offsetOf } from '../../run/move.js'
 import { commonShape } from '../broadcast.js'
 
 /** Input `i`, which has to be texts. */
@@ -16,8 +16,14 @@ const stringConcat: Operator = (call) => {
   const shapes = [call.input(0).shape, call.input(1).shape] as const
   const shape = commonShape(call, shapes)
   const [p, q] = shapes.map((own) => broadcastStrides(own, shape)) as [number[], number[]]
-  const joined = Array.from(indexesOf(shape), (index) => a[offsetOf(index, p)]! + b[offsetOf(index, q)]!)
-  return call.host('string', shape, joined)
+  return call.host('string', shape, function* (to) {
+    const joined = to as unknown as string[]
+    let i = 0
+    for (const index of indexesOf(shape)) {
+      joined[i++] = a[offsetOf(index, p)]! + b[offsetOf(index, q)]!
+      if (i % FEW === 0) yield
+    }
+  })
 }
 
 /** Of a row of texts those that are no stop words, in one case; where none is left, an empty one. */
