@@ -22,6 +22,12 @@ type Numbers = Float64Array
  * type whatever types a model has.
  */
 export function mapOnHost(call: Call, x: Value, f: (v: number) => number, type: ElementType = x.type): Value {
+  if (x.size <= FEW) {
+    const few = x.data as Numbers
+    return call.host(type, x.shape, (to) => {
+      for (let i = 0; i < to.length; i++) to[i] = f(few[i]!)
+    })
+  }
   return call.host(type, x.shape, function* (to) {
     yield* x.settled()
     const from = x.data as Numbers
@@ -54,6 +60,7 @@ export function zipOnHost(
     call,
     values.map((value) => value.shape),
   )
+  if (sizeOf(shape) <= FEW) return zipFew(call, values, type, shape, f)
   return call.host(type, shape, function* (to) {
     for (const value of values) yield* value.settled()
     const length = Math.min(to.length, SLICE)
@@ -69,6 +76,28 @@ export function zipOnHost(
       } else
         for (let i = begin; i < end; i++) texts[i] = f(p[i - begin]!, q[i - begin]!, r?.[i - begin] as number)
     })
+  })
+}
+
+/** Numbers that are not worth the arrays that slices take. */
+const FEW = 256
+
+/** The same of few elements. */
+function zipFew(
+  call: Call,
+  values: readonly Value[],
+  type: ElementType,
+  shape: Shape,
+  f: (a: number, b: number, c: number) => unknown,
+): Value {
+  const [a, b, c] = values.map((value) => value.data as Numbers) as [Numbers, Numbers, Numbers?]
+  const places = values.map((value) =>
+    sameShape(value.shape, shape) ? undefined : offsetsOf(shape, broadcastStrides(value.shape, shape)),
+  )
+  const at = (value: number, i: number) => places[value]?.[i] ?? i
+  return call.host(type, shape, (to) => {
+    const results = to as unknown as unknown[]
+    for (let i = 0; i < to.length; i++) results[i] = f(a[at(0, i)]!, b[at(1, i)]!, c?.[at(2, i)] as number)
   })
 }
 

@@ -37,6 +37,22 @@ interface Walk {
   to: number
 }
 
+/** Moves a box of few elements, an axis at a time. */
+function walkFew(
+  from: ArrayLike<unknown>,
+  at: number,
+  to: unknown[],
+  start: number,
+  walk: readonly Walk[],
+  depth = 0,
+): void {
+  const axis = walk[depth]
+  if (!axis) to[start] = from[at]
+  else
+    for (let i = 0; i < axis.length; i++)
+      walkFew(from, at + i * axis.from, to, start + i * axis.to, walk, depth + 1)
+}
+
 /** Moves a box of elements, of which `walk` says how they stand, innermost axis last. */
 function* walkHost(
   from: ArrayLike<unknown>,
@@ -155,14 +171,26 @@ export function move(
   }
   if (parts.every(({ source }) => source.isHost)) {
     const constant = parts.every(({ source }) => source.constant)
-    const value = call.written(type, shape, constant, function* (data) {
+    const fill = (data: Float64Array) => {
       if (!covered && type !== 'string') data.fill(options.fill ?? 0)
+      return data as unknown as unknown[]
+    }
+    const few = (data: Float64Array) => {
+      const to = fill(data)
+      for (const part of parts) {
+        const { first, start, box } = walk(part, 'plain', 'plain')
+        walkFew(part.source.data, first, to, start, box)
+      }
+    }
+    const many = function* (data: Float64Array): Steps<void> {
+      const to = fill(data)
       for (const part of parts) {
         const { first, start, box } = walk(part, 'plain', 'plain')
         yield* part.source.settled()
-        yield* walkHost(part.source.data, first, data as unknown as unknown[], start, box)
+        yield* walkHost(part.source.data, first, to, start, box)
       }
-    })
+    }
+    const value = call.written(type, shape, constant, sizeOf(shape) <= SHORT ** 2 ? few : many)
     return constant ? call.kept(value) : value
   }
 
