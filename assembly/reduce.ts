@@ -12,6 +12,9 @@ import { highHalf, larger, loadPart, lowHalf, madd, storePart } from './simd'
 /** Columns taken side by side: a cache line. */
 const STRIP = 16
 
+/** Columns whose largest numbers stay in the cache, row by row: lines of memory are read one by one then. */
+const WIDE = 1024
+
 /**
  * Unit: `unit` outputs. max and min are NaN where an element is; argmax is the first of the largest, where
  * there is a NaN the first of these.
@@ -25,7 +28,9 @@ export function reduce(call: usize, begin: i32, end: i32): void {
   const last = min(args.outputs, end * unit)
   for (let o = begin * unit; o < last; ) {
     const outer = o / inner, column = o - outer * inner
-    const width = min(min(inner - column, last - o), STRIP)
+    const left = min(inner - column, last - o)
+    const isWide = left >= 2 * STRIP && (op == ReduceOp.max || op == ReduceOp.min)
+    const width = isWide ? min(left & -STRIP, WIDE) : min(left, STRIP)
     const x = args.x + (<usize>(outer * n * inner + column) << 2)
     const y = args.y + (<usize>o << 2)
     if (inner == 1) {
@@ -37,6 +42,7 @@ export function reduce(call: usize, begin: i32, end: i32): void {
       argmaxColumns(x, n, stride, width, y, op == ReduceOp.argmaxInt)
     }
     else if (op <= ReduceOp.mean) sumColumns(x, n, stride, width, divisor, y)
+    else if (isWide) maxWide(x, n, stride, width, flip, y)
     else maxColumns(x, n, stride, width, flip, y)
     o += width
   }
@@ -135,6 +141,22 @@ function maxRow(x: usize, n: i32, sign: i32): f32 {
   m0 = larger(larger(m0, m1), larger(m2, m3))
   m0 = larger(m0, v128.shuffle<f32>(m0, m0, 2, 3, 0, 1))
   return f32x4.extract_lane(larger(m0, v128.shuffle<f32>(m0, m0, 1, 0, 3, 2)), 0)
+}
+
+/** The same of many columns, a multiple of 8, whose results stand in y meanwhile. */
+function maxWide(x: usize, n: i32, stride: usize, width: usize, sign: i32, y: usize): void {
+  const flip = i32x4.splat(sign), end = y + (width << 2)
+  for (let row = 0; row < n; row++) {
+    const last = row == n - 1 ? flip : i32x4.splat(0)
+    let from = x
+    for (let to = y; to < end; to += 32) {
+      const a = v128.xor(v128.load(from), flip), b = v128.xor(v128.load(from, 16), flip)
+      v128.store(to, v128.xor(row ? larger(a, v128.load(to)) : a, last))
+      v128.store(to, v128.xor(row ? larger(b, v128.load(to, 16)) : b, last), 16)
+      from += 32
+    }
+    x += stride
+  }
 }
 
 function maxColumns(x: usize, n: i32, stride: usize, width: usize, sign: i32, y: usize): void {
