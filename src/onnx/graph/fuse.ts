@@ -18,6 +18,7 @@ import { type Constants, Fusion, number, numbers } from './fusion.js'
 import type { AttributeValue, FilePort, Graph, Node } from './graph.js'
 import { moveBytes, quantizeBefore, roundNumbers } from './moveBytes.js'
 import { nameLayerNorm } from './normal.js'
+import { turnLater } from './turn.js'
 
 /**
  * @returns a graph of the same inputs and outputs, with the constants that are new in it; the given one stays
@@ -38,6 +39,7 @@ export function* fuse<P extends FilePort>(
   yield* fusion.each(scaleProduct)
   yield* fusion.each(dropDequantized)
   yield* fusion.each(roundNumbers)
+  yield* fusion.each(turnLater)
   yield* fusion.passOn()
   yield* fusion.each(nameLayerNorm)
   yield* fusion.each(nameAttention)

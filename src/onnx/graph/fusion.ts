@@ -100,6 +100,11 @@ export class Fusion {
     return this.held.has(name) ? Number.POSITIVE_INFINITY : (this.readers.get(name)?.size ?? 0)
   }
 
+  /** The nodes that read a name; none where it must stay. */
+  allReadersOf(name: string): readonly Node[] {
+    return this.held.has(name) ? [] : [...(this.readers.get(name) ?? [])]
+  }
+
   /** The first node that reads a name. */
   readerOf(name: string): Node | undefined {
     return this.readers.get(name)?.values().next().value
