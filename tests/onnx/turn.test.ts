@@ -1,10 +1,12 @@
 /** Transpositions that go behind what reads them, beside the same graph as it stands in the file. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine } from '../../src/index.js'
-import { type NodeParts, type TensorParts, writeModel } from '../../src/onnx/file/write.js'
+import { type NodeParts, writeModel } from '../../src/onnx/file/write.js'
 import { loadModel } from '../../src/onnx/index.js'
 import { node, whole } from '../support/onnx.js'
 import { Random } from '../support/random.js'
+
+type Constants = ReturnType<typeof whole>[]
 
 describe('a transposition', () => {
   let engine: Engine
@@ -20,7 +22,7 @@ describe('a transposition', () => {
     Float32Array.from({ length: size }, () => random.integer(-9, 9))
 
   /** Runs with and without a tap of what is transposed, which keeps the graph as it stands. */
-  async function compare(nodes: NodeParts[], initializers: TensorParts[], random: Random) {
+  async function compare(nodes: NodeParts[], initializers: Constants, random: Random) {
     const outputs = nodes.flatMap(({ outputs }) => outputs).filter((name) => name.startsWith('y'))
     using model = await loadModel(
       engine,
@@ -49,7 +51,7 @@ describe('a transposition', () => {
       const perm = [0, 1, 2, 3].sort(() => random.integer(0, 1) - 0.5)
       const turned = perm.map((axis) => shape[axis]!)
       const nodes = [node('Transpose', ['x'], ['t'], { perm })]
-      const initializers: TensorParts[] = [whole('one', [1], 1), whole('places', [2, 2], 1, 0, -1, 1)]
+      const initializers: Constants = [whole('one', [1], 1), whole('places', [2, 2], 1, 0, -1, 1)]
       let axes = 0
       const constant = (...values: number[]) => {
         initializers.push(whole(`c${axes}`, [values.length], ...values))

@@ -1,4 +1,4 @@
-/** Transpositions behind what leaves elements out: less is left to move then, and lies side by side before. */
+/** Transpositions behind what leaves elements out: less is left to move then, and it lies side by side. */
 
 import { type Fusion, number, numbers } from './fusion.js'
 import type { AttributeValue, Node } from './graph.js'
@@ -6,7 +6,7 @@ import type { AttributeValue, Node } from './graph.js'
 /** What takes elements from a tensor, or makes one number of many, by axes that it names. */
 const REDUCING = /^(Reduce\w+|Arg(Max|Min))$/
 
-/** A reader on what is not turned yet: its inputs behind the first, its attributes, and the turn behind it. */
+/** A reader on what is not turned yet: inputs behind the first, attributes, and the turn behind it. */
 interface Turned {
   inputs: string[]
   attributes: Map<string, AttributeValue>

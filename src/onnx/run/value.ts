@@ -85,13 +85,7 @@ export class Value {
     this.dtype = dtypeOf(type)
   }
 
-  static onHost(
-    run: Run,
-    type: ElementType,
-    shape: Shape,
-    data: AnyArray | Filling,
-    constant = false,
-  ): Value {
+  static onHost(run: Run, type: ElementType, shape: Shape, data: AnyArray | Filling, constant = false) {
     checkSize(data.length, shape)
     const host = data instanceof Filling ? data : isLong(data) ? new Longs(type, data) : { data }
     return new Value(run, type, shape, host, constant)
