@@ -225,6 +225,7 @@ describe('a long graph', () => {
     ['ReduceSum', [['float64', 2 ** 18]]],
     ['ReduceLogSumExp', [['float64', 2 ** 9, 2 ** 9]], { keepdims: 0 }],
     ['Hardmax', [['float64', 2 ** 18]]],
+    ['Unique', [['float64', 2 ** 16]]],
     [
       'CumProd',
       [

@@ -10,7 +10,7 @@ import { experts } from './experts.js'
 import { former, fused } from './fused.js'
 import { generation } from './generation.js'
 import { hashes } from './hash.js'
-import { lists } from './lists.js'
+import { lists, longLists } from './lists.js'
 import { losses } from './losses.js'
 import { spectra } from './spectra.js'
 import { states } from './states.js'
@@ -37,7 +37,7 @@ export const module: OperatorModule = {
     ...tokens,
     ...windows,
   },
-  stepped: generation,
+  stepped: { ...generation, ...longLists },
   shapedByInputs: [
     ...Object.keys(bits),
     ...Object.keys(channelsLast),

@@ -3,11 +3,11 @@
  * DynamicTimeWarping.
  */
 import { sizeOf } from '../../../base/shape.js'
-import { bySlices } from '../../../base/turns.js'
+import { bySlices, type Steps } from '../../../base/turns.js'
 import type { Tensor } from '../../../core/tensor.js'
 import { runRegionMax } from '../../../plans/crops.js'
 import { type HostArray, isFloat } from '../../file/types.js'
-import type { Call, Operator } from '../../run/call.js'
+import type { Call, Operator, SteppedOperator } from '../../run/call.js'
 import type { Value } from '../../run/value.js'
 
 type Element = number | string
@@ -28,18 +28,24 @@ interface Groups {
   find: (value: Element) => number | undefined
 }
 
-function groupsOfTexts(data: ArrayLike<Element>): Groups {
+/** As much as the time of so many numbers takes an element that is looked up. */
+const LOOK_UP = 16
+
+function* groupsOfTexts(data: ArrayLike<Element>): Steps<Groups> {
   const groupOf = new Int32Array(data.length)
   const firsts: number[] = []
   const known = new Map<Element, number>()
-  for (let i = 0; i < data.length; i++) {
-    let group = known.get(data[i]!)
-    if (group === undefined) {
-      group = firsts.push(i) - 1
-      known.set(data[i]!, group)
+  const enter = (begin: number, end: number) => {
+    for (let i = begin; i < end; i++) {
+      let group = known.get(data[i]!)
+      if (group === undefined) {
+        group = firsts.push(i) - 1
+        known.set(data[i]!, group)
+      }
+      groupOf[i] = group
     }
-    groupOf[i] = group
   }
+  yield* bySlices(data.length, enter, LOOK_UP)
   return { groupOf, firsts, find: (value) => known.get(value) }
 }
 
@@ -57,7 +63,7 @@ function hashOf(value: number): number {
 const tableFor = (count: number): Int32Array =>
   new Int32Array(2 ** Math.ceil(Math.log2(2 * count + 1))).fill(-1)
 
-function groupsOfNumbers(data: ArrayLike<number>): Groups {
+function* groupsOfNumbers(data: ArrayLike<number>): Steps<Groups> {
   const groupOf = new Int32Array(data.length)
   const firsts: number[] = []
   const table = tableFor(data.length)
@@ -72,15 +78,18 @@ function groupsOfNumbers(data: ArrayLike<number>): Groups {
       if (other === value || (Number.isNaN(value) && Number.isNaN(other))) return place
     }
   }
-  for (let i = 0; i < data.length; i++) {
-    const place = placeOf(data[i]!)
-    if (table[place]! < 0) table[place] = firsts.push(i) - 1
-    groupOf[i] = table[place]!
+  const enter = (begin: number, end: number) => {
+    for (let i = begin; i < end; i++) {
+      const place = placeOf(data[i]!)
+      if (table[place]! < 0) table[place] = firsts.push(i) - 1
+      groupOf[i] = table[place]!
+    }
   }
+  yield* bySlices(data.length, enter, LOOK_UP)
   return { groupOf, firsts, find: (value) => table[placeOf(value as number)] }
 }
 
-const groupsOf = (data: ArrayLike<Element>): Groups =>
+const groupsOf = (data: ArrayLike<Element>): Steps<Groups> =>
   Array.isArray(data) ? groupsOfTexts(data) : groupsOfNumbers(data as ArrayLike<number>)
 
 /** Rows in groups, and their elements as the numbers of theirs. */
@@ -90,15 +99,15 @@ interface RowGroups extends Pick<Groups, 'groupOf' | 'firsts'> {
 }
 
 /** The same of rows of so many elements. */
-function groupsOfRows(rows: ArrayLike<Element>, length: number): RowGroups {
-  const kinds = groupsOf(rows)
+function* groupsOfRows(rows: ArrayLike<Element>, length: number): Steps<RowGroups> {
+  const kinds = yield* groupsOf(rows)
   const elements = kinds.groupOf
   const count = rows.length / length
   const groupOf = new Int32Array(count)
   const firsts: number[] = []
   const table = tableFor(count)
   const mask = table.length - 1
-  for (let row = 0; row < count; row++) {
+  const enter = (row: number) => {
     const at = row * length
     let hash = 0
     for (let k = 0; k < length; k++) hash = Math.imul(hash ^ elements[at + k]!, 0x9e3779b1) ^ (hash >>> 15)
@@ -107,40 +116,56 @@ function groupsOfRows(rows: ArrayLike<Element>, length: number): RowGroups {
       const group = table[place]!
       if (group < 0) {
         groupOf[row] = table[place] = firsts.push(row) - 1
-        break
+        return
       }
       const other = firsts[group]! * length
       let k = 0
       while (k < length && elements[at + k] === elements[other + k]) k++
       if (k === length) {
         groupOf[row] = group
-        break
+        return
       }
       place = (place + 1) & mask
     }
   }
+  const each = (begin: number, end: number) => {
+    for (let row = begin; row < end; row++) enter(row)
+  }
+  yield* bySlices(count, each, LOOK_UP + length)
   return { groupOf, firsts, elements, kinds }
 }
 
+type Order = Uint32Array<ArrayBuffer>
+
 /** Groups of numbers by size, in the order that the host has for them. */
-function sortedNumbers(data: ArrayLike<number>, { firsts, find }: Groups): Uint32Array<ArrayBuffer> {
-  const numbers = Float64Array.from(firsts, (first) => data[first]!).sort()
-  return Uint32Array.from(numbers, (value) => find(value)!)
+function* sortedNumbers(data: ArrayLike<number>, { firsts, find }: Groups): Steps<Order> {
+  const numbers = new Float64Array(firsts.length)
+  yield* bySlices(numbers.length, (begin, end) => {
+    for (let i = begin; i < end; i++) numbers[i] = data[firsts[i]!]!
+  })
+  numbers.sort()
+  const order = new Uint32Array(numbers.length)
+  const look = (begin: number, end: number) => {
+    for (let i = begin; i < end; i++) order[i] = find(numbers[i]!)!
+  }
+  yield* bySlices(order.length, look, LOOK_UP)
+  return order
 }
 
 /** Groups of elements, the least first. */
-const sortedGroups = (data: ArrayLike<Element>, groups: Groups): Uint32Array<ArrayBuffer> =>
-  Array.isArray(data)
-    ? Uint32Array.from(groups.firsts, (_, group) => group).sort((a, b) =>
-        compare(data[groups.firsts[a]!]!, data[groups.firsts[b]!]!),
-      )
-    : sortedNumbers(data as ArrayLike<number>, groups)
+function* sortedGroups(data: ArrayLike<Element>, groups: Groups): Steps<Order> {
+  if (!Array.isArray(data)) return yield* sortedNumbers(data as ArrayLike<number>, groups)
+  return Uint32Array.from(groups.firsts, (_, group) => group).sort((a, b) =>
+    compare(data[groups.firsts[a]!]!, data[groups.firsts[b]!]!),
+  )
+}
 
 /** The same of rows: by the ranks of their elements, as one number where float64 holds them all. */
-function sortedRows(rows: ArrayLike<Element>, each: number, groups: RowGroups): Uint32Array<ArrayBuffer> {
+function* sortedRows(rows: ArrayLike<Element>, each: number, groups: RowGroups): Steps<Order> {
   const { elements, firsts, kinds } = groups
   const ranks = new Int32Array(kinds.firsts.length)
-  sortedGroups(rows, kinds).forEach((kind, rank) => {
+  const sorted = yield* sortedGroups(rows, kinds)
+  sorted.forEach((kind, rank) => {
     ranks[kind] = rank
   })
   const total = firsts.length
@@ -175,7 +200,7 @@ function rowsOf(data: ArrayLike<Element>, count: number, each: number, inner: nu
 }
 
 /** The different elements, or slices along an axis; where each is first, which each one is, how often. */
-const unique: Operator = (call) => {
+function* unique(call: Call): Steps<Value[]> {
   const x = call.input(0)
   const flat = !call.has('axis')
   const axis = flat ? 0 : call.ownAxis(x.shape.length, 0)
@@ -185,14 +210,14 @@ const unique: Operator = (call) => {
   const data = x.data as unknown as Element[]
   // Slices along the first axis stand as rows already.
   const rows = each === inner ? data : rowsOf(data, count, each, inner)
-  const single = each === 1 ? groupsOf(data) : undefined
-  const several = single ? undefined : groupsOfRows(rows, each)
+  const single = each === 1 ? yield* groupsOf(data) : undefined
+  const several = single ? undefined : yield* groupsOfRows(rows, each)
   const { groupOf, firsts } = single ?? several!
   const order = !call.flag('sorted', true)
     ? Uint32Array.from(firsts, (_, group) => group)
     : single
-      ? sortedGroups(data, single)
-      : sortedRows(rows, each, several!)
+      ? yield* sortedGroups(data, single)
+      : yield* sortedRows(rows, each, several!)
   const total = order.length
   const [places, counts, inverse] = [new Uint32Array(total), new Float64Array(total), new Float64Array(count)]
   for (let place = 0; place < total; place++) places[order[place]!] = place
@@ -213,9 +238,9 @@ const unique: Operator = (call) => {
 }
 
 /** As com.microsoft has it: in the order of first places, which each one is, how often. */
-const uniqueByPlace: Operator = (call) => {
-  const [y, , inverse, counts] = unique(call.on(call.inputs, { sorted: 0 })) as Value[]
-  return [y, inverse, counts]
+function* uniqueByPlace(call: Call): Steps<Value[]> {
+  const [y, , inverse, counts] = yield* unique(call.on(call.inputs, { sorted: 0 }))
+  return [y!, inverse!, counts!]
 }
 
 /** Rows of the square matrices in x, with `more` columns behind each. */
@@ -399,9 +424,13 @@ export const lists: Record<string, Operator> = {
   Det: det,
   MaxRoiPool: maxRoiPool,
   TensorScatter: tensorScatter,
-  Unique: unique,
   'com.microsoft.DynamicTimeWarping': dynamicTimeWarping,
   'com.microsoft.Inverse': inverse,
   'com.microsoft.IsAllFinite': isAllFinite,
+}
+
+/** Those of them that may take long before it is known how much comes out. */
+export const longLists: Record<string, SteppedOperator> = {
+  Unique: unique,
   'com.microsoft.Unique': uniqueByPlace,
 }
