@@ -44,15 +44,8 @@ export function transposeRows<T>(
 // @ts-ignore: decorator
 @inline
 function transposeFour(x: usize, y: usize, columns: i32, xColumnStride: usize, yRowStride: usize): void {
-  const x2 = xColumnStride * 2, x3 = xColumnStride * 3, y2 = yRowStride * 2, y3 = yRowStride * 3
   for (const end = y + columns * 4; y < end; y += 16) {
-    const a = v128.load(x), b = v128.load(x + xColumnStride), c = v128.load(x + x2), d = v128.load(x + x3)
-    const ab01 = v128.shuffle<f32>(a, b, 0, 4, 1, 5), ab23 = v128.shuffle<f32>(a, b, 2, 6, 3, 7)
-    const cd01 = v128.shuffle<f32>(c, d, 0, 4, 1, 5), cd23 = v128.shuffle<f32>(c, d, 2, 6, 3, 7)
-    v128.store(y, v128.shuffle<i64>(ab01, cd01, 0, 2))
-    v128.store(y + yRowStride, v128.shuffle<i64>(ab01, cd01, 1, 3))
-    v128.store(y + y2, v128.shuffle<i64>(ab23, cd23, 0, 2))
-    v128.store(y + y3, v128.shuffle<i64>(ab23, cd23, 1, 3))
+    transposeBlock(x, y, 4, 4, xColumnStride, yRowStride)
     x += xColumnStride * 4
   }
 }

@@ -3,7 +3,7 @@
 import { type Fusion, number, numbers } from './fusion.js'
 import type { AttributeValue, Node } from './graph.js'
 
-/** What takes elements from a tensor, or makes one number of many, by axes that it names. */
+/** What makes one number of many along axes that it names. */
 const REDUCING = /^(Reduce\w+|Arg(Max|Min))$/
 
 /** A reader on what is not turned yet: inputs behind the first, attributes, and the turn behind it. */
@@ -35,14 +35,11 @@ function rankOf(name: string, fusion: Fusion): number | undefined {
   return fusion.constant(name)?.shape.length ?? (turn || undefined)
 }
 
-function turned(
-  { op, inputs, attributes }: Node,
-  perm: readonly number[],
-  fusion: Fusion,
-): Turned | undefined {
-  const [, ...rest] = inputs
+function turned(node: Node, perm: readonly number[], fusion: Fusion): Turned | undefined {
+  const { op, attributes } = node
+  const [, ...rest] = node.inputs
   if (op === 'Transpose') {
-    const next = numbers({ attributes } as Node, 'perm')
+    const next = numbers(node, 'perm')
     if (next.length !== perm.length) return undefined
     return { inputs: [], attributes: new Map(), perm: before(next, perm) }
   }
@@ -52,7 +49,7 @@ function turned(
     return own ? { inputs: [starts!, ends!, own, ...steps], attributes, perm: [...perm] } : undefined
   }
   if (op === 'Gather') {
-    const [axis] = before([number({ attributes } as Node, 'axis', 0)], perm)
+    const [axis] = before([number(node, 'axis', 0)], perm)
     const rank = rankOf(rest[0]!, fusion)
     if (axis === undefined || axis < 0 || rank === undefined) return undefined
     // The axes of the indices stand in the place of the one that they take from.
@@ -65,9 +62,7 @@ function turned(
   }
   if (!REDUCING.test(op)) return undefined
   const isPlace = op.startsWith('Arg')
-  const named = isPlace
-    ? [number({ attributes } as Node, 'axis', 0)]
-    : numbers({ attributes } as Node, 'axes')
+  const named = isPlace ? [number(node, 'axis', 0)] : numbers(node, 'axes')
   const own = rest[0] && axesInput(rest[0], perm, fusion)
   const axes = own ? [...(fusion.constant(own)!.data as Float64Array)] : before(named, perm)
   if ((rest[0] && !own) || axes.length === 0 || axes.includes(-1)) return undefined
@@ -76,7 +71,7 @@ function turned(
   else if (!own) moved.set('axes', axes)
   const left = perm.filter((axis) => !axes.includes(axis))
   const rank = (axis: number) => axis - axes.filter((gone) => gone < axis).length
-  const isKept = number({ attributes } as Node, 'keepdims', 1) !== 0
+  const isKept = number(node, 'keepdims', 1) !== 0
   return { inputs: own ? [own] : [], attributes: moved, perm: isKept ? [...perm] : left.map(rank) }
 }
 

@@ -15,7 +15,7 @@ export function writeHalves(engine: Engine, bits: Uint16Array, pointer: number):
 }
 
 /** Halves of the user in the engine. */
-export const fromHalves = (engine: Engine, bits: Uint16Array, shape: Shape): Tensor =>
+export const halvesInEngine = (engine: Engine, bits: Uint16Array, shape: Shape): Tensor =>
   engine.upload(shape, (pointer) => writeHalves(engine, bits, pointer))
 
 /** Floats of the engine as users get them: rounded here alone. */

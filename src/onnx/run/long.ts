@@ -2,14 +2,13 @@
  * Numbers of 64 bits: as users give them, as two words each in the engine, where all that is done with them
  * is exact and wraps, and as the host's float64, which is made once an operator asks for it.
  */
-import type { Shape } from '../../base/shape.js'
 import type { DType } from '../../core/dtype.js'
 import type { AnyTensor, Engine } from '../../core/tensor.js'
 import { emptyWords, runCastLong, type Words } from '../../plans/long.js'
 import { LongCastOp } from '../../wasm/abi.js'
 import type { AnyArray, ElementType, HostArray, HostTensor, LongArray } from '../file/types.js'
 import { toHost, toUser } from '../file/types.js'
-import { longView, uploaded } from './hold.js'
+import { longView } from './hold.js'
 
 export const isLongType = (type: ElementType): boolean => type === 'int64' || type === 'uint64'
 
@@ -122,16 +121,4 @@ export function longsOf(x: AnyTensor, type: ElementType): LongArray {
   const longs = longView(words, type).slice() as LongArray
   words.dispose()
   return longs
-}
-
-/** The host's numbers as a type of the engine. */
-export function uploadedFrom(
-  engine: Engine,
-  host: Pick<HostTensor, 'data' | 'bytes' | 'halves'> | undefined,
-  type: ElementType,
-  shape: Shape,
-  dtype: DType,
-): AnyTensor {
-  if (!(host instanceof Longs) || !host.isSigned) return uploaded(engine, host, type, shape, dtype)
-  return engine.upload<DType>(shape, (pointer) => host.write(engine, dtype, pointer), { dtype })
 }

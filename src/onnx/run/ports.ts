@@ -20,7 +20,7 @@ import {
   userArrayName,
 } from '../file/types.js'
 import type { Port } from '../graph/graph.js'
-import { fromHalves, halvesOf, writeHalves } from './half.js'
+import { halvesInEngine, halvesOf, writeHalves } from './half.js'
 import { isLongType, longsOf } from './long.js'
 import type { Kind, Value } from './value.js'
 
@@ -260,7 +260,7 @@ const numbersOf = ({ data }: Feed): Float32Array =>
 /** The numbers of a feed in a tensor of the engine. */
 export function enter(engine: Engine, feed: Feed): AnyTensor {
   const bits = halfBits(feed)
-  if (bits) return fromHalves(engine, bits, feed.shape)
+  if (bits) return halvesInEngine(engine, bits, feed.shape)
   return engine.tensor(numbersOf(feed), feed.shape, { dtype: dtypeOf(feed.type) })
 }
 

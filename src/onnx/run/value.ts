@@ -9,9 +9,9 @@ import type { AnyArray, ElementType, HostArray, HostTensor } from '../file/types
 import { dtypeOf, isLong, staysOnHost } from '../file/types.js'
 import type { Graph, Node } from '../graph/graph.js'
 import { Filling } from './filling.js'
-import { hostNumbers, spilled, WITHOUT_NUMBERS } from './hold.js'
+import { hostNumbers, spilled, uploaded, WITHOUT_NUMBERS } from './hold.js'
 import { checkSize, isBoth, type Kind, LAYOUTS, type Layout, lastShape, moved } from './layout.js'
-import { Longs, MUCH, uploadedFrom, widenedToWords, wordsFrom } from './long.js'
+import { Longs, MUCH, widenedToWords, wordsFrom } from './long.js'
 
 export { type Kind, type Layout, lastAxis, lastShape, stridesIn } from './layout.js'
 
@@ -367,7 +367,10 @@ export class Value {
     // A replay uploads what has a name; it knows nothing of what an operator made for itself.
     if (!this.constant && !this.named) run.hostReads = true
     const { engine } = run
-    return uploadedFrom(engine, host, type, shape, dtype)
+    const { longs } = this
+    return longs?.isSigned
+      ? engine.upload<DType>(shape, (pointer) => longs.write(engine, dtype, pointer), { dtype })
+      : uploaded(engine, host, type, shape, dtype)
   }
 
   /** The same numbers under another shape (and type), without a copy where the layout allows. */
