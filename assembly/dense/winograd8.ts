@@ -14,11 +14,11 @@
  *              |  1 -2  4 |                                  | 0  1  0 -1 |
  *              |  0  0 12 |
  *
- * Transformed bytes are at most 68 * 255 = 17340, filters 144 * 128 = 18432: both hold in 16 bits. Sums run
- * modulo 2^32, in which 576 y, once multiplied by the inverse of 9, is 64 y: exact for |y| < 2^25, as 4 y
- * of F(2x2) is for |y| < 2^29. That is known of the filter before (plans/winograd8.ts). A zero point z in
- * all of d is in B' d B at (1, 1) alone, 36 z or 4 z; so what it adds is taken off where the sums of that
- * position start.
+ * Transformed bytes are at most 68 * 255 = 17340, filters of numbers up to 227 144 * 227 = 32688: both hold
+ * in 16 bits. Sums run modulo 2^32, in which 576 y, once multiplied by the inverse of 9, is 64 y: exact for
+ * |y| < 2^25, as 4 y of F(2x2) is for |y| < 2^29. That is known of the filter before (plans/winograd8.ts). A
+ * zero point z in all of d is in B' d B at (1, 1) alone, 36 z or 4 z; so what it adds is taken off where the
+ * sums of that position start.
  *
  * A larger window is a sum of 3x3 ones, its pieces, the last of which are filled up with zeros: tiles of what
  * each of them sees are side by side as if they were channels, and there is one sum of products.

@@ -25,7 +25,7 @@ export type Formula = readonly [op: UnaryOp, a: number, b: number]
 const SELU_ALPHA = 1.6732632423543772
 const SELU_SCALE = 1.0507009873554805
 
-/** An activation by name, with its defaults, or a clamp to [low, high]. */
+/** An activation by name, with its defaults; a leaky ReLU of any slope below 0; or a clamp to [low, high]. */
 export type Activation =
   | 'relu'
   | 'relu6'
@@ -40,6 +40,7 @@ export type Activation =
   | 'hardSwish'
   | 'mish'
   | 'softplus'
+  | readonly ['leakyRelu', alpha: number]
   | readonly [low: number, high: number]
 
 /** Every activation that needs nothing but x, with its defaults. */
@@ -70,7 +71,9 @@ export const onnxActivations: Readonly<Record<string, Extract<Activation, string
 }
 
 export function formulaOf(activation: Activation): Formula {
-  return typeof activation === 'string' ? formulas[activation] : [UnaryOp.clamp, ...activation]
+  if (typeof activation === 'string') return formulas[activation]
+  const [first, second] = activation
+  return first === 'leakyRelu' ? [UnaryOp.leakyRelu, second, 0] : [UnaryOp.clamp, first, second]
 }
 
 /**
@@ -80,15 +83,17 @@ export function formulaOf(activation: Activation): Formula {
 export function fusedClamp(activation: Activation | undefined, context: Context): readonly [number, number] {
   if (activation === undefined) return NO_CLAMP
   const named = isName(activation, formulas)
-  const isRange =
+  const isPair =
     Array.isArray(activation) &&
     activation.length === 2 &&
-    activation.every((v) => typeof v === 'number') &&
-    activation[0] <= activation[1]
-  check(named || isRange, () => ({
+    typeof activation[1] === 'number' &&
+    (activation[0] === 'leakyRelu'
+      ? Number.isFinite(activation[1])
+      : typeof activation[0] === 'number' && activation[0] <= activation[1])
+  check(named || isPair, () => ({
     ...context,
     argument: 'activation',
-    expected: `one of ${Object.keys(formulas).join(', ')} or [low, high]`,
+    expected: `one of ${Object.keys(formulas).join(', ')}, ['leakyRelu', alpha] or [low, high]`,
     got: show(activation),
   }))
   const [op, a, b] = formulaOf(activation)
@@ -106,7 +111,7 @@ export function finishActivation(activation: Activation | undefined, y: Tensor):
   if (op === UnaryOp.clamp) return y
   if (y.engine.tape) {
     try {
-      return activate(String(activation), y, [op, a, b], {})
+      return activate(typeof activation === 'string' ? activation : String(activation[0]), y, [op, a, b], {})
     } finally {
       y.dispose()
     }

@@ -6,7 +6,7 @@
 import { rangeOf } from '../core/dtype.js'
 import type { Window } from '../core/window.js'
 import { type Blocking, productArgs, productOf } from './igemm.js'
-import { args8, FINISH, keyOf, PAIR_ROWS, runDense8, zeroOf, zerosOf } from './int8.js'
+import { args8, byBytes, FINISH, keyOf, PAIR_ROWS, runDense8, zeroOf, zerosOf } from './int8.js'
 import { type ByteTerms, type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
 import { TILE_FLOATS, TILING_FLOATS, tilesOf } from './winograd.js'
 
@@ -17,6 +17,9 @@ const UNITS = 8
 
 /** The largest sum of a tile of 4x4 and of 2x2 outputs that is exact. */
 const MOST_SUM = { 4: 2 ** 25, 2: 2 ** 29 }
+
+/** The largest number of a filter that is within 16 bits once a tile of 4x4 has transformed it: 144 times. */
+const MOST_TAP = 227
 
 /**
  * Products that its tiles have to save where the host multiplies four bytes at once, not two of 16 bits.
@@ -119,8 +122,7 @@ function tileFor(filter: Filter, { x, filter: { dtype, zeroPoint } }: ByteTerms)
     most = Math.max(most, high * positive - low * negative, high * negative - low * positive)
     largest = Math.max(largest, greatest)
   }
-  // Filters of more than 8 bits, of a zero point off the middle, would not fit 16 bits once transformed.
-  if (most < MOST_SUM[4] && largest <= 128) return 4
+  if (most < MOST_SUM[4] && largest <= MOST_TAP) return 4
   return most < MOST_SUM[2] ? 2 : undefined
 }
 
@@ -162,8 +164,8 @@ function transformed8(filter: Filter, layer: PlaneLayer, terms: ByteTerms, tile:
 export function runWinograd8(job: ConvJob): void {
   const { engine, layer, x, filter, bias, y, clamp } = job
   const terms = job.terms!
-  const fills = engine.byteDot === 'none' || saving8Of(layer.axes) >= LEAST_SAVING
-  const tile = fills ? tileFor(filter, terms) : undefined
+  const pays = !byBytes(engine, terms) || saving8Of(layer.axes) >= LEAST_SAVING
+  const tile = pays ? tileFor(filter, terms) : undefined
   if (!tile) {
     runDense8(job)
     return

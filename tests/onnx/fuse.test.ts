@@ -114,7 +114,7 @@ describe('fuse', () => {
     expect(followed('Clip', {}, ['', 'six']).first.activation).toEqual([Number.NEGATIVE_INFINITY, 6])
     expect(followed('Clip', { min: { float: -1 } }).first.activation).toEqual([-1, Number.POSITIVE_INFINITY])
     expect(followed('LeakyRelu').first.activation).toBe('leakyRelu')
-    expect(followed('LeakyRelu', { alpha: { float: 0.2 } }).ops).toEqual(['Conv', 'LeakyRelu'])
+    expect(followed('LeakyRelu', { alpha: { float: 0.25 } }).first.activation).toEqual(['leakyRelu', 0.25])
     expect(followed('Clip', {}, ['six', 'zero']).ops).toEqual(['Conv', 'Clip'])
     expect(fused([node('Relu', ['x'], 'y')]).ops).toEqual(['Relu'])
     expect(
@@ -125,6 +125,29 @@ describe('fuse', () => {
       ['Conv', undefined],
       ['Add', 'relu'],
     ])
+    const joined = (op: string, inputs: string[], attributes: NodeParts['attributes'] = {}) =>
+      fused([node(`com.microsoft.${op}`, inputs, 'y', attributes)]).first
+    const leaky = { activation: 'LeakyRelu', activation_params: { floats: [0.25] } }
+    expect(joined('FusedConv', ['x', 'w'], leaky)).toMatchObject({
+      op: 'Conv',
+      activation: ['leakyRelu', 0.25],
+      outputs: ['y'],
+    })
+    expect(joined('FusedConvTranspose', ['x', 'wt'], { activation: 'Relu' })).toMatchObject({
+      op: 'ConvTranspose',
+      activation: 'relu',
+    })
+    const alpha = { activation: 'LeakyRelu', activation_alpha: { float: 0.25 } }
+    expect(joined('FusedGemm', ['x', 'm'], alpha)).toMatchObject({
+      op: 'Gemm',
+      activation: ['leakyRelu', 0.25],
+    })
+    for (const [inputs, attributes] of [
+      [['x', 'w', 'b', 'x'], leaky],
+      [['x', 'w'], {}],
+      [['x', 'w'], { activation: 'Tan' }],
+    ] as const)
+      expect(joined('FusedConv', [...inputs], attributes).op).toBe('com.microsoft.FusedConv')
     const normed = (op: string, attributes?: NodeParts['attributes']) => {
       const tables = op === 'BatchNormalization' ? ['b', 'b', 'b', 'variance'] : ['b', 'b']
       return fused([node(op, ['x', ...tables], 'n', attributes), node('Relu', ['n'], 'y')])

@@ -109,6 +109,23 @@ describe('activations', () => {
       })
     })
 
+    it('a leaky ReLU of any slope goes into what makes its input', () => {
+      engine().scope(() => {
+        const [x, w] = [
+          engine().tensor(random.floats(5 * 6 * 3, -1, 1), [1, 5, 6, 3]),
+          engine().tensor(random.floats(9 * 3 * 7, -1, 1), [3, 3, 3, 7]),
+        ]
+        for (const alpha of [0.3, 0, -2, 1.5]) {
+          const activation = ['leakyRelu', alpha] as const
+          const y = fb.conv2d(x, w, { activation })
+          expect(y.toArray()).toEqual(fb.leakyRelu(fb.conv2d(x, w), { alpha }).toArray())
+          expect(fb.add(x, 0.5, { activation }).toArray()).toEqual(
+            fb.leakyRelu(fb.add(x, 0.5), { alpha }).toArray(),
+          )
+        }
+      })
+    })
+
     it('prelu has a slope per channel, or one for all', () => {
       for (let channels = 0; channels <= 17; channels++) {
         engine().scope(() => {
@@ -158,8 +175,14 @@ describe('activations', () => {
         complains(
           () => fb.add(x, 1, { activation: 'toString' as never }),
           'add: activation must be one of relu, relu6, ',
-          'mish, softplus or [low, high], got "toString"',
+          'mish, softplus, [\'leakyRelu\', alpha] or [low, high], got "toString"',
         )
+        for (const [activation, got] of [
+          [['leakyRelu', Number.NaN], 'got ["leakyRelu", NaN]'],
+          [['leakyRelu'], 'got ["leakyRelu"]'],
+          [['elu', 2], 'got ["elu", 2]'],
+        ] as const)
+          complains(() => fb.add(x, 1, { activation: activation as never }), 'add: activation must be', got)
         complains(() => fb.tanh(gone), 'tanh: x must be alive, got a disposed tensor [1]')
       })
     })

@@ -184,6 +184,42 @@ describe('8-bit integers', () => {
           }
     })
 
+    it('filters whose zero point is off the middle are exact up to their largest numbers', () => {
+      const random = new Random(20261205)
+      for (const wZero of [28, 30, 128, 200, 255])
+        for (const channels of [3, 24]) {
+          const taps = 9 * channels
+          // Whole patches of the largest numbers of either sign, which the filter's transform makes larger.
+          const pick = random.pick([() => 0, () => 255, () => random.pick([0, 255])])
+          const x: Bytes = {
+            shape: [1, 9, 11, channels],
+            dtype: 'uint8',
+            data: Array.from({ length: 99 * channels }, () => random.integer(0, 255)),
+            quantization: { scale: 1, zeroPoint: random.integer(0, 255) },
+          }
+          const w: Bytes = {
+            shape: [3, 3, channels, 10],
+            dtype: 'uint8',
+            data: Array.from({ length: taps * 10 }, pick),
+            quantization: { scale: 1, zeroPoint: wZero },
+          }
+          const sums = sumsOf(x, w, undefined, { stride: 1, dilation: 1, padding: 1, groups: 1 })
+          engine().scope(() => {
+            for (const algorithm of ['winograd', 'igemm'] as const) {
+              const about = `zero point ${wZero}, ${channels} channels, ${algorithm}`
+              const [a, b] = [tensorOf(engine(), x), tensorOf(engine(), w)]
+              const quantization = { scale: taps * 255, zeroPoint: 128, dtype: 'uint8' } as const
+              expect([...fb.conv2d(a, b, { padding: 1, algorithm, quantization }).toArray()], about).toEqual(
+                requantized(sums.data, () => factorOf(x, w, 0, taps * 255), 10, {
+                  dtype: 'uint8',
+                  quantization,
+                }),
+              )
+            }
+          })
+        }
+    })
+
     it('hosts that take both operands as signed get other words, and the same sums', () => {
       // Bytes of 0 to 127 mean the same on every host: x is chosen so that its words are such.
       const { byteDot } = engine()

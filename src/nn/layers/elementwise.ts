@@ -9,8 +9,8 @@ import { Layer } from '../layer.js'
 import { checkSeed, ownRandom, type Random, type Seed, settle } from '../random.js'
 
 /**
- * An activation by its name, or a clamp to [low, high]; `'softmax'` and `'logSoftmax'` go along the last
- * axis.
+ * An activation by its name, `['leakyRelu', alpha]` or a clamp to [low, high]; `'softmax'` and `'logSoftmax'`
+ * go along the last axis.
  * @example new Activation('silu')
  */
 export class Activation extends Layer {

@@ -2,14 +2,15 @@
 import { sizeOf } from '../../base/shape.js'
 import { type Activation, onnxActivations } from '../../ops/activation.js'
 import type { HostTensor } from '../file/types.js'
-import { type Fusion, number } from './fusion.js'
+import { joinedAttributes, joinedNames } from '../operators/joined.js'
+import { type Fusion, number, numbers } from './fusion.js'
 import type { Node } from './graph.js'
 
 /** The activation that a node is, as the engine has it: by itself, or with its defaults. */
 export function activationOf(node: Node, fusion: Fusion): Activation | undefined {
   const { op, inputs, attributes } = node
   if (Object.hasOwn(onnxActivations, op)) return onnxActivations[op]
-  if (op === 'LeakyRelu' && near(number(node, 'alpha', 0.01), 0.01)) return 'leakyRelu'
+  if (op === 'LeakyRelu') return leakyOf(number(node, 'alpha', 0.01))
   if (op === 'Elu' && number(node, 'alpha', 1) === 1) return 'elu'
   if (op === 'Swish' && number(node, 'alpha', 1) === 1) return 'silu'
   if (op === 'Gelu' && attributes.get('approximate') !== 'tanh') return 'gelu'
@@ -20,6 +21,19 @@ export function activationOf(node: Node, fusion: Fusion): Activation | undefined
     inputs[i] ? fusion.number(inputs[i]) : number(node, name, otherwise)
   const [low, high] = [bound(1, 'min', Number.NEGATIVE_INFINITY), bound(2, 'max', Number.POSITIVE_INFINITY)]
   return low !== undefined && high !== undefined && low <= high ? [low, high] : undefined
+}
+
+/** A leaky ReLU: by its name where its slope is the default as files have it. */
+const leakyOf = (alpha: number): Activation => (near(alpha, 0.01) ? 'leakyRelu' : ['leakyRelu', alpha])
+
+/** The activation that an optimiser has joined to a product, as the engine has it. */
+export function joinedActivation(node: Node, fusion: Fusion): Activation | undefined {
+  const op = node.attributes.get('activation')
+  if (typeof op !== 'string' || !joinedNames.includes(op)) return undefined
+  const list = numbers(node, 'activation_params')
+  const own = (name: string) => node.attributes.get(`activation_${name}`) as number | undefined
+  const attributes = new Map(Object.entries(joinedAttributes(op, (name, i) => list[i] ?? own(name))))
+  return activationOf({ ...node, op, inputs: [], attributes }, fusion)
 }
 
 /** Whether a is the number b as a file has it: rounded to six digits or to float16, or one over that. */

@@ -11,7 +11,7 @@ import { sizeOf } from '../../base/shape.js'
 import { atOnce, type Steps } from '../../base/turns.js'
 import { MadeTensor } from '../file/decode.js'
 import { fitsEngine, isFloat } from '../file/types.js'
-import { activationOf, nameActivation } from './activations.js'
+import { activationOf, joinedActivation, nameActivation } from './activations.js'
 import { nameAttention } from './attention.js'
 import { dropDequantized, joinBytes, scaleProduct, scaleSums } from './fuseBytes.js'
 import { type Constants, Fusion, number, numbers } from './fusion.js'
@@ -48,6 +48,7 @@ export function* fuse<P extends FilePort>(
   yield* fusion.each(addBias)
   yield* fusion.each(turnMatrix)
   yield* fusion.each(padWindow)
+  yield* fusion.each(nameJoined)
   yield* fusion.each(activate)
   return { ...graph, nodes: fusion.nodes, constants: fusion.made }
 }
@@ -260,6 +261,23 @@ function activate(node: Node, fusion: Fusion): void {
   const maker = activation && fusion.sole(node.inputs[0], ...ACTIVATED, ...SCALED)
   if (!maker || maker.activation || !computesInEngine(maker, fusion)) return
   fusion.replace(node, [maker], { ...maker, activation })
+}
+
+/** Products of the standard by what they are called with an activation joined to them. */
+const JOINED: Readonly<Record<string, string>> = {
+  'com.microsoft.FusedConv': 'Conv',
+  'com.microsoft.FusedConvTranspose': 'ConvTranspose',
+  'com.microsoft.FusedGemm': 'Gemm',
+}
+
+/** What an optimiser has joined to a product is done as `activate` has it. */
+function nameJoined(node: Node, fusion: Fusion): void {
+  const op = Object.hasOwn(JOINED, node.op) ? JOINED[node.op]! : undefined
+  const activation = op && joinedActivation(node, fusion)
+  // A fourth input is a sum, which the activation comes after.
+  if (!op || !activation || node.inputs[3]) return
+  const plain = { ...node, op }
+  if (computesInEngine(plain, fusion)) fusion.replace(node, [], { ...plain, activation })
 }
 
 /** Whether a node is sure to work on floats in the engine: its operands' types are not known otherwise. */

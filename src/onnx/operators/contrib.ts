@@ -3,6 +3,7 @@
  * standard's in one. Definitions: ContribOperators.md of ONNX Runtime.
  */
 
+import { sameShape } from '../../base/shape.js'
 import type { Tensor } from '../../core/tensor.js'
 import { gelu, sigmoid } from '../../ops/activation.js'
 import { add, mul } from '../../ops/arithmetic.js'
@@ -20,6 +21,7 @@ import type { Value } from '../run/value.js'
 import { mapInEngine } from './broadcast.js'
 import { elementwise } from './elementwise.js'
 import { rowsOf } from './indexing.js'
+import { joinedAttributes, joinedNames } from './joined.js'
 import { matrix, product } from './matrix.js'
 import { normalized } from './normalize.js'
 import { window } from './window.js'
@@ -29,38 +31,12 @@ function summed(first: Value, ...others: (Value | undefined)[]): Tensor {
   return others.reduce<Tensor>((total, other) => (other ? add(total, other.tensor()) : total), first.tensor())
 }
 
-/** Activations that optimisers join to products, and the names of their numbers, in the standard's order. */
-const JOINED: Readonly<Record<string, readonly string[]>> = {
-  Clip: ['min', 'max'],
-  Elu: ['alpha'],
-  HardSigmoid: ['alpha', 'beta'],
-  HardSwish: [],
-  LeakyRelu: ['alpha'],
-  Relu: [],
-  Selu: ['alpha', 'gamma'],
-  Sigmoid: [],
-  Softplus: [],
-  Softsign: [],
-  Tanh: [],
-  ThresholdedRelu: ['alpha'],
-}
-
-/** The activation that a node says it has; `parameterOf`: a number of it, by its name and its place. */
-function activated(
-  call: Call,
-  x: Value,
-  parameterOf: (name: string, i: number) => number | undefined,
-): Value {
+/** The activation that a node says it has; `numberOf`: a number of it, by its name and its place. */
+function activated(call: Call, x: Value, numberOf: (name: string, i: number) => number | undefined): Value {
   const name = call.text('activation')
   if (!name) return x
-  const names = Object.hasOwn(JOINED, name)
-    ? JOINED[name]!
-    : call.fail('activation', `one of ${Object.keys(JOINED).join(', ')}`, name)
-  const attributes = names.flatMap((parameter, i) => {
-    const value = parameterOf(parameter, i)
-    return value === undefined ? [] : [[parameter, value] as const]
-  })
-  return elementwise[name]!(call.on([x], Object.fromEntries(attributes))) as Value
+  if (!joinedNames.includes(name)) call.fail('activation', `one of ${joinedNames.join(', ')}`, name)
+  return elementwise[name]!(call.onOwn(x, joinedAttributes(name, numberOf))) as Value
 }
 
 /** The same with its numbers in a list. */
@@ -72,8 +48,11 @@ function activatedByList(call: Call, x: Value): Value {
 const fusedConv: Operator = (call) => {
   const y = window.Conv!(call) as Value
   const more = call.inputs[3]
-  const sumOf = more ? call.tensor(y.type, add(y.tensor('last'), more.tensor('last')), 'last') : y
-  return activatedByList(call, sumOf)
+  if (!more) return activatedByList(call, y)
+  const convolved = y.tensor('last')
+  const out = sameShape(more.shape, y.shape) ? convolved : undefined
+  const total = add(convolved, more.tensor('last'), { out })
+  return activatedByList(call, call.tensor(y.type, total, 'last'))
 }
 
 const fusedConvTranspose: Operator = (call) => activatedByList(call, window.ConvTranspose!(call) as Value)

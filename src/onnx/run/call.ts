@@ -92,6 +92,11 @@ export class Call {
     return Object.create(this, { inputs: { value: inputs }, ...(node && { node: { value: node } }) }) as Call
   }
 
+  /** The same call on a value that it has made itself, and that nobody else reads. */
+  onOwn(x: Value, attributes: Record<string, AttributeValue>): Call {
+    return Object.create(this.on([x], attributes), { spare: { value: new Set([x]) } }) as Call
+  }
+
   /** The inputs, of which these have to be given; all of them, and one at least, where none are named. */
   given(...places: number[]): Value[] {
     const all = places.length ? places : Array.from({ length: this.inputs.length || 1 }, (_, i) => i)

@@ -169,24 +169,40 @@ type Operands = readonly [Shape, Shape, Shape, Shape]
 
 /** Products that the definition of an operator sums, by the shapes of its inputs and of its first output. */
 const products: Record<string, (inputs: Operands, y: Shape, node: Node) => number> = {
-  Conv: ([, w], y) => sizeOf(y) * sizeOf(w.slice(1)),
-  ConvInteger: ([, w], y) => sizeOf(y) * sizeOf(w.slice(1)),
-  DeformConv: ([, w], y) => sizeOf(y) * sizeOf(w.slice(1)),
-  QLinearConv: ([, , , w], y) => sizeOf(y) * sizeOf(w.slice(1)),
+  Conv: filtered,
+  'com.microsoft.FusedConv': filtered,
+  'com.microsoft.NhwcFusedConv': filtered,
+  ConvInteger: filtered,
+  DeformConv: filtered,
+  QLinearConv: ([x, , , w], y) => filtered([x, w, [], []], y),
   ConvTranspose: ([x, w]) => sizeOf(x) * sizeOf(w.slice(1)),
-  'filterbank.ConvInteger': ([, w], y) => sizeOf(y) * sizeOf(w.slice(1)),
+  'com.microsoft.FusedConvTranspose': ([x, w]) => sizeOf(x) * sizeOf(w.slice(1)),
+  'filterbank.ConvInteger': filtered,
   'filterbank.Attention': ([q, k], y) => k.at(-2)! * (sizeOf(q) + sizeOf(y)),
-  'filterbank.MatMulInteger': ([a], y) => sizeOf(y) * a.at(-1)!,
+  'filterbank.MatMulInteger': multiplied,
   'filterbank.QLinearConvTranspose': ([x, , , w]) => sizeOf(x) * sizeOf(w.slice(1)),
-  MatMul: ([a], y) => sizeOf(y) * a.at(-1)!,
-  MatMulInteger: ([a], y) => sizeOf(y) * a.at(-1)!,
-  QLinearMatMul: ([a], y) => sizeOf(y) * a.at(-1)!,
-  'com.microsoft.QGemm': ([a], y) => sizeOf(y) * a.at(-1)!,
-  Gemm: ([a], y, { attributes }) => sizeOf(y) * a.at(attributes.get('transA') ? 0 : 1)!,
+  MatMul: multiplied,
+  MatMulInteger: multiplied,
+  QLinearMatMul: multiplied,
+  'com.microsoft.DynamicQuantizeMatMul': multiplied,
+  'com.microsoft.FusedMatMul': multiplied,
+  'com.microsoft.MatMulIntegerToFloat': multiplied,
+  'com.microsoft.MatMulNBits': multiplied,
+  'com.microsoft.QGemm': multiplied,
+  'com.microsoft.FusedGemm': multiplied,
+  Gemm: multiplied,
   // Weights [directions, gates, ...] meet each row of x [seconds, batch, features] once.
   RNN: recurrent,
   GRU: recurrent,
   LSTM: recurrent,
+}
+
+function filtered([, w]: Operands, y: Shape): number {
+  return sizeOf(y) * sizeOf(w.slice(1))
+}
+
+function multiplied([a]: Operands, y: Shape, { attributes }: Node): number {
+  return sizeOf(y) * a.at(attributes.get('transA') ? -2 : -1)!
 }
 
 function recurrent([x, w, r]: Operands): number {
