@@ -19,10 +19,11 @@ export const MAGIC: f32 = 12582912
 /**
  * How sums of 8 output channels become bytes, in 128 bytes:
  *
- *   first sums i32[8] | factors f32[8] | low f32[4] | high f32[4] | zero i32[4] | how i32
+ *   first sums i32[8] | factors f32[8] | low f32[4] | high f32[4] | zero i32[4] | how i32 | .. | zeros i8[8]
  *
  * low and high are less the zero point, zero is less the bits of MAGIC. `how` is one of Finish, or QUICK:
- * then low and high themselves stand behind it, as 16 bits each.
+ * then low and high themselves stand behind it, as 16 bits each. `zeros` are those of the filter: see
+ * Product.sums of dense/tile.ts.
  */
 export const FINISH_BYTES: usize = 128
 
@@ -79,7 +80,7 @@ export function quickBytes(
 
 /** Makes finishes QUICK where sums of `products` products of bytes, from where they start, allow it. */
 export function quicken(finishes: usize, count: i32, products: i32, low: i32, high: i32): void {
-  const largest = f32x4.splat(<f32>products * 65025)
+  const largest = f32x4.splat(<f32>products * 65280)
   for (; count > 0; count--) {
     let fits = true
     for (let half: usize = 0; half < 32; half += 16) {

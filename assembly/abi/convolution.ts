@@ -57,6 +57,11 @@ export class Igemm8 extends Igemm {
   /** A scale for each output channel, or 0: `wScale` is for all. */
   scales: usize; wScale: f32
   xScale: f32; yScale: f32; yZero: i32
+  /**
+   * What bytes of the filter are to be less beside what they are less already, at most a byte: a number for
+   * each output channel, or 0: `wZero` is for all.
+   */
+  wZeros: usize; wZero: i32
   /** winograd8: outputs of a tile along each axis, 4 or 2 (`pixels` counts tiles). */
   tile: i32
   /** Of kernels that read bytes of x as they are: whether those are signed. */

@@ -9,10 +9,10 @@
  * for `i32x4.dot_i16x8_s`, or, where the host has one, four bytes for a byte dot product, which takes
  * unsigned x (x86) or signed (Arm). `widen` makes words of pixels; bytes need that only where channels do
  * not fill words, or are of the other sign. Words of 16 bits are less their zero points, so that padding is
- * zeros;
- * with
- * bytes padding is the zero point of x, and what it adds, zero times the sum of the filter, is taken off
- * where sums start.
+ * zeros; with bytes padding is the zero point of x, and what it adds, zero times the sum of the filter, is
+ * taken off where sums start. Bytes of a filter are signed, less the middle of their type; where their zero
+ * point is another, what it adds is that times the sum of what a pixel sees of x, which is taken off there,
+ * too.
  *
  * Where channels are few, and do not fill words, pixels stand without gaps, and a row of the window is a
  * run of words, the last of which may go on beyond it, to meet zeros of the filter.
@@ -22,7 +22,7 @@
  * A panel of filters: sums of its 8 columns i32[8] | words [tapsH][tapsW][depth][8]
  *
  * scratch: padding [max(ic, oc) + 8] | positions [24] | table [pixels][1 + runs] | gap [8] | copies |
- * finishes [panels][32]
+ * finishes [panels][32] | sums of x [pixels]
  */
 import { frame, rolled, scratch } from '../arguments'
 import { Finish, Igemm8, Pack8, WIDEN_BLOCK, Widen } from '../abi'
@@ -31,7 +31,7 @@ import { FUSED, TILE_ROWS, WIDE, loadLanes } from '../simd'
 import { pointPixels } from './igemm'
 import { LANE_ROWS, laneColumns, laneTiles8 } from './lanes'
 import { runTwoPairs } from './rolled'
-import { BYTES, PAIRS, PAIR_ROWS, Product, nextPanel, panelBytes, tile } from './tile'
+import { BYTES, PAIRS, PAIR_ROWS, Product, mac, nextPanel, panelBytes, tile } from './tile'
 import { byteTiles, pairTiles } from './wide'
 
 /**
@@ -64,13 +64,15 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
 
   const padding = scratch(), positions = padding + (max(ic, oc) + 8) * 4
   const table = positions + 96
-  const finishes = padding + args.finishes
+  const finishes = padding + args.finishes, sums = finishes + groups * groupPanels * FINISH_BYTES
+  const hasZeros = FUSED && bytes && (args.wZeros || args.wZero)
   const p = changetype<Product>(frame())
   p.taps = taps
   p.depth = depth
   p.wStride = panelStride
   p.bStride = FINISH_BYTES
-  let pointed = -1, count = 0
+  p.sums = 0
+  let pointed = -1, summed = -1, count = 0
 
   for (let u = begin; u < end; u++) {
     const block = u / slices
@@ -80,6 +82,7 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
         for (let i: usize = 0; i < <usize>(max(ic, oc) + 8) * 4; i += 4) store<i32>(padding + i, word)
         const less = byLanes && args.signed ? zero + 128 : zero
         startSums(args, less, finishes, args.w, panelStride, groupPanels, groupOut)
+        if (hasZeros) setZeros(args, finishes, groupPanels, groupOut)
         const products = taps * depth * (bytes ? 4 : 2)
         // Whole tiles alone ask for it.
         if (yBytes == 1 && !byLanes && allPixels >= rows)
@@ -93,6 +96,10 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
     const group = slice / groupSlices
     const panel0 = (slice % groupSlices) * unitPanels, panel1 = min(panel0 + unitPanels, groupPanels)
     p.xOffset = group * groupIn * (byLanes ? 1 : 4)
+    if (hasZeros && summed != block * groups + group) {
+      sumPixels(p, count, table, zeroOf(args), sums)
+      summed = block * groups + group
+    }
     for (let panel = panel0, panels = 0; panel < panel1; panel += panels) {
       const index = group * groupPanels + panel
       panels = min(most, panel1 - panel)
@@ -100,6 +107,7 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
       p.b = finishes + index * FINISH_BYTES
       p.yOffset = (group * groupOut + panel * 8) * yBytes
       p.columns = min(panels * 8, groupOut - panel * 8)
+      if (hasZeros) p.sums = sums
       if (byLanes) laneTiles8(p, args.signed, count, table)
       else if (panels == 1) runWords(p, count, table, bytes)
       else if (WIDE) runWide8(p, count, table, bytes)
@@ -149,6 +157,46 @@ export function startSums(
   }
 }
 
+/** Writes what bytes of the filter are to be less into the finishes of their panels. */
+function setZeros(args: Igemm8, finishes: usize, groupPanels: i32, groupOut: i32): void {
+  const zeros = args.wZeros
+  for (let index = 0; index < args.groups * groupPanels; index++) {
+    const first = index % groupPanels * 8, used = min(8, groupOut - first)
+    let from = zeros + (index / groupPanels * groupOut + first) * 4
+    for (let column: usize = 0; column < 8; column++) {
+      const zero = !zeros ? args.wZero : column < <usize>used ? load<i32>(from) : 0
+      store<i8>(finishes + index * FINISH_BYTES + column, <i8>zero, 120)
+      from += 4
+    }
+  }
+}
+
+/** Writes the sum of what each pixel of a table sees of x, less its zero point. */
+function sumPixels(p: Product, pixels: i32, table: usize, zero: i32, to: usize): void {
+  const taps = p.taps, depth = p.depth, ones = i8x16.splat(1), all = zero * <i32>(taps * depth * 4)
+  for (let left = pixels; left > 0; left -= TILE_ROWS) {
+    const step: usize = min(TILE_ROWS, left) * 4
+    for (let row: usize = 0; row < step; row += 4) {
+      let sum = i32x4.splat(0)
+      for (let t: usize = 1; t <= taps; t++) {
+        let x: usize = load<u32>(table + row + t * step) + p.xOffset, k = depth
+        for (; k >= 4; k -= 4) {
+          sum = mac(BYTES, v128.load(x), ones, sum)
+          x += 16
+        }
+        for (; k; k--) {
+          sum = mac(BYTES, v128.load32_zero(x), ones, sum)
+          x += 4
+        }
+      }
+      sum = i32x4.add(sum, v128.shuffle<i32>(sum, sum, 2, 3, 0, 1))
+      store<i32>(to, i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) - all)
+      to += 4
+    }
+    table += (taps + 1) * step
+  }
+}
+
 /** Pixels by two panels: see dense/wide.ts. */
 export function runWide8(p: Product, pixels: i32, table: usize, bytes: i32): void {
   const rows = bytes ? TILE_ROWS : PAIR_ROWS
@@ -157,10 +205,11 @@ export function runWide8(p: Product, pixels: i32, table: usize, bytes: i32): voi
   else pairTiles(p, whole, table)
   if (!rest) return
   table += whole * rows * (p.taps + 1) * 4
-  const left = p.columns - 8
+  const left = p.columns - 8, sums = p.sums
   p.columns = 8
   runWords(p, rest, table, bytes)
   nextPanel(p, panelBytes(PAIRS, p.b), left)
+  p.sums = sums
   runWords(p, rest, table, bytes)
 }
 
@@ -249,8 +298,7 @@ function bytes6(p: Product, count: i32, table: usize): void {
 
 /**
  * Unit: one panel. A filter in any strides -> i32[8] | words [tapsH][tapsW][depth / a word][8], less the zero
- * points of its columns, with zeros where a word or a panel goes on. As bytes they are less 128 where bytes
- * are unsigned: the zero point of such filters. Words of 8 are for sums over lanes: see lanes.ts.
+ * points of its columns, with zeros where a word or a panel goes on. Words of 8 are for sums over lanes: see lanes.ts.
  */
 export function pack8(call: usize, begin: i32, end: i32): void {
   const args = changetype<Pack8>(call)

@@ -36,6 +36,8 @@ export class Product {
   /** Columns that are used, of all panels of a run. */
   columns: usize
   low: f32; high: f32
+  /** Of bytes: the sums of x of the pixels that come next, i32 each, for panels with zero points; or 0. */
+  sums: usize
 }
 
 /** Of floats, one panel after the other: sums that start at zeros, and are not clamped. */
@@ -101,6 +103,13 @@ export function finishRow(
   else storeIntegers(b, y, c0, c1, columns)
 }
 
+/** Where the sums of a row start that sees x of such a sum: c less the zero points of the filter times it. */
+// @ts-ignore: decorator
+@inline
+export function lessSum(c: v128, zeros: v128, sum: usize): v128 {
+  return i32x4.sub(c, i32x4.mul(zeros, v128.load32_splat(sum)))
+}
+
 /** Bytes of a whole panel of a row's outputs. */
 // @ts-ignore: decorator
 @inline
@@ -127,6 +136,19 @@ export function tile(p: Product, table: usize, kind: i32, mr: i32, narrow: bool)
   let c00 = v128.load(p.b), c01 = v128.load(p.b, 16)
   let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01, c40 = c00, c41 = c01, c50 = c00,
     c51 = c01
+  const sums: usize = kind == BYTES ? p.sums : 0
+  if (sums) {
+    const zeros = v128.load8x8_s(p.b, 120)
+    const z0 = i32x4.extend_low_i16x8_s(zeros), z1 = i32x4.extend_high_i16x8_s(zeros)
+    c00 = lessSum(c00, z0, sums)
+    c01 = lessSum(c01, z1, sums)
+    if (mr > 1) { c10 = lessSum(c10, z0, sums + 4); c11 = lessSum(c11, z1, sums + 4) }
+    if (mr > 2) { c20 = lessSum(c20, z0, sums + 8); c21 = lessSum(c21, z1, sums + 8) }
+    if (mr > 3) { c30 = lessSum(c30, z0, sums + 12); c31 = lessSum(c31, z1, sums + 12) }
+    if (mr > 4) { c40 = lessSum(c40, z0, sums + 16); c41 = lessSum(c41, z1, sums + 16) }
+    if (mr > 5) { c50 = lessSum(c50, z0, sums + 20); c51 = lessSum(c51, z1, sums + 20) }
+    p.sums = sums + step
+  }
   let a1: usize = 0, a2: usize = 0, a3: usize = 0, a4: usize = 0, a5: usize = 0
   let x = table + step
   for (let t = p.taps; t; t--) {

@@ -42,16 +42,22 @@ const LANES: Words = { each: 8, rows: 3 }
 const isOverLanes = ({ columns, tapsH, tapsW, depth }: Panels, byBytes: boolean): boolean =>
   columns <= (byBytes ? 2 : Math.min(6, 3 + (tapsH * tapsW * depth) / 64))
 
-/** Bytes are multiplied as signed ones: filters must be, less their zero points. */
-const isSigned = ({ dtype, zeroPoint }: ByteTerms['filter']): boolean =>
-  [zeroPoint].flat().every((zero) => zero === (dtype === 'int8' ? 0 : 128))
+/** What bytes of a filter are less to be signed ones, as which the host multiplies them. */
+const middleOf = ({ dtype }: ByteTerms['filter']): number => (dtype === 'int8' ? 0 : 128)
 
-/** Whether products of such bytes are the host's own. */
-export const byBytes = (engine: Engine, terms: ByteTerms): boolean =>
-  engine.byteDot !== 'none' && isSigned(terms.filter)
+/** Whether products of such bytes are the host's own, and nothing is left to be taken off. */
+export const byBytes = (engine: Engine, { filter }: ByteTerms): boolean =>
+  engine.byteDot !== 'none' && [filter.zeroPoint].flat().every((zero) => zero === middleOf(filter))
+
+/**
+ * The same of dense products of `depth` channels, which take off what another zero point adds, where the
+ * bytes of x are nothing but them.
+ */
+export const byDenseBytes = (engine: Engine, terms: ByteTerms, depth: number): boolean =>
+  engine.byteDot !== 'none' && (depth % 4 === 0 || byBytes(engine, terms))
 
 function wordsOf(engine: Engine, terms: ByteTerms, panels: Panels): Words {
-  const isBytes = byBytes(engine, terms)
+  const isBytes = byDenseBytes(engine, terms, panels.depth)
   if (isOverLanes(panels, isBytes)) return LANES
   return isBytes ? { each: 4, rows: engine.tileRows } : PAIRS
 }
@@ -140,6 +146,17 @@ export function zerosOf({ engine, storage }: Filter, { filter: { zeroPoint } }: 
     : { zeros: listAt(engine, storage, 'zeros', zeroPoint), zero: 0 }
 }
 
+/** What bytes of packed words are to be less beside: a list in memory, or one for all. */
+function zerosLeft({ engine, storage }: Filter, { filter: terms }: ByteTerms) {
+  const middle = middleOf(terms)
+  const { zeroPoint } = terms
+  if (typeof zeroPoint === 'number') return { wZeros: 0, wZero: zeroPoint - middle }
+  if (zeroPoint.every((zero) => zero === middle)) return { wZeros: 0, wZero: 0 }
+  const less = () => zeroPoint.map((zero) => zero - middle)
+  const wZeros = tableOf(engine, storage, `zeros left ${keyOf(zeroPoint)}`, zeroPoint.length, less, true)
+  return { wZeros, wZero: 0 }
+}
+
 /** The panels of a filter of bytes. */
 function packed8(
   filter: Filter,
@@ -150,11 +167,12 @@ function packed8(
 ): number {
   const { engine } = filter
   const { each } = kind
-  const zeros = zerosOf(filter, terms)
+  const zeros = each === 4 ? { zeros: 0, zero: middleOf(terms.filter) } : zerosOf(filter, terms)
   const words = packedWords(panels, kind)
+  const less = each === 4 ? zeros.zero : keyOf(terms.filter.zeroPoint)
   return derive(
     filter,
-    `bytes ${each} ${inner} ${keyOf(terms.filter.zeroPoint)} ${Object.values(panels).join()}`,
+    `bytes ${each} ${inner} ${less} ${Object.values(panels).join()}`,
     words,
     (source, to) => {
       engine.run({
@@ -259,6 +277,8 @@ export const zeroOf = ({ zeroPoint, zeroAt, dtype }: ByteTerms['x']) =>
 type Own = Pick<Igemm8, 'bytes' | 'padding' | 'zero' | 'finishes' | 'tile' | 'signed'> & {
   /** 0 where the words are less it already. */
   zeroAt?: 0
+  /** What words of the filter are to be less. Default 0: they are less their zero points. */
+  left?: Pick<Igemm8, 'wZeros' | 'wZero'>
 }
 
 /**
@@ -321,6 +341,8 @@ export function args8(
     xScale: x.scale,
     yScale: y?.scale ?? 1,
     yZero: y?.zeroPoint ?? 0,
+    wZeros: own.left?.wZeros ?? 0,
+    wZero: own.left?.wZero ?? 0,
     tile: own.tile,
     signed: own.signed,
   }
@@ -346,7 +368,8 @@ export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void 
     const product = { ...layer, x, w: weights, ic }
     const block = blockProduct(words.rows, product, engine.simd === 'wide' ? 2 : 1)
     const finishes = 4 * (block.scratch + (isRun ? block.pixels * tapsH : 0))
-    engine.scratch(finishes + 4 * FINISH * groups * panelCount(layer.oc / groups))
+    const panelsOfAll = groups * panelCount(layer.oc / groups)
+    engine.scratch(finishes + 4 * (FINISH * panelsOfAll + block.pixels))
     const dense = productArgs(product, block)
     dense.byLanes = Number(byLanes)
     dense.yPixelStride = layer.oc * (terms.y ? 1 : 4)
@@ -361,6 +384,7 @@ export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void 
     const signed = Number(terms.x.dtype === 'int8')
     const own: Own = { bytes: Number(each === 4), padding, zero, finishes, tile: 0, signed }
     if (each === 2) own.zeroAt = 0
+    if (each === 4) own.left = zerosLeft(filter, terms)
     const args = args8(dense, own, { filter, terms, clamp: layer.clamp })
     const work = n * layer.stepsH.count * layer.stepsW.count * layer.oc * block.runs * block.depth
     engine.run({ kernel: 'igemm8', args, units: block.units, work })

@@ -6,7 +6,7 @@
 import { rangeOf } from '../core/dtype.js'
 import type { Window } from '../core/window.js'
 import { type Blocking, productArgs, productOf } from './igemm.js'
-import { args8, byBytes, FINISH, keyOf, PAIR_ROWS, runDense8, zeroOf, zerosOf } from './int8.js'
+import { args8, byDenseBytes, FINISH, keyOf, PAIR_ROWS, runDense8, zeroOf, zerosOf } from './int8.js'
 import { type ByteTerms, type ConvJob, derive, type Filter, imageArgs, type PlaneLayer } from './layer.js'
 import { TILE_FLOATS, TILING_FLOATS, tilesOf } from './winograd.js'
 
@@ -164,9 +164,11 @@ function transformed8(filter: Filter, layer: PlaneLayer, terms: ByteTerms, tile:
 export function runWinograd8(job: ConvJob): void {
   const { engine, layer, x, filter, bias, y, clamp } = job
   const terms = job.terms!
-  const pays = !byBytes(engine, terms) || saving8Of(layer.axes) >= LEAST_SAVING
+  const dotsBytes = byDenseBytes(engine, terms, layer.inChannels)
+  const pays = !dotsBytes || saving8Of(layer.axes) >= LEAST_SAVING
   const tile = pays ? tileFor(filter, terms) : undefined
-  if (!tile) {
+  // Tiles of 2x2 save 2.25 products at most.
+  if (!tile || (dotsBytes && tile === 2)) {
     runDense8(job)
     return
   }
