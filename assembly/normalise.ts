@@ -256,32 +256,59 @@ function scaleShiftRun(
 
 /**
  * Unit: `unit` rows of n floats, each a group; scale and offset begin anew after `groups` rows. y = h * scale
- * + offset or, where there is a dy, dx. The mean is 0 and the variance that around 0 where `centre` is 0.
+ * + offset or, where there is a dy, dx. The mean is 0 and the variance that around 0 where `centre` is 0;
+ * `mean` and `variance`, where they are given, are those of the groups. Where `single` is not 0, scale and
+ * offset have one number for all of a row, y is clamped, and nothing goes backwards.
+ *
+ * scratch: mean and variance of float64
  */
 export function normalRows(call: usize, begin: i32, end: i32): void {
   const args = changetype<NormalRows>(call)
   const n = args.n, groups = args.groups, unit = args.unit
-  const scale = args.scale, offset = args.offset, dy = args.dy
+  const scale = args.scale, offset = args.offset, mean = args.mean
+  const moments = scratch()
   const last = min(args.rows, end * unit)
   for (let row = begin * unit; row < last; row++) {
-    const at = (<usize>row * n) << 2, own = (<usize>(row % groups) * n) << 2
+    const at = (<usize>row * n) << 2, group = row % groups
     const x = args.x + at, y = args.y + at
-    normalRow(
-      x, dy ? dy + at : 0, y, n, scale ? scale + own : 0, offset ? offset + own : 0, args.centre,
-      args.epsilon,
-    )
+    let middle: f64, spread: f64
+    if (mean) {
+      middle = numberAt(mean, group, 0)
+      spread = numberAt(args.variance, group, 1)
+    } else {
+      rowMoments(x, n, args.centre, moments)
+      middle = load<f64>(moments)
+      spread = load<f64>(moments, 8)
+    }
+    const rate = 1 / sqrt(spread + args.epsilon)
+    const rounded: f32 = rate < LEAST_RATE ? 0 : <f32>middle
+    const rest = (<f64>rounded - middle) * rate
+    if (args.single) {
+      const factor = numberAt(scale, group, 1)
+      shiftRow(
+        x, y, n, rounded, <f32>(rate * factor), <f32>(rest * factor + numberAt(offset, group, 0)), args,
+      )
+    } else {
+      normalRow(args, row, rounded, <f32>rate, <f32>rest)
+    }
   }
 }
 
-function normalRow(
-  x: usize, dy: usize, y: usize, n: i32, scale: usize, offset: usize, centred: i32, epsilon: f64,
-): void {
+/** Of the last vector of n floats, the lanes in the row: what is read beyond counts for nothing. */
+// @ts-ignore: decorator
+@inline
+function lanesInside(n: i32): v128 {
+  return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(((n - 1) & 3) + 1))
+}
+
+/** Mean and variance of a row to float64s; the mean is 0 and the variance around it unless it is centred. */
+function rowMoments(x: usize, n: i32, centred: i32, to: usize): void {
   const bytes = <usize>n << 2, count: f64 = n
-  // Of the last vector, the lanes in the row: what is read beyond counts for nothing.
-  const inside = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(((n - 1) & 3) + 1)), all = i32x4.splat(-1)
+  const inside = lanesInside(n), all = i32x4.splat(-1)
   let first = centred ? load<f32>(x) : 0
-  let s0 = f64x2.splat(0), s1 = s0, p0 = s0, p1 = s0
+  let s0: v128, s1: v128, p0: v128, p1: v128
   while (true) {
+    s0 = s1 = p0 = p1 = f64x2.splat(0)
     for (let i: usize = 0; i < bytes; i += 16) {
       const u = v128.and(f32x4.sub(v128.load(x + i), f32x4.splat(first)), i + 16 < bytes ? all : inside)
       const low = lowHalf(u), high = highHalf(u)
@@ -293,20 +320,42 @@ function normalRow(
     if (first == 0 || isFinite(sumHalves(p0, p1))) break
     // Differences that left float32's range.
     first = 0
-    s0 = f64x2.splat(0)
-    s1 = s0
-    p0 = s0
-    p1 = s0
   }
   const away = centred ? sumHalves(s0, s1) / count : 0
-  const rate = 1 / sqrt(max<f64>(0, sumHalves(p0, p1) / count - away * away) + epsilon)
-  const mean = <f64>first + away, rounded: f32 = rate < LEAST_RATE ? 0 : <f32>mean
-  const m = f32x4.splat(rounded), r = f32x4.splat(<f32>rate)
-  const rest = f32x4.splat(<f32>((<f64>rounded - mean) * rate))
-  s0 = f64x2.splat(0)
-  s1 = s0
-  p0 = s0
-  p1 = s0
+  store<f64>(to, <f64>first + away)
+  store<f64>(to, max<f64>(0, sumHalves(p0, p1) / count - away * away), 8)
+}
+
+/** y = clamp((x - mean) * factor + shift) */
+function shiftRow(
+  x: usize, y: usize, n: i32, mean: f32, factor: f32, shift: f32, args: NormalRows,
+): void {
+  const m = f32x4.splat(mean), f = f32x4.splat(factor), s = f32x4.splat(shift)
+  const low = f32x4.splat(args.low), high = f32x4.splat(args.high)
+  for (; n >= 8; n -= 8) {
+    const x0 = v128.load(x), x1 = v128.load(x, 16)
+    v128.store(y, clamp(madd(f32x4.sub(x0, m), f, s), low, high))
+    v128.store(y, clamp(madd(f32x4.sub(x1, m), f, s), low, high), 16)
+    x += 32
+    y += 32
+  }
+  for (; n > 0; n -= 4) {
+    storeLanes(y, clamp(madd(f32x4.sub(v128.load(x), m), f, s), low, high), min(4, n))
+    x += 16
+    y += 16
+  }
+}
+
+/** Row `row` of normalRows whose mean and rate are known; `shift` is added to what they give. */
+function normalRow(args: NormalRows, row: i32, mean: f32, rate: f32, shift: f32): void {
+  const n = args.n, bytes = <usize>n << 2
+  const at = <usize>row * bytes, own = <usize>(row % args.groups) * bytes
+  const x = args.x + at, y = args.y + at
+  const dy = args.dy ? args.dy + at : 0
+  const scale = args.scale ? args.scale + own : 0, offset = args.offset ? args.offset + own : 0
+  const inside = lanesInside(n), all = i32x4.splat(-1)
+  const m = f32x4.splat(mean), r = f32x4.splat(rate), rest = f32x4.splat(shift)
+  let s0 = f64x2.splat(0), s1 = s0, p0 = s0, p1 = s0
   for (let i: usize = 0; i < bytes; i += 16) {
     let h = madd(f32x4.sub(v128.load(x + i), m), r, rest)
     if (dy) {
@@ -327,7 +376,8 @@ function normalRow(
     storeLanes(y + i, h, min(4, (bytes - i) >> 2))
   }
   if (!dy) return
-  const meanG = f32x4.splat(centred ? <f32>(sumHalves(s0, s1) / count) : 0)
+  const count: f64 = n
+  const meanG = f32x4.splat(args.centre ? <f32>(sumHalves(s0, s1) / count) : 0)
   const meanGh = f32x4.splat(<f32>(sumHalves(p0, p1) / count))
   for (let i: usize = 0; i < bytes; i += 16) {
     const h = madd(f32x4.sub(v128.load(x + i), m), r, rest)

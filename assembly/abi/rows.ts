@@ -55,12 +55,16 @@ export class ScaleShift {
 export class NormalRows {
   /** dy: 0 forwards. scale [groups][n] and offset may be 0: ones, zeros. */
   x: usize; dy: usize; y: usize; scale: usize; offset: usize
+  /** Whether scale and offset are [groups]. */
+  single: i32
+  /** [groups], or 0: those of each row. */
+  mean: usize; variance: usize
   n: i32; rows: i32; groups: i32
   /** Rows of one unit. */
   unit: i32
   /** Whether the mean is taken away. */
   centre: i32
-  epsilon: f32
+  epsilon: f32; low: f32; high: f32
 }
 
 /** Running sums and products along n of x [outer, n, inner]: see reduce.ts. */

@@ -210,23 +210,30 @@ export function normaliseBackward(
 /** Floats of the rows of one unit, about. */
 const ROWS_UNIT = 8192
 
-/**
- * Rows of n floats, each by itself: y, or backwards (with dy) dx. scale and offset [groups * n] begin anew
- * after as many rows as there are groups.
- */
-export function runNormalRows(
-  x: Tensor,
-  dy: Tensor | undefined,
-  y: Tensor,
-  n: number,
-  groups: number,
-  { scale, offset, epsilon }: Affine,
-  centre = true,
-): void {
+/** Rows of n floats, each a group of its own; what is of groups begins anew after so many rows. */
+interface Rows extends Partial<Affine> {
+  n: number
+  groups: number
+  /** Backwards: y is dx. */
+  dy?: Tensor
+  /** [groups] each: the mean and variance of all rows of a group. Else each row has its own. */
+  given?: { mean: Tensor; variance: Tensor }
+  /** Whether scale and offset are [groups], in place of [groups * n]. Forwards only, and what is clamped. */
+  single?: boolean
+  /** Whether the mean is taken away. Default true. */
+  centre?: boolean
+  clamp?: readonly [number, number]
+}
+
+/** Writes y: rows of x, normalised. */
+export function runNormalRows(x: Tensor, y: Tensor, rows: Rows): void {
+  const { n, groups, dy, given, scale, offset, epsilon = 0, single = false, centre = true } = rows
   const { engine } = x
   if (x.size === 0) return
-  const rows = x.size / n
+  const count = x.size / n
   const unit = Math.max(1, Math.floor(ROWS_UNIT / n))
+  const [low, high] = rows.clamp ?? NO_CLAMP
+  engine.scratch(16)
   engine.run({
     kernel: 'normalRows',
     args: {
@@ -235,14 +242,19 @@ export function runNormalRows(
       y: y.pointer,
       scale: scale?.pointer ?? 0,
       offset: offset?.pointer ?? 0,
+      single: Number(single),
+      mean: given?.mean.pointer ?? 0,
+      variance: given?.variance.pointer ?? 0,
       n,
-      rows,
+      rows: count,
       groups,
       unit,
       centre: Number(centre),
       epsilon,
+      low,
+      high,
     },
-    units: Math.ceil(rows / unit),
-    work: x.size * 3,
+    units: Math.ceil(count / unit),
+    work: x.size * (given ? 1 : 3),
   })
 }

@@ -154,6 +154,26 @@ describe('corners of operators', () => {
     })
   })
 
+  it.each([
+    [5, 7],
+    [40, 60],
+    [1, 3],
+    [2, 3, 4],
+  ])('normalisations of planes as they stand, of %j', async (...places) => {
+    const initializers = ['s', 'b', 'm']
+      .map((name) => constant(name, [6]))
+      .concat(constant('v', [6], random.floats(6, 0.2, 2)))
+    const shape = [2, 6, ...places]
+    const nodes = [
+      node('Abs', ['x'], 'a'),
+      node('BatchNormalization', ['a', 's', 'b', 'm', 'v'], 'n'),
+      node('Relu', ['n'], 'r'),
+      node('InstanceNormalization', ['r', 'b', 's'], 'i'),
+      node('LeakyRelu', ['i']),
+    ]
+    await expectReferee(nodes, random.floats(sizeOf(shape)), shape, { initializers })
+  })
+
   it('BatchNormalization of one axis has one channel', async () => {
     const initializers = ['s', 'b', 'm']
       .map((name) => constant(name, [1]))

@@ -10,6 +10,7 @@ import { batchNorm } from '../../ops/batchNorm.js'
 import { notEqual } from '../../ops/compare.js'
 import { groupNorm, instanceNorm } from '../../ops/groupNorm.js'
 import { layerNorm, rmsNorm } from '../../ops/layerNorm.js'
+import { planesNormalised } from '../../ops/normalise.js'
 import { avgPool2d } from '../../ops/pool.js'
 import { mean, sum } from '../../ops/reduce.js'
 import { abs } from '../../ops/unary.js'
@@ -38,6 +39,9 @@ export function normalized(
 /** What `fuse` joined to it. */
 const activationOf = ({ node: { activation } }: Call) => (activation ? { activation } : {})
 
+/** Whether each channel of an image stands by itself, so that nothing is turned around for its numbers. */
+const standsAsPlanes = (x: Value): boolean => x.shape.length > 2 && !x.has('last')
+
 const batchNormalization: Operator = (call) => {
   const [x, ...tables] = [0, 1, 2, 3, 4].map((i) => call.input(i)) as [Value, Value, Value, Value, Value]
   const wanted = x.shape[1] ?? 1
@@ -61,6 +65,18 @@ const batchNormalization: Operator = (call) => {
     return batchStatistics(call, x, scale, offset, average, variance, epsilon)
   // Up to opset 8 each place may have numbers of its own.
   const places = average.shape.length > 1
+  if (!places && standsAsPlanes(x)) {
+    const tensor = x.tensor()
+    const y = planesNormalised('batchNorm', tensor, {
+      given: { mean: average, variance },
+      scale,
+      offset,
+      epsilon,
+      out: call.over(x, tensor, tensor.shape),
+      ...activationOf(call),
+    })
+    return call.tensor(x.type, y)
+  }
   const layout = places || x.shape.length < 3 ? 'plain' : 'last'
   // Of a single axis each number is an image of one channel.
   const flattened = places || x.shape.length === 1
@@ -119,13 +135,15 @@ function batchStatistics(
 /** Over the places of each image and channel. */
 const instanceNormalization: Operator = (call) => {
   const [x, scale, offset] = [call.input(0), call.input(1), call.input(2)]
-  const y = instanceNorm(x.tensor('last'), {
+  const layout = standsAsPlanes(x) ? 'plain' : 'last'
+  const normalise = layout === 'plain' ? planesNormalised.bind(undefined, 'instanceNorm') : instanceNorm
+  const y = normalise(x.tensor(layout), {
     scale: scale.tensor(),
     offset: offset.tensor(),
     epsilon: call.number('epsilon', 1e-5),
     ...activationOf(call),
   })
-  return call.tensor(x.type, y, 'last')
+  return call.tensor(x.type, y, layout)
 }
 
 const groupNormalization: Operator = (call) => {

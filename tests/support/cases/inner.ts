@@ -3,6 +3,7 @@
  * dist/every-kernel.js has these beside the tensors of dist/index.js.
  */
 import * as fb from '../../../src/index.js'
+import { runNormalRows } from '../../../src/plans/normalise.js'
 import { runColumns, runMaxPoolPlaces } from '../../../src/plans/pool.js'
 import { type GridRules, runGridTaps, runPoints, runRoiAlign } from '../../../src/plans/regions.js'
 import { runSuppress } from '../../../src/plans/suppress.js'
@@ -26,6 +27,24 @@ export const inner: Record<string, Case> = {
         }),
       )
       return fb.concat(sums)
+    },
+  },
+  'planes, normalised': {
+    shapes: (random) => {
+      const c = random.integer(1, 5)
+      return [[random.integer(1, 3), c, random.pick([1, 7, 60, 9000])], [c]]
+    },
+    op: (x, v) => {
+      const { engine } = x!
+      const [, groups, n] = x!.shape as [number, number, number]
+      const rows = { n, groups, scale: v!, offset: v!, epsilon: 1e-3, single: true }
+      const given = { mean: v!, variance: fb.abs(v!) }
+      const ys = [{ ...rows, given, clamp: [-0.5, 1.5] as const }, rows].map((each) => {
+        const y = engine.zeros(x!.shape)
+        runNormalRows(x!, y, each)
+        return y
+      })
+      return fb.concat(ys)
     },
   },
   ...wholes,
