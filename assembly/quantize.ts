@@ -22,8 +22,8 @@ export const MAGIC: f32 = 12582912
  *   first sums i32[8] | factors f32[8] | low f32[4] | high f32[4] | zero i32[4] | how i32 | .. | zeros i8[8]
  *
  * low and high are less the zero point, zero is less the bits of MAGIC. `how` is one of Finish, or QUICK:
- * then low and high themselves stand behind it, as 16 bits each. `zeros` are those of the filter: see
- * Product.sums of dense/tile.ts.
+ * then low and high themselves stand behind it, as 16 bits each. `zeros` are those of the filter:
+ * see dense/int8.ts.
  */
 export const FINISH_BYTES: usize = 128
 
@@ -66,16 +66,16 @@ export function eightBytes(c0: v128, c1: v128, f0: v128, f1: v128, low: v128, hi
   return lowBytes(v0, rounded(f32x4.mul(f32x4.convert_i32x4_s(c1), f1), low, high, zero))
 }
 
-/** The same of sums whose finish is QUICK. */
+/** Writes 8 sums whose finish is QUICK as bytes; what it holds is loaded once for all rows of a tile. */
 // @ts-ignore: decorator
 @inline
-export function quickBytes(
-  c0: v128, c1: v128, f0: v128, f1: v128, zero: v128, least: v128, most: v128,
-): v128 {
+export function storeQuick(
+  y: usize, c0: v128, c1: v128, f0: v128, f1: v128, zero: v128, least: v128, most: v128,
+): void {
   const v0 = i32x4.add(f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(c0), f0), f32x4.splat(MAGIC)), zero)
   const v1 = i32x4.add(f32x4.add(f32x4.mul(f32x4.convert_i32x4_s(c1), f1), f32x4.splat(MAGIC)), zero)
   const n = i16x8.min_s(most, i16x8.max_s(least, i16x8.narrow_i32x4_s(v0, v1)))
-  return v128.shuffle<i8>(n, n, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14)
+  v128.store64_lane(y, v128.shuffle<i8>(n, n, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14), 0)
 }
 
 /** Makes finishes QUICK where sums of `products` products of bytes, from where they start, allow it. */

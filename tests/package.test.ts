@@ -18,7 +18,7 @@ import { type Packed, pack, root, temporaryFolder, unpack } from './support/pack
  * Brotli bytes in a user's bundle, minified: the core with both binaries; that with ONNX; what
  * filterbank/nn adds to the core.
  */
-const MOST_BYTES = { core: 146 * 1024, withOnnx: 234 * 1024, nn: 38 * 1024 }
+const MOST_BYTES = { core: 148 * 1024, withOnnx: 236 * 1024, nn: 38 * 1024 }
 /** No file that people get to see in an error has a longer line. */
 const MOST_COLUMNS = 400
 /** What an uncaught error may print. */
@@ -87,7 +87,7 @@ describe('the package', { timeout: 120_000 }, () => {
     return loaded.reduce((sum, { contents }) => sum + brotliCompressSync(contents).length, 0)
   }
 
-  it('takes at most 146 KiB of a page for the core, 234 KiB with ONNX, and 38 KiB more for filterbank/nn, and imports nothing else', async () => {
+  it('takes at most 148 KiB of a page for the core, 236 KiB with ONNX, and 38 KiB more for filterbank/nn, and imports nothing else', async () => {
     for (const entry of ['index.js', 'nn.js', 'onnx.js']) expect(closure(entry).foreign).toEqual([])
     const core = await bundledBytes('filterbank')
     const withOnnx = await bundledBytes('filterbank', 'filterbank/onnx')

@@ -22,7 +22,8 @@
  * A panel of filters: sums of its 8 columns i32[8] | words [tapsH][tapsW][depth][8]
  *
  * scratch: padding [max(ic, oc) + 8] | positions [24] | table [pixels][1 + runs] | gap [8] | copies |
- * finishes [panels][32] | sums of x [pixels]
+ * finishes [panels][32] | sums of x [pixels] |
+ * starts [2][pixels][8]
  */
 import { frame, rolled, scratch } from '../arguments'
 import { Finish, Igemm8, Pack8, WIDEN_BLOCK, Widen } from '../abi'
@@ -65,13 +66,12 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
   const padding = scratch(), positions = padding + (max(ic, oc) + 8) * 4
   const table = positions + 96
   const finishes = padding + args.finishes, sums = finishes + groups * groupPanels * FINISH_BYTES
-  const hasZeros = FUSED && bytes && (args.wZeros || args.wZero)
+  const starts = sums + pixels * 4, hasZeros = FUSED && bytes && (args.wZeros || args.wZero)
   const p = changetype<Product>(frame())
   p.taps = taps
   p.depth = depth
   p.wStride = panelStride
   p.bStride = FINISH_BYTES
-  p.sums = 0
   let pointed = -1, summed = -1, count = 0
 
   for (let u = begin; u < end; u++) {
@@ -107,7 +107,10 @@ export function igemm8(call: usize, begin: i32, end: i32): void {
       p.b = finishes + index * FINISH_BYTES
       p.yOffset = (group * groupOut + panel * 8) * yBytes
       p.columns = min(panels * 8, groupOut - panel * 8)
-      if (hasZeros) p.sums = sums
+      p.starts = p.b
+      p.startStep = 0
+      p.startStride = FINISH_BYTES
+      if (hasZeros) startPixels(p, panels, count, sums, starts)
       if (byLanes) laneTiles8(p, args.signed, count, table)
       else if (panels == 1) runWords(p, count, table, bytes)
       else if (WIDE) runWide8(p, count, table, bytes)
@@ -197,6 +200,24 @@ function sumPixels(p: Product, pixels: i32, table: usize, zero: i32, to: usize):
   }
 }
 
+/** Writes where the sums of each pixel start, less the zero points of the filter times what it sees of x. */
+function startPixels(p: Product, panels: i32, pixels: i32, sums: usize, to: usize): void {
+  p.starts = to
+  p.startStep = 32
+  p.startStride = pixels * 32
+  for (let b = p.b; panels; panels--) {
+    const zeros = v128.load8x8_s(b, 120), b0 = v128.load(b), b1 = v128.load(b, 16)
+    const z0 = i32x4.extend_low_i16x8_s(zeros), z1 = i32x4.extend_high_i16x8_s(zeros)
+    for (let i = 0; i < pixels; i++) {
+      const sum = v128.load32_splat(sums + i * 4)
+      v128.store(to, i32x4.sub(b0, i32x4.mul(z0, sum)))
+      v128.store(to, i32x4.sub(b1, i32x4.mul(z1, sum)), 16)
+      to += 32
+    }
+    b += FINISH_BYTES
+  }
+}
+
 /** Pixels by two panels: see dense/wide.ts. */
 export function runWide8(p: Product, pixels: i32, table: usize, bytes: i32): void {
   const rows = bytes ? TILE_ROWS : PAIR_ROWS
@@ -205,11 +226,11 @@ export function runWide8(p: Product, pixels: i32, table: usize, bytes: i32): voi
   else pairTiles(p, whole, table)
   if (!rest) return
   table += whole * rows * (p.taps + 1) * 4
-  const left = p.columns - 8, sums = p.sums
+  const left = p.columns - 8, starts = p.starts
   p.columns = 8
   runWords(p, rest, table, bytes)
   nextPanel(p, panelBytes(PAIRS, p.b), left)
-  p.sums = sums
+  p.starts = starts + p.startStride
   runWords(p, rest, table, bytes)
 }
 
@@ -298,7 +319,8 @@ function bytes6(p: Product, count: i32, table: usize): void {
 
 /**
  * Unit: one panel. A filter in any strides -> i32[8] | words [tapsH][tapsW][depth / a word][8], less the zero
- * points of its columns, with zeros where a word or a panel goes on. Words of 8 are for sums over lanes: see lanes.ts.
+ * points of its columns, with zeros where a word or a panel goes on. Words of 8 are for sums over lanes: see
+ * lanes.ts.
  */
 export function pack8(call: usize, begin: i32, end: i32): void {
   const args = changetype<Pack8>(call)

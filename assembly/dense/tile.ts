@@ -17,7 +17,7 @@
  */
 import { frame } from '../arguments'
 import { FUSED, TILE_ROWS, clamp, madd, storePart } from '../simd'
-import { QUICK, isOfBytes, quickBytes, storeIntegers } from '../quantize'
+import { QUICK, isOfBytes, storeIntegers, storeQuick } from '../quantize'
 
 /**
  * What tiles are asked, in this thread's frame. Fields stay as they are until they are set anew; those of a
@@ -36,8 +36,8 @@ export class Product {
   /** Columns that are used, of all panels of a run. */
   columns: usize
   low: f32; high: f32
-  /** Of bytes: the sums of x of the pixels that come next, i32 each, for panels with zero points; or 0. */
-  sums: usize
+  /** Of bytes: where the sums of the next pixel start; bytes to those of the one after it, and of a panel. */
+  starts: usize; startStep: usize; startStride: usize
 }
 
 /** Of floats, one panel after the other: sums that start at zeros, and are not clamped. */
@@ -103,27 +103,11 @@ export function finishRow(
   else storeIntegers(b, y, c0, c1, columns)
 }
 
-/** Where the sums of a row start that sees x of such a sum: c less the zero points of the filter times it. */
-// @ts-ignore: decorator
-@inline
-export function lessSum(c: v128, zeros: v128, sum: usize): v128 {
-  return i32x4.sub(c, i32x4.mul(zeros, v128.load32_splat(sum)))
-}
-
 /** Bytes of a whole panel of a row's outputs. */
 // @ts-ignore: decorator
 @inline
 export function panelBytes(kind: i32, b: usize): usize {
   return kind != FLOATS && isOfBytes(b) ? 8 : 32
-}
-
-/** The same of 8 columns of bytes whose finish is QUICK; what it holds is loaded once for all rows. */
-// @ts-ignore: decorator
-@inline
-function quickRow(
-  y: usize, c0: v128, c1: v128, f0: v128, f1: v128, zero: v128, least: v128, most: v128,
-): void {
-  v128.store64_lane(y, quickBytes(c0, c1, f0, f1, zero, least, most), 0)
 }
 
 // @ts-ignore: decorator
@@ -136,18 +120,16 @@ export function tile(p: Product, table: usize, kind: i32, mr: i32, narrow: bool)
   let c00 = v128.load(p.b), c01 = v128.load(p.b, 16)
   let c10 = c00, c11 = c01, c20 = c00, c21 = c01, c30 = c00, c31 = c01, c40 = c00, c41 = c01, c50 = c00,
     c51 = c01
-  const sums: usize = kind == BYTES ? p.sums : 0
-  if (sums) {
-    const zeros = v128.load8x8_s(p.b, 120)
-    const z0 = i32x4.extend_low_i16x8_s(zeros), z1 = i32x4.extend_high_i16x8_s(zeros)
-    c00 = lessSum(c00, z0, sums)
-    c01 = lessSum(c01, z1, sums)
-    if (mr > 1) { c10 = lessSum(c10, z0, sums + 4); c11 = lessSum(c11, z1, sums + 4) }
-    if (mr > 2) { c20 = lessSum(c20, z0, sums + 8); c21 = lessSum(c21, z1, sums + 8) }
-    if (mr > 3) { c30 = lessSum(c30, z0, sums + 12); c31 = lessSum(c31, z1, sums + 12) }
-    if (mr > 4) { c40 = lessSum(c40, z0, sums + 16); c41 = lessSum(c41, z1, sums + 16) }
-    if (mr > 5) { c50 = lessSum(c50, z0, sums + 20); c51 = lessSum(c51, z1, sums + 20) }
-    p.sums = sums + step
+  if (kind == BYTES) {
+    const own = p.startStep
+    let b = p.starts
+    c00 = v128.load(b); c01 = v128.load(b, 16); b += own
+    if (mr > 1) { c10 = v128.load(b); c11 = v128.load(b, 16); b += own }
+    if (mr > 2) { c20 = v128.load(b); c21 = v128.load(b, 16); b += own }
+    if (mr > 3) { c30 = v128.load(b); c31 = v128.load(b, 16); b += own }
+    if (mr > 4) { c40 = v128.load(b); c41 = v128.load(b, 16); b += own }
+    if (mr > 5) { c50 = v128.load(b); c51 = v128.load(b, 16); b += own }
+    p.starts = b
   }
   let a1: usize = 0, a2: usize = 0, a3: usize = 0, a4: usize = 0, a5: usize = 0
   let x = table + step
@@ -306,12 +288,12 @@ export function tile(p: Product, table: usize, kind: i32, mr: i32, narrow: bool)
   if (kind != FLOATS && tall && columns == 8 && load<i32>(b, 112) == QUICK) {
     const f0 = v128.load(b, 32), f1 = v128.load(b, 48), zero = v128.load(b, 96)
     const least = v128.load16_splat(b, 116), most = v128.load16_splat(b, 118)
-    quickRow(load<u32>(table) + yOffset, c00, c01, f0, f1, zero, least, most)
-    quickRow(load<u32>(table, 4) + yOffset, c10, c11, f0, f1, zero, least, most)
-    quickRow(load<u32>(table, 8) + yOffset, c20, c21, f0, f1, zero, least, most)
-    quickRow(load<u32>(table, 12) + yOffset, c30, c31, f0, f1, zero, least, most)
-    quickRow(load<u32>(table, 16) + yOffset, c40, c41, f0, f1, zero, least, most)
-    if (mr > 5) quickRow(load<u32>(table, 20) + yOffset, c50, c51, f0, f1, zero, least, most)
+    storeQuick(load<u32>(table) + yOffset, c00, c01, f0, f1, zero, least, most)
+    storeQuick(load<u32>(table, 4) + yOffset, c10, c11, f0, f1, zero, least, most)
+    storeQuick(load<u32>(table, 8) + yOffset, c20, c21, f0, f1, zero, least, most)
+    storeQuick(load<u32>(table, 12) + yOffset, c30, c31, f0, f1, zero, least, most)
+    storeQuick(load<u32>(table, 16) + yOffset, c40, c41, f0, f1, zero, least, most)
+    if (mr > 5) storeQuick(load<u32>(table, 20) + yOffset, c50, c51, f0, f1, zero, least, most)
     return
   }
   finishRow(kind, b, load<u32>(table) + yOffset, c00, c01, columns, low, high)

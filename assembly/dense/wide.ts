@@ -7,7 +7,7 @@
  */
 import { TILE_ROWS } from '../simd'
 import {
-  BYTES, FLOATS, PAIRS, PAIR_ROWS, Product, finishRow, lessSum, mac, nextPanel, panelBytes, runTiles,
+  BYTES, FLOATS, PAIRS, PAIR_ROWS, Product, finishRow, mac, nextPanel, panelBytes, runTiles,
 } from './tile'
 
 // @ts-ignore: decorator
@@ -22,25 +22,21 @@ function tiles(p: Product, count: i32, table: usize, kind: i32, mr: i32): void {
     let c40 = c00, c41 = c01, c50 = c00, c51 = c01
     let d10 = d00, d11 = d01, d20 = d00, d21 = d01, d30 = d00, d31 = d01
     let d40 = d00, d41 = d01, d50 = d00, d51 = d01
-    const sums: usize = kind == BYTES ? p.sums : 0
-    if (sums) {
-      const zeros = v128.load8x8_s(b, 120), zeros1 = v128.load8x8_s(b1, 120)
-      const z0 = i32x4.extend_low_i16x8_s(zeros), z1 = i32x4.extend_high_i16x8_s(zeros)
-      const z2 = i32x4.extend_low_i16x8_s(zeros1), z3 = i32x4.extend_high_i16x8_s(zeros1)
-      c00 = lessSum(c00, z0, sums); c01 = lessSum(c01, z1, sums)
-      d00 = lessSum(d00, z2, sums); d01 = lessSum(d01, z3, sums)
-      c10 = lessSum(c10, z0, sums + 4); c11 = lessSum(c11, z1, sums + 4)
-      d10 = lessSum(d10, z2, sums + 4); d11 = lessSum(d11, z3, sums + 4)
-      c20 = lessSum(c20, z0, sums + 8); c21 = lessSum(c21, z1, sums + 8)
-      d20 = lessSum(d20, z2, sums + 8); d21 = lessSum(d21, z3, sums + 8)
-      c30 = lessSum(c30, z0, sums + 12); c31 = lessSum(c31, z1, sums + 12)
-      d30 = lessSum(d30, z2, sums + 12); d31 = lessSum(d31, z3, sums + 12)
-      c40 = lessSum(c40, z0, sums + 16); c41 = lessSum(c41, z1, sums + 16)
-      d40 = lessSum(d40, z2, sums + 16); d41 = lessSum(d41, z3, sums + 16)
-      if (mr > 5) {
-        c50 = lessSum(c50, z0, sums + 20); c51 = lessSum(c51, z1, sums + 20)
-        d50 = lessSum(d50, z2, sums + 20); d51 = lessSum(d51, z3, sums + 20) }
-      p.sums = sums + step
+    if (kind == BYTES) {
+      const own = p.startStep, other = p.startStride
+      let s = p.starts
+      c00 = v128.load(s); c01 = v128.load(s, 16); d00 = v128.load(s + other); d01 = v128.load(s + other, 16)
+      s += own
+      c10 = v128.load(s); c11 = v128.load(s, 16); d10 = v128.load(s + other); d11 = v128.load(s + other, 16)
+      s += own
+      c20 = v128.load(s); c21 = v128.load(s, 16); d20 = v128.load(s + other); d21 = v128.load(s + other, 16)
+      s += own
+      c30 = v128.load(s); c31 = v128.load(s, 16); d30 = v128.load(s + other); d31 = v128.load(s + other, 16)
+      s += own
+      c40 = v128.load(s); c41 = v128.load(s, 16); d40 = v128.load(s + other); d41 = v128.load(s + other, 16)
+      s += own
+      c50 = v128.load(s); c51 = v128.load(s, 16); d50 = v128.load(s + other); d51 = v128.load(s + other, 16)
+      p.starts = s + own
     }
     let x = table + step, wp = w, wq = w1
     for (let t = taps; t; t--) {

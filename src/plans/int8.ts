@@ -369,7 +369,7 @@ export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void 
     const block = blockProduct(words.rows, product, engine.simd === 'wide' ? 2 : 1)
     const finishes = 4 * (block.scratch + (isRun ? block.pixels * tapsH : 0))
     const panelsOfAll = groups * panelCount(layer.oc / groups)
-    engine.scratch(finishes + 4 * (FINISH * panelsOfAll + block.pixels))
+    engine.scratch(finishes + 4 * (FINISH * panelsOfAll + block.pixels * (1 + 2 * 8)))
     const dense = productArgs(product, block)
     dense.byLanes = Number(byLanes)
     dense.yPixelStride = layer.oc * (terms.y ? 1 : 4)

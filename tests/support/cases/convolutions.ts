@@ -166,6 +166,19 @@ export const convolutions: Record<string, Case> = {
     op: (a, b) =>
       fb.matmul(quantize(a!), quantize(b!, 'int8'), { quantization: { scale: 0.1, zeroPoint: 7 } }),
   },
+  'matmul of bytes whose zero points are off the middle': {
+    shapes: (random) => {
+      const [m, k, n] = [random.integer(1, 40), 4 * random.integer(1, 20), random.integer(3, 40)]
+      return [
+        [m, k],
+        [k, n],
+      ]
+    },
+    op: (a, b) =>
+      fb.matmul(quantize(a!), quantize(b!), {
+        quantization: { scale: 0.1, zeroPoint: 7, dtype: 'uint8' },
+      }),
+  },
   conv1d: {
     shapes: (random) => {
       const c = random.integer(1, 9)
