@@ -22,8 +22,7 @@
  * A panel of filters: sums of its 8 columns i32[8] | words [tapsH][tapsW][depth][8]
  *
  * scratch: padding [max(ic, oc) + 8] | positions [24] | table [pixels][1 + runs] | gap [8] | copies |
- * finishes [panels][32] | sums of x [pixels] |
- * starts [2][pixels][8]
+ * finishes [panels][32] | sums of x [pixels] | starts [2][pixels][8]
  */
 import { frame, rolled, scratch } from '../arguments'
 import { Finish, Igemm8, Pack8, WIDEN_BLOCK, Widen } from '../abi'
