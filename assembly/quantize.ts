@@ -78,9 +78,12 @@ export function storeQuick(
   v128.store64_lane(y, v128.shuffle<i8>(n, n, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14), 0)
 }
 
-/** Makes finishes QUICK where sums of `products` products of bytes, from where they start, allow it. */
+/**
+ * Makes finishes QUICK where sums of `products` products of bytes, from where they start, allow it: each is
+ * at most 255 * 128, and so is what a zero point of the filter takes off.
+ */
 export function quicken(finishes: usize, count: i32, products: i32, low: i32, high: i32): void {
-  const largest = f32x4.splat(<f32>products * 65280)
+  const largest = f32x4.splat(<f32>products * (255 * 256))
   for (; count > 0; count--) {
     let fits = true
     for (let half: usize = 0; half < 32; half += 16) {

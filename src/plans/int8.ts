@@ -146,12 +146,15 @@ export function zerosOf({ engine, storage }: Filter, { filter: { zeroPoint } }: 
     : { zeros: listAt(engine, storage, 'zeros', zeroPoint), zero: 0 }
 }
 
+/** Words of a filter that are less their zero points. */
+const NONE_LEFT = { wZeros: 0, wZero: 0 }
+
 /** What bytes of packed words are to be less beside: a list in memory, or one for all. */
-function zerosLeft({ engine, storage }: Filter, { filter: terms }: ByteTerms) {
+function zerosLeft({ engine, storage }: Filter, { filter: terms }: ByteTerms): typeof NONE_LEFT {
   const middle = middleOf(terms)
   const { zeroPoint } = terms
+  if ([zeroPoint].flat().every((zero) => zero === middle)) return NONE_LEFT
   if (typeof zeroPoint === 'number') return { wZeros: 0, wZero: zeroPoint - middle }
-  if (zeroPoint.every((zero) => zero === middle)) return { wZeros: 0, wZero: 0 }
   const less = () => zeroPoint.map((zero) => zero - middle)
   const wZeros = tableOf(engine, storage, `zeros left ${keyOf(zeroPoint)}`, zeroPoint.length, less, true)
   return { wZeros, wZero: 0 }
@@ -277,7 +280,7 @@ export const zeroOf = ({ zeroPoint, zeroAt, dtype }: ByteTerms['x']) =>
 type Own = Pick<Igemm8, 'bytes' | 'padding' | 'zero' | 'finishes' | 'tile' | 'signed'> & {
   /** 0 where the words are less it already. */
   zeroAt?: 0
-  /** What words of the filter are to be less. Default 0: they are less their zero points. */
+  /** What words of the filter are to be less. Default `NONE_LEFT`. */
   left?: Pick<Igemm8, 'wZeros' | 'wZero'>
 }
 
@@ -368,8 +371,11 @@ export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void 
     const product = { ...layer, x, w: weights, ic }
     const block = blockProduct(words.rows, product, engine.simd === 'wide' ? 2 : 1)
     const finishes = 4 * (block.scratch + (isRun ? block.pixels * tapsH : 0))
-    const panelsOfAll = groups * panelCount(layer.oc / groups)
-    engine.scratch(finishes + 4 * (FINISH * panelsOfAll + block.pixels * (1 + 2 * 8)))
+    const left = each === 4 ? zerosLeft(filter, terms) : NONE_LEFT
+    // A sum of x, and where the sums of two panels start.
+    const ofPixel = left === NONE_LEFT ? 0 : 1 + 2 * 8
+    const allPanels = groups * panelCount(layer.oc / groups)
+    engine.scratch(finishes + 4 * (FINISH * allPanels + ofPixel * block.pixels))
     const dense = productArgs(product, block)
     dense.byLanes = Number(byLanes)
     dense.yPixelStride = layer.oc * (terms.y ? 1 : 4)
@@ -382,9 +388,8 @@ export function runProduct8(job: ConvJob, layer: Product, panels: Panels): void 
     const { padding, zero } =
       each === 4 ? paddingOf(engine, terms.x) : byLanes ? bytesOf(terms.x) : { padding: 0, zero: 0 }
     const signed = Number(terms.x.dtype === 'int8')
-    const own: Own = { bytes: Number(each === 4), padding, zero, finishes, tile: 0, signed }
+    const own: Own = { bytes: Number(each === 4), padding, zero, finishes, tile: 0, signed, left }
     if (each === 2) own.zeroAt = 0
-    if (each === 4) own.left = zerosLeft(filter, terms)
     const args = args8(dense, own, { filter, terms, clamp: layer.clamp })
     const work = n * layer.stepsH.count * layer.stepsW.count * layer.oc * block.runs * block.depth
     engine.run({ kernel: 'igemm8', args, units: block.units, work })
